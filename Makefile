@@ -1,0 +1,52 @@
+# Two commands on a fresh machine: make demo, make test. The rest is for developers.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check format messages lock clean
+
+demo: $(VENV)/.run
+	$(BIN)/laocert demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Collects the texts of handlers/ into the catalogs; tests fail while one is missing or stale.
+messages: $(VENV)/.test
+	$(BIN)/python -m handlers.locales
+
+# The locks name no registry and hold for every Python from 3.11 on.
+LOCK = $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --custom-compile-command "make lock"
+lock:
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip --disable-pip-version-check --quiet install uv
+	echo "setuptools>=84" > $(VENV)-lock/build.in
+	$(LOCK) $(VENV)-lock/build.in -o requirements.lock
+	$(LOCK) $(VENV)-lock/build.in --extra test -o requirements-test.lock
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("laocert needs Python 3.11 or newer; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.run
+	$(PIP) install --require-hashes --only-binary :all: -r requirements-test.lock
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-lock build *.egg-info

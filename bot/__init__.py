@@ -1,0 +1,1 @@
+"""The program: settings, wiring, updates in, messages out, command line."""

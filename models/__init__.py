@@ -1,0 +1,1 @@
+"""The truth: tables, the rules on them, and every query. Imports neither Telegram nor the conversation."""

@@ -1,0 +1,211 @@
+"""Accounts of organizations and provinces, and the officers whose chats are linked to them."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+
+from models.base import Base, BigKey, DomainError, text_enum
+from models.organization import Organization, Province
+
+
+class Role(enum.StrEnum):
+    """Whose account it is: the two levels of the procedure."""
+
+    LAO = "lao"
+    PROVINCE = "province"
+
+
+class LoginRefused(DomainError):
+    """Unknown username, wrong password, or a disabled account: one answer for all, so that none can be told."""
+
+
+class UnknownAccount(DomainError):
+    """No account has this username."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"there is no account {username}; see: laocert account list")
+
+
+class AlreadyLinked(DomainError):
+    """The Telegram user is linked to an account; one active link each."""
+
+
+class Account(Base):
+    """A login of one organization (role `lao`) or one province (role `province`)."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint(
+            "(role = 'lao') = (organization_code IS NOT NULL)"
+            " AND (role = 'province') = (province_code IS NOT NULL)",
+            name="belongs_to_one",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    # None: by invitation only.
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(text_enum(Role))
+    organization_code: Mapped[str | None] = mapped_column(ForeignKey("organization.dla_code"), index=True)
+    province_code: Mapped[str | None] = mapped_column(ForeignKey("province.code"), index=True)
+    display_name: Mapped[str] = mapped_column(String(200))
+    disabled_at: Mapped[datetime | None]
+
+    organization: Mapped[Organization | None] = relationship(lazy="raise")
+    province: Mapped[Province | None] = relationship(lazy="raise")
+
+    @property
+    def unit(self) -> str:
+        """The code of the organization or province that it acts for."""
+        return self.organization_code or self.province_code or ""
+
+
+class Officer(Base):
+    """One Telegram user's link to an account, with the name and position that certificates will bear.
+
+    A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
+    """
+
+    __tablename__ = "officer"
+    __table_args__ = (
+        Index(
+            "uq_officer_active_user",
+            "user_id",
+            unique=True,
+            sqlite_where=text("unlinked_at IS NULL"),
+            postgresql_where=text("unlinked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    # Telegram's ids need 52 bits (Bot API, User.id); in a private chat the chat has its user's id.
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    full_name: Mapped[str | None] = mapped_column(String(200))
+    position: Mapped[str | None] = mapped_column(String(200))
+    linked_at: Mapped[datetime]
+    unlinked_at: Mapped[datetime | None]
+
+    account: Mapped[Account] = relationship(lazy="raise")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said its name and position; until then it can only do that."""
+        return self.full_name is not None and self.position is not None
+
+
+@dataclass(frozen=True)
+class LoginCandidate:
+    """What a password is checked against, read before the slow check and looked at again after it."""
+
+    account_id: int | None
+    password_hash: str | None
+
+
+def normalize_username(username: str) -> str:
+    """Usernames differ neither by case nor by blanks around them."""
+    return username.strip().casefold()
+
+
+async def find_account(session: AsyncSession, username: str) -> Account:
+    """The account with this username. Raises UnknownAccount."""
+    account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
+    if account is None:
+        raise UnknownAccount(username)
+    return account
+
+
+async def login_candidate(session: AsyncSession, username: str) -> LoginCandidate:
+    """What to check a typed password against; without ids for an unknown or disabled account."""
+    row = (
+        await session.execute(
+            select(Account.id, Account.password_hash).where(
+                Account.username == normalize_username(username), Account.disabled_at.is_(None)
+            )
+        )
+    ).first()
+    return LoginCandidate(None, None) if row is None else LoginCandidate(row.id, row.password_hash)
+
+
+async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
+    """The officer behind a Telegram user, with account, organization and province, in one query.
+
+    A disabled account has no officers while it is disabled.
+    """
+    return await session.scalar(
+        select(Officer)
+        .join(Officer.account)
+        .where(Officer.user_id == user_id, Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
+        .options(
+            joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
+            joinedload(Officer.account).joinedload(Account.province),
+        )
+    )
+
+
+async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandidate, now: datetime) -> Officer:
+    """Link a Telegram user to the account whose password it has just given (procedure, step 1 of both levels).
+
+    `checked` is what the password was found to match; it must still stand. An officer who was linked to this
+    account before keeps its name and position.
+
+    Raises LoginRefused when the account changed meanwhile, AlreadyLinked.
+    """
+    account = await session.scalar(
+        select(Account)
+        .where(Account.id == checked.account_id)
+        .options(joinedload(Account.organization).joinedload(Organization.province), joinedload(Account.province))
+        .with_for_update(of=Account)
+    )
+    if account is None or account.disabled_at or account.password_hash != checked.password_hash:
+        raise LoginRefused
+    if await session.scalar(select(Officer.id).where(Officer.user_id == user_id, Officer.unlinked_at.is_(None))):
+        raise AlreadyLinked
+    before = await session.scalar(
+        select(Officer)
+        .where(Officer.user_id == user_id, Officer.account_id == account.id)
+        .order_by(Officer.id.desc())
+        .limit(1)
+    )
+    officer = Officer(
+        account=account,
+        user_id=user_id,
+        full_name=before.full_name if before else None,
+        position=before.position if before else None,
+        linked_at=now,
+    )
+    session.add(officer)
+    await session.flush()
+    return officer
+
+
+async def unlink_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """End one link (`/logout`, `laocert account unlink`)."""
+    officer.unlinked_at = now
+    await session.flush()
+
+
+async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:
+    """Refuse the account from now on and end its links; the number of links that ended."""
+    account.disabled_at = now
+    officers = await linked_officers(session, [account.id])
+    for officer in officers:
+        officer.unlinked_at = now
+    await session.flush()
+    return len(officers)
+
+
+async def linked_officers(session: AsyncSession, account_ids: list[int]) -> list[Officer]:
+    """The officers with an active link to these accounts, ready or not, in order of linking."""
+    found = await session.scalars(
+        select(Officer)
+        .where(Officer.account_id.in_(account_ids), Officer.unlinked_at.is_(None))
+        .options(joinedload(Officer.account))
+        .order_by(Officer.id)
+    )
+    return list(found)

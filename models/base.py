@@ -1,0 +1,76 @@
+"""What all tables share: naming, column types, and the root of the domain errors."""
+
+import enum
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, MetaData, String
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+
+class DomainError(Exception):
+    """A rule of the procedure refuses what was asked; nothing was changed.
+
+    Each subject names its own subclasses; handlers/problems.py turns them into a sentence for an officer,
+    the command line prints str() of them.
+    """
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, stored and returned in UTC on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: it would be off by seven hours in Thailand."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite keeps no zone: what it returns is UTC."""
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+def text_enum(kind: type[enum.StrEnum], *, checked: bool = True) -> Enum:
+    """A column that holds one of the values of `kind` as text.
+
+    Checked by the database too, unless `kind` is expected to grow: SQLite cannot alter a check without making the
+    table anew.
+    """
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=checked,
+        length=30,
+        name=kind.__name__.lower(),
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# SQLite counts only an INTEGER primary key up by itself.
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+# Sort keys and codes compare byte by byte on both databases, whatever the server's locale.
+BinaryText = String().with_variant(String(collation="C"), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """Root of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}

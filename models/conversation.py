@@ -1,0 +1,59 @@
+"""What the bot remembers of a chat: its language, its live card, and which text it waits for."""
+
+import enum
+
+from sqlalchemy import BigInteger, String
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, text_enum
+
+
+class Language(enum.StrEnum):
+    """Thai first, English second."""
+
+    THAI = "th"
+    ENGLISH = "en"
+
+
+class Awaiting(enum.StrEnum):
+    """The text that the next message is taken for."""
+
+    NOTHING = "nothing"
+    USERNAME = "username"
+    PASSWORD = "password"  # noqa: S105 - the name of a step, not a secret
+    FULL_NAME = "full_name"
+    POSITION = "position"
+
+
+class Conversation(Base):
+    """One chat. In a private chat its id is its user's."""
+
+    __tablename__ = "conversation"
+
+    chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    language: Mapped[Language] = mapped_column(text_enum(Language), default=Language.THAI)
+    awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
+    # Typed as the first half of a login; dropped with its second half.
+    username: Mapped[str | None] = mapped_column(String(64))
+    # The message that shows the current screen and is edited in place.
+    card_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # A group was told once that the bot talks in private only.
+    told_private_only: Mapped[bool] = mapped_column(default=False)
+
+
+async def load_conversation(session: AsyncSession, chat_id: int) -> Conversation:
+    """What is remembered of a chat; a new chat starts in Thai, waiting for nothing."""
+    found = await session.get(Conversation, chat_id)
+    if found is None:
+        found = Conversation(
+            chat_id=chat_id, language=Language.THAI, awaiting=Awaiting.NOTHING, told_private_only=False
+        )
+        session.add(found)
+    return found
+
+
+async def chat_language(session: AsyncSession, chat_id: int) -> Language:
+    """The language that a chat has chosen, Thai before it has."""
+    found = await session.get(Conversation, chat_id)
+    return found.language if found else Language.THAI

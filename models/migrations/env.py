@@ -1,0 +1,8 @@
+"""Alembic's entry: runs on the connection that models/schema.py hands over, in its transaction."""
+
+from alembic import context
+
+from models.base import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.run_migrations()

@@ -1,0 +1,65 @@
+"""Provinces and their local administrative organizations (LAO, อปท.)."""
+
+from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, BinaryText, DomainError
+
+
+class UnknownOrganization(DomainError):
+    """No organization has this dla_code."""
+
+
+class Province(Base):
+    """A province (จังหวัด), by its two-digit code; Bangkok has no organizations and is absent."""
+
+    __tablename__ = "province"
+
+    code: Mapped[str] = mapped_column(String(2), primary_key=True)
+    name_th: Mapped[str] = mapped_column(String(100))
+    name_en: Mapped[str] = mapped_column(String(100))
+
+
+class Organization(Base):
+    """A local administrative organization, by its dla_code (text, never a number)."""
+
+    __tablename__ = "organization"
+    __table_args__ = (Index("ix_organization_listing", "province_code", "sort_key"),)
+
+    dla_code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    type_th: Mapped[str] = mapped_column(String(60))
+    type_code: Mapped[str] = mapped_column(String(40))
+    name_th: Mapped[str] = mapped_column(String(200))
+    district_th: Mapped[str] = mapped_column(String(100))
+    province_code: Mapped[str] = mapped_column(ForeignKey("province.code"))
+    sort_key: Mapped[str] = mapped_column(BinaryText)
+
+    province: Mapped[Province] = relationship(lazy="raise")
+
+    @property
+    def full_name(self) -> str:
+        """Type and name, as full_name composes them."""
+        return full_name(self.type_code, self.type_th, self.name_th)
+
+
+def full_name(type_code: str, type_th: str, name_th: str) -> str:
+    """Type and name: `เทศบาลตำบลบางปู`. Not unique within a province; the district makes it so.
+
+    The one special area is called by its name alone: `เมืองพัทยา`.
+    """
+    return name_th if type_code == "special_admin_area" else type_th + name_th
+
+
+async def lock_organization(session: AsyncSession, dla_code: str) -> Organization:
+    """Take the organization's row for the rest of the transaction: the first step of all that certifies or
+    changes a roster, so that these follow one another. SQLite's BEGIN IMMEDIATE has that effect already.
+
+    Raises UnknownOrganization.
+    """
+    organization = await session.scalar(
+        select(Organization).where(Organization.dla_code == dla_code).with_for_update()
+    )
+    if organization is None:
+        raise UnknownOrganization(dla_code)
+    return organization

@@ -1,0 +1,144 @@
+"""Messages that the bot sends on its own: queued in the transaction that causes them, sent by the courier.
+
+A row goes pending → sending → sent. `sending` is committed before the call, so that a row found in it after a
+crash is known to be uncertain: it may have arrived. An uncertain row is sent once more, bearing the same
+verification code, and is never lost. What cannot be delivered ends as dead, with the reason.
+"""
+
+import enum
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Index, String, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, BigKey, text_enum
+
+MAX_ATTEMPTS = 8
+
+
+class Kind(enum.StrEnum):
+    """What a message says; each is about one certificate."""
+
+    RECEIPT = "receipt"
+    AWAITS_PROVINCE = "awaits_province"
+    COLLEAGUE_CERTIFIED = "colleague_certified"
+    PROVINCE_CERTIFIED = "province_certified"
+
+
+class State(enum.StrEnum):
+    """How far a message is."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    DEAD = "dead"
+
+
+class OutboxMessage(Base):
+    """One message to one chat."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_due",
+            "due_at",
+            sqlite_where=text("state IN ('pending', 'uncertain')"),
+            postgresql_where=text("state IN ('pending', 'uncertain')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    # The same cause never sends the same message twice.
+    dedupe_key: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    certification_id: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[State] = mapped_column(text_enum(State))
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    message_id: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(String(300))
+
+
+def enqueue(session: AsyncSession, kind: Kind, chat_id: int, certification_id: int, now: datetime) -> None:
+    """Queue one message about a certificate; it exists if and only if the caller's transaction commits."""
+    session.add(
+        OutboxMessage(
+            dedupe_key=f"{kind}:{certification_id}:{chat_id}",
+            kind=kind,
+            chat_id=chat_id,
+            certification_id=certification_id,
+            state=State.PENDING,
+            created_at=now,
+            due_at=now,
+        )
+    )
+
+
+async def recover(session: AsyncSession, now: datetime) -> int:
+    """After a start: what was being sent when the last courier died may have arrived. The number of such rows."""
+    found = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.SENDING)
+        .values(state=State.UNCERTAIN, due_at=now, error="the courier ended while sending")
+        .returning(OutboxMessage.id)
+    )
+    return len(found.all())
+
+
+async def due(session: AsyncSession, now: datetime, limit: int) -> list[OutboxMessage]:
+    """Rows that may be sent now, oldest first."""
+    rows = await session.scalars(
+        select(OutboxMessage)
+        .where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]), OutboxMessage.due_at <= now)
+        .order_by(OutboxMessage.kind != Kind.RECEIPT, OutboxMessage.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def next_due(session: AsyncSession) -> datetime | None:
+    """When the next row wants to be sent, if any does."""
+    return await session.scalar(
+        select(func.min(OutboxMessage.due_at)).where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]))
+    )
+
+
+async def mark_sending(session: AsyncSession, row: OutboxMessage) -> bool:
+    """Before the call. False when the row is no longer to be sent.
+
+    A row that was uncertain stays known as such: after its one repetition it counts as sent either way.
+    """
+    taken = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state)
+        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
+        .returning(OutboxMessage.id)
+    )
+    return taken.first() is not None
+
+
+async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
+    """After the call: it arrived."""
+    await _settle(session, row_id, state=State.SENT, message_id=message_id, sent_at=now, error=None)
+
+
+async def mark_retry(
+    session: AsyncSession, row_id: int, state: State, error: str, now: datetime, after: timedelta
+) -> None:
+    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more, later."""
+    await _settle(session, row_id, state=state, error=error[:300], due_at=now + after)
+
+
+async def mark_dead(session: AsyncSession, row_id: int, error: str) -> None:
+    """It will never arrive; `error` says why."""
+    await _settle(session, row_id, state=State.DEAD, error=error[:300])
+
+
+async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
+    await session.execute(update(OutboxMessage).where(OutboxMessage.id == row_id).values(**values))

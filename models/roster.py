@@ -1,0 +1,168 @@
+"""The ก.พ.๗ register of one organization: its personnel records, their menus, and what is counted from them."""
+
+import enum
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models import thai
+from models.base import Base, BigKey, DomainError, text_enum
+
+POSITIONS_PER_PAGE = 8
+
+
+class Category(enum.StrEnum):
+    """The three kinds of personnel that are counted (procedure, province step 5)."""
+
+    OFFICIAL = "official"
+    PERMANENT_EMPLOYEE = "permanent_employee"
+    CONTRACT_EMPLOYEE = "contract_employee"
+
+
+class MenuState(enum.StrEnum):
+    """A record's menu: recorded, confirmed that there is nothing to record, or not filled in."""
+
+    RECORDED = "r"
+    NONE = "n"
+    EMPTY = "-"
+
+
+class NoRoster(DomainError):
+    """The organization's roster was never imported."""
+
+
+class RosterLocked(DomainError):
+    """The roster is certified: nothing in it can be edited or recorded (procedure, LAO step 2)."""
+
+
+class Roster(Base):
+    """That an organization has a register, and the import that it comes from."""
+
+    __tablename__ = "roster"
+
+    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), primary_key=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    imported_at: Mapped[datetime]
+    # The names of the menus, in the order of the letters in PersonnelRecord.menus.
+    menu_names: Mapped[list[str]] = mapped_column(JSON)
+
+
+class PersonnelRecord(Base):
+    """One person in a register."""
+
+    __tablename__ = "personnel_record"
+    __table_args__ = (UniqueConstraint("organization_code", "record_no"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    organization_code: Mapped[str] = mapped_column(ForeignKey("roster.organization_code"))
+    record_no: Mapped[str] = mapped_column(String(40))
+    full_name: Mapped[str] = mapped_column(String(200))
+    category: Mapped[Category] = mapped_column(text_enum(Category))
+    position: Mapped[str] = mapped_column(String(200))
+    level: Mapped[str] = mapped_column(String(100))
+    # One MenuState letter a menu: 478,000 records of 20 menus stay small, and empty ones are found by LIKE.
+    menus: Mapped[str] = mapped_column(String(200))
+
+
+@dataclass(frozen=True)
+class Headcount:
+    """How many people a register has, by category."""
+
+    officials: int
+    permanent_employees: int
+    contract_employees: int
+
+    @property
+    def total(self) -> int:
+        """All three together."""
+        return self.officials + self.permanent_employees + self.contract_employees
+
+    def of(self, category: Category) -> int:
+        """The number of one category."""
+        return {
+            Category.OFFICIAL: self.officials,
+            Category.PERMANENT_EMPLOYEE: self.permanent_employees,
+            Category.CONTRACT_EMPLOYEE: self.contract_employees,
+        }[category]
+
+
+@dataclass(frozen=True)
+class RosterSummary:
+    """What a register holds at this moment; `digest` changes with any letter of any record in it."""
+
+    file_name: str
+    imported_at: datetime
+    headcount: Headcount
+    with_empty_menus: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """One line of a category's list: how many hold the position at the level."""
+
+    position: str
+    level: str
+    count: int
+
+
+@dataclass(frozen=True)
+class PositionPage:
+    """One page of a category's positions; `page` counts from 0."""
+
+    rows: list[Position]
+    page: int
+    pages: int
+
+
+def summarize(roster: Roster, records: Iterable[tuple[str, str, Category, str, str, str]]) -> RosterSummary:
+    """Count and digest records given as (record_no, full_name, category, position, level, menus).
+
+    The digest is SHA-256 over the menus' names and the records as JSON, in order of record_no, so that it is
+    the same on every database.
+    """
+    counts: Counter[str] = Counter()
+    with_empty_menus = 0
+    digest = hashlib.sha256(json.dumps(roster.menu_names, ensure_ascii=False).encode())
+    for record in sorted(tuple(record) for record in records):
+        counts[record[2]] += 1
+        with_empty_menus += MenuState.EMPTY in record[5]
+        digest.update(json.dumps(record, ensure_ascii=False).encode())
+    headcount = Headcount(*(counts[category] for category in Category))
+    return RosterSummary(roster.file_name, roster.imported_at, headcount, with_empty_menus, digest.hexdigest())
+
+
+async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
+    """The summary of an organization's register as it is now. Raises NoRoster."""
+    roster = await session.get(Roster, dla_code, populate_existing=True)
+    if roster is None:
+        raise NoRoster(dla_code)
+    record = PersonnelRecord
+    rows = await session.execute(
+        select(
+            record.record_no, record.full_name, record.category, record.position, record.level, record.menus
+        ).where(record.organization_code == dla_code)
+    )
+    return summarize(roster, (row._tuple() for row in rows))
+
+
+async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:
+    """One page of the positions of a category, by position and level; a page beyond the last is the last."""
+    grouped = (
+        select(PersonnelRecord.position, PersonnelRecord.level, func.count().label("count"))
+        .where(PersonnelRecord.organization_code == dla_code, PersonnelRecord.category == category)
+        .group_by(PersonnelRecord.position, PersonnelRecord.level)
+    )
+    rows = [Position(*row) for row in await session.execute(grouped)]
+    rows.sort(key=lambda row: (thai.sort_key(row.position), thai.sort_key(row.level)))
+    pages = max(1, -(-len(rows) // POSITIONS_PER_PAGE))
+    page = min(max(page, 0), pages - 1)
+    start = page * POSITIONS_PER_PAGE
+    return PositionPage(rows[start : start + POSITIONS_PER_PAGE], page, pages)

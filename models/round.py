@@ -1,0 +1,124 @@
+"""The yearly round: opened and closed by the operator, one at a time."""
+
+import enum
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Date, Index, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, BigKey, DomainError, text_enum
+
+BANGKOK = ZoneInfo("Asia/Bangkok")
+BUDDHIST_ERA = 543
+FISCAL_YEARS = range(2500, 2700)
+
+
+class RoundState(enum.StrEnum):
+    """Open: organizations can be certified. Closed: nothing can; its locks stay until the next one opens."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class RoundRefused(DomainError):
+    """A round cannot be opened or closed so; the message says why and how to mend it."""
+
+
+class NoOpenRound(DomainError):
+    """Nothing can be certified outside an open round."""
+
+
+class Round(Base):
+    """One yearly run. The newest one's certificates are the ones that lock."""
+
+    __tablename__ = "round"
+    __table_args__ = (
+        Index(
+            "uq_round_open",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    # Buddhist Era: 2570 runs from 1 October 2569 to 30 September 2570.
+    fiscal_year: Mapped[int] = mapped_column(unique=True)
+    state: Mapped[RoundState] = mapped_column(text_enum(RoundState))
+    # The deadline that people are reminded of, the last day in Bangkok's time; what comes after is late.
+    closes_on: Mapped[date | None] = mapped_column(Date)
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    def is_late(self, moment: datetime) -> bool:
+        """Whether a certification at `moment` comes after the last day."""
+        return self.closes_on is not None and moment.astimezone(BANGKOK).date() > self.closes_on
+
+
+async def current_round(session: AsyncSession) -> Round | None:
+    """The newest round, open or closed: the one whose certificates count."""
+    return await session.scalar(select(Round).order_by(Round.id.desc()).limit(1))
+
+
+async def require_open_round(session: AsyncSession) -> Round:
+    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
+    found = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True))
+    if found is None:
+        raise NoOpenRound
+    return found
+
+
+async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:
+    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end.
+
+    Raises RoundRefused when another is open, the year is not later than the last one's, not Buddhist, or the
+    deadline has passed.
+    """
+    if fiscal_year not in FISCAL_YEARS:
+        hint = (
+            f"; did you mean {fiscal_year + BUDDHIST_ERA}?" if fiscal_year + BUDDHIST_ERA in FISCAL_YEARS else ""
+        )
+        raise RoundRefused(f"fiscal year {fiscal_year} is not a Buddhist year{hint}")
+    last = await current_round(session)
+    if last is not None and last.state is RoundState.OPEN:
+        raise RoundRefused(f"round {last.fiscal_year} is open; close it first: laocert round close")
+    if last is not None and fiscal_year <= last.fiscal_year:
+        raise RoundRefused(f"round {last.fiscal_year} was already held; open a later fiscal year")
+    if closes_on is not None and closes_on < now.astimezone(BANGKOK).date():
+        raise RoundRefused(f"the closing date {closes_on} has passed; give a day from today on")
+    opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
+    session.add(opened)
+    await session.flush()
+    return opened
+
+
+async def close_round(session: AsyncSession, now: datetime) -> Round:
+    """Close the open round; what is certified stays locked until the next one opens.
+
+    Raises RoundRefused when none is open.
+    """
+    found = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update())
+    if found is None:
+        raise RoundRefused("no round is open; open one: laocert round open --fiscal-year 2570")
+    found.state = RoundState.CLOSED
+    found.closed_at = now
+    await session.flush()
+    return found
+
+
+async def list_rounds(session: AsyncSession) -> list[Round]:
+    """All rounds, newest first."""
+    return list(await session.scalars(select(Round).order_by(Round.id.desc())))
+
+
+def parse_closing_date(text_: str) -> date:
+    """A day as YYYY-MM-DD in the Christian or the Buddhist year. Raises RoundRefused."""
+    try:
+        year, month, day = (int(part) for part in text_.split("-"))
+        return date(year - BUDDHIST_ERA if year in FISCAL_YEARS else year, month, day)
+    except ValueError:
+        raise RoundRefused(f"{text_} is not a day; write YYYY-MM-DD, for example 2570-09-15") from None

@@ -1,0 +1,95 @@
+"""The database's schema: bring it to head, and tell where it differs from the models."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+# Every table must be known before it is compared.
+from models import account, certification, conversation, inbox, outbox, roster, round, triggers  # noqa: F401
+from models.base import Base, DomainError
+from models.database import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SchemaOutdated(DomainError):
+    """The database is not at the program's schema."""
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    # Alembic reads this as a format string.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The newest revision that this program knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def revision(database: Database) -> str | None:
+    """The revision that the database is at; None before the first upgrade."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(_revision)
+
+
+async def require_head(database: Database) -> None:
+    """Raises SchemaOutdated with the mend when the database is not at head."""
+    found = await revision(database)
+    if found != head():
+        raise SchemaOutdated(
+            f"the database is at schema {found or 'none'}, this program needs {head()}; run: laocert db upgrade"
+        )
+
+
+async def upgrade(database: Database) -> tuple[str | None, str]:
+    """Bring the schema to head in one transaction; the revisions before and after."""
+    before = await revision(database)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+    return before, head()
+
+
+def differences(connection: Connection) -> list[str]:
+    """Tables, columns, indexes and triggers that are not as in the models, a line each."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
+    return [str(difference) for difference in compare_metadata(context, Base.metadata)] + triggers.missing(
+        connection
+    )
+
+
+def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    return not (kind == "table" and name == "alembic_version")
+
+
+def _damage(connection: Connection) -> list[str]:
+    """What SQLite's own checks find; PostgreSQL checks its pages as it reads them."""
+    if connection.dialect.name != "sqlite":
+        return []
+    found = [row[0] for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+    dangling = connection.execute(text("PRAGMA foreign_key_check"))
+    return found + [f"row {row[1]} of {row[0]} points to no {row[2]}" for row in dangling]
+
+
+async def check(database: Database) -> list[str]:
+    """Drift and damage, a line each; nothing when all is well."""
+    if await revision(database) is None:
+        return ["the database has no schema yet; run: laocert db upgrade"]
+    checks: list[Callable[[Connection], list[str]]] = [differences, _damage]
+    found: list[str] = []
+    async with database.engine.connect() as connection:
+        for one in checks:
+            found += await connection.run_sync(one)
+    return found

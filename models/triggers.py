@@ -1,0 +1,171 @@
+"""Rules that the database itself keeps, against raw SQL too: the lock, and certificates that only get inserted.
+
+Locked is a register whose organization was certified by the LAO in the newest round. On SQLite the BEFORE
+triggers look for colliding rows as well, because a REPLACE removes them without firing their DELETE trigger on a
+connection that has not set recursive_triggers. On PostgreSQL the trigger first waits for the organization's row,
+so that a change that races the certification is refused once that has committed.
+
+A change here needs a migration with the new text: Alembic does not see triggers; `laocert db check` and a test
+compare them.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+_LOCKED = """EXISTS (
+    SELECT 1 FROM certification
+    WHERE organization_code = {organization} AND level = 'lao' AND round_id = (SELECT max(id) FROM round))"""
+
+
+def _sqlite_roster_triggers(table: str, collides: str) -> dict[str, str]:
+    new, old = (
+        _LOCKED.format(organization="NEW.organization_code"),
+        _LOCKED.format(organization="OLD.organization_code"),
+    )
+    collides_locked = _LOCKED.format(organization="other.organization_code")
+    collision = f"EXISTS (SELECT 1 FROM {table} AS other WHERE ({collides}) AND {collides_locked})"  # noqa: S608
+    refuse = "BEGIN SELECT RAISE(ABORT, 'the roster is certified and locked'); END"
+    return {
+        f"{table}_locked_insert": f"BEFORE INSERT ON {table} WHEN {new} OR {collision} {refuse}",
+        f"{table}_locked_update": f"BEFORE UPDATE ON {table} WHEN {old} OR {new} OR {collision} {refuse}",
+        f"{table}_locked_delete": f"BEFORE DELETE ON {table} WHEN {old} {refuse}",
+    }
+
+
+_SQLITE_INSERT_ONLY = "BEGIN SELECT RAISE(ABORT, 'a certificate is never changed'); END"
+
+SQLITE: dict[str, str] = {
+    **_sqlite_roster_triggers(
+        "personnel_record",
+        "other.id = NEW.id"
+        " OR (other.organization_code = NEW.organization_code AND other.record_no = NEW.record_no)",
+    ),
+    **_sqlite_roster_triggers("roster", "other.organization_code = NEW.organization_code"),
+    "certification_no_replace": f"""BEFORE INSERT ON certification WHEN EXISTS (
+    SELECT 1 FROM certification AS other
+    WHERE other.id = NEW.id OR other.code = NEW.code
+       OR (other.organization_code = NEW.organization_code AND other.round_id = NEW.round_id
+           AND other.revision = NEW.revision AND other.level = NEW.level)) {_SQLITE_INSERT_ONLY}""",  # noqa: S608
+    "certification_no_update": f"BEFORE UPDATE ON certification {_SQLITE_INSERT_ONLY}",
+    "certification_no_delete": f"BEFORE DELETE ON certification {_SQLITE_INSERT_ONLY}",
+}
+
+POSTGRESQL_FUNCTIONS: dict[str, str] = {
+    "refuse_locked_roster": f"""
+DECLARE
+    touched text;
+BEGIN
+    FOREACH touched IN ARRAY CASE TG_OP
+        WHEN 'INSERT' THEN ARRAY[NEW.organization_code]
+        WHEN 'DELETE' THEN ARRAY[OLD.organization_code]
+        ELSE ARRAY[OLD.organization_code, NEW.organization_code] END
+    LOOP
+        PERFORM 1 FROM organization WHERE dla_code = touched FOR SHARE;
+        IF {_LOCKED.format(organization="touched")} THEN
+            RAISE EXCEPTION 'the roster is certified and locked' USING ERRCODE = 'restrict_violation';
+        END IF;
+    END LOOP;
+    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+END
+""",
+    "refuse_roster_truncate": """
+BEGIN
+    IF EXISTS (SELECT 1 FROM certification WHERE level = 'lao' AND round_id = (SELECT max(id) FROM round)) THEN
+        RAISE EXCEPTION 'the roster is certified and locked' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+""",
+    "refuse_certificate_change": """
+BEGIN
+    RAISE EXCEPTION 'a certificate is never changed' USING ERRCODE = 'restrict_violation';
+END
+""",
+}
+
+POSTGRESQL: dict[str, str] = {
+    **{
+        name: definition
+        for table in ("personnel_record", "roster")
+        for name, definition in {
+            f"{table}_locked": (
+                f"BEFORE INSERT OR UPDATE OR DELETE ON {table}"
+                " FOR EACH ROW EXECUTE FUNCTION refuse_locked_roster()"
+            ),
+            f"{table}_locked_truncate": (
+                f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_roster_truncate()"
+            ),
+        }.items()
+    },
+    "certification_insert_only": (
+        "BEFORE UPDATE OR DELETE ON certification FOR EACH ROW EXECUTE FUNCTION refuse_certificate_change()"
+    ),
+    "certification_no_truncate": (
+        "BEFORE TRUNCATE ON certification FOR EACH STATEMENT EXECUTE FUNCTION refuse_certificate_change()"
+    ),
+}
+
+
+def statements(dialect: str) -> list[str]:
+    """The DDL that makes all triggers on `sqlite` or `postgresql`."""
+    if dialect == "sqlite":
+        return [f"CREATE TRIGGER {name} {definition}" for name, definition in SQLITE.items()]
+    functions = [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
+        for name, body in POSTGRESQL_FUNCTIONS.items()
+    ]
+    return functions + [f"CREATE TRIGGER {name} {definition}" for name, definition in POSTGRESQL.items()]
+
+
+def _squeeze(definition: str) -> str:
+    return " ".join(definition.split())
+
+
+def missing(connection: Connection) -> list[str]:
+    """Compare the database's triggers and their functions with the ones here: one line for each difference."""
+    if connection.dialect.name == "sqlite":
+        found: dict[str, str] = dict(
+            row._tuple()
+            for row in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        )
+        expected = {name: f"CREATE TRIGGER {name} {definition}" for name, definition in SQLITE.items()}
+        return _differences("trigger", expected, found)
+    bodies = connection.execute(
+        text(
+            "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+            " AND prorettype = 'trigger'::regtype"
+        )
+    )
+    triggers = connection.execute(
+        text(
+            "SELECT tgname, pg_get_triggerdef(t.oid, true), tgenabled FROM pg_trigger t"
+            " JOIN pg_class c ON c.oid = tgrelid"
+            " WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace"
+        )
+    )
+    found_triggers = {
+        name: definition if enabled in ("O", b"O") else "disabled" for name, definition, enabled in triggers
+    }
+    expected_triggers = {
+        # pg_get_triggerdef names the events in its own order.
+        name: f"CREATE TRIGGER {name} {definition}".replace(
+            "INSERT OR UPDATE OR DELETE", "INSERT OR DELETE OR UPDATE"
+        ).replace("UPDATE OR DELETE ON certification", "DELETE OR UPDATE ON certification")
+        for name, definition in POSTGRESQL.items()
+    }
+    return _differences("function", POSTGRESQL_FUNCTIONS, dict(row._tuple() for row in bodies)) + _differences(
+        "trigger", expected_triggers, found_triggers
+    )
+
+
+def _differences(kind: str, expected: dict[str, str], found: dict[str, Any]) -> list[str]:
+    lines = []
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            lines.append(f"{kind} {name} is missing")
+        elif name not in expected:
+            lines.append(f"{kind} {name} is not ours")
+        elif _squeeze(expected[name]) != _squeeze(found[name]):
+            lines.append(f"{kind} {name} differs: {_squeeze(found[name])[:200]}")
+    return lines
