@@ -1,1 +1,1 @@
-"""x."""
+"""The conversation: what each tap or message does, and what the screens say. Holds no query."""

@@ -1,6 +1,7 @@
 """Accounts of organizations and provinces, and the officers whose chats are linked to them."""
 
 import enum
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,13 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.base import Base, BigKey, DomainError, text_enum
 from models.organization import Organization, Province
+
+# Room for a title, two names and a long position; both are columns of 200.
+MAX_NAME = 120
+
+# Control, format (bidi, zero-width), surrogate, private and unassigned characters can disguise a name; pictures
+# are no name.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"}
 
 
 class Role(enum.StrEnum):
@@ -21,6 +29,10 @@ class Role(enum.StrEnum):
 
 class LoginRefused(DomainError):
     """Unknown username, wrong password, or a disabled account: one answer for all, so that none can be told."""
+
+
+class NameRefused(DomainError):
+    """A typed name or position is empty, too long, or holds characters that cannot be seen."""
 
 
 class UnknownAccount(DomainError):
@@ -110,6 +122,15 @@ class LoginCandidate:
 def normalize_username(username: str) -> str:
     """Usernames differ neither by case nor by blanks around them."""
     return username.strip().casefold()
+
+
+def name_or_position(typed: str) -> str:
+    """What an officer typed as its name or position, blanks tidied. Raises NameRefused."""
+    tidy = " ".join(typed.split())
+    visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy)
+    if not visible or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_NAME:
+        raise NameRefused
+    return tidy
 
 
 async def find_account(session: AsyncSession, username: str) -> Account:

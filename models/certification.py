@@ -8,6 +8,7 @@ an `lao` row of the newest round locks the register (models/triggers.py).
 import enum
 import hashlib
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,10 +62,11 @@ class ConfirmationExpired(DomainError):
 
 
 class AlreadyCertified(DomainError):
-    """Someone has certified this; `certification` says who and when."""
+    """Someone has certified this organization; `certification` says who and when."""
 
-    def __init__(self, certification: "Certification") -> None:
+    def __init__(self, organization: Organization, certification: "Certification") -> None:
         super().__init__(certification.code)
+        self.organization = organization
         self.certification = certification
 
 
@@ -142,9 +144,7 @@ class Review:
     @property
     def status(self) -> Status:
         """Derived from the certificates."""
-        if self.province is not None:
-            return Status.PROVINCE_CERTIFIED
-        return Status.LAO_CERTIFIED if self.lao is not None else Status.UNCERTIFIED
+        return _status([made.level for made in (self.lao, self.province) if made is not None])
 
     @property
     def fingerprint(self) -> str:
@@ -197,6 +197,18 @@ async def _certificates(session: AsyncSession, dla_code: str, round_: Round | No
         )
     )
     return {row.level: row for row in rows}
+
+
+async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
+    """The newest round and how far an organization is in it."""
+    round_ = await current_round(session)
+    return round_, _status(await _certificates(session, dla_code, round_))
+
+
+def _status(certificates: Collection[Level]) -> Status:
+    if Level.PROVINCE in certificates:
+        return Status.PROVINCE_CERTIFIED
+    return Status.LAO_CERTIFIED if Level.LAO in certificates else Status.UNCERTIFIED
 
 
 async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
@@ -278,6 +290,14 @@ async def prepare_confirmation(
     return confirmation, shown
 
 
+async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str) -> Confirmation:
+    """A warning that was shown to this officer. Raises ConfirmationExpired."""
+    found = await session.get(Confirmation, nonce)
+    if found is None or found.officer_id != officer.id:
+        raise ConfirmationExpired
+    return found
+
+
 async def certify(
     session: AsyncSession, officer: Officer, nonce: str, now: datetime, rng: random.Random
 ) -> Certification:
@@ -285,12 +305,11 @@ async def certify(
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, RosterChanged.
     """
-    confirmation = await session.get(Confirmation, nonce)
-    if confirmation is None or confirmation.officer_id != officer.id:
-        raise ConfirmationExpired
+    confirmation = await find_confirmation(session, officer, nonce)
     # The first lock of all that certifies or changes a register; what is read below cannot change any more.
-    organization = await lock_organization(session, confirmation.organization_code)
+    await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
+    organization = await find_organization(session, officer, confirmation.organization_code)
     _require_level(officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await _review(session, organization, open_round)
@@ -308,7 +327,7 @@ async def certify(
 def _require_certifiable(shown: Review, level: Level, fingerprint: str) -> None:
     existing = shown.lao if level is Level.LAO else shown.province
     if existing is not None:
-        raise AlreadyCertified(existing)
+        raise AlreadyCertified(shown.organization, existing)
     if level is Level.PROVINCE and shown.lao is None:
         raise NotYetCertified
     if shown.fingerprint != fingerprint:

@@ -41,12 +41,16 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
 
 
+# What handlers call it by: they know no SQLAlchemy.
+Session = AsyncSession
+
+
 class Database:
     """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`)."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        self.engine: AsyncEngine = create_async_engine(self.url)
+        self.engine: AsyncEngine = create_async_engine(self.url, hide_parameters=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         if self.is_sqlite:
             _prepare_sqlite(self.engine.sync_engine)

@@ -8,7 +8,7 @@ verification code, and is never lost. What cannot be delivered ends as dead, wit
 import enum
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, String, func, select, text, update
+from sqlalchemy import BigInteger, Index, String, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -91,29 +91,23 @@ async def recover(session: AsyncSession, now: datetime) -> int:
     return len(found.all())
 
 
-async def due(session: AsyncSession, now: datetime, limit: int) -> list[OutboxMessage]:
-    """Rows that may be sent now, oldest first."""
+async def due(session: AsyncSession, now: datetime, busy: set[int], limit: int) -> list[OutboxMessage]:
+    """Rows that may be sent now, receipts first, then oldest first; none to a `busy` chat."""
     rows = await session.scalars(
         select(OutboxMessage)
-        .where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]), OutboxMessage.due_at <= now)
+        .where(
+            OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]),
+            OutboxMessage.due_at <= now,
+            OutboxMessage.chat_id.not_in(busy),
+        )
         .order_by(OutboxMessage.kind != Kind.RECEIPT, OutboxMessage.id)
         .limit(limit)
     )
     return list(rows)
 
 
-async def next_due(session: AsyncSession) -> datetime | None:
-    """When the next row wants to be sent, if any does."""
-    return await session.scalar(
-        select(func.min(OutboxMessage.due_at)).where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]))
-    )
-
-
 async def mark_sending(session: AsyncSession, row: OutboxMessage) -> bool:
-    """Before the call. False when the row is no longer to be sent.
-
-    A row that was uncertain stays known as such: after its one repetition it counts as sent either way.
-    """
+    """Before the call. False when the row is no longer as it was read: then it is not to be sent."""
     taken = await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state)

@@ -150,7 +150,7 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
             record.record_no, record.full_name, record.category, record.position, record.level, record.menus
         ).where(record.organization_code == dla_code)
     )
-    return summarize(roster, (row._tuple() for row in rows))
+    return summarize(roster, rows)
 
 
 async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:

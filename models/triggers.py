@@ -126,7 +126,7 @@ def missing(connection: Connection) -> list[str]:
     """Compare the database's triggers and their functions with the ones here: one line for each difference."""
     if connection.dialect.name == "sqlite":
         found: dict[str, str] = dict(
-            row._tuple()
+            tuple(row)
             for row in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
         )
         expected = {name: f"CREATE TRIGGER {name} {definition}" for name, definition in SQLITE.items()}
@@ -154,7 +154,7 @@ def missing(connection: Connection) -> list[str]:
         ).replace("UPDATE OR DELETE ON certification", "DELETE OR UPDATE ON certification")
         for name, definition in POSTGRESQL.items()
     }
-    return _differences("function", POSTGRESQL_FUNCTIONS, dict(row._tuple() for row in bodies)) + _differences(
+    return _differences("function", POSTGRESQL_FUNCTIONS, dict(tuple(row) for row in bodies)) + _differences(
         "trigger", expected_triggers, found_triggers
     )
 

@@ -4,15 +4,18 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from demo.botapi import Emulator
 from models import schema
 from models.database import Database
+from tests.support import Clock, Officer, running_bot, settle
 
 # Where the tests may make databases of their own; a machine without it skips them by name.
 POSTGRES = os.environ.get("LAOCERT_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
@@ -20,6 +23,12 @@ MARK = "laocert_test_"
 
 # 9.30 on a working morning in Bangkok, in the fiscal year 2570.
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
+
+
+def apart(work: Coroutine[None, None, None]) -> None:
+    """Run something to its end outside the test's event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 async def _admin(statement: str) -> None:
@@ -43,7 +52,7 @@ def postgres_url(name: str) -> str:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "template.db"
-    asyncio.run(_upgrade(f"sqlite+aiosqlite:///{path}"))
+    apart(_upgrade(f"sqlite+aiosqlite:///{path}"))
     return path
 
 
@@ -51,12 +60,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_template() -> Iterator[str]:
     name = MARK + uuid.uuid4().hex[:12]
     try:
-        asyncio.run(_admin(f"CREATE DATABASE {name}"))
+        apart(_admin(f"CREATE DATABASE {name}"))
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         pytest.skip(f"no PostgreSQL at {POSTGRES}: {error}")
-    asyncio.run(_upgrade(postgres_url(name)))
+    apart(_upgrade(postgres_url(name)))
     yield name
-    asyncio.run(_admin(f"DROP DATABASE {name} WITH (FORCE)"))
+    apart(_admin(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -84,3 +93,46 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def now() -> datetime:
     return NOW
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
+    """The emulated Bot API; what the bot sent must be as documented."""
+    async with Emulator(clock=clock.timestamp) as running:
+        yield running
+        assert not running.violations
+
+
+@pytest.fixture
+async def country(database: Database) -> Database:
+    """A database with two provinces, five organizations and an open round (tests/support.py)."""
+    await settle(database, NOW)
+    return database
+
+
+@pytest.fixture
+async def bot(emulator: Emulator, country: Database, clock: Clock) -> AsyncIterator[Emulator]:
+    """The bot running on the country; the emulator, for its phones."""
+    async with running_bot(emulator, country, clock):
+        yield emulator
+
+
+@pytest.fixture
+async def lao(bot: Emulator) -> Officer:
+    """An officer of เทศบาลตำบลบางปู, logged in."""
+    officer = Officer(bot.phone("ก"))
+    await officer.log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
+    return officer
+
+
+@pytest.fixture
+async def province(bot: Emulator) -> Officer:
+    """An officer of the province of Samut Prakan, logged in."""
+    officer = Officer(bot.phone("ข"))
+    await officer.log_in("province11", "ทดสอบ สอง", "ท้องถิ่นจังหวัด")
+    return officer

@@ -1,0 +1,138 @@
+"""The few calls that the bot makes, with what their refusals mean for it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
+
+from bot.transport import AiohttpRequest
+from handlers.screen import Screen
+
+log = logging.getLogger(__name__)
+
+# Calls under way at once, beside the long poll, which has a pool of its own.
+CONNECTIONS = 64
+# Tries of one answer to a person, with 0.5, 1, 2, 4 s between them.
+TRIES = 5
+
+Result = TypeVar("Result")
+
+
+def retry_seconds(error: RetryAfter) -> float:
+    """How long Telegram asks to wait (Bot API, ResponseParameters.retry_after)."""
+    wait = error.retry_after
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def markup(screen: Screen) -> InlineKeyboardMarkup | None:
+    """The screen's buttons as the Bot API wants them."""
+    if not screen.rows:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(button.label, callback_data=button.tap.pack(), style=button.style)
+                for button in row
+            ]
+            for row in screen.rows
+        ]
+    )
+
+
+def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
+    """The bot over our transport; open it with `async with`. `polls` is the pool of the long poll."""
+    return Bot(
+        token,
+        base_url=f"{api_url.rstrip('/')}/bot",
+        base_file_url=f"{api_url.rstrip('/')}/file/bot",
+        request=AiohttpRequest(CONNECTIONS),
+        get_updates_request=polls,
+    )
+
+
+async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
+    """Send a screen as a new message; its id. One try: the errors are the caller's."""
+    message = await bot.send_message(
+        chat_id,
+        screen.text,
+        parse_mode="HTML",
+        reply_markup=markup(screen),
+        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    )
+    return message.message_id
+
+
+async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | None:
+    """Make a call that answers a person until it gets through; None when it will not.
+
+    A refusal is final. A network error and a 429 are tried again for some seconds: an answer that arrives twice
+    is better than none.
+    """
+    wait = 0.5
+    for attempt in range(1, TRIES + 1):
+        try:
+            return await call()
+        except RetryAfter as error:
+            wait = retry_seconds(error)
+        except (BadRequest, Forbidden, InvalidToken, Conflict) as error:
+            log.info("%s: refused: %s", what, error.message)
+            return None
+        except NetworkError as error:
+            log.warning("%s: try %d of %d: %s", what, attempt, TRIES, error.message)
+        if attempt < TRIES:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 30)
+    return None
+
+
+async def answer(bot: Bot, callback_id: str, toast: str) -> None:
+    """Stop the button's spinner. Too late (150 s) is harmless: the message is edited all the same."""
+    await persist("answer a tap", lambda: bot.answer_callback_query(callback_id, text=toast or None))
+
+
+async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
+    """Show the screen on a message that is there. False when that cannot be: then it wants a new one."""
+
+    async def call() -> bool:
+        try:
+            await bot.edit_message_text(
+                screen.text,
+                chat_id,
+                message_id,
+                parse_mode="HTML",
+                reply_markup=markup(screen),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except BadRequest as error:
+            # The same screen again: the officer tapped twice.
+            return "message is not modified" in error.message.lower() or _raise(error)
+        return True
+
+    return bool(await persist("edit a card", call))
+
+
+def _raise(error: Exception) -> bool:
+    raise error
+
+
+async def delete(bot: Bot, chat_id: int, message_id: int) -> bool:
+    """Delete a message; whether it is gone now."""
+
+    async def call() -> bool:
+        try:
+            return await bot.delete_message(chat_id, message_id)
+        except BadRequest as error:
+            return "message to delete not found" in error.message.lower() or _raise(error)
+
+    return bool(await persist("delete a message", call))
+
+
+async def introduce(bot: Bot, commands: dict[str, list[tuple[str, str]]]) -> None:
+    """Set the commands menu: by language code, `""` for all others, (command, description) pairs."""
+    for language, pairs in commands.items():
+        listed = [BotCommand(name, description) for name, description in pairs]
+        await bot.set_my_commands(listed, language_code=language or None)

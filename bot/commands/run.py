@@ -1,0 +1,20 @@
+"""`laocert run`."""
+
+import asyncio
+
+import click
+
+
+@click.command(epilog="Example: LAOCERT_BOT_TOKEN=… LAOCERT_SECRET_KEY=… laocert run")
+def run() -> None:
+    """Run the bot by long polling until it is told to stop."""
+    import uvloop  # noqa: PLC0415 - only this command needs the whole bot
+
+    from bot import logs, service  # noqa: PLC0415
+    from bot.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    secrets = [secret.get_secret_value() for secret in (settings.bot_token, settings.secret_key) if secret]
+    logs.set_up(settings.log_level, settings.log_format, secrets)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(service.run(settings))

@@ -1,0 +1,110 @@
+"""`laocert run`: wires intake, worker and courier together and keeps them running until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
+
+from bot import api
+from bot.courier import Courier
+from bot.intake import POLL, Poller, TokenRefused
+from bot.sealing import Seal
+from bot.settings import Settings, SettingsRefused, require_bot
+from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
+from bot.worker import Worker
+from handlers.commands import menu
+from models import schema
+from models.database import Database
+
+log = logging.getLogger(__name__)
+
+# Seconds that updates in hand and sends under way are given after SIGTERM.
+GRACE = 8.0
+
+
+def utc_now() -> datetime:
+    """The clock of the program; tests bring their own."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings) -> None:
+    """Run the bot until SIGTERM or SIGINT.
+
+    Raises SettingsRefused, models.schema.SchemaOutdated.
+    """
+    token, secret_key = require_bot(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        await schema.require_head(database)
+        polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
+        bot = api.make_bot(token, settings.api_url, polls)
+        await _open(bot, stop)
+        try:
+            if not stop.is_set():
+                await serve(bot, polls, database, Seal(secret_key), stop)
+        finally:
+            await bot.shutdown()
+    finally:
+        await database.close()
+
+
+async def _open(bot: Bot, stop: asyncio.Event) -> None:
+    """Say hello to the Bot API, waiting for it as long as it is away."""
+    while not stop.is_set():
+        try:
+            await bot.initialize()
+            await bot.delete_webhook()
+            await api.introduce(bot, menu())
+            return
+        except InvalidToken as error:
+            raise SettingsRefused("LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather") from error
+        except TelegramError as error:
+            log.warning("the Bot API does not answer yet: %s", error.message)
+            await _wait(stop, 2.0)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def serve(
+    bot: Bot,
+    polls: AiohttpRequest,
+    database: Database,
+    seal: Seal,
+    stop: asyncio.Event,
+    clock: Callable[[], datetime] = utc_now,
+    rng: random.Random | None = None,
+) -> None:
+    """Do updates and send messages until `stop` is set; `bot` is initialized. Raises SettingsRefused."""
+    courier = Courier(bot, database, clock)
+    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake)
+    poller = Poller(bot, polls, database, seal, clock, worker.take)
+    left = await worker.resume()
+    log.info("@%s is running; %d updates were left to do", bot.username, left)
+    polling = asyncio.create_task(poller.run(), name="intake")
+    sending = asyncio.create_task(courier.run(), name="courier")
+    stopping = asyncio.create_task(stop.wait())
+    ended, _ = await asyncio.wait({polling, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping: updates in hand are finished first")
+    polling.cancel()
+    stopping.cancel()
+    await worker.drain(GRACE / 2)
+    sending.cancel()
+    await courier.drain(GRACE / 2)
+    for task in ended - {stopping}:
+        try:
+            task.result()
+        except TokenRefused as error:
+            raise SettingsRefused("LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather") from error

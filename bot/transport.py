@@ -1,0 +1,89 @@
+"""Carries python-telegram-bot's calls over aiohttp.
+
+Its own httpx transport scans its pool at each request: at 256 calls at once it costs five times the CPU
+(docs/architecture.md).
+"""
+
+import os
+from typing import Any
+
+import aiohttp
+import orjson
+from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.request import BaseRequest, RequestData
+
+# Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 15.0
+
+
+class NotSent(NetworkError):
+    """No connection: the call certainly had no effect and can be repeated freely."""
+
+
+class AiohttpRequest(BaseRequest):
+    """One pool of connections to the Bot API.
+
+    `connections` bounds the calls under way; `read_timeout` is in seconds.
+    """
+
+    def __init__(self, connections: int, read_timeout: float = READ_TIMEOUT) -> None:
+        self._connections = connections
+        self._read_timeout = read_timeout
+        self._client: aiohttp.ClientSession | None = None
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds that an answer may take."""
+        return self._read_timeout
+
+    async def initialize(self) -> None:
+        """Open the pool."""
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+            json_serialize=lambda value: orjson.dumps(value).decode(),
+        )
+
+    async def shutdown(self) -> None:
+        """Close the pool."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def parse_json_payload(self, payload: bytes) -> Any:  # type: ignore[override]
+        """The answer's JSON. Raises TelegramError for what is none."""
+        try:
+            return orjson.loads(payload)
+        except orjson.JSONDecodeError as error:
+            raise TelegramError("Invalid server response") from error
+
+    async def do_request(
+        self, url: str, method: str, request_data: RequestData | None = None, *timeouts: Any, **_timeouts: Any
+    ) -> tuple[int, bytes]:
+        """Make one call; its HTTP status and body.
+
+        Raises NotSent, TimedOut (it may have had an effect), NetworkError (likewise).
+        """
+        if self._client is None:
+            raise NetworkError("the transport is closed")
+        body: dict[str, Any] = {}
+        if request_data is not None and request_data.contains_files:
+            form = aiohttp.FormData(request_data.json_parameters)
+            for name, (file_name, content, mime) in request_data.multipart_data.items():
+                form.add_field(name, content, filename=file_name, content_type=mime)
+            body["data"] = form
+        elif request_data is not None:
+            body["json"] = request_data.parameters
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=self._read_timeout)
+        try:
+            async with self._client.request(method, url, timeout=timeout, **body) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(type(error).__name__) from error
+        except TimeoutError as error:
+            raise TimedOut from error
+        except aiohttp.ClientError as error:
+            # The text of an aiohttp error can hold the URL, and with it the token.
+            raise NetworkError(type(error).__name__) from error

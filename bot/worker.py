@@ -1,0 +1,171 @@
+"""Updates done: taken from the inbox, one sender's in order, senders in parallel, each in one transaction."""
+
+import asyncio
+import logging
+import random
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import orjson
+from telegram import Bot
+
+from bot import api
+from bot.sealing import Seal
+from handlers import problems
+from handlers.dispatch import COMMANDS, Reply, respond
+from handlers.entrance import MAX_PASSWORD, LoginAttempt, expected_password
+from handlers.incoming import Incoming, NotForUs, decode
+from models import inbox, passwords
+from models.conversation import chat_language, load_conversation
+from models.database import Database
+
+log = logging.getLogger(__name__)
+
+# Updates in hand at once: as many as the pool of calls serves.
+PARALLEL = api.CONNECTIONS
+# Argon2id takes a core for 50 ms; more at once would slow everybody's taps.
+HASHERS = 2
+# Seconds before an update that failed is tried again.
+PAUSE_AFTER_FAILURE = 1.0
+
+
+class Worker:
+    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        database: Database,
+        seal: Seal,
+        clock: Callable[[], datetime],
+        rng: random.Random,
+        on_commit: Callable[[], None],
+    ) -> None:
+        self._bot = bot
+        self._database = database
+        self._seal = seal
+        self._clock = clock
+        self._rng = rng
+        self._on_commit = on_commit
+        self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(PARALLEL)
+        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2")
+
+    async def resume(self) -> int:
+        """Take up what a process that died left undone; how many updates that are."""
+        async with self._database.read() as session:
+            left = await inbox.pending(session, self._bot.id)
+        self.take(left)
+        return len(left)
+
+    def take(self, rows: list[inbox.InboxUpdate]) -> None:
+        """Queue committed updates behind those of the same sender."""
+        for row in rows:
+            queue = self._queues.get(row.sender)
+            if queue is None:
+                queue = self._queues[row.sender] = deque()
+                task = asyncio.create_task(self._serve(row.sender, queue))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            queue.append(row)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is in hand end; what does not in time stays in the inbox."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+        self._hashers.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
+        while queue:
+            async with self._slots:
+                await self._do(queue.popleft())
+        del self._queues[sender]
+
+    async def _do(self, row: inbox.InboxUpdate) -> None:
+        """Do one update to its end: done, or set aside after three failures."""
+        while True:
+            try:
+                await self._try(row)
+                return
+            except Exception as error:
+                # Whatever it is, it must not block the officer. What it says is left out: it may hold a password.
+                frames = "".join(traceback.format_tb(error.__traceback__))
+                log.error("update %d failed: %s\n%s", row.update_id, type(error).__name__, frames)
+            if await self._give_up(row):
+                return
+            await asyncio.sleep(PAUSE_AFTER_FAILURE)
+
+    async def _try(self, row: inbox.InboxUpdate) -> None:
+        try:
+            incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
+        except NotForUs:
+            incoming = None
+        attempt = await self._check_password(incoming) if incoming else None
+        async with self._database.write() as session:
+            if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
+                return
+            reply = await respond(session, incoming, attempt, self._clock(), self._rng)
+        self._on_commit()
+        if reply is not None:
+            await self._show(incoming, reply)
+
+    async def _check_password(self, incoming: Incoming) -> LoginAttempt | None:
+        """For a typed password only: delete the message at once, and hash before the transaction begins."""
+        if incoming.text is None or not incoming.is_private or incoming.command in COMMANDS:
+            return None
+        async with self._database.read() as session:
+            candidate = await expected_password(session, incoming)
+        if candidate is None or incoming.message_id is None:
+            return None
+        deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+        matches = False
+        if len(incoming.text) <= MAX_PASSWORD:
+            matches = await asyncio.get_running_loop().run_in_executor(
+                self._hashers,
+                passwords.password_matches,
+                candidate.password_hash or passwords.NO_PASSWORD,
+                incoming.text,
+            )
+        known = candidate.password_hash is not None
+        return LoginAttempt(candidate, matches and known, deleted)
+
+    async def _show(self, incoming: Incoming, reply: Reply) -> None:
+        """Put the screen where the officer looks: on the tapped message, or below what was typed."""
+        if incoming.callback_id is not None and incoming.message_id is not None:
+            _, shown = await asyncio.gather(
+                api.answer(self._bot, incoming.callback_id, reply.screen.toast),
+                api.edit(self._bot, incoming.chat_id, incoming.message_id, reply.screen),
+            )
+            if shown:
+                return
+        card = await api.persist("send a card", lambda: api.send(self._bot, incoming.chat_id, reply.screen))
+        if card is None or not incoming.is_private:
+            return
+        async with self._database.write() as session:
+            conversation = await load_conversation(session, incoming.chat_id)
+            conversation.card_message_id = card
+        if reply.old_card is not None:
+            await api.delete(self._bot, incoming.chat_id, reply.old_card)
+
+    async def _give_up(self, row: inbox.InboxUpdate) -> bool:
+        """Count the failure; after the last one set the update aside, with an apology to its sender."""
+        try:
+            async with self._database.write() as session:
+                if not await inbox.note_failure(session, row.id, "see the log", self._clock()):
+                    return False
+                language = await chat_language(session, row.sender)
+        except Exception as error:
+            # The database is away: the update stays in the inbox and is tried again.
+            log.error("update %d: its failure could not be noted: %s", row.update_id, type(error).__name__)
+            return False
+        log.error("update %d is set aside", row.update_id)
+        if row.sender > 0:
+            apology = problems.apology(language)
+            await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
+        return True

@@ -1,0 +1,137 @@
+"""What both levels show alike: the numbers, the positions behind them, the warning, and the history."""
+
+from markupsafe import Markup
+
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import Cancel, Confirm, Tap
+from handlers.texts import Texts
+from handlers.words import (
+    category_word,
+    headcount_lines,
+    organization_line,
+    round_line,
+    signature,
+    status_word,
+)
+from models.certification import Certification, Confirmation, Level, Review, Status
+from models.organization import Organization
+from models.roster import Category, PositionPage
+
+CERTIFICATES_PER_PAGE = 4
+
+
+def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
+    """The numbers of a register, what is not filled in, where they come from, and who certified them."""
+    roster = shown.roster
+    parts: list[Markup | str | None] = [
+        title,
+        organization_line(_, shown.organization),
+        "",
+        headcount_lines(_, roster.headcount),
+        "",
+        _("Records with empty menus: {count:,}", count=roster.with_empty_menus),
+        _("Data as of {moment} · {file}", moment=_.moment(roster.imported_at), file=roster.file_name),
+        "",
+        round_line(_, shown.round),
+        _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
+    ]
+    for made in (shown.lao, shown.province):
+        if made is not None:
+            parts += ["", certificate_line(_, made)]
+    return lines(*parts)
+
+
+def certificate_line(_: Texts, made: Certification) -> Markup:
+    """At which level it was certified, and by whom."""
+    return lines(Markup("<b>{}</b>").format(level_word(_, made)), signature(_, made))
+
+
+def category_buttons(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[Row, ...]:
+    """A row for each category that has people in it; it opens its positions."""
+    return tuple(
+        (Button(f"{category_word(_, category)} ({shown.roster.headcount.of(category):,})", taps[category]),)
+        for category in Category
+        if shown.roster.headcount.of(category)
+    )
+
+
+def positions_text(_: Texts, organization: Organization, category: Category, found: PositionPage) -> Markup:
+    """One page of a category's positions with how many hold each."""
+    rows = [
+        Markup("<code>{}</code>  {}").format(f"{row.count:>3,}", f"{row.position} {row.level}".strip())
+        for row in found.rows
+    ]
+    return lines(
+        Markup("<b>{}</b>").format(category_word(_, category)),
+        organization_line(_, organization),
+        "",
+        *(rows or [_("No records.")]),
+    )
+
+
+def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
+    """Before the irreversible press: which organization, round and numbers, and what it means for good."""
+    if confirmation.level is Level.LAO:
+        title, consequence = (
+            _("<b>⚠️ Certify at LAO level?</b>"),
+            # The procedure's own words (LAO step 2).
+            _("Once certified, the LAO <b>can no longer edit or record any data</b>."),
+        )
+    else:
+        title, consequence = (
+            _("<b>⚠️ Certify at province level?</b>"),
+            _("Certify only if the numbers match the facts. It <b>cannot be taken back</b>."),
+        )
+    return Screen(
+        lines(
+            title,
+            organization_line(_, shown.organization),
+            round_line(_, shown.round),
+            "",
+            headcount_lines(_, shown.roster.headcount),
+            "",
+            consequence,
+        ),
+        (
+            (Button(_.plain("Confirm certification"), Confirm(confirmation.nonce), Style.DANGER),),
+            (Button(_.plain("Cancel"), Cancel(confirmation.nonce)),),
+        ),
+    )
+
+
+def history_text(
+    _: Texts, organization: Organization, made: list[Certification], page: int
+) -> tuple[Markup, int, int]:
+    """One page of ประวัติการรับรองข้อมูล, newest first: its text, its page and how many there are."""
+    pages = max(1, -(-len(made) // CERTIFICATES_PER_PAGE))
+    page = min(page, pages - 1)
+    parts: list[Markup | str | None] = [
+        _("<b>Certification history</b>"),
+        organization_line(_, organization),
+    ]
+    for one in made[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]:
+        parts += [
+            "",
+            _("<b>Fiscal year {year} · {level}</b>", year=one.round.fiscal_year, level=level_word(_, one)),
+            numbers_line(_, one),
+            signature(_, one),
+        ]
+    if not made:
+        parts += ["", _("Nothing has been certified yet.")]
+    return lines(*parts), page, pages
+
+
+def numbers_line(_: Texts, made: Certification) -> Markup:
+    """The certified numbers in one line."""
+    return _(
+        "Officials {officials:,} · permanent {permanent:,} · contract {contract:,} · total {total:,}",
+        officials=made.officials,
+        permanent=made.permanent_employees,
+        contract=made.contract_employees,
+        total=made.headcount.total,
+    )
+
+
+def level_word(_: Texts, made: Certification) -> str:
+    """The status that the certificate brought."""
+    return status_word(_, Status.LAO_CERTIFIED if made.level is Level.LAO else Status.PROVINCE_CERTIFIED)

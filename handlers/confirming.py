@@ -1,0 +1,24 @@
+"""The irreversible press, and the way back from it."""
+
+from handlers import lao, province
+from handlers.screen import Screen
+from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceReview
+from handlers.turn import Turn
+from models.certification import Level, Status, certify, find_confirmation
+
+
+async def confirm(turn: Turn, tap: Confirm) -> Screen:
+    """ยืนยันการรับรอง: the one press that cannot be taken back (procedure, LAO step 3, province step 6)."""
+    made = await certify(turn.session, turn.officer, tap.nonce, turn.now, turn.rng)
+    if made.level is Level.LAO:
+        screen = await lao.history(turn, LaoHistory(0))
+        return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))
+    return await province.result(turn, made)
+
+
+async def cancel(turn: Turn, tap: Cancel) -> Screen:
+    """ยกเลิก: back to the numbers, nothing was certified."""
+    asked = await find_confirmation(turn.session, turn.officer, tap.nonce)
+    if asked.level is Level.LAO:
+        return await lao.show_review(turn, LaoReview())
+    return await province.show_review(turn, ProvinceReview(asked.organization_code, Status.LAO_CERTIFIED, 0))

@@ -1,0 +1,140 @@
+"""Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
+
+from dataclasses import dataclass
+
+from handlers import home
+from handlers.incoming import Incoming
+from handlers.profile import ask, ask_profile
+from handlers.screen import Screen
+from handlers.taps import Tap
+from handlers.turn import Turn
+from models.account import (
+    AlreadyLinked,
+    LoginCandidate,
+    LoginRefused,
+    NameRefused,
+    link_officer,
+    login_candidate,
+    name_or_position,
+    normalize_username,
+)
+from models.conversation import Awaiting, load_conversation
+from models.database import Session
+
+# Both are bounds of the import of accounts; a longer one cannot be right.
+MAX_USERNAME = 64
+MAX_PASSWORD = 128
+
+
+@dataclass(frozen=True)
+class LoginAttempt:
+    """A typed password, checked before the turn's transaction: what it was checked against, and how it went."""
+
+    candidate: LoginCandidate
+    matches: bool
+    message_deleted: bool
+
+
+async def expected_password(session: Session, incoming: Incoming) -> LoginCandidate | None:
+    """What this message is to be checked against, if the chat has been asked for a password."""
+    conversation = await load_conversation(session, incoming.chat_id)
+    if conversation.awaiting is not Awaiting.PASSWORD or incoming.text is None:
+        return None
+    return await login_candidate(session, conversation.username or "")
+
+
+async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """เข้าสู่ระบบ: ask for the username."""
+    if turn.linked is not None:
+        return await home.show_home(turn)
+    turn.conversation.awaiting = Awaiting.USERNAME
+    return ask(turn, "Type your organization's <b>username</b>.")
+
+
+async def take_username(turn: Turn, text: str) -> Screen:
+    """The first half of a login; whether it exists is not told."""
+    username = normalize_username(text)
+    if len(username) > MAX_USERNAME:
+        return ask(turn, "That is too long for a username. Type your organization's <b>username</b>.")
+    turn.conversation.username = username
+    turn.conversation.awaiting = Awaiting.PASSWORD
+    return _ask_password(turn)
+
+
+def _ask_password(turn: Turn) -> Screen:
+    return ask(turn, "Type the <b>password</b>. Your message will be deleted at once.")
+
+
+async def take_password(turn: Turn, attempt: LoginAttempt) -> Screen:
+    """The second half: link the chat, or refuse with one answer for every reason."""
+    _ = turn.texts
+    turn.conversation.username = None
+    screen = await _linked_or_refused(turn, attempt)
+    if attempt.message_deleted:
+        return screen
+    return screen.headed(_("⚠️ Your password message could not be deleted. Please delete it yourself now."))
+
+
+async def ask_again(turn: Turn) -> Screen:
+    """A picture, a file or a command where a text was asked for: the same question once more."""
+    awaiting = turn.conversation.awaiting
+    if awaiting is Awaiting.USERNAME:
+        screen = await start_login(turn)
+    elif awaiting is Awaiting.PASSWORD:
+        screen = _ask_password(turn)
+    elif turn.officer.is_ready:
+        screen = await edit_profile(turn)
+    else:
+        screen = ask_profile(turn)
+    return screen.headed(turn.texts("Please answer with a text."))
+
+
+async def _linked_or_refused(turn: Turn, attempt: LoginAttempt) -> Screen:
+    _ = turn.texts
+    if not attempt.matches:
+        return await _refused(turn)
+    try:
+        turn.linked = await link_officer(turn.session, turn.user_id, attempt.candidate, turn.now)
+    except LoginRefused:
+        return await _refused(turn)
+    except AlreadyLinked:
+        return await home.show_home(turn)
+    return (await home.show_home(turn)).headed(_("✅ Logged in: {name}", name=turn.linked.account.display_name))
+
+
+async def _refused(turn: Turn) -> Screen:
+    screen = await start_login(turn)
+    return screen.headed(turn.texts("The username or password is not correct. Please try again."))
+
+
+async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """Say name and position again; certificates that were made keep the old ones."""
+    turn.conversation.awaiting = Awaiting.FULL_NAME
+    return ask(turn, "Type your own <b>first and last name</b>. Certificates will bear it.")
+
+
+async def take_full_name(turn: Turn, text: str) -> Screen:
+    """The officer's name; its position comes next."""
+    try:
+        turn.officer.full_name = name_or_position(text)
+    except NameRefused:
+        return _name_refused(turn)
+    turn.conversation.awaiting = Awaiting.POSITION
+    return ask(turn, "Type your <b>position</b>, as certificates will bear it.", may_cancel=turn.officer.is_ready)
+
+
+async def take_position(turn: Turn, text: str) -> Screen:
+    """The officer's position; with it the link is ready."""
+    try:
+        turn.officer.position = name_or_position(text)
+    except NameRefused:
+        return _name_refused(turn)
+    return await home.show_home(turn)
+
+
+def _name_refused(turn: Turn) -> Screen:
+    return ask(
+        turn,
+        "Please type it in letters, at most 120 of them, without pictures.",
+        may_cancel=turn.officer.is_ready,
+    )

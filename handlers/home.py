@@ -1,0 +1,170 @@
+"""Home, welcome, help, language, logging out: the screens that belong to no certification."""
+
+from handlers.profile import ask_profile
+from handlers.screen import Button, Screen, Style, lines
+from handlers.taps import (
+    CertificationMenu,
+    ChooseLanguage,
+    EditProfile,
+    Home,
+    LaoMenu,
+    LogIn,
+    LogOut,
+    LogOutNow,
+    ProvinceMenu,
+    SetLanguage,
+    Tap,
+)
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
+from models.account import Account, Role, unlink_officer
+from models.certification import Status, own_status
+from models.conversation import Awaiting, Language
+from models.progress import count_statuses
+from models.round import current_round
+
+
+async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """หน้าหลัก of a linked chat, the welcome of another; a login that is not finished goes on."""
+    if turn.linked is None:
+        turn.conversation.awaiting = Awaiting.NOTHING
+        return welcome(turn.texts)
+    if not turn.linked.is_ready:
+        return ask_profile(turn)
+    turn.conversation.awaiting = Awaiting.NOTHING
+    if turn.officer.account.role is Role.LAO:
+        return await _lao_home(turn)
+    return await _province_home(turn)
+
+
+def welcome(_: Texts) -> Screen:
+    """What a chat sees that is not linked."""
+    return Screen(
+        _(
+            "<b>Personnel data certification</b> (ก.พ.๗)\n"
+            "For officers of local administrative organizations and provinces.\n\n"
+            "Log in with your organization's username and password."
+        ),
+        (
+            (Button(_.plain("Log in"), LogIn(), Style.PRIMARY),),
+            (Button("ภาษา / Language", ChooseLanguage()),),
+        ),
+    )
+
+
+async def _lao_home(turn: Turn) -> Screen:
+    _, account = turn.texts, turn.officer.account
+    assert account.organization is not None  # noqa: S101 - the table's check constraint
+    round_, status = await own_status(turn.session, turn.own_organization)
+    return Screen(
+        lines(
+            organization_line(_, account.organization),
+            officer_line(_, turn.officer),
+            "",
+            round_line(_, round_),
+            _("Certification status: <b>{status}</b>", status=status_word(_, status)),
+        ),
+        _home_rows(_, _.plain("Data certification")),
+    )
+
+
+async def _province_home(turn: Turn) -> Screen:
+    _, account = turn.texts, turn.officer.account
+    (counts,) = await count_statuses(turn.session, account.province_code)
+    waiting = counts.of(Status.LAO_CERTIFIED)
+    return Screen(
+        lines(
+            _("<b>{province} province</b>", province=province_name(_, account)),
+            officer_line(_, turn.officer),
+            "",
+            round_line(_, await current_round(turn.session)),
+            _("Waiting for you: <b>{waiting:,}</b>", waiting=waiting),
+            _("Certified by you: {done:,} of {total:,}", done=counts.province_certified, total=counts.total),
+        ),
+        _home_rows(_, _.plain("Data certification") + (f" ({waiting:,})" if waiting else "")),
+    )
+
+
+def province_name(_: Texts, account: Account) -> str:
+    """The name of a province account's province."""
+    assert account.province is not None  # noqa: S101 - the table's check constraint
+    return account.province.name_th if _.language is Language.THAI else account.province.name_en
+
+
+def _home_rows(_: Texts, certification: str) -> tuple[tuple[Button, ...], ...]:
+    return (
+        (Button(certification, CertificationMenu(), Style.PRIMARY),),
+        (Button(_.plain("Edit name and position"), EditProfile()),),
+        (Button("ภาษา / Language", ChooseLanguage()), Button(_.plain("Log out"), LogOut())),
+    )
+
+
+async def certification_menu(turn: Turn, _tap: Tap) -> Screen:
+    """ระบบรับรองข้อมูล: the one level that the officer's account can work at (procedure, step 2)."""
+    _ = turn.texts
+    if turn.officer.account.role is Role.LAO:
+        level = Button(_.plain("Proceed (LAO)"), LaoMenu(), Style.PRIMARY)
+    else:
+        level = Button(_.plain("Proceed (province)"), ProvinceMenu(Status.LAO_CERTIFIED), Style.PRIMARY)
+    return Screen(
+        lines(
+            _("<b>Data certification</b>"),
+            _(
+                "The organization certifies its number of officials, permanent employees and contract employees "
+                "first. Then its province certifies."
+            ),
+        ),
+        ((level,), (home(_),)),
+    )
+
+
+async def choose_language(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """The two languages, each in its own words."""
+    return Screen(
+        turn.texts("Choose a language."),
+        (
+            (Button("ไทย", SetLanguage(Language.THAI)), Button("English", SetLanguage(Language.ENGLISH))),
+            (back(turn.texts, Home()),),
+        ),
+    )
+
+
+async def set_language(turn: Turn, tap: SetLanguage) -> Screen:
+    """Speak that language in this chat from now on."""
+    turn.conversation.language = tap.language
+    return await show_home(turn)
+
+
+async def ask_logout(turn: Turn, _tap: Tap) -> Screen:
+    """Logging in again needs the password: ask before."""
+    _ = turn.texts
+    return Screen(
+        _("Log out? You will need the username and password to come back, and get no notices until then."),
+        ((Button(_.plain("Log out"), LogOutNow(), Style.DANGER),), way_out(_, Home())),
+    )
+
+
+async def log_out(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """End this chat's link."""
+    if turn.linked is None:
+        return await show_home(turn)
+    await unlink_officer(turn.session, turn.linked, turn.now)
+    turn.linked = None
+    turn.conversation.awaiting = Awaiting.NOTHING
+    return welcome(turn.texts).headed(turn.texts("You are logged out."))
+
+
+async def show_help(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """What the commands do and how the way goes."""
+    _ = turn.texts
+    return Screen(
+        _(
+            "<b>How it works</b>\n"
+            "1. Log in with your organization's username and password.\n"
+            "2. Check the numbers and certify. A certified register cannot be changed.\n"
+            "3. The province checks and certifies in turn; you are told.\n\n"
+            "/menu home\n/language ภาษา\n/logout log out"
+        ),
+        ((home(_),),),
+    )

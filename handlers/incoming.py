@@ -1,0 +1,78 @@
+"""An update as the conversation sees it: who, where, and what was typed or tapped."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One update of a chat. A tap has `callback_id`, a message has not.
+
+    `text` is None for what is not text (a photo, a sticker, a file, a service message).
+    """
+
+    user_id: int
+    chat_id: int
+    is_private: bool
+    message_id: int | None = None
+    text: str | None = None
+    callback_id: str | None = None
+    data: str = ""
+
+    @property
+    def command(self) -> str | None:
+        """The command at the start of the text, in lower case without its slash and bot name."""
+        if not self.text or not self.text.startswith("/"):
+            return None
+        return self.text.split()[0][1:].split("@")[0].lower()
+
+
+class NotForUs(Exception):
+    """An update that needs no answer: a kind that the bot does not ask for, or one without a sender."""
+
+
+def decode(update: dict[str, Any]) -> Incoming:
+    """Read a raw Update (Bot API) as far as the conversation needs it.
+
+    Raises NotForUs; KeyError or TypeError for what is not as the Bot API documents it.
+    """
+    if "callback_query" in update:
+        query = update["callback_query"]
+        message = query.get("message")
+        if message is None:
+            raise NotForUs
+        return Incoming(
+            user_id=query["from"]["id"],
+            chat_id=message["chat"]["id"],
+            is_private=message["chat"]["type"] == "private",
+            message_id=message["message_id"],
+            callback_id=query["id"],
+            data=query.get("data", ""),
+        )
+    if "message" in update:
+        message = update["message"]
+        if "from" not in message:
+            raise NotForUs
+        return Incoming(
+            user_id=message["from"]["id"],
+            chat_id=message["chat"]["id"],
+            is_private=message["chat"]["type"] == "private",
+            message_id=message["message_id"],
+            text=message.get("text"),
+        )
+    if "my_chat_member" in update:
+        change = update["my_chat_member"]
+        chat = change["chat"]
+        if chat["type"] == "private" or change["new_chat_member"]["status"] not in ("member", "administrator"):
+            raise NotForUs
+        return Incoming(user_id=change["from"]["id"], chat_id=chat["id"], is_private=False)
+    raise NotForUs
+
+
+def sender(update: dict[str, Any]) -> int:
+    """Whose turn an update is: those of one sender are done in order. 0 when it names none."""
+    for kind in ("message", "callback_query", "my_chat_member"):
+        user = update.get(kind, {}).get("from", {}).get("id")
+        if isinstance(user, int):
+            return user
+    return 0

@@ -1,0 +1,81 @@
+"""An organization's way: look at the recorded numbers, certify them, see the history (procedure, LAO level)."""
+
+from handlers.certifying import category_buttons, history_text, positions_text, review_text, warning
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import CertificationMenu, LaoCertify, LaoHistory, LaoMenu, LaoPositions, LaoReview, Tap
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import organization_line, pager, round_line, status_word, way_out
+from models import certification, roster
+from models.certification import Level, Review, Status
+from models.roster import Category
+from models.round import RoundState
+
+
+async def menu(turn: Turn, _tap: Tap) -> Screen:
+    """ดำเนินการ(อปท.)."""
+    _ = turn.texts
+    organization = turn.officer.account.organization
+    assert organization is not None  # noqa: S101 - the table's check constraint
+    round_, status = await certification.own_status(turn.session, turn.own_organization)
+    return Screen(
+        lines(
+            organization_line(_, organization),
+            "",
+            round_line(_, round_),
+            _("Certification status: <b>{status}</b>", status=status_word(_, status)),
+        ),
+        (
+            (Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY),),
+            (Button(_.plain("Certification history"), LaoHistory(0)),),
+            way_out(_, CertificationMenu()),
+        ),
+    )
+
+
+async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
+    """รับรองข้อมูลระดับ อปท.: what was recorded and is about to be certified (procedure, LAO step 2)."""
+    shown = await certification.review(turn.session, turn.officer, turn.own_organization)
+    return review_screen(turn.texts, shown)
+
+
+def review_screen(_: Texts, shown: Review) -> Screen:
+    """The review as a screen; the button to certify is there only when it can be."""
+    taps: dict[Category, Tap] = {category: LaoPositions(category, 0) for category in Category}
+    rows: tuple[Row, ...] = category_buttons(_, shown, taps)
+    if shown.status is not Status.UNCERTIFIED:
+        rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
+    elif shown.round is not None and shown.round.state is RoundState.OPEN:
+        label = _.plain("Certify at LAO level")
+        rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
+    title = _("<b>LAO-level certification</b>")
+    return Screen(review_text(_, title, shown), (*rows, way_out(_, LaoMenu())))
+
+
+async def positions(turn: Turn, tap: LaoPositions) -> Screen:
+    """The positions of one category, a page at a time."""
+    _ = turn.texts
+    organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
+    found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
+    before, after = (LaoPositions(tap.category, max(found.page + step, 0)) for step in (-1, 1))
+    return Screen(
+        positions_text(_, organization, tap.category, found),
+        (*pager(found.page, found.pages, before, after), way_out(_, LaoReview())),
+    )
+
+
+async def ask(turn: Turn, tap: LaoCertify) -> Screen:
+    """รับรองระดับ อปท.: the warning that nothing can be edited or recorded afterwards."""
+    confirmation, shown = await certification.prepare_confirmation(
+        turn.session, turn.officer, Level.LAO, turn.own_organization, tap.fingerprint, turn.now, turn.rng
+    )
+    return warning(turn.texts, confirmation, shown)
+
+
+async def history(turn: Turn, tap: LaoHistory) -> Screen:
+    """ประวัติการรับรองข้อมูล: with its new entry the LAO level is finished (procedure, LAO step 3)."""
+    _ = turn.texts
+    organization, made = await certification.history(turn.session, turn.officer, turn.own_organization)
+    text, page, pages = history_text(_, organization, made, tap.page)
+    before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
+    return Screen(text, (*pager(page, pages, before, after), way_out(_, LaoMenu())))

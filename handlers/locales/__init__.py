@@ -1,0 +1,36 @@
+"""The catalogs of the chat's texts, kept with Babel: `make messages` brings them up to date with the code."""
+
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+CODE = Path(__file__).parents[1]
+THAI = Path(__file__).parent / "th" / "LC_MESSAGES" / "laocert.po"
+
+# Who takes a text: Texts under its two names, its plain form, and profile.ask with its second argument.
+_KEYWORDS = {"_": None, "texts": None, "plain": None, "ask": (2,)}
+
+
+def extract() -> Catalog:
+    """All texts in the code, without translations."""
+    catalog = Catalog()
+    for file_name, _line, message, comments, _context in extract_from_dir(CODE, keywords=_KEYWORDS):
+        catalog.add(message, locations=[(file_name, 0)], auto_comments=comments)
+    return catalog
+
+
+def read() -> Catalog:
+    """The Thai catalog as it is kept."""
+    with THAI.open("rb") as file:
+        return read_po(file, locale="th")
+
+
+def update() -> list[str]:
+    """Bring the Thai catalog up to date; the texts that now want a translation."""
+    catalog = read() if THAI.exists() else Catalog(locale="th")
+    catalog.update(extract(), no_fuzzy_matching=True)
+    with THAI.open("wb") as file:
+        write_po(file, catalog, omit_header=True, include_lineno=False, ignore_obsolete=True, width=110)
+    return [str(message.id) for message in catalog if message.id and not message.string]

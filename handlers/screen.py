@@ -1,0 +1,50 @@
+"""A screen: what one message shows. Pure values; bot/ turns them into Bot API calls."""
+
+import enum
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from handlers.taps import Tap
+
+
+class Style(enum.StrEnum):
+    """A button's colour (Bot API 9.4, InlineKeyboardButton.style)."""
+
+    PRIMARY = "primary"
+    SUCCESS = "success"
+    DANGER = "danger"
+
+
+@dataclass(frozen=True)
+class Button:
+    """One button: its label (plain text) and what a tap on it means."""
+
+    label: str
+    tap: Tap
+    style: Style | None = None
+
+
+Row = tuple[Button, ...]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The text of a message (HTML, outside text escaped) and its rows of buttons.
+
+    `toast` is shown for a moment over the chat when the screen answers a tap (at most 200 characters: Bot API,
+    answerCallbackQuery.text).
+    """
+
+    text: Markup
+    rows: tuple[Row, ...] = ()
+    toast: str = ""
+
+    def headed(self, line: Markup) -> "Screen":
+        """The same screen under a line that comes first."""
+        return replace(self, text=Markup("{}\n\n{}").format(line, self.text))
+
+
+def lines(*parts: Markup | str | None) -> Markup:
+    """Join what is there, a line each; an empty string makes an empty line."""
+    return Markup("\n").join(part for part in parts if part is not None)

@@ -1,0 +1,206 @@
+"""What a button means: one frozen dataclass each, packed into callback data and back.
+
+Packed as a code and the fields, divided by colons. Callback data comes from outside (anyone can forge it), so
+unpacking believes nothing: it yields a value of exactly the declared types or raises InvalidTap. Rights never
+come from here.
+"""
+
+import enum
+import re
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, dataclass_transform, get_type_hints
+
+from models.certification import Status
+from models.conversation import Language
+from models.roster import Category
+
+# Bot API, InlineKeyboardButton.callback_data: 1-64 bytes.
+MAX_CALLBACK_DATA = 64
+
+_TEXT = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_BY_CODE: dict[str, type["Tap"]] = {}
+
+
+class InvalidTap(Exception):
+    """Callback data that no button of ours carries."""
+
+
+@dataclass_transform(frozen_default=True)
+class Tap:
+    """Root of all taps. Fields are int (0 or more), str (letters, digits, - and _) or a StrEnum.
+
+    `code` names the kind in callback data and stays the same from release to release: old cards keep their
+    buttons.
+    """
+
+    code: ClassVar[str]
+    _types: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls, code: str) -> None:
+        if code in _BY_CODE:
+            raise TypeError(f"code {code} is taken")
+        dataclass(frozen=True)(cls)
+        hints = get_type_hints(cls)
+        cls.code = code
+        cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
+        _BY_CODE[code] = cls
+
+    def pack(self) -> str:
+        """The callback data. Raises ValueError when a field does not fit: that is a bug of ours."""
+        data = ":".join([self.code, *(str(getattr(self, name)) for name in self._types)])
+        if len(data.encode()) > MAX_CALLBACK_DATA or unpack(data) != self:
+            raise ValueError(f"{self} does not fit into callback data")
+        return data
+
+
+def unpack(data: str) -> Tap:
+    """The tap behind callback data. Raises InvalidTap."""
+    code, *parts = data.split(":")
+    kind = _BY_CODE.get(code)
+    if kind is None or len(parts) != len(kind._types):
+        raise InvalidTap
+    return kind(*(_value(hint, part) for hint, part in zip(kind._types.values(), parts, strict=True)))
+
+
+def _value(hint: Any, part: str) -> Any:
+    if hint is int and _NUMBER.fullmatch(part):
+        return int(part)
+    if hint is str and _TEXT.fullmatch(part):
+        return part
+    if issubclass(hint, enum.StrEnum) and part in set(hint):
+        return hint(part)
+    raise InvalidTap
+
+
+def all_kinds() -> list[type[Tap]]:
+    """Every declared tap, for tests that go through all of them."""
+    return list(_BY_CODE.values())
+
+
+# --- for everybody ------------------------------------------------------------------------------------------
+
+
+class Home(Tap, code="home"):
+    """หน้าหลัก, or the welcome of a chat that is not linked."""
+
+
+class LogIn(Tap, code="login"):
+    """เข้าสู่ระบบ."""
+
+
+class ChooseLanguage(Tap, code="languages"):
+    """The two languages."""
+
+
+class SetLanguage(Tap, code="language"):
+    """One of the two languages."""
+
+    language: Language
+
+
+class LogOut(Tap, code="logout"):
+    """ออกจากระบบ, asked first."""
+
+
+class LogOutNow(Tap, code="logout!"):
+    """ออกจากระบบ, confirmed."""
+
+
+class EditProfile(Tap, code="profile"):
+    """Say name and position again."""
+
+
+class CertificationMenu(Tap, code="certify"):
+    """ระบบรับรองข้อมูล."""
+
+
+# --- an organization's officer ------------------------------------------------------------------------------
+
+
+class LaoMenu(Tap, code="l"):
+    """ดำเนินการ(อปท.)."""
+
+
+class LaoReview(Tap, code="lr"):
+    """รับรองข้อมูลระดับ อปท.: the numbers that are about to be certified."""
+
+
+class LaoPositions(Tap, code="lp"):
+    """The positions of one category of the own register."""
+
+    category: Category
+    page: int
+
+
+class LaoCertify(Tap, code="lc"):
+    """รับรองระดับ อปท.: to the warning, with what the officer saw."""
+
+    fingerprint: str
+
+
+class LaoHistory(Tap, code="lh"):
+    """ประวัติการรับรองข้อมูล."""
+
+    page: int
+
+
+# --- a province's officer -----------------------------------------------------------------------------------
+
+
+class ProvinceMenu(Tap, code="p"):
+    """ดำเนินการ(จังหวัด): the filter สถานภาพรับรองข้อมูล with the status that is chosen in it."""
+
+    status: Status
+
+
+class ProvinceSearch(Tap, code="ps"):
+    """ค้นหา: a page of the organizations with a status."""
+
+    status: Status
+    page: int
+
+
+class ProvinceReview(Tap, code="pr"):
+    """🔍: the numbers of one organization; `status` and `page` lead back to the list."""
+
+    organization: str
+    status: Status
+    page: int
+
+
+class ProvincePositions(Tap, code="pp"):
+    """The positions of one category of an organization's register."""
+
+    organization: str
+    category: Category
+    page: int
+
+
+class ProvinceCertify(Tap, code="pc"):
+    """รับรองระดับจังหวัด: to the warning, with what the officer saw."""
+
+    organization: str
+    fingerprint: str
+
+
+class ProvinceHistory(Tap, code="ph"):
+    """ประวัติการรับรองข้อมูล of an organization."""
+
+    organization: str
+    page: int
+
+
+# --- the irreversible press ---------------------------------------------------------------------------------
+
+
+class Confirm(Tap, code="confirm"):
+    """ยืนยันการรับรอง, of the confirmation with this nonce."""
+
+    nonce: str
+
+
+class Cancel(Tap, code="cancel"):
+    """ยกเลิก, of the confirmation with this nonce."""
+
+    nonce: str

@@ -1,0 +1,65 @@
+"""Texts in the two languages, and the one place where outside text is escaped.
+
+The source of every text is its English form in the code; handlers/locales holds the Thai one. Values put into a
+text are escaped by markupsafe, so a name can never become markup (Bot API, HTML style).
+"""
+
+import gettext
+import io
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+from babel.dates import format_date
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from markupsafe import Markup
+
+from models.conversation import Language
+from models.round import BANGKOK, BUDDHIST_ERA
+
+LOCALES = Path(__file__).parent / "locales"
+
+
+@cache
+def _catalog(language: Language) -> gettext.NullTranslations:
+    """The catalog of a language; English is the texts themselves."""
+    if language is Language.ENGLISH:
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with (LOCALES / language / "LC_MESSAGES" / "laocert.po").open("rb") as source:
+        write_mo(compiled, read_po(source, language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+class Texts:
+    """The texts of one language. Handlers call it `_`, so that Babel finds what is to be translated."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._catalog = _catalog(language)
+
+    def __call__(self, message: str, **values: object) -> Markup:
+        """A text for a message: HTML, with all values escaped but those that are Markup already."""
+        # The template comes from our own catalogs; markupsafe escapes the values.
+        return Markup(self._catalog.gettext(message)).format(**values)  # noqa: S704
+
+    def plain(self, message: str, **values: object) -> str:
+        """A text for a button or a toast, where the Bot API knows no markup."""
+        return self._catalog.gettext(message).format(**values)
+
+    def day(self, day: date) -> str:
+        """A day in the Buddhist Era: `2 พ.ย. 2569`."""
+        return f"{format_date(day, 'd MMM', locale=self.language)} {day.year + BUDDHIST_ERA}"
+
+    def moment(self, moment: datetime) -> str:
+        """A moment in the Buddhist Era and Bangkok's time: `2 พ.ย. 2569 09:30 น.`."""
+        there = moment.astimezone(BANGKOK)
+        return self.plain("{day} {time:%H:%M}", day=self.day(there.date()), time=there)
+
+
+@cache
+def texts(language: Language) -> Texts:
+    """The texts of a language, read once."""
+    return Texts(language)

@@ -1,0 +1,65 @@
+"""One turn of the conversation: what a handler is given, and the right that it declares."""
+
+import enum
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.texts import Texts, texts
+from models.account import Account, Officer, Role
+from models.conversation import Conversation
+from models.database import Session
+
+
+class Right(enum.StrEnum):
+    """Who may use a handler. It comes from the officer that the sender is, never from the button."""
+
+    ANYONE = "anyone"
+    LINKED = "linked"
+    LAO = "lao"
+    PROVINCE = "province"
+
+
+@dataclass
+class Turn:
+    """One tap or message, in its transaction."""
+
+    session: Session
+    now: datetime
+    rng: random.Random
+    user_id: int
+    conversation: Conversation
+    linked: Officer | None
+
+    @property
+    def texts(self) -> Texts:
+        """The texts in the chat's language."""
+        return texts(self.conversation.language)
+
+    @property
+    def officer(self) -> Officer:
+        """The officer, where the handler's right says that there is one."""
+        if self.linked is None:
+            raise LookupError("a handler for anyone asked for the officer")
+        return self.linked
+
+    @property
+    def own_organization(self) -> str:
+        """The dla_code of an LAO officer's organization."""
+        code = self.officer.account.organization_code
+        if code is None:
+            raise LookupError("a handler for a province asked for the own organization")
+        return code
+
+    def has(self, right: Right) -> bool:
+        """Whether the sender has a right now."""
+        if right is Right.ANYONE:
+            return True
+        if self.linked is None or not self.linked.is_ready:
+            return False
+        return right is Right.LINKED or role_right(self.linked.account) is right
+
+
+def role_right(account: Account) -> Right:
+    """The right that an account's role gives."""
+    return Right.LAO if account.role is Role.LAO else Right.PROVINCE

@@ -1,0 +1,105 @@
+"""The procedure's words, and how organizations, people and numbers are written on every screen.
+
+Buttons keep the source procedure's words to the letter (docs/contract.md, What the chat says).
+"""
+
+from markupsafe import Markup
+
+from handlers.screen import Button, Row, lines
+from handlers.taps import Home, Tap
+from handlers.texts import Texts
+from models.account import Officer
+from models.certification import Certification, Status
+from models.organization import Organization
+from models.roster import Category, Headcount
+from models.round import Round, RoundState
+
+
+def status_word(_: Texts, status: Status) -> str:
+    """The status as the procedure names it; the first one is ours."""
+    return {
+        Status.UNCERTIFIED: _.plain("Not certified"),
+        Status.LAO_CERTIFIED: _.plain("Certified at LAO level"),
+        Status.PROVINCE_CERTIFIED: _.plain("Certified at province level"),
+    }[status]
+
+
+def category_word(_: Texts, category: Category) -> str:
+    """The category as the procedure names it."""
+    return {
+        Category.OFFICIAL: _.plain("Officials"),
+        Category.PERMANENT_EMPLOYEE: _.plain("Permanent employees"),
+        Category.CONTRACT_EMPLOYEE: _.plain("Contract employees"),
+    }[category]
+
+
+def back(_: Texts, to: Tap) -> Button:
+    """ย้อนกลับ."""
+    return Button(_.plain("Back"), to)
+
+
+def home(_: Texts) -> Button:
+    """หน้าหลัก."""
+    return Button(_.plain("Home"), Home())
+
+
+def way_out(_: Texts, to: Tap) -> Row:
+    """The last row of a screen: back, and home."""
+    return (back(_, to), home(_))
+
+
+def pager(page: int, pages: int, previous: Tap, following: Tap) -> tuple[Row, ...]:
+    """The row that leafs through pages, where there are several."""
+    row: Row = ()
+    if page > 0:
+        row += (Button(f"◀ {page}/{pages}", previous),)
+    if page < pages - 1:
+        row += (Button(f"{page + 2}/{pages} ▶", following),)
+    return (row,) if row else ()
+
+
+def organization_line(_: Texts, organization: Organization) -> Markup:
+    """An organization with the district that tells it from its namesakes."""
+    return _(
+        "<b>{name}</b>\n{district} district, {province}",
+        name=organization.full_name,
+        district=organization.district_th,
+        province=organization.province.name_th if _.language == "th" else organization.province.name_en,
+    )
+
+
+def round_line(_: Texts, round_: Round | None) -> Markup:
+    """The round and its last day."""
+    if round_ is None:
+        return _("No round has been opened yet.")
+    if round_.state is RoundState.CLOSED:
+        return _("Fiscal year {year} · the round is closed", year=round_.fiscal_year)
+    if round_.closes_on is None:
+        return _("Fiscal year {year}", year=round_.fiscal_year)
+    return _("Fiscal year {year} · by {day}", year=round_.fiscal_year, day=_.day(round_.closes_on))
+
+
+def headcount_lines(_: Texts, headcount: Headcount) -> Markup:
+    """The three numbers and their total, right-aligned in front of their names."""
+    rows = [(category_word(_, category), headcount.of(category)) for category in Category]
+    rows.append((_.plain("Total"), headcount.total))
+    width = len(f"{headcount.total:,}")
+    return lines(*(Markup("<code>{}</code>  {}").format(f"{number:>{width},}", name) for name, number in rows))
+
+
+def officer_line(_: Texts, officer: Officer) -> Markup:
+    """The officer's name and position, as certificates will bear them."""
+    return _("{name}, {position}", name=officer.full_name, position=officer.position)
+
+
+def signature(_: Texts, made: Certification) -> Markup:
+    """Who certified, in which position, when, and the code to look it up by."""
+    late = _(" (late)") if made.is_late else ""
+    return _(
+        "{name}, {position}\n{moment}{late}\nVerification code <code>{code}</code>",
+        name=made.officer_name,
+        position=made.officer_position,
+        moment=_.moment(made.certified_at),
+        late=late,
+        code=f"{made.code[:5]}-{made.code[5:]}",
+    )

@@ -1,0 +1,147 @@
+"""What the operator does with accounts on the command line: passwords, listing, and the links of chats."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.account import Account, Officer, Role, find_account, linked_officers, unlink_officer
+from models.base import DomainError
+from models.organization import Organization, Province, full_name
+
+# NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.
+MIN_PASSWORD = 8
+MAX_PASSWORD = 128
+
+# No letters or digits that are misread over the telephone or hard to tell on a small screen.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP_LENGTH = 4, 4
+
+
+class PasswordRefused(DomainError):
+    """A password cannot be given to an account; `what` is wrong and `mend`, without the password itself."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"the password {what}; {mend}")
+        self.what = what
+        self.mend = mend
+
+
+class UnknownLink(DomainError):
+    """The account has no active link with this number."""
+
+    def __init__(self, username: str, officer_id: int) -> None:
+        super().__init__(
+            f"{username} has no linked chat of officer {officer_id}; see: laocert account links {username}"
+        )
+
+
+@dataclass(frozen=True)
+class ListedAccount:
+    """One line of the list of accounts. `links` counts the chats linked now."""
+
+    username: str
+    role: Role
+    unit: str
+    unit_name: str
+    province_code: str
+    display_name: str
+    links: int
+    by_invitation_only: bool
+    disabled_at: datetime | None
+
+
+def require_good_password(password: str) -> None:
+    """Raises PasswordRefused for one that is too short or too long, or that a chat would send altered."""
+    if len(password) < MIN_PASSWORD:
+        raise PasswordRefused(f"has {len(password)} characters", f"give at least {MIN_PASSWORD}")
+    if len(password) > MAX_PASSWORD:
+        raise PasswordRefused(f"has {len(password)} characters", f"give at most {MAX_PASSWORD}")
+    if password != password.strip() or not password.isprintable():
+        # Telegram takes blanks off both ends of a message.
+        raise PasswordRefused("begins or ends with a blank or holds an invisible sign", "take it out")
+
+
+def generate_password() -> str:
+    """A password to be read out or typed from paper: four groups, about 79 bits."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+
+
+async def list_accounts(session: AsyncSession, province_code: str | None = None) -> list[ListedAccount]:
+    """All accounts by province, its own first, then its organizations' in Thai dictionary order; or of one."""
+    links = (
+        select(Officer.account_id, func.count().label("links"))
+        .where(Officer.unlinked_at.is_(None))
+        .group_by(Officer.account_id)
+        .subquery()
+    )
+    province_of = func.coalesce(Account.province_code, Organization.province_code)
+    statement = (
+        select(Account, Organization, Province, links.c.links)
+        .outerjoin(Organization, Organization.dla_code == Account.organization_code)
+        .join(Province, Province.code == province_of)
+        .outerjoin(links, links.c.account_id == Account.id)
+        .order_by(Province.code, Account.role.desc(), Organization.sort_key, Account.username)
+    )
+    if province_code is not None:
+        statement = statement.where(
+            or_(Account.province_code == province_code, Organization.province_code == province_code)
+        )
+    return [
+        ListedAccount(
+            username=account.username,
+            role=account.role,
+            unit=account.unit,
+            unit_name=province.name_th
+            if organization is None
+            else full_name(organization.type_code, organization.type_th, organization.name_th),
+            province_code=province.code,
+            display_name=account.display_name,
+            links=count or 0,
+            by_invitation_only=account.password_hash is None,
+            disabled_at=account.disabled_at,
+        )
+        for account, organization, province, count in await session.execute(statement)
+    ]
+
+
+async def enable_account(session: AsyncSession, username: str) -> bool:
+    """Let a disabled account log in again; its chats have to link anew. False when it was not disabled.
+
+    Raises UnknownAccount.
+    """
+    account = await find_account(session, username)
+    was_disabled = account.disabled_at is not None
+    account.disabled_at = None
+    await session.flush()
+    return was_disabled
+
+
+async def set_password_hash(session: AsyncSession, username: str, password_hash: str) -> None:
+    """Replace an account's password; chats that are linked stay linked. Raises UnknownAccount."""
+    account = await find_account(session, username)
+    account.password_hash = password_hash
+    await session.flush()
+
+
+async def account_links(session: AsyncSession, username: str) -> list[Officer]:
+    """The officers linked to an account now, in order of linking. Raises UnknownAccount."""
+    account = await find_account(session, username)
+    return await linked_officers(session, [account.id])
+
+
+async def unlink(session: AsyncSession, username: str, officer_id: int | None, now: datetime) -> list[Officer]:
+    """End the link of one officer of an account, or of all (None); those that ended.
+
+    Raises UnknownAccount, UnknownLink.
+    """
+    officers = await account_links(session, username)
+    if officer_id is not None:
+        officers = [officer for officer in officers if officer.id == officer_id]
+        if not officers:
+            raise UnknownLink(username, officer_id)
+    for officer in officers:
+        await unlink_officer(session, officer, now)
+    return officers

@@ -1,0 +1,187 @@
+"""A small country to test in, and the whole bot running against the emulated Bot API."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot import api, service
+from bot.sealing import Seal
+from bot.transport import AiohttpRequest
+from demo.botapi import Emulator
+from demo.botapi.phone import Phone
+from models import passwords, thai
+from models.account import Account, Role
+from models.database import Database
+from models.organization import Organization, Province
+from models.roster import Category, PersonnelRecord, Roster
+from models.round import open_round
+
+SECRET_KEY = "a key for tests only, of more than 32 letters"
+
+# The organizations of the country: (dla_code, type, name, district, province).
+ORGANIZATIONS = [
+    ("5110201", "เทศบาลตำบล", "บางปู", "เมืองสมุทรปราการ", "11"),
+    ("6110301", "อบต.", "บางปู", "เมืองสมุทรปราการ", "11"),
+    ("6110302", "อบต.", "แพรกษา", "เมืองสมุทรปราการ", "11"),
+    ("6110303", "อบต.", "เทพารักษ์", "บางพลี", "11"),
+    ("6120401", "อบต.", "ไทรม้า", "เมืองนนทบุรี", "12"),
+]
+PASSWORD = "ถูกต้อง-horse-1"
+PASSWORD_HASH = passwords.hash_password(PASSWORD)
+
+
+def record(
+    organization: str, number: int, category: Category = Category.OFFICIAL, menus: str = "rrr"
+) -> dict[str, str]:
+    """One personnel record with generated values."""
+    return {
+        "organization_code": organization,
+        "record_no": f"{number:04}",
+        "full_name": f"บุคคล ทดสอบ{number}",
+        "category": category,
+        "position": f"ตำแหน่ง {number % 11}",
+        "level": "ปฏิบัติการ",
+        "menus": menus,
+    }
+
+
+async def put_roster(
+    session: AsyncSession, organization: str, counts: tuple[int, int, int], now: datetime
+) -> None:
+    """Give an organization a register with so many people of each category; the last record has an empty menu."""
+    await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code == organization))
+    await session.merge(
+        Roster(
+            organization_code=organization,
+            file_name="ทะเบียน.csv",
+            imported_at=now - timedelta(days=1),
+            menu_names=["ประวัติ", "การศึกษา", "เครื่องราชฯ"],
+        )
+    )
+    await session.flush()
+    number = 0
+    for category, count in zip(Category, counts, strict=True):
+        for _ in range(count):
+            number += 1
+            menus = "rn-" if number == sum(counts) else "rrn"
+            session.add(PersonnelRecord(**record(organization, number, category, menus)))
+    await session.flush()
+
+
+async def settle(database: Database, now: datetime) -> None:
+    """Two provinces, their organizations with accounts and registers (one has none), and an open round."""
+    async with database.write() as session:
+        session.add(Province(code="11", name_th="สมุทรปราการ", name_en="Samut Prakan"))
+        session.add(Province(code="12", name_th="นนทบุรี", name_en="Nonthaburi"))
+        await session.flush()
+        for code, kind, name, district, province in ORGANIZATIONS:
+            session.add(
+                Organization(
+                    dla_code=code,
+                    type_th=kind,
+                    type_code="tao" if kind == "อบต." else "subdistrict_municipality",
+                    name_th=name,
+                    district_th=district,
+                    province_code=province,
+                    sort_key=thai.sort_key(name) + kind + district,
+                )
+            )
+            session.add(
+                Account(
+                    username=f"lao{code}",
+                    password_hash=PASSWORD_HASH,
+                    role=Role.LAO,
+                    organization_code=code,
+                    display_name=kind + name,
+                )
+            )
+        for code, name in (("11", "สมุทรปราการ"), ("12", "นนทบุรี")):
+            session.add(
+                Account(
+                    username=f"province{code}",
+                    password_hash=PASSWORD_HASH,
+                    role=Role.PROVINCE,
+                    province_code=code,
+                    display_name=f"จังหวัด{name}",
+                )
+            )
+        await session.flush()
+        for code, *_ in ORGANIZATIONS[:3]:
+            await put_roster(session, code, (12, 3, 5), now)
+        await put_roster(session, ORGANIZATIONS[4][0], (7, 0, 2), now)
+        await open_round(session, 2570, date(2027, 9, 15), now)
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def timestamp(self) -> float:
+        return self.now.timestamp()
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@asynccontextmanager
+async def running_bot(emulator: Emulator, database: Database, clock: Clock, seed: int = 1) -> AsyncIterator[None]:
+    """The bot as `laocert run` wires it, in this process."""
+    polls = AiohttpRequest(1, read_timeout=30)
+    bot = api.make_bot(emulator.token, emulator.url, polls)
+    stop = asyncio.Event()
+    await bot.initialize()
+    task = asyncio.create_task(
+        service.serve(bot, polls, database, Seal(SECRET_KEY), stop, clock, random.Random(seed))
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+        await bot.shutdown()
+
+
+class Officer:
+    """A phone with the thumb of an officer who knows the way."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+
+    @property
+    def text(self) -> str:
+        return self.phone.last.text
+
+    async def tap(self, label: str, expect: str) -> None:
+        """Tap a button and wait until the screen says something."""
+        await self.phone.tap(label)
+        await self.sees(expect)
+
+    async def sees(self, expect: str) -> None:
+        await self.phone.until(
+            lambda phone: any(expect in message.text for message in phone.messages if message.outgoing)
+        )
+
+    async def says(self, text: str, expect: str) -> None:
+        """Type something and wait for a new card that says something."""
+        seen = {message.id for message in self.phone.messages}
+        await self.phone.send(text)
+        await self.phone.until(lambda phone: phone.last.id not in seen and expect in phone.last.text)
+
+    async def log_in(self, username: str, name: str, position: str) -> None:
+        """The whole first login."""
+        await self.says("/start", "เข้าสู่ระบบ")
+        await self.tap("เข้าสู่ระบบ", "ชื่อผู้ใช้")
+        await self.says(username, "รหัสผ่าน")
+        await self.says(PASSWORD, "ชื่อ-สกุล")
+        await self.says(name, "ตำแหน่ง")
+        await self.says(position, "ปีงบประมาณ")
