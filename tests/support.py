@@ -1,6 +1,7 @@
 """A small country to test in, and the whole bot running against the emulated Bot API."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,9 @@ from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from models import passwords, thai
-from models.account import Account, Role
+from models.account import Account, Role, active_officer, link_officer, login_candidate
+from models.account import Officer as AccountOfficer
+from models.certification import Certification, Level, certify, prepare_confirmation, review
 from models.database import Database
 from models.organization import Organization, Province
 from models.roster import Category, PersonnelRecord, Roster
@@ -117,6 +120,10 @@ async def settle(database: Database, now: datetime) -> None:
         await open_round(session, 2570, date(2027, 9, 15), now)
 
 
+# Each certification of a test draws other numbers, the same in every run.
+_COUNTER = itertools.count()
+
+
 class Clock:
     """A clock that moves when it is told to."""
 
@@ -185,3 +192,34 @@ class Officer:
         await self.says(PASSWORD, "ชื่อ-สกุล")
         await self.says(name, "ตำแหน่ง")
         await self.says(position, "ปีงบประมาณ")
+
+
+async def link(
+    session: AsyncSession, username: str, user_id: int, now: datetime, name: str = "ทดสอบ ลงนาม"
+) -> AccountOfficer:
+    """An officer with a name and a position, linked to an account."""
+    candidate = await login_candidate(session, username)
+    linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
+    linked.full_name, linked.position = name, "ปลัด"
+    await session.flush()
+    return linked
+
+
+async def certify_as(
+    database: Database,
+    username: str,
+    user_id: int,
+    organization: str,
+    level: Level,
+    now: datetime,
+    session: AsyncSession | None = None,
+) -> Certification:
+    """Review, warning and confirmation by an officer, in one transaction: the caller's, or one of its own."""
+    if session is None:
+        async with database.write() as own:
+            return await certify_as(database, username, user_id, organization, level, now, own)
+    rng = random.Random(f"{organization}{level}{user_id}{next(_COUNTER)}")
+    officer = await link(session, username, user_id, now)
+    seen = await review(session, officer, organization)
+    asked, _ = await prepare_confirmation(session, officer, level, organization, seen.fingerprint, now, rng)
+    return await certify(session, officer, asked.nonce, now, rng)

@@ -1,0 +1,67 @@
+"""The migrations make exactly the models' tables, indexes and triggers, and `db check` sees what differs."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from models import schema
+from models.database import Database
+
+
+async def test_the_migrations_make_the_models(database: Database) -> None:
+    assert await schema.check(database) == []
+    assert await schema.revision(database) == schema.head()
+
+
+async def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    assert await schema.upgrade(database) == (schema.head(), schema.head())
+    assert await schema.check(database) == []
+
+
+DAMAGES = {
+    "sqlite": {
+        "DROP TRIGGER personnel_record_locked_delete": "trigger personnel_record_locked_delete is missing",
+        "DROP INDEX uq_officer_active_user": "uq_officer_active_user",
+        "ALTER TABLE roster ADD COLUMN extra TEXT": "extra",
+        "DROP TABLE confirmation": "confirmation",
+        "CREATE TRIGGER other BEFORE INSERT ON round BEGIN SELECT 1; END": "trigger other is not ours",
+    },
+    "postgresql": {
+        "DROP TRIGGER personnel_record_locked ON personnel_record": "trigger personnel_record_locked is missing",
+        "ALTER TABLE personnel_record DISABLE TRIGGER personnel_record_locked": "personnel_record_locked differs",
+        "CREATE OR REPLACE FUNCTION refuse_locked_roster() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NEW; END'": "function refuse_locked_roster differs",
+        "DROP INDEX uq_round_open": "uq_round_open",
+        "ALTER TABLE roster ALTER COLUMN file_name TYPE varchar(10)": "file_name",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("database_url", "damage", "finding"),
+    [(kind, damage, finding) for kind, cases in DAMAGES.items() for damage, finding in cases.items()],
+    indirect=["database_url"],
+)
+async def test_the_check_finds_what_was_changed(database: Database, damage: str, finding: str) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(text(damage))
+    assert any(finding in line for line in await schema.check(database))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_check_finds_dangling_rows(country: Database) -> None:
+    async with country.engine.connect() as connection:
+        await connection.exec_driver_sql("ROLLBACK")
+        await connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        await connection.exec_driver_sql("DELETE FROM roster WHERE organization_code = '5110201'")
+        await connection.exec_driver_sql("BEGIN")
+    assert any("personnel_record points to no roster" in line for line in await schema.check(country))
+
+
+async def test_a_database_without_schema_is_told_the_mend(tmp_path: Path) -> None:
+    empty = Database(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
+    assert await schema.check(empty) == ["the database has no schema yet; run: laocert db upgrade"]
+    with pytest.raises(schema.SchemaOutdated, match="laocert db upgrade"):
+        await schema.require_head(empty)
+    await empty.close()
