@@ -1,0 +1,123 @@
+"""What all methods share: the state, the list of methods, and who may reach which chat."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from demo.botapi.callbacks import Callbacks
+from demo.botapi.errors import ApiError, bad_request, forbidden
+from demo.botapi.limits import Limits
+from demo.botapi.params import Params
+from demo.botapi.state import Chat, Clock, User, World
+from demo.botapi.updates import Updates
+
+_LEADING_INTEGER = re.compile(r"-?\d+")
+
+
+class Access(IntEnum):
+    """What a method needs of a chat (Client.h, AccessRights)."""
+
+    READ = 1
+    EDIT = 2
+    WRITE = 3
+
+
+@dataclass(slots=True)
+class Webhook:
+    """Where updates are sent, when not fetched."""
+
+    url: str = ""
+    secret: str = ""
+    max_connections: int = 40
+    ip_address: str = ""
+    last_error_date: int = 0
+    last_error: str = ""
+
+
+class Api:
+    """The bot's side of the emulated Telegram."""
+
+    def __init__(self, bot: User, clock: Clock, rng: random.Random) -> None:
+        self.world = World(bot, clock, rng)
+        self.updates = Updates(clock, rng)
+        self.callbacks = Callbacks(clock, rng)
+        self.limits = Limits(clock)
+        self.webhook = Webhook()
+        self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.texts: dict[tuple[str, str], str] = {}  # name and descriptions, by language
+        self.violations: list[str] = []
+
+    def complain(self, message: str) -> None:
+        """Note what the real server tolerates but its documentation does not know."""
+        self.violations.append(message)
+
+    def knows(self, user: User) -> bool:
+        """Tell whether the bot has met a person who never started it: in a group."""
+        return any(
+            user in chat.members and chat.bot_status in {"member", "administrator"}
+            for chat in self.world.chats.values()
+            if chat.user is None
+        )
+
+    def chat(self, params: Params, access: Access) -> Chat:
+        """Find the chat of a call and check the bot's access (Client.cpp, check_chat, check_chat_access)."""
+        text = params.text("chat_id")
+        if not text:
+            raise bad_request("chat_id is empty")
+        found = _LEADING_INTEGER.match(text)
+        chat = self.world.chats.get(int(found.group())) if found else None
+        if chat is None:
+            raise bad_request("chat not found")
+        if chat.user is None:
+            self._check_group(chat, access)
+        else:
+            self._check_private(chat, chat.user, access)
+        return chat
+
+    def _check_private(self, chat: Chat, user: User, access: Access) -> None:
+        if chat.bot_status == "none":
+            if not self.knows(user):
+                raise bad_request("chat not found")
+            if access is Access.WRITE:
+                raise forbidden("bot can't initiate conversation with a user")
+        if access >= Access.EDIT and user.deactivated:
+            raise forbidden("user is deactivated")
+
+    @staticmethod
+    def _check_group(chat: Chat, access: Access) -> None:
+        if chat.migrated_to and access is Access.WRITE:
+            message = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise ApiError(400, message, {"migrate_to_chat_id": chat.migrated_to})
+        if chat.bot_status == "none":
+            raise bad_request("chat not found")
+        # A supergroup that threw the bot out is closed to it even for reading.
+        if access >= Access.EDIT or chat.type == "supergroup":
+            if chat.bot_status == "kicked":
+                raise forbidden(f"bot was kicked from the {chat.type} chat")
+            if chat.bot_status == "left":
+                raise forbidden(f"bot is not a member of the {chat.type} chat")
+
+    @staticmethod
+    def check_blocked(chat: Chat) -> None:
+        """Refuse what only Telegram's servers refuse, after the rest was found right."""
+        if chat.user is not None and chat.bot_status == "kicked":
+            raise forbidden("bot was blocked by the user")
+
+
+Handler = Callable[[Api, Params], Any]
+METHODS: dict[str, Handler] = {}
+
+
+def method(name: str) -> Callable[[Handler], Handler]:
+    """Enter a function as what a method does."""
+
+    def enter(handler: Handler) -> Handler:
+        METHODS[name.lower()] = handler
+        return handler
+
+    return enter

@@ -1,0 +1,97 @@
+"""Faults on demand: what a bot meets when Telegram or the network has a bad day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from demo.botapi.params import Params
+
+Kind = Literal["flood", "server_error", "reset_before", "reset_after", "delay"]
+
+SERVER_ERROR_PAGE = (
+    "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1>"
+    "</center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n"
+)
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """One planned fault; `hits` counts how often it has struck."""
+
+    kind: Kind
+    method: str | None
+    chat_id: int | None
+    remaining: int
+    value: float = 0
+    after_effect: bool = False
+    hits: int = 0
+
+    def matches(self, method: str, params: Params) -> bool:
+        """Tell whether it strikes this call. Polling is struck only when it is named."""
+        if self.remaining <= 0:
+            return False
+        if self.method is None:
+            if method == "getupdates":
+                return False
+        elif self.method.lower() != method:
+            return False
+        return self.chat_id is None or params.text("chat_id") == str(self.chat_id)
+
+
+class Faults:
+    """The planned faults, struck in the order in which they were planned, one a call."""
+
+    def __init__(self) -> None:
+        self.latency = 0.0
+        self.planned: list[Fault] = []
+
+    def flood(
+        self, retry_after: int, *, method: str | None = None, chat_id: int | None = None, times: int = 1
+    ) -> Fault:
+        """Answer 429 with retry_after, without effect."""
+        return self._plan(Fault("flood", method, chat_id, times, retry_after))
+
+    def server_error(
+        self,
+        status: int = 502,
+        *,
+        method: str | None = None,
+        chat_id: int | None = None,
+        times: int = 1,
+        after_effect: bool = False,
+    ) -> Fault:
+        """Answer 500 or 502 with a page of HTML, as a proxy in front does."""
+        return self._plan(Fault("server_error", method, chat_id, times, status, after_effect))
+
+    def reset_before(self, *, method: str | None = None, chat_id: int | None = None, times: int = 1) -> Fault:
+        """Cut the connection before anything happens."""
+        return self._plan(Fault("reset_before", method, chat_id, times))
+
+    def reset_after(self, *, method: str | None = None, chat_id: int | None = None, times: int = 1) -> Fault:
+        """Do it, then cut the connection instead of answering: the bot cannot know."""
+        return self._plan(Fault("reset_after", method, chat_id, times, after_effect=True))
+
+    def delay(
+        self, seconds: float, *, method: str | None = None, chat_id: int | None = None, times: int = 1
+    ) -> Fault:
+        """Do it, then answer only after some seconds: a read timeout for an impatient bot."""
+        return self._plan(Fault("delay", method, chat_id, times, seconds, after_effect=True))
+
+    def clear(self) -> None:
+        """Forget all planned faults and the latency."""
+        self.planned.clear()
+        self.latency = 0.0
+
+    def strike(self, method: str, params: Params) -> Fault | None:
+        """Give the fault that this call meets, and count it."""
+        for fault in self.planned:
+            if fault.matches(method, params):
+                fault.remaining -= 1
+                fault.hits += 1
+                return fault
+        return None
+
+    def _plan(self, fault: Fault) -> Fault:
+        self.planned.append(fault)
+        return fault
