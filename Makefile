@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	$(BIN)/laocert demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
