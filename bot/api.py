@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
-from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.transport import AiohttpRequest
 from handlers.screen import Screen
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 CONNECTIONS = 64
 # Tries of one answer to a person, with 0.5, 1, 2, 4 s between them.
 TRIES = 5
+FIRST_WAIT = 0.5
+# An answer that Telegram wants to have later than this is not waited for: it would hold up others.
+LONGEST_WAIT = 60.0
 
 Result = TypeVar("Result")
 
@@ -72,20 +75,25 @@ async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | 
     A refusal is final. A network error and a 429 are tried again for some seconds: an answer that arrives twice
     is better than none.
     """
-    wait = 0.5
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(TRIES):
+        wait = FIRST_WAIT * 2**attempt
         try:
             return await call()
         except RetryAfter as error:
+            log.warning("%s: try %d of %d: %s", what, attempt + 1, TRIES, error.message)
             wait = retry_seconds(error)
-        except (BadRequest, Forbidden, InvalidToken, Conflict) as error:
+        except BadRequest as error:
             log.info("%s: refused: %s", what, error.message)
             return None
         except NetworkError as error:
-            log.warning("%s: try %d of %d: %s", what, attempt, TRIES, error.message)
-        if attempt < TRIES:
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 30)
+            log.warning("%s: try %d of %d: %s", what, attempt + 1, TRIES, error.message)
+        except TelegramError as error:
+            log.info("%s: refused: %s", what, error.message)
+            return None
+        if wait > LONGEST_WAIT or attempt == TRIES - 1:
+            break
+        await asyncio.sleep(wait)
+    log.error("%s: given up", what)
     return None
 
 

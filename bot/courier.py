@@ -1,13 +1,14 @@
 """Messages out: sends the outbox within Telegram's limits, at least once, and says of each how it ended.
 
 Limits (Bot API FAQ, "My bot is hitting limits"): about 30 messages a second for a bot, about one a second in a
-chat. A 429 pauses its chat for as long as Telegram asks.
+chat. A 429 pauses its chat for as long as Telegram asks; 429s of several chats at once pause all of them.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegram import Bot
@@ -28,10 +29,27 @@ log = logging.getLogger(__name__)
 
 PER_SECOND = 30
 CHAT_INTERVAL = 1.0
+# So many chats paused by 429s at once mean that the bot as a whole is too fast.
+SEVERAL = 3
 # Sends under way at once: enough for 30/s at half a second a call.
 PARALLEL = 16
 # Seconds between looks at the outbox when nothing wakes the courier.
 IDLE = 1.0
+# Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
+UNCERTAIN_PAUSE = 30.0
+# Seconds before the end of a send is written down again, when the database was away.
+NOTE_PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended, and the seconds that the message (`wait`) or its whole chat (`pause`) must wait."""
+
+    state: State
+    error: str = ""
+    message_id: int | None = None
+    wait: float = 0.0
+    pause: float = 0.0
 
 
 class Courier:
@@ -45,8 +63,11 @@ class Courier:
         self._slots = asyncio.Semaphore(PARALLEL)
         self._sending: set[asyncio.Task[None]] = set()
         self._next_send = 0.0
-        # Chats that must wait, with the loop's time until which.
+        # Chats that must wait, with the loop's time until which; and those of them that Telegram told to.
         self._busy: dict[int, float] = {}
+        self._flooded: dict[int, float] = {}
+        # Rows may be in `sending` that nobody sends: the last courier's, or after a commit that went astray.
+        self._unsure = True
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -54,13 +75,10 @@ class Courier:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        async with self._database.write() as session:
-            unsure = await outbox.recover(session, self._clock())
-        if unsure:
-            log.warning("%d messages were being sent when the last courier ended; each is sent once more", unsure)
         while True:
             self._awake.clear()
             try:
+                await self._recover()
                 found = await self._send_due()
             except Exception as error:
                 # The database is away; rows stay as they are.
@@ -70,9 +88,23 @@ class Courier:
                 await self._rest()
 
     async def drain(self, seconds: float) -> None:
-        """Let the sends under way end."""
+        """Let the sends under way end; what does not in time is uncertain at the next start."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=seconds)
+        left = list(self._sending)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _recover(self) -> None:
+        """Rows under way right now are safe from this: their chats are busy until their own end is noted."""
+        if not self._unsure:
+            return
+        async with self._database.write() as session:
+            found = await outbox.recover(session, self._clock())
+        self._unsure = False
+        if found:
+            log.warning("%d messages may have been sent; each is sent once more", found)
 
     async def _rest(self) -> None:
         """Sleep until woken, until a busy chat is free again, or for a second."""
@@ -103,62 +135,104 @@ class Courier:
         return started
 
     async def _send(self, row: OutboxMessage) -> None:
-        wait = CHAT_INTERVAL
+        pause = CHAT_INTERVAL
         try:
-            wait = await self._attempt(row)
+            pause = await self._attempt(row)
         except Exception as error:
-            log.error("message %d: its end could not be noted: %s", row.id, type(error).__name__)
+            log.error("message %d: could not be taken: %s", row.id, type(error).__name__)
+            self._unsure = True
         finally:
-            self._busy[row.chat_id] = asyncio.get_running_loop().time() + wait
+            self._busy[row.chat_id] = asyncio.get_running_loop().time() + pause
             self._slots.release()
             self.wake()
 
     async def _attempt(self, row: OutboxMessage) -> float:
         """One call and its outcome; the seconds that its chat must now be left alone."""
-        was_uncertain = row.state is State.UNCERTAIN
         async with self._database.write() as session:
             if not await outbox.mark_sending(session, row):
                 return 0
-            screen = await self._render(session, row)
         try:
-            message_id = await api.send(self._bot, row.chat_id, screen)
+            screen = await self._render(row)
+        except Exception as error:
+            outcome = _again(row, type(error).__name__)
+        else:
+            outcome = await self._call(row, screen)
+        await self._note(row, outcome)
+        return max(outcome.pause, CHAT_INTERVAL)
+
+    async def _call(self, row: OutboxMessage, screen: Screen) -> Outcome:
+        try:
+            return Outcome(State.SENT, message_id=await api.send(self._bot, row.chat_id, screen))
         except RetryAfter as error:
             wait = api.retry_seconds(error)
-            await self._retry(row, State.PENDING, error, wait)
-            return wait
-        except (Forbidden, BadRequest, ChatMigrated) as error:
-            await self._bury(row, error)
-        except NotSent as error:
-            await self._retry(row, row.state, error, _backoff(row))
-        except NetworkError as error:
-            # It may have arrived. Once more, and no more: the code in it shows that it is the same.
-            if was_uncertain:
-                await self._bury(row, error)
-            else:
-                await self._retry(row, State.UNCERTAIN, error, _backoff(row))
-        except TelegramError as error:
-            await self._retry(row, row.state, error, _backoff(row))
-        else:
-            async with self._database.write() as session:
-                await outbox.mark_sent(session, row.id, message_id, self._clock())
-        return CHAT_INTERVAL
+            self._flood(row.chat_id, wait)
+            return Outcome(row.state, error.message, wait=wait, pause=wait)
+        except Exception as error:
+            return _failed(row, error)
 
-    async def _render(self, session: Session, row: OutboxMessage) -> Screen:
-        made = await load_certification(session, row.certification_id)
-        return notice(texts(await chat_language(session, row.chat_id)), row.kind, made)
+    async def _render(self, row: OutboxMessage) -> Screen:
+        async with self._database.read() as session:
+            made = await load_certification(session, row.certification_id)
+            return notice(texts(await chat_language(session, row.chat_id)), row.kind, made)
 
-    async def _retry(self, row: OutboxMessage, state: State, error: TelegramError, wait: float) -> None:
-        if row.attempts + 1 >= outbox.MAX_ATTEMPTS:
-            await self._bury(row, error)
-            return
-        log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, error.message)
-        async with self._database.write() as session:
-            await outbox.mark_retry(session, row.id, state, error.message, self._clock(), timedelta(seconds=wait))
+    def _flood(self, chat_id: int, wait: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._flooded = {chat: until for chat, until in self._flooded.items() if until > now}
+        self._flooded[chat_id] = now + wait
+        if len(self._flooded) >= SEVERAL:
+            self._next_send = max(self._next_send, now + wait)
 
-    async def _bury(self, row: OutboxMessage, error: TelegramError) -> None:
-        log.error("message %d is dead: %s", row.id, error.message)
-        async with self._database.write() as session:
-            await outbox.mark_dead(session, row.id, error.message)
+    async def _note(self, row: OutboxMessage, outcome: Outcome) -> None:
+        """Write down how it ended, however long the database is away."""
+        if outcome.state is State.DEAD:
+            log.error("message %d is dead: %s", row.id, outcome.error)
+        elif outcome.state is not State.SENT:
+            log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
+        while True:
+            try:
+                async with self._database.write() as session:
+                    await _settle(session, row, outcome, self._clock())
+                return
+            except Exception as error:
+                log.error("message %d: its end could not be noted yet: %s", row.id, type(error).__name__)
+            await asyncio.sleep(NOTE_PAUSE)
+
+
+async def _settle(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
+    if outcome.state is State.SENT:
+        await outbox.mark_sent(session, row.id, outcome.message_id, now)
+    elif outcome.state is State.DEAD:
+        await outbox.mark_dead(session, row.id, outcome.error)
+    else:
+        after = timedelta(seconds=outcome.wait)
+        await outbox.mark_retry(session, row.id, outcome.state, outcome.error, now, after)
+
+
+def _failed(row: OutboxMessage, error: Exception) -> Outcome:
+    """What an error of the call means for the message."""
+    if isinstance(error, Forbidden | BadRequest | ChatMigrated):
+        return Outcome(State.DEAD, error.message)
+    if isinstance(error, NotSent):
+        # Without effect, and no fault of the message's: as often as it takes.
+        return Outcome(row.state, error.message, wait=_backoff(row))
+    if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
+        return _again(row, error.message)
+    # The network, or an answer that python-telegram-bot cannot read.
+    return _maybe_sent(row, error.message if isinstance(error, TelegramError) else type(error).__name__)
+
+
+def _again(row: OutboxMessage, error: str) -> Outcome:
+    """It was not sent; after the last attempt that is allowed it never will be."""
+    if row.attempts + 1 >= outbox.MAX_ATTEMPTS:
+        return Outcome(State.DEAD, error)
+    return Outcome(row.state, error, wait=_backoff(row))
+
+
+def _maybe_sent(row: OutboxMessage, error: str) -> Outcome:
+    """It may have arrived. Once more, and no more: the code in it shows that it is the same."""
+    if row.state is State.UNCERTAIN:
+        return Outcome(State.DEAD, error)
+    return Outcome(State.UNCERTAIN, error, wait=UNCERTAIN_PAUSE)
 
 
 def _backoff(row: OutboxMessage) -> float:

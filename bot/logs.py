@@ -8,17 +8,16 @@ from typing import Any
 import orjson
 
 # A bot token (Bot API, Authorizing your bot), also within a URL.
-_TOKEN = re.compile(r"\b\d{3,}:[A-Za-z0-9_-]{20,}")
+_TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
 
 # These print whole updates, parameters or URLs at DEBUG or INFO: passwords and tokens would be in them.
 _TALKATIVE = ("telegram", "httpx", "httpcore", "aiosqlite", "aiohttp", "asyncio", "sqlalchemy", "alembic")
 
 
-class Redact(logging.Filter):
+class Redact:
     """Blanks bot tokens and the given secrets in every line, tracebacks included."""
 
     def __init__(self, secrets: list[str]) -> None:
-        super().__init__()
         self._secrets = [secret for secret in secrets if secret]
 
     def clean(self, text: str) -> str:
@@ -43,11 +42,17 @@ class _JsonFormatter(_Formatter):
             "time": self.formatTime(record, self.datefmt),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._clean(record.getMessage()),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return self._redact.clean(orjson.dumps(line).decode())
+            line["traceback"] = self._clean(self.formatException(record.exc_info))
+        if record.stack_info:
+            line["stack"] = self._clean(record.stack_info)
+        return orjson.dumps(line).decode()
+
+    def _clean(self, text: str) -> str:
+        # Before JSON escapes a secret's quotes. Half a surrogate pair is no JSON.
+        return self._redact.clean(text).encode(errors="backslashreplace").decode()
 
 
 def set_up(level: str, form: str, secrets: list[str]) -> None:

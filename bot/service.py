@@ -1,7 +1,6 @@
 """`laocert run`: wires intake, worker and courier together and keeps them running until told to stop."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import signal
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from telegram import Bot
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot import api
 from bot.courier import Courier
@@ -26,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Seconds that updates in hand and sends under way are given after SIGTERM.
 GRACE = 8.0
+# Seconds between tries to reach the Bot API at the start.
+HELLO_PAUSE = 2.0
 
 
 def utc_now() -> datetime:
@@ -48,9 +49,8 @@ async def run(settings: Settings) -> None:
         await schema.require_head(database)
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
         bot = api.make_bot(token, settings.api_url, polls)
-        await _open(bot, stop)
         try:
-            if not stop.is_set():
+            if await _open(bot, stop):
                 await serve(bot, polls, database, Seal(secret_key), stop)
         finally:
             await bot.shutdown()
@@ -58,9 +58,22 @@ async def run(settings: Settings) -> None:
         await database.close()
 
 
-async def _open(bot: Bot, stop: asyncio.Event) -> None:
-    """Say hello to the Bot API, waiting for it as long as it is away."""
-    while not stop.is_set():
+async def _open(bot: Bot, stop: asyncio.Event) -> bool:
+    """Say hello to the Bot API, waiting for it as long as it is away. False when told to stop before that."""
+    hello, stopping = asyncio.create_task(_hello(bot)), asyncio.create_task(stop.wait())
+    await asyncio.wait({hello, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not hello.done():
+        hello.cancel()
+        await asyncio.wait({hello})
+        return False
+    await hello
+    return True
+
+
+async def _hello(bot: Bot) -> None:
+    while True:
+        pause = HELLO_PAUSE
         try:
             await bot.initialize()
             await bot.delete_webhook()
@@ -68,14 +81,12 @@ async def _open(bot: Bot, stop: asyncio.Event) -> None:
             return
         except InvalidToken as error:
             raise SettingsRefused("LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather") from error
+        except RetryAfter as error:
+            pause = api.retry_seconds(error)
+            log.warning("the Bot API asks to wait: %s", error.message)
         except TelegramError as error:
             log.warning("the Bot API does not answer yet: %s", error.message)
-            await _wait(stop, 2.0)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        await asyncio.sleep(pause)
 
 
 async def serve(
@@ -100,8 +111,10 @@ async def serve(
     log.info("stopping: updates in hand are finished first")
     polling.cancel()
     stopping.cancel()
+    await asyncio.wait({polling, stopping})
     await worker.drain(GRACE / 2)
     sending.cancel()
+    await asyncio.wait({sending})
     await courier.drain(GRACE / 2)
     for task in ended - {stopping}:
         try:

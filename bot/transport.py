@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import orjson
-from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
 # Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
@@ -53,11 +53,14 @@ class AiohttpRequest(BaseRequest):
             self._client = None
 
     def parse_json_payload(self, payload: bytes) -> Any:  # type: ignore[override]
-        """The answer's JSON. Raises TelegramError for what is none."""
+        """The answer's JSON. Raises NetworkError for what is not the Bot API's: the call may have had effect."""
         try:
-            return orjson.loads(payload)
+            answer = orjson.loads(payload)
         except orjson.JSONDecodeError as error:
-            raise TelegramError("Invalid server response") from error
+            raise NetworkError("the answer is no JSON") from error
+        if not isinstance(answer, dict) or not answer.keys() & {"result", "description"}:
+            raise NetworkError("the answer is not the Bot API's")
+        return answer
 
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *timeouts: Any, **_timeouts: Any
@@ -79,11 +82,21 @@ class AiohttpRequest(BaseRequest):
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=self._read_timeout)
         try:
             async with self._client.request(method, url, timeout=timeout, **body) as response:
-                return response.status, await response.read()
+                status, payload = response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(type(error).__name__) from error
         except TimeoutError as error:
             raise TimedOut from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             # The text of an aiohttp error can hold the URL, and with it the token.
             raise NetworkError(type(error).__name__) from error
+        if status >= 400:
+            self._require_telegram(status, payload)
+        return status, payload
+
+    def _require_telegram(self, status: int, payload: bytes) -> None:
+        """A proxy's page must not be taken for Telegram's word: its 404 would be "no such token"."""
+        try:
+            self.parse_json_payload(payload)
+        except NetworkError as error:
+            raise NetworkError(f"HTTP {status} from something before the Bot API") from error

@@ -51,6 +51,8 @@ class Worker:
         self._rng = rng
         self._on_commit = on_commit
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
+        # Ids of the rows in the queues and in hand: after trouble with a commit the intake offers them again.
+        self._taken: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PARALLEL)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2")
@@ -65,6 +67,9 @@ class Worker:
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
         """Queue committed updates behind those of the same sender."""
         for row in rows:
+            if row.id in self._taken:
+                continue
+            self._taken.add(row.id)
             queue = self._queues.get(row.sender)
             if queue is None:
                 queue = self._queues[row.sender] = deque()
@@ -77,31 +82,43 @@ class Worker:
         """Let what is in hand end; what does not in time stays in the inbox."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
+        left = list(self._tasks)
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         self._hashers.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
         while queue:
             async with self._slots:
-                await self._do(queue.popleft())
+                row = queue.popleft()
+                await self._do(row)
+            self._taken.discard(row.id)
         del self._queues[sender]
 
     async def _do(self, row: inbox.InboxUpdate) -> None:
         """Do one update to its end: done, or set aside after three failures."""
         while True:
             try:
-                await self._try(row)
-                return
+                shown = await self._commit(row)
+                break
             except Exception as error:
-                # Whatever it is, it must not block the officer. What it says is left out: it may hold a password.
-                frames = "".join(traceback.format_tb(error.__traceback__))
-                log.error("update %d failed: %s\n%s", row.update_id, type(error).__name__, frames)
+                # Whatever it is, it must not block the officer.
+                _log_failure(row, "failed", error)
             if await self._give_up(row):
                 return
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
+        if shown is None:
+            return
+        self._on_commit()
+        try:
+            await self._show(*shown)
+        except Exception as error:
+            # It is done: no second try, and no apology that nothing was changed.
+            _log_failure(row, "was done, its answer not shown", error)
 
-    async def _try(self, row: inbox.InboxUpdate) -> None:
+    async def _commit(self, row: inbox.InboxUpdate) -> tuple[Incoming, Reply | None] | None:
+        """The update's transaction, from the decoding to the commit. None when there was nothing to do."""
         try:
             incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
         except NotForUs:
@@ -109,11 +126,8 @@ class Worker:
         attempt = await self._check_password(incoming) if incoming else None
         async with self._database.write() as session:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
-                return
-            reply = await respond(session, incoming, attempt, self._clock(), self._rng)
-        self._on_commit()
-        if reply is not None:
-            await self._show(incoming, reply)
+                return None
+            return incoming, await respond(session, incoming, attempt, self._clock(), self._rng)
 
     async def _check_password(self, incoming: Incoming) -> LoginAttempt | None:
         """For a typed password only: delete the message at once, and hash before the transaction begins."""
@@ -135,8 +149,10 @@ class Worker:
         known = candidate.password_hash is not None
         return LoginAttempt(candidate, matches and known, deleted)
 
-    async def _show(self, incoming: Incoming, reply: Reply) -> None:
+    async def _show(self, incoming: Incoming, reply: Reply | None) -> None:
         """Put the screen where the officer looks: on the tapped message, or below what was typed."""
+        if reply is None:
+            return
         if incoming.callback_id is not None and incoming.message_id is not None:
             _, shown = await asyncio.gather(
                 api.answer(self._bot, incoming.callback_id, reply.screen.toast),
@@ -169,3 +185,9 @@ class Worker:
             apology = problems.apology(language)
             await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
         return True
+
+
+def _log_failure(row: inbox.InboxUpdate, what: str, error: Exception) -> None:
+    """Where it went wrong. What the error says is left out: it may hold a password."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("update %d %s: %s\n%s", row.update_id, what, type(error).__name__, frames)

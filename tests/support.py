@@ -187,7 +187,7 @@ class Officer:
     async def log_in(self, username: str, name: str, position: str) -> None:
         """The whole first login."""
         await self.says("/start", "เข้าสู่ระบบ")
-        await self.tap("เข้าสู่ระบบ", "ชื่อผู้ใช้")
+        await self.tap("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้")
         await self.says(username, "รหัสผ่าน")
         await self.says(PASSWORD, "ชื่อ-สกุล")
         await self.says(name, "ตำแหน่ง")

@@ -1,0 +1,1 @@
+"""Measurements; each prints figures that docs/performance.md quotes with the command that makes them."""

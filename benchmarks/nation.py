@@ -1,0 +1,196 @@
+"""The main job on all 7,849 organizations: `python -m benchmarks.nation [--officers N] [--rosters N]`.
+
+Imports the whole country with 1,000 generated rosters through the command line, then lets officers of some
+organizations and of their provinces go both ways to the end through `laocert run` against the emulated Bot API,
+and kills the bot with SIGKILL in the middle. Prints how long each part took; exits 1 when anything is lost.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from demo import sample
+from demo.botapi import Emulator, Phone
+
+SECRET_KEY = "a key for measuring only, of more than 32 letters"  # noqa: S105
+
+
+class Country:
+    """A database in a folder, and the command line on it."""
+
+    def __init__(self, folder: Path, url: str | None) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "LAOCERT_DATABASE_URL": url or f"sqlite+aiosqlite:///{folder / 'nation.db'}",
+            "LAOCERT_SECRET_KEY": SECRET_KEY,
+        }
+
+    def laocert(self, *arguments: str) -> str:
+        """Run one command to its end and say how long it took; what it printed."""
+        started = time.perf_counter()
+        ended = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "bot", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.perf_counter() - started
+        if ended.returncode:
+            sys.exit(f"laocert {' '.join(arguments)}: {ended.stderr}")
+        print(f"{took:7.2f} s  laocert {' '.join(Path(word).name for word in arguments)}", flush=True)
+        return ended.stdout
+
+    async def start_bot(self, emulator: Emulator) -> asyncio.subprocess.Process:
+        """Start `laocert run` and say how long it took to its first poll."""
+        polls = len(emulator.calls_of("getUpdates"))
+        started = time.perf_counter()
+        settings = {"LAOCERT_BOT_TOKEN": emulator.token, "LAOCERT_API_URL": emulator.url}
+        with (self.folder / "bot.log").open("ab") as log:
+            bot = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", env=self.environment | settings, stderr=log
+            )
+        while len(emulator.calls_of("getUpdates")) == polls:
+            if bot.returncode is not None:
+                sys.exit((self.folder / "bot.log").read_text())
+            await asyncio.sleep(0.005)
+        print(
+            f"{time.perf_counter() - started:7.2f} s  from the start of laocert run to its first poll", flush=True
+        )
+        return bot
+
+
+async def go(phone: Phone, *steps: tuple[str, str]) -> None:
+    """Tap or type each step until the screen answers; what a killed bot left unanswered is done again."""
+    for step, expected in steps:
+        for _ in range(5):
+            typed = step.startswith(">")
+            if typed:
+                await phone.send(step[1:])
+            else:
+                await phone.tap(step)
+            try:
+                await phone.until(lambda shown, words=expected: words in shown.last.text, timeout=20)  # type: ignore[misc]
+                break
+            except AssertionError:
+                continue
+        else:
+            raise AssertionError(f"{step} was never answered by {expected}:\n{phone.screen()}")
+
+
+async def log_in(phone: Phone, unit: sample.Unit) -> None:
+    """The first login."""
+    await go(
+        phone,
+        (">/start", "ระบบรับรองข้อมูลบุคลากรท้องถิ่น"),
+        ("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้"),
+        (f">{unit.username}", "รหัสผ่าน"),
+        (f">{unit.password}", "ชื่อ-สกุล"),
+        (">สมมุติ ทดสอบ", "ตำแหน่ง"),
+        (">ปลัด", "ปีงบประมาณ"),
+    )
+
+
+async def certify_lao(phone: Phone) -> None:
+    """The LAO's way to the end."""
+    await go(
+        phone,
+        ("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน"),
+        ("ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล"),
+        ("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่"),
+        ("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก"),
+    )
+    await phone.tap("ยืนยันการรับรอง")
+    await phone.until(lambda shown: any("หลักฐานการรับรอง" in one.text for one in shown.messages), timeout=60)
+
+
+async def certify_province(phone: Phone, organization: sample.Unit) -> None:
+    """The province's way for one organization, from the notice."""
+    label = f"🔍 {organization.name}"
+    await phone.until(
+        lambda shown: any(label in button for one in shown.messages for button in one.labels), timeout=60
+    )
+    message = next(one for one in phone.messages if any(label in button for button in one.labels))
+    await phone.tap(label, message)
+    await phone.until(lambda _: "ตรวจสอบข้อมูลระดับจังหวัด" in message.text, timeout=60)
+    await phone.tap("รับรองระดับจังหวัด", message)
+    await phone.until(lambda _: "ยกเลิกไม่ได้" in message.text, timeout=60)
+    await phone.tap("ยืนยันการรับรอง", message)
+    await phone.until(
+        lambda shown: any(
+            "หลักฐานการรับรอง" in one.text and organization.name in one.text for one in shown.messages
+        ),
+        timeout=60,
+    )
+
+
+async def both_ways(country: Country, units: list[sample.Unit], officers: int) -> None:
+    """Officers certify while the bot is killed and started again."""
+    organizations = [unit for unit in units if unit.role == "lao"][:officers]
+    provinces = {unit.code: unit for unit in units if unit.role == "province"}
+    needed = [provinces[code] for code in sorted({unit.province for unit in organizations})]
+    async with Emulator() as emulator:
+        bot = await country.start_bot(emulator)
+        phones = {unit.code: emulator.phone(unit.code) for unit in (*organizations, *needed)}
+        started = time.perf_counter()
+        await asyncio.gather(*(log_in(phones[unit.code], unit) for unit in (*organizations, *needed)))
+        print(f"{time.perf_counter() - started:7.2f} s  for {len(phones)} officers to log in at once", flush=True)
+        started = time.perf_counter()
+        ways = [asyncio.create_task(certify_lao(phones[unit.code])) for unit in organizations]
+        await asyncio.sleep(0.5)
+        bot.kill()
+        await bot.wait()
+        print("           SIGKILL", flush=True)
+        bot = await country.start_bot(emulator)
+        await asyncio.gather(*ways)
+        for unit in needed:
+            theirs = [one for one in organizations if one.province == unit.code]
+            for one in theirs:
+                await certify_province(phones[unit.code], one)
+        print(f"{time.perf_counter() - started:7.2f} s  for both ways of {officers} organizations", flush=True)
+        bot.terminate()
+        await bot.wait()
+    counted = json.loads(country.laocert("status", "--json"))
+    certified = sum(one["province_certified"] for one in counted["provinces"])
+    print(f"           {certified} certified at both levels, of {officers}")
+    country.laocert("export", "certifications", str(country.folder / "certifications.xlsx"))
+    if certified != officers:
+        sys.exit("lost or doubled")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--officers", type=int, default=40)
+    parser.add_argument("--rosters", type=int, default=1000)
+    parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")
+    options = parser.parse_args()
+    rng = random.Random(1)  # noqa: S311 - the same country in every run
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        country = Country(folder, options.url)
+        everyone = sample.read_units()
+        chosen = set(rng.sample([unit.code for unit in everyone if unit.role == "lao"], options.rosters))
+        units = [unit for unit in everyone if unit.role == "province" or unit.code in chosen]
+        sample.write_accounts(folder / "accounts.csv", units)
+        records = sample.write_personnel(folder / "personnel.csv", units, rng)
+        print(
+            f"           {len(everyone)} units, {len(units)} accounts, {options.rosters} rosters, {records} records"
+        )
+        country.laocert("db", "upgrade")
+        country.laocert("import", "organizations", str(sample.ORGANIZATIONS))
+        country.laocert("import", "accounts", str(folder / "accounts.csv"))
+        country.laocert("import", "personnel", str(folder / "personnel.csv"))
+        country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2670-09-15")
+        asyncio.run(both_ways(country, units, options.officers))
+
+
+if __name__ == "__main__":
+    main()

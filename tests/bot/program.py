@@ -1,0 +1,84 @@
+"""The real program, `python -m bot run`, as a process of its own."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from demo.botapi import Emulator
+from tests.bot.running import until
+from tests.support import SECRET_KEY
+
+ROOT = Path(__file__).parents[2]
+
+
+class Program:
+    """Starts and ends the program; its log is kept over all starts."""
+
+    def __init__(self, directory: Path, emulator: Emulator, database_url: str, **settings: str) -> None:
+        self.directory = directory
+        self.settings = {
+            "LAOCERT_BOT_TOKEN": emulator.token,
+            "LAOCERT_API_URL": emulator.url,
+            "LAOCERT_DATABASE_URL": database_url,
+            "LAOCERT_SECRET_KEY": SECRET_KEY,
+            **settings,
+        }
+        self._log = directory / "log"
+        self._log.touch()
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    async def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bot",
+                "run",
+                cwd=self.directory,
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def wait(self, seconds: float = 15.0) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self._process is not None
+        code = await asyncio.wait_for(self._process.wait(), seconds)
+        self._process = None
+        return code
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return await self.wait()
+
+    async def kill(self) -> None:
+        """End it at once, wherever it is."""
+        assert await self.stop(signal.SIGKILL) == -signal.SIGKILL
+
+    async def logged(self, words: str) -> None:
+        """Wait for words in the log."""
+
+        async def there() -> bool:
+            return words in self.log
+
+        await until(there, 20)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Program"]:
+        """Started, and ended whatever happens."""
+        await self.start()
+        try:
+            yield self
+        finally:
+            if self._process is not None and self._process.returncode is None:
+                await self.kill()

@@ -1,0 +1,154 @@
+"""Parts of the bot run singly against the emulated Bot API, and what their tests wait for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from telegram import Bot
+
+from bot import api
+from bot.sealing import Seal
+from bot.transport import AiohttpRequest
+from demo.botapi import Emulator, Phone
+from demo.botapi.updates import DAY, Update
+from models.account import Account, Officer
+from models.certification import Certification, Level
+from models.database import Database
+from models.inbox import InboxUpdate
+from models.outbox import OutboxMessage
+from tests.support import SECRET_KEY
+
+T = TypeVar("T")
+SEAL = Seal(SECRET_KEY)
+
+
+async def until(check: Callable[[], Awaitable[T]], timeout: float = 10.0) -> T:  # noqa: ASYNC109
+    """Look again and again until there is something, and give it."""
+    async with asyncio.timeout(timeout):
+        while True:
+            if found := await check():
+                return found
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def opened_bot(emulator: Emulator) -> AsyncIterator[tuple[Bot, AiohttpRequest]]:
+    """The bot's calls, and nothing that makes them."""
+    polls = AiohttpRequest(1, read_timeout=30)
+    bot = api.make_bot(emulator.token, emulator.url, polls)
+    async with bot:
+        yield bot, polls
+
+
+async def inbox_rows(database: Database) -> list[InboxUpdate]:
+    async with database.read() as session:
+        return list(await session.scalars(select(InboxUpdate).order_by(InboxUpdate.id)))
+
+
+async def outbox_rows(database: Database) -> list[OutboxMessage]:
+    async with database.read() as session:
+        return list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
+
+
+def push(emulator: Emulator, kind: str, body: bytes) -> int:
+    """Put an update of any shape before the bot, past the emulator's own checks; its id."""
+    updates = emulator.updates
+    update = Update(updates.next_id, kind, body, updates.clock() + DAY, 0)
+    updates.pending.append(update)
+    updates._tail += 1
+    updates.wake()
+    return update.id
+
+
+def again(emulator: Emulator, update: Update) -> None:
+    """Give an update once more, as a server does that lost what was confirmed."""
+    emulator.updates.pending.append(replace(update, expires_at=emulator.updates.clock() + DAY))
+    emulator.updates.wake()
+
+
+async def link(database: Database, username: str, phone: Phone, now: datetime) -> int:
+    """Log a phone in without its going the way; the officer's id."""
+    phone.chat.bot_status = "member"
+    async with database.write() as session:
+        account = (await session.scalars(select(Account).where(Account.username == username))).one()
+        officer = Officer(
+            account_id=account.id,
+            user_id=phone.id,
+            full_name="ทดสอบ ลงชื่อ",
+            position="ปลัด",
+            linked_at=now,
+        )
+        session.add(officer)
+        await session.flush()
+        return officer.id
+
+
+async def certificate(session: AsyncSession, officer_id: int, now: datetime, revision: int = 1) -> int:
+    """A certificate for notices to be about; its code tells which."""
+    made = Certification(
+        organization_code="5110201",
+        round_id=1,
+        revision=revision,
+        level=Level.LAO,
+        officials=12,
+        permanent_employees=3,
+        contract_employees=5,
+        with_empty_menus=1,
+        roster_digest="0" * 64,
+        roster_file="ทะเบียน.csv",
+        roster_imported_at=now,
+        officer_id=officer_id,
+        officer_name="ทดสอบ ลงชื่อ",
+        officer_position="ปลัด",
+        user_id=1,
+        code=f"C{revision:09}",
+        is_late=False,
+        certified_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    return made.id
+
+
+class Trouble:
+    """Lets the next `times` write transactions of a database fail: before their commit, or after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+        self.times = 0
+        self.after_commit = False
+        self.reads = 0
+        self.struck = 0
+        real_write, real_read = database.write, database.read
+
+        @asynccontextmanager
+        async def write() -> AsyncIterator[AsyncSession]:
+            async with real_write() as session:
+                yield session
+                if self.times and not self.after_commit:
+                    self._strike()
+            if self.times and self.after_commit:
+                self._strike()
+
+        @asynccontextmanager
+        async def read() -> AsyncIterator[AsyncSession]:
+            if self.reads:
+                self.reads -= 1
+                self.struck += 1
+                raise ConnectionRefusedError
+            async with real_read() as session:
+                yield session
+
+        monkeypatch.setattr(database, "write", write)
+        monkeypatch.setattr(database, "read", read)
+
+    def _strike(self) -> None:
+        self.times -= 1
+        self.struck += 1
+        # What asyncpg raises when the server is gone: not one of SQLAlchemy's errors.
+        raise ConnectionRefusedError

@@ -1,0 +1,298 @@
+"""Updates in: nothing lost, nothing doubled, nothing that stops the polling."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot import intake, service, worker
+from bot.intake import Poller, TokenRefused
+from bot.settings import SettingsRefused
+from demo.botapi import Emulator
+from models.database import Database
+from models.inbox import InboxUpdate, State
+from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
+from tests.support import Clock, running_bot
+
+
+@dataclass
+class Polling:
+    """A poller at work, and what it passed on."""
+
+    task: asyncio.Task[None]
+    poller: Poller
+    taken: list[InboxUpdate] = field(default_factory=list)
+
+    def ids(self) -> list[int]:
+        return [row.update_id for row in self.taken]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(intake, "PAUSE_AFTER_CONFLICT", 0.01)
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
+
+
+@pytest.fixture
+async def polling(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Polling]:
+    """A poller alone: what it passes on stays undone."""
+    async with opened_bot(emulator) as (bot, polls):
+        taken: list[InboxUpdate] = []
+        poller = Poller(bot, polls, database, SEAL, clock, taken.extend)
+        task = asyncio.create_task(poller.run())
+        yield Polling(task, poller, taken)
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def offsets(emulator: Emulator) -> list[int | None]:
+    """The offsets of the polls so far, repetitions left out."""
+    found: list[int | None] = []
+    for call in emulator.calls_of("getUpdates"):
+        offset = int(call.params["offset"]) if "offset" in call.params else None
+        if not found or found[-1] != offset:
+            found.append(offset)
+    return found
+
+
+async def settled(emulator: Emulator) -> None:
+    await asyncio.wait_for(emulator.updates.until_waiting(), 10)
+
+
+async def test_offsets_follow_the_batches_and_rest_after_an_empty_one(
+    emulator: Emulator, database: Database, polling: Polling
+) -> None:
+    await settled(emulator)
+    first = emulator.updates.next_id
+    phone = emulator.phone("ก")
+    await phone.start()
+    await phone.send("สวัสดี")
+    await until(lambda: _taken(polling, 2))
+    await settled(emulator)
+    assert not emulator.updates.pending
+    emulator.updates.wake()  # the poll ends with nothing
+    await until(lambda: _polled(emulator, None))
+    assert polling.ids() == [first, first + 1]
+    found = offsets(emulator)
+    assert (found[0], found[-2:]) == (None, [first + 2, None])
+
+
+async def _taken(polling: Polling, count: int) -> bool:
+    return len(polling.taken) >= count
+
+
+async def _polled(emulator: Emulator, offset: int | None) -> bool:
+    return offsets(emulator)[-1] == offset and emulator.updates._waiting is not None
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+async def test_a_failed_commit_confirms_nothing_and_loses_nothing(
+    emulator: Emulator,
+    database: Database,
+    polling: Polling,
+    monkeypatch: pytest.MonkeyPatch,
+    after_commit: bool,
+) -> None:
+    await settled(emulator)
+    trouble = Trouble(monkeypatch, database)
+    trouble.times, trouble.after_commit = 2, after_commit
+    first = emulator.updates.next_id
+    await emulator.phone("ก").start()
+    await until(lambda: _taken(polling, 1))
+    await settled(emulator)
+    assert trouble.struck == 2
+    assert polling.ids() == [first]
+    assert [row.update_id for row in await inbox_rows(database)] == [first]
+    # Confirmed only by the poll after the commit that was known to be made.
+    assert offsets(emulator) == [None, first + 1]
+
+
+async def test_ids_that_restart_lower_are_received(
+    emulator: Emulator, database: Database, polling: Polling, clock: Clock
+) -> None:
+    phone = emulator.phone("ก")
+    await phone.start()
+    await until(lambda: _taken(polling, 1))
+    await settled(emulator)
+    emulator.updates.wake()
+    await until(lambda: _polled(emulator, None))
+    clock.move(days=8)
+    emulator.updates.restart_ids(smaller=True)
+    await phone.send("หลังจากหนึ่งสัปดาห์")
+    await phone.send("อีกครั้ง")
+    await until(lambda: _taken(polling, 3))
+    before, after, last = polling.ids()
+    assert after < before
+    assert last == after + 1
+    assert len(await inbox_rows(database)) == 3
+
+
+async def test_an_id_is_remembered_for_14_days_and_then_forgotten(
+    emulator: Emulator, database: Database, polling: Polling, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "FORGET_EVERY", 0.0)
+    await settled(emulator)
+    await emulator.phone("ก").start()
+    update = emulator.updates.pending[0]
+    await until(lambda: _taken(polling, 1))
+    async with database.write() as session:
+        await worker.inbox.finish(session, polling.taken[0].id, clock())
+
+    for days in (0, 13):
+        clock.move(days=days)
+        await settled(emulator)
+        emulator.updates.wake()
+        await until(lambda: _polled(emulator, None))
+        again(emulator, update)
+        await until(lambda: _polled(emulator, update.id + 1))
+        assert len(polling.taken) == 1
+        assert len(await inbox_rows(database)) == 1
+
+    clock.move(days=2)
+    emulator.updates.wake()
+    await until(lambda: _polled(emulator, None))
+    await until(lambda: _forgotten(database))
+    again(emulator, update)
+    await until(lambda: _taken(polling, 2))
+    assert polling.ids() == [update.id, update.id]
+    assert polling.taken[0].id != polling.taken[1].id
+
+
+async def _forgotten(database: Database) -> bool:
+    return not await inbox_rows(database)
+
+
+@pytest.mark.parametrize(
+    "fault", ["flood", "bad_gateway", "error_500", "reset_before", "reset_after", "conflict", "garbage", "no_list"]
+)
+async def test_polling_goes_on_after(
+    fault: str,
+    emulator: Emulator,
+    database: Database,
+    polling: Polling,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    await settled(emulator)
+    faults = emulator.faults
+    if fault == "flood":
+        faults.flood(1, method="getUpdates")
+    elif fault == "bad_gateway":
+        faults.server_error(502, method="getUpdates", times=3)
+    elif fault == "error_500":
+        faults.server_error(500, method="getUpdates", times=3)
+    elif fault == "reset_before":
+        faults.reset_before(method="getUpdates", times=3)
+    elif fault == "reset_after":
+        faults.reset_after(method="getUpdates", times=3)
+    elif fault == "conflict":
+        emulator.updates.abort()
+    else:
+        answers = iter([b'{"ok":tr', b"[]", b"null", b"\xff\xfe", b'{"ok":true}'])
+        if fault == "no_list":
+            answers = iter([b'{"ok":true,"result":7}', b'{"ok":true,"result":[7,{},{"update_id":"1"}]}'])
+        real = polling.poller._polls.retrieve
+
+        async def retrieve(url: str) -> bytes:
+            return next(answers, None) or await real(url)
+
+        monkeypatch.setattr(polling.poller._polls, "retrieve", retrieve)
+    first = emulator.updates.next_id
+    phone = emulator.phone("ก")
+    await phone.start()
+    await phone.send("สอง")
+    await until(lambda: _taken(polling, 2))
+    # The first may have come with the poll that was under way, the second with one that met the fault.
+    await until(lambda: _complained(emulator, caplog))
+    assert polling.ids() == [first, first + 1]
+    assert not polling.task.done()
+    assert "Traceback" not in caplog.text
+    assert emulator.token not in caplog.text
+
+
+async def _complained(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> bool:
+    # A poll may be waiting on a connection that is to be cut.
+    emulator.updates.wake()
+    return "poll" in caplog.text
+
+
+async def test_a_refused_token_ends_the_poller(emulator: Emulator, polling: Polling) -> None:
+    await settled(emulator)
+    emulator.frontend.token = "987654321:" + "x" * 35
+    emulator.updates.wake()
+    with pytest.raises(TokenRefused):
+        await asyncio.wait_for(polling.task, 10)
+
+
+async def test_a_page_not_found_of_a_proxy_does_not_end_it(emulator: Emulator, polling: Polling) -> None:
+    await settled(emulator)
+    struck = emulator.faults.server_error(404, method="getUpdates")
+    emulator.updates.wake()
+    await emulator.phone("ก").start()
+    await until(lambda: _taken(polling, 1))
+    emulator.updates.wake()
+    await until(lambda: _hit(struck.hits))
+    assert not polling.task.done()
+
+
+async def _hit(hits: int) -> bool:
+    return hits > 0
+
+
+async def test_a_refused_token_ends_the_program_with_one_sentence(
+    emulator: Emulator, country: Database, clock: Clock
+) -> None:
+    async with opened_bot(emulator) as (bot, polls):
+        running = asyncio.create_task(service.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        await settled(emulator)
+        emulator.frontend.token = "987654321:" + "x" * 35
+        emulator.updates.wake()
+        with pytest.raises(SettingsRefused, match=r"^LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather$"):
+            await asyncio.wait_for(running, 15)
+
+
+POISON = [
+    # (kind, body, whether its sender can be told)
+    ("message", b"null", False),
+    ("message", b'{"from":7}', False),
+    ("message", b'{"from":{"id":%d},"chat":9}', True),
+    ("message", b'{"from":{"id":%d},"chat":{"id":{},"type":[]},"message_id":{}}', True),
+    ("message", b'{"from":{"id":%d},"chat":{"id":%d,"type":"private"},"message_id":1,"text":"\\ud800"}', True),
+    ("message", b'{"from":{"id":18446744073709551617},"chat":{}}', False),
+    ("message", b'{"from":{"id":-5},"chat":{}}', False),
+    ("callback_query", b'{"from":{"id":%d},"message":{},"id":"1"}', True),
+    ("callback_query", b'{"from":{"id":%d},"message":{"message_id":1,"chat":{}},"id":7,"data":[]}', True),
+]
+
+
+async def test_poison_is_set_aside_and_blocks_nobody(
+    emulator: Emulator, country: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, ben = emulator.phone("ก"), emulator.phone("ข")
+    ann.chat.bot_status = "member"
+    known = [told for *_, told in POISON].count(True)
+    ids = []
+    for kind, body, _ in POISON:
+        ids.append(push(emulator, kind, body.replace(b"%d", b"%d" % ann.id)))
+    await ann.send("/start")
+    await ben.send("/start")
+    async with running_bot(emulator, country, clock):
+        await ben.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0], 15)
+        await ann.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0], 15)
+        rows = await until(lambda: _all_finished(country))
+    assert [row.update_id for row in rows if row.state is State.SET_ASIDE] == ids
+    assert all(row.body is None for row in rows)
+    assert {row.attempts for row in rows if row.state is State.SET_ASIDE} == {3}
+    apologies = [message for message in ann.messages if message.outgoing and "ขออภัย" in message.text]
+    assert len(apologies) == known
+    # Set aside in turn, so the start after them was answered last.
+    assert "ขออภัย" not in ann.last.text
+
+
+async def _all_finished(database: Database) -> list[InboxUpdate]:
+    rows = await inbox_rows(database)
+    return rows if all(row.state is not State.PENDING for row in rows) else []

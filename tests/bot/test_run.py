@@ -1,0 +1,286 @@
+"""`laocert run` as a process: started, killed, stopped, started again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from sqlalchemy import select
+
+from demo.botapi import Emulator, Message, Phone
+from models.certification import Certification, Level
+from models.database import Database
+from models.outbox import State
+from tests.bot.program import Program
+from tests.bot.running import inbox_rows, link, outbox_rows, until
+from tests.conftest import NOW
+from tests.support import PASSWORD, Officer
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LAO_WAY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+# Seconds for what includes a start of the program on a busy machine.
+START = 20.0
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Emulator]:
+    """An emulator in real time, as the program is."""
+    async with Emulator(clock=time.time) as running:
+        yield running
+        assert not running.violations
+
+
+@pytest.fixture
+def program(tmp_path: Path, telegram: Emulator, country: Database, database_url: str) -> Program:
+    return Program(tmp_path, telegram, database_url)
+
+
+async def sees(phone: Phone, words: str) -> None:
+    await phone.until(lambda at: any(words in one.text for one in at.messages if one.outgoing), START)
+
+
+async def press(phone: Phone, label: str) -> None:
+    """Tap a button that is there now or soon."""
+    await phone.until(lambda at: at.button(label), START)
+    await phone.tap(label)
+
+
+def bearing(phone: Phone, words: str) -> list[Message]:
+    return [one for one in phone.messages if one.outgoing and words in one.text]
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"LAOCERT_BOT_TOKEN": None}, "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env"),
+        ({"LAOCERT_SECRET_KEY": None}, "LAOCERT_SECRET_KEY is not set; make one: "),
+        ({"LAOCERT_SECRET_KEY": "short"}, "LAOCERT_SECRET_KEY: "),
+        ({"LAOCERT_LOG_LEVEL": "loud"}, "LAOCERT_LOG_LEVEL: "),
+        ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
+        ({"LAOCERT_BOT_TOKEN": "987654321:" + "x" * 35}, "LAOCERT_BOT_TOKEN is not known to Telegram"),
+    ],
+)
+async def test_what_is_missing_is_said_in_one_line(
+    program: Program, changed: dict[str, str | None], sentence: str
+) -> None:
+    settings = {**program.settings, **changed}
+    program.settings = {name: value for name, value in settings.items() if value is not None}
+    async with program.running():
+        assert await program.wait() == 1
+    (line,) = program.log.splitlines()
+    assert sentence in line
+    assert "short" not in line
+    assert "x" * 35 not in line
+
+
+async def test_both_ways_through_the_program(program: Program, telegram: Emulator, country: Database) -> None:
+    lao, province = Officer(telegram.phone("ก")), Officer(telegram.phone("ข"))
+    async with program.running():
+        await lao.phone.send("/start")
+        await sees(lao.phone, "เข้าสู่ระบบ")
+        await lao.log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
+        await province.log_in("province11", "ทดสอบ สอง", "ท้องถิ่นจังหวัด")
+        for label in LAO_WAY:
+            await press(lao.phone, label)
+        await sees(lao.phone, "ประวัติการรับรองข้อมูล")
+        await sees(lao.phone, "หลักฐานการรับรองของท่าน")
+        card = next(one for one in province.phone.messages if "ระบบรับรองข้อมูล" in str(one.labels))
+        for label in (
+            "ระบบรับรองข้อมูล",
+            "ดำเนินการ(จังหวัด)",
+            "ค้นหา",
+            "🔍 เทศบาลตำบลบางปู",
+            "รับรองระดับจังหวัด",
+            "ยืนยันการรับรอง",
+        ):
+            await province.phone.until(lambda at, label=label: at.button(label, card), START)
+            await province.phone.tap(label, card)
+        await sees(province.phone, "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+        await sees(lao.phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
+        await until(lambda: _all_sent(country), START)
+        begun = time.monotonic()
+        assert await program.stop() == 0
+        assert time.monotonic() - begun < 10
+    assert "Traceback" not in program.log
+    assert [one.level for one in await certificates(country)] == [Level.LAO, Level.PROVINCE]
+
+
+async def certificates(database: Database) -> list[Certification]:
+    async with database.read() as session:
+        return list(await session.scalars(select(Certification).order_by(Certification.id)))
+
+
+async def test_killed_within_a_login_it_goes_on_where_it_was(
+    program: Program, telegram: Emulator, country: Database
+) -> None:
+    phone = telegram.phone("ก")
+    await phone.send("/start")
+    async with program.running():
+        await press(phone, "เข้าสู่ระบบ")
+        await sees(phone, "พิมพ์ชื่อผู้ใช้")
+        await program.kill()
+        # While it is away:
+        await phone.send("lao5110201")
+        await program.start()
+        await sees(phone, "พิมพ์รหัสผ่าน")
+        await phone.send(PASSWORD)
+        # Wherever it is with that: received, deleted, hashed, done or answered.
+        await until(lambda: _received(country, 4))
+        await program.kill()
+        await program.start()
+
+        async def asked_or_silent() -> bool:
+            return bool(bearing(phone, "ชื่อ-สกุล"))
+
+        try:
+            await until(asked_or_silent, 3)
+        except TimeoutError:
+            # It was killed between the commit and the answer: the next message brings the question.
+            await phone.send("/menu")
+        await sees(phone, "ชื่อ-สกุล")
+        assert not any(one.text == PASSWORD for one in phone.messages)
+        await program.stop()
+    assert "Traceback" not in program.log
+
+
+async def _received(database: Database, count: int) -> bool:
+    return len(await inbox_rows(database)) >= count
+
+
+async def test_killed_around_the_irreversible_press(
+    program: Program, telegram: Emulator, country: Database
+) -> None:
+    """One organization after the other certifies; each time the program dies a little later."""
+
+    async def tapped() -> bool:
+        return True
+
+    async def stored() -> bool:
+        return (await inbox_rows(country))[-1].update_id == telegram.updates.next_id - 1
+
+    def certified(count: int) -> Callable[[], Awaitable[bool]]:
+        async def check() -> bool:
+            return len(await certificates(country)) == count
+
+        return check
+
+    async def sent() -> bool:
+        return (await outbox_rows(country))[-1].state in (State.SENDING, State.SENT)
+
+    provinces = [telegram.phone(f"จังหวัด {number}") for number in range(2)]
+    for phone in provinces:
+        await link(country, "province11", phone, NOW)
+    moments = {
+        "5110201": (tapped, certified(2)),
+        "6110301": (stored, certified(4)),
+        "6110302": (certified(5), sent),
+    }
+    async with program.running():
+        for number, (code, (lao_moment, province_moment)) in enumerate(moments.items()):
+            lao, colleague = telegram.phone(f"ปลัด {code}"), telegram.phone(f"รองปลัด {code}")
+            await link(country, f"lao{code}", lao, NOW)
+            await link(country, f"lao{code}", colleague, NOW)
+            await lao.send("/menu")
+            for label in (
+                "ระบบรับรองข้อมูล",
+                "ดำเนินการ(อปท.)",
+                "รับรองข้อมูลระดับ อปท.",
+                "รับรองระดับ อปท.",
+                "ยืนยันการรับรอง",
+            ):
+                await press(lao, label)
+            await until(lao_moment)
+            await program.kill()
+            await program.start()
+            await sees(lao, "หลักฐานการรับรองของท่าน")
+            made = (await certificates(country))[-1]
+            assert (made.organization_code, made.level) == (code, Level.LAO)
+            words = f"{made.code[:5]}-{made.code[5:]}"
+            for phone in provinces:
+                await sees(phone, words)
+            await sees(colleague, words)
+
+            phone = provinces[0]
+            notice = next(one for one in bearing(phone, words) if one.buttons)
+            await phone.tap("🔍", notice)
+            for label in ("รับรองระดับจังหวัด", "ยืนยันการรับรอง"):
+                await phone.until(lambda at, label=label, notice=notice: at.button(label, notice), START)
+                await phone.tap(label, notice)
+            await until(province_moment, START)
+            await program.kill()
+            await program.start()
+            for one in (lao, colleague):
+                await sees(one, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
+            await sees(phone, "หลักฐานการรับรองของท่าน")
+            levels = [one.level for one in await certificates(country) if one.organization_code == code]
+            assert levels == [Level.LAO, Level.PROVINCE], number
+        await until(lambda: _all_sent(country), START)
+        assert await program.stop() == 0
+    assert "Traceback" not in program.log
+    rows = await outbox_rows(country)
+    # Of the LAO's certificate: the receipt, the colleague, two provinces; of the province's: receipt, two LAOs.
+    assert len(rows) == 3 * (4 + 3)
+    for row in rows:
+        phone_messages = telegram.chat(row.chat_id).messages.values()
+        made = next(one for one in await certificates(country) if one.id == row.certification_id)
+        copies = [
+            one
+            for one in phone_messages
+            if f"{made.code[:5]}-{made.code[5:]}" in one.history[0] and TITLES[row.kind] in one.history[0]
+        ]
+        assert 1 <= len(copies) <= 2, (row.kind, row.chat_id)
+
+
+TITLES = {
+    "receipt": "หลักฐานการรับรองของท่าน",
+    "awaits_province": "รอจังหวัดตรวจสอบและรับรอง",
+    "colleague_certified": "หน่วยงานของท่าน",
+    "province_certified": "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+}
+
+
+async def _all_sent(database: Database) -> bool:
+    return {row.state for row in await outbox_rows(database)} == {State.SENT}
+
+
+@ONE_DATABASE
+async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, database_url: str) -> None:
+    telegram = Emulator(clock=time.time)
+    await telegram.start()
+    await telegram.close()
+    program = Program(tmp_path, telegram, database_url)
+    async with program.running():
+        await program.logged("the Bot API does not answer yet")
+        async with telegram:
+            phone = telegram.phone("ก")
+            await phone.send("/start")
+            await sees(phone, "เข้าสู่ระบบ")
+            assert await program.stop() == 0
+    # And again away, it ends when it is told to.
+    async with program.running():
+        await until(lambda: _times(program, "does not answer yet", 2), START)
+        assert await program.stop() == 0
+    assert "Unclosed" not in program.log
+    assert "Traceback" not in program.log
+
+
+async def _times(program: Program, words: str, count: int) -> bool:
+    return program.log.count(words) >= count
+
+
+@ONE_DATABASE
+async def test_another_poller_is_told_of_and_survived(program: Program, telegram: Emulator) -> None:
+    phone = telegram.phone("ก")
+    async with program.running():
+        await asyncio.wait_for(telegram.updates.until_waiting(), START)
+        url = f"{telegram.url}/bot{telegram.token}/getUpdates?timeout=1"
+        async with aiohttp.ClientSession() as other, other.get(url) as answer:
+            assert answer.status == 200
+        await program.logged("another program polls this bot")
+        await phone.send("/start")
+        await sees(phone, "เข้าสู่ระบบ")
+        assert await program.stop() == 0
+    assert telegram.token not in program.log

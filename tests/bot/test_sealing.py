@@ -1,0 +1,27 @@
+"""Sealed updates: unreadable without the key, and noticed when they were touched."""
+
+import pytest
+
+from bot.sealing import Seal, Unreadable
+
+KEY = "k" * 32
+
+
+def test_what_was_sealed_opens_again_and_shows_nothing() -> None:
+    body = "รหัสผ่าน".encode()
+    sealed = Seal(KEY).close(body)
+    assert Seal(KEY).open(sealed) == body
+    assert body not in sealed
+    assert Seal(KEY).close(body) != sealed
+
+
+def test_another_key_or_a_changed_byte_is_refused() -> None:
+    sealed = Seal(KEY).close(b"body")
+    for key, touched in (
+        ("x" * 32, sealed),
+        (KEY, sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        (KEY, sealed[:5]),
+        (KEY, b""),
+    ):
+        with pytest.raises(Unreadable):
+            Seal(key).open(touched)

@@ -1,0 +1,175 @@
+"""The transport: what each way of failing means, and what arrives."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from telegram import Bot
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+
+from bot import api
+from bot.transport import AiohttpRequest, NotSent
+from demo.botapi import Emulator
+from tests.bot.running import opened_bot
+
+TOKEN = "123456789:canary-token-that-opens-nothing-x"
+
+
+@asynccontextmanager
+async def calling(url: str, read_timeout: float = 5.0) -> AsyncIterator[Bot]:
+    """A bot that has not said hello."""
+    request = AiohttpRequest(4, read_timeout)
+    bot = Bot(TOKEN, base_url=f"{url}/bot", request=request, get_updates_request=AiohttpRequest(1))
+    await request.initialize()
+    try:
+        yield bot
+    finally:
+        await request.shutdown()
+
+
+@asynccontextmanager
+async def server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_json_bodies_arrive_as_they_are(emulator: Emulator) -> None:
+    phone = emulator.phone("ก")
+    phone.chat.bot_status = "member"
+    async with opened_bot(emulator) as (bot, _):
+        message = await bot.send_message(phone.id, "<b>ไทย</b> 😀 \"'\\", parse_mode="HTML")
+        await bot.delete_message(phone.id, message.message_id)
+    assert emulator.calls_of("sendMessage")[0].params["text"] == "<b>ไทย</b> 😀 \"'\\"
+    assert not phone.messages
+
+
+async def test_a_file_arrives_whole(emulator: Emulator) -> None:
+    phone = emulator.phone("ก")
+    phone.chat.bot_status = "member"
+    content = bytes(range(256)) * 4000
+    async with opened_bot(emulator) as (bot, _):
+        message = await bot.send_document(phone.id, content, filename="ใบรับรอง.pdf", caption="หลักฐาน")
+        assert message.document is not None
+        file = await bot.get_file(message.document.file_id)
+        assert bytes(await file.download_as_bytearray()) == content
+    assert phone.last.text == "หลักฐาน"
+    assert phone.last.content["document"]["file_name"] == "ใบรับรอง.pdf"
+
+
+async def test_a_refused_connection_was_not_sent() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with calling(f"http://127.0.0.1:{port}") as bot:
+        with pytest.raises(NotSent) as caught:
+            await bot.get_me()
+    assert_no_token(caught.value)
+
+
+async def test_an_unknown_host_was_not_sent() -> None:
+    async with calling("http://no-such-host.invalid") as bot:
+        with pytest.raises(NotSent) as caught:
+            await bot.get_me()
+    assert_no_token(caught.value)
+
+
+async def test_a_url_that_is_none_is_told_without_the_token() -> None:
+    async with calling("http://[") as bot:
+        with pytest.raises(TelegramError) as caught:
+            await bot.get_me()
+    assert_no_token(caught.value)
+
+
+async def test_a_slow_answer_timed_out(emulator: Emulator) -> None:
+    request = AiohttpRequest(1, 0.05)
+    await request.initialize()
+    emulator.faults.delay(0.5, method="getMe")
+    with pytest.raises(TimedOut) as caught:
+        await request.retrieve(f"{emulator.url}/bot{emulator.token}/getMe")
+    await request.shutdown()
+    assert not isinstance(caught.value, NotSent)
+    assert emulator.token not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "server_error"])
+async def test_a_cut_connection_may_have_had_an_effect(emulator: Emulator, fault: str) -> None:
+    async with opened_bot(emulator) as (bot, _):
+        getattr(emulator.faults, fault)(method="getMe")
+        with pytest.raises(NetworkError) as caught:
+            await bot.get_me()
+    assert type(caught.value) is NetworkError
+    assert emulator.token not in str(caught.value)
+
+
+REFUSALS: list[tuple[int, dict[str, Any], type[TelegramError]]] = [
+    (400, {"description": "Bad Request: chat not found"}, BadRequest),
+    (401, {"description": "Unauthorized"}, InvalidToken),
+    (403, {"description": "Forbidden: bot was blocked by the user"}, Forbidden),
+    (404, {"description": "Not Found"}, InvalidToken),
+    (409, {"description": "Conflict: terminated by other getUpdates request"}, Conflict),
+    (429, {"description": "Too Many Requests: retry after 7", "parameters": {"retry_after": 7}}, RetryAfter),
+    (500, {"description": "Internal Server Error"}, NetworkError),
+]
+
+
+@pytest.mark.parametrize(("status", "answer", "kind"), REFUSALS, ids=[str(case[0]) for case in REFUSALS])
+async def test_telegrams_refusals_keep_their_meaning(
+    status: int, answer: dict[str, Any], kind: type[TelegramError]
+) -> None:
+    async def refuse(_request: web.BaseRequest) -> web.Response:
+        body = orjson.dumps({"ok": False, "error_code": status, **answer})
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    async with server(refuse) as url, calling(url) as bot:
+        with pytest.raises(kind) as caught:
+            await bot.send_message(1, "x")
+    assert type(caught.value) is kind
+    assert_no_token(caught.value)
+    if isinstance(caught.value, RetryAfter):
+        assert api.retry_seconds(caught.value) == 7
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 413, 502])
+@pytest.mark.parametrize("page", [b"<html>", b"", b"null", b"[]", b'{"ok":true}', b"\xff"])
+async def test_what_is_not_the_bot_apis_is_a_network_error(status: int, page: bytes) -> None:
+    async def other(_request: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, body=page)
+
+    async with server(other) as url, calling(url) as bot:
+        with pytest.raises(NetworkError) as caught:
+            await bot.send_message(1, "x")
+    assert type(caught.value) is NetworkError
+    assert_no_token(caught.value)
+
+
+async def test_a_closed_transport_says_so() -> None:
+    request = AiohttpRequest(1)
+    with pytest.raises(NetworkError, match="closed"):
+        await request.retrieve("http://127.0.0.1:1/")
+    await request.initialize()
+    await request.shutdown()
+    await request.shutdown()
+
+
+def assert_no_token(error: BaseException) -> None:
+    assert TOKEN not in str(error)
+    assert TOKEN not in repr(error)

@@ -1,0 +1,455 @@
+"""Updates done: in order, side by side, once, whatever Telegram and the network make of the answers."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot import api, service, worker
+from bot.courier import Courier
+from bot.intake import Poller
+from bot.worker import Worker
+from demo.botapi import Emulator
+from handlers import dispatch, home
+from handlers.screen import Screen
+from handlers.turn import Turn
+from models import outbox, passwords
+from models.certification import Certification
+from models.database import Database
+from models.inbox import State
+from tests.bot.running import SEAL, Trouble, inbox_rows, link, opened_bot, outbox_rows, until
+from tests.support import PASSWORD, Clock, Officer, running_bot
+
+ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+
+
+class Gate:
+    """The emulator's `sleep`: a delayed answer waits until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+
+    async def __call__(self, _seconds: float) -> None:
+        await self.opened.wait()
+
+
+@pytest.fixture
+async def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+async def gated(clock: Clock, gate: Gate) -> AsyncIterator[Emulator]:
+    async with Emulator(clock=clock.timestamp, sleep=gate) as running:
+        yield running
+        gate.opened.set()
+
+
+async def hits(fault: Any) -> bool:
+    return bool(fault.hits)
+
+
+async def finished(database: Database) -> bool:
+    return all(row.state is not State.PENDING for row in await inbox_rows(database))
+
+
+def sent_texts(emulator: Emulator, chat_id: int) -> list[str]:
+    calls = emulator.calls_of("sendMessage")
+    return [call.params["text"] for call in calls if call.params["chat_id"] == str(chat_id)]
+
+
+async def to_confirmation(officer: Officer) -> None:
+    await officer.says("/menu", "ปีงบประมาณ")
+    await officer.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
+    await officer.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
+    await officer.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+    await officer.tap("รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+
+
+async def test_one_officer_is_served_in_order(bot: Emulator, country: Database) -> None:
+    phone = bot.phone("ก")
+    wanted = ["/help", "/language", "/menu"] * 4
+    for text in wanted:
+        await phone.send(text)
+    await until(lambda: _answers(bot, phone.id, len(wanted)))
+    texts = sent_texts(bot, phone.id)
+    assert texts == texts[:3] * 4
+    assert len(set(texts[:3])) == 3
+    # Each new card takes the old one's place.
+    await phone.until(lambda at: len([one for one in at.messages if one.outgoing]) == 1)
+
+
+async def _answers(emulator: Emulator, chat_id: int, count: int) -> bool:
+    return len(sent_texts(emulator, chat_id)) >= count
+
+
+async def test_a_slow_chat_holds_up_nobody_else(
+    gated: Emulator, gate: Gate, country: Database, clock: Clock
+) -> None:
+    slow, quick = gated.phone("ช้า"), gated.phone("เร็ว")
+    gated.faults.delay(1, method="sendMessage", chat_id=slow.id)
+    async with running_bot(gated, country, clock):
+        await slow.send("/start")
+        await slow.send("/help")
+        for _ in range(3):
+            await quick.send("/help")
+        await until(lambda: _answers(gated, quick.id, 3))
+        assert len(sent_texts(gated, slow.id)) == 1
+        gate.opened.set()
+        await until(lambda: _answers(gated, slow.id, 2))
+
+
+@asynccontextmanager
+async def working(emulator: Emulator, database: Database, clock: Clock, rng: Any = None) -> AsyncIterator[Worker]:
+    """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
+    async with opened_bot(emulator) as (bot, polls):
+        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None)
+        await one.resume()
+        poller = Poller(bot, polls, database, SEAL, clock, one.take)
+        polling = asyncio.create_task(poller.run())
+        try:
+            yield one
+        finally:
+            polling.cancel()
+            await asyncio.wait({polling})
+            await one.drain(0)
+
+
+async def test_a_crash_between_commit_and_edit_doubles_nothing(
+    gated: Emulator, gate: Gate, country: Database, clock: Clock
+) -> None:
+    officer = Officer(gated.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    async with working(gated, country, clock):
+        await to_confirmation(officer)
+        card = officer.phone.last
+        # The edit never reaches the phone; the process dies while it waits.
+        fault = gated.faults.reset_before(method="editMessageText", times=99)
+        held = gated.faults.delay(1, method="answerCallbackQuery")
+        await officer.phone.tap("ยืนยันการรับรอง")
+        await until(lambda: hits(held))
+        await until(lambda: hits(fault))
+    gated.faults.clear()
+    gate.opened.set()
+    assert "จะไม่สามารถแก้ไข" in officer.text
+    assert [row.state for row in await inbox_rows(country)] == [State.DONE] * len(await inbox_rows(country))
+    async with running_bot(gated, country, clock):
+        # The receipt was in the transaction: it tells the officer all the same.
+        await officer.sees("หลักฐานการรับรองของท่าน")
+        await officer.phone.tap("ยืนยันการรับรอง", card)
+        await officer.sees("รายการนี้รับรองไปแล้ว")
+    async with country.read() as session:
+        assert len(list(await session.scalars(select(Certification)))) == 1
+    assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.RECEIPT]
+
+
+async def test_what_a_dead_process_left_is_taken_up_in_order(
+    emulator: Emulator, country: Database, clock: Clock
+) -> None:
+    phone = emulator.phone("ก")
+    async with opened_bot(emulator) as (bot, polls):
+        poller = Poller(bot, polls, country, SEAL, clock, lambda rows: None)
+        polling = asyncio.create_task(poller.run())
+        for text in ("/help", "/language", "/menu"):
+            await phone.send(text)
+        await until(lambda: _received(country, 3))
+        polling.cancel()
+        await asyncio.wait({polling})
+    async with running_bot(emulator, country, clock):
+        await until(lambda: _answers(emulator, phone.id, 3))
+        await until(lambda: finished(country))
+    assert [row.attempts for row in await inbox_rows(country)] == [0, 0, 0]
+    assert len(set(sent_texts(emulator, phone.id))) == 3
+    assert "เข้าสู่ระบบ" in phone.last.labels[0]
+
+
+async def _received(database: Database, count: int) -> bool:
+    return len(await inbox_rows(database)) == count
+
+
+async def test_a_deleted_card_is_replaced(bot: Emulator) -> None:
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    card = officer.phone.last
+    button = officer.phone.button("เข้าสู่ระบบ")
+    officer.phone.delete_own(card)
+    assert button.data is not None
+    await officer.phone.tap_data(card, button.data)
+    await officer.sees(ASK_USERNAME)
+    assert officer.phone.last.id != card.id
+
+
+async def test_the_same_screen_again_is_harmless(
+    bot: Emulator, country: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    card = officer.phone.last
+    taps = [await officer.phone.tap("เข้าสู่ระบบ", card)]
+    await officer.sees(ASK_USERNAME)
+    data = taps[0].query.data
+    taps += [await officer.phone.tap_data(card, data) for _ in range(2)]
+    for tap in taps:
+        await tap.answer()
+    await until(lambda: _calls(bot, "editMessageText", 3))
+    await until(lambda: finished(country))
+    assert [one.id for one in officer.phone.messages if one.outgoing] == [card.id]
+    assert "Traceback" not in caplog.text
+    assert "failed" not in caplog.text
+
+
+async def _calls(emulator: Emulator, method: str, count: int) -> bool:
+    return len(emulator.calls_of(method)) >= count
+
+
+async def test_a_tap_answered_too_late_still_edits(emulator: Emulator, country: Database, clock: Clock) -> None:
+    officer = Officer(emulator.phone("ก"))
+    async with running_bot(emulator, country, clock):
+        await officer.says("/start", "เข้าสู่ระบบ")
+    card = officer.phone.last
+    async with opened_bot(emulator) as (bot, polls):
+        poller = Poller(bot, polls, country, SEAL, clock, lambda rows: None)
+        polling = asyncio.create_task(poller.run())
+        tap = await officer.phone.tap("เข้าสู่ระบบ")
+        await until(lambda: _received(country, 2))
+        polling.cancel()
+        await asyncio.wait({polling})
+    clock.move(seconds=200)
+    async with running_bot(emulator, country, clock):
+        await officer.sees(ASK_USERNAME)
+        await until(lambda: finished(country))
+    assert tap.answered is None
+    assert officer.phone.last.id == card.id
+    assert [row.attempts for row in await inbox_rows(country)] == [0, 0]
+
+
+async def test_an_edit_waits_as_long_as_a_429_says(bot: Emulator) -> None:
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    bot.faults.flood(1, method="editMessageText")
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    assert loop.time() - before >= 1
+    assert len(bot.calls_of("editMessageText")) == 2
+
+
+async def test_an_answer_wanted_in_an_hour_is_given_up(bot: Emulator, country: Database) -> None:
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    bot.faults.flood(3600, method="editMessageText")
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    await until(lambda: finished(country))
+    assert len(bot.calls_of("editMessageText")) == 1
+    assert len(bot.calls_of("sendMessage")) == 2
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "server_error"])
+async def test_the_network_fails_under_an_edit(bot: Emulator, fault: str) -> None:
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    card = officer.phone.last
+    getattr(bot.faults, fault)(method="editMessageText", times=2)
+    getattr(bot.faults, fault)(method="answerCallbackQuery", times=2)
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    await until(lambda: _calls(bot, "editMessageText", 3))
+    await officer.says("lao5110201", "รหัสผ่าน")
+    await officer.phone.until(lambda at: card.id not in {one.id for one in at.messages})
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "server_error"])
+async def test_the_network_fails_under_a_new_card(bot: Emulator, fault: str) -> None:
+    officer = Officer(bot.phone("ก"))
+    getattr(bot.faults, fault)(method="sendMessage", times=2)
+    await officer.phone.send("/start")
+    await until(lambda: _calls(bot, "sendMessage", 3))
+    await officer.says("/help", "/language")
+    # A cut after the effect, or a proxy's 502, may leave copies: better than no answer.
+    wanted = 3 if fault == "reset_after" else 1
+    await officer.phone.until(lambda at: len([one for one in at.messages if one.outgoing]) == wanted)
+
+
+async def test_no_network_for_long_does_not_stop_the_officer(bot: Emulator, country: Database) -> None:
+    officer = Officer(bot.phone("ก"))
+    struck = bot.faults.reset_before(method="sendMessage", times=api.TRIES)
+    await officer.phone.send("/start")
+    await until(lambda: _hits(struck, api.TRIES))
+    await officer.says("/help", "/language")
+    assert [row.state for row in await inbox_rows(country)] == [State.DONE] * 2
+
+
+async def _hits(fault: Any, count: int) -> bool:
+    return bool(fault.hits >= count)
+
+
+async def test_a_typed_password_is_hashed_beside_the_loop_and_deleted(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    real = passwords.password_matches
+
+    def watched(*args: Any) -> bool:
+        threads.append(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(passwords, "password_matches", watched)
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    await officer.says("lao5110201", "รหัสผ่าน")
+    await officer.says("ผิด", "ชื่อผู้ใช้")
+    await officer.says("lao5110201", "รหัสผ่าน")
+    await officer.says(PASSWORD, "ชื่อ-สกุล")
+    assert len(threads) == 2
+    assert all(name.startswith("argon2") for name in threads)
+    shown = {one.text for one in officer.phone.messages}
+    assert not shown & {PASSWORD, "ผิด"}
+
+
+async def test_a_bug_is_tried_three_times_and_then_apologized_for(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+    typed = "what the officer typed"
+
+    async def broken(turn: Turn) -> Screen:
+        tries.append(turn.user_id)
+        turn.conversation.username = "half done"
+        await turn.session.flush()
+        raise RuntimeError(typed)
+
+    monkeypatch.setitem(dispatch.COMMANDS, "help", broken)
+    phone, other = bot.phone("ก"), bot.phone("ข")
+    await phone.send("/help")
+    await phone.send("/menu")
+    await other.send("/menu")
+    await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    await other.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    assert tries == [phone.id] * 3
+    assert "ขออภัย" in sent_texts(bot, phone.id)[0]
+    await until(lambda: finished(country))
+    first, *rest = await inbox_rows(country)
+    assert (first.state, first.attempts, first.body) == (State.SET_ASIDE, 3, None)
+    assert [row.state for row in rest] == [State.DONE, State.DONE]
+    async with country.read() as session:
+        language = await worker.load_conversation(session, phone.id)
+    assert language.username is None
+    assert typed not in caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+async def test_a_passing_failure_is_tried_again_without_an_apology(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def shaky(turn: Turn) -> Screen:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise RuntimeError
+        return await home.show_home(turn)
+
+    monkeypatch.setitem(dispatch.COMMANDS, "help", shaky)
+    phone = bot.phone("ก")
+    await phone.send("/help")
+    await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    (row,) = await inbox_rows(country)
+    assert (row.state, row.attempts) == (State.DONE, 2)
+    assert len(sent_texts(bot, phone.id)) == 1
+
+
+async def test_a_failing_answer_is_not_taken_for_a_failed_update(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_args: Any) -> int:
+        raise KeyError("message_id")
+
+    phone = bot.phone("ก")
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "send", broken)
+        await phone.send("/help")
+        await until(lambda: _told(caplog, "its answer not shown"))
+    await phone.send("/menu")
+    await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    assert [(row.state, row.attempts) for row in await inbox_rows(country)] == [(State.DONE, 0)] * 2
+    assert not any("ขออภัย" in text for text in sent_texts(bot, phone.id))
+
+
+async def _told(caplog: pytest.LogCaptureFixture, words: str) -> bool:
+    return words in caplog.text
+
+
+async def test_a_database_that_was_away_costs_no_update(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    trouble = Trouble(monkeypatch, country)
+    monkeypatch.setattr("bot.intake.PAUSE_AFTER_FAILURE", 0.01)
+    trouble.times = 9
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    assert trouble.struck >= 9
+    await until(lambda: finished(country))
+    assert [row.state for row in await inbox_rows(country)] == [State.DONE] * 2
+
+
+async def test_what_is_in_hand_is_finished_before_the_end(
+    gated: Emulator, gate: Gate, country: Database, clock: Clock
+) -> None:
+    phone = gated.phone("ก")
+    async with running_bot(gated, country, clock):
+        fault = gated.faults.delay(1, method="sendMessage")
+        await phone.send("/start")
+        await phone.send("/help")
+        await until(lambda: hits(fault))
+        asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+    assert len(sent_texts(gated, phone.id)) == 2
+    assert await finished(country)
+
+
+async def test_the_end_does_not_wait_for_ever(
+    gated: Emulator, gate: Gate, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GRACE", 0.1)
+    phone = gated.phone("ก")
+    async with running_bot(gated, country, clock):
+        fault = gated.faults.delay(1, method="sendMessage")
+        await phone.send("/start")
+        await phone.send("/help")
+        await until(lambda: hits(fault))
+        await until(lambda: _received(country, 2))
+    # The first was committed and is on its way; the second waits for the next start.
+    assert [row.state for row in await inbox_rows(country)] == [State.DONE, State.PENDING]
+    gate.opened.set()
+    async with running_bot(gated, country, clock):
+        await phone.until(lambda at: "/language" in at.last.text)
+
+
+async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Database, clock: Clock) -> None:
+    woken = []
+    async with opened_bot(emulator) as (bot, polls):
+        courier = Courier(bot, country, clock)
+        one = Worker(bot, country, SEAL, clock, service.random.Random(1), lambda: woken.append(courier.wake()))
+        poller = Poller(bot, polls, country, SEAL, clock, one.take)
+        polling = asyncio.create_task(poller.run())
+        phone = emulator.phone("ก")
+        await phone.start()
+        await phone.until(lambda at: at.last)
+        polling.cancel()
+        await asyncio.wait({polling})
+        await one.drain(1)
+    assert woken == [None]
+    assert courier._awake.is_set()
