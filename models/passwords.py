@@ -1,5 +1,7 @@
 """Passwords as Argon2id hashes (RFC 9106). Slow on purpose: call it off the event loop, never in a transaction."""
 
+import unicodedata
+
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
@@ -10,14 +12,19 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 NO_PASSWORD = _HASHER.hash("no account has this password")
 
 
+def _composed(password: str) -> str:
+    """Phones and spreadsheets type the same Thai letters in different forms (Unicode NFC makes them one)."""
+    return unicodedata.normalize("NFC", password)
+
+
 def hash_password(password: str) -> str:
     """The hash to store, with its own salt and parameters."""
-    return _HASHER.hash(password)
+    return _HASHER.hash(_composed(password))
 
 
 def password_matches(password_hash: str, password: str) -> bool:
     """Whether `password` is the one behind `password_hash`."""
     try:
-        return _HASHER.verify(password_hash, password)
+        return _HASHER.verify(password_hash, _composed(password))
     except VerificationError:
         return False

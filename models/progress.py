@@ -8,12 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.account import Officer, Role
+from models.base import DomainError
 from models.certification import FIRST_REVISION, Certification, Level, NotYours, Status
 from models.organization import Organization, Province, full_name
 from models.round import Round, current_round
 
 # A page fits a phone's screen with its navigation buttons.
 ORGANIZATIONS_PER_PAGE = 8
+
+
+class UnknownProvince(DomainError):
+    """No province has this code, or none of its organizations was imported."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"there is no province {code}; see the codes in: laocert status")
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,14 @@ async def list_organizations(
         for row in found
     ]
     return OrganizationPage(status, rows, page, pages, total)
+
+
+async def require_province(session: AsyncSession, code: str) -> Province:
+    """The province with a two-digit code. Raises UnknownProvince."""
+    found = await session.get(Province, code)
+    if found is None:
+        raise UnknownProvince(code)
+    return found
 
 
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:

@@ -1,0 +1,133 @@
+"""`laocert account`: accounts, their passwords, and the chats linked to them."""
+
+import sys
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.commands.common import (
+    echo_json,
+    echo_table,
+    json_option,
+    now,
+    province_option,
+    reading,
+    thai_time,
+    writing,
+)
+from models import account_admin
+from models.account import disable_account, find_account
+from models.passwords import hash_password
+from models.progress import require_province
+from models.thai import arabic_digits
+
+
+@click.group(epilog="Example: laocert account list --province 11")
+def account() -> None:
+    """Accounts and the chats linked to them."""
+
+
+@account.command("list", epilog="Example: laocert account list --province 11 --json")
+@province_option
+@json_option
+def list_(province: str | None, as_json: bool) -> None:
+    """All accounts, each province's own first."""
+
+    async def find(session: AsyncSession) -> list[account_admin.ListedAccount]:
+        code = None if province is None else (await require_province(session, arabic_digits(province))).code
+        return await account_admin.list_accounts(session, code)
+
+    found = reading(find)
+    if as_json:
+        echo_json([asdict(one) for one in found])
+        return
+    table = Table("Username", "Role", "Code", "Unit", "Display name", "Chats", "State")
+    for one in found:
+        state = "disabled" if one.disabled_at else "by invitation" if one.by_invitation_only else "active"
+        table.add_row(one.username, one.role, one.unit, one.unit_name, one.display_name, str(one.links), state)
+    echo_table(table)
+    click.echo(f"{len(found)} accounts")
+
+
+@account.command(epilog="Example: laocert account disable lao2110101")
+@click.argument("username")
+def disable(username: str) -> None:
+    """Refuse an account from now on and end the links of its chats."""
+
+    async def do(session: AsyncSession) -> int:
+        return await disable_account(session, await find_account(session, username), now())
+
+    click.echo(f"{username} is disabled; {writing(do)} linked chats ended")
+
+
+@account.command(epilog="Example: laocert account enable lao2110101")
+@click.argument("username")
+def enable(username: str) -> None:
+    """Let a disabled account log in again; its chats have to log in anew."""
+    was_disabled = writing(lambda session: account_admin.enable_account(session, username))
+    click.echo(f"{username} is enabled" if was_disabled else f"{username} was not disabled")
+
+
+@account.command("reset-password", epilog="Example: laocert account reset-password lao2110101")
+@click.argument("username")
+@click.option("--password-stdin", is_flag=True, help="Read the new password from the first line of stdin.")
+def reset_password(username: str, password_stdin: bool) -> None:
+    """Give an account a new password, printed once. Chats that are linked stay linked (see: account unlink)."""
+
+    async def require(session: AsyncSession) -> None:
+        await find_account(session, username)
+
+    # Before the slow hash; also so that an unknown account does not wait for stdin.
+    reading(require)
+    typed = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = account_admin.generate_password() if typed is None else typed
+    account_admin.require_good_password(password)
+    password_hash = hash_password(password)
+    writing(lambda session: account_admin.set_password_hash(session, username, password_hash))
+    if password_stdin:
+        click.echo(f"{username} has the new password")
+    else:
+        click.echo(password)
+
+
+@account.command(epilog="Example: laocert account links lao2110101")
+@click.argument("username")
+@json_option
+def links(username: str, as_json: bool) -> None:
+    """The chats that are linked to an account now, each with its officer's number."""
+    found = reading(lambda session: account_admin.account_links(session, username))
+    if as_json:
+        echo_json(
+            [
+                {
+                    "officer": one.id,
+                    "user_id": one.user_id,
+                    "full_name": one.full_name,
+                    "position": one.position,
+                    "linked_at": one.linked_at,
+                }
+                for one in found
+            ]
+        )
+        return
+    if not found:
+        click.echo(f"no chat is linked to {username}")
+        return
+    table = Table("Officer", "Name", "Position", "Linked since")
+    for one in found:
+        table.add_row(str(one.id), one.full_name or "", one.position or "", thai_time(one.linked_at))
+    echo_table(table)
+
+
+@account.command(epilog="Example: laocert account unlink lao2110101 --officer 12")
+@click.argument("username")
+@click.option("--officer", type=int, metavar="ID", help="The officer's number in: laocert account links USERNAME.")
+@click.option("--all", "all_", is_flag=True, help="All officers of the account.")
+def unlink(username: str, officer: int | None, all_: bool) -> None:
+    """End the link of one officer's chat, or of all."""
+    if all_ == (officer is not None):
+        raise click.UsageError("give either --officer ID or --all")
+    ended = writing(lambda session: account_admin.unlink(session, username, officer, now()))
+    click.echo(f"{len(ended)} linked chats of {username} ended")

@@ -1,0 +1,145 @@
+"""What the commands share: the database, the clock, JSON, and progress."""
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.settings import SettingsRefused, load_settings
+from models import schema
+from models.database import Database
+from models.round import BANGKOK, BUDDHIST_ERA
+
+_T = TypeVar("_T")
+
+province_option = click.option("--province", metavar="CODE", help="Only the province with this two-digit code.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+
+
+def now() -> datetime:
+    """The clock of the commands."""
+    return datetime.now(UTC)
+
+
+def thai_time(moment: datetime) -> str:
+    """A moment as day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
+    local = moment.astimezone(BANGKOK)
+    return f"{local:%d/%m}/{local.year + BUDDHIST_ERA} {local:%H:%M}"
+
+
+def echo_json(facts: object) -> None:
+    """Print facts for another program; Thai as it is."""
+    click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=_json_value))
+
+
+def _json_value(value: Any) -> str:
+    return str(value.isoformat())
+
+
+def echo_table(table: Any) -> None:
+    """Print a rich table as wide as the terminal, or as wide as it needs where there is none."""
+    width = None if sys.stdout.isatty() else 200
+    # Names are data: no markup, no emoji codes in them.
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+@asynccontextmanager
+async def _opened(needs_head: bool) -> AsyncIterator[Database]:
+    try:
+        database = Database(load_settings().database_url.get_secret_value())
+    except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
+        raise SettingsRefused(
+            "LAOCERT_DATABASE_URL is no URL of a database;"
+            " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
+        ) from None
+    threads = set(threading.enumerate())
+    try:
+        if needs_head:
+            await schema.require_head(database)
+        yield database
+    finally:
+        await database.close()
+        await _joined(set(threading.enumerate()) - threads)
+
+
+async def _joined(threads: set[threading.Thread]) -> None:
+    """Wait for the driver's threads: aiosqlite does not after a connection that failed, and a thread that reports
+    to a closed loop prints a traceback.
+    """
+    for thread in threads:
+        if thread.daemon:
+            await asyncio.to_thread(thread.join, 5)
+
+
+def with_database(operation: Callable[[Database], Awaitable[_T]], *, needs_head: bool = True) -> _T:
+    """Run an operation on the database of the settings. Raises SchemaOutdated when it is not at head."""
+
+    async def run() -> _T:
+        async with _opened(needs_head) as database:
+            return await operation(database)
+
+    return asyncio.run(run())
+
+
+def reading(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+    """Run an operation that only looks."""
+
+    async def run(database: Database) -> _T:
+        async with database.read() as session:
+            return await operation(session)
+
+    return with_database(run)
+
+
+def writing(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+    """Run an operation in one transaction."""
+
+    async def run(database: Database) -> _T:
+        async with database.write() as session:
+            return await operation(session)
+
+    return with_database(run)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Where an import tells its progress: bars on a terminal, one plain line a step when piped.
+
+    `quiet`: nothing but bars, because the output is JSON.
+    """
+    if not sys.stderr.isatty():
+        with _plain_steps(quiet) as report:
+            yield report
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step)
+            bars.update(tasks[step], completed=done, total=total or None)
+
+        yield show
+
+
+@contextmanager
+def _plain_steps(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    told: set[str] = set()
+
+    def tell(step: str, _done: int, _total: int) -> None:
+        if step not in told and not quiet:
+            click.echo(f"{step} …")
+        told.add(step)
+
+    yield tell

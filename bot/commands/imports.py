@@ -1,0 +1,88 @@
+"""`laocert import`: organizations, accounts and personnel from CSV or XLSX."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bot.commands.common import echo_json, json_option, now, progress, with_database
+from models.database import Database
+from models.imports import (
+    ImportResult,
+    Progress,
+    import_accounts,
+    import_organizations,
+    import_personnel,
+)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _import_options(command: _F) -> _F:
+    for decorate in (
+        json_option,
+        click.option("--dry-run", is_flag=True, help="Check everything, write nothing."),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _import(what: str, as_json: bool, operation: Callable[[Database, Progress], Awaitable[ImportResult]]) -> None:
+    with progress(quiet=as_json) as report:
+        result = with_database(lambda database: operation(database, report))
+    if as_json:
+        echo_json(asdict(result))
+        return
+    done = "would be imported" if result.dry_run else "imported"
+    counts = f"{what}: {result.added} new, {result.updated} replaced or changed, {result.unchanged} as before"
+    click.echo(f"{result.rows} rows of {result.file_name} {done}; {counts}")
+
+
+@click.group("import", epilog="Example: laocert import organizations organizations.csv --dry-run")
+def import_() -> None:
+    """Import a CSV (UTF-8 or CP874) or XLSX file: all of its rows or, when one is wrong, none."""
+
+
+@import_.command(epilog="Example: laocert import organizations organizations.csv")
+@_import_options
+def organizations(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Add or update organizations and their provinces, by dla_code.
+
+    Columns: dla_code, type_th, type_code, name_th, province_code, province_th, province_en, district_th.
+    """
+    _import(
+        "organizations",
+        as_json,
+        lambda database, report: import_organizations(database, file, dry_run=dry_run, progress=report),
+    )
+
+
+@import_.command(epilog="Example: laocert import accounts accounts.xlsx --dry-run")
+@_import_options
+def accounts(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Add or update accounts, by username. An empty password leaves the old one.
+
+    Columns: username, password, role (lao or province), organization, display_name.
+    """
+    _import(
+        "accounts",
+        as_json,
+        lambda database, report: import_accounts(database, file, dry_run=dry_run, progress=report),
+    )
+
+
+@import_.command(epilog="Example: laocert import personnel personnel.csv")
+@_import_options
+def personnel(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Replace the whole roster of each organization that the file names. Certified ones are locked.
+
+    Columns: organization, record_no, full_name, category, position, level, then one for each menu of the register.
+    """
+    _import(
+        "rosters",
+        as_json,
+        lambda database, report: import_personnel(database, file, now(), dry_run=dry_run, progress=report),
+    )

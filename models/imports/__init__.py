@@ -1,0 +1,22 @@
+"""The three imports of the operator: organizations, accounts, personnel (docs/contract.md, Import files).
+
+Each validates the whole file and compares it with the database before anything is written; every problem is
+reported together (ImportRefused). Then all rows are written in one transaction, or none. With `dry_run` nothing
+is written at all.
+"""
+
+from models.imports.accounts import import_accounts
+from models.imports.common import ImportResult, Progress
+from models.imports.organizations import import_organizations
+from models.imports.personnel import import_personnel
+from models.tabular import ImportRefused, Problem
+
+__all__ = [
+    "ImportRefused",
+    "ImportResult",
+    "Problem",
+    "Progress",
+    "import_accounts",
+    "import_organizations",
+    "import_personnel",
+]

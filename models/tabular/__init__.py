@@ -1,0 +1,10 @@
+"""Reading a CSV or XLSX file into clean rows of text, each with its line number, in little memory.
+
+`problems` holds what is reported to whoever made the file, `cells` the rules on one cell, `csv_source` and
+`xlsx_source` the two formats, `table` the headers and rows (docs/contract.md, Import files).
+"""
+
+from models.tabular.problems import BadCell, ImportRefused, Problem, Problems
+from models.tabular.table import Column, Layout, Table, open_table
+
+__all__ = ["BadCell", "Column", "ImportRefused", "Layout", "Problem", "Problems", "Table", "open_table"]

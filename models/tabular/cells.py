@@ -1,0 +1,100 @@
+"""The rules on the text of one cell: what is refused, what is trimmed, and what a national ID number is."""
+
+import re
+import unicodedata
+
+from models.tabular.problems import BadCell
+from models.thai import arabic_digits
+
+# Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
+# make two names look alike or one name look like another.
+REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+# Invisible too, but letters or marks by category; and the sign of text that a conversion has lost.
+_REFUSED_OTHERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffd\U000e0100-\U000e01ef]"
+)
+_BLANKS = re.compile(r"\s+")
+
+# A spreadsheet takes these for the start of a formula, the full-width ones in Asian locales.
+_FORMULA_START = re.compile("[=+@＝＋＠－-]")
+# A dash for "nothing", or before a blank, and a plain signed number are no formulas.
+_NO_FORMULA = re.compile(r"[-－]+|- .*|[+-][0-9๐-๙][0-9๐-๙., -]*")
+_ERROR_VALUES = frozenset(
+    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+)
+
+_ID_NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12}(?![0-9])")
+_DIGIT = re.compile("[0-9๐-๙]")
+
+
+def _describe(character: str) -> str:
+    if character in "\n\r":
+        return "a line break"
+    if character == "\t":
+        return "a tab"
+    name = unicodedata.name(character, "a control character")
+    return f"U+{ord(character):04X} ({name})"
+
+
+def _refuse_invisible(text: str) -> None:
+    for character in text:
+        if unicodedata.category(character) in REFUSED_CATEGORIES:
+            raise BadCell(
+                f"contains {_describe(character)}, which cannot be seen", "type the cell again without it"
+            )
+
+
+def clean(text: str, *, verbatim: bool = False) -> str:
+    """The text of a cell as it is kept: NFC, blanks trimmed, inner runs of blanks one space.
+
+    `verbatim` leaves the blanks alone (passwords). NFC keeps SARA AM as typed. Raises BadCell for invisible
+    characters, formulas and a spreadsheet's error values.
+    """
+    if not text.isprintable():
+        _refuse_invisible(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+        if lost := _REFUSED_OTHERS.search(text):
+            raise BadCell(f"contains {_describe(lost[0])}", "type the cell again without it")
+    trimmed = text.strip()
+    if _FORMULA_START.match(trimmed) and not _NO_FORMULA.fullmatch(trimmed):
+        raise BadCell(
+            f"starts with {trimmed[0]} like a formula", "write the plain text, without a sign in front of it"
+        )
+    if trimmed.startswith("#") and trimmed in _ERROR_VALUES:
+        raise BadCell(f"is the error value {trimmed} of a spreadsheet", "write the text that belongs there")
+    return text if verbatim else _BLANKS.sub(" ", trimmed)
+
+
+def _has_check_digit(digits: str) -> bool:
+    """The last of the 13 digits follows from the other twelve (Department of Provincial Administration)."""
+    total = sum(int(digit) * weight for digit, weight in zip(digits, range(13, 1, -1), strict=False))
+    return (11 - total % 11) % 10 == int(digits[12])
+
+
+def holds_national_id(text: str) -> bool:
+    """Whether there is a valid Thai national ID number in a text: 13 digits, Thai or Arabic, blanks or dashes
+    between them or not, the check digit right. One in ten numbers of 13 digits is one by chance.
+    """
+    if len(text) < 13 or not _DIGIT.search(text):
+        return False
+    for found in _ID_NUMBER.finditer(arabic_digits(text)):
+        digits = re.sub("[ -]", "", found[0])
+        if digits[0] != "0" and _has_check_digit(digits):
+            return True
+    return False
+
+
+def is_national_id(text: str) -> bool:
+    """Whether a cell is a valid Thai national ID number and nothing else."""
+    # Most cells are no numbers, and are told by their first letter.
+    if len(text) < 13 or not _DIGIT.match(text.lstrip()):
+        return False
+    return bool(_ID_NUMBER.fullmatch(arabic_digits(text.strip()))) and holds_national_id(text)
+
+
+def refuse_national_id(text: str) -> str:
+    """The text itself. Raises BadCell when there is a national ID number in it: they are not stored."""
+    if holds_national_id(text):
+        raise BadCell("holds a national ID number, which is not stored", "take the number out")
+    return text

@@ -1,0 +1,91 @@
+"""What is wrong with a file: each problem with its line and column, and how to mend it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.base import DomainError
+
+# Nobody mends more at once; a file of half a million bad rows must not fill the memory with reports.
+MAX_PROBLEMS = 10_000
+
+
+class BadCell(Exception):
+    """One cell cannot be taken: what is wrong with it, and how to mend it. Never holds the cell's own text
+    where that may be a password.
+    """
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend. `line` counts from 1 (the header's, as a rule); None for what concerns the whole file.
+
+    `column` is the header as the file writes it; None for what concerns the whole line.
+    """
+
+    line: int | None
+    column: str | None
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part for part in (f"line {self.line}" if self.line is not None else "", self.column) if part
+        )
+        return f"{place}: {self.what}; {self.mend}" if place else f"{self.what}; {self.mend}"
+
+
+class ImportRefused(DomainError):
+    """A file cannot be imported; nothing was written. `problems` are all that were found, in order of lines."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.line or 0)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def refuse(what: str, mend: str) -> ImportRefused:
+    """The refusal of a file as a whole."""
+    return ImportRefused([Problem(None, None, what, mend)])
+
+
+class Problems:
+    """Collects what is wrong with one file, at most one problem a cell, so that all can be mended together."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int | None, str | None, str], Problem] = {}
+        self._cells: set[tuple[int, str]] = set()
+
+    def add(self, line: int | None, column: str | None, what: str, mend: str) -> None:
+        """Note a problem, unless its cell has one or there are too many already."""
+        if self.is_full:
+            return
+        if line is not None and column is not None:
+            if (line, column) in self._cells:
+                return
+            self._cells.add((line, column))
+        self._found[line, column, what] = Problem(line, column, what, mend)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether reading on makes no sense."""
+        return len(self._found) >= MAX_PROBLEMS
+
+    def replace_column(self, column: str, what: str, mend: str) -> None:
+        """One problem of a whole column instead of those of its cells."""
+        self._found = {key: problem for key, problem in self._found.items() if key[1] != column}
+        self.add(None, column, what, mend)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def require_none(self) -> None:
+        """Raises ImportRefused when there is anything to mend."""
+        found = list(self._found.values())
+        if self.is_full:
+            found.append(Problem(None, None, f"more than {MAX_PROBLEMS} problems", "mend these and import again"))
+        if found:
+            raise ImportRefused(found)

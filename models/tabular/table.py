@@ -1,0 +1,295 @@
+"""Headers and rows: a file's columns found by their Thai or English names, its cells checked and converted."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from pathlib import Path
+from typing import Protocol
+
+from models.tabular.cells import clean, is_national_id
+from models.tabular.csv_source import CsvSource, RawRow
+from models.tabular.problems import BadCell, ImportRefused, Problem, Problems, refuse
+from models.tabular.xlsx_source import XlsxSource
+from models.thai import arabic_digits
+
+# Distinct texts of one column that are remembered: positions and codes repeat, names do not.
+_MEMORY = 20_000
+_IGNORED_IN_HEADERS = re.compile(r"[\s_.\-–]")
+
+Row = tuple[int, tuple[str, ...]]
+
+
+def _as_is(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its two header names, and the rules on its cells.
+
+    `convert` takes the cleaned text of a filled cell to what is kept and raises BadCell; `empty` is what an empty
+    cell becomes, None when it must be filled. `max_length` counts characters after cleaning.
+    """
+
+    name: str
+    thai: str
+    max_length: int
+    convert: Callable[[str], str] = _as_is
+    empty: str | None = None
+    is_code: bool = False
+    verbatim: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of one kind of file; `further` makes a column of any other header, None refuses it.
+
+    `counts_ids`: Table.national_id_columns is wanted.
+    """
+
+    columns: tuple[Column, ...]
+    further: Callable[[str], Column] | None = None
+    max_further: int = 0
+    counts_ids: bool = False
+
+
+class Source(Protocol):
+    """One format's raw rows; `pads` when a row may end before the header does."""
+
+    pads: bool
+
+    def batches(self) -> Iterator[list[RawRow]]:
+        """The rows, some at a time."""
+        ...
+
+    def position(self) -> tuple[int, int]:
+        """How much is read, and of how much (0: unknown)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class _Cells(dict[str | BadCell, str]):
+    """A column's raw texts and what each becomes: most texts of a register repeat, and are checked once."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__()
+        self.column = column
+
+    def __missing__(self, raw: str | BadCell) -> str:
+        if isinstance(raw, BadCell):
+            raise raw
+        value = self._value(raw)
+        if len(self) >= _MEMORY:
+            self.clear()
+        self[raw] = value
+        return value
+
+    def _value(self, raw: str) -> str:
+        column = self.column
+        text = clean(raw, verbatim=column.verbatim)
+        if not text:
+            if column.empty is None:
+                raise BadCell("is empty", "fill it in")
+            return column.empty
+        if column.is_code:
+            text = arabic_digits(text)
+        if len(text) > column.max_length:
+            raise BadCell(f"has {len(text)} characters", f"shorten it to {column.max_length}")
+        return column.convert(text)
+
+
+def _header_key(name: str) -> str:
+    """Headers differ neither by case, blanks, dots, dashes nor underscores."""
+    return _IGNORED_IN_HEADERS.sub("", name.casefold())
+
+
+class Table:
+    """A file's rows as cells in the order of the layout's columns, the further ones behind them.
+
+    What is wrong goes to `problems`; a row with a wrong cell is still given, with an empty text in its place, so
+    that the rest of it is checked too.
+    """
+
+    def __init__(self, source: Source, layout: Layout, problems: Problems) -> None:
+        self._source = source
+        self._layout = layout
+        self._problems = problems
+        self._batches = source.batches()
+        self.rows_seen = 0
+        first = self._first_filled()
+        # In the file's order; the names are as the file writes them.
+        columns = self._match_header(*first)
+        self._cells = [_Cells(column) for column, _place in columns]
+        self._pick = itemgetter(*sorted(range(len(columns)), key=lambda index: columns[index][1]))
+        self._filled = [0] * len(columns)
+        self._ids = [0] * len(columns)
+        #: The headers as the file writes them, in the order of the cells that `batches` gives.
+        self.headers: list[str] = list(self._pick([column.name for column, _place in columns]))
+
+    def position(self) -> tuple[int, int]:
+        """How much of the file is read, and of how much (0: unknown)."""
+        return self._source.position()
+
+    def _first_filled(self) -> RawRow:
+        for batch in self._batches:
+            for index, (line, cells) in enumerate(batch):
+                if any(cells):
+                    self._rest = batch[index + 1 :]
+                    return line, cells
+        raise refuse("the file is empty", "give a file with a header line and rows")
+
+    def _match_header(self, line: int, raw: list[str | BadCell]) -> list[tuple[Column, int]]:
+        """The column of each header and its place in the rows that are given."""
+        while raw and raw[-1] == "":
+            raw.pop()
+        names = [self._header_text(line, index, cell) for index, cell in enumerate(raw, 1)]
+        self._problems.require_none()
+        known = {
+            _header_key(name): place
+            for place, column in enumerate(self._layout.columns)
+            for name in (column.name, column.thai)
+        }
+        found: list[tuple[Column, int]] = []
+        keys: set[object] = set()
+        for name in names:
+            place = known.get(_header_key(name))
+            if (_header_key(name) if place is None else place) in keys:
+                self._problems.add(line, name, "is there twice", "keep one of the two columns")
+            keys.add(_header_key(name) if place is None else place)
+            if place is not None:
+                found.append((replace(self._layout.columns[place], name=name), place))
+            elif self._layout.further is not None:
+                found.append((self._layout.further(name), len(self._layout.columns) + len(found)))
+            else:
+                self._problems.add(line, name, "is no column of this kind of file", self._expected())
+        self._check_missing(line, names, keys)
+        return found
+
+    def _header_text(self, line: int, index: int, cell: str | BadCell) -> str:
+        try:
+            if isinstance(cell, BadCell):
+                raise cell
+            name = clean(cell)
+            if not name:
+                raise BadCell("has no name", "write its header, or delete the column")
+            if len(name) > 100:
+                raise BadCell("has a name of more than 100 characters", "shorten it")
+        except BadCell as bad:
+            self._problems.add(line, f"column {index}", bad.what, bad.mend)
+            return ""
+        return name
+
+    def _check_missing(self, line: int, names: list[str], keys: set[object]) -> None:
+        missing = [column for place, column in enumerate(self._layout.columns) if place not in keys]
+        if len(names) == 1 and len(missing) > 1 and re.search("[;\t|]", names[0]):
+            raise ImportRefused(
+                [Problem(line, None, "has no commas between its columns", "save it as CSV with commas")]
+            )
+        for column in missing:
+            self._problems.add(line, column.name, "is missing", f"add a column {column.name} or {column.thai}")
+        if len(names) - len(self._layout.columns) > self._layout.max_further and self._layout.further:
+            self._problems.add(
+                line, None, f"has {len(names)} columns", f"keep at most {self._layout.max_further} menus"
+            )
+        self._problems.require_none()
+
+    def _expected(self) -> str:
+        return "the columns are " + ", ".join(column.name for column in self._layout.columns)
+
+    def batches(self) -> Iterator[list[Row]]:
+        """All rows that are not empty, some at a time. Raises ImportRefused when there is none."""
+        for raw in self._raw_batches():
+            batch = [row for line, cells in raw if any(cells) and (row := self._row(line, cells)) is not None]
+            self.rows_seen += len(batch)
+            yield batch
+            if self._problems.is_full:
+                return
+        if not self.rows_seen and not self._problems:
+            raise refuse("the file has a header but no rows", "give a file with rows")
+
+    def _raw_batches(self) -> Iterator[list[RawRow]]:
+        for batch in self._all_batches():
+            if self._layout.counts_ids:
+                self._count_ids(batch)
+            yield batch
+
+    def _all_batches(self) -> Iterator[list[RawRow]]:
+        yield self._rest
+        yield from self._batches
+
+    def _row(self, line: int, raw: list[str | BadCell]) -> Row | None:
+        if len(raw) != len(self._cells):
+            resized = self._resize(line, raw)
+            if resized is None:
+                return None
+            raw = resized
+        try:
+            return line, self._pick([cells[text] for cells, text in zip(self._cells, raw, strict=True)])
+        except BadCell:
+            return self._row_with_problems(line, raw)
+
+    def _resize(self, line: int, raw: list[str | BadCell]) -> list[str | BadCell] | None:
+        width = len(self._cells)
+        if len(raw) > width and not any(raw[width:]):
+            return raw[:width]
+        if len(raw) < width and self._source.pads:
+            return raw + [""] * (width - len(raw))
+        self._problems.add(
+            line, None, f"has {len(raw)} cells, the header has {width}", "give each column one cell, empty or not"
+        )
+        return None
+
+    def _row_with_problems(self, line: int, raw: list[str | BadCell]) -> Row | None:
+        if not any(isinstance(text, BadCell) or text.strip() for text in raw):
+            return None
+        values: list[str] = []
+        for cells, text in zip(self._cells, raw, strict=True):
+            try:
+                values.append(cells[text])
+            except BadCell as bad:
+                self._problems.add(line, cells.column.name, bad.what, bad.mend)
+                values.append("")
+        return line, self._pick(values)
+
+    def _count_ids(self, batch: list[RawRow]) -> None:
+        width = len(self._cells)
+        full = [cells for _line, cells in batch if len(cells) == width]
+        for index, column in enumerate(zip(*full, strict=True)):
+            self._filled[index] += len(column) - column.count("")
+            ids = [text for text in set(column) if isinstance(text, str) and is_national_id(text)]
+            self._ids[index] += sum(map(column.count, ids))
+
+    def national_id_columns(self) -> list[str]:
+        """The headers of columns more than half of whose filled cells are valid national ID numbers."""
+        return [
+            cells.column.name
+            for cells, filled, ids in zip(self._cells, self._filled, self._ids, strict=True)
+            if ids * 2 > filled
+        ]
+
+
+@contextmanager
+def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table]:
+    """Open a CSV or XLSX file, told apart by its name, and match its header.
+
+    Raises ImportRefused for a file that cannot be read as what its name says, or whose headers are wrong.
+    """
+    kinds: dict[str, Callable[..., Source]] = {".csv": CsvSource, ".xlsx": XlsxSource}
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise refuse("the file's name ends neither with .csv nor with .xlsx", "save it as one of the two")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise refuse(f"the file cannot be opened: {error.strerror}", "check its name and your rights") from None
+    with file:
+        source = kind(file)
+        try:
+            yield Table(source, layout, problems)
+        finally:
+            source.close()

@@ -1,0 +1,146 @@
+"""Raw rows of an XLSX workbook's one filled sheet, by openpyxl in its streaming mode."""
+
+import math
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
+
+from models.tabular.csv_source import ROWS_A_BATCH, RawRow
+from models.tabular.problems import BadCell, ImportRefused, refuse
+
+# Uncompressed bytes. A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is
+# streamed, and 60 MB in its strings, which openpyxl keeps.
+MAX_SHEETS_SIZE = 2 << 30
+MAX_PART_SIZE = 160 << 20
+# Excel's own limit of rows; without it a single row far down would be a billion empty ones.
+_MAX_ROW = 1_048_576
+# Wider than any register; likewise.
+_MAX_COLUMNS = 256
+# Excel keeps 15 digits of a number; behind them it has written zeros.
+_MAX_NUMBER = 10**15
+_ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
+
+
+def _require_workbook(file: BinaryIO) -> None:
+    """Refuse what is no workbook or would fill the memory when unpacked; zipfile keeps to the sizes it names."""
+    file.seek(0)
+    head = file.read(8)
+    if not head:
+        raise refuse("the file is empty", "give a file with a header line and rows")
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise refuse(
+            "the file is an old Excel file or locked by a password",
+            "save it as XLSX without a password, or as CSV",
+        )
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise refuse("the file is named .xlsx but is no workbook", "save it as XLSX, or name it .csv") from None
+    if not any(part.filename == "[Content_Types].xml" for part in parts):
+        raise refuse("the file is a ZIP file but no workbook", "save it as XLSX")
+    sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
+    others = sum(part.file_size for part in parts if not part.filename.startswith("xl/worksheets/"))
+    if sheets > MAX_SHEETS_SIZE or others > MAX_PART_SIZE or len(parts) > 1000:
+        raise refuse("the workbook is far too large when unpacked", "save only its rows, as a new XLSX or as CSV")
+
+
+def _digits_of(number: float) -> str | BadCell:
+    if not math.isfinite(number) or abs(number) >= _MAX_NUMBER:
+        return BadCell("is a number of more than 15 digits", "format the cell as text and write it again")
+    if number != int(number):
+        return BadCell("is a number with a fraction", "format the cell as text and write it again")
+    return str(int(number))
+
+
+def text_of(value: Any) -> str | BadCell:
+    """A cell's value as the text that was meant: numbers as their digits. A BadCell for what is no text."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return unescape(value) if _ESCAPED.search(value) else value
+    if isinstance(value, bool):
+        return BadCell("is TRUE or FALSE", "format the cell as text and write the word that belongs there")
+    if isinstance(value, int | float):
+        return _digits_of(value)
+    if type(value).__module__ == "datetime":
+        return BadCell("is a date or time", "format the cell as text and write it again")
+    return BadCell("is a formula", "paste the cell as a value")
+
+
+class XlsxSource:
+    """The rows of a workbook. Trailing empty cells of a row are not in the file, so short rows are filled up."""
+
+    pads = True
+
+    def __init__(self, file: BinaryIO) -> None:
+        _require_workbook(file)
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                # openpyxl warns of styles and extensions, of which nothing is read here.
+                warnings.simplefilter("ignore")
+                self._workbook: Any = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+        except Exception as error:  # what its parsing trips over is not documented
+            raise _unreadable(error) from None
+        self._sheet = self._filled_sheet()
+        self._done = 0
+
+    def _filled_sheet(self) -> Any:
+        """The one sheet with anything in it, hidden ones included: none may be taken for another."""
+        filled = [sheet for sheet in self._workbook.worksheets if self._is_filled(sheet)]
+        if not filled:
+            raise refuse("the workbook is empty", "give a sheet with a header line and rows")
+        if len(filled) > 1:
+            names = ", ".join(repr(sheet.title) for sheet in filled)
+            raise refuse(
+                f"several sheets hold data: {names}",
+                "keep the one to import and delete the others, hidden ones too",
+            )
+        return filled[0]
+
+    def _is_filled(self, sheet: Any) -> bool:
+        return any(value is not None for batch in self._value_batches(sheet) for row in batch for value in row)
+
+    def _value_batches(self, sheet: Any) -> Iterator[list[tuple[Any, ...]]]:
+        rows = sheet.iter_rows(max_row=_MAX_ROW, max_col=_MAX_COLUMNS, values_only=True)
+        while True:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    batch = list(islice(rows, ROWS_A_BATCH))
+            except Exception as error:  # as above; the sheets are parsed only here
+                raise _unreadable(error) from None
+            if not batch:
+                return
+            yield batch
+
+    def position(self) -> tuple[int, int]:
+        """How far the sheet is read: rows done and all, 0 when the workbook does not say."""
+        return self._done, self._sheet.max_row or 0
+
+    def batches(self) -> Iterator[list[RawRow]]:
+        """All rows with their numbers. Raises ImportRefused for a damaged workbook."""
+        for values in self._value_batches(self._sheet):
+            batch: list[RawRow] = []
+            for row in values:
+                self._done += 1
+                width = len(row)
+                while width and row[width - 1] is None:
+                    width -= 1
+                batch.append((self._done, [text_of(value) for value in row[:width]]))
+            yield batch
+
+    def close(self) -> None:
+        """Let go of the archive; the file is its owner's."""
+        self._workbook.close()
+
+
+def _unreadable(error: Exception) -> ImportRefused:
+    return refuse(f"the workbook is damaged ({type(error).__name__})", "open it, save it as XLSX anew, or as CSV")

@@ -1,0 +1,242 @@
+"""Import of personnel: whole rosters, the lock, national ID numbers, on both databases."""
+
+import asyncio
+import csv
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+from sqlalchemy import select
+
+from models.certification import Certification, Level, RosterChanged
+from models.database import Database
+from models.imports import ImportRefused, ImportResult, import_personnel
+from models.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
+from models.round import close_round, open_round
+from tests.support import ORGANIZATIONS, certify_as
+
+FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
+COLUMNS = ["organization", "record_no", "full_name", "category", "position", "level"]
+THAI = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ"]
+# Right check digits, made up.
+IDS = ["1234567890121", "3-1005-00000-01-1", "๑๒๓๔๕๖๗๘๙๐๑๒๑"]
+
+
+def write(path: Path, rows: list[list[str]]) -> Path:
+    if path.suffix == ".xlsx":
+        workbook = Workbook()
+        sheet: Any = workbook.active
+        for row in rows:
+            sheet.append(row)
+        workbook.save(path)
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+    return path
+
+
+def row(number: str, organization: str = FIRST, category: str = "official", *menus: str, **more: str) -> list[str]:
+    values = {"full_name": f"บุคคล {number}", "position": "นักวิชาการ", "level": "ชำนาญการ"} | more
+    return [organization, number, values["full_name"], category, values["position"], values["level"], *menus]
+
+
+async def records(database: Database, organization: str) -> list[tuple[str, ...]]:
+    async with database.read() as session:
+        found = await session.execute(
+            select(
+                PersonnelRecord.record_no,
+                PersonnelRecord.full_name,
+                PersonnelRecord.category,
+                PersonnelRecord.position,
+                PersonnelRecord.level,
+                PersonnelRecord.menus,
+            )
+            .where(PersonnelRecord.organization_code == organization)
+            .order_by(PersonnelRecord.record_no)
+        )
+        return [tuple(record) for record in found]
+
+
+async def summary(database: Database, organization: str) -> RosterSummary:
+    async with database.read() as session:
+        return await load_summary(session, organization)
+
+
+async def refusal(database: Database, path: Path, now: datetime) -> list[str]:
+    """The problems of a file, the same in a dry run; nothing has changed."""
+    before = await records(database, FIRST)
+    told = []
+    for dry_run in (True, False):
+        with pytest.raises(ImportRefused) as refused:
+            await import_personnel(database, path, now, dry_run=dry_run)
+        told.append([str(problem) for problem in refused.value.problems])
+    assert told[0] == told[1]
+    assert await records(database, FIRST) == before
+    return told[0]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+async def test_a_file_replaces_the_rosters_that_it_names(
+    country: Database, tmp_path: Path, now: datetime, suffix: str
+) -> None:
+    other = await summary(country, SECOND)
+    rows = [
+        [*THAI, "ประวัติส่วนตัว", "การลา"],
+        row("๑", FIRST, "ข้าราชการ", "มี", "ไม่มี"),
+        row("2", FIRST, "ลูกจ้างประจำ", "", "Recorded", level=""),
+        row("1", WITHOUT_ROSTER, "Contract employee", "none", ""),
+    ]
+    path = write(tmp_path / f"ทะเบียน ปี 2570{suffix}", rows)
+    tried = await import_personnel(country, path, now, dry_run=True)
+    assert tried == ImportResult(path.name, True, 3, 1, 1)
+    assert len(await records(country, FIRST)) == 20
+    told: list[tuple[str, int, int]] = []
+    done = await import_personnel(country, path, now, progress=lambda *step: told.append(step))
+    assert done == ImportResult(path.name, False, 3, 1, 1)
+    assert told[-1] == ("writing", 3, 3)
+    assert await records(country, FIRST) == [
+        ("1", "บุคคล ๑", Category.OFFICIAL, "นักวิชาการ", "ชำนาญการ", "rn"),
+        ("2", "บุคคล 2", Category.PERMANENT_EMPLOYEE, "นักวิชาการ", "", "-r"),
+    ]
+    found = await summary(country, FIRST)
+    assert (found.file_name, found.imported_at) == (path.name, now)
+    assert found.headcount == Headcount(1, 1, 0)
+    assert found.with_empty_menus == 1
+    assert (await summary(country, WITHOUT_ROSTER)).headcount == Headcount(0, 0, 1)
+    assert await summary(country, SECOND) == other
+    async with country.read() as session:
+        roster = await session.get_one(Roster, FIRST)
+        assert roster.menu_names == ["ประวัติส่วนตัว", "การลา"]
+
+
+async def test_every_bad_record_is_reported(country: Database, tmp_path: Path, now: datetime) -> None:
+    rows = [
+        [*COLUMNS, "leave"],
+        row("1", FIRST, "official", "มี"),
+        row("2", "0000000", "official", ""),
+        row("1", FIRST, "official", ""),
+        row("3", FIRST, "boss", "maybe"),
+        row("", FIRST, "official", ""),
+        row("4", FIRST, "official", "", full_name="=cmd()", position="ก\u200bข"),
+        row("1", SECOND, "official", ""),
+        row("5", FIRST, "official"),
+    ]
+    assert [line.split(";")[0] for line in await refusal(country, write(tmp_path / "a.csv", rows), now)] == [
+        "line 3, organization: no organization has the code 0000000",
+        f"line 4, record_no: 1 of organization {FIRST} is on line 2 already",
+        "line 5, category: boss is no category",
+        "line 5, leave: maybe does not say whether the menu is recorded",
+        "line 6, record_no: is empty",
+        "line 7, full_name: starts with = like a formula",
+        "line 7, position: contains U+200B (ZERO WIDTH SPACE), which cannot be seen",
+        "line 9: has 6 cells, the header has 7",
+    ]
+
+
+async def test_a_column_of_national_ids_is_refused_as_a_whole(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    rows = [[*COLUMNS, "เลขประจำตัวประชาชน"], *(row(str(n), FIRST, "official", IDS[n % 3]) for n in range(40))]
+    assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
+        "เลขประจำตัวประชาชน: holds national ID numbers, which are not stored; delete the column or its numbers"
+    ]
+    rows = [COLUMNS, row(IDS[0], full_name="ก"), row(IDS[1], full_name="ข"), row("3")]
+    assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
+        "record_no: holds national ID numbers, which are not stored; delete the column or its numbers"
+    ]
+
+
+async def test_half_of_a_columns_record_numbers_may_look_like_national_ids(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    path = write(tmp_path / "a.csv", [COLUMNS, row(IDS[0], full_name="ก"), row("1234567890120")])
+    assert (await import_personnel(country, path, now)).rows == 2
+
+
+@pytest.mark.parametrize("column", ["full_name", "position", "level"])
+async def test_a_national_id_within_a_text_is_refused(
+    country: Database, tmp_path: Path, now: datetime, column: str
+) -> None:
+    rows = [COLUMNS, *(row(str(number)) for number in range(5)), row("9", **{column: f"บุคคล {IDS[1]}"})]
+    assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
+        f"line 7, {column}: holds a national ID number, which is not stored; take the number out"
+    ]
+
+
+async def test_too_many_menus_are_refused(country: Database, tmp_path: Path, now: datetime) -> None:
+    names = [f"menu {number}" for number in range(201)]
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *names], row("1", FIRST, "official", *names)])
+    assert await refusal(country, path, now) == ["line 1: has 207 columns; keep at most 200 menus"]
+
+
+async def test_a_file_name_that_cannot_be_shown_is_refused(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    path = write(tmp_path / "a\u202evsc.csv", [COLUMNS, row("1")])
+    found = await refusal(country, path, now)
+    assert found[0].startswith("the file's name contains U+202E (RIGHT-TO-LEFT OVERRIDE)")
+
+
+async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    for user_id, code in enumerate((FIRST, SECOND)):
+        await certify_as(country, f"lao{code}", user_id, code, Level.LAO, now)
+    before = await summary(country, THIRD)
+    path = write(
+        tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST), row("1", SECOND), row("2", FIRST)]
+    )
+    assert await refusal(country, path, now) == [
+        f"line {line}, organization: the roster of {code} {name} is certified and locked;"
+        " leave its rows out; it can change again when the next round opens"
+        for line, code, name in ((3, FIRST, "เทศบาลตำบลบางปู"), (4, SECOND, "อบต.บางปู"))
+    ]
+    assert await summary(country, THIRD) == before
+    async with country.write() as session:
+        await close_round(session, now)
+    assert len(await refusal(country, path, now)) == 2
+    async with country.write() as session:
+        await open_round(session, 2571, None, now)
+    assert (await import_personnel(country, path, now)).updated == 3
+
+
+async def test_an_import_and_a_certification_follow_one_another(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    """Whichever is first: the certificate is of the roster that is there, and the other is refused."""
+    path = write(tmp_path / "a.csv", [COLUMNS, *(row(str(number)) for number in range(500))])
+    later = now + timedelta(minutes=1)
+    imported, certified = await asyncio.gather(
+        import_personnel(country, path, later),
+        certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now),
+        return_exceptions=True,
+    )
+    after = await summary(country, FIRST)
+    if isinstance(certified, Certification):
+        assert certified.roster_digest == after.digest
+        assert isinstance(imported, ImportRefused) or after.headcount.total == 500
+    else:
+        assert isinstance(certified, RosterChanged)
+        assert isinstance(imported, ImportResult)
+
+
+async def test_a_lock_that_comes_while_the_file_is_read_is_found(
+    country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    """The lock is looked for again in the transaction that writes."""
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST)])
+    names = import_personnel.__globals__
+    real = names["_count_rosters"]
+
+    async def certified_meanwhile(*arguments: object) -> object:
+        found = await real(*arguments)
+        await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+        return found
+
+    monkeypatch.setitem(names, "_count_rosters", certified_meanwhile)
+    before = await summary(country, THIRD)
+    with pytest.raises(ImportRefused, match=f"the roster of {FIRST} เทศบาลตำบลบางปู is certified and locked"):
+        await import_personnel(country, path, now)
+    assert await summary(country, THIRD) == before

@@ -1,0 +1,20 @@
+"""Passwords: their hashes, and the forms in which the same letters can be typed."""
+
+from models.passwords import NO_PASSWORD, hash_password, password_matches
+
+
+def test_a_password_matches_its_own_hash_only() -> None:
+    kept = hash_password("ถูกต้อง-horse-1")
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert password_matches(kept, "ถูกต้อง-horse-1")
+    assert not password_matches(kept, "ถูกต้อง-horse-2")
+    assert not password_matches(kept, "")
+    assert not password_matches(NO_PASSWORD, "")
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    assert password_matches(hash_password("caf\u00e9-12345"), "cafe\u0301-12345")
+
+
+def test_what_is_no_hash_matches_nothing() -> None:
+    assert not password_matches("plain", "plain")
