@@ -110,8 +110,10 @@ class Courier:
         """Sleep until woken, until a busy chat is free again, or for a second."""
         now = asyncio.get_running_loop().time()
         free = min((until - now for until in self._busy.values() if until > now), default=IDLE)
+        # Not wait_for: on Python 3.11 it loses a cancel that comes when the event has just been set.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), min(max(free, 0.01), IDLE))
+            async with asyncio.timeout(min(max(free, 0.01), IDLE)):
+                await self._awake.wait()
 
     async def _send_due(self) -> int:
         """Start the sends that may start now, one a chat; how many."""

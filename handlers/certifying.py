@@ -12,6 +12,7 @@ from handlers.words import (
     round_line,
     signature,
     status_word,
+    way_out,
 )
 from models.certification import Certification, Confirmation, Level, Review, Status
 from models.organization import Organization
@@ -39,6 +40,18 @@ def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
         if made is not None:
             parts += ["", certificate_line(_, made)]
     return lines(*parts)
+
+
+def no_register(_: Texts, organization: Organization, back_to: Tap) -> Screen:
+    """An organization of which nothing was ever imported."""
+    return Screen(
+        lines(
+            organization_line(_, organization),
+            "",
+            _("No personnel data has been imported for this organization yet. Please ask the operator."),
+        ),
+        (way_out(_, back_to),),
+    )
 
 
 def certificate_line(_: Texts, made: Certification) -> Markup:

@@ -82,6 +82,10 @@ async def respond(
     if not incoming.is_private:
         return _private_only(turn)
     old_card = conversation.card_message_id
+    goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
+    if goes_elsewhere and linked is not None and linked.is_ready:
+        # The question for a new name is left behind; what is typed next is no answer to it.
+        conversation.awaiting = Awaiting.NOTHING
     if incoming.callback_id is not None:
         conversation.card_message_id = incoming.message_id
         return Reply(await _answer(turn, lambda: _tapped(turn, incoming.data)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from handlers import home
 from handlers.incoming import Incoming
-from handlers.profile import ask, ask_profile
+from handlers.profile import ask, ask_full_name, ask_position
 from handlers.screen import Screen
 from handlers.taps import Tap
 from handlers.turn import Turn
@@ -82,10 +82,8 @@ async def ask_again(turn: Turn) -> Screen:
         screen = await start_login(turn)
     elif awaiting is Awaiting.PASSWORD:
         screen = _ask_password(turn)
-    elif turn.officer.is_ready:
-        screen = await edit_profile(turn)
     else:
-        screen = ask_profile(turn)
+        screen = _ask_profile_again(turn)
     return screen.headed(turn.texts("Please answer with a text."))
 
 
@@ -109,8 +107,7 @@ async def _refused(turn: Turn) -> Screen:
 
 async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
     """Say name and position again; certificates that were made keep the old ones."""
-    turn.conversation.awaiting = Awaiting.FULL_NAME
-    return ask(turn, "Type your own <b>first and last name</b>. Certificates will bear it.")
+    return ask_full_name(turn)
 
 
 async def take_full_name(turn: Turn, text: str) -> Screen:
@@ -119,8 +116,7 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
         turn.officer.full_name = name_or_position(text)
     except NameRefused:
         return _name_refused(turn)
-    turn.conversation.awaiting = Awaiting.POSITION
-    return ask(turn, "Type your <b>position</b>, as certificates will bear it.", may_cancel=turn.officer.is_ready)
+    return ask_position(turn)
 
 
 async def take_position(turn: Turn, text: str) -> Screen:
@@ -133,8 +129,9 @@ async def take_position(turn: Turn, text: str) -> Screen:
 
 
 def _name_refused(turn: Turn) -> Screen:
-    return ask(
-        turn,
-        "Please type it in letters, at most 120 of them, without pictures.",
-        may_cancel=turn.officer.is_ready,
-    )
+    sentence = turn.texts("Please type it in letters, at most 120 of them, without pictures.")
+    return _ask_profile_again(turn).headed(sentence)
+
+
+def _ask_profile_again(turn: Turn) -> Screen:
+    return ask_full_name(turn) if turn.conversation.awaiting is Awaiting.FULL_NAME else ask_position(turn)

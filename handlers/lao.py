@@ -1,6 +1,6 @@
 """An organization's way: look at the recorded numbers, certify them, see the history (procedure, LAO level)."""
 
-from handlers.certifying import category_buttons, history_text, positions_text, review_text, warning
+from handlers.certifying import category_buttons, history_text, no_register, positions_text, review_text, warning
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import CertificationMenu, LaoCertify, LaoHistory, LaoMenu, LaoPositions, LaoReview, Tap
 from handlers.texts import Texts
@@ -35,7 +35,11 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
 
 async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
     """รับรองข้อมูลระดับ อปท.: what was recorded and is about to be certified (procedure, LAO step 2)."""
-    shown = await certification.review(turn.session, turn.officer, turn.own_organization)
+    try:
+        shown = await certification.review(turn.session, turn.officer, turn.own_organization)
+    except roster.NoRoster:
+        organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
+        return no_register(turn.texts, organization, LaoMenu())
     return review_screen(turn.texts, shown)
 
 

@@ -1,8 +1,11 @@
 """Questions that are answered by typing, and the two that every new officer is asked."""
 
+from dataclasses import replace
+
 from handlers.screen import Button, Screen
 from handlers.taps import Home
 from handlers.turn import Turn
+from handlers.words import home
 from models.conversation import Awaiting
 
 
@@ -14,9 +17,25 @@ def ask(turn: Turn, question: str, *, may_cancel: bool = True) -> Screen:
 
 
 def ask_profile(turn: Turn) -> Screen:
-    """Ask for what certificates will bear, the name first."""
-    if turn.officer.full_name is None:
-        turn.conversation.awaiting = Awaiting.FULL_NAME
-        return ask(turn, "Type your own <b>first and last name</b>. Certificates will bear it.", may_cancel=False)
+    """Ask for what certificates will bear and is not known yet, the name first."""
+    return ask_full_name(turn) if turn.officer.full_name is None else ask_position(turn)
+
+
+def ask_full_name(turn: Turn) -> Screen:
+    """Ask for the officer's name; it can be left only by one who has said it before."""
+    turn.conversation.awaiting = Awaiting.FULL_NAME
+    return ask(
+        turn,
+        "Type your own <b>first and last name</b>. Certificates will bear it.",
+        may_cancel=turn.officer.is_ready,
+    )
+
+
+def ask_position(turn: Turn) -> Screen:
+    """Ask for the officer's position. One who has said it before can leave it as it was; the new name stays, so
+    that this is no ยกเลิก.
+    """
     turn.conversation.awaiting = Awaiting.POSITION
-    return ask(turn, "Type your <b>position</b>, as certificates will bear it.", may_cancel=False)
+    screen = ask(turn, "Type your <b>position</b>, as certificates will bear it.", may_cancel=False)
+    screen = screen.headed(turn.texts("Name: <b>{name}</b>", name=turn.officer.full_name))
+    return replace(screen, rows=((home(turn.texts),),)) if turn.officer.is_ready else screen

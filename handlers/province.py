@@ -1,9 +1,12 @@
 """A province's way: filter, list, review, certify, see the result (procedure, province level)."""
 
+from dataclasses import replace
+
 from handlers.certifying import (
     category_buttons,
     certificate_line,
     history_text,
+    no_register,
     numbers_line,
     positions_text,
     review_text,
@@ -82,19 +85,25 @@ async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     """🔍: do the numbers match the facts? (procedure, province step 5)."""
-    shown = await certification.review(turn.session, turn.officer, tap.organization)
+    try:
+        shown = await certification.review(turn.session, turn.officer, tap.organization)
+    except roster.NoRoster:
+        organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
+        return no_register(turn.texts, organization, ProvinceSearch(tap.status, tap.page))
     return review_screen(turn.texts, shown, tap)
 
 
 def review_screen(_: Texts, shown: Review, tap: ProvinceReview) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
-    taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
+    taps: dict[Category, Tap] = {
+        category: ProvincePositions(code, category, 0, tap.status, tap.page) for category in Category
+    }
     rows: tuple[Row, ...] = category_buttons(_, shown, taps)
     if shown.status is Status.LAO_CERTIFIED and shown.round and shown.round.state is RoundState.OPEN:
         label = _.plain("Certify at province level")
         rows += ((Button(label, ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),),)
-    rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
+    rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0, tap.status, tap.page)),),)
     title = _("<b>Province-level review</b>")
     return Screen(review_text(_, title, shown), (*rows, way_out(_, ProvinceSearch(tap.status, tap.page))))
 
@@ -104,10 +113,8 @@ async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
     _ = turn.texts
     organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
     found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
-    before, after = (
-        ProvincePositions(tap.organization, tap.category, max(found.page + step, 0)) for step in (-1, 1)
-    )
-    back_to = ProvinceReview(tap.organization, Status.LAO_CERTIFIED, 0)
+    before, after = (replace(tap, page=max(found.page + step, 0)) for step in (-1, 1))
+    back_to = ProvinceReview(tap.organization, tap.status, tap.list_page)
     return Screen(
         positions_text(_, organization, tap.category, found),
         (*pager(found.page, found.pages, before, after), way_out(_, back_to)),
@@ -127,6 +134,7 @@ async def result(turn: Turn, made: Certification) -> Screen:
     _ = turn.texts
     organization = await certification.find_organization(turn.session, turn.officer, made.organization_code)
     status = status_word(_, Status.PROVINCE_CERTIFIED)
+    history_tap = ProvinceHistory(made.organization_code, 0, Status.PROVINCE_CERTIFIED, 0)
     return Screen(
         lines(
             _("✅ Certification status: <b>{status}</b>", status=status),
@@ -138,7 +146,7 @@ async def result(turn: Turn, made: Certification) -> Screen:
         ),
         (
             (Button(_.plain("Search"), ProvinceSearch(Status.LAO_CERTIFIED, 0), Style.PRIMARY),),
-            (Button(_.plain("Certification history"), ProvinceHistory(made.organization_code, 0)),),
+            (Button(_.plain("Certification history"), history_tap),),
             (home(_),),
         ),
     )
@@ -149,6 +157,6 @@ async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     _ = turn.texts
     organization, made = await certification.history(turn.session, turn.officer, tap.organization)
     text, page, pages = history_text(_, organization, made, tap.page)
-    before, after = (ProvinceHistory(tap.organization, max(page + step, 0)) for step in (-1, 1))
-    back_to = ProvinceReview(tap.organization, Status.LAO_CERTIFIED, 0)
+    before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
+    back_to = ProvinceReview(tap.organization, tap.status, tap.list_page)
     return Screen(text, (*pager(page, pages, before, after), way_out(_, back_to)))

@@ -1,8 +1,8 @@
 """What a button means: one frozen dataclass each, packed into callback data and back.
 
-Packed as a code and the fields, divided by colons. Callback data comes from outside (anyone can forge it), so
-unpacking believes nothing: it yields a value of exactly the declared types or raises InvalidTap. Rights never
-come from here.
+Packed as a code and the fields, divided by colons, an enum by its first letter. Callback data comes from
+outside (anyone can forge it), so unpacking believes nothing: it yields a value of exactly the declared types or
+raises InvalidTap. Rights never come from here.
 """
 
 import enum
@@ -17,18 +17,19 @@ from models.roster import Category
 # Bot API, InlineKeyboardButton.callback_data: 1-64 bytes.
 MAX_CALLBACK_DATA = 64
 
-_TEXT = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_TEXT = re.compile(r"[A-Za-z0-9_-]{1,24}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _BY_CODE: dict[str, type["Tap"]] = {}
 
 
-class InvalidTap(Exception):
+class InvalidTap(ValueError):
     """Callback data that no button of ours carries."""
 
 
 @dataclass_transform(frozen_default=True)
 class Tap:
-    """Root of all taps. Fields are int (0 or more), str (letters, digits, - and _) or a StrEnum.
+    """Root of all taps. Fields are int (0 or more), str (1 to 24 letters, digits, - and _) or a StrEnum whose
+    members differ in their first letter: whatever they hold, it fits.
 
     `code` names the kind in callback data and stays the same from release to release: old cards keep their
     buttons.
@@ -48,7 +49,7 @@ class Tap:
 
     def pack(self) -> str:
         """The callback data. Raises ValueError when a field does not fit: that is a bug of ours."""
-        data = ":".join([self.code, *(str(getattr(self, name)) for name in self._types)])
+        data = ":".join([self.code, *(_part(getattr(self, name)) for name in self._types)])
         if len(data.encode()) > MAX_CALLBACK_DATA or unpack(data) != self:
             raise ValueError(f"{self} does not fit into callback data")
         return data
@@ -63,13 +64,19 @@ def unpack(data: str) -> Tap:
     return kind(*(_value(hint, part) for hint, part in zip(kind._types.values(), parts, strict=True)))
 
 
+def _part(value: Any) -> str:
+    return value[0] if isinstance(value, enum.StrEnum) else str(value)
+
+
 def _value(hint: Any, part: str) -> Any:
     if hint is int and _NUMBER.fullmatch(part):
         return int(part)
     if hint is str and _TEXT.fullmatch(part):
         return part
-    if issubclass(hint, enum.StrEnum) and part in set(hint):
-        return hint(part)
+    if issubclass(hint, enum.StrEnum):
+        for member in hint:
+            if _part(member) == part:
+                return member
     raise InvalidTap
 
 
@@ -170,11 +177,13 @@ class ProvinceReview(Tap, code="pr"):
 
 
 class ProvincePositions(Tap, code="pp"):
-    """The positions of one category of an organization's register."""
+    """The positions of one category of an organization's register; `status` and `list_page` as in its review."""
 
     organization: str
     category: Category
     page: int
+    status: Status
+    list_page: int
 
 
 class ProvinceCertify(Tap, code="pc"):
@@ -185,10 +194,12 @@ class ProvinceCertify(Tap, code="pc"):
 
 
 class ProvinceHistory(Tap, code="ph"):
-    """ประวัติการรับรองข้อมูล of an organization."""
+    """ประวัติการรับรองข้อมูล of an organization; `status` and `list_page` as in its review."""
 
     organization: str
     page: int
+    status: Status
+    list_page: int
 
 
 # --- the irreversible press ---------------------------------------------------------------------------------

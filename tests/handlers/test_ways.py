@@ -1,10 +1,20 @@
-"""The two ways of the procedure, from login to the certified status."""
+"""The two ways of the procedure, from login to the certified status, and everything beside the way."""
 
+import re
+
+import pytest
 from sqlalchemy import select
 
+from models import thai
 from models.certification import Certification, Level
 from models.database import Database
-from tests.support import Officer
+from models.organization import Organization
+from models.progress import ORGANIZATIONS_PER_PAGE
+from models.roster import Category, PersonnelRecord
+from tests.handlers.support import Hand, MakeHand, is_card, walk
+from tests.support import Clock, Officer, certify_as, put_roster, record
+
+BANGPU = "5110201"
 
 
 async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: Officer, country: Database) -> None:
@@ -27,3 +37,211 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
         made = list(await session.scalars(select(Certification).order_by(Certification.id)))
     assert [one.level for one in made] == [Level.LAO, Level.PROVINCE]
     assert [one.headcount.total for one in made] == [20, 20]
+
+
+async def test_the_history_says_who_certified_what_and_when(
+    officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
+    empty = await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล")
+    assert empty.endswith("ยังไม่มีการรับรองข้อมูล")
+    made = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
+    clock.move(days=60, hours=1)
+    final = await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
+    numbers = "ข้าราชการ 12 · ลูกจ้างประจำ 3 · พนักงานจ้าง 5 · รวม 20"
+    expected = (
+        "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
+        f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
+        f"ทดสอบ ลงนาม ปลัด\n1 ม.ค. 2570 10:30 น.\nรหัสตรวจสอบ {final.code[:5]}-{final.code[5:]}\n\n"
+        f"ปีงบประมาณ 2570 · รับรองระดับ อปท.\n{numbers}\n"
+        f"ทดสอบ ลงนาม ปลัด\n2 พ.ย. 2569 09:30 น.\nรหัสตรวจสอบ {made.code[:5]}-{made.code[5:]}"
+    )
+    assert await lao.say("/start")
+    assert await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
+    assert await province.forge(f"ph:{BANGPU}:0:p:0") == expected
+
+
+async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -> None:
+    hand = await officer()
+    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
+    assert hand.labels[:3] == ["ข้าราชการ (12)", "ลูกจ้างประจำ (3)", "พนักงานจ้าง (5)"]
+    first = await hand.press("ข้าราชการ")
+    assert hand.labels == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    second = await hand.press("▶")
+    assert hand.labels == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
+    rows = [line for page in (first, second) for line in page.splitlines() if "ปฏิบัติการ" in line]
+    assert rows == [f"  {2 if n == 1 else 1}  ตำแหน่ง {n} ปฏิบัติการ" for n in (0, 1, 10, *range(2, 10))]
+    assert "รับรองข้อมูลระดับ อปท." in await hand.press("ย้อนกลับ")
+
+
+async def test_a_category_without_people_has_no_button(officer: MakeHand) -> None:
+    hand = await officer("lao6120401")
+    text = await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
+    assert "7  ข้าราชการ\n0  ลูกจ้างประจำ\n2  พนักงานจ้าง\n9  รวม" in text
+    assert hand.labels == ["ข้าราชการ (7)", "พนักงานจ้าง (2)", "รับรองระดับ อปท.", "ย้อนกลับ", "หน้าหลัก"]
+    assert "ไม่มีระเบียน" in await hand.forge("lp:p:0")
+
+
+# In the order of the dictionary of the Royal Institute.
+IN_ORDER = ["กระทุ่ม", "เกาะ", "ขาม", "โขลน", "คลอง", "งิ้ว", "แจ้", "ชัย", "ไชยา", "ดอน", "เตย", "ทุ่ง"]
+
+
+async def more_organizations(country: Database, clock: Clock) -> list[str]:
+    """Twelve more organizations in Samut Prakan; the labels of all its buttons in the list's order."""
+    async with country.write() as session:
+        for number, name in enumerate(IN_ORDER):
+            session.add(
+                Organization(
+                    dla_code=f"61199{number:02}",
+                    type_th="อบต.",
+                    type_code="tao",
+                    name_th=name,
+                    district_th="บางบ่อ",
+                    province_code="11",
+                    sort_key=thai.sort_key(name) + "อบต.บางบ่อ",
+                )
+            )
+        await put_roster(session, "6119900", (1, 0, 0), clock())
+    return [
+        *(f"🔍 อบต.{name} · บางบ่อ" for name in IN_ORDER),
+        "🔍 อบต.เทพารักษ์ · บางพลี",
+        "🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ",
+        "🔍 อบต.บางปู · เมืองสมุทรปราการ",
+        "🔍 อบต.แพรกษา · เมืองสมุทรปราการ",
+    ]
+
+
+async def test_the_province_finds_its_organizations(officer: MakeHand, country: Database, clock: Clock) -> None:
+    in_order = await more_organizations(country, clock)
+    lao, hand = await officer(), await officer("province11", "ทดสอบ สอง")
+    await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
+    await hand.say("/menu")
+    assert "รอท่านรับรอง 1 แห่ง\nรับรองระดับจังหวัดแล้ว 0 จาก 16 แห่ง" in hand.text
+    text = await hand.way("ระบบรับรองข้อมูล (1)", "ดำเนินการ(จังหวัด)")
+    assert "สถานภาพรับรองข้อมูล: รับรองระดับ อปท." in text
+    assert hand.labels == [
+        "⚪ ยังไม่รับรอง (15)",
+        "🔘 รับรองระดับ อปท. (1)",
+        "⚪ รับรองระดับจังหวัด (0)",
+        "ค้นหา",
+        "ย้อนกลับ",
+        "หน้าหลัก",
+    ]
+    assert "พบ 1 แห่ง" in await hand.press("ค้นหา")
+    assert hand.labels == ["🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ", "ย้อนกลับ", "หน้าหลัก"]
+    await hand.way("ย้อนกลับ", "รับรองระดับจังหวัด", "ค้นหา")
+    assert "ไม่มี อปท. ในสถานะนี้" in hand.text
+    await hand.way("ย้อนกลับ", "ยังไม่รับรอง", "ค้นหา")
+    assert "พบ 15 แห่ง" in hand.text
+    first = hand.labels
+    await hand.press("2/2 ▶")
+    second = hand.labels
+    assert first[ORGANIZATIONS_PER_PAGE:] == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    assert second[-3:] == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
+    listed = [label for label in first + second if label.startswith("🔍")]
+    assert listed == [label for label in in_order if label != "🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ"]
+
+    # From the second page into an organization's numbers and back, the place in the list is kept.
+    await hand.press("🔍 อบต.แพรกษา")
+    await hand.way("ข้าราชการ", "▶", "ย้อนกลับ", "ประวัติการรับรองข้อมูล", "ย้อนกลับ", "ย้อนกลับ")
+    assert hand.labels == second
+    await hand.press("◀ 1/2")
+    assert hand.labels == first
+
+
+@pytest.mark.parametrize(("username", "screens"), [("lao5110201", 14), ("lao6110303", 8), ("province11", 45)])
+async def test_every_screen_answers_and_has_a_way_on(
+    officer: MakeHand, country: Database, clock: Clock, username: str, screens: int
+) -> None:
+    await more_organizations(country, clock)
+    certifier = await officer("lao6110301", "ทดสอบ ศูนย์")
+    await certify_as(country, "lao6110301", certifier.phone.id, "6110301", Level.LAO, clock())
+    hand = await officer(username)
+    for language, ways_out in (("t", {"หน้าหลัก", "ยกเลิก"}), ("e", {"Home", "Cancel"})):
+        await hand.forge(f"language:{language}")
+        seen = [screen async for screen in walk(hand)]
+        assert len(seen) >= screens
+        for screen in seen:
+            assert screen.text.strip()
+            if screen.data not in ("home", "languages"):
+                assert ways_out & set(screen.labels), screen
+            if language == "e":
+                ours = [label for label in screen.labels if not label.startswith(("🔍", "ภาษา", "ไทย"))]
+                assert not re.search("[ก-๙]", " ".join(ours)), screen
+
+
+async def test_back_leads_one_step_back(officer: MakeHand) -> None:
+    hand = await officer()
+    down = ["ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "ข้าราชการ"]
+    texts = [hand.text]
+    for label in down:
+        texts.append(await hand.press(label))
+    for text in reversed(texts[1:-1]):
+        assert await hand.press("ย้อนกลับ") == text
+    assert await hand.press("หน้าหลัก") == texts[0]
+
+
+RECEIPT = "🧾 หลักฐานการรับรองของท่าน"
+WAITING = "🔔 รอจังหวัดตรวจสอบและรับรอง"
+COLLEAGUE = "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว"
+PROVINCE_DID = "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว"
+
+
+def told(hand: Hand) -> list[str]:
+    """The notices that a chat ever got."""
+    got = [message for message in hand.phone.messages if message.outgoing and not is_card(message)]
+    return [message.history[0].splitlines()[0] for message in got]
+
+
+async def hears(hand: Hand, *titles: str) -> None:
+    await hand.phone.until(lambda _: sorted(told(hand)) == sorted(titles))
+
+
+async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: Database) -> None:
+    lao, colleague = await officer(), await officer(name="ทดสอบ สอง")
+    namesake, elsewhere = await officer("lao6110301", "ทดสอบ สาม"), await officer("province12", "ทดสอบ สี่")
+    first, second = await officer("province11", "ทดสอบ ห้า"), await officer("province11", "ทดสอบ หก")
+
+    await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
+    card = lao.phone.last
+    await lao.press("ยืนยันการรับรอง")
+    await hears(lao, RECEIPT)
+    await hears(colleague, COLLEAGUE)
+    await hears(first, WAITING)
+    await hears(second, WAITING)
+    assert card.text.startswith("✅ รับรองแล้ว")
+
+    notice = first.phone.last
+    assert "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ" in notice.text
+    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ"]
+    text = await first.press("🔍 เทศบาลตำบลบางปู", notice)
+    assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
+    assert first.phone.last is notice
+    await first.press("รับรองระดับจังหวัด")
+    text = await first.press("ยืนยันการรับรอง")
+    assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+    await hears(lao, RECEIPT, PROVINCE_DID)
+    await hears(colleague, COLLEAGUE, PROVINCE_DID)
+    await hears(first, WAITING, RECEIPT)
+    assert told(second) == [WAITING]
+    assert told(namesake) == told(elsewhere) == []
+    assert "ประวัติการรับรองข้อมูล" in await colleague.press("ประวัติการรับรองข้อมูล", colleague.phone.last)
+
+
+async def test_a_tap_edits_its_own_message(officer: MakeHand) -> None:
+    hand = await officer()
+    card = hand.phone.last
+    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยกเลิก", "หน้าหลัก")
+    assert [message for message in hand.phone.messages if message.outgoing] == [card]
+
+
+async def test_a_long_register_stays_within_a_message(officer: MakeHand, country: Database) -> None:
+    """Positions are columns of 200 letters, levels of 100: a page of them must fit (4,096 characters)."""
+    async with country.write() as session:
+        for number in range(100, 120):
+            values = record(BANGPU, number, Category.OFFICIAL)
+            values |= {"position": f"{'<ตำแหน่ง>' * 19}{number}", "level": "&" * 100}
+            session.add(PersonnelRecord(**values))
+    hand = await officer()
+    await hand.forge("lp:o:0")
+    assert "<ตำแหน่ง>" in hand.text

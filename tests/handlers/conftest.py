@@ -1,0 +1,37 @@
+"""Officers who are logged in already, and a log without errors after every conversation."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.botapi import Emulator
+from models.database import Database
+from tests.handlers.support import Hand, MakeHand, errors
+from tests.support import Clock, link
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever an officer does, the log holds no error and no traceback."""
+    yield
+    assert not errors(caplog.get_records("setup") + caplog.get_records("call"))
+
+
+@pytest.fixture
+def officer(bot: Emulator, country: Database, clock: Clock) -> MakeHand:
+    """Make an officer who is logged in and at home, by default one of เทศบาลตำบลบางปู."""
+
+    async def make(username: str = "lao5110201", name: str = "ทดสอบ หนึ่ง") -> Hand:
+        hand = Hand(bot, bot.phone(name))
+        async with country.write() as session:
+            await link(session, username, hand.phone.id, clock(), name)
+        await hand.say("/start")
+        return hand
+
+    return make
+
+
+@pytest.fixture
+def stranger(bot: Emulator) -> Hand:
+    """Somebody whose chat is not linked."""
+    return Hand(bot, bot.phone("ค"))

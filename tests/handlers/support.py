@@ -1,0 +1,147 @@
+"""An officer's hand that waits for the bot, a walk over all screens, and what must not change behind them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from demo.botapi import Emulator
+from demo.botapi.phone import Phone
+from demo.botapi.state import Message
+from models.account import Officer as Link
+from models.certification import Certification
+from models.database import Database
+from tests.support import Officer
+
+NEVER_IN_A_WALK = ("logout!", "confirm:", "language:")
+
+
+class Hand(Officer):
+    """An officer who looks at the screen after each tap, and at nothing before it is there."""
+
+    def __init__(self, bot: Emulator, phone: Phone) -> None:
+        super().__init__(phone)
+        self.bot = bot
+        self._card: Message | None = None
+
+    @property
+    def card(self) -> Message:
+        """The message that the officer uses, whatever the bot has sent on its own meanwhile."""
+        return self._card or self.phone.last
+
+    @property
+    def text(self) -> str:
+        return self.card.text
+
+    @property
+    def labels(self) -> list[str]:
+        return self.card.labels
+
+    async def press(self, label: str, message: Message | None = None) -> str:
+        """Tap a button; the text that its message then shows."""
+        button = self.phone.button(label, message or self.card)
+        return await self.forge(button.data or "", button.message)
+
+    async def way(self, *labels: str) -> str:
+        """Tap one button after another; the last text."""
+        for label in labels:
+            await self.press(label)
+        return self.text
+
+    async def forge(self, data: str, message: Message | None = None) -> str:
+        """Tap with any callback data; the text that is then shown."""
+        card = self._card = message or self.card
+        calls = self.bot.call_count
+        tap = await self.phone.tap_data(card, data)
+        await tap.answer()
+        # An edit that changes nothing is no event on the phone, so the call itself is waited for.
+        async with asyncio.timeout(5):
+            while not self._shown(calls):  # noqa: ASYNC110 - the emulator sets no event for it
+                await asyncio.sleep(0.001)
+        return card.text
+
+    def _shown(self, calls: int) -> bool:
+        new = list(self.bot.calls)[calls - self.bot.call_count :] if self.bot.call_count > calls else []
+        return any(
+            call.method == "editMessageText" and call.params["chat_id"] == str(self.phone.id) for call in new
+        )
+
+    async def say(self, text: str) -> str:
+        """Type something; the text of the card that answers."""
+        return await self.reply_to(self.phone.send(text))
+
+    async def reply_to(self, sending: Awaitable[Message]) -> str:
+        """Send anything; the text of the card that answers."""
+        sent = await sending
+        self._card = await self.phone.until(
+            lambda phone: next((one for one in phone.messages if one.id > sent.id and is_card(one)), None)
+        )
+        return self.text
+
+
+NOTICES = {
+    "🧾 หลักฐานการรับรองของท่าน",
+    "🔔 รอจังหวัดตรวจสอบและรับรอง",
+    "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",
+    "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+}
+
+
+def is_card(message: Message) -> bool:
+    """A message that answers, not one that the bot sends on its own."""
+    return message.outgoing and message.history[0].splitlines()[0] not in NOTICES
+
+
+@dataclass(frozen=True)
+class Visited:
+    """One screen of a walk: the tap that led to it, and what it shows."""
+
+    data: str
+    text: str
+    html: str
+    buttons: list[tuple[str, str]]
+
+    @property
+    def labels(self) -> list[str]:
+        return [label for label, _ in self.buttons]
+
+
+async def walk(hand: Hand) -> AsyncIterator[Visited]:
+    """Tap every button of every screen that can be reached from the newest card, breadth first."""
+    card = hand.card
+    waiting, known = ["home"], {"home"}
+    while waiting:
+        data = waiting.pop(0)
+        await hand.forge(data, card)
+        newer = [message for message in hand.phone.messages if is_card(message) and message.id > card.id]
+        assert not newer, f"{data} made a new message"
+        buttons = [(button.label, button.data or "") for row in card.buttons for button in row]
+        for _, following in buttons:
+            if following not in known and not following.startswith(NEVER_IN_A_WALK):
+                known.add(following)
+                waiting.append(following)
+        yield Visited(data, card.text, card.html, buttons)
+
+
+Fact = tuple[object, ...]
+
+
+async def facts(database: Database) -> tuple[list[Fact], list[Fact]]:
+    """All certificates and links: what bad input must not change."""
+    async with database.read() as session:
+        made = await session.scalars(select(Certification).order_by(Certification.id))
+        links = await session.scalars(select(Link).order_by(Link.id))
+        return (
+            [(one.organization_code, one.level, one.code, one.officer_name, one.certified_at) for one in made],
+            [(one.id, one.user_id, one.account_id, one.full_name, one.position, one.unlinked_at) for one in links],
+        )
+
+
+def errors(records: list[logging.LogRecord]) -> list[str]:
+    """What a log must not hold after ordinary use: errors and tracebacks."""
+    return [record.getMessage() for record in records if record.levelno >= logging.ERROR or record.exc_info]
+
+
+MakeHand = Callable[..., Awaitable[Hand]]

@@ -1,0 +1,226 @@
+"""The irreversible press: what the officer saw is what is certified, once, by whom it concerns."""
+
+import pytest
+
+from models.certification import Level
+from models.database import Database
+from models.round import close_round, open_round
+from tests.handlers.support import Hand, MakeHand, facts
+from tests.support import Clock, certify_as, put_roster
+
+BANGPU, PHRAEKSA, NO_ROSTER, ELSEWHERE = "5110201", "6110302", "6110303", "6120401"
+TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
+CHANGED = "ข้อมูลในทะเบียนเปลี่ยนไป จึงยังไม่ได้รับรอง"
+EXPIRED = "การยืนยันนี้หมดอายุแล้ว จึงยังไม่ได้รับรอง"
+ALREADY = "รายการนี้รับรองไปแล้ว ไม่มีการเปลี่ยนแปลงใดๆ"
+NO_ROUND = "ขณะนี้ไม่อยู่ในรอบการรับรอง จึงยังรับรองไม่ได้"
+NO_RIGHT = "บัญชีของท่านไม่มีสิทธิ์ในรายการนี้"
+
+
+async def change_roster(country: Database, clock: Clock, organization: str = BANGPU) -> None:
+    async with country.write() as session:
+        await put_roster(session, organization, (13, 3, 5), clock())
+
+
+async def certificates(country: Database) -> int:
+    return len((await facts(country))[0])
+
+
+@pytest.mark.parametrize("before", ["the press", "the confirmation"])
+async def test_a_register_that_changed_is_not_certified(
+    officer: MakeHand, country: Database, clock: Clock, before: str
+) -> None:
+    hand = await officer()
+    await hand.way(*TO_REVIEW)
+    if before == "the confirmation":
+        await hand.press("รับรองระดับ อปท.")
+    await change_roster(country, clock)
+    text = await hand.press("รับรองระดับ อปท." if before == "the press" else "ยืนยันการรับรอง")
+    assert text.startswith(f"⚠️ {CHANGED}")
+    assert "13  ข้าราชการ" in text
+    assert await certificates(country) == 0
+    # From the new numbers it goes on.
+    await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    assert "รวม 21" in hand.text
+    assert await certificates(country) == 1
+
+
+async def test_the_warning_says_what_is_certified(officer: MakeHand) -> None:
+    hand = await officer()
+    text = await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
+    for part in (
+        "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ",
+        "ปีงบประมาณ 2570",
+        "12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม",
+        "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก",
+    ):
+        assert part in text
+    assert hand.labels == ["ยืนยันการรับรอง", "ยกเลิก"]
+
+
+async def test_cancelling_leads_back_to_the_numbers(officer: MakeHand, country: Database) -> None:
+    hand = await officer()
+    review = await hand.way(*TO_REVIEW)
+    await hand.press("รับรองระดับ อปท.")
+    asked = hand.phone.button("ยืนยันการรับรอง").data or ""
+    assert await hand.press("ยกเลิก") == review
+    assert await certificates(country) == 0
+    # The officer may press on; and a warning that was left can still be confirmed while the numbers are those.
+    await hand.forge(asked)
+    assert await certificates(country) == 1
+
+
+async def test_the_second_press_names_who_certified_and_when(
+    officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    first, second = await officer(name="ทดสอบ หนึ่ง"), await officer(name="ทดสอบ สอง")
+    old_review = (await second.way(*TO_REVIEW), second.phone.button("รับรองระดับ อปท.").data or "")[1]
+    for hand in (first, second):
+        await hand.say("/menu")
+        await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
+    confirm = [hand.phone.button("ยืนยันการรับรอง") for hand in (first, second)]
+    assert "ประวัติการรับรองข้อมูล" in await first.press("ยืนยันการรับรอง")
+    made = await facts(country)
+    clock.move(minutes=45)
+    for hand, data in ((first, confirm[0].data), (second, confirm[1].data), (second, old_review)):
+        text = await hand.forge(data or "", confirm[0 if hand is first else 1].message)
+        assert text.startswith(ALREADY)
+        assert "เทศบาลตำบลบางปู" in text
+        assert "ทดสอบ หนึ่ง ปลัด\n2 พ.ย. 2569 09:30 น.\nรหัสตรวจสอบ" in text
+    assert await facts(country) == made
+    assert "สถานะการรับรองข้อมูล: รับรองระดับ อปท." in await second.press("ดูจำนวนบุคลากร", confirm[1].message)
+
+
+@pytest.mark.parametrize(("minutes", "made"), [(30, 1), (31, 0)])
+async def test_a_confirmation_lasts_half_an_hour(
+    officer: MakeHand, country: Database, clock: Clock, minutes: int, made: int
+) -> None:
+    hand = await officer()
+    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
+    clock.move(minutes=minutes)
+    text = await hand.press("ยืนยันการรับรอง")
+    assert (EXPIRED in text) is not made
+    assert await certificates(country) == made
+
+
+async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Database) -> None:
+    first, second = await officer(name="ทดสอบ หนึ่ง"), await officer(name="ทดสอบ สอง")
+    await first.way(*TO_REVIEW, "รับรองระดับ อปท.")
+    confirm, cancel = (first.phone.button(label).data or "" for label in ("ยืนยันการรับรอง", "ยกเลิก"))
+    for data in (confirm, cancel, "confirm:0", "cancel:0"):
+        assert EXPIRED in await second.forge(data)
+    # Nor is it good after logging out and in again: that is another link.
+    await first.say("/logout")
+    assert "โปรดเข้าสู่ระบบก่อน" in await first.forge(confirm)
+    assert await certificates(country) == 0
+
+
+@pytest.mark.parametrize("level", list(Level))
+async def test_outside_a_round_nothing_is_certified(
+    officer: MakeHand, country: Database, clock: Clock, level: Level
+) -> None:
+    if level is Level.PROVINCE:
+        await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
+        hand, label = await officer("province11"), "รับรองระดับจังหวัด"
+        await hand.forge(f"pr:{BANGPU}:l:0")
+    else:
+        hand, label = await officer(), "รับรองระดับ อปท."
+        await hand.way(*TO_REVIEW)
+    before = await facts(country)
+    review = hand.phone.button("ข้าราชการ").message
+    ask = hand.phone.button(label).data or ""
+    await hand.press(label)
+    confirm = hand.phone.button("ยืนยันการรับรอง").data or ""
+    async with country.write() as session:
+        await close_round(session, clock())
+    for stale in (ask, confirm):
+        assert NO_ROUND in await hand.forge(stale)
+    await hand.forge("lr" if level is Level.LAO else f"pr:{BANGPU}:l:0", review)
+    assert label not in hand.labels
+    assert "ปิดรอบแล้ว" in hand.text
+    # In the next round the press of the last one is not good either.
+    async with country.write() as session:
+        await open_round(session, 2571, None, clock())
+    for stale in (ask, confirm):
+        assert "จึงยังไม่ได้รับรอง" in await hand.forge(stale) or "อปท. ยังไม่ได้รับรองข้อมูล" in hand.text
+    assert await facts(country) == before
+
+
+async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: Database, clock: Clock) -> None:
+    hand = await officer()
+    clock.move(days=318)  # 16 September 2570, a day after the deadline
+    await hand.say("/start")
+    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    assert "16 ก.ย. 2570 09:30 น. (เลยกำหนด)" in hand.text
+
+
+async def test_on_the_last_day_it_is_not_late(officer: MakeHand, clock: Clock) -> None:
+    hand = await officer()
+    clock.move(days=317, hours=14)
+    await hand.say("/start")
+    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    assert "15 ก.ย. 2570 23:30 น.\n" in hand.text
+
+
+async def test_an_organization_without_a_register(officer: MakeHand, country: Database) -> None:
+    hand = await officer(f"lao{NO_ROSTER}")
+    sentence = "หน่วยงานนี้ยังไม่มีข้อมูลบุคลากรในระบบ"
+    assert sentence in await hand.way(*TO_REVIEW)
+    assert sentence in await hand.forge("lc:0123456789abcdef")
+    province = await officer("province11", "ทดสอบ สอง")
+    assert sentence in await province.forge(f"pr:{NO_ROSTER}:u:0")
+    assert await certificates(country) == 0
+
+
+async def test_the_province_waits_for_the_organization(officer: MakeHand, country: Database) -> None:
+    hand = await officer("province11")
+    await hand.forge(f"pr:{BANGPU}:u:0")
+    assert "รับรองระดับจังหวัด" not in hand.labels
+    assert "อปท. ยังไม่ได้รับรองข้อมูล" in await hand.forge(f"pc:{BANGPU}:0123456789abcdef")
+    assert await certificates(country) == 0
+
+
+async def test_the_province_cannot_press_on_other_numbers(
+    officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
+    hand = await officer("province11", "ทดสอบ สอง")
+    assert CHANGED in await hand.forge(f"pc:{BANGPU}:0123456789abcdef")
+    assert "ตรวจสอบข้อมูลระดับจังหวัด" in hand.text
+
+
+OF_THE_LAO = ["l", "lr", "lp:o:0", "lc:0123456789abcdef", "lh:0"]
+OF_THE_PROVINCE = ["p:l", "ps:u:0", "pr:{}:l:0", "pp:{}:o:0:l:0", "pc:{}:0123456789abcdef", "ph:{}:0:l:0"]
+
+
+async def test_nobody_goes_beyond_the_own_level_and_province(officer: MakeHand, country: Database) -> None:
+    lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
+    before = await facts(country)
+    for data in OF_THE_PROVINCE:
+        assert (await lao.forge(data.format(BANGPU))).startswith(NO_RIGHT), data
+    for data in OF_THE_LAO:
+        assert (await province.forge(data)).startswith(NO_RIGHT), data
+    for data in OF_THE_PROVINCE[2:]:
+        for elsewhere in (ELSEWHERE, "nowhere"):
+            assert (await province.forge(data.format(elsewhere))).startswith(NO_RIGHT), data
+    assert await facts(country) == before
+
+
+async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
+    officer: MakeHand, stranger: Hand, country: Database
+) -> None:
+    before = await facts(country)
+    await stranger.say("/start")
+    for data in (
+        *OF_THE_LAO,
+        *(data.format(BANGPU) for data in OF_THE_PROVINCE),
+        "certify",
+        "logout",
+        "logout!",
+        "profile",
+        "confirm:0",
+        "cancel:0",
+    ):
+        assert (await stranger.forge(data)).startswith("แชตนี้ยังไม่ได้เข้าสู่ระบบ โปรดเข้าสู่ระบบก่อน"), data
+        assert stranger.labels[0] == "เข้าสู่ระบบ"
+    assert await facts(country) == before
