@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format messages lock clean
+.PHONY: demo test check screenshots format messages lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/laocert demo $(ARGS)
@@ -17,6 +17,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Needs Chromium and a font with emoji (Debian: chromium, fonts-noto-color-emoji).
+screenshots: $(VENV)/.test
+	$(BIN)/python -m tests.demo.screenshots
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

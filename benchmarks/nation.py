@@ -181,9 +181,7 @@ def main() -> None:
         units = [unit for unit in everyone if unit.role == "province" or unit.code in chosen]
         sample.write_accounts(folder / "accounts.csv", units)
         records = sample.write_personnel(folder / "personnel.csv", units, rng)
-        print(
-            f"           {len(everyone)} units, {len(units)} accounts, {options.rosters} rosters, {records} records"
-        )
+        print(f"{len(everyone)} units, {len(units)} accounts, {options.rosters} rosters, {records} records")
         country.laocert("db", "upgrade")
         country.laocert("import", "organizations", str(sample.ORGANIZATIONS))
         country.laocert("import", "accounts", str(folder / "accounts.csv"))

@@ -22,10 +22,11 @@ SIZES = {
 
 MENUS = ("ประวัติส่วนตัว", "การศึกษา", "ตำแหน่งและเงินเดือน", "การฝึกอบรม", "เครื่องราชอิสริยาภรณ์", "วันลา", "วินัย")
 
-GIVEN = (
+# Lists of words read better as words.
+GIVEN = (  # noqa: SIM905
     "กานดา กิตติ ขวัญใจ จรัญ จินตนา ชูชาติ ดวงใจ ทองดี นภา นิพนธ์ บุญมี ประนอม ปรีชา พรทิพย์ พิชัย มานพ มาลี ยุพิน "
     "รัตนา เรณู ลำดวน วันดี วิชัย ศรีสุดา สมใจ สมพร สายฝน สุนทร สุพจน์ อนงค์ อรุณ อุทัย"
-).split()  # noqa: SIM905 - a list of words reads better as words
+).split()
 FAMILY_START = "แก้ว ทอง บุญ ศรี สุข ใจ ชัย วงศ์ พงษ์ รัตน มณี จันทร์ แสง เจริญ มั่น ธรรม".split()  # noqa: SIM905
 FAMILY_END = "กุล งาม ดี ทรัพย์ ไพร มาก ยิ่ง รักษ์ เลิศ วัฒน์ สกุล เสถียร สว่าง อุดม คง พันธ์".split()  # noqa: SIM905
 
@@ -85,7 +86,7 @@ def read_units(provinces: Iterable[str] | None = None) -> list[Unit]:
 
 
 def _unit(role: str, code: str, name: str, district: str, province: str, type_code: str) -> Unit:
-    return Unit(role, code, name, district, province, type_code, f"{role}{code}", f"demo-{code}")
+    return Unit(role, code, name, district, province, type_code, f"{role}{code}", f"laocert-{code}")
 
 
 def write_organizations(path: Path, provinces: Iterable[str]) -> None:

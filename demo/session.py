@@ -8,9 +8,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
+
 from demo import sample
 from demo.botapi import Emulator
 from models import schema
+from models.base import DomainError
+from models.conversation import Conversation
 from models.database import Database
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.round import BANGKOK, BUDDHIST_ERA, current_round, open_round
@@ -22,8 +27,12 @@ PROVINCES = ("83", "85")
 FISCAL_YEAR_BEGINS = 10
 DAYS_UNTIL_CLOSING = 30
 
+# Seconds until the bot must have asked for its first updates, and those it is given to stop.
+PATIENCE = 30.0
+GRACE = 12.0
 
-class DemoRefused(Exception):
+
+class DemoRefused(DomainError):
     """The demonstration cannot start; the message says why and how to mend it."""
 
 
@@ -40,9 +49,28 @@ class Session:
         self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}")
         self._bot: asyncio.subprocess.Process | None = None
 
-    async def prepare(self) -> None:
-        """Make the database with sample data and an open round, unless the folder has one."""
-        await schema.upgrade(self.database)
+    async def start(self) -> None:
+        """Make the data and start the bot, at the same time. Raises DemoRefused."""
+        try:
+            await schema.upgrade(self.database)
+            await self._forget_cards()
+            # The bot needs the tables only; it starts while the rest is imported.
+            await self.start_bot()
+            await self._fill()
+        except DBAPIError as error:
+            path = self.folder / "demo.db"
+            raise DemoRefused(
+                f"{path} cannot be used: {error.orig}; remove it, or choose another folder with --keep"
+            ) from error
+        await self._bot_polls()
+
+    async def _forget_cards(self) -> None:
+        """The chats of an earlier demonstration are gone, and new messages get the same ids."""
+        async with self.database.write() as session:
+            await session.execute(update(Conversation).values(card_message_id=None))
+
+    async def _fill(self) -> None:
+        """Sample data and an open round, unless the folder has them."""
         async with self.database.read() as session:
             if await current_round(session) is not None:
                 return
@@ -67,16 +95,51 @@ class Session:
 
     async def start_bot(self) -> None:
         """Start `laocert run` against the emulated server; its log goes to bot.log in the folder."""
-        environment = os.environ | {
+        if self.bot_runs:
+            return
+        # Settings of a real bot on this machine are none of the demonstration's.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
+        environment |= {
             "LAOCERT_BOT_TOKEN": self.emulator.token,
             "LAOCERT_API_URL": self.emulator.url,
             "LAOCERT_DATABASE_URL": self.database.url.render_as_string(),
             "LAOCERT_SECRET_KEY": self._secret_key(),
+            "LAOCERT_LISTEN": "127.0.0.1:0",
         }
         with (self.folder / "bot.log").open("ab") as log:
             self._bot = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=environment, stdout=log, stderr=log, cwd=self.folder
+                sys.executable,
+                "-m",
+                "demo.leash",
+                "run",
+                env=environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Not in the checkout: a .env of its own must not be read.
+                cwd=self.folder,
+                # Ctrl+C on the terminal is for the demonstration, which then stops the bot.
+                start_new_session=True,
             )
+
+    async def _bot_polls(self) -> None:
+        """Wait until the bot has asked for updates. Raises DemoRefused when it ends or never does."""
+        if self._bot is None:
+            raise DemoRefused("the bot was not started")
+        polls = asyncio.ensure_future(self.emulator.updates.until_waiting())
+        ends = asyncio.ensure_future(self._bot.wait())
+        try:
+            done, _ = await asyncio.wait({polls, ends}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            polls.cancel()
+            ends.cancel()
+        if polls not in done:
+            what = "ended at its start" if ends in done else f"did not ask for updates in {PATIENCE:.0f} s"
+            raise DemoRefused(f"the bot {what}: {self._last_words()}; see {self.folder / 'bot.log'}")
+
+    def _last_words(self) -> str:
+        lines = (self.folder / "bot.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
 
     async def kill_bot(self) -> None:
         """SIGKILL, in the middle of whatever it does."""
@@ -88,13 +151,17 @@ class Session:
         """Stop the bot and let go of the database."""
         if self._bot is not None and self.bot_runs:
             self._bot.terminate()
-            await self._bot.wait()
+            try:
+                async with asyncio.timeout(GRACE):
+                    await self._bot.wait()
+            except TimeoutError:
+                await self.kill_bot()
         await self.database.close()
 
     def _secret_key(self) -> str:
         """A key of this folder's own, so that a kept demonstration can be gone on with."""
         path = self.folder / "secret.key"
         if not path.exists():
+            path.touch(mode=0o600)
             path.write_text(secrets.token_hex(32))
-            path.chmod(0o600)
         return path.read_text()

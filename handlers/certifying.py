@@ -60,12 +60,13 @@ def certificate_line(_: Texts, made: Certification) -> Markup:
 
 
 def category_buttons(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[Row, ...]:
-    """A row for each category that has people in it; it opens its positions."""
-    return tuple(
-        (Button(f"{category_word(_, category)} ({shown.roster.headcount.of(category):,})", taps[category]),)
+    """A button for each category that has people in it, in one row; it opens its positions."""
+    row = tuple(
+        Button(category_word(_, category), taps[category])
         for category in Category
         if shown.roster.headcount.of(category)
     )
+    return (row,) if row else ()
 
 
 def positions_text(_: Texts, organization: Organization, category: Category, found: PositionPage) -> Markup:
@@ -137,7 +138,8 @@ def history_text(
 def numbers_line(_: Texts, made: Certification) -> Markup:
     """The certified numbers in one line."""
     return _(
-        "Officials {officials:,} · permanent {permanent:,} · contract {contract:,} · total {total:,}",
+        "<b>Total\u00a0{total:,}</b>: officials\u00a0{officials:,} · permanent\u00a0{permanent:,}"
+        " · contract\u00a0{contract:,}",
         officials=made.officials,
         permanent=made.permanent_employees,
         contract=made.contract_employees,

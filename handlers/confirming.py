@@ -4,15 +4,22 @@ from handlers import lao, province
 from handlers.screen import Screen
 from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceReview
 from handlers.turn import Turn
-from models.certification import Level, Status, certify, find_confirmation
+from models.certification import Certification, Level, Status, certify, find_confirmation
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: the one press that cannot be taken back (procedure, LAO step 3, province step 6)."""
     made = await certify(turn.session, turn.officer, tap.nonce, turn.now, turn.rng)
+    screen = await finished(turn, made)
     if made.level is Level.LAO:
-        screen = await lao.history(turn, LaoHistory(0))
         return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))
+    return screen
+
+
+async def finished(turn: Turn, made: Certification) -> Screen:
+    """What must appear for the level to be finished: the history, or the province's status."""
+    if made.level is Level.LAO:
+        return await lao.history(turn, LaoHistory(0))
     return await province.result(turn, made)
 
 

@@ -26,7 +26,8 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.ChooseLanguage: (Right.ANYONE, home.choose_language),
     taps.SetLanguage: (Right.ANYONE, home.set_language),
     taps.LogOut: (Right.LINKED, home.ask_logout),
-    taps.LogOutNow: (Right.LINKED, home.log_out),
+    # Also for one who has not said its name yet: it may have logged in to the wrong account.
+    taps.LogOutNow: (Right.ANYONE, home.log_out),
     taps.EditProfile: (Right.LINKED, entrance.edit_profile),
     taps.CertificationMenu: (Right.LINKED, home.certification_menu),
     taps.LaoMenu: (Right.LAO, lao.menu),

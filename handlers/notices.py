@@ -1,10 +1,10 @@
 """What the bot says on its own: receipts and notices about a certificate."""
 
-from handlers.certifying import certificate_line, numbers_line
-from handlers.screen import Button, Screen, lines
+from handlers.certifying import level_word, numbers_line
+from handlers.screen import Button, Screen, Style, lines
 from handlers.taps import LaoHistory, ProvinceReview
 from handlers.texts import Texts
-from handlers.words import organization_line
+from handlers.words import find_label, organization_line, signature
 from models.certification import Certification, Status
 from models.outbox import Kind
 
@@ -21,16 +21,18 @@ def notice(_: Texts, kind: Kind, made: Certification) -> Screen:
     }
     text = lines(
         titles[kind],
-        "",
         organization_line(_, made.organization),
-        _("Fiscal year {year}", year=made.round.fiscal_year),
-        numbers_line(_, made),
         "",
-        certificate_line(_, made),
+        _("<b>Fiscal year {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made)),
+        numbers_line(_, made),
+        signature(_, made),
     )
     if kind is Kind.RECEIPT:
         return Screen(text)
     if kind is Kind.AWAITS_PROVINCE:
-        label = f"🔍 {made.organization.full_name} · {made.organization.district_th}"
-        return Screen(text, ((Button(label, ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0)),),))
+        label = find_label(made.organization.full_name, made.organization.district_th)
+        return Screen(
+            text,
+            ((Button(label, ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0), Style.PRIMARY),),),
+        )
     return Screen(text, ((Button(_.plain("Certification history"), LaoHistory(0)),),))

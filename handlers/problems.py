@@ -1,6 +1,6 @@
 """What an officer is told when a rule refuses: one sentence and the next step, translated in this one place."""
 
-from handlers import lao, province
+from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
 from handlers.home import show_home
 from handlers.screen import Button, Screen, lines
@@ -27,6 +27,12 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
     """The screen for a refusal; nothing was changed. A refusal without a sentence here is raised again."""
     _ = turn.texts
     if isinstance(problem, AlreadyCertified):
+        if problem.certification.officer_id == turn.officer.id:
+            # Two quick taps, or an old card: what the first press brought.
+            sentence = _(
+                "You have certified this already: {moment}.", moment=_.moment(problem.certification.certified_at)
+            )
+            return (await confirming.finished(turn, problem.certification)).headed(sentence)
         return _already_certified(turn, problem)
     if isinstance(problem, RosterChanged):
         sentence = _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")

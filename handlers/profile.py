@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from handlers.screen import Button, Screen
-from handlers.taps import Home
+from handlers.taps import Home, LogOutNow
 from handlers.turn import Turn
 from handlers.words import home
 from models.conversation import Awaiting
@@ -17,8 +17,9 @@ def ask(turn: Turn, question: str, *, may_cancel: bool = True) -> Screen:
 
 
 def ask_profile(turn: Turn) -> Screen:
-    """Ask for what certificates will bear and is not known yet, the name first."""
-    return ask_full_name(turn) if turn.officer.full_name is None else ask_position(turn)
+    """Ask for what certificates will bear and is not known yet, the name first; or leave a wrong account."""
+    screen = ask_full_name(turn) if turn.officer.full_name is None else ask_position(turn)
+    return replace(screen, rows=((Button(turn.texts.plain("Log out"), LogOutNow()),),))
 
 
 def ask_full_name(turn: Turn) -> Screen:

@@ -26,7 +26,7 @@ from handlers.taps import (
 )
 from handlers.texts import Texts
 from handlers.turn import Turn
-from handlers.words import home, organization_line, pager, round_line, status_word, way_out
+from handlers.words import find_label, home, organization_line, pager, round_line, status_word, way_out
 from models import certification, progress, roster
 from models.certification import Certification, Level, Review, Status
 from models.roster import Category
@@ -40,7 +40,7 @@ async def menu(turn: Turn, tap: ProvinceMenu) -> Screen:
     statuses: tuple[Row, ...] = tuple(
         (
             Button(
-                f"{'🔘' if status is tap.status else '⚪'} {status_word(_, status)} ({counts.of(status):,})",
+                f"{'✅ ' if status is tap.status else ''}{status_word(_, status)} ({counts.of(status):,})",
                 ProvinceMenu(status),
             ),
         )
@@ -65,7 +65,7 @@ async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
     listed: tuple[Row, ...] = tuple(
         (
             Button(
-                f"🔍 {row.full_name} · {row.district_th}",
+                find_label(row.full_name, row.district_th),
                 ProvinceReview(row.dla_code, found.status, found.page),
             ),
         )

@@ -68,6 +68,11 @@ def organization_line(_: Texts, organization: Organization) -> Markup:
     )
 
 
+def find_label(name: str, district: str) -> str:
+    """🔍 and an organization with its district, in Thai in both languages: it is what officers look for."""
+    return f"🔍 {name} · อ.{district}"
+
+
 def round_line(_: Texts, round_: Round | None) -> Markup:
     """The round and its last day."""
     if round_ is None:

@@ -236,7 +236,7 @@ async def test_killed_around_the_irreversible_press(
 
 TITLES = {
     "receipt": "หลักฐานการรับรองของท่าน",
-    "awaits_province": "รอจังหวัดตรวจสอบและรับรอง",
+    "awaits_province": "รอท่านตรวจสอบและรับรอง",
     "colleague_certified": "หน่วยงานของท่าน",
     "province_certified": "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
 }

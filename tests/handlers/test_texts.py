@@ -121,7 +121,7 @@ async def test_outside_text_stays_text_on_every_screen(
     assert f"แฟ้ม {NASTY}.csv" in texts_
     assert f"งาน {NASTY} ระดับ {NASTY}" in texts_
     if username == "province11":
-        assert f"🔍 อบต.ชื่อ {NASTY} · อำเภอ {NASTY}" in labels
+        assert f"🔍 อบต.ชื่อ {NASTY} · อ.อำเภอ {NASTY}" in labels
     for screen in seen:
         assert "&lt;" not in screen.text, screen
         assert "<b>ข</b>" not in screen.html, screen

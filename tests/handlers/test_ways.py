@@ -27,7 +27,7 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
     await lao.tap("ยืนยันการรับรอง", "ประวัติการรับรองข้อมูล")
     await lao.sees("หลักฐานการรับรองของท่าน")
 
-    await province.sees("รอจังหวัดตรวจสอบและรับรอง")
+    await province.sees("รอท่านตรวจสอบและรับรอง")
     await province.tap("🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     await province.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้")
     await province.tap("ยืนยันการรับรอง", "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
@@ -48,7 +48,7 @@ async def test_the_history_says_who_certified_what_and_when(
     made = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
     clock.move(days=60, hours=1)
     final = await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
-    numbers = "ข้าราชการ 12 · ลูกจ้างประจำ 3 · พนักงานจ้าง 5 · รวม 20"
+    numbers = "รวม\u00a020: ข้าราชการ\u00a012 · ลูกจ้างประจำ\u00a03 · พนักงานจ้าง\u00a05"
     expected = (
         "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
@@ -64,7 +64,7 @@ async def test_the_history_says_who_certified_what_and_when(
 async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -> None:
     hand = await officer()
     await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
-    assert hand.labels[:3] == ["ข้าราชการ (12)", "ลูกจ้างประจำ (3)", "พนักงานจ้าง (5)"]
+    assert hand.labels[:3] == ["ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง"]
     first = await hand.press("ข้าราชการ")
     assert hand.labels == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     second = await hand.press("▶")
@@ -78,7 +78,7 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
     hand = await officer("lao6120401")
     text = await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     assert "7  ข้าราชการ\n0  ลูกจ้างประจำ\n2  พนักงานจ้าง\n9  รวม" in text
-    assert hand.labels == ["ข้าราชการ (7)", "พนักงานจ้าง (2)", "รับรองระดับ อปท.", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["ข้าราชการ", "พนักงานจ้าง", "รับรองระดับ อปท.", "ย้อนกลับ", "หน้าหลัก"]
     assert "ไม่มีระเบียน" in await hand.forge("lp:p:0")
 
 
@@ -103,11 +103,11 @@ async def more_organizations(country: Database, clock: Clock) -> list[str]:
             )
         await put_roster(session, "6119900", (1, 0, 0), clock())
     return [
-        *(f"🔍 อบต.{name} · บางบ่อ" for name in IN_ORDER),
-        "🔍 อบต.เทพารักษ์ · บางพลี",
-        "🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ",
-        "🔍 อบต.บางปู · เมืองสมุทรปราการ",
-        "🔍 อบต.แพรกษา · เมืองสมุทรปราการ",
+        *(f"🔍 อบต.{name} · อ.บางบ่อ" for name in IN_ORDER),
+        "🔍 อบต.เทพารักษ์ · อ.บางพลี",
+        "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ",
+        "🔍 อบต.บางปู · อ.เมืองสมุทรปราการ",
+        "🔍 อบต.แพรกษา · อ.เมืองสมุทรปราการ",
     ]
 
 
@@ -120,15 +120,15 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     text = await hand.way("ระบบรับรองข้อมูล (1)", "ดำเนินการ(จังหวัด)")
     assert "สถานภาพรับรองข้อมูล: รับรองระดับ อปท." in text
     assert hand.labels == [
-        "⚪ ยังไม่รับรอง (15)",
-        "🔘 รับรองระดับ อปท. (1)",
-        "⚪ รับรองระดับจังหวัด (0)",
+        "ยังไม่รับรอง (15)",
+        "✅ รับรองระดับ อปท. (1)",
+        "รับรองระดับจังหวัด (0)",
         "ค้นหา",
         "ย้อนกลับ",
         "หน้าหลัก",
     ]
     assert "พบ 1 แห่ง" in await hand.press("ค้นหา")
-    assert hand.labels == ["🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ย้อนกลับ", "หน้าหลัก"]
     await hand.way("ย้อนกลับ", "รับรองระดับจังหวัด", "ค้นหา")
     assert "ไม่มี อปท. ในสถานะนี้" in hand.text
     await hand.way("ย้อนกลับ", "ยังไม่รับรอง", "ค้นหา")
@@ -139,7 +139,7 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     assert first[ORGANIZATIONS_PER_PAGE:] == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     assert second[-3:] == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
     listed = [label for label in first + second if label.startswith("🔍")]
-    assert listed == [label for label in in_order if label != "🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ"]
+    assert listed == [label for label in in_order if label != "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ"]
 
     # From the second page into an organization's numbers and back, the place in the list is kept.
     await hand.press("🔍 อบต.แพรกษา")
@@ -182,7 +182,7 @@ async def test_back_leads_one_step_back(officer: MakeHand) -> None:
 
 
 RECEIPT = "🧾 หลักฐานการรับรองของท่าน"
-WAITING = "🔔 รอจังหวัดตรวจสอบและรับรอง"
+WAITING = "🔔 รอท่านตรวจสอบและรับรอง"
 COLLEAGUE = "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว"
 PROVINCE_DID = "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว"
 
@@ -213,7 +213,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
 
     notice = first.phone.last
     assert "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ" in notice.text
-    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · เมืองสมุทรปราการ"]
+    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ"]
     text = await first.press("🔍 เทศบาลตำบลบางปู", notice)
     assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
     assert first.phone.last is notice

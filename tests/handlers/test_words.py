@@ -35,7 +35,7 @@ def bare(label: str) -> str:
     """A label without its emoji and its count: both are allowed."""
     if label.startswith("🔍"):
         return label.split(" · ", maxsplit=1)[0]
-    return re.sub(r"^[🔘⚪] | \([\d,]+\)$", "", label)
+    return re.sub(r"^✅ | \([\d,]+\)$", "", label)
 
 
 async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> list[list[str]]:

@@ -1,0 +1,235 @@
+"""What just happened behind the chats, read from the demonstration's own database and told in one line each.
+
+Nothing here is told because a button was pressed: a line appears when the rows it speaks of are committed.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from demo.phones import Phones
+from models import inbox, outbox
+from models.account import Account, Officer, Role
+from models.certification import Certification, Level
+from models.conversation import Awaiting, Conversation
+from models.database import Database, Session
+from models.outbox import Kind, OutboxMessage
+from models.round import BANGKOK
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = 40
+
+# The files that lines point to; the page can be asked for these and no others.
+SOURCES = (
+    "bot/courier.py",
+    "bot/intake.py",
+    "bot/worker.py",
+    "demo/sample.py",
+    "models/account.py",
+    "models/certification.py",
+    "models/inbox.py",
+    "models/outbox.py",
+    "models/passwords.py",
+    "models/triggers.py",
+)
+
+
+def sources() -> list[str]:
+    """Those of SOURCES that are there to be read."""
+    return [name for name in SOURCES if (ROOT / name).is_file()]
+
+
+@dataclass
+class _Seen:
+    """What the lines so far have told."""
+
+    officers: dict[int, tuple[bool, bool]] = field(default_factory=dict)  # by id: ready, unlinked
+    certificates: set[int] = field(default_factory=set)
+    outbox: dict[int, tuple[str, int]] = field(default_factory=dict)  # by id: state, attempts
+
+
+class Behind:
+    """Looks at the database and keeps the lines, the counters, and which steps of the job are done."""
+
+    def __init__(self, database: Database, phones: Phones) -> None:
+        self._database = database
+        self._phones = phones
+        self._seen: _Seen | None = None
+        self._lines: deque[dict[str, str]] = deque(maxlen=KEPT)
+        self.counters: dict[str, int] = {}
+        self.steps: list[bool] = [False] * 5
+
+    def say(self, th: str, en: str, source: str = "", tone: str = "plain") -> None:
+        """Add a line, in both languages, with the file that explains it. Tones: plain, good, warn."""
+        link = source if (ROOT / source).is_file() else ""
+        time = datetime.now(UTC).astimezone(BANGKOK).strftime("%H:%M:%S")
+        self._lines.append({"time": time, "th": th, "en": en, "source": link, "tone": tone})
+
+    def value(self) -> dict[str, Any]:
+        """All of it, newest line first, for the page."""
+        return {"lines": list(reversed(self._lines)), "counters": self.counters, "steps": self.steps}
+
+    async def look(self) -> None:
+        """Read what is committed by now; what is new gets its lines, and each phone learns what it is asked."""
+        async with self._database.read() as session:
+            officers = list(await session.scalars(select(Officer).options(joinedload(Officer.account))))
+            certificates = list(
+                await session.scalars(select(Certification).options(joinedload(Certification.organization)))
+            )
+            messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
+            await self._count(session, certificates, messages)
+            awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
+        if self._seen is None:
+            # A kept folder: what an earlier demonstration did is no news.
+            self._seen = _Seen()
+            self._tell(officers, certificates, messages)
+            self._lines.clear()
+            self._phones.welcome_back({one.user_id for one in officers if one.unlinked_at is None})
+        else:
+            self._tell(officers, certificates, messages)
+        self._steps(officers, certificates, messages)
+        self._guide(officers, certificates, awaiting)
+
+    async def _count(
+        self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]
+    ) -> None:
+        rows = await session.execute(
+            select(inbox.InboxUpdate.state, func.count()).group_by(inbox.InboxUpdate.state)
+        )
+        updates: Counter[str] = Counter()
+        for state, count in rows:
+            updates[state] = count
+        states = Counter(message.state for message in messages)
+        self.counters = {
+            "done": updates[inbox.State.DONE],
+            "waiting": updates[inbox.State.PENDING],
+            "set_aside": updates[inbox.State.SET_ASIDE],
+            "certificates": len(certificates),
+            "sent": states[outbox.State.SENT],
+            "queued": sum(states.values()) - states[outbox.State.SENT] - states[outbox.State.DEAD],
+            "dead": states[outbox.State.DEAD],
+        }
+
+    # --- lines
+
+    def _tell(
+        self, officers: list[Officer], certificates: list[Certification], messages: list[OutboxMessage]
+    ) -> None:
+        for officer in officers:
+            self._tell_officer(officer)
+        for made in certificates:
+            self._tell_certificate(made, [one for one in messages if one.certification_id == made.id])
+        for message in messages:
+            self._tell_message(message)
+
+    def _tell_officer(self, officer: Officer) -> None:
+        assert self._seen is not None  # noqa: S101 - set by look()
+        before = self._seen.officers.get(officer.id, None)
+        now = self._seen.officers[officer.id] = (officer.is_ready, officer.unlinked_at is not None)
+        name = officer.account.display_name
+        if before is None:
+            self.say(
+                f"รหัสผ่านถูกต้อง · ผูกแชตกับบัญชี {name} · ในฐานข้อมูลมีแต่ค่าแฮช Argon2id",
+                f"Password right · chat linked to {name} · only an Argon2id hash is stored",
+                "models/passwords.py",
+            )
+        if now[0] and not (before and before[0]):
+            self.say(
+                f"บันทึกแล้ว · {officer.full_name} ลงนามในนาม{name}ได้",
+                f"Committed · {officer.full_name} can now sign for {name}",
+                "models/account.py",
+            )
+        if now[1] and not (before and before[1]):
+            self.say(
+                f"ออกจากระบบแล้ว · เลิกผูกแชตกับบัญชี {name} แต่ประวัติยังอยู่",
+                f"Logged out · chat unlinked from {name}, its history stays",
+                "models/account.py",
+            )
+
+    def _tell_certificate(self, made: Certification, caused: list[OutboxMessage]) -> None:
+        assert self._seen is not None  # noqa: S101 - set by look()
+        if made.id in self._seen.certificates:
+            return
+        self._seen.certificates.add(made.id)
+        receipts = sum(one.kind == Kind.RECEIPT for one in caused)
+        notices = len(caused) - receipts
+        queued_th = f"เข้าคิวแจ้ง {notices} ฉบับ หลักฐาน {receipts} ฉบับ"
+        queued_en = f"{notices} notice{'s' * (notices != 1)} and {receipts} receipt queued"
+        name = made.organization.full_name
+        if made.level is Level.LAO:
+            self.say(
+                f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} ในธุรกรรมเดียวกัน",
+                f"Committed · register of {name} locked · {queued_en}, in one transaction",
+                "models/triggers.py",
+                "good",
+            )
+        else:
+            self.say(
+                f"บันทึกแล้ว · จังหวัดรับรอง{name} · {queued_th} ในธุรกรรมเดียวกัน",
+                f"Committed · province certified {name} · {queued_en}, in one transaction",
+                "models/certification.py",
+                "good",
+            )
+
+    def _tell_message(self, message: OutboxMessage) -> None:
+        assert self._seen is not None  # noqa: S101 - set by look()
+        before = self._seen.outbox.get(message.id)
+        self._seen.outbox[message.id] = (message.state, message.attempts)
+        if before == (message.state, message.attempts) or message.kind == Kind.RECEIPT:
+            return
+        reason = message.error or ""
+        if message.state is outbox.State.SENT:
+            again = f" ในครั้งที่ {message.attempts}" if message.attempts > 1 else ""
+            at = f" at attempt {message.attempts}" if message.attempts > 1 else ""
+            self.say(f"ส่งแจ้งเตือนถึงแล้ว{again}", f"Notice delivered{at}", "bot/courier.py", "good")
+        elif message.state is outbox.State.DEAD:
+            self.say(f"ส่งแจ้งเตือนไม่ได้: {reason}", f"Notice undeliverable: {reason}", "bot/courier.py", "warn")
+        elif message.attempts and message.state is not outbox.State.SENDING:
+            self.say(
+                f"ส่งแจ้งเตือนยังไม่สำเร็จ ({reason}) · ยังอยู่ในคิว จะส่งใหม่เอง",
+                f"Notice not delivered yet ({reason}) · still queued, sent again by itself",
+                "models/outbox.py",
+                "warn",
+            )
+
+    # --- guidance
+
+    def _steps(
+        self, officers: list[Officer], certificates: list[Certification], messages: list[OutboxMessage]
+    ) -> None:
+        levels = {made.level for made in certificates}
+        sent = {one.kind for one in messages if one.state is outbox.State.SENT}
+        self.steps = [
+            {one.account.role for one in officers if one.is_ready} == set(Role),
+            Level.LAO in levels,
+            Kind.AWAITS_PROVINCE in sent,
+            Level.PROVINCE in levels,
+            Kind.PROVINCE_CERTIFIED in sent,
+        ]
+
+    def _guide(
+        self, officers: list[Officer], certificates: list[Certification], awaiting: dict[int, Awaiting]
+    ) -> None:
+        """A phone's next button stands out as long as there is something to do on it."""
+        ready: dict[int, Account] = {
+            one.user_id: one.account for one in officers if one.is_ready and one.unlinked_at is None
+        }
+        by_lao = {one.organization_code for one in certificates if one.level is Level.LAO}
+        by_province = {one.organization_code for one in certificates if one.level is Level.PROVINCE}
+        waiting = {
+            one.organization.province_code for one in certificates if one.organization_code in by_lao - by_province
+        }
+        for user_id, held in self._phones.all.items():
+            held.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
+            account = ready.get(user_id)
+            if account is None:
+                held.guided = True
+            elif account.role is Role.LAO:
+                held.guided = account.organization_code not in by_lao
+            else:
+                held.guided = account.province_code in waiting

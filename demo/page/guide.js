@@ -1,0 +1,73 @@
+// Guidance: the next thing to tap stands out, the steps of the job, and what just happened behind.
+
+import { language, make, post, t } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const used = new Map(); // phone id → labels tapped there: they need no pulse any more
+
+export function noteUsed(phone, label) {
+  if (!used.has(phone.id)) used.set(phone.id, new Set());
+  used.get(phone.id).add(label);
+  point(phone);
+}
+
+// The one button on a phone that a newcomer should tap now, if there is one.
+function next(phone) {
+  const { started, waiting, guided } = phone.now;
+  if (!started) return phone.startButton;
+  if (waiting) return null;
+  const chip = phone.chips.querySelector("button");
+  if (chip && !phone.chips.hidden) return chip;
+  if (!guided) return null;
+  const keys = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((a) => a.querySelector(".key")).at(-1)?.querySelectorAll(".key") ?? [];
+  const wanted = [...keys].find((key) => /primary|success|danger/.test(key.className)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
+  return wanted && !used.get(phone.id)?.has(wanted.textContent) ? wanted : null;
+}
+
+export function point(phone) {
+  const target = next(phone);
+  for (const node of phone.node.querySelectorAll(".next")) if (node !== target) node.classList.remove("next");
+  target?.classList.add("next");
+}
+
+export function drawBehind({ lines, counters, steps }, { pending }) {
+  const current = steps.findIndex((done) => !done);
+  const items = steps.map((done, i) => {
+    const item = make("li", { className: done ? "done" : i === current ? "now" : "" }, make("span", {}, t(`step${i + 1}`)));
+    if (i === current) item.setAttribute("aria-current", "step");
+    return item;
+  });
+  if (current < 0) items.push(make("li", { className: "all-done" }, make("span", {}, t("allDone"))));
+  $("steps").replaceChildren(...items);
+  const figures = { pending, waiting: counters.waiting, done: counters.done, certificates: counters.certificates, queued: counters.queued, sent: counters.sent };
+  $("counters").replaceChildren(...Object.entries(figures).map(([name, value]) => {
+    const busy = value && ["pending", "waiting", "queued"].includes(name);
+    return make("div", { className: busy ? "busy" : "" }, make("dt", {}, t(name)), make("dd", {}, String(value ?? 0)));
+  }));
+  $("lines").replaceChildren(...lines.slice(0, 12).map(line));
+  $("strip-text").textContent = lines.length ? lines[0][language()] : t("stripEmpty");
+  $("strip").dataset.tone = lines[0]?.tone ?? "plain";
+}
+
+function line({ time, source, tone, ...texts }) {
+  const item = make("li", { className: tone }, make("time", {}, time), make("span", {}, texts[language()]));
+  if (source) item.append(" ", make("a", { href: `/source/${source}`, target: "_blank", rel: "noopener", title: t("source") }, source));
+  return item;
+}
+
+export function drawTrouble({ network, bot, flood }) {
+  const switches = [
+    ["network", network, t("networkOff"), t("networkOn")],
+    ["bot", bot, t("botOff"), t("botOn")],
+    ["flood", !flood, t("flood"), t("flooding") + flood],
+  ];
+  const box = $("switches");
+  const focused = document.activeElement?.dataset?.switch;
+  box.replaceChildren(...switches.map(([name, well, make_, mend]) => {
+    const button = make("button", { type: "button", className: well ? "" : "on", onclick: () => { button.disabled = true; post(`/trouble/${name}`, { on: well }); } }, well ? make_ : mend);
+    button.dataset.switch = name;
+    button.setAttribute("aria-pressed", String(!well));
+    return button;
+  }));
+  if (focused) box.querySelector(`[data-switch=${focused}]`)?.focus();
+}

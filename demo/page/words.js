@@ -1,0 +1,79 @@
+// The page's own words in two languages; what the bot says comes from the bot.
+
+const TH = {
+  tagline: "ลองใช้งานกับข้อมูลตัวอย่าง", people: "โทรศัพท์", preparing: "กำลังเตรียมข้อมูลตัวอย่างและเริ่มบอต…",
+  openOther: "เปิดเครื่องอื่น", find: "ค้นหาชื่อ อปท. หรือจังหวัด", close: "ปิด",
+  behind: "เบื้องหลัง", tryIt: "ลองทำ 5 ขั้น", stripEmpty: "ดูขั้นตอนและเบื้องหลัง",
+  trouble: "ลองทำให้เกิดเหตุขัดข้อง", troubleHint: "ตัดแล้วใช้งานต่อตามปกติ จะไม่มีอะไรหาย",
+  lost: "ขาดการติดต่อกับหน้าสาธิต กำลังต่อใหม่…",
+  lao: "เจ้าหน้าที่ อปท.", province: "เจ้าหน้าที่จังหวัด", outsider: "คนนอก ไม่มีบัญชี", outsiders: "ผู้อื่น",
+  phoneOf: "เครื่องของ", second: "คนที่", bot: "บอต", start: "เริ่ม", message: "ข้อความ", send: "ส่ง", menu: "เมนูคำสั่ง",
+  messages: "ข้อความในแชต", typing: "กำลังตอบ…", held: "ส่งแล้ว รอบอตรับ…", newMessage: "ข้อความใหม่", unread: "ยังไม่อ่าน",
+  ok: "ตกลง", suggestions: "แตะเพื่อกรอก", open: "เปิด", download: "ดาวน์โหลด",
+  emptyTitle: "ระบบรับรองข้อมูลบุคลากรท้องถิ่น", emptyText: "แตะ “เริ่ม” ด้านล่าง",
+  username: "ชื่อผู้ใช้", password: "รหัสผ่าน", full_name: "ชื่อ-สกุล", position: "ตำแหน่ง",
+  soundOn: "เปิดเสียง", soundOff: "ปิดเสียง", theme: "สลับสว่าง/มืด", language: "English",
+  step1: "เข้าสู่ระบบทั้งสองเครื่อง", step2: "เครื่อง อปท.: ตรวจจำนวน แล้วรับรอง", step3: "เครื่องจังหวัดดังเตือน",
+  step4: "เครื่องจังหวัด: ตรวจสอบ แล้วรับรอง", step5: "เครื่อง อปท. ได้รับแจ้งผล", allDone: "ครบแล้ว ลองเครื่องอื่น หรือลองทำให้ขัดข้อง",
+  pending: "รอที่ Telegram", waiting: "กล่องรับ รอทำ", done: "ทำแล้ว", certificates: "ใบรับรอง", queued: "คิวส่ง", sent: "ส่งแล้ว",
+  networkOff: "ตัดเครือข่าย", networkOn: "ต่อเครือข่ายกลับ", botOff: "ฆ่าบอต (SIGKILL)", botOn: "เริ่มบอตใหม่",
+  flood: "ตอบ 429 ×3", flooding: "429 เหลือ ×", source: "ดูโค้ด",
+};
+
+const EN = {
+  tagline: "try it with sample data", people: "Phones", preparing: "Making sample data and starting the bot…",
+  openOther: "Open another phone", find: "Find an organization or a province", close: "Close",
+  behind: "Behind the scenes", tryIt: "Try it in 5 steps", stripEmpty: "Steps and behind the scenes",
+  trouble: "Make trouble", troubleHint: "Cut something and go on: nothing gets lost",
+  lost: "The demonstration does not answer, reconnecting…",
+  lao: "LAO officer", province: "Province officer", outsider: "Outsider, no account", outsiders: "Others",
+  phoneOf: "Phone of", second: "no.", bot: "bot", start: "Start", message: "Message", send: "Send", menu: "Commands",
+  messages: "Messages in the chat", typing: "answering…", held: "sent, the bot has not fetched it…", newMessage: "New message", unread: "unread",
+  ok: "OK", suggestions: "Tap to fill in", open: "Open", download: "Download",
+  emptyTitle: "Personnel data certification", emptyText: "Tap “Start” below",
+  username: "Username", password: "Password", full_name: "Name", position: "Position",
+  soundOn: "Sound on", soundOff: "Sound off", theme: "Light or dark", language: "ไทย",
+  step1: "Log in on both phones", step2: "LAO phone: check the numbers, certify", step3: "The province's phone rings",
+  step4: "Province phone: check, certify", step5: "The LAO phone is told", allDone: "All done. Try other phones, or make trouble",
+  pending: "at Telegram", waiting: "inbox, to do", done: "done", certificates: "certificates", queued: "outbox", sent: "sent",
+  networkOff: "Cut the network", networkOn: "Reconnect", botOff: "Kill the bot (SIGKILL)", botOn: "Start the bot",
+  flood: "Answer 429 ×3", flooding: "429 left ×", source: "See the code",
+};
+
+let words = TH;
+export const language = () => (words === TH ? "th" : "en");
+export const t = (key) => words[key] ?? key;
+
+export function setLanguage(code) {
+  words = code === "en" ? EN : TH;
+  document.documentElement.lang = language();
+  for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
+  for (const node of document.querySelectorAll("[data-t-label]")) node.setAttribute("aria-label", t(node.dataset.tLabel));
+  for (const node of document.querySelectorAll("[data-t-placeholder]")) node.placeholder = t(node.dataset.tPlaceholder);
+}
+
+// An element with properties, data and children; text is always text.
+export function make(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `/page/icons.svg#${name}`);
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(use);
+  return svg;
+}
+
+export async function post(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return answer.json();
+}

@@ -1,0 +1,167 @@
+"""The phones of a demonstration: who holds each, what its screen shows, and what a newcomer could type on it."""
+
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from demo.botapi import Chat, Emulator, Event, Phone
+from demo.botapi.rendering import snapshot_message
+from demo.sample import FAMILY_END, FAMILY_START, GIVEN, Unit
+from models.conversation import Awaiting
+
+# Open from the beginning: an organization of middling size, and its province.
+FIRST = ("5830107", "83")
+MAX_PHONES = 40
+
+POSITIONS = {
+    "lao": ("นักทรัพยากรบุคคลชำนาญการ", "ปลัด", "หัวหน้าสำนักปลัด"),
+    "province": ("ท้องถิ่นจังหวัด", "ผู้อำนวยการกลุ่มงานบริหารงานบุคคล", "นักส่งเสริมการปกครองท้องถิ่นชำนาญการ"),
+}
+# What somebody without an account may try.
+GUESSES = {Awaiting.USERNAME: "somebody", Awaiting.PASSWORD: "123456"}
+
+
+class NoSuchPhone(LookupError):
+    """No phone, message or button of that name is on the page."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A generated person with a phone, kept in the folder: links in the database go by `user_id`."""
+
+    user_id: int
+    given: str
+    family: str
+    unit: str  # code of an organization or a province; "" for an outsider
+    number: int  # 1 is the unit's first officer, 2 its second …
+
+
+@dataclass(eq=False)
+class Held:
+    """A phone on the page. `waiting`: the bot has not answered what it sent last."""
+
+    holder: Holder
+    unit: Unit | None
+    phone: Phone
+    waiting: bool = False
+    guided: bool = True
+    awaiting: Awaiting = Awaiting.NOTHING
+
+    @property
+    def role(self) -> str:
+        """`lao`, `province` or `outsider`."""
+        return self.unit.role if self.unit else "outsider"
+
+    def suggestions(self) -> list[dict[str, Any]]:
+        """What could be typed now, so that nobody has to."""
+        texts: dict[Awaiting, str] = dict(GUESSES)
+        if self.unit is not None:
+            which = (self.holder.number - 1) % len(POSITIONS[self.role])
+            texts = {
+                Awaiting.USERNAME: self.unit.username,
+                Awaiting.PASSWORD: self.unit.password,
+                Awaiting.FULL_NAME: f"{self.holder.given} {self.holder.family}",
+                Awaiting.POSITION: POSITIONS[self.role][which],
+            }
+        text = texts.get(self.awaiting)
+        return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []
+
+    def snapshot(self, emulator: Emulator) -> dict[str, Any]:
+        """All that the page needs to draw it."""
+        unit = self.unit
+        return {
+            "id": self.phone.id,
+            "role": self.role,
+            "name": f"{self.holder.given} {self.holder.family}",
+            "unit": unit.name if unit else "",
+            "place": f"อ.{unit.district}" if unit and unit.district else "",
+            "number": self.holder.number,
+            "started": bool(self.phone.messages),
+            "waiting": self.waiting,
+            "guided": self.guided,
+            "suggestions": self.suggestions(),
+            "commands": _commands(emulator, self.phone.user.language_code),
+            "messages": [snapshot_message(message) for message in self.phone.messages],
+        }
+
+
+class Phones:
+    """All phones of the page, kept in a file beside the database."""
+
+    def __init__(self, emulator: Emulator, units: list[Unit], path: Path) -> None:
+        self.emulator = emulator
+        self.units = {unit.code: unit for unit in units}
+        self._path = path
+        self.all: dict[int, Held] = {}
+        if path.exists():
+            for values in orjson.loads(path.read_bytes()):
+                self._hold(Holder(**values))
+        else:
+            for code in FIRST:
+                self.open(code)
+
+    def open(self, code: str) -> Held:
+        """One more person with a phone, of a unit or (with "") of none. Raises NoSuchPhone for another code."""
+        if (code and code not in self.units) or len(self.all) >= MAX_PHONES:
+            raise NoSuchPhone(code)
+        number = 1 + sum(held.holder.unit == code for held in self.all.values())
+        rng = random.Random(f"{code}/{number}")  # noqa: S311 - the same people in every demonstration
+        family = rng.choice(FAMILY_START) + rng.choice(FAMILY_END)
+        holder = Holder(700_000_000 + len(self.all) + 1, rng.choice(GIVEN), family, code, number)
+        held = self._hold(holder)
+        self._path.write_bytes(orjson.dumps([asdict(each.holder) for each in self.all.values()]))
+        return held
+
+    def _hold(self, holder: Holder) -> Held:
+        phone = self.emulator.phone(holder.given, last_name=holder.family, user_id=holder.user_id)
+        held = self.all[holder.user_id] = Held(holder, self.units.get(holder.unit), phone)
+        return held
+
+    def welcome_back(self, linked: set[int]) -> None:
+        """Who is linked has started the bot, in an earlier demonstration: it may write to them."""
+        for user_id in linked & set(self.all):
+            self.all[user_id].phone.chat.bot_status = "member"
+
+    def find(self, user_id: int) -> Held:
+        """One phone. Raises NoSuchPhone."""
+        try:
+            return self.all[user_id]
+        except KeyError:
+            raise NoSuchPhone(str(user_id)) from None
+
+    async def send(self, user_id: int, text: str) -> None:
+        """Type something on a phone. Raises NoSuchPhone."""
+        held = self.find(user_id)
+        held.waiting = True
+        await held.phone.send(text)
+
+    async def tap(self, user_id: int, message_id: int, data: str) -> None:
+        """Tap a button that is on a phone's screen. Raises NoSuchPhone."""
+        held = self.find(user_id)
+        for message in held.phone.messages:
+            if message.id == message_id:
+                for button in (button for row in message.buttons for button in row):
+                    if button.data == data:
+                        held.waiting = True
+                        await held.phone.press(button)
+                        return
+        raise NoSuchPhone(data)
+
+    def happened(self, chat: Chat, event: Event) -> None:
+        """Note an answer of the bot (an observer of the emulator)."""
+        held = self.all.get(chat.id)
+        if held is not None and event.kind in {"sent", "edited", "answered"}:
+            held.waiting = False
+
+
+def _commands(emulator: Emulator, language: str) -> list[dict[str, str]]:
+    """The commands that a private chat offers: the narrowest list that there is (Bot API, BotCommandScope)."""
+    for scope in ("all_private_chats", "default"):
+        for code in (language, ""):
+            found = emulator.api.commands.get((scope, code))
+            if found:
+                return found
+    return []

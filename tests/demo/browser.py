@@ -1,0 +1,121 @@
+"""Headless Chromium on the page of a demonstration, and the thumb of a newcomer who taps what stands out."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+
+from demo.demonstration import Demonstration
+from demo.main import listening, running
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Without these, Chromium calls home, or needs a sandbox that a container has not.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 360, "height": 740}
+
+
+def find_chromium() -> str | None:
+    """The browser's path, or None."""
+    return next((found for found in map(shutil.which, NAMES) if found), None)
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def demonstrated(folder: Path, port: int = 0) -> AsyncIterator[tuple[Demonstration, str]]:
+    """A demonstration that is ready, by default on a free port, and its address."""
+    with listening(port) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with running(folder, listener) as demonstration:
+            await demonstration.start()
+            yield demonstration, address
+
+
+@asynccontextmanager
+async def opened(browser: Browser, address: str, size: dict[str, int], **options: Any) -> AsyncIterator["Thumb"]:
+    """The page in a window of its own; what it complains of is in `complaints`."""
+    context = await browser.new_context(viewport=size, locale="th-TH", **options)  # type: ignore[arg-type]
+    page = await context.new_page()
+    thumb = Thumb(page)
+    await page.goto(address)
+    await expect(page.locator("body")).to_have_attribute("data-stage", "ready", timeout=30_000)
+    yield thumb
+    await context.close()
+
+
+class Thumb:
+    """A newcomer: taps what stands out, on the phone of one officer or the other."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self._console(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
+        page.on("response", lambda answer: self._answered(answer.url, answer.status))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(f"{kind}: {text}")
+
+    def _failed(self, url: str, failure: str | None) -> None:
+        # The stream ends with the page.
+        if not url.endswith("/events"):
+            self.complaints.append(f"{url}: {failure}")
+
+    def _answered(self, url: str, status: int) -> None:
+        if status >= 400:
+            self.complaints.append(f"{url}: {status}")
+
+    def phone(self, role: str) -> Locator:
+        return self.page.locator(f".phone[data-role={role}]").first
+
+    async def look_at(self, role: str) -> None:
+        """On a narrow screen: choose the phone among the people above."""
+        await self.page.locator(f".person.{role}").first.click()
+        await expect(self.phone(role)).to_be_visible()
+
+    async def next(self, role: str, expected: str) -> None:
+        """Tap what stands out on a phone, and wait until its newest message says something."""
+        await self.phone(role).locator(".next").click()
+        await self.sees(role, expected)
+
+    async def tap(self, role: str, label: str, expected: str) -> None:
+        """Tap a button by its label, and wait until its newest message says something."""
+        exactly = re.compile(rf"^{re.escape(label)}$")
+        await self.phone(role).locator("article").last.locator(".key", has_text=exactly).click()
+        await self.sees(role, expected)
+
+    async def sees(self, role: str, expected: str) -> None:
+        phone = self.phone(role)
+        await expect(phone.locator("article.from-bot:not(.gone)").last).to_contain_text(expected)
+        await expect(phone.locator(".typing")).to_be_hidden()
+
+    async def log_in(self, role: str) -> None:
+        """The whole first login; nothing is typed."""
+        await self.next(role, "เข้าสู่ระบบ")
+        await self.next(role, "ชื่อผู้ใช้")
+        await self.next(role, "รหัสผ่าน")
+        await self.next(role, "ชื่อ-สกุล")
+        await self.next(role, "ตำแหน่ง")
+        await self.next(role, "ปีงบประมาณ")

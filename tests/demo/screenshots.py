@@ -1,0 +1,109 @@
+"""`make screenshots`: rewrites docs/images/ from the demonstration, through the browser."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.demo.browser import Thumb, chromium, demonstrated, find_chromium, opened
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+# High enough for every screen of the bot as a whole.
+TALL = {"width": 360, "height": 900}
+WIDE_AND_LOW = {"width": 1440, "height": 790}
+LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
+
+
+async def shoot(thumb: Thumb, name: str, role: str | None = None) -> None:
+    """The page, or one phone of it, as a picture."""
+    await thumb.page.mouse.move(0, 0)
+    # Longer than every animation, so that none is caught half-way.
+    await thumb.page.evaluate(
+        "() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))"
+    )
+    target = thumb.phone(role).locator(".screen") if role else thumb.page
+    picture = await target.screenshot(path=IMAGES / f"{name}.png")
+    print(f"{name}.png {len(picture) // 1024} KB")
+
+
+async def lao_way(thumb: Thumb) -> None:
+    """An organization's officer, from the start to the certificate."""
+    await thumb.look_at("lao")
+    await shoot(thumb, "start", "lao")
+    await thumb.next("lao", "เข้าสู่ระบบ")
+    await shoot(thumb, "welcome", "lao")
+    await thumb.next("lao", "ชื่อผู้ใช้")
+    await shoot(thumb, "login", "lao")
+    for expected in ("รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", "ปีงบประมาณ"):
+        await thumb.next("lao", expected)
+    await shoot(thumb, "lao-home", "lao")
+    await thumb.next("lao", "อปท. รับรอง")
+    await thumb.next("lao", "สถานะการรับรองข้อมูล")
+    await thumb.next("lao", "ข้อมูล ณ วันที่")
+    await shoot(thumb, "lao-review", "lao")
+    await thumb.next("lao", "จะไม่สามารถแก้ไข")
+    await shoot(thumb, "lao-warning", "lao")
+    await thumb.next("lao", "หลักฐานการรับรอง")
+    await shoot(thumb, "lao-history", "lao")
+
+
+async def province_way(thumb: Thumb) -> None:
+    """The province's officer, from the notice to the result."""
+    await thumb.look_at("province")
+    await shoot(thumb, "province-notice", "province")
+    await thumb.phone("province").locator(".composer [aria-controls]").click()
+    await thumb.phone("province").locator(".menu button", has_text="/menu").click()
+    await thumb.sees("province", "แห่ง")
+    await shoot(thumb, "province-home", "province")
+    await thumb.next("province", "อปท. รับรอง")
+    await thumb.next("province", "สถานภาพรับรองข้อมูล")
+    await shoot(thumb, "province-filter", "province")
+    await thumb.next("province", "พบ")
+    await shoot(thumb, "province-list", "province")
+    await thumb.next("province", "ข้อมูล ณ วันที่")
+    await shoot(thumb, "province-review", "province")
+    await thumb.next("province", "ยกเลิกไม่ได้")
+    await shoot(thumb, "province-warning", "province")
+    await thumb.next("province", "หลักฐานการรับรอง")
+    await shoot(thumb, "province-result", "province")
+    await thumb.look_at("lao")
+    await thumb.sees("lao", "จังหวัดได้รับรอง")
+    await shoot(thumb, "lao-notice", "lao")
+
+
+async def two_phones(thumb: Thumb) -> None:
+    """Both phones at the moment when the province's rings."""
+    await thumb.log_in("lao")
+    await thumb.log_in("province")
+    for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", "หลักฐานการรับรอง"):
+        await thumb.next("lao", expected)
+    await thumb.sees("province", "รอท่านตรวจสอบ")
+    await thumb.page.locator("#steps .done").nth(2).wait_for()
+    await shoot(thumb, "two-phones")
+
+
+async def main() -> None:
+    """Two demonstrations: one for the picture of both phones, one for the way of each."""
+    if find_chromium() is None:
+        sys.exit("make screenshots needs Chromium; on Debian: apt install chromium fonts-noto-color-emoji")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    async with chromium() as browser:
+        with tempfile.TemporaryDirectory() as folder:
+            async with (
+                demonstrated(Path(folder)) as (_, address),
+                opened(browser, address, WIDE_AND_LOW, **LOOK) as thumb,
+            ):
+                await two_phones(thumb)
+        with tempfile.TemporaryDirectory() as folder:
+            async with (
+                demonstrated(Path(folder)) as (_, address),
+                opened(browser, address, TALL, device_scale_factor=2, **LOOK) as thumb,
+            ):
+                await thumb.look_at("province")
+                await thumb.log_in("province")
+                await lao_way(thumb)
+                await province_way(thumb)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

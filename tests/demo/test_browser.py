@@ -1,0 +1,210 @@
+"""The whole job in a real browser, as a newcomer does it, on a wide and on a narrow screen."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from demo.demonstration import Demonstration
+from tests.demo.browser import NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
+
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
+
+# Wider than its box: the page itself, a phone, or a label that is cut off.
+CUT_OFF = """() => [document.scrollingElement,
+    ...document.querySelectorAll('.screen, .messages, .key, .chip, .panel')]
+    .filter((node) => node.clientWidth && node.scrollWidth > node.clientWidth)
+    .map((node) => node.className + ': ' + node.textContent.slice(0, 60))"""
+
+
+async def look(page: Page) -> None:
+    """Nothing is cut off, and everybody can read it, by day and by night."""
+    assert await page.evaluate(CUT_OFF) == []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found: dict[str, Any] = (await Axe().run(page)).response
+        problems = [
+            f"{scheme}: {one['id']}: {node['failureSummary']} {node['html']}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"} or one["id"] == "color-contrast"
+            for node in one["nodes"]
+        ]
+        assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+async def demonstration(sample_folder: Path) -> AsyncIterator[tuple[Demonstration, str]]:
+    async with demonstrated(sample_folder) as running:
+        yield running
+        assert running[0].session.emulator.violations == []
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest.fixture(params=[NARROW], ids=["narrow"])
+async def thumb(
+    browser: Browser, demonstration: tuple[Demonstration, str], request: pytest.FixtureRequest
+) -> AsyncIterator[Thumb]:
+    async with opened(browser, demonstration[1], request.param, reduced_motion="reduce") as thumb:
+        yield thumb
+        assert thumb.complaints == []
+
+
+@pytest.mark.parametrize("thumb", [WIDE, NARROW], ids=["wide", "narrow"], indirect=True)
+async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
+    page = thumb.page
+    narrow = page.viewport_size is not None and page.viewport_size["width"] < 700
+    if narrow:
+        await thumb.look_at("lao")
+    await look(page)
+    await thumb.log_in("lao")
+    await look(page)
+    if narrow:
+        await thumb.look_at("province")
+    await thumb.log_in("province")
+    await expect(thumb.phone("province").locator(".next")).to_have_count(0)
+
+    if narrow:
+        await thumb.look_at("lao")
+    await thumb.next("lao", "อปท. รับรอง")
+    await thumb.next("lao", "สถานะการรับรองข้อมูล")
+    await thumb.next("lao", "ข้อมูล ณ วันที่")
+    await look(page)
+    await thumb.next("lao", "จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
+    await look(page)
+    await thumb.next("lao", "หลักฐานการรับรอง")
+    await expect(thumb.phone("lao")).to_contain_text("ประวัติการรับรองข้อมูล")
+
+    ringing = page.locator(".phone.ringing[data-role=province]")
+    await expect(ringing).to_have_count(1)
+    badge = page.locator(".person.province .badge" if narrow else ".phone[data-role=province] .badge")
+    await expect(badge).to_have_text("1 ยังไม่อ่าน" if narrow else "1")
+    await expect(page.locator("#announcer")).to_contain_text("เครื่องของ")
+    await look(page)
+    if narrow:
+        await thumb.look_at("province")
+    await thumb.next("province", "ข้อมูล ณ วันที่")
+    await expect(badge).to_have_count(0) if narrow else await expect(badge).to_be_hidden()
+    await look(page)
+    await thumb.next("province", "ยกเลิกไม่ได้")
+    await thumb.next("province", "หลักฐานการรับรอง")
+    await expect(thumb.phone("province")).to_contain_text("สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+
+    if narrow:
+        await thumb.look_at("lao")
+        await page.locator("#strip").click()
+    await thumb.sees("lao", "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
+    await expect(page.locator("#steps .done")).to_have_count(5)
+    await expect(page.locator("#lines")).to_contain_text("ล็อกทะเบียน")
+    await look(page)
+
+
+async def test_phones_are_opened_and_speak_english(thumb: Thumb) -> None:
+    page = thumb.page
+    await page.locator("#language").click()
+    await page.locator("#open-dialog").click()
+    await look(page)
+    await page.locator("#find").fill("กะรน")
+    await page.locator("#units button", has_text="เทศบาลตำบลกะรน").click()
+    await expect(page.locator(".phone.active")).to_contain_text("เทศบาลตำบลกะรน")
+    await page.locator("#open-dialog").click()
+    await page.locator("#find").fill("")
+    await page.locator("#units button", has_text="Outsider").click()
+    await expect(page.locator(".phone.active")).to_have_attribute("data-role", "outsider")
+    for expected in ("เข้าสู่ระบบ", "ชื่อผู้ใช้", "รหัสผ่าน", "ไม่ถูกต้อง"):
+        await thumb.next("outsider", expected)
+    await look(page)
+
+
+@pytest.mark.parametrize("thumb", [WIDE], ids=["wide"], indirect=True)
+async def test_by_keyboard_alone(thumb: Thumb) -> None:
+    page = thumb.page
+    phone = page.locator(".phone.active")
+    await phone.locator(".start").focus()
+    await page.keyboard.press("Enter")
+    key = phone.locator(".key", has_text="เข้าสู่ระบบ")
+    await key.focus()
+    await page.keyboard.press("Enter")
+    # The keyboard under the message was replaced; the next Tab is on the new one.
+    await expect(phone.locator(".text", has_text="ชื่อผู้ใช้").last).to_be_visible()
+    await expect(phone.locator("article:focus")).to_have_count(1)
+    await page.keyboard.press("Tab")
+    await expect(phone.locator(".key:focus")).to_have_text("ยกเลิก")
+    await phone.locator("[aria-controls]").focus()
+    await page.keyboard.press("Enter")
+    await expect(phone.locator(".menu button:focus")).to_contain_text("/menu")
+    await page.keyboard.press("Escape")
+    await expect(phone.locator(".menu")).to_be_hidden()
+    await phone.locator("input").focus()
+    await page.keyboard.type("ใครก็ไม่รู้")
+    await page.keyboard.press("Enter")
+    await expect(phone.locator("article.from-bot").last).to_contain_text("รหัสผ่าน")
+
+
+async def test_pictures_files_and_alerts(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> None:
+    page, demo = thumb.page, demonstration[0]
+    emulator = demo.session.emulator
+    await thumb.look_at("lao")
+    await thumb.next("lao", "เข้าสู่ระบบ")
+    held = next(held for held in demo.phones.all.values() if held.role == "lao")
+    icon = Path(__file__).parent / "dot.png"
+    picture = emulator.world.store_file("photo", "a.png", "image/png", icon.read_bytes())
+    sheet = emulator.world.store_file("document", "รายชื่อ.xlsx", "application/vnd.ms-excel", b"x")
+    emulator.call("sendPhoto", chat_id=held.phone.id, photo=picture.id, caption="ใบรับรอง")
+    await page.locator(".picture").click()
+    await expect(page.locator("#viewer img")).to_be_visible()
+    await look(page)
+    await page.locator("#viewer .close").click()
+    emulator.call("sendDocument", chat_id=held.phone.id, document=sheet.id)
+    await page.locator(".file").click()
+    await expect(page.locator("#viewer a")).to_have_attribute("download", "รายชื่อ.xlsx")
+    await page.keyboard.press("Escape")
+    demo.feed.flash("toast", {"phone": held.phone.id, "text": "หมดเวลา", "alert": True})
+    await page.get_by_role("button", name="ตกลง").click()
+    await expect(page.locator(".toast")).to_have_count(0)
+
+
+async def test_trouble_loses_nothing(thumb: Thumb) -> None:
+    page = thumb.page
+    strip, network, bot = (
+        page.locator(which) for which in ("#strip", "[data-switch=network]", "[data-switch=bot]")
+    )
+    await thumb.look_at("lao")
+    await strip.click()
+    await network.click()
+    await expect(network).to_have_attribute("aria-pressed", "true")
+    await bot.click()
+    await expect(bot).to_have_attribute("aria-pressed", "true")
+    await look(page)
+    await strip.click()
+    await thumb.phone("lao").locator(".start").click()
+    await expect(thumb.phone("lao").locator(".typing")).to_contain_text("รอบอตรับ")
+    await strip.click()
+    await network.click()
+    await bot.click()
+    await expect(bot).to_have_attribute("aria-pressed", "false")
+    await thumb.sees("lao", "เข้าสู่ระบบ")
+
+
+async def test_the_page_goes_on_with_a_demonstration_that_is_started_again(
+    browser: Browser, sample_folder: Path
+) -> None:
+    async with demonstrated(sample_folder) as (_, address):
+        context = opened(browser, address, NARROW, reduced_motion="reduce")
+        thumb = await context.__aenter__()
+        await thumb.look_at("lao")
+        await thumb.log_in("lao")
+    await expect(thumb.page.locator("#lost")).to_be_visible()
+    async with demonstrated(sample_folder, int(address.rpartition(":")[2])):
+        await expect(thumb.page.locator("#lost")).to_be_hidden()
+        await thumb.look_at("lao")
+        # The chat is empty again, the link is not forgotten.
+        await thumb.next("lao", "ปีงบประมาณ")
+        await context.__aexit__(None, None, None)

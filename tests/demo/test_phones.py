@@ -1,0 +1,180 @@
+"""The phones, what the page is told of them, and what its server refuses."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+
+from demo.behind import ROOT, SOURCES
+from demo.botapi import Emulator
+from demo.demonstration import Demonstration
+from demo.feed import Feed
+from demo.main import listening, running
+from demo.phones import MAX_PHONES, NoSuchPhone, Phones
+from demo.sample import read_units
+from demo.session import PROVINCES
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[tuple[Demonstration, aiohttp.ClientSession]]:
+    """The page's server over a demonstration whose bot was not started, and a browser without a screen."""
+    with listening(0) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with running(tmp_path, listener) as demonstration, aiohttp.ClientSession(address) as browser:
+            yield demonstration, browser
+
+
+def phones(emulator: Emulator, folder: Path) -> Phones:
+    return Phones(emulator, read_units(PROVINCES), folder / "phones.json")
+
+
+async def test_an_officer_of_each_level_is_there_from_the_beginning(tmp_path: Path) -> None:
+    made = phones(Emulator(), tmp_path)
+    assert [held.role for held in made.all.values()] == ["lao", "province"]
+    again = phones(Emulator(), tmp_path)
+    assert [held.holder for held in again.all.values()] == [held.holder for held in made.all.values()]
+
+
+async def test_others_are_opened(tmp_path: Path) -> None:
+    made = phones(Emulator(), tmp_path)
+    second = made.open("5830107")
+    outsider = made.open("")
+    assert (second.holder.number, second.role) == (2, "lao")
+    assert outsider.role == "outsider"
+    assert len({held.holder.given + held.holder.family for held in made.all.values()}) == 4
+    with pytest.raises(NoSuchPhone):
+        made.open("0000000")
+    while len(made.all) < MAX_PHONES:
+        made.open("")
+    with pytest.raises(NoSuchPhone):
+        made.open("")
+
+
+async def test_only_what_is_on_the_screen_can_be_tapped(tmp_path: Path) -> None:
+    emulator = Emulator()
+    made = phones(emulator, tmp_path)
+    held = next(iter(made.all.values()))
+    await made.send(held.phone.id, "/start")
+    keyboard = orjson.dumps({"inline_keyboard": [[{"text": "x", "callback_data": "x"}]]}).decode()
+    sent = emulator.call("sendMessage", chat_id=held.phone.id, text="?", reply_markup=keyboard)
+    await made.tap(held.phone.id, sent["message_id"], "x")
+    assert held.waiting
+    for message, data in ((sent["message_id"], "forged"), (1, "x")):
+        with pytest.raises(NoSuchPhone):
+            await made.tap(held.phone.id, message, data)
+    with pytest.raises(NoSuchPhone):
+        await made.send(1, "x")
+
+
+async def test_the_feed_tells_the_newest_of_each_topic() -> None:
+    feed = Feed()
+    feed.put("a", 1)
+    stream = feed.watch(60)
+    assert await anext(stream) == b"event: a\ndata: 1\n\n"
+    feed.put("a", 2)
+    feed.put("a", 3)
+    feed.put("b 7", "x")
+    feed.flash("toast", "!")
+    assert await anext(stream) == b'event: a\ndata: 3\n\nevent: b\ndata: "x"\n\nevent: toast\ndata: "!"\n\n'
+    late = feed.watch(0.01)
+    assert await anext(late) == b'event: a\ndata: 3\n\nevent: b\ndata: "x"\n\n'
+    assert await anext(late) == b": still here\n\n"
+    feed.close()
+    assert [part async for part in stream] == []
+    await late.aclose()
+
+
+Page = tuple[Demonstration, aiohttp.ClientSession]
+
+
+async def test_the_page_needs_no_other_host(page: Page) -> None:
+    _, browser = page
+    async with browser.get("/") as answer:
+        assert answer.status == 200
+        policy = answer.headers["Content-Security-Policy"]
+        html = await answer.text()
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert "<style" not in html
+    assert "onclick" not in html
+    for file in sorted((ROOT / "demo" / "page").iterdir()):
+        text = file.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+        assert "http://" not in text, file
+        assert "https://" not in text, file
+        assert "innerHTML" not in text, file
+        async with browser.get(f"/page/{file.name}") as answer:
+            assert answer.status == 200
+    async with browser.get("/fonts/Sarabun-Regular.ttf") as answer:
+        assert answer.content_type == "font/ttf"
+
+
+async def test_the_stream_begins_with_everything(page: Page) -> None:
+    demonstration, browser = page
+    async with browser.get("/events") as answer:
+        assert answer.content_type == "text/event-stream"
+        found = b""
+        while b"units" not in found:
+            found += await answer.content.readany()
+        assert b'event: stage\ndata: "preparing"' in found
+        demonstration.feed.put("stage", "ready")
+        assert b'event: stage\ndata: "ready"' in await answer.content.readany()
+
+
+@pytest.mark.parametrize("path", SOURCES)
+async def test_the_files_that_lines_point_to_can_be_read(page: Page, path: str) -> None:
+    async with page[1].get(f"/source/{path}") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        assert await answer.text() == (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "../etc/passwd", "models/../pyproject.toml", "%2e%2e/x"])
+async def test_no_other_file_can_be_read(page: Page, path: str) -> None:
+    async with page[1].get(f"/source/{path}") as answer:
+        assert answer.status == 404
+
+
+async def test_another_site_cannot_press_the_buttons(page: Page) -> None:
+    demonstration, browser = page
+    send = f"/phones/{next(iter(demonstration.phones.all))}/send"
+    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+        async with browser.post(send, json={"text": "x"}, headers=headers) as answer:
+            assert answer.status == 403
+    async with browser.post(send, data={"text": "x"}) as answer:
+        assert answer.status == 415
+    async with browser.post(send, json={"text": "x"}) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/phones/1/send", {"text": "x"}, 404),
+        ("/phones/700000001/send", {"text": " "}, 400),
+        ("/phones/700000001/send", {}, 400),
+        ("/phones/700000001/tap", {"message": 1, "data": "x"}, 404),
+        ("/phones", {"unit": "nowhere"}, 404),
+        ("/trouble/network", {"on": "yes"}, 400),
+        ("/trouble/weather", {"on": True}, 400),
+    ],
+)
+async def test_nonsense_is_refused(page: Page, path: str, body: object, status: int) -> None:
+    async with page[1].post(path, json=body) as answer:
+        assert answer.status == status
+
+
+async def test_files_are_opened_in_place_only_when_they_are_harmless(page: Page) -> None:
+    demonstration, browser = page
+    world = demonstration.session.emulator.world
+    picture = world.store_file("photo", "ก.png", "image/png", b"png")
+    html = world.store_file("document", "x.html", "text/html", b"<script>")
+    async with browser.get(f"/files/{picture.id}") as answer:
+        assert (answer.content_type, await answer.read()) == ("image/png", b"png")
+        assert answer.headers["Content-Disposition"].startswith("inline")
+    async with browser.get(f"/files/{html.id}") as answer:
+        assert answer.content_type == "application/octet-stream"
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+    async with browser.get("/files/none") as answer:
+        assert answer.status == 404

@@ -1,0 +1,247 @@
+"""Starting, going on, trouble, and the end of a demonstration, without a browser."""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from demo.demonstration import Demonstration
+from demo.main import data_folder, listening
+from demo.phones import Held
+from demo.session import DemoRefused, Session
+from models import outbox
+from models.account import Officer
+from models.certification import Certification
+from models.conversation import Awaiting
+from models.inbox import InboxUpdate
+from tests.demo.browser import demonstrated
+
+PATIENCE = 20.0
+
+
+def held(demonstration: Demonstration, role: str) -> Held:
+    return next(one for one in demonstration.phones.all.values() if one.role == role)
+
+
+async def become(demonstration: Demonstration, predicate: Any) -> None:
+    """Wait for what the page is told."""
+    async with asyncio.timeout(PATIENCE):
+        async for _ in demonstration.feed.watch(0.1):
+            if predicate():
+                return
+
+
+async def say(demonstration: Demonstration, one: Held, text: str, expected: str) -> None:
+    seen = {message.id for message in one.phone.messages}
+    await demonstration.phones.send(one.phone.id, text)
+    await one.phone.until(lambda phone: phone.last.id not in seen and expected in phone.last.text, PATIENCE)
+    await become(demonstration, lambda: not one.waiting)
+
+
+async def tap(demonstration: Demonstration, one: Held, label: str, expected: str) -> None:
+    button = one.phone.button(label)
+    await demonstration.phones.tap(one.phone.id, button.message.id, button.data or "")
+    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), PATIENCE)
+
+
+async def log_in(demonstration: Demonstration, one: Held) -> None:
+    await say(demonstration, one, "/start", "เข้าสู่ระบบ")
+    await tap(demonstration, one, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
+    for awaited, expected in (
+        (Awaiting.USERNAME, "รหัสผ่าน"),
+        (Awaiting.PASSWORD, "ชื่อ-สกุล"),
+        (Awaiting.FULL_NAME, "ตำแหน่ง"),
+        (Awaiting.POSITION, "ปีงบประมาณ"),
+    ):
+        await become(demonstration, lambda awaited=awaited: one.awaiting is awaited and one.suggestions())
+        await say(demonstration, one, one.suggestions()[0]["text"], expected)
+
+
+async def to_the_warning(demonstration: Demonstration, one: Held) -> None:
+    await tap(demonstration, one, "ระบบรับรองข้อมูล", "อปท. รับรอง")
+    await tap(demonstration, one, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
+    await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+    await tap(demonstration, one, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+
+
+# --- refusals
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(DemoRefused, match=f"port {port} is taken; choose another: laocert demo --port"):
+            listening(port).__enter__()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    with pytest.raises(DemoRefused, match="cannot be written"):
+        data_folder(in_the_way / "below").__enter__()
+
+
+def test_a_read_only_folder_is_named() -> None:
+    # The kernel's own, read-only for root too.
+    with pytest.raises(DemoRefused, match="cannot be written"):
+        data_folder(Path("/proc/self")).__enter__()
+
+
+def test_a_folder_holds_one_demonstration_at_a_time(tmp_path: Path) -> None:
+    with data_folder(tmp_path), pytest.raises(DemoRefused, match="in use by another"):
+        data_folder(tmp_path).__enter__()
+
+
+def test_the_temporary_folder_is_gone_afterwards() -> None:
+    with data_folder(None) as folder:
+        (folder / "demo.db").touch()
+    assert not folder.exists()
+
+
+async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(DemoRefused, match=r"demo\.db cannot be used: file is not a database"):
+        async with demonstrated(tmp_path):
+            pass
+
+
+async def test_a_bot_that_does_not_start_is_told_with_its_last_words(
+    sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "_secret_key", lambda _self: "short")
+    with pytest.raises(DemoRefused, match="the bot ended at its start: LAOCERT_SECRET_KEY"):
+        async with demonstrated(sample_folder):
+            pass
+
+
+# --- as a process
+
+
+async def _start(*options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "demo", "--no-open", *options, stdout=-1, stderr=-1
+    )
+
+
+def _bots(folder: Path) -> list[int]:
+    """The processes whose working directory is the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc to look for processes in")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_no_bot_is_left_behind(sample_folder: Path, number: signal.Signals) -> None:
+    with listening(0) as free:
+        port = free.getsockname()[1]
+    demo = await _start("--port", str(port), "--keep", str(sample_folder))
+    assert demo.stdout is not None
+    assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
+    log = sample_folder / "bot.log"
+    before = log.read_text().count("is running")
+    ends = time.monotonic() + PATIENCE
+    while log.read_text().count("is running") == before:
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.05)
+    assert len(_bots(sample_folder)) == 1
+    demo.send_signal(number)
+    out, err = await demo.communicate()
+    assert demo.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert (out, err) == (b"", b"")
+    while _bots(sample_folder):
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.05)
+
+
+async def test_the_command_says_in_one_line_why_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        demo = await _start("--port", str(taken.getsockname()[1]))
+        out, err = await demo.communicate()
+    assert (demo.returncode, out, err.count(b"\n")) == (1, b"", 1)
+    assert b"is taken" in err
+
+
+# --- going on, and trouble
+
+
+async def test_a_kept_demonstration_is_gone_on_with(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        lao = held(demonstration, "lao")
+        await log_in(demonstration, lao)
+        other = demonstration.open_phone("5830104")
+        before = [one.holder for one in demonstration.phones.all.values()]
+        assert other.holder in before
+    async with demonstrated(sample_folder) as (demonstration, _):
+        assert [one.holder for one in demonstration.phones.all.values()] == before
+        lao = held(demonstration, "lao")
+        assert lao.phone.messages == []
+        assert lao.phone.chat.bot_status == "member"
+        await say(demonstration, lao, "/start", "ยังไม่รับรอง")
+        async with demonstration.session.database.read() as session:
+            assert await session.scalar(select(func.count()).select_from(Officer)) == 1
+
+
+async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        lao, province = held(demonstration, "lao"), held(demonstration, "province")
+        await log_in(demonstration, lao)
+        await log_in(demonstration, province)
+        await to_the_warning(demonstration, lao)
+        confirm = lao.phone.button("ยืนยันการรับรอง")
+        await demonstration.switch("bot", True)
+        assert demonstration.trouble.value()["bot"] is False
+        await demonstration.phones.tap(lao.phone.id, confirm.message.id, confirm.data or "")
+        await become(demonstration, lambda: demonstration.feed.value("trouble")["pending"] == 1)
+        await demonstration.switch("network", True)
+        await demonstration.switch("bot", False)
+        await demonstration.switch("network", False)
+        await province.phone.until(lambda phone: "รอท่านตรวจสอบ" in phone.last.text, PATIENCE)
+        await become(demonstration, lambda: demonstration.behind.counters["queued"] == 0)
+        assert demonstration.behind.steps == [True, True, True, False, False]
+        async with demonstration.session.database.read() as session:
+            assert await session.scalar(select(func.count()).select_from(Certification)) == 1
+            assert await session.scalar(select(func.count()).where(InboxUpdate.finished_at.is_(None))) == 0
+
+
+async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        lao, province = held(demonstration, "lao"), held(demonstration, "province")
+        await log_in(demonstration, lao)
+        await log_in(demonstration, province)
+        await to_the_warning(demonstration, lao)
+        await demonstration.switch("flood", True)
+        assert demonstration.trouble.value()["flood"] == 3
+        await tap(demonstration, lao, "ยืนยันการรับรอง", "ประวัติการรับรองข้อมูล")
+        await become(
+            demonstration,
+            lambda: any(
+                line["tone"] == "warn" and "429" not in line["th"]
+                for line in demonstration.feed.value("behind")["lines"]
+            ),
+        )
+        await province.phone.until(lambda phone: "รอท่านตรวจสอบ" in phone.last.text, PATIENCE)
+        assert sum("รอท่านตรวจสอบ" in message.text for message in province.phone.messages) == 1
+        async with demonstration.session.database.read() as session:
+            states = list(await session.scalars(select(outbox.OutboxMessage.state)))
+        assert outbox.State.DEAD not in states
+
+
+async def test_a_bot_that_dies_by_itself_is_noticed(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        await demonstration.session.kill_bot()
+        await become(demonstration, lambda: demonstration.feed.value("trouble")["bot"] is False)
+        assert "by itself" in demonstration.feed.value("behind")["lines"][0]["en"]
+        await demonstration.switch("bot", False)
+        await say(demonstration, held(demonstration, "lao"), "/start", "เข้าสู่ระบบ")
