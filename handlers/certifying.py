@@ -22,7 +22,7 @@ CERTIFICATES_PER_PAGE = 4
 
 
 def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
-    """The numbers of a register, what is not filled in, where they come from, and who certified them."""
+    """The numbers of a register, what is not filled in, where they come from, and who certified them last."""
     roster = shown.roster
     parts: list[Markup | str | None] = [
         title,
@@ -36,9 +36,9 @@ def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
         round_line(_, shown.round),
         _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
     ]
-    for made in (shown.lao, shown.province):
-        if made is not None:
-            parts += ["", certificate_line(_, made)]
+    newest = shown.province or shown.lao
+    if newest is not None:
+        parts.append(signature(_, newest))
     return lines(*parts)
 
 
@@ -136,10 +136,9 @@ def history_text(
 
 
 def numbers_line(_: Texts, made: Certification) -> Markup:
-    """The certified numbers in one line."""
+    """The certified numbers in two short lines, which break nowhere on a narrow screen."""
     return _(
-        "<b>Total\u00a0{total:,}</b>: officials\u00a0{officials:,} · permanent\u00a0{permanent:,}"
-        " · contract\u00a0{contract:,}",
+        "<b>Total {total:,}</b> · officials {officials:,}\npermanent {permanent:,} · contract {contract:,}",
         officials=made.officials,
         permanent=made.permanent_employees,
         contract=made.contract_employees,

@@ -48,7 +48,7 @@ async def test_the_history_says_who_certified_what_and_when(
     made = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
     clock.move(days=60, hours=1)
     final = await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
-    numbers = "รวม\u00a020: ข้าราชการ\u00a012 · ลูกจ้างประจำ\u00a03 · พนักงานจ้าง\u00a05"
+    numbers = "รวม 20 · ข้าราชการ 12\nลูกจ้างประจำ 3 · พนักงานจ้าง 5"
     expected = (
         "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
