@@ -76,6 +76,7 @@ class Behind:
 
     async def look(self) -> None:
         """Read what is committed by now; what is new gets its lines, and each phone learns what it is asked."""
+        answers = {user_id: held.answers for user_id, held in self._phones.all.items()}
         async with self._database.read() as session:
             officers = list(await session.scalars(select(Officer).options(joinedload(Officer.account))))
             certificates = list(
@@ -84,6 +85,10 @@ class Behind:
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
             await self._count(session, certificates, messages)
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
+        for user_id, held in self._phones.all.items():
+            # After an answer that came meanwhile, the next look tells.
+            if held.answers == answers.get(user_id):
+                held.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
         if self._seen is None:
             # A kept folder: what an earlier demonstration did is no news.
             self._seen = _Seen()
@@ -93,7 +98,7 @@ class Behind:
         else:
             self._tell(officers, certificates, messages)
         self._steps(officers, certificates, messages)
-        self._guide(officers, certificates, awaiting)
+        self._guide(officers, certificates)
 
     async def _count(
         self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]
@@ -212,9 +217,7 @@ class Behind:
             Kind.PROVINCE_CERTIFIED in sent,
         ]
 
-    def _guide(
-        self, officers: list[Officer], certificates: list[Certification], awaiting: dict[int, Awaiting]
-    ) -> None:
+    def _guide(self, officers: list[Officer], certificates: list[Certification]) -> None:
         """A phone's next button stands out as long as there is something to do on it."""
         ready: dict[int, Account] = {
             one.user_id: one.account for one in officers if one.is_ready and one.unlinked_at is None
@@ -225,7 +228,6 @@ class Behind:
             one.organization.province_code for one in certificates if one.organization_code in by_lao - by_province
         }
         for user_id, held in self._phones.all.items():
-            held.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
             account = ready.get(user_id)
             if account is None:
                 held.guided = True

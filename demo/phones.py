@@ -49,6 +49,8 @@ class Held:
     waiting: bool = False
     guided: bool = True
     awaiting: Awaiting = Awaiting.NOTHING
+    # Counts the bot's answers: what was read from the database before one is not what the chat waits for now.
+    answers: int = 0
 
     @property
     def role(self) -> str:
@@ -155,6 +157,8 @@ class Phones:
         held = self.all.get(chat.id)
         if held is not None and event.kind in {"sent", "edited", "answered"}:
             held.waiting = False
+            held.answers += 1
+            held.awaiting = Awaiting.NOTHING
 
 
 def _commands(emulator: Emulator, language: str) -> list[dict[str, str]]:

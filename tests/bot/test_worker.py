@@ -148,7 +148,7 @@ async def test_a_crash_between_commit_and_edit_doubles_nothing(
         # The receipt was in the transaction: it tells the officer all the same.
         await officer.sees("หลักฐานการรับรองของท่าน")
         await officer.phone.tap("ยืนยันการรับรอง", card)
-        await officer.sees("รายการนี้รับรองไปแล้ว")
+        await officer.sees("ท่านได้รับรองรายการนี้แล้ว")
     async with country.read() as session:
         assert len(list(await session.scalars(select(Certification)))) == 1
     assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.RECEIPT]
