@@ -11,11 +11,16 @@ INTERRUPTED = 130
 COMMANDS = {
     "demo": Lazy("bot.commands.demo:demo", "Start everything with sample data, no token and no internet."),
     "run": Lazy("bot.commands.run:run", "Run the bot."),
-    "db": Lazy("bot.commands.db:db", "The database: upgrade, check."),
+    "db": Lazy("bot.commands.db:db", "The database: upgrade, check, backup, restore."),
     "import": Lazy("bot.commands.imports:import_", "Import organizations, accounts or personnel."),
     "round": Lazy("bot.commands.round:round_", "The yearly round: open, close, list."),
     "account": Lazy("bot.commands.account:account", "Accounts and the chats linked to them."),
     "status": Lazy("bot.commands.status:status", "How far the organizations are, by province."),
+    "reopen": Lazy("bot.commands.reopen:reopen", "End the certified revision of an organization."),
+    "petitions": Lazy("bot.commands.reopen:petitions", "Petitions that wait for a decision."),
+    "petition": Lazy("bot.commands.reopen:petition", "Decide a petition."),
+    "audit": Lazy("bot.commands.audit:audit", "The record: take heads, verify."),
+    "outbox": Lazy("bot.commands.outbox:outbox", "Messages that a restore has held."),
     "export": Lazy("bot.commands.export:export", "Write what was certified to a file."),
 }
 

@@ -18,10 +18,7 @@ from bot import api
 from bot.transport import NotSent
 from handlers.notices import notice
 from handlers.screen import Screen
-from handlers.texts import texts
 from models import outbox
-from models.certification import load_certification
-from models.conversation import chat_language
 from models.database import Database, Session
 from models.outbox import OutboxMessage, State
 
@@ -174,8 +171,7 @@ class Courier:
 
     async def _render(self, row: OutboxMessage) -> Screen:
         async with self._database.read() as session:
-            made = await load_certification(session, row.certification_id)
-            return notice(texts(await chat_language(session, row.chat_id)), row.kind, made)
+            return await notice(session, row.kind, row.chat_id, row.subject_id)
 
     def _flood(self, chat_id: int, wait: float) -> None:
         now = asyncio.get_running_loop().time()

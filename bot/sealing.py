@@ -4,31 +4,32 @@ import secrets
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from models.keys import Keyring
 
 _NONCE = 12  # bytes, NIST SP 800-38D
 
 
 class Unreadable(Exception):
-    """Sealed under another secret key, or damaged."""
+    """Sealed under a secret key that is not here, or damaged."""
 
 
 class Seal:
-    """AES-256-GCM under a key of its own, derived from the secret key (RFC 5869)."""
+    """AES-256-GCM under keys of its own, derived from the secret keys: the current one seals, all of them open."""
 
-    def __init__(self, secret_key: str) -> None:
-        key = HKDF(SHA256(), 32, salt=None, info=b"laocert inbox").derive(secret_key.encode())
-        self._cipher = AESGCM(key)
+    def __init__(self, keys: Keyring) -> None:
+        self._ciphers = [AESGCM(key) for key in keys.all_keys("inbox")]
 
     def close(self, body: bytes) -> bytes:
         """Seal a body."""
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, body, None)
+        return nonce + self._ciphers[0].encrypt(nonce, body, None)
 
     def open(self, sealed: bytes) -> bytes:
         """The body that was sealed. Raises Unreadable."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
-        except (InvalidTag, ValueError) as error:
-            raise Unreadable from error
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+            except (InvalidTag, ValueError):
+                continue
+        raise Unreadable

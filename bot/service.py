@@ -19,12 +19,16 @@ from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.worker import Worker
 from handlers.commands import menu
 from models import schema
+from models.audit import last_head, take_head
 from models.database import Database
+from models.round import BANGKOK
 
 log = logging.getLogger(__name__)
 
 # Seconds that updates in hand and sends under way are given after SIGTERM.
 GRACE = 8.0
+# Seconds between looks whether today's head of the record has been taken.
+HEADS_EVERY = 600.0
 # Seconds between tries to reach the Bot API at the start.
 HELLO_PAUSE = 2.0
 
@@ -39,19 +43,19 @@ async def run(settings: Settings) -> None:
 
     Raises SettingsRefused, models.schema.SchemaOutdated.
     """
-    token, secret_key = require_bot(settings)
+    token, keys = require_bot(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), keys)
     try:
         await schema.require_head(database)
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
         bot = api.make_bot(token, settings.api_url, polls)
         try:
             if await _open(bot, stop):
-                await serve(bot, polls, database, Seal(secret_key), stop)
+                await serve(bot, polls, database, Seal(keys), stop, operator_chat=settings.operator_chat)
         finally:
             await bot.shutdown()
     finally:
@@ -89,6 +93,20 @@ async def _hello(bot: Bot) -> None:
         await asyncio.sleep(pause)
 
 
+async def keep_heads(database: Database, clock: Callable[[], datetime]) -> None:
+    """Take a head of the record each day (Bangkok's time), at the first look of the day."""
+    while True:
+        try:
+            async with database.write() as session:
+                last, now = await last_head(session), clock()
+                if last is None or last.astimezone(BANGKOK).date() < now.astimezone(BANGKOK).date():
+                    log.info("head of the record: %s", await take_head(session, now))
+        except Exception as error:
+            # The database is away; the next look comes.
+            log.error("no head could be taken: %s", type(error).__name__)
+        await asyncio.sleep(HEADS_EVERY)
+
+
 async def serve(
     bot: Bot,
     polls: AiohttpRequest,
@@ -97,21 +115,24 @@ async def serve(
     stop: asyncio.Event,
     clock: Callable[[], datetime] = utc_now,
     rng: random.Random | None = None,
+    operator_chat: int | None = None,
 ) -> None:
     """Do updates and send messages until `stop` is set; `bot` is initialized. Raises SettingsRefused."""
     courier = Courier(bot, database, clock)
-    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake)
+    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, operator_chat)
     poller = Poller(bot, polls, database, seal, clock, worker.take)
     left = await worker.resume()
     log.info("@%s is running; %d updates were left to do", bot.username, left)
     polling = asyncio.create_task(poller.run(), name="intake")
     sending = asyncio.create_task(courier.run(), name="courier")
+    heads = asyncio.create_task(keep_heads(database, clock), name="heads")
     stopping = asyncio.create_task(stop.wait())
     ended, _ = await asyncio.wait({polling, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping: updates in hand are finished first")
     polling.cancel()
+    heads.cancel()
     stopping.cancel()
-    await asyncio.wait({polling, stopping})
+    await asyncio.wait({polling, heads, stopping})
     await worker.drain(GRACE / 2)
     sending.cancel()
     await asyncio.wait({sending})

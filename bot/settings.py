@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import DomainError
+from models.keys import Keyring
 
 
 class SettingsRefused(DomainError):
@@ -21,6 +22,9 @@ class Settings(BaseSettings):
     api_url: str = "https://api.telegram.org"
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///laocert.db")
     secret_key: SecretStr | None = Field(None, min_length=32)
+    # Those in use before, divided by commas: they open and verify, and make nothing new.
+    old_secret_keys: SecretStr = SecretStr("")
+    operator_chat: int | None = None
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -35,12 +39,21 @@ def load_settings() -> Settings:
         raise SettingsRefused(f"{name}: {first['msg']}; see docs/contract.md, Settings") from None
 
 
-def require_bot(settings: Settings) -> tuple[str, str]:
-    """The token and the secret key that `run` cannot do without. Raises SettingsRefused."""
+def keyring(settings: Settings) -> Keyring | None:
+    """The secret keys; None without one in use."""
+    if settings.secret_key is None:
+        return None
+    old = (part.strip() for part in settings.old_secret_keys.get_secret_value().split(","))
+    return Keyring(settings.secret_key.get_secret_value(), tuple(part for part in old if part))
+
+
+def require_bot(settings: Settings) -> tuple[str, Keyring]:
+    """The token and the secret keys that `run` cannot do without. Raises SettingsRefused."""
     if settings.bot_token is None:
         raise SettingsRefused("LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")
-    if settings.secret_key is None:
+    keys = keyring(settings)
+    if keys is None:
         raise SettingsRefused(
             "LAOCERT_SECRET_KEY is not set; make one: python -c 'import secrets; print(secrets.token_hex(32))'"
         )
-    return settings.bot_token.get_secret_value(), settings.secret_key.get_secret_value()
+    return settings.bot_token.get_secret_value(), keys

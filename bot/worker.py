@@ -43,6 +43,7 @@ class Worker:
         clock: Callable[[], datetime],
         rng: random.Random,
         on_commit: Callable[[], None],
+        operator_chat: int | None = None,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -50,6 +51,7 @@ class Worker:
         self._clock = clock
         self._rng = rng
         self._on_commit = on_commit
+        self._operator_chat = operator_chat
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
         # Ids of the rows in the queues and in hand: after trouble with a commit the intake offers them again.
         self._taken: set[int] = set()
@@ -127,7 +129,9 @@ class Worker:
         async with self._database.write() as session:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
                 return None
-            return incoming, await respond(session, incoming, attempt, self._clock(), self._rng)
+            return incoming, await respond(
+                session, incoming, attempt, self._clock(), self._rng, self._operator_chat
+            )
 
     async def _check_password(self, incoming: Incoming) -> LoginAttempt | None:
         """For a typed password only: delete the message at once, and hash before the transaction begins."""

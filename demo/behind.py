@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from demo.phones import Phones
 from models import inbox, outbox
 from models.account import Account, Officer, Role
-from models.certification import Certification, Level
+from models.certification import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
 from models.database import Database, Session
 from models.outbox import Kind, OutboxMessage
@@ -53,6 +53,15 @@ class _Seen:
     outbox: dict[int, tuple[str, int]] = field(default_factory=dict)  # by id: state, attempts
 
 
+# The messages whose subject is a certificate.
+ABOUT_CERTIFICATES = {
+    outbox.Kind.RECEIPT,
+    outbox.Kind.AWAITS_PROVINCE,
+    outbox.Kind.COLLEAGUE_CERTIFIED,
+    outbox.Kind.PROVINCE_CERTIFIED,
+}
+
+
 class Behind:
     """Looks at the database and keeps the lines, the counters, and which steps of the job are done."""
 
@@ -84,6 +93,7 @@ class Behind:
             )
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
             await self._count(session, certificates, messages)
+            live = set(await session.scalars(select(Certification.id).where(is_live(Certification))))
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
         for user_id, held in self._phones.all.items():
             # After an answer that came meanwhile, the next look tells.
@@ -98,7 +108,7 @@ class Behind:
         else:
             self._tell(officers, certificates, messages)
         self._steps(officers, certificates, messages)
-        self._guide(officers, certificates)
+        self._guide(officers, [one for one in certificates if one.id in live])
 
     async def _count(
         self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]
@@ -128,7 +138,9 @@ class Behind:
         for officer in officers:
             self._tell_officer(officer)
         for made in certificates:
-            self._tell_certificate(made, [one for one in messages if one.certification_id == made.id])
+            self._tell_certificate(
+                made, [one for one in messages if one.subject_id == made.id and one.kind in ABOUT_CERTIFICATES]
+            )
         for message in messages:
             self._tell_message(message)
 

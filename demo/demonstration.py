@@ -99,6 +99,7 @@ class Demonstration:
     async def _publish(self) -> None:
         self.trouble.notice_death()
         await self.behind.look()
+        await self.trouble.look()
         emulator: Emulator = self.session.emulator
         for user_id, held in self.phones.all.items():
             self.feed.put(f"phone {user_id}", held.snapshot(emulator))

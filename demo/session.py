@@ -18,6 +18,7 @@ from models.base import DomainError
 from models.conversation import Conversation
 from models.database import Database
 from models.imports import import_accounts, import_organizations, import_personnel
+from models.keys import Keyring
 from models.round import BANGKOK, BUDDHIST_ERA, current_round, open_round
 
 # Phuket and Ranong: the two provinces with the fewest organizations.
@@ -46,7 +47,7 @@ class Session:
         self.folder = folder
         self.emulator = emulator
         self.units = sample.read_units(PROVINCES)
-        self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}")
+        self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}", Keyring(self._secret_key()))
         self._bot: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -80,8 +81,8 @@ class Session:
         # The same rosters in every demonstration.
         sample.write_personnel(files["personnel"], self.units, random.Random(2570))  # noqa: S311
         now = datetime.now(UTC)
-        await import_organizations(self.database, files["organizations"])
-        await import_accounts(self.database, files["accounts"])
+        await import_organizations(self.database, files["organizations"], now)
+        await import_accounts(self.database, files["accounts"], now)
         await import_personnel(self.database, files["personnel"], now=now)
         today = now.astimezone(BANGKOK).date()
         fiscal_year = today.year + BUDDHIST_ERA + (today.month >= FISCAL_YEAR_BEGINS)

@@ -1,19 +1,24 @@
-"""Trouble on demand, so that a doubter can watch nothing being lost."""
+"""Trouble on demand, so that a doubter can watch nothing being lost; and the operator's one way back."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from demo.behind import Behind
 from demo.botapi import Emulator
 from demo.botapi.faults import Fault
 from demo.session import Session
+from models.certification import Certification, is_live, reopen
+from models.organization import Organization
 
 RETRY_AFTER = 4
 FLOODED_SENDS = 3
 
 
 class Trouble:
-    """The three switches: the network to Telegram, Telegram's patience, and the bot's process."""
+    """The switches: the network to Telegram, Telegram's patience, the bot's process, and `laocert reopen`."""
 
     def __init__(self, session: Session, behind: Behind) -> None:
         self._session = session
@@ -26,7 +31,10 @@ class Trouble:
             "network": self._switch_network,
             "flood": self._switch_flood,
             "bot": self._switch_bot,
+            "reopen": self._reopen,
         }
+        # The organization that was certified last and can be reopened.
+        self._certified: Organization | None = None
 
     def value(self) -> dict[str, Any]:
         """How things are, for the page. `pending`: what waits at Telegram for the bot to fetch."""
@@ -35,7 +43,19 @@ class Trouble:
             "bot": self._session.bot_runs,
             "flood": self._flood.remaining if self._flood else 0,
             "pending": len(self._emulator.updates.pending),
+            "reopenable": self._certified.full_name if self._certified else "",
         }
+
+    async def look(self) -> None:
+        """See whether there is something to reopen."""
+        async with self._session.database.read() as session:
+            self._certified = await session.scalar(
+                select(Organization)
+                .join(Certification, Certification.organization_code == Organization.dla_code)
+                .where(is_live(Certification))
+                .order_by(Certification.id.desc())
+                .limit(1)
+            )
 
     def notice_death(self) -> None:
         """The bot ended without having been told to."""
@@ -93,3 +113,17 @@ class Trouble:
                 "models/inbox.py",
                 "good",
             )
+
+    async def _reopen(self, _trouble: bool) -> None:
+        if self._certified is None:
+            return
+        async with self._session.database.write() as session:
+            ended = await reopen(
+                session, self._certified.dla_code, "ผู้ดูแลระบบสาธิต", "ทดลองเปิดให้แก้ไขข้อมูล", datetime.now(UTC)
+            )
+        self._behind.say(
+            f"ผู้ดูแลเปิดแก้ไข{self._certified.full_name} · ครั้งที่ {ended.revision} ยังอยู่ในประวัติทั้งหมด",
+            f"The operator reopened {self._certified.full_name} · revision {ended.revision} stays in the history",
+            "models/certification.py",
+            "warn",
+        )

@@ -14,9 +14,10 @@ from handlers.words import (
     status_word,
     way_out,
 )
-from models.certification import Certification, Confirmation, Level, Review, Status
+from models.certification import Certification, Confirmation, History, Level, Reopening, Review
 from models.organization import Organization
 from models.roster import Category, PositionPage
+from models.statement import statement
 
 CERTIFICATES_PER_PAGE = 4
 
@@ -86,16 +87,9 @@ def positions_text(_: Texts, organization: Organization, category: Category, fou
 def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
     """Before the irreversible press: which organization, round and numbers, and what it means for good."""
     if confirmation.level is Level.LAO:
-        title, consequence = (
-            _("<b>⚠️ Certify at LAO level?</b>"),
-            # The procedure's own words (LAO step 2).
-            _("Once certified, the LAO <b>can no longer edit or record any data</b>."),
-        )
+        title = _("<b>⚠️ Certify at LAO level?</b>")
     else:
-        title, consequence = (
-            _("<b>⚠️ Certify at province level?</b>"),
-            _("Certify only if the numbers match the facts. It <b>cannot be taken back</b>."),
-        )
+        title = _("<b>⚠️ Certify at province level?</b>")
     return Screen(
         lines(
             title,
@@ -104,7 +98,7 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
             "",
             headcount_lines(_, shown.roster.headcount),
             "",
-            consequence,
+            Markup("<b>{}</b>").format(statement(confirmation.level, _.language)),
         ),
         (
             (Button(_.plain("Confirm certification"), Confirm(confirmation.nonce), Style.DANGER),),
@@ -113,26 +107,47 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
     )
 
 
-def history_text(
-    _: Texts, organization: Organization, made: list[Certification], page: int
-) -> tuple[Markup, int, int]:
+def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]:
     """One page of ประวัติการรับรองข้อมูล, newest first: its text, its page and how many there are."""
-    pages = max(1, -(-len(made) // CERTIFICATES_PER_PAGE))
+    pages = max(1, -(-len(found.certificates) // CERTIFICATES_PER_PAGE))
     page = min(page, pages - 1)
     parts: list[Markup | str | None] = [
         _("<b>Certification history</b>"),
-        organization_line(_, organization),
+        organization_line(_, found.organization),
     ]
-    for one in made[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]:
-        parts += [
-            "",
-            _("<b>Fiscal year {year} · {level}</b>", year=one.round.fiscal_year, level=level_word(_, one)),
-            numbers_line(_, one),
-            signature(_, one),
-        ]
-    if not made:
+    told: set[int] = set()
+    for one in found.certificates[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]:
+        ended = found.end_of(one)
+        if ended is not None and ended.id not in told:
+            told.add(ended.id)
+            parts += ["", ended_line(_, ended)]
+        parts += ["", _history_title(_, one), numbers_line(_, one), signature(_, one)]
+    if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages
+
+
+def _history_title(_: Texts, made: Certification) -> Markup:
+    """The revision is named from the second one on."""
+    if made.revision == 1:
+        return _("<b>Fiscal year {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made))
+    return _(
+        "<b>Fiscal year {year}, revision {revision} · {level}</b>",
+        year=made.round.fiscal_year,
+        revision=made.revision,
+        level=level_word(_, made),
+    )
+
+
+def ended_line(_: Texts, ended: Reopening) -> Markup:
+    """That a revision has ended, by whom and why."""
+    return _(
+        "🔓 <b>Revision {revision} ended</b> · {moment}\nBy {name}: {reason}",
+        revision=ended.revision,
+        moment=_.moment(ended.reopened_at),
+        name=ended.by_name,
+        reason=ended.reason,
+    )
 
 
 def numbers_line(_: Texts, made: Certification) -> Markup:
@@ -148,4 +163,4 @@ def numbers_line(_: Texts, made: Certification) -> Markup:
 
 def level_word(_: Texts, made: Certification) -> str:
     """The status that the certificate brought."""
-    return status_word(_, Status.LAO_CERTIFIED if made.level is Level.LAO else Status.PROVINCE_CERTIFIED)
+    return status_word(_, made.status)

@@ -2,14 +2,16 @@
 
 from handlers import lao, province
 from handlers.screen import Screen
-from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceReview
+from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceHistory, ProvinceReview, SeeHistory
 from handlers.turn import Turn
+from models.account import Role
 from models.certification import Certification, Level, Status, certify, find_confirmation
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: the one press that cannot be taken back (procedure, LAO step 3, province step 6)."""
-    made = await certify(turn.session, turn.officer, tap.nonce, turn.now, turn.rng)
+    language = turn.conversation.language
+    made = await certify(turn.session, turn.officer, tap.nonce, turn.now, turn.rng, language)
     screen = await finished(turn, made)
     if made.level is Level.LAO:
         return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))
@@ -29,3 +31,10 @@ async def cancel(turn: Turn, tap: Cancel) -> Screen:
     if asked.level is Level.LAO:
         return await lao.show_review(turn, LaoReview())
     return await province.show_review(turn, ProvinceReview(asked.organization_code, Status.LAO_CERTIFIED, 0))
+
+
+async def see_history(turn: Turn, tap: SeeHistory) -> Screen:
+    """The history of an organization, from a notice that went to both sides."""
+    if turn.officer.account.role is Role.LAO:
+        return await lao.history(turn, LaoHistory(0))
+    return await province.history(turn, ProvinceHistory(tap.organization, 0, Status.LAO_CERTIFIED, 0))

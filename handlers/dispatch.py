@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers import confirming, entrance, home, lao, problems, province, taps
+from handlers import confirming, entrance, home, lao, petitions, problems, province, taps, verifying
 from handlers.entrance import LoginAttempt
 from handlers.incoming import Incoming
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Turn
-from models.account import active_officer
+from models.account import active_officer, record_refusal
 from models.base import DomainError
+from models.certification import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 
@@ -35,22 +36,27 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.LaoPositions: (Right.LAO, lao.positions),
     taps.LaoCertify: (Right.LAO, lao.ask),
     taps.LaoHistory: (Right.LAO, lao.history),
+    taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
+    taps.SendPetition: (Right.LAO, petitions.send),
     taps.ProvinceMenu: (Right.PROVINCE, province.menu),
     taps.ProvinceSearch: (Right.PROVINCE, province.search),
     taps.ProvinceReview: (Right.PROVINCE, province.show_review),
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
+    taps.SeeHistory: (Right.LINKED, confirming.see_history),
     taps.Confirm: (Right.LINKED, confirming.confirm),
     taps.Cancel: (Right.LINKED, confirming.cancel),
 }
 
-COMMANDS: dict[str, Callable[[Turn], Awaitable[Screen]]] = {
-    "start": home.show_home,
-    "menu": home.show_home,
-    "help": home.show_help,
-    "language": home.choose_language,
-    "logout": home.log_out,
+# Each is called with what stands behind the command.
+COMMANDS: dict[str, tuple[Right, Handler]] = {
+    "start": (Right.ANYONE, home.show_home),
+    "menu": (Right.ANYONE, home.show_home),
+    "help": (Right.ANYONE, home.show_help),
+    "language": (Right.ANYONE, home.choose_language),
+    "logout": (Right.ANYONE, home.log_out),
+    "verify": (Right.LINKED, verifying.show_certificate),
 }
 
 # The texts that are asked for, but for the password: that one is checked before the transaction.
@@ -58,6 +64,7 @@ STEPS: dict[Awaiting, Step] = {
     Awaiting.USERNAME: entrance.take_username,
     Awaiting.FULL_NAME: entrance.take_full_name,
     Awaiting.POSITION: entrance.take_position,
+    Awaiting.PETITION: petitions.take_words,
 }
 
 
@@ -75,11 +82,12 @@ async def respond(
     attempt: LoginAttempt | None,
     now: datetime,
     rng: random.Random,
+    operator_chat: int | None = None,
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
     linked = await active_officer(session, incoming.user_id)
-    turn = Turn(session, now, rng, incoming.user_id, conversation, linked)
+    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, operator_chat)
     if not incoming.is_private:
         return _private_only(turn)
     old_card = conversation.card_message_id
@@ -100,6 +108,8 @@ async def _answer(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Screen
             return await handle()
     except DomainError as problem:
         await turn.session.refresh(turn.conversation)
+        if isinstance(problem, NotYours):
+            await record_refusal(turn.session, turn.linked, turn.user_id, "not yours", turn.now)
         return await problems.explain(turn, problem)
 
 
@@ -108,16 +118,22 @@ async def _tapped(turn: Turn, data: str) -> Screen:
         tap = unpack(data)
     except InvalidTap:
         return (await home.show_home(turn)).headed(turn.texts("This button is no longer in use."))
-    right, handler = TAPS[type(tap)]
-    if not turn.has(right):
-        return await problems.no_right(turn, right)
-    return await handler(turn, tap)
+    return await _allowed(turn, type(tap).__name__, TAPS[type(tap)], tap)
+
+
+async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument: object) -> Screen:
+    """Call a handler for those who have its right; that others tried is recorded."""
+    right, handler = entry
+    if turn.has(right):
+        return await handler(turn, argument)
+    await record_refusal(turn.session, turn.linked, turn.user_id, name, turn.now)
+    return await problems.no_right(turn, right)
 
 
 async def _typed(turn: Turn, incoming: Incoming, attempt: LoginAttempt | None) -> Screen:
     command = COMMANDS.get(incoming.command or "")
     if command is not None:
-        return await command(turn)
+        return await _allowed(turn, incoming.command or "", command, incoming.arguments)
     awaiting = turn.conversation.awaiting
     if awaiting is Awaiting.PASSWORD and attempt is not None and turn.linked is None:
         return await entrance.take_password(turn, attempt)

@@ -17,6 +17,7 @@ from models.account import (
     login_candidate,
     name_or_position,
     normalize_username,
+    record_failed_login,
 )
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
@@ -68,8 +69,8 @@ def _ask_password(turn: Turn) -> Screen:
 async def take_password(turn: Turn, attempt: LoginAttempt) -> Screen:
     """The second half: link the chat, or refuse with one answer for every reason."""
     _ = turn.texts
-    turn.conversation.username = None
-    screen = await _linked_or_refused(turn, attempt)
+    username, turn.conversation.username = turn.conversation.username, None
+    screen = await _linked_or_refused(turn, attempt, username or "")
     if attempt.message_deleted:
         return screen
     return screen.headed(_("⚠️ Your password message could not be deleted. Please delete it yourself now."))
@@ -87,20 +88,21 @@ async def ask_again(turn: Turn) -> Screen:
     return screen.headed(turn.texts("Please answer with a text."))
 
 
-async def _linked_or_refused(turn: Turn, attempt: LoginAttempt) -> Screen:
+async def _linked_or_refused(turn: Turn, attempt: LoginAttempt, username: str) -> Screen:
     _ = turn.texts
     if not attempt.matches:
-        return await _refused(turn)
+        return await _refused(turn, username)
     try:
         turn.linked = await link_officer(turn.session, turn.user_id, attempt.candidate, turn.now)
     except LoginRefused:
-        return await _refused(turn)
+        return await _refused(turn, username)
     except AlreadyLinked:
         return await home.show_home(turn)
     return (await home.show_home(turn)).headed(_("✅ Logged in: {name}", name=turn.linked.account.display_name))
 
 
-async def _refused(turn: Turn) -> Screen:
+async def _refused(turn: Turn, username: str) -> Screen:
+    await record_failed_login(turn.session, username, turn.user_id, turn.now)
     screen = await start_login(turn)
     return screen.headed(turn.texts("The username or password is not correct. Please try again."))
 

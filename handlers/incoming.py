@@ -26,6 +26,11 @@ class Incoming:
             return None
         return self.text.split()[0][1:].split("@")[0].lower()
 
+    @property
+    def arguments(self) -> str:
+        """What stands behind the command."""
+        return (self.text or "").partition(" ")[2].strip()
+
 
 class NotForUs(Exception):
     """An update that needs no answer: a kind that the bot does not ask for, or one without a sender."""

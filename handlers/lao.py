@@ -2,7 +2,16 @@
 
 from handlers.certifying import category_buttons, history_text, no_register, positions_text, review_text, warning
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import CertificationMenu, LaoCertify, LaoHistory, LaoMenu, LaoPositions, LaoReview, Tap
+from handlers.taps import (
+    AskForCorrection,
+    CertificationMenu,
+    LaoCertify,
+    LaoHistory,
+    LaoMenu,
+    LaoPositions,
+    LaoReview,
+    Tap,
+)
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
@@ -49,6 +58,7 @@ def review_screen(_: Texts, shown: Review) -> Screen:
     rows: tuple[Row, ...] = category_buttons(_, shown, taps)
     if shown.status is not Status.UNCERTIFIED:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
+        rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)
     elif shown.round is not None and shown.round.state is RoundState.OPEN:
         label = _.plain("Certify at LAO level")
         rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
@@ -79,7 +89,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
 async def history(turn: Turn, tap: LaoHistory) -> Screen:
     """ประวัติการรับรองข้อมูล: with its new entry the LAO level is finished (procedure, LAO step 3)."""
     _ = turn.texts
-    organization, made = await certification.history(turn.session, turn.officer, turn.own_organization)
-    text, page, pages = history_text(_, organization, made, tap.page)
+    found = await certification.history(turn.session, turn.officer, turn.own_organization)
+    text, page, pages = history_text(_, found, tap.page)
     before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
     return Screen(text, (*pager(page, pages, before, after), way_out(_, LaoMenu())))

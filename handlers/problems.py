@@ -19,6 +19,7 @@ from models.certification import (
     Status,
 )
 from models.conversation import Language
+from models.remark import NotLocked, PetitionPending, RemarkRefused
 from models.roster import NoRoster
 from models.round import NoOpenRound
 
@@ -47,6 +48,12 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
         sentence = _("No personnel data has been imported for this organization yet. Please ask the operator.")
     elif isinstance(problem, NotYetCertified):
         sentence = _("The organization has not certified yet. Please wait for its certification.")
+    elif isinstance(problem, NotLocked):
+        sentence = _("Your register is not certified, so it can be corrected without a petition.")
+    elif isinstance(problem, PetitionPending):
+        sentence = _("Your petition waits for a decision. You will be told.")
+    elif isinstance(problem, RemarkRefused):
+        sentence = _("There is no petition to send. Please type it again.")
     elif isinstance(problem, NotYours):
         sentence = _("Your account has no right to this.")
     else:

@@ -155,8 +155,8 @@ async def result(turn: Turn, made: Certification) -> Screen:
 async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     """ประวัติการรับรองข้อมูล of one organization."""
     _ = turn.texts
-    organization, made = await certification.history(turn.session, turn.officer, tap.organization)
-    text, page, pages = history_text(_, organization, made, tap.page)
+    found = await certification.history(turn.session, turn.officer, tap.organization)
+    text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization, tap.status, tap.list_page)
     return Screen(text, (*pager(page, pages, before, after), way_out(_, back_to)))

@@ -152,6 +152,14 @@ class LaoHistory(Tap, code="lh"):
     page: int
 
 
+class AskForCorrection(Tap, code="ask"):
+    """ขอแก้ไขข้อมูล, of a locked register."""
+
+
+class SendPetition(Tap, code="send"):
+    """Send the petition that was typed and shown."""
+
+
 # --- a province's officer -----------------------------------------------------------------------------------
 
 
@@ -200,6 +208,15 @@ class ProvinceHistory(Tap, code="ph"):
     page: int
     status: Status
     list_page: int
+
+
+# --- either side ----------------------------------------------------------------------------------------
+
+
+class SeeHistory(Tap, code="h"):
+    """ประวัติการรับรองข้อมูล of an organization that both sides were told of."""
+
+    organization: str
 
 
 # --- the irreversible press ---------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Turn:
     user_id: int
     conversation: Conversation
     linked: Officer | None
+    operator_chat: int | None = None
 
     @property
     def texts(self) -> Texts:

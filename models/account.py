@@ -5,10 +5,11 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, select, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
+from models import audit
 from models.base import Base, BigKey, DomainError, text_enum
 from models.organization import Organization, Province
 
@@ -202,23 +203,79 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
     )
     session.add(officer)
     await session.flush()
+    await audit.record(
+        session, audit.Event.LOGIN, account.unit, now, username=account.username, officer=officer.id, user=user_id
+    )
     return officer
 
 
-async def unlink_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """End one link (`/logout`, `laocert account unlink`)."""
+async def unlink_officer(session: AsyncSession, officer: Officer, now: datetime, by: str = "officer") -> None:
+    """End one link (`/logout`, `laocert account unlink`); its account must be loaded."""
     officer.unlinked_at = now
     await session.flush()
+    await audit.record(
+        session,
+        audit.Event.UNLINKED,
+        officer.account.unit,
+        now,
+        username=officer.account.username,
+        officer=officer.id,
+        user=officer.user_id,
+        by=by,
+    )
 
 
 async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:
     """Refuse the account from now on and end its links; the number of links that ended."""
     account.disabled_at = now
+    await record_change(session, account, "disabled", now)
     officers = await linked_officers(session, [account.id])
     for officer in officers:
-        officer.unlinked_at = now
-    await session.flush()
+        await unlink_officer(session, officer, now, by="operator")
     return len(officers)
+
+
+async def record_change(session: AsyncSession, account: Account, change: str, now: datetime) -> None:
+    """Record that the operator changed an account: disabled, enabled, password."""
+    await audit.record(
+        session, audit.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
+    )
+
+
+async def record_refusal(
+    session: AsyncSession, officer: Officer | None, user_id: int, what: str, now: datetime
+) -> None:
+    """Record that somebody tried what it has no right to; the chain is that of its own account."""
+    chain = officer.account.unit if officer else audit.SYSTEM
+    await audit.record(
+        session, audit.Event.REFUSED, chain, now, user=user_id, officer=officer.id if officer else None, what=what
+    )
+
+
+async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
+    """Record a refused login in the account's chain; what was typed for an unknown account is not kept, for it
+    may be a password.
+    """
+    account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
+    chain = account.unit if account else audit.SYSTEM
+    known = {"username": account.username} if account else {}
+    await audit.record(session, audit.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
+
+
+async def officers_concerned(session: AsyncSession, organization: Organization, *roles: Role) -> list[Officer]:
+    """The officers with a name and a position of an organization, of its province, or of both."""
+    units = {
+        Role.LAO: Account.organization_code == organization.dla_code,
+        Role.PROVINCE: Account.province_code == organization.province_code,
+    }
+    found = await session.scalars(
+        select(Officer)
+        .join(Officer.account)
+        .where(or_(*(units[role] for role in roles)), Officer.unlinked_at.is_(None), Officer.position.is_not(None))
+        .options(joinedload(Officer.account))
+        .order_by(Officer.id)
+    )
+    return list(found)
 
 
 async def linked_officers(session: AsyncSession, account_ids: list[int]) -> list[Officer]:

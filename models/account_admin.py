@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer, Role, find_account, linked_officers, unlink_officer
+from models.account import Account, Officer, Role, find_account, linked_officers, record_change, unlink_officer
 from models.base import DomainError
 from models.organization import Organization, Province, full_name
 
@@ -107,7 +107,7 @@ async def list_accounts(session: AsyncSession, province_code: str | None = None)
     ]
 
 
-async def enable_account(session: AsyncSession, username: str) -> bool:
+async def enable_account(session: AsyncSession, username: str, now: datetime) -> bool:
     """Let a disabled account log in again; its chats have to link anew. False when it was not disabled.
 
     Raises UnknownAccount.
@@ -115,15 +115,15 @@ async def enable_account(session: AsyncSession, username: str) -> bool:
     account = await find_account(session, username)
     was_disabled = account.disabled_at is not None
     account.disabled_at = None
-    await session.flush()
+    await record_change(session, account, "enabled", now)
     return was_disabled
 
 
-async def set_password_hash(session: AsyncSession, username: str, password_hash: str) -> None:
+async def set_password_hash(session: AsyncSession, username: str, password_hash: str, now: datetime) -> None:
     """Replace an account's password; chats that are linked stay linked. Raises UnknownAccount."""
     account = await find_account(session, username)
     account.password_hash = password_hash
-    await session.flush()
+    await record_change(session, account, "password", now)
 
 
 async def account_links(session: AsyncSession, username: str) -> list[Officer]:
@@ -143,5 +143,5 @@ async def unlink(session: AsyncSession, username: str, officer_id: int | None, n
         if not officers:
             raise UnknownLink(username, officer_id)
     for officer in officers:
-        await unlink_officer(session, officer, now)
+        await unlink_officer(session, officer, now, by="operator")
     return officers

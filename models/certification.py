@@ -2,7 +2,8 @@
 
 An organization's officer certifies first (procedure, LAO steps 2 and 3), then its province's (procedure,
 province steps 5 and 6). A certificate is a row that is only ever inserted; status is derived from the rows, and
-an `lao` row of the newest round locks the register (models/triggers.py).
+an `lao` row of the newest round locks the register (models/triggers.py). Only the operator can end a revision, by
+a reopening: another row; the certificates of the ended revision stay and no longer count.
 """
 
 import enum
@@ -10,18 +11,30 @@ import hashlib
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import outbox
-from models.account import Account, Officer, Role
+from models import audit, outbox
+from models.account import Account, Officer, Role, officers_concerned
 from models.base import Base, BigKey, DomainError, text_enum
+from models.conversation import Language
 from models.organization import Organization, lock_organization
 from models.roster import Headcount, RosterSummary, load_summary
-from models.round import Round, current_round, require_open_round
+from models.round import Round, RoundState, current_round, require_open_round
+from models.statement import statement_name
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
 CONFIRMATION_LIFETIME = timedelta(minutes=30)
@@ -29,9 +42,6 @@ CONFIRMATION_LIFETIME = timedelta(minutes=30)
 # Crockford's base 32: no I, L, O or U to misread over the telephone.
 CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
-
-# Ours to count up when a certified organization is reopened; each organization and round starts with it.
-FIRST_REVISION = 1
 
 
 class Level(enum.StrEnum):
@@ -51,6 +61,14 @@ class Status(enum.StrEnum):
 
 class NotYours(DomainError):
     """The officer's account has no right to this organization or act."""
+
+
+class UnknownCode(DomainError):
+    """No certificate that the officer may see has this verification code."""
+
+
+class ReopenRefused(DomainError):
+    """The organization cannot be reopened; the message says why."""
 
 
 class NotYetCertified(DomainError):
@@ -103,6 +121,11 @@ class Certification(Base):
     officer_name: Mapped[str] = mapped_column(String(200))
     officer_position: Mapped[str] = mapped_column(String(200))
     user_id: Mapped[int] = mapped_column(BigInteger)
+    account_username: Mapped[str] = mapped_column(String(64))
+    # What was agreed to: level, version and language of models/statement.py.
+    statement: Mapped[str] = mapped_column(String(40))
+    # The last hash of the organization's audit chain before the certificate.
+    audit_head: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(CODE_LENGTH), unique=True)
     is_late: Mapped[bool]
     certified_at: Mapped[datetime]
@@ -114,6 +137,33 @@ class Certification(Base):
     def headcount(self) -> Headcount:
         """The numbers that were certified."""
         return Headcount(self.officials, self.permanent_employees, self.contract_employees)
+
+    @property
+    def status(self) -> Status:
+        """What the organization's status was by it."""
+        return Status.LAO_CERTIFIED if self.level is Level.LAO else Status.PROVINCE_CERTIFIED
+
+
+class Reopening(Base):
+    """The end of a revision: its certificates stay in the history, the register can be changed. Insert only."""
+
+    __tablename__ = "reopening"
+    __table_args__ = (
+        UniqueConstraint("organization_code", "round_id", "revision"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    # The revision that ended.
+    revision: Mapped[int]
+    by_name: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    reopened_at: Mapped[datetime]
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
+    round: Mapped[Round] = relationship(lazy="raise")
 
 
 class Confirmation(Base):
@@ -138,6 +188,7 @@ class Review:
     organization: Organization
     round: Round | None
     roster: RosterSummary
+    revision: int
     lao: Certification | None
     province: Certification | None
 
@@ -150,7 +201,7 @@ class Review:
     def fingerprint(self) -> str:
         """16 letters that change with the round, the revision or anything in the register."""
         round_id = self.round.id if self.round else 0
-        seen = f"{self.organization.dla_code}/{round_id}/{FIRST_REVISION}/{self.roster.digest}"
+        seen = f"{self.organization.dla_code}/{round_id}/{self.revision}/{self.roster.digest}"
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
@@ -186,23 +237,45 @@ async def find_organization(session: AsyncSession, officer: Officer, dla_code: s
     return found
 
 
-async def _certificates(session: AsyncSession, dla_code: str, round_: Round | None) -> dict[Level, Certification]:
+def is_live(made: type[Certification]) -> ColumnElement[bool]:
+    """A condition on certificates: their revision has not been ended by a reopening."""
+    return ~exists().where(
+        Reopening.organization_code == made.organization_code,
+        Reopening.round_id == made.round_id,
+        Reopening.revision == made.revision,
+    )
+
+
+async def live_certificates(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> dict[Level, Certification]:
+    """The certificates that count for an organization in a round, by level."""
     if round_ is None:
         return {}
     rows = await session.scalars(
         select(Certification).where(
             Certification.organization_code == dla_code,
             Certification.round_id == round_.id,
-            Certification.revision == FIRST_REVISION,
+            is_live(Certification),
         )
     )
     return {row.level: row for row in rows}
 
 
+async def _revision(session: AsyncSession, dla_code: str, round_: Round | None) -> int:
+    """1, and one more for each reopening in the round."""
+    if round_ is None:
+        return 1
+    ended = await session.scalar(
+        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == round_.id)
+    )
+    return 1 + (ended or 0)
+
+
 async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
     """The newest round and how far an organization is in it."""
     round_ = await current_round(session)
-    return round_, _status(await _certificates(session, dla_code, round_))
+    return round_, _status(await live_certificates(session, dla_code, round_))
 
 
 def _status(certificates: Collection[Level]) -> Status:
@@ -222,22 +295,85 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
 async def _review(session: AsyncSession, organization: Organization, round_: Round | None) -> Review:
     roster = await load_summary(session, organization.dla_code)
-    certificates = await _certificates(session, organization.dla_code, round_)
-    return Review(organization, round_, roster, certificates.get(Level.LAO), certificates.get(Level.PROVINCE))
+    certificates = await live_certificates(session, organization.dla_code, round_)
+    revision = await _revision(session, organization.dla_code, round_)
+    return Review(
+        organization, round_, roster, revision, certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
+    )
 
 
-async def history(
-    session: AsyncSession, officer: Officer, dla_code: str
-) -> tuple[Organization, list[Certification]]:
-    """All certificates of an organization, newest first (procedure, LAO step 3). Raises NotYours."""
+@dataclass(frozen=True)
+class History:
+    """All certificates of an organization, and the reopenings that ended some of them; both newest first."""
+
+    organization: Organization
+    certificates: list[Certification]
+    reopenings: list[Reopening]
+
+    def end_of(self, made: Certification) -> Reopening | None:
+        """The reopening that ended a certificate's revision."""
+        key = (made.round_id, made.revision)
+        return next((one for one in self.reopenings if (one.round_id, one.revision) == key), None)
+
+
+async def history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
+    """Every revision whole, with its numbers (procedure, LAO step 3). Raises NotYours."""
     organization = await find_organization(session, officer, dla_code)
-    rows = await session.scalars(
+    made = await session.scalars(
         select(Certification)
         .where(Certification.organization_code == dla_code)
         .options(joinedload(Certification.round))
         .order_by(Certification.id.desc())
     )
-    return organization, list(rows)
+    reopened = await session.scalars(
+        select(Reopening).where(Reopening.organization_code == dla_code).order_by(Reopening.id.desc())
+    )
+    return History(organization, list(made), list(reopened))
+
+
+async def find_by_code(
+    session: AsyncSession, officer: Officer, code: str
+) -> tuple[Certification, Reopening | None]:
+    """The certificate with a verification code, and what ended it. Raises UnknownCode, also for one that the
+    officer may not see: a code tells nothing to outsiders.
+    """
+    # Crockford's base 32: what looks alike is alike.
+    tidy = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
+    made = await session.scalar(
+        select(Certification)
+        .where(Certification.code == tidy)
+        .options(
+            joinedload(Certification.organization).joinedload(Organization.province),
+            joinedload(Certification.round),
+        )
+    )
+    if made is None:
+        raise UnknownCode
+    try:
+        require_sight(officer.account, made.organization)
+    except NotYours:
+        raise UnknownCode from None
+    ended = await session.scalar(
+        select(Reopening).where(
+            Reopening.organization_code == made.organization_code,
+            Reopening.round_id == made.round_id,
+            Reopening.revision == made.revision,
+        )
+    )
+    return made, ended
+
+
+async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:
+    """One reopening with its organization, province and round, for a notice about it."""
+    return (
+        await session.scalars(
+            select(Reopening)
+            .where(Reopening.id == reopening_id)
+            .options(
+                joinedload(Reopening.organization).joinedload(Organization.province), joinedload(Reopening.round)
+            )
+        )
+    ).one()
 
 
 async def load_certification(session: AsyncSession, certification_id: int) -> Certification:
@@ -299,7 +435,12 @@ async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str)
 
 
 async def certify(
-    session: AsyncSession, officer: Officer, nonce: str, now: datetime, rng: random.Random
+    session: AsyncSession,
+    officer: Officer,
+    nonce: str,
+    now: datetime,
+    rng: random.Random,
+    language: Language = Language.THAI,
 ) -> Certification:
     """The irreversible press: insert the certificate, and the notices that it causes, in this transaction.
 
@@ -318,8 +459,13 @@ async def certify(
         raise ConfirmationExpired
     confirmation.used_at = now
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
+    certification.statement = statement_name(confirmation.level, language)
+    certification.audit_head = await audit.chain_head(session, organization.dla_code)
     session.add(certification)
     await session.flush()
+    await audit.record(
+        session, audit.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
+    )
     await _announce(session, officer, certification, organization, now)
     return certification
 
@@ -344,7 +490,7 @@ def _certificate(
     return Certification(
         organization_code=shown.organization.dla_code,
         round_id=open_round.id,
-        revision=FIRST_REVISION,
+        revision=shown.revision,
         level=level,
         officials=roster.headcount.officials,
         permanent_employees=roster.headcount.permanent_employees,
@@ -357,10 +503,23 @@ def _certificate(
         officer_name=officer.full_name,
         officer_position=officer.position,
         user_id=officer.user_id,
+        account_username=officer.account.username,
         code="".join(rng.choices(CODE_ALPHABET, k=CODE_LENGTH)),
         is_late=open_round.is_late(now),
         certified_at=now,
     )
+
+
+def snapshot(made: Certification) -> dict[str, str]:
+    """All that a certificate keeps, as text: what the audit chain binds, and what is compared with it later."""
+    return {
+        column.key: (
+            value.astimezone(UTC).isoformat()
+            if isinstance(value := getattr(made, column.key), datetime)
+            else str(value)
+        )
+        for column in Certification.__table__.columns
+    }
 
 
 async def _announce(
@@ -371,17 +530,11 @@ async def _announce(
     now: datetime,
 ) -> None:
     """Queue the actor's receipt and the notices to everybody else whom the certificate concerns."""
-    audience = Account.organization_code == organization.dla_code
-    if certification.level is Level.LAO:
-        audience |= Account.province_code == organization.province_code
-    officers = await session.scalars(
-        select(Officer)
-        .join(Officer.account)
-        .where(audience, Officer.unlinked_at.is_(None), Officer.position.is_not(None), Officer.id != actor.id)
-        .options(joinedload(Officer.account))
-    )
     outbox.enqueue(session, outbox.Kind.RECEIPT, actor.user_id, certification.id, now)
-    for officer in officers:
+    roles = [Role.LAO, Role.PROVINCE] if certification.level is Level.LAO else [Role.LAO]
+    for officer in await officers_concerned(session, organization, *roles):
+        if officer.id == actor.id:
+            continue
         if certification.level is Level.PROVINCE:
             kind = outbox.Kind.PROVINCE_CERTIFIED
         elif officer.account.role is Role.PROVINCE:
@@ -390,3 +543,50 @@ async def _announce(
             kind = outbox.Kind.COLLEAGUE_CERTIFIED
         outbox.enqueue(session, kind, officer.user_id, certification.id, now)
     await session.flush()
+
+
+# --- the way back, the operator's alone ---------------------------------------------------------------------
+
+
+async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now: datetime) -> Reopening:
+    """End the current revision: the register can be changed and must be certified anew.
+
+    The officers of both sides are told, with the reason. Raises UnknownOrganization, ReopenRefused.
+    """
+    await lock_organization(session, dla_code)
+    organization = await session.get_one(
+        Organization, dla_code, options=[joinedload(Organization.province)], populate_existing=True
+    )
+    round_ = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True))
+    if round_ is None:
+        raise ReopenRefused("no round is open, so what was reopened could not be certified again")
+    certificates = await live_certificates(session, dla_code, round_)
+    if not certificates:
+        raise ReopenRefused(
+            f"{organization.full_name} ({dla_code}) is not certified in round {round_.fiscal_year}"
+        )
+    reopening = Reopening(
+        organization_code=dla_code,
+        round_id=round_.id,
+        revision=next(iter(certificates.values())).revision,
+        by_name=by,
+        reason=reason,
+        reopened_at=now,
+    )
+    session.add(reopening)
+    await session.flush()
+    await audit.record(
+        session,
+        audit.Event.REOPENED,
+        dla_code,
+        now,
+        reopening=reopening.id,
+        round=round_.fiscal_year,
+        revision=reopening.revision,
+        by=by,
+        reason=reason,
+    )
+    for officer in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
+        outbox.enqueue(session, outbox.Kind.REOPENED, officer.user_id, reopening.id, now)
+    await session.flush()
+    return reopening

@@ -2,7 +2,7 @@
 
 import enum
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,7 @@ class Awaiting(enum.StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a step, not a secret
     FULL_NAME = "full_name"
     POSITION = "position"
+    PETITION = "petition"
 
 
 class Conversation(Base):
@@ -36,6 +37,8 @@ class Conversation(Base):
     awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
     # Typed as the first half of a login; dropped with its second half.
     username: Mapped[str | None] = mapped_column(String(64))
+    # A petition that was typed and not sent yet.
+    draft: Mapped[str | None] = mapped_column(Text)
     # The message that shows the current screen and is edited in place.
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)
     # A group was told once that the bot talks in private only.

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from models.keys import Keyring
+
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
@@ -46,9 +48,13 @@ Session = AsyncSession
 
 
 class Database:
-    """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`)."""
+    """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`).
 
-    def __init__(self, url: str) -> None:
+    `keyring` is what audit events are bound with; without it nothing can be written that is recorded.
+    """
+
+    def __init__(self, url: str, keyring: Keyring | None = None) -> None:
+        self._info = {"keyring": keyring}
         self.url = make_url(url)
         self.engine: AsyncEngine = create_async_engine(self.url, hide_parameters=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
@@ -61,19 +67,22 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session for looking only; what it changes is rolled back."""
-        async with AsyncSession(self._readers, expire_on_commit=False) as session:
+        async with AsyncSession(self._readers, expire_on_commit=False, info=self._info) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session in one transaction, committed at the end, rolled back on any exception."""
         if not self.is_sqlite:
-            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            async with (
+                AsyncSession(self.engine, expire_on_commit=False, info=self._info) as session,
+                session.begin(),
+            ):
                 yield session
             return
         async with (
             self._one_writer,
-            AsyncSession(self.engine, expire_on_commit=False) as session,
+            AsyncSession(self.engine, expire_on_commit=False, info=self._info) as session,
             session.begin(),
         ):
             yield session

@@ -18,12 +18,15 @@ MAX_ATTEMPTS = 8
 
 
 class Kind(enum.StrEnum):
-    """What a message says; each is about one certificate."""
+    """What a message says, and so what its subject is: a certificate, a reopening, or a remark."""
 
     RECEIPT = "receipt"
     AWAITS_PROVINCE = "awaits_province"
     COLLEAGUE_CERTIFIED = "colleague_certified"
     PROVINCE_CERTIFIED = "province_certified"
+    REOPENED = "reopened"
+    PETITIONED = "petitioned"
+    PETITION_REFUSED = "petition_refused"
 
 
 class State(enum.StrEnum):
@@ -34,6 +37,8 @@ class State(enum.StrEnum):
     SENT = "sent"
     UNCERTAIN = "uncertain"
     DEAD = "dead"
+    # After a restore: whether it was sent meanwhile is not known; the operator releases it.
+    HELD = "held"
 
 
 class OutboxMessage(Base):
@@ -55,8 +60,8 @@ class OutboxMessage(Base):
     dedupe_key: Mapped[str] = mapped_column(String(100), unique=True)
     kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
     chat_id: Mapped[int] = mapped_column(BigInteger)
-    certification_id: Mapped[int] = mapped_column(BigInteger)
-    state: Mapped[State] = mapped_column(text_enum(State))
+    subject_id: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[State] = mapped_column(text_enum(State, checked=False))
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
@@ -65,14 +70,14 @@ class OutboxMessage(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
 
-def enqueue(session: AsyncSession, kind: Kind, chat_id: int, certification_id: int, now: datetime) -> None:
-    """Queue one message about a certificate; it exists if and only if the caller's transaction commits."""
+def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> None:
+    """Queue one message; it exists if and only if the caller's transaction commits."""
     session.add(
         OutboxMessage(
-            dedupe_key=f"{kind}:{certification_id}:{chat_id}",
+            dedupe_key=f"{kind}:{subject_id}:{chat_id}",
             kind=kind,
             chat_id=chat_id,
-            certification_id=certification_id,
+            subject_id=subject_id,
             state=State.PENDING,
             created_at=now,
             due_at=now,
@@ -136,3 +141,36 @@ async def mark_dead(session: AsyncSession, row_id: int, error: str) -> None:
 
 async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
     await session.execute(update(OutboxMessage).where(OutboxMessage.id == row_id).values(**values))
+
+
+async def hold_unsent(session: AsyncSession) -> int:
+    """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator."""
+    held = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state.in_([State.PENDING, State.SENDING, State.UNCERTAIN]))
+        .values(state=State.HELD, error="held by a restore")
+        .returning(OutboxMessage.id)
+    )
+    return len(held.all())
+
+
+async def release_held(session: AsyncSession, now: datetime) -> int:
+    """The operator lets go what a restore held; how many messages will be sent."""
+    released = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.HELD)
+        .values(state=State.PENDING, due_at=now, error=None)
+        .returning(OutboxMessage.id)
+    )
+    return len(released.all())
+
+
+async def drop_held(session: AsyncSession) -> int:
+    """The operator lets what a restore held be dead; how many messages will not be sent."""
+    dropped = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.HELD)
+        .values(state=State.DEAD, error="dropped by the operator after a restore")
+        .returning(OutboxMessage.id)
+    )
+    return len(dropped.all())

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from models.account import Officer, Role
 from models.base import DomainError
-from models.certification import FIRST_REVISION, Certification, Level, NotYours, Status
+from models.certification import Certification, Level, NotYours, Status, is_live
 from models.organization import Organization, Province, full_name
 from models.round import Round, current_round
 
@@ -74,7 +74,7 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
         return set()
     found = await session.scalars(
         select(Certification.organization_code).where(
-            Certification.round_id == newest.id, Certification.level == Level.LAO
+            Certification.round_id == newest.id, Certification.level == Level.LAO, is_live(Certification)
         )
     )
     return codes & set(found)
@@ -90,7 +90,7 @@ def _with_certificates(
             alias,
             (alias.organization_code == Organization.dla_code)
             & (alias.round_id == (round_.id if round_ else None))
-            & (alias.revision == FIRST_REVISION)
+            & is_live(alias)
             & (alias.level == level),
         )
     return statement, lao, province

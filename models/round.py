@@ -8,6 +8,7 @@ from sqlalchemy import Date, Index, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models import audit
 from models.base import Base, BigKey, DomainError, text_enum
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -93,6 +94,9 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
     session.add(opened)
     await session.flush()
+    await audit.record(
+        session, audit.Event.ROUND_OPENED, audit.SYSTEM, now, fiscal_year=fiscal_year, closes_on=closes_on
+    )
     return opened
 
 
@@ -107,6 +111,7 @@ async def close_round(session: AsyncSession, now: datetime) -> Round:
     found.state = RoundState.CLOSED
     found.closed_at = now
     await session.flush()
+    await audit.record(session, audit.Event.ROUND_CLOSED, audit.SYSTEM, now, fiscal_year=found.fiscal_year)
     return found
 
 

@@ -8,10 +8,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 # Every table must be known before it is compared.
-from models import account, certification, conversation, inbox, outbox, roster, round, triggers  # noqa: F401
+from models import account, audit, certification, conversation, inbox, outbox, remark, roster, round, triggers  # noqa: F401
 from models.base import Base, DomainError
 from models.database import Database
 
@@ -68,6 +68,11 @@ def differences(connection: Connection) -> list[str]:
     return [str(difference) for difference in compare_metadata(context, Base.metadata)] + triggers.missing(
         connection
     )
+
+
+def table_names(connection: Connection) -> list[str]:
+    """The tables that are there."""
+    return inspect(connection).get_table_names()
 
 
 def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:

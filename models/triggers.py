@@ -13,9 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-_LOCKED = """EXISTS (
+_LIVE = """NOT EXISTS (
+        SELECT 1 FROM reopening
+        WHERE reopening.organization_code = certification.organization_code
+          AND reopening.round_id = certification.round_id AND reopening.revision = certification.revision)"""
+
+_LOCKED = f"""EXISTS (
     SELECT 1 FROM certification
-    WHERE organization_code = {organization} AND level = 'lao' AND round_id = (SELECT max(id) FROM round))"""
+    WHERE certification.organization_code = {{organization}} AND level = 'lao'
+      AND certification.round_id = (SELECT max(id) FROM round) AND {_LIVE})"""  # noqa: S608 - no input in it
 
 
 def _sqlite_roster_triggers(table: str, collides: str) -> dict[str, str]:
@@ -33,7 +39,31 @@ def _sqlite_roster_triggers(table: str, collides: str) -> dict[str, str]:
     }
 
 
-_SQLITE_INSERT_ONLY = "BEGIN SELECT RAISE(ABORT, 'a certificate is never changed'); END"
+# Tables whose rows are only ever inserted, each with what makes a row collide with another.
+INSERT_ONLY = {
+    "certification": (
+        "other.id = NEW.id OR other.code = NEW.code"
+        " OR (other.organization_code = NEW.organization_code AND other.round_id = NEW.round_id"
+        " AND other.revision = NEW.revision AND other.level = NEW.level)"
+    ),
+    "reopening": (
+        "other.id = NEW.id OR (other.organization_code = NEW.organization_code"
+        " AND other.round_id = NEW.round_id AND other.revision = NEW.revision)"
+    ),
+    "remark": "other.id = NEW.id OR other.answers_id = NEW.answers_id",
+    "audit_event": "other.id = NEW.id OR (other.chain = NEW.chain AND other.number = NEW.number)",
+}
+
+
+def _sqlite_insert_only(table: str, collides: str) -> dict[str, str]:
+    refuse = f"BEGIN SELECT RAISE(ABORT, 'a row of {table} is never changed'); END"
+    collision = f"EXISTS (SELECT 1 FROM {table} AS other WHERE {collides})"  # noqa: S608 - no input in it
+    return {
+        f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {collision} {refuse}",
+        f"{table}_no_update": f"BEFORE UPDATE ON {table} {refuse}",
+        f"{table}_no_delete": f"BEFORE DELETE ON {table} {refuse}",
+    }
+
 
 SQLITE: dict[str, str] = {
     **_sqlite_roster_triggers(
@@ -42,13 +72,11 @@ SQLITE: dict[str, str] = {
         " OR (other.organization_code = NEW.organization_code AND other.record_no = NEW.record_no)",
     ),
     **_sqlite_roster_triggers("roster", "other.organization_code = NEW.organization_code"),
-    "certification_no_replace": f"""BEFORE INSERT ON certification WHEN EXISTS (
-    SELECT 1 FROM certification AS other
-    WHERE other.id = NEW.id OR other.code = NEW.code
-       OR (other.organization_code = NEW.organization_code AND other.round_id = NEW.round_id
-           AND other.revision = NEW.revision AND other.level = NEW.level)) {_SQLITE_INSERT_ONLY}""",  # noqa: S608
-    "certification_no_update": f"BEFORE UPDATE ON certification {_SQLITE_INSERT_ONLY}",
-    "certification_no_delete": f"BEFORE DELETE ON certification {_SQLITE_INSERT_ONLY}",
+    **{
+        name: definition
+        for table, collides in INSERT_ONLY.items()
+        for name, definition in _sqlite_insert_only(table, collides).items()
+    },
 }
 
 POSTGRESQL_FUNCTIONS: dict[str, str] = {
@@ -69,17 +97,20 @@ BEGIN
     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END
 """,
-    "refuse_roster_truncate": """
+    "refuse_roster_truncate": f"""
 BEGIN
-    IF EXISTS (SELECT 1 FROM certification WHERE level = 'lao' AND round_id = (SELECT max(id) FROM round)) THEN
+    IF EXISTS (
+        SELECT 1 FROM certification
+        WHERE level = 'lao' AND round_id = (SELECT max(id) FROM round) AND {_LIVE}
+    ) THEN
         RAISE EXCEPTION 'the roster is certified and locked' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NULL;
 END
-""",
-    "refuse_certificate_change": """
+""",  # noqa: S608 - no input in it
+    "refuse_change": """
 BEGIN
-    RAISE EXCEPTION 'a certificate is never changed' USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION 'a row of % is never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END
 """,
 }
@@ -98,12 +129,14 @@ POSTGRESQL: dict[str, str] = {
             ),
         }.items()
     },
-    "certification_insert_only": (
-        "BEFORE UPDATE OR DELETE ON certification FOR EACH ROW EXECUTE FUNCTION refuse_certificate_change()"
-    ),
-    "certification_no_truncate": (
-        "BEFORE TRUNCATE ON certification FOR EACH STATEMENT EXECUTE FUNCTION refuse_certificate_change()"
-    ),
+    **{
+        f"{table}_{name}": definition.format(table=table)
+        for table in INSERT_ONLY
+        for name, definition in {
+            "insert_only": "BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+            "no_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        }.items()
+    },
 }
 
 
@@ -151,7 +184,7 @@ def missing(connection: Connection) -> list[str]:
         # pg_get_triggerdef names the events in its own order.
         name: f"CREATE TRIGGER {name} {definition}".replace(
             "INSERT OR UPDATE OR DELETE", "INSERT OR DELETE OR UPDATE"
-        ).replace("UPDATE OR DELETE ON certification", "DELETE OR UPDATE ON certification")
+        ).replace("BEFORE UPDATE OR DELETE", "BEFORE DELETE OR UPDATE")
         for name, definition in POSTGRESQL.items()
     }
     return _differences("function", POSTGRESQL_FUNCTIONS, dict(tuple(row) for row in bodies)) + _differences(

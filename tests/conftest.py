@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from demo.botapi import Emulator
 from models import schema
 from models.database import Database
-from tests.support import Clock, Officer, running_bot, settle
+from tests.support import KEYRING, Clock, Officer, running_bot, settle
 
 # CI sets it: there, a test that is skipped has failed.
 NO_SKIP = "LAOCERT_TEST_NO_SKIP" in os.environ
@@ -97,7 +97,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
+    opened = Database(database_url, KEYRING)
     yield opened
     await opened.close()
 
@@ -148,3 +148,13 @@ async def province(bot: Emulator) -> Officer:
     officer = Officer(bot.phone("ข"))
     await officer.log_in("province11", "ทดสอบ สอง", "ท้องถิ่นจังหวัด")
     return officer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="faults at full count (make torture), not at a tenth")
+
+
+@pytest.fixture
+def times(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """A count of faults: full with --torture, a tenth in the suite."""
+    return lambda full: full if request.config.getoption("--torture") else full // 10

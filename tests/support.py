@@ -20,11 +20,13 @@ from models.account import Account, Role, active_officer, link_officer, login_ca
 from models.account import Officer as AccountOfficer
 from models.certification import Certification, Level, certify, prepare_confirmation, review
 from models.database import Database
+from models.keys import Keyring
 from models.organization import Organization, Province
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
 
 SECRET_KEY = "a key for tests only, of more than 32 letters"
+KEYRING = Keyring(SECRET_KEY)
 
 # The organizations of the country: (dla_code, type, name, district, province).
 ORGANIZATIONS = [
@@ -148,7 +150,7 @@ async def running_bot(emulator: Emulator, database: Database, clock: Clock, seed
     stop = asyncio.Event()
     await bot.initialize()
     task = asyncio.create_task(
-        service.serve(bot, polls, database, Seal(SECRET_KEY), stop, clock, random.Random(seed))
+        service.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed))
     )
     try:
         yield

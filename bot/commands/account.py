@@ -66,7 +66,7 @@ def disable(username: str) -> None:
 @click.argument("username")
 def enable(username: str) -> None:
     """Let a disabled account log in again; its chats have to log in anew."""
-    was_disabled = writing(lambda session: account_admin.enable_account(session, username))
+    was_disabled = writing(lambda session: account_admin.enable_account(session, username, now()))
     click.echo(f"{username} is enabled" if was_disabled else f"{username} was not disabled")
 
 
@@ -85,7 +85,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
     password = account_admin.generate_password() if typed is None else typed
     account_admin.require_good_password(password)
     password_hash = hash_password(password)
-    writing(lambda session: account_admin.set_password_hash(session, username, password_hash))
+    writing(lambda session: account_admin.set_password_hash(session, username, password_hash, now()))
     if password_stdin:
         click.echo(f"{username} has the new password")
     else:

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.settings import SettingsRefused, load_settings
+from bot.settings import SettingsRefused, keyring, load_settings
 from models import schema
+from models.audit import KeyMissing
 from models.database import Database
 from models.round import BANGKOK, BUDDHIST_ERA
 
@@ -56,7 +57,8 @@ def echo_table(table: Any) -> None:
 @asynccontextmanager
 async def _opened(needs_head: bool) -> AsyncIterator[Database]:
     try:
-        database = Database(load_settings().database_url.get_secret_value())
+        settings = load_settings()
+        database = Database(settings.database_url.get_secret_value(), keyring(settings))
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
         raise SettingsRefused(
             "LAOCERT_DATABASE_URL is no URL of a database;"
@@ -81,6 +83,12 @@ async def _joined(threads: set[threading.Thread]) -> None:
             await asyncio.to_thread(thread.join, 5)
 
 
+def require_key() -> None:
+    """Refuse before anything is done what would be recorded and cannot be. Raises KeyMissing."""
+    if keyring(load_settings()) is None:
+        raise KeyMissing
+
+
 def with_database(operation: Callable[[Database], Awaitable[_T]], *, needs_head: bool = True) -> _T:
     """Run an operation on the database of the settings. Raises SchemaOutdated when it is not at head."""
 
@@ -102,7 +110,8 @@ def reading(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
 
 
 def writing(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run an operation in one transaction."""
+    """Run an operation in one transaction. Raises KeyMissing."""
+    require_key()
 
     async def run(database: Database) -> _T:
         async with database.write() as session:

@@ -1,8 +1,12 @@
 """`laocert db`: the schema of the database."""
 
+from pathlib import Path
+
 import click
 
-from bot.commands.common import echo_json, json_option, with_database
+from bot.backup import backup as make_backup
+from bot.backup import restore as bring_back
+from bot.commands.common import echo_json, json_option, require_key, with_database
 from models import schema
 from models.base import DomainError
 
@@ -41,3 +45,29 @@ def check(as_json: bool) -> None:
         raise DatabaseDiffers(
             f"the database is not as it should be ({len(found)}); run: laocert db upgrade, or restore a backup"
         )
+
+
+@db.command(epilog="Example: laocert db backup laocert-2570-02-01.backup")
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the whole database to a new file, also while the bot runs."""
+    size = with_database(lambda database: make_backup(database, file))
+    click.echo(f"{file.name}: {size:,} bytes; keep it where this machine's loss does not reach it")
+
+
+@db.command(epilog="Example: laocert db restore laocert-2570-02-01.backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a database that is not empty. The bot must be stopped.")
+def restore(file: Path, force: bool) -> None:
+    """Bring a copy back, check it and the record in it, and hold its unsent messages."""
+    require_key()
+    found = with_database(lambda database: bring_back(database, file, force=force), needs_head=False)
+    for line in (*found.differences, *found.findings.breaks):
+        click.echo(line)
+    click.echo(
+        f"restored: {found.findings.events} events, {found.findings.certificates} certificates,"
+        f" {found.findings.rosters} locked rosters checked"
+    )
+    click.echo(f"{found.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
+    if found.differences or found.findings.breaks:
+        raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")

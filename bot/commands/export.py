@@ -12,11 +12,12 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.commands.common import province_option, reading, thai_time
+from bot.commands.common import now, province_option, require_key, thai_time, with_database
+from models import audit
 from models.base import DomainError
 from models.certification import Level
+from models.database import Database
 from models.export import ExportedCertification, exported_certifications
 from models.progress import require_province
 from models.thai import arabic_digits
@@ -66,12 +67,19 @@ def certifications(file: Path, province: str | None) -> None:
     if file.exists():
         raise ExportRefused(f"{file.name} exists; give another name or remove it first")
 
-    async def write(session: AsyncSession) -> int:
-        code = None if province is None else (await require_province(session, arabic_digits(province))).code
-        with _renamed_when_done(file) as unfinished:
-            return await _write_workbook(unfinished, exported_certifications(session, code))
+    require_key()
 
-    click.echo(f"{reading(write)} certificates written to {file.name}")
+    async def write(database: Database) -> int:
+        async with database.read() as session:
+            code = None if province is None else (await require_province(session, arabic_digits(province))).code
+            with _renamed_when_done(file) as unfinished:
+                count = await _write_workbook(unfinished, exported_certifications(session, code))
+        async with database.write() as session:
+            told = {"file": file.name, "province": code, "certificates": count}
+            await audit.record(session, audit.Event.EXPORTED, audit.SYSTEM, now(), **told)
+        return count
+
+    click.echo(f"{with_database(write)} certificates written to {file.name}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bot.commands.common import echo_json, json_option, now, progress, with_database
+from bot.commands.common import echo_json, json_option, now, progress, require_key, with_database
 from models.database import Database
 from models.imports import (
     ImportResult,
@@ -30,7 +30,11 @@ def _import_options(command: _F) -> _F:
     return command
 
 
-def _import(what: str, as_json: bool, operation: Callable[[Database, Progress], Awaitable[ImportResult]]) -> None:
+def _import(
+    what: str, as_json: bool, dry_run: bool, operation: Callable[[Database, Progress], Awaitable[ImportResult]]
+) -> None:
+    if not dry_run:
+        require_key()
     with progress(quiet=as_json) as report:
         result = with_database(lambda database: operation(database, report))
     if as_json:
@@ -56,7 +60,8 @@ def organizations(file: Path, dry_run: bool, as_json: bool) -> None:
     _import(
         "organizations",
         as_json,
-        lambda database, report: import_organizations(database, file, dry_run=dry_run, progress=report),
+        dry_run,
+        lambda database, report: import_organizations(database, file, now(), dry_run=dry_run, progress=report),
     )
 
 
@@ -70,7 +75,8 @@ def accounts(file: Path, dry_run: bool, as_json: bool) -> None:
     _import(
         "accounts",
         as_json,
-        lambda database, report: import_accounts(database, file, dry_run=dry_run, progress=report),
+        dry_run,
+        lambda database, report: import_accounts(database, file, now(), dry_run=dry_run, progress=report),
     )
 
 
@@ -84,5 +90,6 @@ def personnel(file: Path, dry_run: bool, as_json: bool) -> None:
     _import(
         "rosters",
         as_json,
+        dry_run,
         lambda database, report: import_personnel(database, file, now(), dry_run=dry_run, progress=report),
     )

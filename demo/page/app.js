@@ -159,6 +159,8 @@ function view({ id, name, mime }) {
   $("viewer").showModal();
 }
 
+document.getElementById("reopen").addEventListener("click", (event) => { event.target.disabled = true; post("/trouble/reopen", { on: true }); });
+
 // --- switches of the page itself
 
 function speak(code) {

@@ -55,12 +55,15 @@ function line({ time, source, tone, ...texts }) {
   return item;
 }
 
-export function drawTrouble({ network, bot, flood }) {
+export function drawTrouble({ network, bot, flood, reopenable }) {
   const switches = [
     ["network", network, t("networkOff"), t("networkOn")],
     ["bot", bot, t("botOff"), t("botOn")],
     ["flood", !flood, t("flood"), t("flooding") + flood],
   ];
+  const reopen = $("reopen");
+  reopen.disabled = !reopenable;
+  reopen.textContent = reopenable ? t("reopen") + reopenable : t("reopenNothing");
   const box = $("switches");
   const focused = document.activeElement?.dataset?.switch;
   box.replaceChildren(...switches.map(([name, well, make_, mend]) => {

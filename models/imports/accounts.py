@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models import audit
 from models.account import Account, Officer, Role, normalize_username
 from models.account_admin import PasswordRefused, require_good_password
 from models.database import Database
@@ -231,7 +233,7 @@ async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before
 
 
 async def import_accounts(
-    database: Database, path: Path, *, dry_run: bool = False, progress: Progress = no_progress
+    database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
 ) -> ImportResult:
     """Add or update the accounts of a CSV or XLSX file, all or none.
 
@@ -255,6 +257,8 @@ async def import_accounts(
             problems.require_none()
             progress("writing", 0, len(file.entries))
             await _write(session, file, existing)
+            told = {"what": "accounts", "file": path.name, "rows": len(file.entries)}
+            await audit.record(session, audit.Event.IMPORTED, audit.SYSTEM, now, **told)
         progress("writing", len(file.entries), len(file.entries))
     total = len(file.entries)
     unchanged = sum(

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import thai
+from models import audit, thai
 from models.database import Database
 from models.imports.common import (
     ImportResult,
@@ -153,7 +154,7 @@ _ALL_PROVINCES = select(Province.__table__)
 
 
 async def import_organizations(
-    database: Database, path: Path, *, dry_run: bool = False, progress: Progress = no_progress
+    database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
 ) -> ImportResult:
     """Add or update the organizations of a CSV or XLSX file, all or none.
 
@@ -176,6 +177,8 @@ async def import_organizations(
             problems.require_none()
             progress("writing", 0, len(codes))
             await _write(session, file, existing)
+            told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
+            await audit.record(session, audit.Event.IMPORTED, audit.SYSTEM, now, **told)
         progress("writing", len(codes), len(codes))
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())
     updated = len(existing) - unchanged

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models import audit
 from models.database import Database
 from models.imports.common import (
     ImportResult,
@@ -228,4 +229,8 @@ async def import_personnel(
                 problems.require_none()
                 progress("writing", 0, file.rows)
                 replaced = await _replace(session, file, spool, values, progress)
+                told = {"what": "personnel", "file": file_name}
+                await audit.record_all(
+                    session, [audit.Link(audit.Event.IMPORTED, code, told) for code in codes], now
+                )
     return ImportResult(file_name, dry_run, file.rows, len(codes) - replaced, replaced)

@@ -22,10 +22,10 @@ from models.certification import Certification, Level
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
-from tests.support import SECRET_KEY
+from tests.support import KEYRING
 
 T = TypeVar("T")
-SEAL = Seal(SECRET_KEY)
+SEAL = Seal(KEYRING)
 
 
 async def until(check: Callable[[], Awaitable[T]], timeout: float = 10.0) -> T:  # noqa: ASYNC109
@@ -107,6 +107,9 @@ async def certificate(session: AsyncSession, officer_id: int, now: datetime, rev
         officer_name="ทดสอบ ลงชื่อ",
         officer_position="ปลัด",
         user_id=1,
+        account_username="lao5110201",
+        statement="lao/1/th",
+        audit_head="",
         code=f"C{revision:09}",
         is_late=False,
         certified_at=now,

@@ -24,7 +24,7 @@ from models.database import Database
 from models.passwords import password_matches
 from models.roster import Roster
 from tests.conftest import NOW
-from tests.support import ORGANIZATIONS, certify_as
+from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
 
 FIRST, *_ = (code for code, *_ in ORGANIZATIONS)
 Run = Callable[..., Result]
@@ -35,7 +35,8 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """Runs a command on the test's database, at the test's time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
-    for module in ("round", "account", "imports"):
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
+    for module in ("round", "account", "imports", "export"):
         monkeypatch.setattr(f"bot.commands.{module}.now", lambda: NOW)
 
     def run(*arguments: str, code: int = 0, stdin: str | None = None) -> Result:

@@ -254,7 +254,7 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.courier.api.send" if what == "call" else "bot.courier.load_certification"
+    name = "bot.courier.api.send" if what == "call" else "bot.courier.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:

@@ -225,7 +225,7 @@ async def test_killed_around_the_irreversible_press(
     assert len(rows) == 3 * (4 + 3)
     for row in rows:
         phone_messages = telegram.chat(row.chat_id).messages.values()
-        made = next(one for one in await certificates(country) if one.id == row.certification_id)
+        made = next(one for one in await certificates(country) if one.id == row.subject_id)
         copies = [
             one
             for one in phone_messages

@@ -3,8 +3,9 @@
 import pytest
 
 from bot.sealing import Seal, Unreadable
+from models.keys import Keyring
 
-KEY = "k" * 32
+KEY = Keyring("k" * 32)
 
 
 def test_what_was_sealed_opens_again_and_shows_nothing() -> None:
@@ -18,10 +19,15 @@ def test_what_was_sealed_opens_again_and_shows_nothing() -> None:
 def test_another_key_or_a_changed_byte_is_refused() -> None:
     sealed = Seal(KEY).close(b"body")
     for key, touched in (
-        ("x" * 32, sealed),
+        (Keyring("x" * 32), sealed),
         (KEY, sealed[:-1] + bytes([sealed[-1] ^ 1])),
         (KEY, sealed[:5]),
         (KEY, b""),
     ):
         with pytest.raises(Unreadable):
             Seal(key).open(touched)
+
+
+def test_a_changed_key_opens_what_the_old_one_sealed() -> None:
+    sealed = Seal(KEY).close(b"body")
+    assert Seal(Keyring("x" * 32, (KEY.current,))).open(sealed) == b"body"

@@ -17,7 +17,7 @@ from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers import dispatch, home
 from handlers.screen import Screen
-from handlers.turn import Turn
+from handlers.turn import Right, Turn
 from models import outbox, passwords
 from models.certification import Certification
 from models.database import Database
@@ -324,13 +324,13 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     tries: list[int] = []
     typed = "what the officer typed"
 
-    async def broken(turn: Turn) -> Screen:
+    async def broken(turn: Turn, _arguments: str) -> Screen:
         tries.append(turn.user_id)
         turn.conversation.username = "half done"
         await turn.session.flush()
         raise RuntimeError(typed)
 
-    monkeypatch.setitem(dispatch.COMMANDS, "help", broken)
+    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, broken))
     phone, other = bot.phone("ก"), bot.phone("ข")
     await phone.send("/help")
     await phone.send("/menu")
@@ -355,14 +355,14 @@ async def test_a_passing_failure_is_tried_again_without_an_apology(
 ) -> None:
     tries = 0
 
-    async def shaky(turn: Turn) -> Screen:
+    async def shaky(turn: Turn, _arguments: str) -> Screen:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise RuntimeError
         return await home.show_home(turn)
 
-    monkeypatch.setitem(dispatch.COMMANDS, "help", shaky)
+    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, shaky))
     phone = bot.phone("ก")
     await phone.send("/help")
     await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])

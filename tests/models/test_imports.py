@@ -17,6 +17,7 @@ from models.imports import ImportRefused, ImportResult, import_accounts, import_
 from models.organization import Organization, Province
 from models.passwords import password_matches
 from models.round import close_round, open_round
+from tests.conftest import NOW
 from tests.support import ORGANIZATIONS, certify_as, link
 
 REAL = Path(__file__).parents[2] / "demo" / "data" / "organizations.csv"
@@ -76,7 +77,7 @@ async def count(database: Database, table: type) -> int:
 
 async def test_all_real_organizations(database: Database) -> None:
     told: list[tuple[str, int, int]] = []
-    result = await import_organizations(database, REAL, progress=lambda *step: told.append(step))
+    result = await import_organizations(database, REAL, NOW, progress=lambda *step: told.append(step))
     assert result == ImportResult("organizations.csv", False, 7849, 7849, 0, 0)
     assert {step for step, _, _ in told} == {"reading", "writing"}
     assert told[-1] == ("writing", 7849, 7849)
@@ -93,7 +94,7 @@ async def test_all_real_organizations(database: Database) -> None:
     # The order is total, and a dictionary's: leading vowels after the consonant.
     assert len(set(found)) == 7849
     assert names.index("คลองด่าน") < names.index("เทพารักษ์") < names.index("บางปู")
-    again = await import_organizations(database, REAL)
+    again = await import_organizations(database, REAL, NOW)
     assert (again.added, again.updated, again.unchanged) == (0, 0, 7849)
 
 
@@ -102,10 +103,10 @@ async def test_organizations_are_added_and_updated_by_code(country: Database, tm
     rows = [COLUMNS, organization(FIRST, "ใหม่", "12"), organization("9999999", "เพิ่ม")]
     path = write(tmp_path / f"more{suffix}", rows)
     expected = (2, 1, 1, 0)
-    tried = await import_organizations(country, path, dry_run=True)
+    tried = await import_organizations(country, path, NOW, dry_run=True)
     assert (tried.rows, tried.added, tried.updated, tried.unchanged) == expected
     assert await count(country, Organization) == 5
-    done = await import_organizations(country, path)
+    done = await import_organizations(country, path, NOW)
     assert (done.rows, done.added, done.updated, done.unchanged) == expected
     async with country.read() as session:
         moved = await session.get_one(Organization, FIRST)
@@ -117,13 +118,13 @@ async def test_province_names_are_updated_and_must_agree_within_a_file(country: 
     other = {"province_en": "Paknam"}
     rows = [COLUMNS, organization("9999998"), organization("9999999", **other)]
     with pytest.raises(ImportRefused) as refused:
-        await import_organizations(country, write(tmp_path / "a.csv", rows))
+        await import_organizations(country, write(tmp_path / "a.csv", rows), NOW)
     assert lines(refused) == [
         "line 3, province_th: province 11 has other names here than on line 2;"
         " write the same Thai and English names everywhere"
     ]
     rows[1] = organization("9999998", **other)
-    await import_organizations(country, write(tmp_path / "a.csv", rows))
+    await import_organizations(country, write(tmp_path / "a.csv", rows), NOW)
     async with country.read() as session:
         assert (await session.get_one(Province, "11")).name_en == "Paknam"
 
@@ -140,7 +141,7 @@ async def test_every_bad_organization_is_reported_and_none_is_written(database: 
     ]
     for dry_run in (True, False):
         with pytest.raises(ImportRefused) as refused:
-            await import_organizations(database, write(tmp_path / "a.csv", rows), dry_run=dry_run)
+            await import_organizations(database, write(tmp_path / "a.csv", rows), NOW, dry_run=dry_run)
         assert [line.split(";")[0] for line in lines(refused)] == [
             "line 3, dla_code: 123-4567 is no organization's code",
             "line 4, province_code: 1 is no province's code",
@@ -158,15 +159,15 @@ async def test_a_certified_organization_keeps_its_province(
     path = write(tmp_path / "a.csv", [COLUMNS, organization(SECOND, "ใหม่"), organization(FIRST, province="12")])
     for dry_run in (True, False):
         with pytest.raises(ImportRefused, match=f"line 3, province_code: {FIRST} เทศบาลตำบลบางปู is certified"):
-            await import_organizations(country, path, dry_run=dry_run)
+            await import_organizations(country, path, NOW, dry_run=dry_run)
     async with country.read() as session:
         assert (await session.get_one(Organization, SECOND)).name_th == "บางปู"
     # Its name may change, and its province once the next round has opened.
-    await import_organizations(country, write(tmp_path / "b.csv", [COLUMNS, organization(FIRST, "ใหม่")]))
+    await import_organizations(country, write(tmp_path / "b.csv", [COLUMNS, organization(FIRST, "ใหม่")]), NOW)
     async with country.write() as session:
         await close_round(session, now)
         await open_round(session, 2571, None, now)
-    await import_organizations(country, path)
+    await import_organizations(country, path, NOW)
 
 
 # --- accounts -----------------------------------------------------------------------------------------------
@@ -186,12 +187,12 @@ async def test_accounts_with_thai_headers_and_roles(country: Database, tmp_path:
     ]
     path = write(tmp_path / f"a{suffix}", rows)
     told: list[tuple[str, int, int]] = []
-    tried = await import_accounts(country, path, dry_run=True, progress=lambda *step: told.append(step))
+    tried = await import_accounts(country, path, NOW, dry_run=True, progress=lambda *step: told.append(step))
     assert (tried.rows, tried.added, tried.updated) == (2, 2, 0)
     # No password is hashed when nothing is written.
     assert {step for step, _, _ in told} == {"reading"}
     assert await count(country, Account) == 7
-    await import_accounts(country, path, progress=lambda *step: told.append(step))
+    await import_accounts(country, path, NOW, progress=lambda *step: told.append(step))
     assert ("hashing", 1, 1) in told
     found = await accounts(country)
     one, two = found["new.one"], found["new-two"]
@@ -211,7 +212,7 @@ async def test_an_update_keeps_the_password_unless_one_is_given(country: Databas
         [f"lao{SECOND}", "another-password", "lao", SECOND, before[f"lao{SECOND}"].display_name],
         ["province12", "", "province", "12", before["province12"].display_name],
     ]
-    result = await import_accounts(country, write(tmp_path / "a.csv", rows))
+    result = await import_accounts(country, write(tmp_path / "a.csv", rows), NOW)
     assert (result.rows, result.added, result.updated, result.unchanged) == (3, 0, 2, 1)
     after = await accounts(country)
     assert after[f"lao{FIRST}"].display_name == "ชื่อใหม่"
@@ -240,7 +241,7 @@ async def test_every_bad_account_is_reported_without_its_password(country: Datab
     ]
     for dry_run in (True, False):
         with pytest.raises(ImportRefused) as refused:
-            await import_accounts(country, write(tmp_path / "a.csv", rows), dry_run=dry_run)
+            await import_accounts(country, write(tmp_path / "a.csv", rows), NOW, dry_run=dry_run)
         assert [line.split(";")[0] for line in lines(refused)] == [
             "line 2, username: ab is no username",
             "line 3, username: ชื่อไทย is no username",
@@ -267,7 +268,7 @@ async def test_an_account_with_linked_chats_stays_where_it_is(
     other_role = write(tmp_path / "b.csv", [ACCOUNT_COLUMNS, [f"lao{FIRST}", "", "province", "11", "a"]])
     for path, column in ((other_unit, "organization"), (other_role, "role")):
         with pytest.raises(ImportRefused) as refused:
-            await import_accounts(country, path)
+            await import_accounts(country, path, NOW)
         assert lines(refused) == [
             f"line 2, {column}: lao{FIRST} has linked chats and is lao {FIRST};"
             f" unlink them first: laocert account unlink lao{FIRST} --all"
@@ -275,7 +276,7 @@ async def test_an_account_with_linked_chats_stays_where_it_is(
     async with country.write() as session:
         officer = await session.merge(officer)
         officer.unlinked_at = now
-    await import_accounts(country, other_role)
+    await import_accounts(country, other_role, NOW)
     assert (await accounts(country))[f"lao{FIRST}"].unit == "11"
 
 
@@ -297,5 +298,5 @@ async def test_rows_are_written_all_or_none(
 
     monkeypatch.setitem(import_accounts.__globals__, "_hash_passwords", hash_and_link)
     with pytest.raises(ImportRefused, match="has linked chats"):
-        await import_accounts(country, write(tmp_path / "a.csv", rows))
+        await import_accounts(country, write(tmp_path / "a.csv", rows), NOW)
     assert Counter(await accounts(country))["fresh"] == 0

@@ -1,0 +1,244 @@
+"""The record of what happened: append-only chains of events, each bound to the one before it by a keyed hash.
+
+One chain for each organization (its dla_code) and province (its two digits), and one for what belongs to none
+(`system`). A head is a digest over the ends of all chains at one moment; filed elsewhere, it shows any later
+change of what came before it. The database refuses updates and deletes by trigger (models/triggers.py); who takes
+the triggers away cannot make the hashes fit without the key.
+"""
+
+import enum
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import String, Text, UniqueConstraint, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, BigKey, DomainError
+from models.keys import Keyring
+from models.organization import Organization, Province
+
+SYSTEM = "system"
+# What migration 0002 wrote into certificates that were made before there was an audit chain.
+UNRECORDED = "unrecorded"
+PURPOSE = "audit chain"
+# Of the 64 hexadecimal letters of a head's digest: 128 bits, short enough to be written into a letter.
+HEAD_LETTERS = 32
+
+
+class KeyMissing(DomainError):
+    """The database was opened without the secret key; nothing that is recorded can be done."""
+
+    def __init__(self) -> None:
+        super().__init__("LAOCERT_SECRET_KEY is not set; every change is recorded under it (docs/operations.md)")
+
+
+class Event(enum.StrEnum):
+    """What is recorded."""
+
+    LOGIN = "login"
+    LOGIN_FAILED = "login_failed"
+    UNLINKED = "unlinked"
+    ACCOUNT_CHANGED = "account_changed"
+    IMPORTED = "imported"
+    EXPORTED = "exported"
+    ROUND_OPENED = "round_opened"
+    ROUND_CLOSED = "round_closed"
+    CERTIFIED = "certified"
+    REOPENED = "reopened"
+    PETITIONED = "petitioned"
+    DECIDED = "decided"
+    REFUSED = "refused"
+    HEAD = "head"
+
+
+class AuditEvent(Base):
+    """One event of one chain."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    chain: Mapped[str] = mapped_column(String(20))
+    # 1, 2, 3 … within the chain: a gap is a deletion.
+    number: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(30))
+    at: Mapped[datetime]
+    # Canonical JSON: the hash is over these very letters.
+    details: Mapped[str] = mapped_column(Text)
+    key_id: Mapped[str] = mapped_column(String(8))
+    mac: Mapped[str] = mapped_column(String(64))
+
+
+@dataclass(frozen=True)
+class Link:
+    """One event on its way into its chain."""
+
+    kind: Event
+    chain: str
+    details: dict[str, Any]
+
+
+def keyring(session: AsyncSession) -> Keyring:
+    """The keys that the session's database was opened with. Raises KeyMissing."""
+    found = session.info.get("keyring")
+    if not isinstance(found, Keyring):
+        raise KeyMissing
+    return found
+
+
+def canonical(value: Any) -> str:
+    """JSON with one form for one value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _mac(key: bytes, previous: str, event: dict[str, Any]) -> str:
+    bound = canonical(
+        [
+            previous,
+            *(str(event[name]) for name in ("chain", "number", "kind", "details", "key_id")),
+            event["at"].astimezone(UTC).isoformat(),
+        ]
+    )
+    return hmac.new(key, bound.encode(), hashlib.sha256).hexdigest()
+
+
+async def record(session: AsyncSession, kind: Event, chain: str, now: datetime, **details: Any) -> None:
+    """Append one event in the caller's transaction: it is recorded if and only if what it tells of happened."""
+    await record_all(session, [Link(kind, chain, details)], now)
+
+
+async def record_all(session: AsyncSession, links: list[Link], now: datetime) -> None:
+    """Append events of several chains at once, each chain once at most."""
+    if not links:
+        return
+    chains = sorted({link.chain for link in links})
+    await _hold(session, chains)
+    ends = await _ends(session, chains)
+    keys = keyring(session)
+    key = keys.key(PURPOSE, keys.current_id)
+    assert key is not None  # noqa: S101 - the current key is always there
+    rows = []
+    for link in links:
+        number, previous = ends.get(link.chain, (0, ""))
+        event: dict[str, Any] = {
+            "chain": link.chain,
+            "number": number + 1,
+            "kind": link.kind.value,
+            "at": now,
+            "details": canonical(link.details),
+            "key_id": keys.current_id,
+        }
+        event["mac"] = _mac(key, previous, event)
+        ends[link.chain] = (number + 1, event["mac"])
+        rows.append(event)
+    await session.execute(insert(AuditEvent), rows)
+
+
+async def _hold(session: AsyncSession, chains: list[str]) -> None:
+    """Keep others from appending to the same chains until the transaction ends; SQLite has one writer anyway.
+
+    By the rows of the organizations and provinces, in order of code, as everything else locks them: an import of
+    all organizations would want more advisory locks than a server has.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    for column in (Organization.dla_code, Province.code):
+        await session.execute(
+            select(column).where(column.in_(chains)).order_by(column).with_for_update(key_share=True)
+        )
+    if SYSTEM in chains:
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert audit', 0))"))
+
+
+async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[str, tuple[int, str]]:
+    """The last number and hash of each chain, or of some."""
+    last = select(AuditEvent.chain, func.max(AuditEvent.number).label("number")).group_by(AuditEvent.chain)
+    if chains is not None:
+        last = last.where(AuditEvent.chain.in_(chains))
+    ends = last.subquery()
+    rows = await session.execute(
+        select(AuditEvent.chain, AuditEvent.number, AuditEvent.mac).join(
+            ends, (AuditEvent.chain == ends.c.chain) & (AuditEvent.number == ends.c.number)
+        )
+    )
+    return {chain: (number, mac) for chain, number, mac in rows}
+
+
+async def chain_head(session: AsyncSession, chain: str) -> str:
+    """The hash of a chain's last event, empty for a new chain: what a certificate builds on."""
+    return (await _ends(session, [chain])).get(chain, (0, ""))[1]
+
+
+def _head(last_id: int, ends: dict[str, str]) -> str:
+    digest = hashlib.sha256(canonical(ends).encode()).hexdigest()
+    return f"{last_id}-{digest[:HEAD_LETTERS]}"
+
+
+async def take_head(session: AsyncSession, now: datetime) -> str:
+    """The head over all chains at this moment, recorded as an event itself: `<last event>-<digest>`.
+
+    File it where the database's keeper cannot reach; `verify` finds any change of what came before it.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # Waits for transactions that are appending: an event that commits later has a higher id.
+        await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))
+    last_id = await session.scalar(select(func.max(AuditEvent.id))) or 0
+    head = _head(last_id, {chain: mac for chain, (_number, mac) in (await _ends(session)).items()})
+    await record(session, Event.HEAD, SYSTEM, now, head=head)
+    return head
+
+
+async def last_head(session: AsyncSession) -> datetime | None:
+    """When the last head was taken."""
+    return await session.scalar(select(func.max(AuditEvent.at)).where(AuditEvent.kind == Event.HEAD))
+
+
+async def verify_chains(session: AsyncSession, head: str | None = None) -> list[str]:
+    """Walk all chains: one line for the first break of each, and one for a head that does not fit.
+
+    `head` is what take_head returned once. Nothing when every event stands as it was recorded.
+    """
+    breaks: dict[str, str] = {}
+    at_head: dict[str, str] = {}
+    head_id = _head_id(head)
+    previous: dict[str, tuple[int, str]] = {}
+    rows = await session.stream_scalars(
+        select(AuditEvent)
+        .order_by(AuditEvent.chain, AuditEvent.number)
+        .execution_options(yield_per=1000, populate_existing=True)
+    )
+    async for event in rows:
+        number, mac = previous.get(event.chain, (0, ""))
+        if event.chain not in breaks and (fault := _fault(session, event, number, mac)):
+            breaks[event.chain] = f"chain {event.chain}, event {number + 1}: {fault}"
+        previous[event.chain] = (event.number, event.mac)
+        if head_id is not None and event.id <= head_id:
+            at_head[event.chain] = event.mac
+    found = list(breaks.values())
+    if head is not None and (head_id is None or _head(head_id, at_head) != head):
+        found.append(f"head {head}: what was recorded before it is not as it was then")
+    return found
+
+
+def _head_id(head: str | None) -> int | None:
+    if head is None:
+        return None
+    number = head.partition("-")[0]
+    return int(number) if number.isdecimal() else None
+
+
+def _fault(session: AsyncSession, event: AuditEvent, number: int, previous: str) -> str | None:
+    if event.number != number + 1:
+        return "is missing"
+    key = keyring(session).key(PURPOSE, event.key_id)
+    if key is None:
+        return f"was made with key {event.key_id}, which is not in LAOCERT_SECRET_KEY or LAOCERT_OLD_SECRET_KEYS"
+    values = {name: getattr(event, name) for name in ("chain", "number", "kind", "at", "details", "key_id")}
+    if not hmac.compare_digest(_mac(key, previous, values), event.mac):
+        return "was changed, or the one before it was"
+    return None

@@ -1,0 +1,40 @@
+"""Keys derived from the secret key, one a purpose, each with an id, so that the secret key can be changed.
+
+The secret key itself is never stored and never used as it is (RFC 5869).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+def _derive(secret: str, purpose: str) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=f"laocert {purpose}".encode()).derive(secret.encode())
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The secret key in use and those before it, which only open and verify."""
+
+    current: str
+    old: tuple[str, ...] = ()
+
+    @cached_property
+    def _by_id(self) -> dict[str, str]:
+        return {_derive(secret, "id").hex()[:8]: secret for secret in (*reversed(self.old), self.current)}
+
+    @cached_property
+    def current_id(self) -> str:
+        """The id of the key in use: 8 hexadecimal letters."""
+        return _derive(self.current, "id").hex()[:8]
+
+    def key(self, purpose: str, key_id: str) -> bytes | None:
+        """The 32 bytes for a purpose under the secret key with this id; None when that key is not here."""
+        secret = self._by_id.get(key_id)
+        return None if secret is None else _derive(secret, purpose)
+
+    def all_keys(self, purpose: str) -> list[bytes]:
+        """The 32 bytes for a purpose under every key, the current one first."""
+        return [_derive(secret, purpose) for secret in (self.current, *self.old)]

@@ -1,0 +1,123 @@
+"""Does everything still stand as it was recorded? What `laocert audit verify` checks, and its first breaks."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
+from models.certification import Certification, Level, Reopening, is_live, snapshot
+from models.remark import Kind, Remark
+from models.roster import NoRoster, load_summary
+from models.round import current_round
+
+
+@dataclass
+class Findings:
+    """What was looked at, and every break that was found, a line each."""
+
+    events: int = 0
+    certificates: int = 0
+    rosters: int = 0
+    # Certificates from before the chain: nothing can be said of them.
+    unrecorded: list[str] = field(default_factory=list)
+    breaks: list[str] = field(default_factory=list)
+
+
+async def verify(session: AsyncSession, head: str | None = None) -> Findings:
+    """Check the chains (up to a filed `head` too), then certificates, reopenings and remarks against their events,
+    then each locked roster against its certificate.
+    """
+    found = Findings()
+    found.breaks += await verify_chains(session, head)
+    recorded = await _recorded(session, found)
+    await _check_certificates(session, recorded, found)
+    await _check_rows(session, recorded, found)
+    await _check_rosters(session, found)
+    return found
+
+
+async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, str], dict[str, object]]:
+    """What the events say was inserted, by kind and id."""
+    names: dict[str, Callable[[Any], str]] = {
+        Event.CERTIFIED: lambda details: str(details["certificate"]["id"]),
+        Event.REOPENED: lambda details: str(details["reopening"]),
+        Event.PETITIONED: lambda details: str(details["petition"]),
+        Event.DECIDED: lambda details: str(details["decision"]),
+    }
+    recorded = {}
+    rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.details))
+    for kind, chain, details in rows:
+        found.events += 1
+        if kind not in names:
+            continue
+        try:
+            told = json.loads(details)
+            recorded[kind, names[kind](told)] = told | {"chain": chain}
+        except (ValueError, KeyError, TypeError):
+            # The chain's own check has said so already.
+            continue
+    return recorded
+
+
+async def _check_certificates(
+    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
+) -> None:
+    seen = set()
+    for made in await session.scalars(select(Certification).order_by(Certification.id)):
+        found.certificates += 1
+        seen.add(str(made.id))
+        if made.audit_head == UNRECORDED:
+            found.unrecorded.append(made.code)
+            continue
+        event = recorded.get((Event.CERTIFIED, str(made.id)))
+        name = f"certificate {made.code} of {made.organization_code}"
+        if event is None:
+            found.breaks.append(f"{name}: no event records it")
+        elif event["certificate"] != snapshot(made):
+            found.breaks.append(f"{name}: is not what was certified")
+    gone = {key for kind, key in recorded if kind == Event.CERTIFIED} - seen
+    found.breaks += [f"certificate {key}: was recorded and is gone" for key in sorted(gone, key=int)]
+
+
+async def _check_rows(
+    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
+) -> None:
+    """Reopenings and remarks: none without its event, none changed, none gone."""
+    stored: dict[tuple[str, str], tuple[object, object]] = {}
+    for reopening in await session.scalars(select(Reopening)):
+        stored[Event.REOPENED, str(reopening.id)] = (reopening.organization_code, reopening.reason)
+    kinds = {Kind.PETITION: Event.PETITIONED, Kind.DECISION: Event.DECIDED}
+    for remark in await session.scalars(select(Remark).where(Remark.kind.in_(kinds))):
+        stored[kinds[remark.kind], str(remark.id)] = (remark.organization_code, remark.body)
+    told = {
+        key: (event["chain"], event.get("reason", event.get("body")))
+        for key, event in recorded.items()
+        if key[0] != Event.CERTIFIED
+    }
+    for kind, key in sorted(stored.keys() | told.keys()):
+        if stored.get((kind, key)) != told.get((kind, key)):
+            found.breaks.append(f"{kind} {key}: the row and its event do not agree")
+
+
+async def _check_rosters(session: AsyncSession, found: Findings) -> None:
+    """Every register that is locked must still have the digest of its certificate."""
+    newest = await current_round(session)
+    if newest is None:
+        return
+    locked = await session.execute(
+        select(Certification.organization_code, Certification.roster_digest, Certification.code).where(
+            Certification.round_id == newest.id, Certification.level == Level.LAO, is_live(Certification)
+        )
+    )
+    for organization, digest, code in locked.all():
+        found.rosters += 1
+        try:
+            now = (await load_summary(session, organization)).digest
+        except NoRoster:
+            now = ""
+        if now != digest:
+            found.breaks.append(f"roster of {organization}: is not what certificate {code} certified")

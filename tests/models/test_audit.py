@@ -1,0 +1,154 @@
+"""The record: events bound to one another, heads, and what `audit verify` finds."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models import audit, triggers
+from models.certification import Level, reopen
+from models.database import Database
+from models.keys import Keyring
+from models.remark import decide, petition
+from models.verification import Findings, verify
+from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
+
+FIRST, SECOND, THIRD = (code for code, *_ in ORGANIZATIONS[:3])
+REASON = "พบข้อมูลซ้ำหนึ่งรายการ"
+
+
+async def checked(database: Database, head: str | None = None) -> Findings:
+    async with database.read() as session:
+        return await verify(session, head)
+
+
+async def take_head(database: Database, now: datetime) -> str:
+    async with database.write() as session:
+        return await audit.take_head(session, now)
+
+
+@pytest.fixture
+async def lived(country: Database, now: datetime) -> Database:
+    """Two organizations certified, one of them by its province too and reopened on its petition."""
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, now)
+    await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, f"lao{FIRST}", 501, now)
+        asked = await petition(session, officer, "ขอแก้ไขจำนวนพนักงานจ้าง", now, None)
+        await decide(session, asked.id, granted=True, by="ผู้ดูแล", reason=REASON, now=now)
+    return country
+
+
+async def test_what_happened_stands_in_the_chains(lived: Database) -> None:
+    async with lived.read() as session:
+        kinds = list(
+            await session.scalars(
+                text("SELECT kind FROM audit_event WHERE chain = :chain ORDER BY number").bindparams(chain=FIRST)
+            )
+        )
+    assert kinds == ["login", "certified", "certified", "petitioned", "decided", "reopened"]
+
+
+async def test_all_is_well_with_and_without_a_head(lived: Database, now: datetime) -> None:
+    head = await take_head(lived, now)
+    await certify_as(lived, f"lao{THIRD}", 503, THIRD, Level.LAO, now)
+    later = await take_head(lived, now + timedelta(days=1))
+    for filed in (None, head, later):
+        found = await checked(lived, filed)
+        assert found.breaks == []
+    assert (found.certificates, found.rosters) == (4, 2)
+    assert head != later
+
+
+async def test_a_wrong_head_does_not_fit(lived: Database, now: datetime) -> None:
+    head = await take_head(lived, now)
+    number, _, digest = head.partition("-")
+    for other in (f"{int(number) - 1}-{digest}", f"{number}-{'0' * 32}", "nonsense"):
+        assert len((await checked(lived, other)).breaks) == 1
+
+
+async def test_a_changed_key_opens_what_the_old_one_made(lived: Database, now: datetime) -> None:
+    head = await take_head(lived, now)
+    rotated = Database(
+        lived.url.render_as_string(hide_password=False), Keyring("another key " * 4, (KEYRING.current,))
+    )
+    await certify_as(rotated, f"lao{THIRD}", 503, THIRD, Level.LAO, now)
+    assert (await checked(rotated, head)).breaks == []
+    await rotated.close()
+    lost = Database(lived.url.render_as_string(hide_password=False), Keyring("another key " * 4))
+    assert any("LAOCERT_OLD_SECRET_KEYS" in line for line in (await checked(lost, head)).breaks)
+    await lost.close()
+
+
+@pytest.mark.parametrize("table", ["audit_event", "reopening", "remark"])
+@pytest.mark.parametrize("change", ["UPDATE {table} SET id = id + 1000", "DELETE FROM {table}"])
+async def test_the_record_is_append_only(lived: Database, table: str, change: str) -> None:
+    with pytest.raises(DBAPIError, match="never changed"):
+        async with lived.write() as session:
+            await session.execute(text(change.format(table=table)))
+
+
+async def without_triggers(database: Database, statement: str) -> None:
+    """What somebody can do who may drop triggers; they are there again afterwards."""
+    async with database.engine.begin() as connection:
+        await _toggle(connection, database, "DISABLE")
+        await connection.execute(text(statement))
+        await _toggle(connection, database, "ENABLE")
+
+
+async def _toggle(connection: AsyncConnection, database: Database, what: str) -> None:
+    if not database.is_sqlite:
+        for table in ("audit_event", "certification", "reopening", "remark", "personnel_record", "roster"):
+            await connection.execute(text(f"ALTER TABLE {table} {what} TRIGGER USER"))
+    elif what == "DISABLE":
+        for name in triggers.SQLITE:
+            await connection.execute(text(f"DROP TRIGGER {name}"))
+    else:
+        for statement in triggers.statements("sqlite"):
+            await connection.exec_driver_sql(statement)
+
+
+TAMPERINGS: dict[str, str] = {
+    "an event's words": f"UPDATE audit_event SET details = '{{}}' WHERE chain = '{FIRST}' AND number = 2",
+    "an event's time": f"UPDATE audit_event SET at = '2026-01-01 00:00:00' WHERE chain = '{FIRST}' AND number = 3",
+    "an event taken out": f"DELETE FROM audit_event WHERE chain = '{FIRST}' AND number = 4",
+    "the last events cut off": f"DELETE FROM audit_event WHERE chain = '{FIRST}' AND number >= 5",
+    "a whole chain": f"DELETE FROM audit_event WHERE chain = '{SECOND}'",
+    "a certificate's number": "UPDATE certification SET officials = officials + 1 WHERE id = 1",
+    "a certificate's signer": "UPDATE certification SET officer_name = 'คน อื่น' WHERE id = 2",
+    "a record of a locked register": f"UPDATE personnel_record SET full_name = 'คน อื่น'"
+    f" WHERE organization_code = '{SECOND}' AND record_no = '0002'",
+    "a record out of a locked register": f"DELETE FROM personnel_record"
+    f" WHERE organization_code = '{SECOND}' AND record_no = '0002'",
+    "a reopening's reason": "UPDATE reopening SET reason = 'อื่น'",
+    "an invented reopening": "INSERT INTO reopening (organization_code, round_id, revision, by_name, reason,"
+    f" reopened_at) VALUES ('{SECOND}', 1, 1, 'x', 'x', '2026-11-02 00:00:00')",
+    "a petition's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'petition'",
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+async def test_tampering_is_found(lived: Database, now: datetime, statement: str) -> None:
+    head = await take_head(lived, now)
+    await without_triggers(lived, statement)
+    assert (await checked(lived, head)).breaks
+
+
+async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: datetime) -> None:
+    """Somebody removes an event and renumbers what follows: the hashes do not fit."""
+    await without_triggers(lived, f"DELETE FROM audit_event WHERE chain = '{FIRST}' AND number = 2")
+    await without_triggers(
+        lived, f"UPDATE audit_event SET number = number - 1 WHERE chain = '{FIRST}' AND number = 3"
+    )
+    assert any("event 2: was changed" in line for line in (await checked(lived)).breaks)
+
+
+async def test_nothing_recorded_without_the_key(lived: Database, now: datetime) -> None:
+    keyless = Database(lived.url.render_as_string(hide_password=False))
+    with pytest.raises(audit.KeyMissing, match="LAOCERT_SECRET_KEY"):
+        async with keyless.write() as session:
+            await reopen(session, SECOND, "x", REASON, now)
+    await keyless.close()

@@ -1,0 +1,88 @@
+"""An upgrade keeps what the schema before held, in every table."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import text
+
+from models import schema
+from models.audit import UNRECORDED
+from models.database import Database
+from models.verification import verify
+from tests.conftest import MARK, _admin, apart, postgres_url
+from tests.support import KEYRING
+
+ROWS = [
+    "INSERT INTO province VALUES ('11', 'สมุทรปราการ', 'Samut Prakan')",
+    "INSERT INTO organization (dla_code, type_th, type_code, name_th, district_th, province_code, sort_key)"
+    " VALUES ('2110101', 'อบจ.', 'provincial_admin_org', 'สมุทรปราการ', 'เมือง', '11', 'ส')",
+    "INSERT INTO account (id, username, role, organization_code, display_name)"
+    " VALUES (1, 'lao2110101', 'lao', '2110101', 'อบจ.สมุทรปราการ')",
+    "INSERT INTO officer (id, account_id, user_id, full_name, position, linked_at)"
+    " VALUES (1, 1, 501, 'ทดสอบ หนึ่ง', 'ปลัด', '2026-11-01 00:00:00')",
+    "INSERT INTO round (id, fiscal_year, state, opened_at) VALUES (1, 2570, 'open', '2026-11-01 00:00:00')",
+    "INSERT INTO roster (organization_code, file_name, imported_at, menu_names)"
+    " VALUES ('2110101', 'x.csv', '2026-11-01 00:00:00', '[]')",
+    "INSERT INTO personnel_record"
+    " (id, organization_code, record_no, full_name, category, position, level, menus)"
+    " VALUES (1, '2110101', '0001', 'บุคคล ทดสอบ', 'official', 'ปลัด', 'กลาง', 'r')",
+    "INSERT INTO confirmation (nonce, officer_id, organization_code, round_id, level, fingerprint, shown_at)"
+    " VALUES ('n', 1, '2110101', 1, 'lao', 'f', '2026-11-01 00:00:00')",
+    "INSERT INTO certification (id, organization_code, round_id, revision, level, officials,"
+    " permanent_employees, contract_employees, with_empty_menus, roster_digest, roster_file, roster_imported_at,"
+    " officer_id, officer_name, officer_position, user_id, code, is_late, certified_at)"
+    " VALUES (1, '2110101', 1, 1, 'lao', 1, 0, 0, 0, 'd', 'x.csv', '2026-11-01 00:00:00', 1, 'ทดสอบ หนึ่ง',"
+    " 'ปลัด', 501, '0123456789', false, '2026-11-02 00:00:00')",
+    "INSERT INTO outbox (id, dedupe_key, kind, chat_id, certification_id, state, attempts, created_at, due_at)"
+    " VALUES (7, 'receipt:1:501', 'receipt', 501, 1, 'pending', 0, '2026-11-02 00:00:00', '2026-11-02 00:00:00')",
+    "INSERT INTO inbox (id, bot_id, update_id, sender, received_at, state, attempts)"
+    " VALUES (1, 1, 1, 501, '2026-11-02 00:00:00', 'done', 0)",
+    "INSERT INTO conversation (chat_id, language, awaiting, told_private_only)"
+    " VALUES (501, 'th', 'nothing', false)",
+]
+
+
+async def _upgrade(database: Database, revision: str) -> None:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(schema._config(sync), revision))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
+        return
+    request.getfixturevalue("postgres_template")
+    name = MARK + uuid.uuid4().hex[:12]
+    apart(_admin(f'CREATE DATABASE "{name}"'))
+    yield postgres_url(name)
+    apart(_admin(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def test_the_upgrade_from_0001_keeps_every_row(empty_url: str) -> None:
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await schema.upgrade(database)
+    assert await schema.check(database) == []
+    async with database.engine.connect() as connection:
+        for row in ROWS:
+            table = row.split()[2]
+            assert (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar() == 1, table
+        kept = await connection.execute(text("SELECT subject_id, state, dedupe_key FROM outbox WHERE id = 7"))
+        assert tuple(kept.one()) == (1, "pending", "receipt:1:501")
+        made = await connection.execute(
+            text("SELECT account_username, statement, audit_head, officer_name FROM certification")
+        )
+        assert tuple(made.one()) == ("lao2110101", UNRECORDED, UNRECORDED, "ทดสอบ หนึ่ง")
+    async with database.read() as session:
+        found = await verify(session)
+    assert found.unrecorded == ["0123456789"]
+    # The old certificate's digest was made up above; that is what the check says.
+    assert found.breaks == ["roster of 2110101: is not what certificate 0123456789 certified"]
+    await database.close()
