@@ -1,0 +1,206 @@
+"""Any order of imports, certifications, petitions, reopenings, rounds and links keeps what must never be false."""
+
+import asyncio
+import contextlib
+import random
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from models.account import Officer, active_officer, unlink_officer
+from models.base import DomainError
+from models.certification import Certification, Level, Status, own_status, reopen, review
+from models.database import Database
+from models.progress import count_statuses, locked_organizations
+from models.remark import decide, list_petitions, petition
+from models.round import RoundState, close_round, current_round, open_round
+from models.verification import verify
+from tests.conftest import NOW, _admin, postgres_url
+from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle
+
+CODES = [code for code, *_ in ORGANIZATIONS[:2]]
+organizations = st.sampled_from(CODES)
+levels = st.sampled_from(Level)
+
+
+class Country(RuleBasedStateMachine):
+    """Steps may be refused by a rule (DomainError) or a trigger; nothing else may happen."""
+
+    template: Path | str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = NOW
+        self.seen: dict[int, tuple[object, ...]] = {}
+        self.database = Database(self.make(), KEYRING)
+
+    def make(self) -> str:
+        if isinstance(self.template, Path):
+            self.folder = Path(tempfile.mkdtemp())
+            shutil.copy(self.template, self.folder / "machine.db")
+            return f"sqlite+aiosqlite:///{self.folder / 'machine.db'}"
+        self.name = f"{self.template}_{random.getrandbits(32):08x}"
+        self.run(_admin(f"CREATE DATABASE {self.name} TEMPLATE {self.template}"))
+        return postgres_url(self.name)
+
+    def teardown(self) -> None:
+        self.run(self.database.close())
+        if isinstance(self.template, Path):
+            shutil.rmtree(self.folder)
+        else:
+            self.run(_admin(f"DROP DATABASE {self.name} WITH (FORCE)"))
+        self.loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def attempt(self, work: Coroutine[Any, Any, Any]) -> None:
+        with contextlib.suppress(DomainError):
+            self.run(work)
+
+    def now(self) -> datetime:
+        self.clock += timedelta(minutes=1)
+        return self.clock
+
+    @rule(code=organizations, people=st.integers(0, 3))
+    def bring_another_roster(self, code: str, people: int) -> None:
+        async def work() -> None:
+            async with self.database.read() as session:
+                locked = code in await locked_organizations(session, {code})
+            try:
+                async with self.database.write() as session:
+                    await put_roster(session, code, (people, 1, 0), self.now())
+            except DBAPIError:
+                assert locked
+            else:
+                assert not locked
+
+        self.run(work())
+
+    @rule(code=organizations, level=levels)
+    def certify(self, code: str, level: Level) -> None:
+        username = f"lao{code}" if level is Level.LAO else "province11"
+        user = int(code) if level is Level.LAO else 11
+        self.attempt(certify_as(self.database, username, user, code, level, self.now()))
+
+    @rule(code=organizations)
+    def reopen(self, code: str) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                await reopen(session, code, "ผู้ดูแล", "เหตุผล", self.now())
+
+        self.attempt(work())
+
+    @rule(code=organizations)
+    def ask_for_a_correction(self, code: str) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                officer = await link(session, f"lao{code}", int(code), self.now())
+                await petition(session, officer, "ขอแก้ไขข้อมูล", self.now(), None)
+
+        self.attempt(work())
+
+    @rule(granted=st.booleans())
+    def decide(self, granted: bool) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                for asked in (await list_petitions(session))[:1]:
+                    await decide(session, asked.id, granted=granted, by="ผู้ดูแล", reason="เหตุผล", now=self.now())
+
+        self.attempt(work())
+
+    @rule()
+    def close_the_round(self) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                await close_round(session, self.now())
+
+        self.attempt(work())
+
+    @rule()
+    def open_the_next_round(self) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                newest = await current_round(session)
+                await open_round(session, newest.fiscal_year + 1 if newest else 2570, None, self.now())
+
+        self.attempt(work())
+
+    @rule(code=organizations)
+    def log_out(self, code: str) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                officer = await active_officer(session, int(code))
+                if officer is not None:
+                    await unlink_officer(session, officer, self.now())
+
+        self.run(work())
+
+    @invariant()
+    def what_must_never_be_false(self) -> None:
+        self.run(self.check())
+
+    async def check(self) -> None:
+        async with self.database.read() as session:
+            assert (await verify(session)).breaks == []
+            made = list(await session.scalars(select(Certification)))
+            keys = {(one.organization_code, one.round_id, one.revision, one.level) for one in made}
+            assert len(keys) == len(made)
+            for organization, round_id, revision, level in keys:
+                assert level is Level.LAO or (organization, round_id, revision, Level.LAO) in keys
+            now = {one.id: (one.roster_digest, one.officer_name, one.code) for one in made}
+            assert self.seen.items() <= now.items()
+            self.seen = now
+            newest = await current_round(session)
+            locked = await locked_organizations(session, set(CODES))
+            for code in CODES:
+                status = (await own_status(session, code))[1]
+                assert (status is not Status.UNCERTIFIED) is (code in locked)
+            (counts,) = await count_statuses(session, "11")
+            assert counts.total - counts.uncertified == len(locked)
+            assert newest is not None
+            assert newest.state in RoundState
+            active = list(await session.scalars(select(Officer.user_id).where(Officer.unlinked_at.is_(None))))
+            assert len(active) == len(set(active))
+            for officer in await session.scalars(select(Officer).where(Officer.unlinked_at.is_(None))):
+                code = str(officer.user_id)
+                if code in CODES:
+                    loaded = await active_officer(session, officer.user_id)
+                    assert loaded is not None
+                    shown = await review(session, loaded, code)
+                    assert shown.lao is None or shown.lao.roster_digest == shown.roster.digest
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_any_order_of_steps(database_url: str, request: pytest.FixtureRequest) -> None:
+    torture = request.config.getoption("--torture")
+    loop = asyncio.new_event_loop()
+    database = Database(database_url, KEYRING)
+    loop.run_until_complete(settle(database, NOW))
+    loop.run_until_complete(database.close())
+    loop.close()
+    path = database.url.database or ""
+
+    class Prepared(Country):
+        template = Path(path) if database.is_sqlite else path
+
+    run_state_machine_as_test(
+        Prepared,
+        settings=settings(
+            max_examples=200 if torture else 10,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,199 @@
+"""The running bot killed at random moments of certification traffic: nothing lost, doubled or half done."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from demo.botapi import Emulator, Phone
+from models import inbox, outbox
+from models.base import DomainError
+from models.certification import Certification, reopen
+from models.database import Database
+from models.inbox import InboxUpdate
+from models.outbox import OutboxMessage
+from models.progress import locked_organizations
+from models.verification import verify
+from tests.bot.program import Program
+from tests.bot.running import until
+from tests.conftest import NOW
+from tests.support import ORGANIZATIONS, link
+
+LAOS = [ORGANIZATIONS[index][0] for index in (0, 1, 2)]
+# What a thumb prefers on the screen before it.
+LAO_WAY = ("ยืนยันการรับรอง", "รับรองระดับ อปท.", "รับรองข้อมูลระดับ อปท.", "ดำเนินการ(อปท.)", "ระบบรับรองข้อมูล", "หน้าหลัก")
+PROVINCE_WAY = ("ยืนยันการรับรอง", "รับรองระดับจังหวัด", "🔍", "ค้นหา", "ดำเนินการ(จังหวัด)", "ระบบรับรองข้อมูล", "หน้าหลัก")
+# Seconds after which an impatient officer taps again.
+PATIENCE = 1.5
+# Seconds between reopenings, so that no chat is told more than once a second in the long run.
+OPERATOR_EVERY = 4.0
+
+
+class Traffic:
+    """Officers who tap on and on, and an operator who reopens what both levels have certified."""
+
+    def __init__(self, emulator: Emulator, database: Database, rng: random.Random) -> None:
+        self.emulator = emulator
+        self.database = database
+        self.rng = rng
+        self.phones: list[tuple[Phone, tuple[str, ...]]] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        for number, code in enumerate(LAOS):
+            for colleague in range(2):
+                await self._officer(f"lao{code}", 1000 + 10 * number + colleague, LAO_WAY)
+        for number in range(2):
+            await self._officer("province11", 2000 + number, PROVINCE_WAY)
+        self.tasks = [asyncio.create_task(self._tap_on(phone, way)) for phone, way in self.phones]
+        self.tasks.append(asyncio.create_task(self._operate()))
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+    async def _officer(self, username: str, user_id: int, way: tuple[str, ...]) -> None:
+        phone = self.emulator.phone(username, user_id=user_id)
+        phone.chat.bot_status = "member"
+        async with self.database.write() as session:
+            await link(session, username, user_id, NOW)
+        self.phones.append((phone, way))
+
+    async def _tap_on(self, phone: Phone, way: tuple[str, ...]) -> None:
+        await phone.send("/menu")
+        while True:
+            before = len(phone.events)
+            buttons = [button for one in phone.messages[-3:] for row in one.buttons for button in row]
+            wanted = next((b for label in way for b in reversed(buttons) if label in b.label), None)
+            if wanted is None or self.rng.random() < 0.02:
+                await phone.send("/menu")
+            else:
+                for _ in range(2 if self.rng.random() < 0.1 else 1):
+                    await phone.press(wanted)
+            with contextlib.suppress(AssertionError):
+                await phone.until(
+                    lambda shown, before=before: any(  # type: ignore[misc]
+                        event.kind in ("sent", "edited") for event in shown.events[before:]
+                    ),
+                    PATIENCE,
+                )
+            await asyncio.sleep(self.rng.random() * 0.3)
+
+    async def _operate(self) -> None:
+        while True:
+            await asyncio.sleep(OPERATOR_EVERY)
+            with contextlib.suppress(DomainError, DBAPIError):
+                async with self.database.write() as session:
+                    await reopen(session, self.rng.choice(LAOS), "ผู้ดูแล", "ทดสอบ", NOW)
+
+
+@pytest.fixture
+async def telegram() -> Emulator:  # type: ignore[misc]
+    async with Emulator(clock=time.time) as running:
+        yield running
+        assert not running.violations
+
+
+async def settled(database: Database, emulator: Emulator) -> bool:
+    """Everything was fetched, done and sent."""
+    async with database.read() as session:
+        waiting = await session.scalar(
+            select(func.count()).select_from(InboxUpdate).where(InboxUpdate.state == inbox.State.PENDING)
+        )
+        unsent = await session.scalar(
+            select(func.count())
+            .select_from(OutboxMessage)
+            .where(OutboxMessage.state.not_in([outbox.State.SENT, outbox.State.DEAD]))
+        )
+    return not emulator.updates.pending and not waiting and not unsent
+
+
+async def test_random_kills_during_certification_traffic(
+    country: Database, telegram: Emulator, database_url: str, tmp_path: Path, times: Callable[[int], int]
+) -> None:
+    rng = random.Random(12)
+    kills = times(300)
+    first_update = telegram.updates.next_id
+    traffic = Traffic(telegram, country, rng)
+    program = Program(tmp_path, telegram, database_url)
+    async with program.running():
+        await traffic.start()
+        for _ in range(kills):
+            calls = telegram.call_count
+            await until(lambda calls=calls: _called(telegram, calls), 60)  # type: ignore[misc]
+            await asyncio.sleep(rng.random() * 1.5)
+            await program.kill()
+            await program.start()
+        await traffic.stop()
+        await until(lambda: settled(country, telegram), 900)
+        assert await program.stop() == 0
+    assert "Traceback" not in program.log
+    await check(country, telegram, first_update, kills)
+
+
+async def _called(emulator: Emulator, before: int) -> bool:
+    return emulator.call_count > before
+
+
+async def check(database: Database, emulator: Emulator, first_update: int, kills: int) -> None:
+    async with database.read() as session:
+        assert (await verify(session)).breaks == []
+        updates = (await session.execute(select(InboxUpdate.update_id, InboxUpdate.state))).all()
+        made = list(await session.scalars(select(Certification)))
+        rows = list(await session.scalars(select(OutboxMessage)))
+        locked = await locked_organizations(session, set(LAOS))
+    assert sorted(number for number, _ in updates) == list(range(first_update, emulator.updates.next_id))
+    assert {state for _, state in updates} == {inbox.State.DONE}
+    keys = Counter((one.organization_code, one.round_id, one.revision, one.level) for one in made)
+    assert set(keys.values()) <= {1}
+    for code in LAOS:
+        assert await is_refused(database, code) is (code in locked)
+    assert {row.state for row in rows} == {outbox.State.SENT}
+    copies = [_copies(emulator, row, made) for row in rows]
+    assert min(copies) >= 1
+    assert max(copies) <= 2
+    receipts = sum(row.kind is outbox.Kind.RECEIPT for row in rows)
+    assert receipts == len(made)
+    print(
+        f"{kills} kills: {len(updates)} updates, 0 lost; {len(made)} certificates, 0 lost or doubled;"
+        f" 0 half-locked organizations; {receipts} receipts arrived;"
+        f" {len(rows)} messages, {sum(copy > 1 for copy in copies)} of them with one extra copy"
+    )
+
+
+async def is_refused(database: Database, code: str) -> bool:
+    try:
+        async with database.write() as session:
+            await session.execute(
+                text("UPDATE personnel_record SET level = level WHERE organization_code = :code"), {"code": code}
+            )
+            return False
+    except DBAPIError:
+        return True
+
+
+TITLES = {
+    outbox.Kind.RECEIPT: "หลักฐานการรับรองของท่าน",
+    outbox.Kind.AWAITS_PROVINCE: "รอท่านตรวจสอบและรับรอง",
+    outbox.Kind.COLLEAGUE_CERTIFIED: "หน่วยงานของท่าน",
+    outbox.Kind.PROVINCE_CERTIFIED: "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+    outbox.Kind.REOPENED: "เปิดให้แก้ไขข้อมูลแล้ว",
+}
+
+
+def _copies(emulator: Emulator, row: OutboxMessage, made: list[Certification]) -> int:
+    """How often a message arrived in its chat; reopenings are counted together, they bear no code."""
+    first = [one.history[0] for one in emulator.chat(row.chat_id).messages.values() if one.history]
+    if row.kind is outbox.Kind.REOPENED:
+        return 1 if any(TITLES[row.kind] in words for words in first) else 0
+    code = next(one.code for one in made if one.id == row.subject_id)
+    return sum(f"{code[:5]}-{code[5:]}" in words and TITLES[row.kind] in words for words in first)

@@ -1,0 +1,115 @@
+"""Exactly one effect, whatever presses at once, twice, or on figures that have changed."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+
+from models.certification import (
+    AlreadyCertified,
+    Certification,
+    Level,
+    RosterChanged,
+    certify,
+    prepare_confirmation,
+    reopen,
+    review,
+)
+from models.database import Database
+from models.roster import PersonnelRecord
+from tests.support import ORGANIZATIONS, link
+
+FIRST = ORGANIZATIONS[0][0]
+USERS = range(501, 509)
+
+
+async def warnings(database: Database, now: datetime, rng: random.Random, users: range = USERS) -> dict[int, str]:
+    """Each officer has the warning before its eyes: the nonces, by user."""
+    async with database.write() as session:
+        nonces = {}
+        for user in users:
+            officer = await link(session, f"lao{FIRST}", user, now)
+            seen = await review(session, officer, FIRST)
+            asked, _ = await prepare_confirmation(session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng)
+            nonces[user] = asked.nonce
+        return nonces
+
+
+async def press(database: Database, user: int, nonce: str, now: datetime, rng: random.Random) -> Certification:
+    async with database.write() as session:
+        officer = await link(session, f"lao{FIRST}", user, now)
+        return await certify(session, officer, nonce, now, rng)
+
+
+async def start_again(database: Database, now: datetime) -> None:
+    async with database.write() as session:
+        await reopen(session, FIRST, "ผู้ดูแล", "ทดสอบซ้ำ", now)
+
+
+async def test_eight_simultaneous_confirmations(
+    country: Database, now: datetime, times: Callable[[int], int]
+) -> None:
+    rng = random.Random(8)
+    rounds = times(1000)
+    for _ in range(rounds):
+        nonces = await warnings(country, now, rng)
+        ended = await asyncio.gather(
+            *(press(country, user, nonce, now, rng) for user, nonce in nonces.items()), return_exceptions=True
+        )
+        assert Counter(type(one) for one in ended) == {Certification: 1, AlreadyCertified: 7}
+        await start_again(country, now)
+    async with country.read() as session:
+        counted = await session.execute(
+            select(Certification.revision, func.count()).group_by(Certification.revision)
+        )
+        assert dict(counted.all()) == dict.fromkeys(range(1, rounds + 1), 1)
+    print(f"{rounds} rounds of 8 simultaneous confirmations: {rounds} certificates")
+
+
+async def test_repeated_presses(country: Database, now: datetime, times: Callable[[int], int]) -> None:
+    rng = random.Random(9)
+    nonces = await warnings(country, now, rng)
+    await press(country, USERS[0], nonces[USERS[0]], now, rng)
+    presses = times(1000)
+    refused = 0
+    for number in range(presses):
+        user = USERS[number % len(USERS)]
+        try:
+            await press(country, user, nonces[user], now, rng)
+        except AlreadyCertified:
+            refused += 1
+    async with country.read() as session:
+        made = await session.scalar(select(func.count()).select_from(Certification))
+    assert (refused, made) == (presses, 1)
+    print(f"{presses} repeated presses: {presses - refused} extra effects")
+
+
+async def test_rosters_that_change_between_screen_and_press(
+    country: Database, now: datetime, times: Callable[[int], int]
+) -> None:
+    rng = random.Random(10)
+    changes = times(1000)
+    refused = 0
+    for number in range(changes):
+        nonces = await warnings(country, now, rng, range(501, 502))
+        async with country.write() as session:
+            column = rng.choice(["full_name", "position", "level", "menus"])
+            await session.execute(
+                update(PersonnelRecord)
+                .where(
+                    PersonnelRecord.organization_code == FIRST,
+                    PersonnelRecord.record_no == f"{rng.randint(1, 20):04}",
+                )
+                .values({column: f"เปลี่ยน {number}"})
+            )
+        try:
+            await press(country, 501, nonces[501], now, rng)
+        except RosterChanged:
+            refused += 1
+    async with country.read() as session:
+        made = await session.scalar(select(func.count()).select_from(Certification))
+    assert (refused, made) == (changes, 0)
+    print(f"{changes} rosters changed between screen and press: {refused} refusals")

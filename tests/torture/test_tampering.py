@@ -1,0 +1,156 @@
+"""A direct SQL writer that drops the triggers first: all it does to the record or a locked roster is found."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import triggers
+from models.audit import take_head
+from models.certification import Level
+from models.database import Database
+from models.verification import verify
+from tests.support import ORGANIZATIONS, certify_as
+
+CODES = [code for code, *_ in ORGANIZATIONS[:3]]
+
+
+@pytest.fixture
+async def filed(country: Database, now: datetime) -> tuple[Database, str]:
+    """Three certified organizations, two by their province too, and the head that was filed."""
+    for number, code in enumerate(CODES):
+        await certify_as(country, f"lao{code}", 501 + number, code, Level.LAO, now)
+    for code in CODES[:2]:
+        await certify_as(country, "province11", 601, code, Level.PROVINCE, now)
+    async with country.write() as session:
+        return country, await take_head(session, now)
+
+
+async def drop_triggers(session: AsyncSession) -> None:
+    if session.get_bind().dialect.name == "sqlite":
+        for name in triggers.SQLITE:
+            await session.execute(text(f"DROP TRIGGER {name}"))
+        return
+    for name, definition in triggers.POSTGRESQL.items():
+        table = definition.split(" ON ")[1].split()[0]
+        await session.execute(text(f"DROP TRIGGER {name} ON {table}"))
+
+
+async def pick(session: AsyncSession, rng: random.Random, query: str) -> tuple[object, ...]:
+    rows = [tuple(row) for row in await session.execute(text(query))]
+    return rng.choice(rows)
+
+
+async def edit_event(session: AsyncSession, rng: random.Random) -> None:
+    (event,) = await pick(session, rng, "SELECT id FROM audit_event ORDER BY id")
+    column = rng.choice(["details", "kind", "mac", "chain", "key_id"])
+    await session.execute(
+        text(f"UPDATE audit_event SET {column} = :value WHERE id = :id"),
+        {"value": f"x{rng.randint(0, 999999)}", "id": event},
+    )
+
+
+async def delete_event(session: AsyncSession, rng: random.Random) -> None:
+    (event,) = await pick(session, rng, "SELECT id FROM audit_event WHERE kind <> 'head' ORDER BY id")
+    await session.execute(text("DELETE FROM audit_event WHERE id = :id"), {"id": event})
+
+
+async def truncate_chain(session: AsyncSession, rng: random.Random) -> None:
+    chain, number = await pick(
+        session, rng, "SELECT chain, number FROM audit_event WHERE kind <> 'head' ORDER BY id"
+    )
+    await session.execute(
+        text("DELETE FROM audit_event WHERE chain = :chain AND number >= :number"),
+        {"chain": chain, "number": number},
+    )
+
+
+async def swap_events(session: AsyncSession, rng: random.Random) -> None:
+    chain, _ = await pick(
+        session, rng, "SELECT chain, count(*) FROM audit_event GROUP BY chain HAVING count(*) > 1 ORDER BY chain"
+    )
+    rows = await session.execute(
+        text("SELECT number FROM audit_event WHERE chain = :chain ORDER BY number"), {"chain": chain}
+    )
+    one, other = rng.sample([number for (number,) in rows], 2)
+    for old, new in ((one, -1), (other, one), (-1, other)):
+        await session.execute(
+            text("UPDATE audit_event SET number = :new WHERE chain = :chain AND number = :old"),
+            {"chain": chain, "old": old, "new": new},
+        )
+
+
+async def edit_record(session: AsyncSession, rng: random.Random) -> None:
+    (record,) = await pick(session, rng, f"SELECT id FROM personnel_record WHERE {_OF_LOCKED} ORDER BY id")
+    column, value = rng.choice(
+        [("full_name", "x"), ("position", "x"), ("level", "x"), ("menus", "---"), ("record_no", "x")]
+    )
+    await session.execute(
+        text(f"UPDATE personnel_record SET {column} = :value WHERE id = :id"), {"value": value, "id": record}
+    )
+
+
+async def delete_record(session: AsyncSession, rng: random.Random) -> None:
+    (record,) = await pick(session, rng, f"SELECT id FROM personnel_record WHERE {_OF_LOCKED} ORDER BY id")
+    await session.execute(text("DELETE FROM personnel_record WHERE id = :id"), {"id": record})
+
+
+async def add_record(session: AsyncSession, rng: random.Random) -> None:
+    await session.execute(
+        text(
+            "INSERT INTO personnel_record"
+            " (organization_code, record_no, full_name, category, position, level, menus)"
+            " VALUES (:code, :number, 'x', 'official', 'x', 'x', 'rrr')"
+        ),
+        {"code": rng.choice(CODES), "number": f"x{rng.randint(0, 9999)}"},
+    )
+
+
+async def edit_certificate(session: AsyncSession, rng: random.Random) -> None:
+    (made,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
+    change = rng.choice(["officials = officials + 1", "officer_name = 'x'", "roster_digest = 'x'", "user_id = 1"])
+    await session.execute(text(f"UPDATE certification SET {change} WHERE id = :id"), {"id": made})
+
+
+async def delete_certificate(session: AsyncSession, rng: random.Random) -> None:
+    (made,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
+    await session.execute(text("DELETE FROM certification WHERE id = :id"), {"id": made})
+
+
+_OF_LOCKED = "organization_code IN (SELECT organization_code FROM certification)"
+
+TAMPERINGS = [
+    edit_event,
+    delete_event,
+    truncate_chain,
+    swap_events,
+    edit_record,
+    delete_record,
+    add_record,
+    edit_certificate,
+    delete_certificate,
+]
+
+
+async def test_every_tampering_is_found(filed: tuple[Database, str], times: Callable[[int], int]) -> None:
+    database, head = filed
+    rng = random.Random(11)
+    tries = times(1000)
+    found = 0
+    for number in range(tries):
+        async with database.write() as session:
+            # Rolled back at the end, so that each starts from what was filed.
+            tampering = await session.begin_nested()
+            await drop_triggers(session)
+            await TAMPERINGS[number % len(TAMPERINGS)](session, rng)
+            session.expire_all()
+            breaks = (await verify(session, head)).breaks
+            assert breaks, TAMPERINGS[number % len(TAMPERINGS)].__name__
+            found += 1
+            await tampering.rollback()
+    async with database.read() as session:
+        assert (await verify(session, head)).breaks == []
+    print(f"{tries} random tamperings by a direct writer: {found} found")
