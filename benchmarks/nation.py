@@ -19,7 +19,7 @@ from pathlib import Path
 from demo import sample
 from demo.botapi import Emulator, Phone
 
-SECRET_KEY = "a key for measuring only, of more than 32 letters"  # noqa: S105
+SECRET_KEY = "a key for measuring only of more than 32 letters"  # noqa: S105
 
 
 class Country:

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import DomainError
@@ -25,6 +26,14 @@ class Settings(BaseSettings):
     # Those in use before, divided by commas: they open and verify, and make nothing new.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
+
+    @field_validator("secret_key")
+    @classmethod
+    def _can_become_an_old_one(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "," in value.get_secret_value():
+            raise PydanticCustomError("comma", "holds a comma; make one of letters and digits")
+        return value
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

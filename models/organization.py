@@ -10,6 +10,9 @@ from models.base import Base, BinaryText, DomainError
 class UnknownOrganization(DomainError):
     """No organization has this dla_code."""
 
+    def __init__(self, dla_code: str) -> None:
+        super().__init__(f"there is no organization {dla_code}")
+
 
 class Province(Base):
     """A province (จังหวัด), by its two-digit code; Bangkok has no organizations and is absent."""

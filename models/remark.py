@@ -33,7 +33,10 @@ class Kind(enum.StrEnum):
 
 
 class RemarkRefused(DomainError):
-    """The text is too short or too long, or holds characters that cannot be seen."""
+    """The text is too short or too long, or not in letters."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
 
 
 class NotLocked(DomainError):

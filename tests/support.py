@@ -25,7 +25,7 @@ from models.organization import Organization, Province
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
 
-SECRET_KEY = "a key for tests only, of more than 32 letters"
+SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)
 
 # The organizations of the country: (dla_code, type, name, district, province).

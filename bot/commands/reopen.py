@@ -70,15 +70,16 @@ def petition() -> None:
 
 @petition.command(epilog="Example: laocert petition decide 7 --refuse --by 'สถ.' --reason 'จำนวนถูกต้องแล้ว'")
 @click.argument("number", metavar="ID", type=int)
-@click.option(
-    "--grant/--refuse", "granted", default=None, required=True, help="Granting reopens the organization."
-)
+@click.option("--grant", is_flag=True, help="Reopen the organization.")
+@click.option("--refuse", is_flag=True, help="Leave it locked.")
 @by_option
 @reason_option
-def decide(number: int, granted: bool, by: str, reason: str) -> None:
+def decide(number: int, grant: bool, refuse: bool, by: str, reason: str) -> None:
     """Close a petition: grant it, which reopens the organization, or refuse it."""
+    if grant == refuse:
+        raise click.UsageError("give either --grant or --refuse")
     made = writing(
-        lambda session: decide_petition(session, number, granted=granted, by=by, reason=reason, now=now())
+        lambda session: decide_petition(session, number, granted=grant, by=by, reason=reason, now=now())
     )
-    outcome = "granted; the organization is reopened" if granted else "refused; it stays locked"
+    outcome = "granted; the organization is reopened" if grant else "refused; it stays locked"
     click.echo(f"petition {number} of {made.organization_code} is {outcome}")

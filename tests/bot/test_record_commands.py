@@ -1,0 +1,144 @@
+"""The operator's commands around the record: reopen, petitions, audit, backup and restore, held messages."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from bot.cli import cli
+from models.certification import Level
+from models.database import Database
+from models.remark import petition
+from tests.conftest import NOW, apart
+from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
+
+FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs a command on the test's database, at the test's time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
+    for module in ("audit", "reopen", "outbox"):
+        monkeypatch.setattr(f"bot.commands.{module}.now", lambda: NOW)
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, arguments, prog_name="laocert")
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+async def petitioned(country: Database) -> Database:
+    """A certified organization that asks for a correction; nothing holds the database open."""
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
+    async with country.write() as session:
+        officer = await link(session, f"lao{FIRST}", 501, NOW)
+        await petition(session, officer, "พนักงานจ้างนับซ้ำหนึ่งราย", NOW, None)
+    await country.close()
+    return country
+
+
+async def tamper(database: Database) -> None:
+    """What a direct writer does who may drop triggers."""
+    async with database.engine.begin() as connection:
+        for statement in (
+            "DROP TRIGGER audit_event_no_update"
+            if database.is_sqlite
+            else "DROP TRIGGER audit_event_insert_only ON audit_event",
+            f"UPDATE audit_event SET details = '{{}}' WHERE chain = '{FIRST}' AND number = 1",
+        ):
+            await connection.execute(text(statement))
+    await database.close()
+
+
+BY = ("--by", "ผู้ดูแลระบบ", "--reason", "นับซ้ำจริง")
+
+
+def test_reopen(petitioned: Database, laocert: Run) -> None:
+    done = laocert("reopen", FIRST, *BY)
+    assert done.stdout == f"{FIRST} is reopened; revision 1 has ended and stays in the history\n"
+    assert "is not certified in round 2570" in laocert("reopen", FIRST, *BY, code=1).stderr
+    assert "is not certified in round 2570" in laocert("reopen", SECOND, *BY, code=1).stderr
+    assert "9999999" in laocert("reopen", "9999999", *BY, code=1).stderr
+    laocert("reopen", FIRST, "--by", "x", code=2)
+
+
+def test_reopen_wants_a_reason_in_words(petitioned: Database, laocert: Run) -> None:
+    for reason in ("", "..", "x" * 1001):
+        refused = laocert("reopen", FIRST, "--by", "x", "--reason", reason, code=1)
+        assert "5 to 1,000 letters" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [("--grant", "granted; the organization is reopened"), ("--refuse", "refused; it stays locked")],
+)
+def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, decision: str, outcome: str) -> None:
+    assert "พนักงานจ้างนับซ้ำหนึ่งราย" in laocert("petitions").stdout
+    (asked,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (asked["organization"], asked["fiscal_year"], asked["revision"]) == (FIRST, 2570, 1)
+    number = str(asked["id"])
+    assert "there is no open petition 99" in laocert("petition", "decide", "99", decision, *BY, code=1).stderr
+    laocert("petition", "decide", number, *BY, code=2)
+    assert outcome in laocert("petition", "decide", number, decision, *BY).stdout
+    assert f"no open petition {number}" in laocert("petition", "decide", number, decision, *BY, code=1).stderr
+    assert laocert("petitions").stdout == "no petition waits\n"
+    assert json.loads(laocert("petitions", "--json").stdout) == []
+
+
+def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laocert: Run) -> None:
+    head = laocert("audit", "head").stdout.strip()
+    assert re.fullmatch(r"\d+-[0-9a-f]{32}", head)
+    assert "checked" in laocert("audit", "verify", "--head", head).stdout
+    assert json.loads(laocert("audit", "verify", "--json").stdout)["ok"] is True
+    refused = laocert("audit", "verify", "--head", f"{head[:-1]}x", code=1)
+    assert "the record is broken in 1 places" in refused.stderr
+    apart(tamper(petitioned))
+    broken = laocert("audit", "verify", code=1)
+    assert f"chain {FIRST}, event 1: was changed" in broken.stdout
+    assert json.loads(laocert("audit", "verify", "--json", code=1).stdout)["ok"] is False
+    assert "audit_event" in laocert("db", "check", code=1).stdout
+
+
+def test_backup_restore_and_held_messages(petitioned: Database, laocert: Run, tmp_path: Path) -> None:
+    assert "bytes" in laocert("db", "backup", "copy.backup").stdout
+    assert (tmp_path / "copy.backup").stat().st_mode & 0o077 == 0
+    assert "exists; choose another name" in laocert("db", "backup", "copy.backup", code=1).stderr
+    assert "add --force" in laocert("db", "restore", "copy.backup", code=1).stderr
+    assert "there is no file" in laocert("db", "restore", "missing", "--force", code=1).stderr
+    restored = laocert("db", "restore", "copy.backup", "--force").stdout
+    assert "1 certificates, 1 locked rosters checked" in restored
+    assert "1 unsent messages are held" in restored
+    assert laocert("outbox", "release", "--drop").stdout == "1 messages will not be sent\n"
+    assert laocert("outbox", "release").stdout == "0 messages will be sent\n"
+
+
+def test_nothing_that_is_recorded_is_done_without_the_key(
+    petitioned: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAOCERT_SECRET_KEY")
+    for command in (("reopen", FIRST, *BY), ("audit", "head"), ("round", "close")):
+        assert "LAOCERT_SECRET_KEY is not set" in laocert(*command, code=1).stderr
+    assert "petition" not in laocert("petitions", "--json", code=0).stderr
+
+
+def test_a_changed_key_still_verifies_with_the_old_one_named(
+    petitioned: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = laocert("audit", "head").stdout.strip()
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", "another key for tests of more than 32 letters")
+    assert "LAOCERT_OLD_SECRET_KEYS" in laocert("audit", "verify", code=1).stdout
+    monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"unrelated, {SECRET_KEY}")
+    laocert("reopen", FIRST, *BY)
+    laocert("audit", "verify", "--head", head)
