@@ -142,7 +142,7 @@ def _history_title(_: Texts, made: Certification) -> Markup:
 def ended_line(_: Texts, ended: Reopening) -> Markup:
     """That a revision has ended, by whom and why."""
     return _(
-        "🔓 <b>Revision {revision} ended</b> · {moment}\nBy {name}: {reason}",
+        "🔓 <b>Revision {revision} ended</b>\n{moment}\nBy {name}: {reason}",
         revision=ended.revision,
         moment=_.moment(ended.reopened_at),
         name=ended.by_name,

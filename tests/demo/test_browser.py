@@ -208,3 +208,30 @@ async def test_the_page_goes_on_with_a_demonstration_that_is_started_again(
         # The chat is empty again, the link is not forgotten.
         await thumb.next("lao", "ปีงบประมาณ")
         await context.__aexit__(None, None, None)
+
+
+async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (_, address), opened(browser, address, WIDE) as thumb:
+        reopen = thumb.page.locator("#reopen")
+        await expect(reopen).to_be_disabled()
+        await thumb.log_in("lao")
+        for revision in (1, 2):
+            await thumb.page.locator(".phone[data-role=lao] .composer input").fill("/menu")
+            await thumb.page.locator(".phone[data-role=lao] .composer input").press("Enter")
+            await thumb.sees("lao", "ยังไม่รับรอง")
+            for label in (
+                "ระบบรับรองข้อมูล",
+                "ดำเนินการ(อปท.)",
+                "รับรองข้อมูลระดับ อปท.",
+                "รับรองระดับ อปท.",
+                "ยืนยันการรับรอง",
+            ):
+                card = thumb.phone("lao").locator("article", has=thumb.page.get_by_role("button", name=label)).last
+                await card.get_by_role("button", name=label, exact=True).click()
+            await thumb.sees("lao", "หลักฐานการรับรอง")
+            if revision == 1:
+                await reopen.click()
+                await thumb.sees("lao", "เปิดให้แก้ไขข้อมูลแล้ว")
+        history = thumb.phone("lao").locator("article", has_text="ประวัติการรับรองข้อมูล").last
+        await expect(history).to_contain_text("ครั้งที่ 2 · รับรองระดับ อปท.")
+        await expect(history).to_contain_text("เปิดแก้ไขการรับรองครั้งที่ 1")
