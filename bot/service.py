@@ -13,12 +13,12 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 from bot import api
 from bot.courier import Courier
 from bot.intake import POLL, Poller, TokenRefused
+from bot.opening import opened
 from bot.sealing import Seal
 from bot.settings import Settings, SettingsRefused, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.worker import Worker
 from handlers.commands import menu
-from models import schema
 from models.audit import last_head, take_head
 from models.database import Database
 from models.round import BANGKOK
@@ -48,9 +48,7 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    database = Database(settings.database_url.get_secret_value(), keys)
-    try:
-        await schema.require_head(database)
+    async with opened(settings) as database:
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
         bot = api.make_bot(token, settings.api_url, polls)
         try:
@@ -58,8 +56,6 @@ async def run(settings: Settings) -> None:
                 await serve(bot, polls, database, Seal(keys), stop, operator_chat=settings.operator_chat)
         finally:
             await bot.shutdown()
-    finally:
-        await database.close()
 
 
 async def _open(bot: Bot, stop: asyncio.Event) -> bool:

@@ -66,3 +66,12 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
             "LAOCERT_SECRET_KEY is not set; make one: python -c 'import secrets; print(secrets.token_hex(32))'"
         )
     return settings.bot_token.get_secret_value(), keys
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must never be printed: the token, the keys, and the database's password."""
+    held = (settings.bot_token, settings.secret_key, settings.old_secret_keys)
+    values = [part.strip() for secret in held if secret for part in secret.get_secret_value().split(",")]
+    # As it stands in the URL; one without a password has no colon after the user.
+    user_info = settings.database_url.get_secret_value().partition("://")[2].rpartition("@")[0]
+    return [value for value in (*values, user_info.partition(":")[2]) if value]

@@ -3,20 +3,18 @@
 import asyncio
 import json
 import sys
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.settings import SettingsRefused, keyring, load_settings
-from models import schema
+from bot.opening import opened
+from bot.settings import keyring, load_settings
 from models.audit import KeyMissing
 from models.database import Database
 from models.round import BANGKOK, BUDDHIST_ERA
@@ -54,35 +52,6 @@ def echo_table(table: Any) -> None:
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
-@asynccontextmanager
-async def _opened(needs_head: bool) -> AsyncIterator[Database]:
-    try:
-        settings = load_settings()
-        database = Database(settings.database_url.get_secret_value(), keyring(settings))
-    except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
-        raise SettingsRefused(
-            "LAOCERT_DATABASE_URL is no URL of a database;"
-            " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
-        ) from None
-    threads = set(threading.enumerate())
-    try:
-        if needs_head:
-            await schema.require_head(database)
-        yield database
-    finally:
-        await database.close()
-        await _joined(set(threading.enumerate()) - threads)
-
-
-async def _joined(threads: set[threading.Thread]) -> None:
-    """Wait for the driver's threads: aiosqlite does not after a connection that failed, and a thread that reports
-    to a closed loop prints a traceback.
-    """
-    for thread in threads:
-        if thread.daemon:
-            await asyncio.to_thread(thread.join, 5)
-
-
 def require_key() -> None:
     """Refuse before anything is done what would be recorded and cannot be. Raises KeyMissing."""
     if keyring(load_settings()) is None:
@@ -93,7 +62,7 @@ def with_database(operation: Callable[[Database], Awaitable[_T]], *, needs_head:
     """Run an operation on the database of the settings. Raises SchemaOutdated when it is not at head."""
 
     async def run() -> _T:
-        async with _opened(needs_head) as database:
+        async with opened(load_settings(), needs_head=needs_head) as database:
             return await operation(database)
 
     return asyncio.run(run())

@@ -11,10 +11,9 @@ def run() -> None:
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 
     from bot import logs, service  # noqa: PLC0415
-    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.settings import load_settings, secrets_of  # noqa: PLC0415
 
     settings = load_settings()
-    secrets = [secret.get_secret_value() for secret in (settings.bot_token, settings.secret_key) if secret]
-    logs.set_up(settings.log_level, settings.log_format, secrets)
+    logs.set_up(settings.log_level, settings.log_format, secrets_of(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(service.run(settings))
