@@ -34,6 +34,9 @@ PARALLEL = 16
 IDLE = 1.0
 # Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0
+# Seconds before what a dead courier may have sent is sent once more: a program that dies at each start must not
+# send it each time.
+RECOVERY_PAUSE = 5.0
 # Seconds before the end of a send is written down again, when the database was away.
 NOTE_PAUSE = 1.0
 
@@ -98,7 +101,7 @@ class Courier:
         if not self._unsure:
             return
         async with self._database.write() as session:
-            found = await outbox.recover(session, self._clock())
+            found = await outbox.recover(session, self._clock() + timedelta(seconds=RECOVERY_PAUSE))
         self._unsure = False
         if found:
             log.warning("%d messages may have been sent; each is sent once more", found)

@@ -85,12 +85,14 @@ def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, no
     )
 
 
-async def recover(session: AsyncSession, now: datetime) -> int:
-    """After a start: what was being sent when the last courier died may have arrived. The number of such rows."""
+async def recover(session: AsyncSession, due: datetime) -> int:
+    """After a start: what was being sent when the last courier died may have arrived. The number of such rows,
+    which will be sent once more when `due`.
+    """
     found = await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.state == State.SENDING)
-        .values(state=State.UNCERTAIN, due_at=now, error="the courier ended while sending")
+        .values(state=State.UNCERTAIN, due_at=due, error="the courier ended while sending")
         .returning(OutboxMessage.id)
     )
     return len(found.all())

@@ -55,6 +55,9 @@ INSERT_ONLY = {
 }
 
 
+_KEEP_ROUND = "BEGIN SELECT RAISE(ABORT, 'a round is never renumbered or removed'); END"
+
+
 def _sqlite_insert_only(table: str, collides: str) -> dict[str, str]:
     refuse = f"BEGIN SELECT RAISE(ABORT, 'a row of {table} is never changed'); END"
     collision = f"EXISTS (SELECT 1 FROM {table} AS other WHERE {collides})"  # noqa: S608 - no input in it
@@ -77,6 +80,12 @@ SQLITE: dict[str, str] = {
         for table, collides in INSERT_ONLY.items()
         for name, definition in _sqlite_insert_only(table, collides).items()
     },
+    # The newest round's id decides what is locked; foreign keys hold only where a connection has asked for them.
+    "round_no_replace": f"""BEFORE INSERT ON round WHEN EXISTS (
+    SELECT 1 FROM round AS other
+    WHERE other.id = NEW.id OR other.fiscal_year = NEW.fiscal_year) {_KEEP_ROUND}""",  # noqa: S608 - no input
+    "round_no_renumber": f"BEFORE UPDATE OF id, fiscal_year ON round {_KEEP_ROUND}",
+    "round_no_delete": f"BEFORE DELETE ON round {_KEEP_ROUND}",
 }
 
 POSTGRESQL_FUNCTIONS: dict[str, str] = {
@@ -108,6 +117,11 @@ BEGIN
     RETURN NULL;
 END
 """,  # noqa: S608 - no input in it
+    "keep_round": """
+BEGIN
+    RAISE EXCEPTION 'a round is never renumbered or removed' USING ERRCODE = 'restrict_violation';
+END
+""",
     "refuse_change": """
 BEGIN
     RAISE EXCEPTION 'a row of % is never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
@@ -137,6 +151,9 @@ POSTGRESQL: dict[str, str] = {
             "no_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
         }.items()
     },
+    "round_no_renumber": ("BEFORE UPDATE OF id, fiscal_year ON round FOR EACH ROW EXECUTE FUNCTION keep_round()"),
+    "round_no_delete": "BEFORE DELETE ON round FOR EACH ROW EXECUTE FUNCTION keep_round()",
+    "round_no_truncate": "BEFORE TRUNCATE ON round FOR EACH STATEMENT EXECUTE FUNCTION keep_round()",
 }
 
 

@@ -12,7 +12,7 @@ from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
 from models.certification import Certification, Level, Reopening, is_live, snapshot
 from models.remark import Kind, Remark
 from models.roster import NoRoster, load_summary
-from models.round import current_round
+from models.round import Round, current_round
 
 
 @dataclass
@@ -36,6 +36,7 @@ async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     recorded = await _recorded(session, found)
     await _check_certificates(session, recorded, found)
     await _check_rows(session, recorded, found)
+    await _check_rounds(session, recorded, found)
     await _check_rosters(session, found)
     return found
 
@@ -47,6 +48,7 @@ async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, s
         Event.REOPENED: lambda details: str(details["reopening"]),
         Event.PETITIONED: lambda details: str(details["petition"]),
         Event.DECIDED: lambda details: str(details["decision"]),
+        Event.ROUND_OPENED: lambda details: str(details["fiscal_year"]),
     }
     recorded = {}
     rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.details))
@@ -96,11 +98,22 @@ async def _check_rows(
     told = {
         key: (event["chain"], event.get("reason", event.get("body")))
         for key, event in recorded.items()
-        if key[0] != Event.CERTIFIED
+        if key[0] not in (Event.CERTIFIED, Event.ROUND_OPENED)
     }
     for kind, key in sorted(stored.keys() | told.keys()):
         if stored.get((kind, key)) != told.get((kind, key)):
             found.breaks.append(f"{kind} {key}: the row and its event do not agree")
+
+
+async def _check_rounds(
+    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
+) -> None:
+    """A round that nobody opened would end the locks of the one before it."""
+    opened = {key for kind, key in recorded if kind == Event.ROUND_OPENED}
+    before_the_chain = bool(found.unrecorded)
+    for fiscal_year in await session.scalars(select(Round.fiscal_year).order_by(Round.id)):
+        if str(fiscal_year) not in opened and not before_the_chain:
+            found.breaks.append(f"round {fiscal_year}: no event records that it was opened")
 
 
 async def _check_rosters(session: AsyncSession, found: Findings) -> None:

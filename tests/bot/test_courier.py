@@ -294,6 +294,10 @@ async def test_what_the_last_courier_was_sending_is_sent_once_more(office: Offic
     async with office.database.write() as session:
         await session.execute(update(OutboxMessage).values(state=State.SENDING, attempts=1))
     async with sending(office.emulator, office.database, office.clock):
+        for number in range(2):
+            await office.state(number, State.UNCERTAIN)
+        assert not any(shown(phone, code) for code in codes)
+        office.clock.move(seconds=courier.RECOVERY_PAUSE)
         rows = [await office.state(number, State.SENT) for number in range(2)]
     assert [row.attempts for row in rows] == [2, 2]
     assert [len(shown(phone, code)) for code in codes] == [1, 1]
@@ -308,6 +312,8 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
     (row,) = await outbox_rows(office.database)
     assert row.state is State.SENDING
     async with sending(office.emulator, office.database, office.clock):
+        await office.state(0, State.UNCERTAIN)
+        office.clock.move(seconds=courier.RECOVERY_PAUSE)
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 2
 
@@ -404,6 +410,8 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
         code = await office.queue(phone)
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
+        await office.state(0, State.UNCERTAIN)
+        office.clock.move(seconds=courier.RECOVERY_PAUSE)
         await until(lambda: count_of(lambda: len(shown(phone, code)), 1))
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 1

@@ -126,6 +126,8 @@ TAMPERINGS: dict[str, str] = {
     "a reopening's reason": "UPDATE reopening SET reason = 'อื่น'",
     "an invented reopening": "INSERT INTO reopening (organization_code, round_id, revision, by_name, reason,"
     f" reopened_at) VALUES ('{SECOND}', 1, 1, 'x', 'x', '2026-11-02 00:00:00')",
+    "a round that nobody opened": "INSERT INTO round (fiscal_year, state, opened_at)"
+    " VALUES (2571, 'closed', '2026-11-02 00:00:00')",
     "a petition's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'petition'",
 }
 

@@ -58,6 +58,9 @@ WRITES: dict[str, Callable[[AsyncSession], object]] = {
         delete(Roster).where(Roster.organization_code == LOCKED)
     ),
     "raw delete of all": lambda session: session.execute(text("DELETE FROM personnel_record")),
+    "the organization with all that hangs on it": lambda session: session.execute(
+        text("DELETE FROM organization WHERE dla_code = :code").bindparams(code=LOCKED)
+    ),
     "upsert": lambda session: session.execute(
         text(
             "INSERT INTO personnel_record"
@@ -71,7 +74,9 @@ WRITES: dict[str, Callable[[AsyncSession], object]] = {
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
 async def test_a_locked_register_refuses(locked: Database, write: Callable[[AsyncSession], object]) -> None:
-    await refused(locked, write)
+    before = await contents(locked)
+    await refused(locked, write, r"locked|(?i:foreign key)")
+    assert await contents(locked) == before
 
 
 async def test_the_orm_is_refused_too(locked: Database) -> None:
@@ -133,6 +138,10 @@ SQLITE_REPLACES = {
     f" VALUES ('{LOCKED}', 'x.csv', '2026-01-01 00:00:00', '[]')",
     "replace a certificate": "INSERT OR REPLACE INTO certification SELECT * FROM certification",
     "replace a certificate's key": "UPDATE OR REPLACE certification SET id = id + 1",
+    "a round with another number": "UPDATE round SET id = 0",
+    "a round taken away": "DELETE FROM round",
+    "a round in place of another": "INSERT OR REPLACE INTO round (id, fiscal_year, state, opened_at)"
+    " VALUES (99, 2570, 'closed', '2026-01-01 00:00:00')",
 }
 
 
@@ -141,7 +150,7 @@ SQLITE_REPLACES = {
 async def test_replace_from_a_connection_without_pragmas(locked: Database, statement: str) -> None:
     before = await contents(locked)
     foreign = sqlite3.connect(str(locked.url.database))
-    with pytest.raises(sqlite3.IntegrityError, match=r"locked|never changed"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"locked|never changed|never renumbered"):
         foreign.execute(statement)
     foreign.close()
     assert await contents(locked) == before
@@ -151,16 +160,17 @@ async def contents(database: Database) -> list[object]:
     async with database.read() as session:
         return [
             list(await session.execute(text(f"SELECT * FROM {table} ORDER BY 1")))
-            for table in ("personnel_record", "roster", "certification")
+            for table in ("personnel_record", "roster", "certification", "round")
         ]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("table", ["personnel_record", "roster", "certification", "organization"])
+@pytest.mark.parametrize("table", ["personnel_record", "roster", "certification", "organization", "round"])
 async def test_truncate_is_refused(locked: Database, table: str) -> None:
-    await refused(
-        locked, lambda session: session.execute(text(f"TRUNCATE {table} CASCADE")), "locked|never changed"
-    )
+    def truncate(session: AsyncSession) -> object:
+        return session.execute(text(f"TRUNCATE {table} CASCADE"))
+
+    await refused(locked, truncate, r"locked|never changed|never renumbered")
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

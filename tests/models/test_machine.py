@@ -198,7 +198,7 @@ def test_any_order_of_steps(database_url: str, request: pytest.FixtureRequest) -
     run_state_machine_as_test(
         Prepared,
         settings=settings(
-            max_examples=200 if torture else 10,
+            max_examples=60 if torture else 10,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -125,6 +125,11 @@ SQLITE_TRIGGERS = (
     """CREATE TRIGGER audit_event_no_replace BEFORE INSERT ON audit_event WHEN EXISTS (SELECT 1 FROM audit_event AS other WHERE other.id = NEW.id OR (other.chain = NEW.chain AND other.number = NEW.number)) BEGIN SELECT RAISE(ABORT, 'a row of audit_event is never changed'); END""",
     """CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event BEGIN SELECT RAISE(ABORT, 'a row of audit_event is never changed'); END""",
     """CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event BEGIN SELECT RAISE(ABORT, 'a row of audit_event is never changed'); END""",
+    """CREATE TRIGGER round_no_replace BEFORE INSERT ON round WHEN EXISTS (
+    SELECT 1 FROM round AS other
+    WHERE other.id = NEW.id OR other.fiscal_year = NEW.fiscal_year) BEGIN SELECT RAISE(ABORT, 'a round is never renumbered or removed'); END""",
+    """CREATE TRIGGER round_no_renumber BEFORE UPDATE OF id, fiscal_year ON round BEGIN SELECT RAISE(ABORT, 'a round is never renumbered or removed'); END""",
+    """CREATE TRIGGER round_no_delete BEFORE DELETE ON round BEGIN SELECT RAISE(ABORT, 'a round is never renumbered or removed'); END""",
 )
 
 POSTGRESQL_TRIGGERS = (
@@ -165,6 +170,11 @@ BEGIN
     RETURN NULL;
 END
 $$""",
+    """CREATE FUNCTION keep_round() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a round is never renumbered or removed' USING ERRCODE = 'restrict_violation';
+END
+$$""",
     """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a row of % is never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
@@ -182,6 +192,9 @@ $$""",
     """CREATE TRIGGER remark_no_truncate BEFORE TRUNCATE ON remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
     """CREATE TRIGGER audit_event_insert_only BEFORE UPDATE OR DELETE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_change()""",
     """CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
+    """CREATE TRIGGER round_no_renumber BEFORE UPDATE OF id, fiscal_year ON round FOR EACH ROW EXECUTE FUNCTION keep_round()""",
+    """CREATE TRIGGER round_no_delete BEFORE DELETE ON round FOR EACH ROW EXECUTE FUNCTION keep_round()""",
+    """CREATE TRIGGER round_no_truncate BEFORE TRUNCATE ON round FOR EACH STATEMENT EXECUTE FUNCTION keep_round()""",
 )
 
 
