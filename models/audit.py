@@ -184,6 +184,8 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
 
     File it where the database's keeper cannot reach; `verify` finds any change of what came before it.
     """
+    # In the order in which everybody else takes the two.
+    await _hold(session, [SYSTEM])
     if session.get_bind().dialect.name == "postgresql":
         # Waits for transactions that are appending: an event that commits later has a higher id.
         await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))

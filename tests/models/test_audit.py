@@ -1,5 +1,6 @@
 """The record: events bound to one another, heads, and what `audit verify` finds."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -61,6 +62,20 @@ async def test_all_is_well_with_and_without_a_head(lived: Database, now: datetim
         assert found.breaks == []
     assert (found.certificates, found.rosters) == (4, 2)
     assert head != later
+
+
+async def test_heads_are_taken_while_others_record(lived: Database, now: datetime) -> None:
+    async def happen(number: int) -> None:
+        async with lived.write() as session:
+            chain = audit.SYSTEM if number % 2 else FIRST
+            await audit.record(session, audit.Event.REFUSED, chain, now, number=number)
+
+    heads = await asyncio.gather(
+        *(take_head(lived, now) if number % 3 == 0 else happen(number) for number in range(30))
+    )
+    for head in heads:
+        if head is not None:
+            assert (await checked(lived, head)).breaks == []
 
 
 async def test_a_wrong_head_does_not_fit(lived: Database, now: datetime) -> None:
