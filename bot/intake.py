@@ -12,11 +12,11 @@ from telegram import Bot
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.api import retry_seconds
-from bot.sealing import Seal
 from bot.transport import AiohttpRequest
 from handlers.incoming import sender
 from models import inbox
 from models.database import Database
+from models.sealing import Seal
 
 log = logging.getLogger(__name__)
 

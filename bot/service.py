@@ -14,7 +14,6 @@ from bot import api
 from bot.courier import Courier
 from bot.intake import POLL, Poller, TokenRefused
 from bot.opening import opened
-from bot.sealing import Seal
 from bot.settings import Settings, SettingsRefused, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.worker import Worker
@@ -22,6 +21,7 @@ from handlers.commands import menu
 from models.audit import last_head, take_head
 from models.database import Database
 from models.round import BANGKOK
+from models.sealing import Seal
 
 log = logging.getLogger(__name__)
 

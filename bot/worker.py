@@ -13,7 +13,6 @@ import orjson
 from telegram import Bot
 
 from bot import api
-from bot.sealing import Seal
 from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.entrance import MAX_PASSWORD, LoginAttempt, expected_password
@@ -21,6 +20,7 @@ from handlers.incoming import Incoming, NotForUs, decode
 from models import inbox, passwords
 from models.conversation import chat_language, load_conversation
 from models.database import Database
+from models.sealing import Seal
 
 log = logging.getLogger(__name__)
 

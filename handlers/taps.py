@@ -122,6 +122,50 @@ class CertificationMenu(Tap, code="certify"):
     """ระบบรับรองข้อมูล."""
 
 
+# --- PIN, officers, invitations ------------------------------------------------------------------------------
+
+
+class Key(Tap, code="k"):
+    """One key of a keypad: its place says nothing about its digit."""
+
+    keypad: str
+    place: int
+
+
+class EraseKey(Tap, code="ke"):
+    """⌫: the last digit of a keypad."""
+
+    keypad: str
+
+
+class ForgotPin(Tap, code="forgot"):
+    """The password instead of the PIN."""
+
+
+class AcceptInvitation(Tap, code="accept"):
+    """Link this chat by an invitation; who has its code may."""
+
+    invitation: str
+
+
+class Officers(Tap, code="officers"):
+    """เจ้าหน้าที่ที่เชื่อมต่อ."""
+
+
+class NotOurs(Tap, code="notours"):
+    """A link that was announced is nobody's of ours: end it at once."""
+
+    officer: int
+
+
+class HandOver(Tap, code="hand"):
+    """ส่งมอบงาน: what it does, asked first."""
+
+
+class HandOverNow(Tap, code="hand!"):
+    """ส่งมอบงาน, to the PIN and then a code for the successor."""
+
+
 # --- an organization's officer ------------------------------------------------------------------------------
 
 

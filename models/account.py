@@ -103,6 +103,12 @@ class Officer(Base):
     position: Mapped[str | None] = mapped_column(String(200))
     linked_at: Mapped[datetime]
     unlinked_at: Mapped[datetime | None]
+    # models/pin.py: what an irreversible press and the return after an idle time ask for.
+    pin_hash: Mapped[str | None] = mapped_column(String(200))
+    # After the password or an invitation a PIN may be chosen for a while, and only then.
+    may_set_pin_until: Mapped[datetime | None]
+    # The last tap or message of an open session.
+    last_seen_at: Mapped[datetime | None]
 
     account: Mapped[Account] = relationship(lazy="raise")
 

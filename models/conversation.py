@@ -1,6 +1,7 @@
 """What the bot remembers of a chat: its language, its live card, and which text it waits for."""
 
 import enum
+from datetime import datetime
 
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +25,8 @@ class Awaiting(enum.StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a step, not a secret
     FULL_NAME = "full_name"
     POSITION = "position"
+    # The account's password once more, of an officer who has forgotten its PIN.
+    PASSWORD_FOR_PIN = "password_for_pin"  # noqa: S105 - the name of a step, not a secret
     PETITION = "petition"
 
 
@@ -43,6 +46,16 @@ class Conversation(Base):
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)
     # A group was told once that the bot talks in private only.
     told_private_only: Mapped[bool] = mapped_column(default=False)
+
+
+class Card(Base):
+    """A message with buttons that the bot has sent and not deleted: what is blanked when the chat's link ends."""
+
+    __tablename__ = "card"
+
+    chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sent_at: Mapped[datetime]
 
 
 async def load_conversation(session: AsyncSession, chat_id: int) -> Conversation:

@@ -27,6 +27,14 @@ class Kind(enum.StrEnum):
     REOPENED = "reopened"
     PETITIONED = "petitioned"
     PETITION_REFUSED = "petition_refused"
+    # About a link; the subject is an officer.
+    LINKED = "linked"
+    LINK_DISPUTED = "link_disputed"
+    HANDED_OVER = "handed_over"
+    # The subject is the second (Unix time) at which PINs are taken again.
+    PIN_BLOCKED = "pin_blocked"
+    # No message of its own: the message whose id is the subject loses its text and its buttons.
+    BLANK = "blank"
 
 
 class State(enum.StrEnum):

@@ -11,7 +11,21 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 # Every table must be known before it is compared.
-from models import account, audit, certification, conversation, inbox, outbox, remark, roster, round, triggers  # noqa: F401
+from models import (  # noqa: F401
+    account,
+    audit,
+    certification,
+    conversation,
+    inbox,
+    invitation,
+    outbox,
+    pin,
+    remark,
+    roster,
+    round,
+    throttle,
+    triggers,
+)
 from models.base import Base, DomainError
 from models.database import Database
 

@@ -11,7 +11,6 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import api, service
-from bot.sealing import Seal
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
@@ -24,6 +23,7 @@ from models.keys import Keyring
 from models.organization import Organization, Province
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
+from models.sealing import Seal
 
 SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)

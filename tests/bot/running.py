@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
 from bot import api
-from bot.sealing import Seal
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Phone
 from demo.botapi.updates import DAY, Update
@@ -22,6 +21,7 @@ from models.certification import Certification, Level
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
+from models.sealing import Seal
 from tests.support import KEYRING
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Seals the updates in the inbox: they hold typed passwords and must not be readable in a stolen file."""
+"""Seals what must not be readable in a stolen file: updates in the inbox hold typed passwords, keypads a PIN."""
 
 import secrets
 
@@ -15,10 +15,12 @@ class Unreadable(Exception):
 
 
 class Seal:
-    """AES-256-GCM under keys of its own, derived from the secret keys: the current one seals, all of them open."""
+    """AES-256-GCM under keys of its own, one a purpose, derived from the secret keys: the current one seals, all
+    of them open.
+    """
 
-    def __init__(self, keys: Keyring) -> None:
-        self._ciphers = [AESGCM(key) for key in keys.all_keys("inbox")]
+    def __init__(self, keys: Keyring, purpose: str = "inbox") -> None:
+        self._ciphers = [AESGCM(key) for key in keys.all_keys(purpose)]
 
     def close(self, body: bytes) -> bytes:
         """Seal a body."""

@@ -1,0 +1,214 @@
+"""The PIN of an officer, and the keypad of buttons on which it is given.
+
+Telegram proves an account, not a person: the PIN is asked before an irreversible press, and when a chat has been
+left alone (issue 5). Six digits are few, so what makes them hold is the throttle (models/throttle.py) and the key
+in the hash: a stolen database alone cannot be tried out (NIST SP 800-63B, 3.1.1.2, "pepper").
+
+A keypad is one row a person. Buttons carry a keypad's number and a place on it, never a digit; which digit is
+where, and what was entered, is sealed.
+"""
+
+import enum
+import hashlib
+import hmac
+import random
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import BigInteger, LargeBinary, String, delete
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models import audit, throttle
+from models.account import Officer
+from models.base import Base, DomainError, text_enum
+from models.keys import Keyring
+from models.sealing import Seal, Unreadable
+
+LENGTH = 6
+# A keypad that was left open is not gone on with.
+KEYPAD_LIFETIME = timedelta(minutes=30)
+
+# As for passwords: the OWASP password storage cheat sheet's minimum for Argon2id.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+class Purpose(enum.StrEnum):
+    """What a keypad is for."""
+
+    SET = "set"
+    CONFIRM = "confirm"
+    UNLOCK = "unlock"
+    HAND_OVER = "hand_over"
+
+
+class KeypadExpired(DomainError):
+    """The keypad is unknown, another officer's, replaced by a newer one, or too old."""
+
+
+class WeakPin(DomainError):
+    """A PIN that is guessed first: one digit or a short pattern over and over, a run, or part of the username."""
+
+
+class Keypad(Base):
+    """The keypad that a person has open; opening another one ends it."""
+
+    __tablename__ = "keypad"
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nonce: Mapped[str] = mapped_column(String(24))
+    purpose: Mapped[Purpose] = mapped_column(text_enum(Purpose, checked=False))
+    subject: Mapped[str] = mapped_column(String(64))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    opened_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A keypad with what is sealed in it.
+
+    `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with. `layout[place]` is
+    the digit of the button with that place in its callback data. `first` is a new PIN given for the first time.
+    `heading` is what stands above the keys, as HTML.
+    """
+
+    nonce: str
+    purpose: Purpose
+    subject: str
+    layout: tuple[int, ...]
+    entered: str = ""
+    first: str = ""
+    heading: str = ""
+
+    def pressed(self, place: int) -> "Pad":
+        """The keypad after a key; a full one starts anew."""
+        if place >= len(self.layout):
+            raise KeypadExpired
+        before = "" if self.is_full else self.entered
+        return replace(self, entered=f"{before}{self.layout[place]}")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether six digits were entered."""
+        return len(self.entered) >= LENGTH
+
+
+# --- the keypad ---------------------------------------------------------------------------------------------
+
+
+async def open_keypad(
+    session: AsyncSession,
+    officer: Officer,
+    purpose: Purpose,
+    subject: str,
+    heading: str,
+    now: datetime,
+    rng: random.Random,
+) -> Pad:
+    """A new keypad, with its digits behind places that were drawn for it; the officer's old one ends."""
+    pad = Pad(f"{rng.getrandbits(64):016x}", purpose, subject, tuple(rng.sample(range(10), 10)), heading=heading)
+    await close_keypad(session, officer)
+    session.add(
+        Keypad(
+            user_id=officer.user_id,
+            nonce=pad.nonce,
+            purpose=purpose,
+            subject=subject,
+            sealed=_sealed(session, pad),
+            opened_at=now,
+        )
+    )
+    await session.flush()
+    return pad
+
+
+async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: datetime) -> Pad:
+    """The officer's open keypad. Raises KeypadExpired."""
+    row = await session.get(Keypad, officer.user_id)
+    if row is None or row.nonce != nonce or now - row.opened_at > KEYPAD_LIFETIME:
+        raise KeypadExpired
+    try:
+        inside = orjson.loads(Seal(audit.keyring(session), "keypad").open(row.sealed))
+    except Unreadable:
+        raise KeypadExpired from None
+    return Pad(row.nonce, row.purpose, row.subject, **inside | {"layout": tuple(inside["layout"])})
+
+
+async def keep_keypad(session: AsyncSession, officer: Officer, pad: Pad) -> None:
+    """Write down what was entered so far."""
+    row = await session.get_one(Keypad, officer.user_id)
+    row.sealed = _sealed(session, pad)
+    await session.flush()
+
+
+async def close_keypad(session: AsyncSession, officer: Officer) -> None:
+    """The keypad has done its work."""
+    row = await session.get(Keypad, officer.user_id)
+    if row is not None:
+        await session.delete(row)
+        await session.flush()
+
+
+def _sealed(session: AsyncSession, pad: Pad) -> bytes:
+    inside = {key: value for key, value in asdict(pad).items() if key not in ("nonce", "purpose", "subject")}
+    return Seal(audit.keyring(session), "keypad").close(orjson.dumps(inside))
+
+
+# --- the PIN ------------------------------------------------------------------------------------------------
+
+
+def require_strong(pin: str, username: str) -> None:
+    """Raises WeakPin."""
+    steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
+    is_run = steps in ({1}, {9})
+    is_pattern = any(pin == pin[:length] * (LENGTH // length) for length in (1, 2, 3))
+    digits = "".join(letter for letter in username if letter.isdecimal())
+    if is_run or is_pattern or pin in digits:
+        raise WeakPin
+
+
+def hash_pin(keys: Keyring, user_id: int, pin: str) -> str:
+    """The hash to store: which secret key, and Argon2id over the keyed PIN of this person. About 50 ms: call it
+    off the event loop.
+    """
+    return f"{keys.current_id}:{_HASHER.hash(_keyed(keys, keys.current_id, user_id, pin))}"
+
+
+def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
+    """Whether `pin` is the one behind `pin_hash`; False too when its secret key is not here any more. About 50 ms."""
+    key_id, _, hashed = pin_hash.partition(":")
+    keyed = _keyed(keys, key_id, user_id, pin)
+    try:
+        return _HASHER.verify(hashed or _NO_PIN, keyed)
+    except VerificationError:
+        return False
+
+
+def _keyed(keys: Keyring, key_id: str, user_id: int, pin: str) -> bytes:
+    # Without its key the answer is no, but takes as long.
+    key = keys.key("pin", key_id) or b""
+    return hmac.new(key, f"{user_id}:{pin}".encode(), hashlib.sha256).digest()
+
+
+_NO_PIN = _HASHER.hash("no officer has this PIN")
+
+
+async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
+    """Give the officer its PIN; failures with the old one are forgotten. Raises KeypadExpired when it may not choose
+    one any more: then the password or an invitation is wanted first.
+    """
+    if officer.may_set_pin_until is None or officer.may_set_pin_until < now:
+        raise KeypadExpired
+    officer.pin_hash = pin_hash
+    officer.may_set_pin_until = None
+    officer.last_seen_at = now
+    await throttle.clear(session, [throttle.pin_key(officer.user_id)])
+    await audit.record(session, audit.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+
+
+async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:
+    """Drop keypads that were left open."""
+    await session.execute(delete(Keypad).where(Keypad.opened_at < now - KEYPAD_LIFETIME))

@@ -1,0 +1,132 @@
+"""Guessing made slow: how often something secret was tried for nothing, and until when it may not be tried.
+
+Five failures within 15 minutes close a key for 15 minutes, the next five for 30, and so on, doubling up to a day
+(issue 5; NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). A try is counted before it is
+checked, so that tries at the same moment, or a crash, win nothing; one that succeeds takes its count back.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models import audit
+from models.base import Base
+
+TRIES = 5
+WINDOW = timedelta(minutes=15)
+FIRST_BLOCK = timedelta(minutes=15)
+LONGEST_BLOCK = timedelta(days=1)
+# Without a failure for so long, the next block is a first one again.
+FORGIVEN = timedelta(days=7)
+
+
+class Throttle(Base):
+    """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
+
+    __tablename__ = "throttle"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    failures: Mapped[int]
+    # When the first of these failures was.
+    since: Mapped[datetime]
+    blocks: Mapped[int]
+    blocked_until: Mapped[datetime | None]
+
+
+def name_key(session: AsyncSession, username: str) -> str:
+    """The key of a typed username, which may be a mistyped password: kept as a keyed hash, known or unknown."""
+    keys = audit.keyring(session)
+    key = keys.key("throttle", keys.current_id)
+    assert key is not None  # noqa: S101 - the current key is always there
+    return f"login:name:{hmac.new(key, username.encode(), hashlib.sha256).hexdigest()[:32]}"
+
+
+def chat_key(user_id: int) -> str:
+    """The key of the logins tried in one chat."""
+    return f"login:chat:{user_id}"
+
+
+def pin_key(user_id: int) -> str:
+    """The key of the PINs tried by one Telegram user."""
+    return f"pin:{user_id}"
+
+
+async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
+    """Until when the keys may not be tried; None when they may."""
+    ends = await session.scalars(
+        select(Throttle.blocked_until).where(Throttle.key.in_(list(keys)), Throttle.blocked_until > now)
+    )
+    return max((end for end in ends if end is not None), default=None)
+
+
+async def admit(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
+    """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
+
+    The try that fills a key up is still admitted: the block begins behind it.
+    """
+    wanted = sorted(set(keys))
+    rows = {
+        row.key: row
+        for row in await session.scalars(
+            select(Throttle).where(Throttle.key.in_(wanted)).order_by(Throttle.key).with_for_update()
+        )
+    }
+    ends = [
+        row.blocked_until for row in rows.values() if row.blocked_until is not None and row.blocked_until > now
+    ]
+    if ends:
+        return max(ends)
+    for key in wanted:
+        row = rows.get(key)
+        if row is None:
+            row = Throttle(key=key, failures=0, since=now, blocks=0, blocked_until=None)
+            session.add(row)
+        _count(row, now)
+    await session.flush()
+    return None
+
+
+def _count(row: Throttle, now: datetime) -> None:
+    last = row.blocked_until or row.since
+    if now - last > FORGIVEN:
+        row.blocks = 0
+    if now - row.since > WINDOW:
+        row.failures, row.since = 0, now
+    row.failures += 1
+    if row.failures >= TRIES:
+        row.blocked_until = now + min(FIRST_BLOCK * 2 ** min(row.blocks, 10), LONGEST_BLOCK)
+        row.blocks += 1
+        row.failures = 0
+
+
+async def clear(session: AsyncSession, keys: Iterable[str]) -> None:
+    """It was right: nothing is held against the keys any more."""
+    await session.execute(delete(Throttle).where(Throttle.key.in_(list(keys))))
+
+
+async def take_back(session: AsyncSession, key: str) -> None:
+    """The try that was counted last was right: it alone is taken back, not the failures before it."""
+    row = await session.get(Throttle, key, with_for_update=True)
+    if row is None:
+        return
+    if row.failures == 0:
+        # It had filled the key up.
+        row.failures, row.blocks, row.blocked_until = TRIES - 1, row.blocks - 1, None
+    else:
+        row.failures -= 1
+    await session.flush()
+
+
+async def forget_old(session: AsyncSession, now: datetime) -> None:
+    """Drop what holds nothing against anybody any more."""
+    await session.execute(
+        delete(Throttle).where(
+            Throttle.since < now - FORGIVEN,
+            (Throttle.blocked_until.is_(None)) | (Throttle.blocked_until < now - FORGIVEN),
+        )
+    )
