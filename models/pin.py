@@ -11,6 +11,7 @@ where, and what was entered, is sealed.
 import enum
 import hashlib
 import hmac
+import itertools
 import random
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -70,9 +71,9 @@ class Keypad(Base):
 class Pad:
     """A keypad with what is sealed in it.
 
-    `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with. `layout[place]` is
-    the digit of the button with that place in its callback data. `first` is a new PIN given for the first time.
-    `heading` is what stands above the keys, as HTML.
+    `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with.
+    `layout[place]` is the digit of the button with that place in its callback data. `first` is a new PIN given for
+    the first time. `heading` is what stands above the keys, as HTML.
     """
 
     nonce: str
@@ -162,7 +163,7 @@ def _sealed(session: AsyncSession, pad: Pad) -> bytes:
 
 def require_strong(pin: str, username: str) -> None:
     """Raises WeakPin."""
-    steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
+    steps = {(int(after) - int(before)) % 10 for before, after in itertools.pairwise(pin)}
     is_run = steps in ({1}, {9})
     is_pattern = any(pin == pin[:length] * (LENGTH // length) for length in (1, 2, 3))
     digits = "".join(letter for letter in username if letter.isdecimal())
@@ -178,7 +179,7 @@ def hash_pin(keys: Keyring, user_id: int, pin: str) -> str:
 
 
 def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
-    """Whether `pin` is the one behind `pin_hash`; False too when its secret key is not here any more. About 50 ms."""
+    """Whether `pin` is the one behind `pin_hash`; False too when its secret key is gone. About 50 ms."""
     key_id, _, hashed = pin_hash.partition(":")
     keyed = _keyed(keys, key_id, user_id, pin)
     try:
@@ -197,8 +198,9 @@ _NO_PIN = _HASHER.hash("no officer has this PIN")
 
 
 async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
-    """Give the officer its PIN; failures with the old one are forgotten. Raises KeypadExpired when it may not choose
-    one any more: then the password or an invitation is wanted first.
+    """Give the officer its PIN; failures with the old one are forgotten.
+
+    Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first.
     """
     if officer.may_set_pin_until is None or officer.may_set_pin_until < now:
         raise KeypadExpired
