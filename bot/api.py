@@ -64,6 +64,7 @@ async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
         screen.text,
         parse_mode="HTML",
         reply_markup=markup(screen),
+        protect_content=screen.is_protected,
         link_preview_options=LinkPreviewOptions(is_disabled=True),
     )
     return message.message_id

@@ -15,6 +15,8 @@ COMMANDS = {
     "import": Lazy("bot.commands.imports:import_", "Import organizations, accounts or personnel."),
     "round": Lazy("bot.commands.round:round_", "The yearly round: open, close, list."),
     "account": Lazy("bot.commands.account:account", "Accounts and the chats linked to them."),
+    "invite": Lazy("bot.commands.invite:invite", "A one-time link for an officer, and its slip for the letter."),
+    "officer": Lazy("bot.commands.officer:officer", "Erase an officer's chat data where the law asks for it."),
     "status": Lazy("bot.commands.status:status", "How far the organizations are, by province."),
     "reopen": Lazy("bot.commands.reopen:reopen", "End the certified revision of an organization."),
     "petitions": Lazy("bot.commands.reopen:petitions", "Petitions that wait for a decision."),

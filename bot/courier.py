@@ -19,8 +19,9 @@ from bot.transport import NotSent
 from handlers.notices import notice
 from handlers.screen import Screen
 from models import outbox
+from models.account import active_officer, is_somebodys, take_away_late
 from models.database import Database, Session
-from models.outbox import OutboxMessage, State
+from models.outbox import Kind, OutboxMessage, State
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ UNCERTAIN_PAUSE = 30.0
 RECOVERY_PAUSE = 5.0
 # Seconds before the end of a send is written down again, when the database was away.
 NOTE_PAUSE = 1.0
+# What Telegram says of a message that cannot show anything any more, or shows this already.
+BLANK_ALREADY = ("message to edit not found", "message can't be edited", "message is not modified")
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,18 @@ class Outcome:
 
 
 class Courier:
-    """Sends what is due. Call `wake()` when a transaction may have queued something."""
+    """Sends what is due. Call `wake()` when a transaction may have queued something.
 
-    def __init__(self, bot: Bot, database: Database, clock: Callable[[], datetime]) -> None:
+    `operator_chat` gets what is addressed to it without being linked to an account.
+    """
+
+    def __init__(
+        self, bot: Bot, database: Database, clock: Callable[[], datetime], operator_chat: int | None = None
+    ) -> None:
         self._bot = bot
         self._database = database
         self._clock = clock
+        self._operator_chat = operator_chat
         self._awake = asyncio.Event()
         self._slots = asyncio.Semaphore(PARALLEL)
         self._sending: set[asyncio.Task[None]] = set()
@@ -158,12 +167,15 @@ class Courier:
         except Exception as error:
             outcome = _again(row, type(error).__name__)
         else:
-            outcome = await self._call(row, screen)
+            outcome = Outcome(State.DEAD, outbox.LINK_ENDED) if screen is None else await self._call(row, screen)
         await self._note(row, outcome)
         return max(outcome.pause, CHAT_INTERVAL)
 
     async def _call(self, row: OutboxMessage, screen: Screen) -> Outcome:
         try:
+            if row.kind is Kind.BLANK:
+                await _blank(self._bot, row, screen)
+                return Outcome(State.SENT)
             return Outcome(State.SENT, message_id=await api.send(self._bot, row.chat_id, screen))
         except RetryAfter as error:
             wait = api.retry_seconds(error)
@@ -172,9 +184,16 @@ class Courier:
         except Exception as error:
             return _failed(row, error)
 
-    async def _render(self, row: OutboxMessage) -> Screen:
+    async def _render(self, row: OutboxMessage) -> Screen | None:
+        """What it says now; None when it is no longer for this chat."""
         async with self._database.read() as session:
-            return await notice(session, row.kind, row.chat_id, row.subject_id)
+            if self._needs_link(row) and await active_officer(session, row.chat_id) is None:
+                return None
+            return await notice(session, row.kind, row.chat_id, row.subject_id, self._clock())
+
+    def _needs_link(self, row: OutboxMessage) -> bool:
+        """Whether it is an account's business, for those who are linked to it when it is sent."""
+        return row.kind not in outbox.FOR_ANY_CHAT and row.chat_id != self._operator_chat
 
     def _flood(self, chat_id: int, wait: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -185,28 +204,46 @@ class Courier:
 
     async def _note(self, row: OutboxMessage, outcome: Outcome) -> None:
         """Write down how it ended, however long the database is away."""
-        if outcome.state is State.DEAD:
+        if outcome.error == outbox.LINK_ENDED:
+            log.info("message %d: %s", row.id, outcome.error)
+        elif outcome.state is State.DEAD:
             log.error("message %d is dead: %s", row.id, outcome.error)
         elif outcome.state is not State.SENT:
             log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
         while True:
             try:
                 async with self._database.write() as session:
-                    await _settle(session, row, outcome, self._clock())
+                    await self._settle(session, row, outcome)
                 return
             except Exception as error:
                 log.error("message %d: its end could not be noted yet: %s", row.id, type(error).__name__)
             await asyncio.sleep(NOTE_PAUSE)
 
+    async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
+        now = self._clock()
+        if outcome.state is State.SENT and row.kind is Kind.BLANK:
+            await outbox.drop(session, row.id)
+        elif outcome.state is State.SENT:
+            if outcome.message_id is not None and self._needs_link(row):
+                await take_away_late(session, row.chat_id, outcome.message_id, now)
+            await outbox.mark_sent(session, row.id, outcome.message_id, now)
+        elif outcome.state is not State.DEAD:
+            after = timedelta(seconds=outcome.wait)
+            await outbox.mark_retry(session, row.id, outcome.state, outcome.error, now, after)
+        elif row.kind is Kind.BLANK and not await is_somebodys(session, row.chat_id):
+            # The chat of somebody who was forgotten: its number is not kept for the sake of the reason.
+            await outbox.drop(session, row.id)
+        else:
+            await outbox.mark_dead(session, row.id, outcome.error)
 
-async def _settle(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
-    if outcome.state is State.SENT:
-        await outbox.mark_sent(session, row.id, outcome.message_id, now)
-    elif outcome.state is State.DEAD:
-        await outbox.mark_dead(session, row.id, outcome.error)
-    else:
-        after = timedelta(seconds=outcome.wait)
-        await outbox.mark_retry(session, row.id, outcome.state, outcome.error, now, after)
+
+async def _blank(bot: Bot, row: OutboxMessage, screen: Screen) -> None:
+    """Put the screen in place of a message. One that is gone, or says so already, is as good as blanked."""
+    try:
+        await bot.edit_message_text(screen.text, row.chat_id, row.subject_id, parse_mode="HTML")
+    except BadRequest as error:
+        if not any(words in error.message.lower() for words in BLANK_ALREADY):
+            raise
 
 
 def _failed(row: OutboxMessage, error: Exception) -> Outcome:
@@ -219,6 +256,9 @@ def _failed(row: OutboxMessage, error: Exception) -> Outcome:
     if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
         return _again(row, error.message)
     # The network, or an answer that python-telegram-bot cannot read.
+    if row.kind is Kind.BLANK:
+        # Done twice it is done once: as often as it takes, too.
+        return Outcome(row.state, type(error).__name__, wait=_backoff(row))
     return _maybe_sent(row, error.message if isinstance(error, TelegramError) else type(error).__name__)
 
 

@@ -15,10 +15,10 @@ from telegram import Bot
 from bot import api
 from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
-from handlers.entrance import MAX_PASSWORD, LoginAttempt, expected_password
 from handlers.incoming import Incoming, NotForUs, decode
-from models import inbox, passwords
-from models.conversation import chat_language, load_conversation
+from handlers.proving import Attempt, find_job, may_need_proof
+from models import inbox, throttle
+from models.conversation import chat_language, forget_card, note_card
 from models.database import Database
 from models.sealing import Seal
 
@@ -125,37 +125,47 @@ class Worker:
             incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
         except NotForUs:
             incoming = None
-        attempt = await self._check_password(incoming) if incoming else None
+        attempt = await self._prove(incoming) if incoming else None
         async with self._database.write() as session:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
                 return None
             return incoming, await respond(
-                session, incoming, attempt, self._clock(), self._rng, self._operator_chat
+                session, incoming, attempt, self._clock(), self._rng, self._operator_chat, self._bot.username
             )
 
-    async def _check_password(self, incoming: Incoming) -> LoginAttempt | None:
-        """For a typed password only: delete the message at once, and hash before the transaction begins."""
-        if incoming.text is None or not incoming.is_private or incoming.command in COMMANDS:
+    async def _prove(self, incoming: Incoming) -> Attempt | None:
+        """For a typed password or a PIN's last digit only: delete the message at once, count the try, and hash,
+        all before the transaction begins.
+        """
+        if not may_need_proof(incoming, set(COMMANDS)):
             return None
         async with self._database.read() as session:
-            candidate = await expected_password(session, incoming)
-        if candidate is None or incoming.message_id is None:
+            job = await find_job(session, incoming, self._clock())
+        if job is None:
             return None
-        deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
-        matches = False
-        if len(incoming.text) <= MAX_PASSWORD:
-            matches = await asyncio.get_running_loop().run_in_executor(
-                self._hashers,
-                passwords.password_matches,
-                candidate.password_hash or passwords.NO_PASSWORD,
-                incoming.text,
-            )
-        known = candidate.password_hash is not None
-        return LoginAttempt(candidate, matches and known, deleted)
+        deleted = True
+        if job.is_typed and incoming.message_id is not None:
+            deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+        if job.keys:
+            async with self._database.write() as session:
+                until = await throttle.admit(session, job.keys, self._clock())
+            if until is not None:
+                return Attempt(job.rests_on, blocked_until=until, message_deleted=deleted)
+        result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
+        return job.ended(result, deleted=deleted)
 
     async def _show(self, incoming: Incoming, reply: Reply | None) -> None:
         """Put the screen where the officer looks: on the tapped message, or below what was typed."""
         if reply is None:
+            return
+        await self._show_card(incoming, reply)
+        apart = reply.screen.apart
+        if apart is not None:
+            await api.persist("send what is passed on", lambda: api.send(self._bot, incoming.chat_id, apart))
+
+    async def _show_card(self, incoming: Incoming, reply: Reply) -> None:
+        if reply.screen.is_passing and self._queues.get(incoming.user_id) and incoming.callback_id is not None:
+            await api.answer(self._bot, incoming.callback_id, reply.screen.toast)
             return
         if incoming.callback_id is not None and incoming.message_id is not None:
             _, shown = await asyncio.gather(
@@ -168,10 +178,10 @@ class Worker:
         if card is None or not incoming.is_private:
             return
         async with self._database.write() as session:
-            conversation = await load_conversation(session, incoming.chat_id)
-            conversation.card_message_id = card
-        if reply.old_card is not None:
-            await api.delete(self._bot, incoming.chat_id, reply.old_card)
+            await note_card(session, incoming.chat_id, card, self._clock())
+        if reply.old_card is not None and await api.delete(self._bot, incoming.chat_id, reply.old_card):
+            async with self._database.write() as session:
+                await forget_card(session, incoming.chat_id, reply.old_card)
 
     async def _give_up(self, row: inbox.InboxUpdate) -> bool:
         """Count the failure; after the last one set the update aside, with an apology to its sender."""

@@ -18,6 +18,7 @@ from models.account import Account, Officer, Role
 from models.certification import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
 from models.database import Database, Session
+from models.invitation import Invitation
 from models.outbox import Kind, OutboxMessage
 from models.round import BANGKOK
 
@@ -33,8 +34,10 @@ SOURCES = (
     "models/account.py",
     "models/certification.py",
     "models/inbox.py",
+    "models/invitation.py",
     "models/outbox.py",
     "models/passwords.py",
+    "models/pin.py",
     "models/triggers.py",
 )
 
@@ -49,6 +52,7 @@ class _Seen:
     """What the lines so far have told."""
 
     officers: dict[int, tuple[bool, bool]] = field(default_factory=dict)  # by id: ready, unlinked
+    pins: set[str] = field(default_factory=set, repr=False)  # hashes, to tell a new one; never shown
     certificates: set[int] = field(default_factory=set)
     outbox: dict[int, tuple[str, int]] = field(default_factory=dict)  # by id: state, attempts
 
@@ -93,6 +97,7 @@ class Behind:
             )
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
             await self._count(session, certificates, messages)
+            invited = set(await session.scalars(select(Invitation.used_by_id)))
             live = set(await session.scalars(select(Certification.id).where(is_live(Certification))))
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
         for user_id, held in self._phones.all.items():
@@ -102,11 +107,11 @@ class Behind:
         if self._seen is None:
             # A kept folder: what an earlier demonstration did is no news.
             self._seen = _Seen()
-            self._tell(officers, certificates, messages)
+            self._tell(officers, invited, certificates, messages)
             self._lines.clear()
             self._phones.welcome_back({one.user_id for one in officers if one.unlinked_at is None})
         else:
-            self._tell(officers, certificates, messages)
+            self._tell(officers, invited, certificates, messages)
         self._steps(officers, certificates, messages)
         self._guide(officers, [one for one in certificates if one.id in live])
 
@@ -133,10 +138,14 @@ class Behind:
     # --- lines
 
     def _tell(
-        self, officers: list[Officer], certificates: list[Certification], messages: list[OutboxMessage]
+        self,
+        officers: list[Officer],
+        invited: set[int | None],
+        certificates: list[Certification],
+        messages: list[OutboxMessage],
     ) -> None:
         for officer in officers:
-            self._tell_officer(officer)
+            self._tell_officer(officer, is_invited=officer.id in invited)
         for made in certificates:
             self._tell_certificate(
                 made, [one for one in messages if one.subject_id == made.id and one.kind in ABOUT_CERTIFICATES]
@@ -144,27 +153,43 @@ class Behind:
         for message in messages:
             self._tell_message(message)
 
-    def _tell_officer(self, officer: Officer) -> None:
+    def _tell_officer(self, officer: Officer, *, is_invited: bool) -> None:
         assert self._seen is not None  # noqa: S101 - set by look()
-        before = self._seen.officers.get(officer.id, None)
-        now = self._seen.officers[officer.id] = (officer.is_ready, officer.unlinked_at is not None)
+        is_new = officer.id not in self._seen.officers
+        was_ready, was_unlinked = self._seen.officers.get(officer.id, (False, False))
+        is_unlinked = officer.unlinked_at is not None
+        self._seen.officers[officer.id] = (officer.is_ready, is_unlinked)
         name = officer.account.display_name
-        if before is None:
+        if is_new and is_invited:
+            self.say(
+                f"คำเชิญใช้ได้ · ผูกแชตกับบัญชี {name} · รหัสคำเชิญใช้ซ้ำไม่ได้ ในฐานข้อมูลมีแต่ค่าแฮช",
+                f"Invitation good · chat linked to {name} · its code works no more, only a hash of it was stored",
+                "models/invitation.py",
+            )
+        elif is_new:
             self.say(
                 f"รหัสผ่านถูกต้อง · ผูกแชตกับบัญชี {name} · ในฐานข้อมูลมีแต่ค่าแฮช Argon2id",
                 f"Password right · chat linked to {name} · only an Argon2id hash is stored",
                 "models/passwords.py",
             )
-        if now[0] and not (before and before[0]):
+        # Who links again keeps its PIN, and its hash with it.
+        if officer.pin_hash and officer.pin_hash not in self._seen.pins:
+            self._seen.pins.add(officer.pin_hash)
+            self.say(
+                "ตั้ง PIN แล้ว · ในฐานข้อมูลมีแต่ค่าแฮช Argon2id ที่ใช้กุญแจลับร่วมด้วย",
+                "PIN set · only an Argon2id hash made with the secret key is stored",
+                "models/pin.py",
+            )
+        if officer.is_ready and not was_ready:
             self.say(
                 f"บันทึกแล้ว · {officer.full_name} ลงนามในนาม{name}ได้",
                 f"Committed · {officer.full_name} can now sign for {name}",
                 "models/account.py",
             )
-        if now[1] and not (before and before[1]):
+        if is_unlinked and not was_unlinked:
             self.say(
-                f"ออกจากระบบแล้ว · เลิกผูกแชตกับบัญชี {name} แต่ประวัติยังอยู่",
-                f"Logged out · chat unlinked from {name}, its history stays",
+                f"เลิกผูกแชตกับบัญชี {name} แล้ว · ประวัติยังอยู่",
+                f"Chat unlinked from {name} · its history stays",
                 "models/account.py",
             )
 

@@ -1,5 +1,6 @@
 """The phones of a demonstration: who holds each, what its screen shows, and what a newcomer could type on it."""
 
+import contextlib
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from demo.botapi import Chat, Emulator, Event, Phone
 from demo.botapi.rendering import snapshot_message
 from demo.sample import FAMILY_END, FAMILY_START, GIVEN, Unit
 from models.conversation import Awaiting
+from models.pin import LENGTH, WeakPin, require_strong
 
 # Open from the beginning: an organization of middling size, and its province.
 FIRST = ("5830107", "83")
@@ -20,6 +22,8 @@ POSITIONS = {
     "lao": ("นักทรัพยากรบุคคลชำนาญการ", "ปลัด", "หัวหน้าสำนักปลัด"),
     "province": ("ท้องถิ่นจังหวัด", "ผู้อำนวยการกลุ่มงานบริหารงานบุคคล", "นักส่งเสริมการปกครองท้องถิ่นชำนาญการ"),
 }
+# The key that every keypad has, and nothing else (handlers/keypad.py).
+ERASE = "⌫"
 # What somebody without an account may try.
 GUESSES = {Awaiting.USERNAME: "somebody", Awaiting.PASSWORD: "123456"}
 
@@ -37,6 +41,16 @@ class Holder:
     family: str
     unit: str  # code of an organization or a province; "" for an outsider
     number: int  # 1 is the unit's first officer, 2 its second …
+
+    @property
+    def pin(self) -> str:
+        """A PIN to try with, strong and the same in every demonstration; a real officer tells nobody."""
+        rng = random.Random(f"PIN of {self.unit}/{self.number}")  # noqa: S311 - a sample
+        while True:
+            pin = f"{rng.randrange(10**LENGTH):0{LENGTH}}"
+            with contextlib.suppress(WeakPin):
+                require_strong(pin, self.unit)
+                return pin
 
 
 @dataclass(eq=False)
@@ -65,11 +79,19 @@ class Held:
             texts = {
                 Awaiting.USERNAME: self.unit.username,
                 Awaiting.PASSWORD: self.unit.password,
+                Awaiting.PASSWORD_FOR_PIN: self.unit.password,
                 Awaiting.FULL_NAME: f"{self.holder.given} {self.holder.family}",
                 Awaiting.POSITION: POSITIONS[self.role][which],
             }
         text = texts.get(self.awaiting)
         return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []
+
+    def keypad(self) -> dict[str, Any] | None:
+        """The newest keypad on the screen, with the sample PIN and how many digits of it are entered."""
+        for message in reversed(self.phone.messages):
+            if ERASE in message.labels:
+                return {"message": message.id, "pin": self.holder.pin, "entered": message.text.count("●")}
+        return None
 
     def snapshot(self, emulator: Emulator) -> dict[str, Any]:
         """All that the page needs to draw it."""
@@ -85,6 +107,7 @@ class Held:
             "waiting": self.waiting,
             "guided": self.guided,
             "suggestions": self.suggestions(),
+            "keypad": self.keypad(),
             "commands": _commands(emulator, self.phone.user.language_code),
             "messages": [snapshot_message(message) for message in self.phone.messages],
         }

@@ -8,14 +8,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from demo import sample
 from demo.botapi import Emulator
 from models import schema
 from models.base import DomainError
-from models.conversation import Conversation
+from models.conversation import Card, Conversation
 from models.database import Database
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.keys import Keyring
@@ -69,6 +69,7 @@ class Session:
         """The chats of an earlier demonstration are gone, and new messages get the same ids."""
         async with self.database.write() as session:
             await session.execute(update(Conversation).values(card_message_id=None))
+            await session.execute(delete(Card))
 
     async def _fill(self) -> None:
         """Sample data and an open round, unless the folder has them."""

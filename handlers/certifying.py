@@ -84,15 +84,18 @@ def positions_text(_: Texts, organization: Organization, category: Category, fou
     )
 
 
+def warning_title(_: Texts, level: Level) -> Markup:
+    """Which of the two irreversible presses it is."""
+    if level is Level.LAO:
+        return _("<b>⚠️ Certify at LAO level?</b>")
+    return _("<b>⚠️ Certify at province level?</b>")
+
+
 def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
     """Before the irreversible press: which organization, round and numbers, and what it means for good."""
-    if confirmation.level is Level.LAO:
-        title = _("<b>⚠️ Certify at LAO level?</b>")
-    else:
-        title = _("<b>⚠️ Certify at province level?</b>")
     return Screen(
         lines(
-            title,
+            warning_title(_, confirmation.level),
             organization_line(_, shown.organization),
             round_line(_, shown.round),
             "",

@@ -1,17 +1,39 @@
 """The irreversible press, and the way back from it."""
 
-from handlers import lao, province
-from handlers.screen import Screen
+from handlers import keypad, lao, province
+from handlers.certifying import warning_title
+from handlers.screen import Screen, lines
 from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceHistory, ProvinceReview, SeeHistory
 from handlers.turn import Turn
+from handlers.words import headcount_lines, organization_line
 from models.account import Role
-from models.certification import Certification, Level, Status, certify, find_confirmation
+from models.certification import (
+    Certification,
+    Level,
+    Status,
+    certify,
+    find_confirmation,
+    review_confirmation,
+)
+from models.pin import Purpose
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
-    """ยืนยันการรับรอง: the one press that cannot be taken back (procedure, LAO step 3, province step 6)."""
+    """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
+    asked, shown = await review_confirmation(turn.session, turn.officer, tap.nonce, turn.now)
+    heading = lines(
+        warning_title(turn.texts, asked.level),
+        organization_line(turn.texts, shown.organization),
+        "",
+        headcount_lines(turn.texts, shown.roster.headcount),
+    )
+    return await keypad.ask_pin(turn, Purpose.CONFIRM, tap.nonce, heading)
+
+
+async def confirmed(turn: Turn, nonce: str) -> Screen:
+    """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
     language = turn.conversation.language
-    made = await certify(turn.session, turn.officer, tap.nonce, turn.now, turn.rng, language)
+    made = await certify(turn.session, turn.officer, nonce, turn.now, turn.rng, language)
     screen = await finished(turn, made)
     if made.level is Level.LAO:
         return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))

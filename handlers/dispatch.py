@@ -6,17 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers import confirming, entrance, home, lao, petitions, problems, province, taps, verifying
-from handlers.entrance import LoginAttempt
+from handlers import (
+    confirming,
+    entrance,
+    home,
+    invitations,
+    keypad,
+    lao,
+    officers,
+    petitions,
+    problems,
+    province,
+    taps,
+    verifying,
+)
 from handlers.incoming import Incoming
+from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Turn
-from models.account import active_officer, record_refusal
+from models.account import active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
 from models.certification import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
+from models.pin import Purpose
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]
@@ -29,6 +43,14 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.LogOut: (Right.LINKED, home.ask_logout),
     # Also for one who has not said its name yet: it may have logged in to the wrong account.
     taps.LogOutNow: (Right.ANYONE, home.log_out),
+    taps.Key: (Right.OFFICER, keypad.press),
+    taps.EraseKey: (Right.OFFICER, keypad.erase),
+    taps.ForgotPin: (Right.OFFICER, keypad.forgot),
+    taps.AcceptInvitation: (Right.ANYONE, invitations.accept),
+    taps.Officers: (Right.LINKED, officers.show),
+    taps.NotOurs: (Right.LINKED, officers.end_disputed),
+    taps.HandOver: (Right.LINKED, invitations.ask_hand_over),
+    taps.HandOverNow: (Right.LINKED, invitations.ask_pin),
     taps.EditProfile: (Right.LINKED, entrance.edit_profile),
     taps.CertificationMenu: (Right.LINKED, home.certification_menu),
     taps.LaoMenu: (Right.LAO, lao.menu),
@@ -51,7 +73,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
 
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
-    "start": (Right.ANYONE, home.show_home),
+    "start": (Right.ANYONE, entrance.start),
     "menu": (Right.ANYONE, home.show_home),
     "help": (Right.ANYONE, home.show_help),
     "language": (Right.ANYONE, home.choose_language),
@@ -59,12 +81,31 @@ COMMANDS: dict[str, tuple[Right, Handler]] = {
     "verify": (Right.LINKED, verifying.show_certificate),
 }
 
-# The texts that are asked for, but for the password: that one is checked before the transaction.
-STEPS: dict[Awaiting, Step] = {
-    Awaiting.USERNAME: entrance.take_username,
-    Awaiting.FULL_NAME: entrance.take_full_name,
-    Awaiting.POSITION: entrance.take_position,
-    Awaiting.PETITION: petitions.take_words,
+# The texts that are asked for, but for passwords: those are checked before the transaction.
+STEPS: dict[Awaiting, tuple[Right, Step]] = {
+    Awaiting.USERNAME: (Right.ANYONE, entrance.take_username),
+    Awaiting.FULL_NAME: (Right.OFFICER, entrance.take_full_name),
+    Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
+    Awaiting.PETITION: (Right.LAO, petitions.take_words),
+}
+
+
+# What a right PIN leads to; the officer is linked, as the keypad was its own.
+AFTER_PIN: dict[Purpose, Step] = {
+    Purpose.SET: entrance.pin_chosen,
+    Purpose.CONFIRM: confirming.confirmed,
+    Purpose.HAND_OVER: invitations.hand_over,
+}
+
+# What a chat may still do that was left alone for 12 hours: give the PIN, or leave.
+WHILE_IDLE: set[type[Tap] | str] = {
+    taps.Key,
+    taps.EraseKey,
+    taps.ForgotPin,
+    taps.AcceptInvitation,
+    taps.LogOut,
+    taps.LogOutNow,
+    "logout",
 }
 
 
@@ -79,17 +120,29 @@ class Reply:
 async def respond(
     session: Session,
     incoming: Incoming,
-    attempt: LoginAttempt | None,
+    attempt: Attempt | None,
     now: datetime,
     rng: random.Random,
     operator_chat: int | None = None,
+    bot_username: str = "",
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
     linked = await active_officer(session, incoming.user_id)
-    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, operator_chat)
+    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, operator_chat, bot_username, attempt)
     if not incoming.is_private:
         return _private_only(turn)
+    was_ready = linked is not None and linked.is_ready
+    if linked is not None and not turn.is_idle:
+        await saw_officer(session, linked, now)
+    reply = await _reply(turn, incoming)
+    if turn.linked is not None and turn.linked.is_ready and not was_ready:
+        await announce_link(session, turn.linked, now)
+    return reply
+
+
+async def _reply(turn: Turn, incoming: Incoming) -> Reply:
+    conversation, linked = turn.conversation, turn.linked
     old_card = conversation.card_message_id
     goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
     if goes_elsewhere and linked is not None and linked.is_ready:
@@ -97,8 +150,21 @@ async def respond(
         conversation.awaiting = Awaiting.NOTHING
     if incoming.callback_id is not None:
         conversation.card_message_id = incoming.message_id
-        return Reply(await _answer(turn, lambda: _tapped(turn, incoming.data)))
-    return Reply(await _answer(turn, lambda: _typed(turn, incoming, attempt)), old_card)
+        return Reply(await _answer_and_go_on(turn, incoming.data))
+    return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
+
+
+async def _answer_and_go_on(turn: Turn, data: str) -> Screen:
+    """A tap; and after a right PIN what it was asked for, in a step of its own: a refusal there must not take the
+    PIN back.
+    """
+    screen = await _answer(turn, lambda: _tapped(turn, data))
+    pad = turn.proved
+    if pad is None:
+        return screen
+    if pad.purpose is Purpose.UNLOCK:
+        return await _answer(turn, lambda: _tapped(turn, pad.subject) if pad.subject else home.show_home(turn))
+    return await _answer(turn, lambda: AFTER_PIN[pad.purpose](turn, pad.subject))
 
 
 async def _answer(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Screen:
@@ -118,6 +184,8 @@ async def _tapped(turn: Turn, data: str) -> Screen:
         tap = unpack(data)
     except InvalidTap:
         return (await home.show_home(turn)).headed(turn.texts("This button is no longer in use."))
+    if turn.is_idle and type(tap) not in WHILE_IDLE:
+        return await keypad.unlock(turn, data)
     return await _allowed(turn, type(tap).__name__, TAPS[type(tap)], tap)
 
 
@@ -130,22 +198,38 @@ async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument
     return await problems.no_right(turn, right)
 
 
-async def _typed(turn: Turn, incoming: Incoming, attempt: LoginAttempt | None) -> Screen:
+async def _typed(turn: Turn, incoming: Incoming) -> Screen:
     command = COMMANDS.get(incoming.command or "")
+    if command is None and _awaits_password(turn):
+        return await _password(turn)
+    # An invitation of its own account is the way back in without the PIN.
+    is_invited = incoming.command == "start" and incoming.arguments
+    if turn.is_idle and incoming.command not in WHILE_IDLE and not is_invited:
+        return await keypad.unlock(turn)
     if command is not None:
         return await _allowed(turn, incoming.command or "", command, incoming.arguments)
-    awaiting = turn.conversation.awaiting
-    if awaiting is Awaiting.PASSWORD and attempt is not None and turn.linked is None:
-        return await entrance.take_password(turn, attempt)
-    step = STEPS.get(awaiting)
-    # A name is asked of an officer, a username of a chat that is not linked; the link may have ended meanwhile.
-    if step is not None and (awaiting is Awaiting.USERNAME) is (turn.linked is None):
-        if incoming.text is None or incoming.command is not None:
-            return await entrance.ask_again(turn)
-        return await step(turn, incoming.text)
-    if awaiting is Awaiting.PASSWORD and turn.linked is None:
+    right, step = STEPS.get(turn.conversation.awaiting, (Right.ANYONE, None))
+    is_for_strangers = turn.conversation.awaiting is Awaiting.USERNAME
+    # The link may have begun or ended since it was asked for.
+    if step is None or not turn.has(right) or is_for_strangers is not (turn.linked is None):
+        return (await home.show_home(turn)).headed(turn.texts("Please use the buttons below."))
+    if incoming.text is None or incoming.command is not None:
         return await entrance.ask_again(turn)
-    return (await home.show_home(turn)).headed(turn.texts("Please use the buttons below."))
+    return await step(turn, incoming.text)
+
+
+def _awaits_password(turn: Turn) -> bool:
+    """Of a login, or in place of a forgotten PIN; the link may have begun or ended since it was asked for."""
+    needed = Awaiting.PASSWORD if turn.linked is None else Awaiting.PASSWORD_FOR_PIN
+    return turn.conversation.awaiting is needed
+
+
+async def _password(turn: Turn) -> Screen:
+    if turn.attempt is None:
+        return await entrance.ask_again(turn)
+    if turn.linked is None:
+        return await entrance.take_password(turn, turn.attempt)
+    return await keypad.take_password(turn, turn.attempt)
 
 
 def _private_only(turn: Turn) -> Reply | None:

@@ -1,10 +1,8 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
-from dataclasses import dataclass
-
-from handlers import home
-from handlers.incoming import Incoming
+from handlers import home, invitations, keypad
 from handlers.profile import ask, ask_full_name, ask_position
+from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import Tap
 from handlers.turn import Turn
@@ -14,34 +12,19 @@ from models.account import (
     LoginRefused,
     NameRefused,
     link_officer,
-    login_candidate,
     name_or_position,
     normalize_username,
     record_failed_login,
 )
-from models.conversation import Awaiting, load_conversation
-from models.database import Session
+from models.conversation import Awaiting
 
-# Both are bounds of the import of accounts; a longer one cannot be right.
+# The bound of the import of accounts; a longer one cannot be right.
 MAX_USERNAME = 64
-MAX_PASSWORD = 128
 
 
-@dataclass(frozen=True)
-class LoginAttempt:
-    """A typed password, checked before the turn's transaction: what it was checked against, and how it went."""
-
-    candidate: LoginCandidate
-    matches: bool
-    message_deleted: bool
-
-
-async def expected_password(session: Session, incoming: Incoming) -> LoginCandidate | None:
-    """What this message is to be checked against, if the chat has been asked for a password."""
-    conversation = await load_conversation(session, incoming.chat_id)
-    if conversation.awaiting is not Awaiting.PASSWORD or incoming.text is None:
-        return None
-    return await login_candidate(session, conversation.username or "")
+async def start(turn: Turn, code: str) -> Screen:
+    """`/start`: home, or with a code behind it the invitation that the code is of."""
+    return await (invitations.show(turn, code) if code else home.show_home(turn))
 
 
 async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:
@@ -66,14 +49,10 @@ def _ask_password(turn: Turn) -> Screen:
     return ask(turn, "Type the <b>password</b>. Your message will be deleted at once.")
 
 
-async def take_password(turn: Turn, attempt: LoginAttempt) -> Screen:
+async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     """The second half: link the chat, or refuse with one answer for every reason."""
-    _ = turn.texts
     username, turn.conversation.username = turn.conversation.username, None
-    screen = await _linked_or_refused(turn, attempt, username or "")
-    if attempt.message_deleted:
-        return screen
-    return screen.headed(_("⚠️ Your password message could not be deleted. Please delete it yourself now."))
+    return keypad.warned(turn, attempt, await _linked_or_refused(turn, attempt, username or ""))
 
 
 async def ask_again(turn: Turn) -> Screen:
@@ -83,21 +62,27 @@ async def ask_again(turn: Turn) -> Screen:
         screen = await start_login(turn)
     elif awaiting is Awaiting.PASSWORD:
         screen = _ask_password(turn)
+    elif awaiting is Awaiting.PASSWORD_FOR_PIN:
+        screen = await keypad.forgot(turn)
     else:
         screen = _ask_profile_again(turn)
     return screen.headed(turn.texts("Please answer with a text."))
 
 
-async def _linked_or_refused(turn: Turn, attempt: LoginAttempt, username: str) -> Screen:
+async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Screen:
     _ = turn.texts
-    if not attempt.matches:
+    if attempt.blocked_until is not None:
+        screen = await start_login(turn)
+        return screen.headed(keypad.blocked_sentence(turn, attempt))
+    if not attempt.right or not isinstance(attempt.rests_on, LoginCandidate):
         return await _refused(turn, username)
     try:
-        turn.linked = await link_officer(turn.session, turn.user_id, attempt.candidate, turn.now)
+        turn.linked = await link_officer(turn.session, turn.user_id, attempt.rests_on, turn.now)
     except LoginRefused:
         return await _refused(turn, username)
     except AlreadyLinked:
         return await home.show_home(turn)
+    await keypad.accept_password(turn, username)
     return (await home.show_home(turn)).headed(_("✅ Logged in: {name}", name=turn.linked.account.display_name))
 
 
@@ -105,6 +90,11 @@ async def _refused(turn: Turn, username: str) -> Screen:
     await record_failed_login(turn.session, username, turn.user_id, turn.now)
     screen = await start_login(turn)
     return screen.headed(turn.texts("The username or password is not correct. Please try again."))
+
+
+async def pin_chosen(turn: Turn, _subject: str) -> Screen:
+    """The new PIN is kept; the login ends here."""
+    return (await home.show_home(turn)).headed(turn.texts("✅ Your PIN is set."))
 
 
 async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
@@ -122,7 +112,7 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
 
 
 async def take_position(turn: Turn, text: str) -> Screen:
-    """The officer's position; with it the link is ready."""
+    """The officer's position; what is missing yet is the PIN."""
     try:
         turn.officer.position = name_or_position(text)
     except NameRefused:

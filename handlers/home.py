@@ -1,5 +1,6 @@
 """Home, welcome, help, language, logging out: the screens that belong to no certification."""
 
+from handlers import keypad
 from handlers.profile import ask_profile
 from handlers.screen import Button, Screen, Style, lines
 from handlers.taps import (
@@ -11,6 +12,7 @@ from handlers.taps import (
     LogIn,
     LogOut,
     LogOutNow,
+    Officers,
     ProvinceMenu,
     SetLanguage,
     Tap,
@@ -31,11 +33,20 @@ async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
         turn.conversation.awaiting = Awaiting.NOTHING
         return welcome(turn.texts)
     if not turn.linked.is_ready:
-        return ask_profile(turn)
+        return await _finish_login(turn)
+    if turn.is_idle:
+        return await keypad.unlock(turn)
     turn.conversation.awaiting = Awaiting.NOTHING
     if turn.officer.account.role is Role.LAO:
         return await _lao_home(turn)
     return await _province_home(turn)
+
+
+async def _finish_login(turn: Turn) -> Screen:
+    """Name, position, PIN, in this order."""
+    if turn.officer.full_name is None or turn.officer.position is None:
+        return ask_profile(turn)
+    return await keypad.choose_pin(turn)
 
 
 def welcome(_: Texts) -> Screen:
@@ -95,7 +106,7 @@ def province_name(_: Texts, account: Account) -> str:
 def _home_rows(_: Texts, certification: str) -> tuple[tuple[Button, ...], ...]:
     return (
         (Button(certification, CertificationMenu(), Style.PRIMARY),),
-        (Button(_.plain("Edit name and position"), EditProfile()),),
+        (Button(_.plain("Linked officers"), Officers()), Button(_.plain("Edit name and position"), EditProfile())),
         (Button("ภาษา / Language", ChooseLanguage()), Button(_.plain("Log out"), LogOut())),
     )
 
@@ -145,11 +156,13 @@ async def ask_logout(turn: Turn, _tap: Tap) -> Screen:
     )
 
 
-async def log_out(turn: Turn, _tap: Tap | None = None) -> Screen:
+async def log_out(turn: Turn, tap: Tap | str) -> Screen:
     """End this chat's link."""
     if turn.linked is None:
         return await show_home(turn)
-    await unlink_officer(turn.session, turn.linked, turn.now)
+    # The card under the thumb becomes the welcome; one that a command leaves behind is blanked like the others.
+    own_card = turn.conversation.card_message_id if isinstance(tap, Tap) else None
+    await unlink_officer(turn.session, turn.linked, turn.now, but=own_card)
     turn.linked = None
     turn.conversation.awaiting = Awaiting.NOTHING
     return welcome(turn.texts).headed(turn.texts("You are logged out."))

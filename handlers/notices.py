@@ -1,63 +1,119 @@
-"""What the bot says on its own: receipts, and notices about certificates, reopenings and petitions."""
+"""What the bot says on its own: receipts, notices about certificates, reopenings and petitions, and about links.
+
+A chat that its officer has left alone may be in other hands: it is told that something waits, and no number and no
+name (issue 5). The officer's own receipt is always whole, and can be passed on.
+"""
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup
 
 from handlers.certifying import level_word, numbers_line
-from handlers.screen import Button, Screen, Style, lines
-from handlers.taps import LaoHistory, ProvinceReview, SeeHistory
+from handlers.officers import person_line, unit_line
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import LaoHistory, LogOutNow, NotOurs, Officers, ProvinceReview, SeeHistory
 from handlers.texts import Texts, texts
 from handlers.words import find_label, organization_line, signature
+from models.account import Officer, active_officer
 from models.certification import Certification, Reopening, Status, load_certification, load_reopening
 from models.conversation import chat_language
 from models.database import Session
+from models.dispute import load_dispute, load_officer
 from models.outbox import Kind
 from models.remark import Remark, load_remark
+from models.throttle import TRIES
+
+# Notices that name no number and no person, or go to the operator's chat, which is no officer's.
+_SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
 
 
-async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int) -> Screen:
-    """The message of one kind about its subject, in the language of the chat that it goes to."""
+async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> Screen:
+    """The message of one kind about its subject, in the language of the chat that it goes to, and as much of it as
+    the chat may show now.
+    """
     _ = texts(await chat_language(session, chat_id))
+    if kind in _SAME_FOR_ALL:
+        return await _about_a_chat(_, session, kind, subject_id)
+    whole = kind is Kind.RECEIPT or await _is_awake(session, chat_id, now)
+    if kind is Kind.LINKED:
+        return _linked(_, await _officer(session, subject_id), whole)
     if kind is Kind.REOPENED:
-        return _reopened(_, await load_reopening(session, subject_id))
+        return _reopened(_, await load_reopening(session, subject_id), whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
-        return _remark(_, kind, await load_remark(session, subject_id))
-    return _certified(_, kind, await load_certification(session, subject_id))
+        return _remark(_, kind, await load_remark(session, subject_id), whole)
+    return _certified(_, kind, await load_certification(session, subject_id), whole)
 
 
-def _certified(_: Texts, kind: Kind, made: Certification) -> Screen:
+async def _is_awake(session: Session, chat_id: int, now: datetime) -> bool:
+    """Whether the officer of the chat has been there lately; the operator's chat has none and is told all."""
+    officer = await active_officer(session, chat_id)
+    return officer is None or (officer.is_ready and not officer.is_idle(now))
+
+
+async def _officer(session: Session, officer_id: int) -> Officer:
+    found = await load_officer(session, officer_id)
+    if found is None:
+        raise LookupError("a notice about no officer")
+    return found
+
+
+def _brief(_: Texts, title: Markup, unit: Markup, rows: tuple[Row, ...]) -> Screen:
+    """What an idle chat is told."""
+    return Screen(lines(title, unit, "", _("Use the bot with your PIN to see more.")), rows)
+
+
+# --- certificates, reopenings, remarks ----------------------------------------------------------------------
+
+
+def _certified(_: Texts, kind: Kind, made: Certification, whole: bool) -> Screen:
     """About a certificate. The verification code is the reference by which somebody who gets it twice knows that
     it is the same.
     """
-    titles = {
+    title = {
         Kind.RECEIPT: _("🧾 <b>Receipt of your certification</b>"),
         Kind.AWAITS_PROVINCE: _("🔔 <b>Waiting for your certification</b>"),
         Kind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         Kind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
-    }
-    text = lines(
-        titles[kind],
-        organization_line(_, made.organization),
-        "",
-        _("<b>Fiscal year {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made)),
-        numbers_line(_, made),
-        signature(_, made),
-    )
-    if kind is Kind.RECEIPT:
-        return Screen(text)
-    if kind is Kind.AWAITS_PROVINCE:
-        label = find_label(made.organization.full_name, made.organization.district_th)
-        return Screen(
-            text,
-            ((Button(label, ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0), Style.PRIMARY),),),
-        )
-    return Screen(text, ((Button(_.plain("Certification history"), LaoHistory(0)),),))
-
-
-def _reopened(_: Texts, ended: Reopening) -> Screen:
-    """To both sides."""
+    }[kind]
+    unit, rows = organization_line(_, made.organization), _certified_rows(_, kind, made)
+    if not whole:
+        return _brief(_, title, unit, rows)
     return Screen(
         lines(
-            _("🔓 <b>The register was opened for correction</b>"),
+            title,
+            unit,
             "",
-            organization_line(_, ended.organization),
+            _("<b>Fiscal year {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made)),
+            numbers_line(_, made),
+            signature(_, made),
+        ),
+        rows,
+        is_protected=kind is not Kind.RECEIPT,
+    )
+
+
+def _certified_rows(_: Texts, kind: Kind, made: Certification) -> tuple[Row, ...]:
+    if kind is Kind.RECEIPT:
+        return ()
+    if kind is Kind.AWAITS_PROVINCE:
+        label = find_label(made.organization.full_name, made.organization.district_th)
+        look = ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0)
+        return ((Button(label, look, Style.PRIMARY),),)
+    return ((Button(_.plain("Certification history"), LaoHistory(0)),),)
+
+
+def _reopened(_: Texts, ended: Reopening, whole: bool) -> Screen:
+    """To both sides."""
+    title = _("🔓 <b>The register was opened for correction</b>")
+    unit = organization_line(_, ended.organization)
+    rows = ((Button(_.plain("Certification history"), SeeHistory(ended.organization_code)),),)
+    if not whole:
+        return _brief(_, title, unit, rows)
+    return Screen(
+        lines(
+            title,
+            "",
+            unit,
             _(
                 "Fiscal year {year} · revision {revision} has ended",
                 year=ended.round.fiscal_year,
@@ -68,26 +124,113 @@ def _reopened(_: Texts, ended: Reopening) -> Screen:
             "",
             _("It must be corrected and certified anew. The old certificates stay in the history."),
         ),
-        ((Button(_.plain("Certification history"), SeeHistory(ended.organization_code)),),),
+        rows,
     )
 
 
-def _remark(_: Texts, kind: Kind, made: Remark) -> Screen:
+def _remark(_: Texts, kind: Kind, made: Remark, whole: bool) -> Screen:
     if kind is Kind.PETITIONED:
         title = _("✉️ <b>An organization asks for a correction</b>")
         after = _("The operator decides; nothing is unlocked until then.")
     else:
         title = _("✉️ <b>The petition for a correction was refused</b>")
         after = _("The register stays locked.")
+    unit = organization_line(_, made.organization)
+    if not whole:
+        rows = ((Button(_.plain("Certification history"), SeeHistory(made.organization_code)),),)
+        return _brief(_, title, unit, rows)
     return Screen(
         lines(
             title,
             "",
-            organization_line(_, made.organization),
+            unit,
             _("Fiscal year {year}", year=made.round.fiscal_year),
             _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
             _("Reason: {reason}", reason=made.body),
             "",
             after,
+        )
+    )
+
+
+# --- links --------------------------------------------------------------------------------------------------
+
+
+def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
+    """To the other officers of the account. A chat that was left alone leads to the list: nobody should end a link
+    without having seen whose it is.
+    """
+    title, unit = _("🔔 <b>A chat was linked to your account</b>"), unit_line(_, officer.account)
+    if not whole:
+        return _brief(_, title, unit, ((Button(_.plain("Linked officers"), Officers()),),))
+    about = lines(
+        title, unit, "", person_line(_, officer), _("Since {moment}", moment=_.moment(officer.linked_at)), ""
+    )
+    if officer.unlinked_at is not None:
+        return Screen(lines(about, _("That link has ended already.")))
+    return Screen(
+        lines(about, _("Is this not one of you? Then end the link at once.")),
+        ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),
+    )
+
+
+async def _about_a_chat(_: Texts, session: Session, kind: Kind, subject_id: int) -> Screen:
+    """About the chat that it goes to; or to the operator."""
+    if kind is Kind.BLANK:
+        return Screen(_("This chat is no longer linked; what stood here was taken away."))
+    if kind is Kind.PIN_BLOCKED:
+        return _pin_blocked(_, datetime.fromtimestamp(subject_id, UTC))
+    if kind is Kind.HANDED_OVER:
+        return _handed_over(_, await _officer(session, subject_id))
+    return await _disputed(_, session, subject_id)
+
+
+def _pin_blocked(_: Texts, until: datetime) -> Screen:
+    """To the officer: it may be somebody else who tries."""
+    return Screen(
+        lines(
+            _("⚠️ <b>The PIN was wrong {count} times</b>", count=TRIES),
+            _("It is taken again after {moment}.", moment=_.moment(until)),
+            "",
+            _("Was that not you? Then log this chat out, and tell the operator."),
+        ),
+        ((Button(_.plain("Log out"), LogOutNow(), Style.DANGER),),),
+    )
+
+
+def _handed_over(_: Texts, successor: Officer) -> Screen:
+    """To the old chat, which is not linked any more."""
+    return Screen(
+        lines(
+            _("🤝 <b>Your work was handed over</b>"),
+            unit_line(_, successor.account),
+            "",
+            _("To {person}", person=person_line(_, successor)) if successor.full_name else None,
+            _.moment(successor.linked_at),
+            "",
+            _("This chat is no longer linked. What you have certified keeps your name."),
+        )
+    )
+
+
+async def _disputed(_: Texts, session: Session, officer_id: int) -> Screen:
+    """To the operator's chat."""
+    found = await load_dispute(session, officer_id)
+    if found is None:
+        raise LookupError("a notice about no officer")
+    officer, colleague = found.officer, found.colleague
+    return Screen(
+        lines(
+            _("⚠️ <b>A link was ended as nobody's</b>"),
+            unit_line(_, officer.account),
+            "",
+            _("Account <code>{username}</code>", username=officer.account.username),
+            _("Ended: {person}, officer {number}", person=person_line(_, officer), number=officer.id),
+            None
+            if colleague is None
+            else _("Ended by: {person}, officer {number}", person=person_line(_, colleague), number=colleague.id),
+            "",
+            _("Somebody may know the account's password. A new one makes it worthless:"),
+            Markup("<code>laocert account reset-password {}</code>").format(officer.account.username),
         )
     )

@@ -1,11 +1,13 @@
 """What an officer is told when a rule refuses: one sentence and the next step, translated in this one place."""
 
+from markupsafe import Markup
+
 from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
 from handlers.home import show_home
 from handlers.screen import Button, Screen, lines
 from handlers.taps import LaoReview, ProvinceReview, Tap
-from handlers.texts import texts
+from handlers.texts import Texts, texts
 from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
 from models.account import Role
@@ -16,9 +18,11 @@ from models.certification import (
     NotYetCertified,
     NotYours,
     RosterChanged,
+    SelfApproval,
     Status,
 )
 from models.conversation import Language
+from models.pin import KeypadExpired
 from models.remark import NotLocked, PetitionPending, RemarkRefused
 from models.roster import NoRoster
 from models.round import NoOpenRound
@@ -38,27 +42,30 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
     if isinstance(problem, RosterChanged):
         sentence = _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")
         return _review_screen(turn, problem).headed(sentence)
-    if isinstance(problem, ConfirmationExpired):
-        sentence = _(
-            "This confirmation is no longer valid. Nothing was certified. Please check the numbers again."
-        )
-    elif isinstance(problem, NoOpenRound):
-        sentence = _("No round is open, so nothing can be certified now.")
-    elif isinstance(problem, NoRoster):
-        sentence = _("No personnel data has been imported for this organization yet. Please ask the operator.")
-    elif isinstance(problem, NotYetCertified):
-        sentence = _("The organization has not certified yet. Please wait for its certification.")
-    elif isinstance(problem, NotLocked):
-        sentence = _("Your register is not certified, so it can be corrected without a petition.")
-    elif isinstance(problem, PetitionPending):
-        sentence = _("Your petition waits for a decision. You will be told.")
-    elif isinstance(problem, RemarkRefused):
-        sentence = _("There is no petition to send. Please type it again.")
-    elif isinstance(problem, NotYours):
-        sentence = _("Your account has no right to this.")
-    else:
+    sentences = _sentences(_)
+    if type(problem) not in sentences:
         raise problem
-    return (await show_home(turn)).headed(sentence)
+    return (await show_home(turn)).headed(sentences[type(problem)])
+
+
+def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
+    """What is said of the refusals that need no screen of their own."""
+    return {
+        ConfirmationExpired: _(
+            "This confirmation is no longer valid. Nothing was certified. Please check the numbers again."
+        ),
+        NoOpenRound: _("No round is open, so nothing can be certified now."),
+        NoRoster: _("No personnel data has been imported for this organization yet. Please ask the operator."),
+        NotYetCertified: _("The organization has not certified yet. Please wait for its certification."),
+        SelfApproval: _(
+            "You certified this for the organization, so a colleague of the province must certify it."
+        ),
+        KeypadExpired: _("These keys are no longer in use. Please start again."),
+        NotLocked: _("Your register is not certified, so it can be corrected without a petition."),
+        PetitionPending: _("Your petition waits for a decision. You will be told."),
+        RemarkRefused: _("There is no petition to send. Please type it again."),
+        NotYours: _("Your account has no right to this."),
+    }
 
 
 def _review_screen(turn: Turn, problem: RosterChanged) -> Screen:

@@ -37,6 +37,11 @@ def ask_position(turn: Turn) -> Screen:
     that this is no ยกเลิก.
     """
     turn.conversation.awaiting = Awaiting.POSITION
-    screen = ask(turn, "Type your <b>position</b>, as certificates will bear it.", may_cancel=False)
+    screen = ask(
+        turn,
+        "Type your <b>position</b>, as certificates will bear it. "
+        "If you act for somebody, say so: “deputy clerk, acting for the clerk”.",
+        may_cancel=False,
+    )
     screen = screen.headed(turn.texts("Name: <b>{name}</b>", name=turn.officer.full_name))
     return replace(screen, rows=((home(turn.texts),),)) if turn.officer.is_ready else screen

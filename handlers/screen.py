@@ -39,6 +39,12 @@ class Screen:
     text: Markup
     rows: tuple[Row, ...] = ()
     toast: str = ""
+    # Need not be shown when the officer has tapped on already, as fast thumbs do on a keypad.
+    is_passing: bool = False
+    # Personal data stays in the chat (Bot API, protect_content); files and codes are made to be passed on.
+    is_protected: bool = True
+    # A message of its own, sent below: what is to be passed on cannot stand on a protected card.
+    apart: "Screen | None" = None
 
     def headed(self, line: Markup) -> "Screen":
         """The same screen under a line that comes first."""

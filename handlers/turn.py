@@ -5,16 +5,20 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 
+from handlers.proving import Attempt
 from handlers.texts import Texts, texts
 from models.account import Account, Officer, Role
 from models.conversation import Conversation
 from models.database import Session
+from models.pin import Pad
 
 
 class Right(enum.StrEnum):
     """Who may use a handler. It comes from the officer that the sender is, never from the button."""
 
     ANYONE = "anyone"
+    # Linked, also before it has said its name and chosen its PIN.
+    OFFICER = "officer"
     LINKED = "linked"
     LAO = "lao"
     PROVINCE = "province"
@@ -31,6 +35,17 @@ class Turn:
     conversation: Conversation
     linked: Officer | None
     operator_chat: int | None = None
+    # The bot's name at Telegram, for links to it.
+    bot_username: str = ""
+    # A password or PIN that was checked before the transaction.
+    attempt: Attempt | None = None
+    # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).
+    proved: Pad | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the PIN is wanted before anything is shown."""
+        return self.linked is not None and self.linked.is_ready and self.linked.is_idle(self.now)
 
     @property
     def texts(self) -> Texts:
@@ -56,7 +71,11 @@ class Turn:
         """Whether the sender has a right now."""
         if right is Right.ANYONE:
             return True
-        if self.linked is None or not self.linked.is_ready:
+        if self.linked is None:
+            return False
+        if right is Right.OFFICER:
+            return True
+        if not self.linked.is_ready:
             return False
         return right is Right.LINKED or role_right(self.linked.account) is right
 

@@ -97,6 +97,18 @@ def officer_line(_: Texts, officer: Officer) -> Markup:
     return _("{name}, {position}", name=officer.full_name, position=officer.position)
 
 
+# Titles that are written apart from the name.
+_TITLES = {"นาย", "นาง", "นางสาว", "น.ส."}
+_MASK = "•••"
+
+
+def masked(name: str) -> str:
+    """A person's name in a list: the first name, and of the surname its first letter, `สมชาย ใ•••`."""
+    words = name.split()
+    whole = words[: min(2 if words[0] in _TITLES else 1, len(words) - 1)]
+    return " ".join([*whole, f"{words[len(whole)][0]}{_MASK}"])
+
+
 def signature(_: Texts, made: Certification) -> Markup:
     """Who certified, in which position, when, and the code to look it up by."""
     late = _(" (late)") if made.is_late else ""

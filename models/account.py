@@ -3,15 +3,34 @@
 import enum
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import audit
+from models import audit, outbox
 from models.base import Base, BigKey, DomainError, text_enum
+from models.conversation import Card, Conversation
 from models.organization import Organization, Province
+
+# After the password or an invitation, a PIN may be chosen for so long without giving it again.
+PIN_CHOICE = timedelta(minutes=15)
+# A chat that was left alone for so long asks for the PIN before it shows names or numbers (issue 5).
+IDLE = timedelta(hours=12)
+SEEN_EVERY = timedelta(minutes=1)
 
 # Room for a title, two names and a long position; both are columns of 200.
 MAX_NAME = 120
@@ -114,8 +133,12 @@ class Officer(Base):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has said its name and position; until then it can only do that."""
-        return self.full_name is not None and self.position is not None
+        """Whether it has said its name and position and chosen a PIN; until then it can only do that."""
+        return self.full_name is not None and self.position is not None and self.pin_hash is not None
+
+    def is_idle(self, now: datetime) -> bool:
+        """Whether the chat was left alone for 12 hours: the phone may be in other hands."""
+        return now - (self.last_seen_at or self.linked_at) > IDLE
 
 
 @dataclass(frozen=True)
@@ -192,6 +215,14 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
     )
     if account is None or account.disabled_at or account.password_hash != checked.password_hash:
         raise LoginRefused
+    return await add_link(session, user_id, account, now, "password")
+
+
+async def add_link(session: AsyncSession, user_id: int, account: Account, now: datetime, how: str) -> Officer:
+    """Link a Telegram user to an account that it has proved to be its own, by `password` or `invitation`.
+
+    Who was linked to this account before keeps its name, position and PIN. Raises AlreadyLinked.
+    """
     if await session.scalar(select(Officer.id).where(Officer.user_id == user_id, Officer.unlinked_at.is_(None))):
         raise AlreadyLinked
     before = await session.scalar(
@@ -206,19 +237,55 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
         full_name=before.full_name if before else None,
         position=before.position if before else None,
         linked_at=now,
+        pin_hash=before.pin_hash if before else None,
+        may_set_pin_until=now + PIN_CHOICE,
+        last_seen_at=now,
     )
     session.add(officer)
     await session.flush()
     await audit.record(
-        session, audit.Event.LOGIN, account.unit, now, username=account.username, officer=officer.id, user=user_id
+        session,
+        audit.Event.LOGIN,
+        account.unit,
+        now,
+        username=account.username,
+        officer=officer.id,
+        user=user_id,
+        by=how,
     )
     return officer
 
 
-async def unlink_officer(session: AsyncSession, officer: Officer, now: datetime, by: str = "officer") -> None:
-    """End one link (`/logout`, `laocert account unlink`); its account must be loaded."""
-    officer.unlinked_at = now
+async def announce_link(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """Tell every other officer of the account that this one is linked and ready: a link that is nobody's of theirs
+    must be seen at once (models/dispute.py). Once for each link.
+    """
+    for colleague in await linked_officers(session, [officer.account_id]):
+        chat = colleague.user_id
+        if colleague.id != officer.id and not await outbox.told(session, outbox.Kind.LINKED, chat, [officer.id]):
+            outbox.enqueue(session, outbox.Kind.LINKED, chat, officer.id, now)
     await session.flush()
+
+
+async def unlink_officer(
+    session: AsyncSession, officer: Officer, now: datetime, by: str = "officer", but: int | None = None
+) -> bool:
+    """End one link, wherever that is done; its account must be loaded. False when it has ended already.
+
+    What the bot has written into the chat while it was linked is taken away, but for the receipts and the message
+    `but`, the card under the officer's own thumb; what was not sent yet is not sent any more.
+    """
+    # The row is what decides between two who end a link at once.
+    ended = await session.scalar(
+        update(Officer)
+        .where(Officer.id == officer.id, Officer.unlinked_at.is_(None))
+        .values(unlinked_at=now)
+        .returning(Officer.id)
+    )
+    await session.refresh(officer, ["unlinked_at"])
+    if ended is None:
+        return False
+    await _take_away(session, officer, now, but)
     await audit.record(
         session,
         audit.Event.UNLINKED,
@@ -229,16 +296,53 @@ async def unlink_officer(session: AsyncSession, officer: Officer, now: datetime,
         user=officer.user_id,
         by=by,
     )
+    return True
+
+
+async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but: int | None) -> None:
+    """Blank the chat's cards and notices; the link's end has been written."""
+    chat = officer.user_id
+    messages = set(await session.scalars(delete(Card).where(Card.chat_id == chat).returning(Card.message_id)))
+    # A notice that was tapped, or a message that was blanked before, has become the card.
+    messages.add(await session.scalar(select(Conversation.card_message_id).where(Conversation.chat_id == chat)))
+    messages.update(await outbox.end_link(session, chat, officer.linked_at))
+    if but is not None:
+        # It goes on as the card of a chat that is not linked, and is to be blanked should it be linked again.
+        await session.merge(Card(chat_id=chat, message_id=but, sent_at=now))
+    await outbox.enqueue_blanks(session, chat, messages - {but, None}, now)
+
+
+async def take_away_late(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> bool:
+    """Blank a message about an account's business that was on its way while its chat's link ended. Whether it was:
+    call it when the message has been sent, in the transaction that notes it.
+    """
+    # Held until the note is committed: whoever ends the link meanwhile sees the note.
+    linked = await session.scalar(
+        select(Officer.id)
+        .where(Officer.user_id == chat_id, Officer.unlinked_at.is_(None))
+        .with_for_update(read=True)
+    )
+    if linked is not None:
+        return False
+    await outbox.enqueue_blanks(session, chat_id, [message_id], now)
+    return True
+
+
+async def is_somebodys(session: AsyncSession, user_id: int) -> bool:
+    """Whether a Telegram user is or was linked to an account, and has not been forgotten (models/erasure.py)."""
+    return bool(await session.scalar(select(exists().where(Officer.user_id == user_id))))
 
 
 async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:
     """Refuse the account from now on and end its links; the number of links that ended."""
     account.disabled_at = now
-    await record_change(session, account, "disabled", now)
-    officers = await linked_officers(session, [account.id])
-    for officer in officers:
+    await session.flush()
+    ended = [
         await unlink_officer(session, officer, now, by="operator")
-    return len(officers)
+        for officer in await linked_officers(session, [account.id], hold=True)
+    ]
+    await record_change(session, account, "disabled", now)
+    return sum(ended)
 
 
 async def record_change(session: AsyncSession, account: Account, change: str, now: datetime) -> None:
@@ -246,6 +350,11 @@ async def record_change(session: AsyncSession, account: Account, change: str, no
     await audit.record(
         session, audit.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
     )
+
+
+async def record_pin_block(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """Record that wrong PINs have closed an officer's keypad for a while."""
+    await audit.record(session, audit.Event.PIN_BLOCKED, officer.account.unit, now, officer=officer.id)
 
 
 async def record_refusal(
@@ -268,6 +377,13 @@ async def record_failed_login(session: AsyncSession, username: str, user_id: int
     await audit.record(session, audit.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
 
 
+async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """The chat is in use: its session stays open. Written down once a minute at most."""
+    if officer.last_seen_at is None or now - officer.last_seen_at > SEEN_EVERY:
+        officer.last_seen_at = now
+        await session.flush()
+
+
 async def officers_concerned(session: AsyncSession, organization: Organization, *roles: Role) -> list[Officer]:
     """The officers with a name and a position of an organization, of its province, or of both."""
     units = {
@@ -284,12 +400,17 @@ async def officers_concerned(session: AsyncSession, organization: Organization, 
     return list(found)
 
 
-async def linked_officers(session: AsyncSession, account_ids: list[int]) -> list[Officer]:
-    """The officers with an active link to these accounts, ready or not, in order of linking."""
-    found = await session.scalars(
+async def linked_officers(session: AsyncSession, account_ids: list[int], *, hold: bool = False) -> list[Officer]:
+    """The officers with an active link to these accounts, ready or not, in order of linking.
+
+    `hold` locks their rows, all before the chain of the account: in the order of everybody's tap.
+    """
+    statement = (
         select(Officer)
         .where(Officer.account_id.in_(account_ids), Officer.unlinked_at.is_(None))
         .options(joinedload(Officer.account))
         .order_by(Officer.id)
     )
-    return list(found)
+    if hold:
+        statement = statement.with_for_update(of=Officer)
+    return list(await session.scalars(statement))

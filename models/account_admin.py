@@ -126,10 +126,21 @@ async def set_password_hash(session: AsyncSession, username: str, password_hash:
     await record_change(session, account, "password", now)
 
 
-async def account_links(session: AsyncSession, username: str) -> list[Officer]:
-    """The officers linked to an account now, in order of linking. Raises UnknownAccount."""
+async def account_links(session: AsyncSession, username: str, *, hold: bool = False) -> list[Officer]:
+    """The officers linked to an account now, in order of linking; `hold` as in linked_officers.
+
+    Raises UnknownAccount.
+    """
     account = await find_account(session, username)
-    return await linked_officers(session, [account.id])
+    return await linked_officers(session, [account.id], hold=hold)
+
+
+async def all_links(session: AsyncSession, username: str) -> list[Officer]:
+    """The officers that are or were linked to an account, in order of linking. Raises UnknownAccount."""
+    account = await find_account(session, username)
+    return list(
+        await session.scalars(select(Officer).where(Officer.account_id == account.id).order_by(Officer.id))
+    )
 
 
 async def unlink(session: AsyncSession, username: str, officer_id: int | None, now: datetime) -> list[Officer]:
@@ -137,11 +148,9 @@ async def unlink(session: AsyncSession, username: str, officer_id: int | None, n
 
     Raises UnknownAccount, UnknownLink.
     """
-    officers = await account_links(session, username)
+    officers = await account_links(session, username, hold=True)
     if officer_id is not None:
         officers = [officer for officer in officers if officer.id == officer_id]
         if not officers:
             raise UnknownLink(username, officer_id)
-    for officer in officers:
-        await unlink_officer(session, officer, now, by="operator")
-    return officers
+    return [officer for officer in officers if await unlink_officer(session, officer, now, by="operator")]

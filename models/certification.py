@@ -75,6 +75,10 @@ class NotYetCertified(DomainError):
     """A province can certify only what the organization has certified."""
 
 
+class SelfApproval(DomainError):
+    """Who certified for the organization may not certify the same figures for its province."""
+
+
 class ConfirmationExpired(DomainError):
     """The confirmation is unknown, another officer's, or too old: look at the numbers again."""
 
@@ -405,13 +409,13 @@ async def prepare_confirmation(
     """Before the warning: note which figures the officer is about to confirm.
 
     `fingerprint` is that of the review that the officer pressed on. Raises NotYours, NoOpenRound, NoRoster,
-    AlreadyCertified, NotYetCertified, RosterChanged.
+    AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged.
     """
     organization = await find_organization(session, officer, dla_code)
     _require_level(officer.account, organization, level)
     open_round = await require_open_round(session)
     shown = await _review(session, organization, open_round)
-    _require_certifiable(shown, level, fingerprint)
+    _require_certifiable(shown, officer, level, fingerprint)
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -444,9 +448,15 @@ async def certify(
 ) -> Certification:
     """The irreversible press: insert the certificate, and the notices that it causes, in this transaction.
 
-    Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, RosterChanged.
+    Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
+    RosterChanged.
     """
     confirmation = await find_confirmation(session, officer, nonce)
+    # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
+    # is locked before the organization's, as whoever ends a link does.
+    await session.refresh(officer, ["unlinked_at"], with_for_update={"read": True})
+    if officer.unlinked_at is not None:
+        raise NotYours
     # The first lock of all that certifies or changes a register; what is read below cannot change any more.
     await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
@@ -454,9 +464,7 @@ async def certify(
     _require_level(officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await _review(session, organization, open_round)
-    _require_certifiable(shown, confirmation.level, confirmation.fingerprint)
-    if confirmation.used_at is not None or now - confirmation.shown_at > CONFIRMATION_LIFETIME:
-        raise ConfirmationExpired
+    _require_confirmable(shown, confirmation, officer, now)
     confirmation.used_at = now
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
@@ -470,12 +478,35 @@ async def certify(
     return certification
 
 
-def _require_certifiable(shown: Review, level: Level, fingerprint: str) -> None:
+async def review_confirmation(
+    session: AsyncSession, officer: Officer, nonce: str, now: datetime
+) -> tuple[Confirmation, Review]:
+    """Before the PIN is asked: the confirmation with its figures, as far as it could be certified now.
+
+    Raises what `certify` raises.
+    """
+    confirmation = await find_confirmation(session, officer, nonce)
+    organization = await find_organization(session, officer, confirmation.organization_code)
+    _require_level(officer.account, organization, confirmation.level)
+    shown = await _review(session, organization, await require_open_round(session))
+    _require_confirmable(shown, confirmation, officer, now)
+    return confirmation, shown
+
+
+def _require_confirmable(shown: Review, confirmation: Confirmation, officer: Officer, now: datetime) -> None:
+    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint)
+    if confirmation.used_at is not None or now - confirmation.shown_at > CONFIRMATION_LIFETIME:
+        raise ConfirmationExpired
+
+
+def _require_certifiable(shown: Review, officer: Officer, level: Level, fingerprint: str) -> None:
     existing = shown.lao if level is Level.LAO else shown.province
     if existing is not None:
         raise AlreadyCertified(shown.organization, existing)
     if level is Level.PROVINCE and shown.lao is None:
         raise NotYetCertified
+    if level is Level.PROVINCE and shown.lao is not None and shown.lao.user_id == officer.user_id:
+        raise SelfApproval
     if shown.fingerprint != fingerprint:
         raise RosterChanged(shown)
     if shown.lao is not None and shown.lao.roster_digest != shown.roster.digest:

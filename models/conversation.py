@@ -3,7 +3,7 @@
 import enum
 from datetime import datetime
 
-from sqlalchemy import BigInteger, String, Text
+from sqlalchemy import BigInteger, String, Text, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -67,6 +67,18 @@ async def load_conversation(session: AsyncSession, chat_id: int) -> Conversation
         )
         session.add(found)
     return found
+
+
+async def note_card(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> None:
+    """A new message shows the current screen."""
+    conversation = await load_conversation(session, chat_id)
+    conversation.card_message_id = message_id
+    await session.merge(Card(chat_id=chat_id, message_id=message_id, sent_at=now))
+
+
+async def forget_card(session: AsyncSession, chat_id: int, message_id: int) -> None:
+    """The message was deleted."""
+    await session.execute(delete(Card).where(Card.chat_id == chat_id, Card.message_id == message_id))
 
 
 async def chat_language(session: AsyncSession, chat_id: int) -> Language:

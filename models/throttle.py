@@ -1,8 +1,9 @@
 """Guessing made slow: how often something secret was tried for nothing, and until when it may not be tried.
 
 Five failures within 15 minutes close a key for 15 minutes, the next five for 30, and so on, doubling up to a day
-(issue 5; NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). A try is counted before it is
-checked, so that tries at the same moment, or a crash, win nothing; one that succeeds takes its count back.
+(issue 5; NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
+count in a row, however slowly they come. A try is counted before it is checked, so that tries at the same moment,
+or a crash, win nothing; one that succeeds takes its count back.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,6 +25,7 @@ FIRST_BLOCK = timedelta(minutes=15)
 LONGEST_BLOCK = timedelta(days=1)
 # Without a failure for so long, the next block is a first one again.
 FORGIVEN = timedelta(days=7)
+_PIN = "pin:"
 
 
 class Throttle(Base):
@@ -53,7 +56,7 @@ def chat_key(user_id: int) -> str:
 
 def pin_key(user_id: int) -> str:
     """The key of the PINs tried by one Telegram user."""
-    return f"pin:{user_id}"
+    return f"{_PIN}{user_id}"
 
 
 async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
@@ -70,32 +73,42 @@ async def admit(session: AsyncSession, keys: Iterable[str], now: datetime) -> da
     The try that fills a key up is still admitted: the block begins behind it.
     """
     wanted = sorted(set(keys))
-    rows = {
-        row.key: row
-        for row in await session.scalars(
-            select(Throttle).where(Throttle.key.in_(wanted)).order_by(Throttle.key).with_for_update()
-        )
-    }
-    ends = [
-        row.blocked_until for row in rows.values() if row.blocked_until is not None and row.blocked_until > now
-    ]
-    if ends:
-        return max(ends)
-    for key in wanted:
-        row = rows.get(key)
-        if row is None:
-            row = Throttle(key=key, failures=0, since=now, blocks=0, blocked_until=None)
-            session.add(row)
+    # Looked at before as well: a closed chat must not leave a row for each name that it tries.
+    until = await blocked_until(session, wanted, now)
+    if until is not None:
+        return until
+    rows = await _hold(session, wanted, now)
+    until = max((row.blocked_until for row in rows if row.blocked_until is not None), default=now)
+    if until > now:
+        return until
+    for row in rows:
         _count(row, now)
     await session.flush()
     return None
 
 
+async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[Throttle]:
+    """The rows of the keys, made where there are none, held until the transaction ends.
+
+    One statement, for of two first tries at the same moment the second must wait for the first; in the order of
+    the keys, so that no two wait for each other.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    held = await session.scalars(
+        dialect.insert(Throttle)
+        .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
+        .returning(Throttle),
+        [{"key": key, "failures": 0, "since": now, "blocks": 0} for key in keys],
+        execution_options={"populate_existing": True},
+    )
+    return list(held)
+
+
 def _count(row: Throttle, now: datetime) -> None:
-    last = row.blocked_until or row.since
+    last = max(row.since, row.blocked_until or row.since)
     if now - last > FORGIVEN:
         row.blocks = 0
-    if now - row.since > WINDOW:
+    if now - row.since > (FORGIVEN if row.key.startswith(_PIN) else WINDOW):
         row.failures, row.since = 0, now
     row.failures += 1
     if row.failures >= TRIES:

@@ -18,7 +18,7 @@ from bot.commands.common import (
     writing,
 )
 from models import account_admin
-from models.account import disable_account, find_account
+from models.account import Officer, disable_account, find_account
 from models.passwords import hash_password
 from models.progress import require_province
 from models.thai import arabic_digits
@@ -94,31 +94,40 @@ def reset_password(username: str, password_stdin: bool) -> None:
 
 @account.command(epilog="Example: laocert account links lao2110101")
 @click.argument("username")
+@click.option("--all", "all_", is_flag=True, help="Also the links that have ended.")
 @json_option
-def links(username: str, as_json: bool) -> None:
+def links(username: str, all_: bool, as_json: bool) -> None:
     """The chats that are linked to an account now, each with its officer's number."""
-    found = reading(lambda session: account_admin.account_links(session, username))
+    find = account_admin.all_links if all_ else account_admin.account_links
+    found = reading(lambda session: find(session, username))
     if as_json:
-        echo_json(
-            [
-                {
-                    "officer": one.id,
-                    "user_id": one.user_id,
-                    "full_name": one.full_name,
-                    "position": one.position,
-                    "linked_at": one.linked_at,
-                }
-                for one in found
-            ]
-        )
+        echo_json([_link_facts(one) for one in found])
         return
     if not found:
-        click.echo(f"no chat is linked to {username}")
+        click.echo(f"no chat {'was ever' if all_ else 'is'} linked to {username}")
         return
-    table = Table("Officer", "Name", "Position", "Linked since")
+    table = Table("Officer", "Name", "Position", "Linked since", "Last seen", *(["Ended"] if all_ else []))
     for one in found:
-        table.add_row(str(one.id), one.full_name or "", one.position or "", thai_time(one.linked_at))
+        times = (one.linked_at, one.last_seen_at, *([one.unlinked_at] if all_ else []))
+        table.add_row(
+            str(one.id),
+            one.full_name or "",
+            one.position or "",
+            *(thai_time(moment) if moment else "" for moment in times),
+        )
     echo_table(table)
+
+
+def _link_facts(one: Officer) -> dict[str, object]:
+    return {
+        "officer": one.id,
+        "user_id": one.user_id,
+        "full_name": one.full_name,
+        "position": one.position,
+        "linked_at": one.linked_at,
+        "last_seen_at": one.last_seen_at,
+        "unlinked_at": one.unlinked_at,
+    }
 
 
 @account.command(epilog="Example: laocert account unlink lao2110101 --officer 12")

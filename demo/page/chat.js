@@ -45,13 +45,14 @@ export class Phone {
     this.typing = make("div", { className: "typing", hidden: true }, make("i"), make("i"), make("i"), make("span"));
     this.chips = make("div", { className: "chips", hidden: true });
     this.chips.setAttribute("role", "group");
+    this.pinHint = make("p", { className: "pin", hidden: true });
     this.startButton = make("button", { type: "button", className: "start", onclick: () => this.send("/start") });
     this.toasts = make("div", { className: "toasts" });
     this.title = make("h2", { className: "unseen" });
     const head = make("div", { className: "chat-head" },
       make("img", { src: "/page/icon.svg", alt: "", width: 36, height: 36 }),
       make("div", {}, make("strong", {}, "laocert"), this.status));
-    this.screen = make("div", { className: "screen" }, head, this.messages, this.toasts, this.chips, this.composer(), this.startButton);
+    this.screen = make("div", { className: "screen" }, head, this.messages, this.toasts, this.chips, this.pinHint, this.composer(), this.startButton);
     this.node = make("section", { className: "phone" }, this.title, this.caption, this.screen);
     this.messages.append(this.typing);
     for (const event of ["pointerdown", "focusin"]) this.node.addEventListener(event, () => this.actions.focus(this));
@@ -123,7 +124,17 @@ export class Phone {
       const state = JSON.stringify([message, language()]);
       const old = this.drawn.get(message.id);
       if (old?.state === state) continue;
-      const node = this.bubble(message);
+      const keys = JSON.stringify(message.buttons);
+      if (old?.keys === keys) {
+        // The keys stay where they are: a thumb may be on one, as on a keypad.
+        old.node.querySelector(".bubble").replaceWith(this.bubble(message));
+        for (const key of old.node.querySelectorAll(".busy")) key.classList.remove("busy");
+        old.node.classList.add("fresh");
+        news.edited.push(old.node);
+        old.state = state;
+        continue;
+      }
+      const node = this.article(message);
       if (old) {
         news.lostFocus ||= old.node.contains(document.activeElement);
         old.node.replaceWith(node);
@@ -133,7 +144,7 @@ export class Phone {
         this.typing.before(node);
         if (message.outgoing) news.added.push(node);
       }
-      this.drawn.set(message.id, { node, state });
+      this.drawn.set(message.id, { node, state, keys });
     }
     return news;
   }
@@ -145,14 +156,18 @@ export class Phone {
     setTimeout(() => node.remove(), 250);
   }
 
+  article(message) {
+    const rows = message.buttons.map((row) => make("div", { className: "row" }, ...row.map((button) => this.button(message, button))));
+    const node = make("article", { className: message.outgoing ? "from-bot" : "from-me", tabIndex: -1 }, this.bubble(message), ...rows);
+    node.dataset.message = message.id;
+    return node;
+  }
+
   bubble(message) {
     const text = make("div", { className: "text" }, ...formatted(message.text, message.entities));
     const time = make("time", { dateTime: new Date(message.date * 1000).toISOString() }, CLOCK.format(message.date * 1000));
-    const box = make("div", { className: "bubble" }, ...this.attachments(message), message.text ? text : null, time);
-    const rows = message.buttons.map((row) => make("div", { className: "row" }, ...row.map((button) => this.button(message, button))));
-    const node = make("article", { className: message.outgoing ? "from-bot" : "from-me", tabIndex: -1 }, box, ...rows);
-    node.dataset.message = message.id;
-    return node;
+    if (message.protected) time.prepend(make("span", { className: "protected", title: t("protected") }, icon("lock"), make("span", { className: "unseen" }, t("protected"))));
+    return make("div", { className: "bubble" }, ...this.attachments(message), message.text ? text : null, time);
   }
 
   button(message, { label, data, url, style }) {
@@ -186,8 +201,10 @@ export class Phone {
     this.title.textContent = this.label;
     this.caption.replaceChildren(make("span", { className: "who" }, who, this.bell), make("span", { className: "where" }, [where, now.name].filter(Boolean).join(" · ")));
     this.status.textContent = t("bot");
-    this.typing.hidden = !now.waiting;
-    this.typing.lastChild.textContent = t(document.body.classList.contains("troubled") ? "held" : "typing");
+    const troubled = document.body.classList.contains("troubled");
+    // A keypad must not move under a thumb at every digit.
+    this.typing.hidden = !now.waiting || Boolean(now.keypad && !troubled);
+    this.typing.lastChild.textContent = t(troubled ? "held" : "typing");
     this.messages.setAttribute("aria-label", `${t("messages")} ${this.label}`);
     this.startButton.textContent = t("start");
     this.startButton.hidden = now.started;
@@ -197,6 +214,7 @@ export class Phone {
     this.menuButton.setAttribute("aria-expanded", String(!this.menu.hidden));
     this.drawEmpty(now.started);
     this.drawChips(now.suggestions);
+    this.drawPinHint(now.keypad);
     const commands = JSON.stringify(now.commands);
     if (commands === this.commands) return;
     this.commands = commands;
@@ -217,9 +235,17 @@ export class Phone {
       this.chipState = state;
       this.chips.replaceChildren(...suggestions.map(({ kind, text }) =>
         make("button", { type: "button", className: "chip", onclick: (event) => this.fill(text, event.detail === 0) },
-          make("small", {}, t(kind)), make("span", {}, kind === "password" ? "•".repeat(text.length) : text))));
+          make("small", {}, t(kind)), make("span", {}, kind.startsWith("password") ? "•".repeat(text.length) : text))));
     }
     this.chips.hidden = suggestions.length === 0;
+  }
+
+  // The sample PIN, with the digit that comes next; read aloud as one number.
+  drawPinHint(keypad) {
+    this.pinHint.hidden = !keypad;
+    if (!keypad) return;
+    const digits = [...keypad.pin].map((digit, i) => make("span", { className: i < keypad.entered ? "done" : i === keypad.entered ? "now" : "" }, digit));
+    this.pinHint.replaceChildren(make("small", {}, t("samplePin")), " ", make("span", { className: "digits" }, ...digits));
   }
 
   // The badge beside the holder; the people above have one too, for who is not on the screen.

@@ -13,15 +13,23 @@ export function noteUsed(phone, label) {
 
 // The one button on a phone that a newcomer should tap now, if there is one.
 function next(phone) {
-  const { started, waiting, guided } = phone.now;
+  const { started, waiting, guided, keypad } = phone.now;
   if (!started) return phone.startButton;
   if (waiting) return null;
+  if (keypad) return nextDigit(phone, keypad);
   const chip = phone.chips.querySelector("button");
   if (chip && !phone.chips.hidden) return chip;
   if (!guided) return null;
   const keys = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((a) => a.querySelector(".key")).at(-1)?.querySelectorAll(".key") ?? [];
   const wanted = [...keys].find((key) => /primary|success|danger/.test(key.className)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
   return wanted && !used.get(phone.id)?.has(wanted.textContent) ? wanted : null;
+}
+
+// The key of the sample PIN's next digit; none while a digit is on its way, or it would be tapped twice.
+function nextDigit(phone, { message, pin, entered }) {
+  const keys = [...phone.messages.querySelectorAll(`[data-message="${message}"] .key`)];
+  if (keys.some((key) => key.classList.contains("busy") && /^\d$/.test(key.textContent))) return null;
+  return keys.find((key) => key.textContent === pin[entered]);
 }
 
 export function point(phone) {

@@ -14,7 +14,7 @@ from telegram import Bot
 
 from bot import api
 from bot.transport import AiohttpRequest
-from demo.botapi import Emulator, Phone
+from demo.botapi import Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from models.account import Account, Officer
 from models.certification import Certification, Level
@@ -22,7 +22,7 @@ from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
 from models.sealing import Seal
-from tests.support import KEYRING
+from tests.support import KEYRING, PIN, pin_hash
 
 T = TypeVar("T")
 SEAL = Seal(KEYRING)
@@ -73,7 +73,7 @@ def again(emulator: Emulator, update: Update) -> None:
 
 
 async def link(database: Database, username: str, phone: Phone, now: datetime) -> int:
-    """Log a phone in without its going the way; the officer's id."""
+    """Log a phone in without its going the way, with the PIN of the tests; the officer's id."""
     phone.chat.bot_status = "member"
     async with database.write() as session:
         account = (await session.scalars(select(Account).where(Account.username == username))).one()
@@ -83,10 +83,28 @@ async def link(database: Database, username: str, phone: Phone, now: datetime) -
             full_name="ทดสอบ ลงชื่อ",
             position="ปลัด",
             linked_at=now,
+            pin_hash=pin_hash(phone.id),
+            last_seen_at=now,
         )
         session.add(officer)
         await session.flush()
         return officer.id
+
+
+async def keypad(phone: Phone, timeout: float = 5.0) -> Message:  # noqa: ASYNC109 - an assertion
+    """The message with the keypad, as soon as it is there."""
+    return await phone.until(
+        lambda at: next((one for one in reversed(at.messages) if "⌫" in one.labels), None), timeout
+    )
+
+
+async def all_but_one_digit(phone: Phone, pin: str = PIN) -> Message:
+    """Enter all digits of a PIN but the last; the keypad, which shows them."""
+    message = await keypad(phone)
+    for digit in pin[:-1]:
+        await phone.tap(digit, message)
+    await phone.until(lambda _: "●●●●●○" in message.text)
+    return message
 
 
 async def certificate(session: AsyncSession, officer_id: int, now: datetime, revision: int = 1) -> int:

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,10 @@ from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
 from models import outbox
+from models.account import IDLE, Officer, active_officer, unlink_officer
 from models.database import Database
 from models.outbox import Kind, OutboxMessage, State
+from tests import support
 from tests.bot.running import Trouble, certificate, link, opened_bot, outbox_rows, until
 from tests.support import Clock
 
@@ -44,6 +46,23 @@ class Office:
         phone = self.emulator.phone(name)
         phone.chat.bot_status = "member"
         return phone
+
+    async def linked(self, name: str, username: str = "province11") -> Phone:
+        """A phone whose chat is linked and whose officer has just been there."""
+        phone = self.phone(name)
+        async with self.database.write() as session:
+            await support.link(session, username, phone.id, self.clock(), f"ทดสอบ {name}")
+        return phone
+
+    async def unlink(self, phone: Phone) -> None:
+        async with self.database.write() as session:
+            officer = await active_officer(session, phone.id)
+            assert officer is not None
+            await unlink_officer(session, officer, self.clock())
+
+    async def enqueue(self, kind: Kind, phone: Phone, subject_id: int) -> None:
+        async with self.database.write() as session:
+            outbox.enqueue(session, kind, phone.id, subject_id, self.clock())
 
     async def queue(self, phone: Phone, kind: Kind = Kind.RECEIPT) -> str:
         """Queue a message about a new certificate; the verification code in it."""
@@ -73,10 +92,14 @@ async def office(emulator: Emulator, country: Database, clock: Clock) -> Office:
 
 @asynccontextmanager
 async def sending(
-    emulator: Emulator, database: Database, clock: Callable[[], datetime], grace: float = 1.0
+    emulator: Emulator,
+    database: Database,
+    clock: Callable[[], datetime],
+    grace: float = 1.0,
+    operator_chat: int | None = None,
 ) -> AsyncIterator[Courier]:
     async with opened_bot(emulator) as (bot, _):
-        one = Courier(bot, database, clock)
+        one = Courier(bot, database, clock, operator_chat)
         task = asyncio.create_task(one.run())
         try:
             yield one
@@ -321,7 +344,7 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
 async def test_receipts_come_before_notices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     # Side by side a later one may overtake on its last metres.
     monkeypatch.setattr(courier, "PARALLEL", 1)
-    phones = [office.phone(str(number)) for number in range(6)]
+    phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
         await office.queue(phone, Kind.AWAITS_PROVINCE)
     for phone in phones[4:]:
@@ -349,7 +372,7 @@ async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkey
     async with Emulator(clock=time.time, enforce_limits=True) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
         office = Office(emulator, country, clock, officer_id)
-        phones = [office.phone(str(number)) for number in range(60)]
+        phones = [await office.linked(str(number)) for number in range(60)]
         for phone in phones:
             await office.queue(phone, Kind.AWAITS_PROVINCE)
         # The emulator allows a chat a burst of five.
@@ -415,3 +438,178 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
         await until(lambda: count_of(lambda: len(shown(phone, code)), 1))
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 1
+
+
+# --- links that end, and chats that were left alone ---------------------------------------------------------
+
+BLANKED = "แชตนี้ไม่ได้เชื่อมต่อแล้ว ระบบนำข้อความเดิมออกแล้ว"
+
+
+async def none_left(office: Office) -> bool:
+    return not [row for row in await outbox_rows(office.database) if row.kind is Kind.BLANK]
+
+
+async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(office: Office) -> None:
+    phone = await office.linked("ก")
+    notice, receipt = await office.queue(phone, Kind.AWAITS_PROVINCE), await office.queue(phone)
+    async with sending(office.emulator, office.database, office.clock) as one:
+        for number in range(2):
+            await office.state(number, State.SENT)
+        (sent,) = shown(phone, notice)
+        assert sent.buttons
+        await office.unlink(phone)
+        one.wake()
+        await until(lambda: none_left(office))
+    assert (sent.text, sent.buttons) == (BLANKED, [])
+    (kept,) = shown(phone, receipt)
+    assert "รวม 20" in kept.text
+
+
+async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Office) -> None:
+    phone = await office.linked("ก")
+    codes = [await office.queue(phone, Kind.AWAITS_PROVINCE) for _ in range(3)]
+    async with sending(office.emulator, office.database, office.clock) as one:
+        for number in range(3):
+            await office.state(number, State.SENT)
+        gone, fixed, blank = [shown(phone, code)[0] for code in codes]
+        gone.deleted = True
+        # What a message of a business account would say.
+        fixed.service = True
+        blank.content, blank.markup = {"text": BLANKED}, None
+        await office.unlink(phone)
+        one.wake()
+        await until(lambda: none_left(office))
+    assert [call.params["message_id"] for call in office.emulator.calls_of("editMessageText")] == [
+        str(message.id) for message in (blank, fixed, gone)
+    ]
+
+
+async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
+    phone = await office.linked("ก")
+    code = await office.queue(phone, Kind.AWAITS_PROVINCE)
+    async with sending(office.emulator, office.database, office.clock) as one:
+        await office.state(0, State.SENT)
+        (sent,) = shown(phone, code)
+        times = outbox.MAX_ATTEMPTS + 2
+        fault = office.emulator.faults.reset_after(method="editMessageText", times=times)
+        await office.unlink(phone)
+
+        async def done() -> bool:
+            office.clock.move(seconds=70)
+            one.wake()
+            return await none_left(office)
+
+        await until(done)
+    # Each of them may have arrived; the last one is answered "not modified".
+    assert fault.hits == times
+    assert sent.text == BLANKED
+
+
+async def test_blanks_come_after_receipts_and_before_notices(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "PARALLEL", 1)
+    stolen = await office.linked("ก")
+    await office.queue(stolen, Kind.AWAITS_PROVINCE)
+    async with sending(office.emulator, office.database, office.clock):
+        await office.state(0, State.SENT)
+    phones = [await office.linked(str(number)) for number in range(3)]
+    await office.queue(phones[0], Kind.AWAITS_PROVINCE)
+    await office.unlink(stolen)
+    await office.queue(phones[1])
+    before = office.emulator.call_count
+    async with sending(office.emulator, office.database, office.clock):
+        await until(lambda: none_left(office))
+        for number in (1, 2):
+            await office.state(number, State.SENT)
+    calls = list(office.emulator.calls)[before - office.emulator.call_count :]
+    order = [int(call.params["chat_id"]) for call in calls if call.method in ("sendMessage", "editMessageText")]
+    assert order == [phones[1].id, stolen.id, phones[0].id]
+
+
+async def test_an_accounts_business_reaches_no_chat_that_is_not_linked(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger, operator = office.phone("ก"), office.phone("ผู้ดูแล")
+    code = await office.queue(stranger, Kind.AWAITS_PROVINCE)
+    await office.enqueue(Kind.LINKED, stranger, office.officer_id)
+    receipt = await office.queue(stranger)
+    await office.enqueue(Kind.HANDED_OVER, stranger, office.officer_id)
+    await office.enqueue(Kind.PIN_BLOCKED, stranger, int(office.clock().timestamp()))
+    to_operator = await office.queue(operator, Kind.COLLEAGUE_CERTIFIED)
+    async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id):
+        for number in range(6):
+            await office.state(number, State.SENT, State.DEAD)
+    rows = await outbox_rows(office.database)
+    assert [row.state for row in rows] == [State.DEAD] * 2 + [State.SENT] * 4
+    assert {row.error for row in rows[:2]} == {"the chat's link has ended"}
+    assert not shown(stranger, code)
+    assert len(shown(stranger, receipt)) == len(shown(operator, to_operator)) == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_what_was_on_its_way_when_the_link_ended_is_taken_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = await office.linked("ก")
+    await office.queue(phone, Kind.AWAITS_PROVINCE)
+    real = api.send
+
+    async def overtaken(*args: Any) -> int:
+        sent = await real(*args)
+        await office.unlink(phone)
+        return sent
+
+    monkeypatch.setattr(api, "send", overtaken)
+    async with sending(office.emulator, office.database, office.clock):
+        await office.state(0, State.SENT)
+        await until(lambda: none_left(office))
+    assert [message.text for message in phone.messages] == [BLANKED]
+
+
+async def test_why_a_blank_is_dead_is_kept_unless_its_person_was_forgotten(office: Office) -> None:
+    known, forgotten = await office.linked("ก"), await office.linked("ข")
+    for phone in (known, forgotten):
+        await office.queue(phone, Kind.AWAITS_PROVINCE)
+    async with sending(office.emulator, office.database, office.clock):
+        for number in range(2):
+            await office.state(number, State.SENT)
+    for phone in (known, forgotten):
+        phone.block()
+        await office.unlink(phone)
+    async with office.database.write() as session:
+        await session.execute(update(Officer).where(Officer.user_id == forgotten.id).values(user_id=-1))
+    async with sending(office.emulator, office.database, office.clock):
+
+        async def ended() -> list[OutboxMessage]:
+            blanks = [row for row in await outbox_rows(office.database) if row.kind is Kind.BLANK]
+            return blanks if [row.state for row in blanks] == [State.DEAD] else []
+
+        (row,) = await until(ended)
+    assert (row.chat_id, row.subject_id) == (known.id, known.messages[0].id)
+    assert "blocked by the user" in (row.error or "")
+
+
+async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) -> None:
+    awake, idle = await office.linked("ก"), await office.linked("ข")
+    async with office.database.write() as session:
+        officer = await active_officer(session, idle.id)
+        assert officer is not None
+        officer.last_seen_at = office.clock() - IDLE - timedelta(seconds=1)
+    codes = [await office.queue(phone, Kind.AWAITS_PROVINCE) for phone in (awake, idle)]
+    receipt = await office.queue(idle)
+    async with sending(office.emulator, office.database, office.clock):
+        for number in range(3):
+            await office.state(number, State.SENT)
+    (whole,) = shown(awake, codes[0])
+    assert not shown(idle, codes[1])
+    kept, brief = idle.messages
+    assert brief.buttons[0][0].label == whole.buttons[0][0].label
+    assert brief.text == (
+        "🔔 รอท่านตรวจสอบและรับรอง\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
+    )
+    assert "ทดสอบ ลงชื่อ" in whole.text
+    # One's own receipt is whole, wherever it is, and may be passed on.
+    assert shown(idle, receipt) == [kept]
+    protected = [bool(one.options.get("has_protected_content")) for one in (whole, brief, kept)]
+    assert protected == [True, True, False]

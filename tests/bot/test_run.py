@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -13,12 +14,15 @@ from demo.botapi import Emulator, Message, Phone
 from models.certification import Certification, Level
 from models.database import Database
 from models.outbox import State
+from models.pin import Keypad
+from models.throttle import Throttle
 from tests.bot.program import Program
-from tests.bot.running import inbox_rows, link, outbox_rows, until
-from tests.conftest import NOW
-from tests.support import PASSWORD, Officer
+from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
+from tests.support import ORGANIZATIONS, PASSWORD, PIN, Officer
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+# Those that have a register.
+CODES = [code for code, *_ in ORGANIZATIONS[:3]]
 LAO_WAY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
 # Seconds for what includes a start of the program on a busy machine.
 START = 20.0
@@ -85,7 +89,7 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
         await province.log_in("province11", "ทดสอบ สอง", "ท้องถิ่นจังหวัด")
         for label in LAO_WAY:
             await press(lao.phone, label)
-        await sees(lao.phone, "ประวัติการรับรองข้อมูล")
+        await lao.enter(PIN, "ประวัติการรับรองข้อมูล")
         await sees(lao.phone, "หลักฐานการรับรองของท่าน")
         card = next(one for one in province.phone.messages if "ระบบรับรองข้อมูล" in str(one.labels))
         for label in (
@@ -98,7 +102,7 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
         ):
             await province.phone.until(lambda at, label=label: at.button(label, card), START)
             await province.phone.tap(label, card)
-        await sees(province.phone, "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+        await province.enter(PIN, "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
         await sees(lao.phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
         await until(lambda: _all_sent(country), START)
         begun = time.monotonic()
@@ -172,7 +176,7 @@ async def test_killed_around_the_irreversible_press(
 
     provinces = [telegram.phone(f"จังหวัด {number}") for number in range(2)]
     for phone in provinces:
-        await link(country, "province11", phone, NOW)
+        await link(country, "province11", phone, datetime.now(UTC))
     moments = {
         "5110201": (tapped, certified(2)),
         "6110301": (stored, certified(4)),
@@ -181,17 +185,10 @@ async def test_killed_around_the_irreversible_press(
     async with program.running():
         for number, (code, (lao_moment, province_moment)) in enumerate(moments.items()):
             lao, colleague = telegram.phone(f"ปลัด {code}"), telegram.phone(f"รองปลัด {code}")
-            await link(country, f"lao{code}", lao, NOW)
-            await link(country, f"lao{code}", colleague, NOW)
-            await lao.send("/menu")
-            for label in (
-                "ระบบรับรองข้อมูล",
-                "ดำเนินการ(อปท.)",
-                "รับรองข้อมูลระดับ อปท.",
-                "รับรองระดับ อปท.",
-                "ยืนยันการรับรอง",
-            ):
-                await press(lao, label)
+            for phone in (lao, colleague):
+                await link(country, f"lao{code}", phone, datetime.now(UTC))
+            await to_keypad(lao)
+            await lao.tap(PIN[-1], await all_but_one_digit(lao))
             await until(lao_moment)
             await program.kill()
             await program.start()
@@ -209,6 +206,7 @@ async def test_killed_around_the_irreversible_press(
             for label in ("รับรองระดับจังหวัด", "ยืนยันการรับรอง"):
                 await phone.until(lambda at, label=label, notice=notice: at.button(label, notice), START)
                 await phone.tap(label, notice)
+            await phone.tap(PIN[-1], await all_but_one_digit(phone))
             await until(province_moment, START)
             await program.kill()
             await program.start()
@@ -232,6 +230,50 @@ async def test_killed_around_the_irreversible_press(
             if f"{made.code[:5]}-{made.code[5:]}" in one.history[0] and TITLES[row.kind] in one.history[0]
         ]
         assert 1 <= len(copies) <= 2, (row.kind, row.chat_id)
+
+
+async def to_keypad(phone: Phone) -> None:
+    """From home to the PIN before the irreversible press of an LAO."""
+    await phone.send("/menu")
+    for label in LAO_WAY:
+        await press(phone, label)
+    await sees(phone, "โปรดใส่ PIN ของท่าน")
+
+
+async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Emulator, country: Database) -> None:
+    """Each tap counts once: whoever goes on after a kill has neither lost a digit nor entered one twice."""
+    phones = [telegram.phone(f"ปลัด {code}") for code in CODES]
+    for code, phone in zip(CODES, phones, strict=True):
+        await link(country, f"lao{code}", phone, datetime.now(UTC))
+    async with program.running():
+        for phone in phones:
+            await to_keypad(phone)
+        looks, hurries, waits = [(phone, await keypad(phone)) for phone in phones]
+        received = len(await inbox_rows(country))
+        # One sees three digits before the kill, and enters the others while the bot is away.
+        for digit in PIN[:3]:
+            await looks[0].tap(digit, looks[1])
+        await looks[0].until(lambda _: "●●●○○○" in looks[1].text, START)
+        # One enters all in a hurry: they are anywhere between the server and the end.
+        for digit in PIN:
+            await hurries[0].tap(digit, hurries[1])
+        await until(lambda: _received(country, received + 4), START)
+        await program.kill()
+        for digit in PIN[3:]:
+            await looks[0].tap(digit, looks[1])
+        # One enters nothing before the bot is back.
+        await program.start()
+        for digit in PIN:
+            await waits[0].tap(digit, waits[1])
+        for phone in phones:
+            await sees(phone, "หลักฐานการรับรองของท่าน")
+        assert await program.stop() == 0
+    assert "Traceback" not in program.log
+    assert sorted(one.organization_code for one in await certificates(country)) == sorted(CODES)
+    async with country.read() as session:
+        # No try is held against anybody.
+        assert list(await session.scalars(select(Throttle))) == []
+        assert list(await session.scalars(select(Keypad))) == []
 
 
 TITLES = {

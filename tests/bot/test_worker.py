@@ -3,28 +3,44 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot import api, service, worker
 from bot.courier import Courier
 from bot.intake import Poller
 from bot.worker import Worker
 from demo.botapi import Emulator
-from handlers import dispatch, home
+from demo.botapi.state import Button
+from handlers import dispatch, home, proving
 from handlers.screen import Screen
 from handlers.turn import Right, Turn
-from models import outbox, passwords
+from models import inbox, outbox, passwords
 from models.certification import Certification
+from models.conversation import load_conversation
 from models.database import Database
 from models.inbox import State
-from tests.bot.running import SEAL, Trouble, inbox_rows, link, opened_bot, outbox_rows, until
-from tests.support import PASSWORD, Clock, Officer, running_bot
+from models.pin import pin_matches
+from models.throttle import Throttle
+from tests.bot.running import (
+    SEAL,
+    Trouble,
+    all_but_one_digit,
+    inbox_rows,
+    link,
+    opened_bot,
+    outbox_rows,
+    until,
+)
+from tests.support import PASSWORD, PIN, Clock, Officer, running_bot
 
+ENTER = "โปรดใส่ PIN ของท่าน"
+WRONG = "135790"
 ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
 
 
@@ -69,12 +85,14 @@ def sent_texts(emulator: Emulator, chat_id: int) -> list[str]:
     return [call.params["text"] for call in calls if call.params["chat_id"] == str(chat_id)]
 
 
-async def to_confirmation(officer: Officer) -> None:
+async def to_keypad(officer: Officer) -> None:
+    """From home to the PIN before the irreversible press."""
     await officer.says("/menu", "ปีงบประมาณ")
     await officer.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
     await officer.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
     await officer.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
     await officer.tap("รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+    await officer.tap("ยืนยันการรับรอง", ENTER)
 
 
 async def test_one_officer_is_served_in_order(bot: Emulator, country: Database) -> None:
@@ -132,26 +150,124 @@ async def test_a_crash_between_commit_and_edit_doubles_nothing(
     officer = Officer(gated.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
     async with working(gated, country, clock):
-        await to_confirmation(officer)
-        card = officer.phone.last
+        await to_keypad(officer)
+        card = await all_but_one_digit(officer.phone)
         # The edit never reaches the phone; the process dies while it waits.
         fault = gated.faults.reset_before(method="editMessageText", times=99)
         held = gated.faults.delay(1, method="answerCallbackQuery")
-        await officer.phone.tap("ยืนยันการรับรอง")
+        await officer.phone.tap(PIN[-1], card)
         await until(lambda: hits(held))
         await until(lambda: hits(fault))
     gated.faults.clear()
     gate.opened.set()
-    assert "จะไม่สามารถแก้ไข" in officer.text
+    assert "●●●●●○" in officer.text
     assert [row.state for row in await inbox_rows(country)] == [State.DONE] * len(await inbox_rows(country))
     async with running_bot(gated, country, clock):
         # The receipt was in the transaction: it tells the officer all the same.
         await officer.sees("หลักฐานการรับรองของท่าน")
-        await officer.phone.tap("ยืนยันการรับรอง", card)
-        await officer.sees("ท่านได้รับรองรายการนี้แล้ว")
+        await officer.phone.tap(PIN[-1], card)
+        await officer.sees("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
     async with country.read() as session:
         assert len(list(await session.scalars(select(Certification)))) == 1
     assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.RECEIPT]
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
+    """The checks of PINs, held up until they are let go on."""
+    held = Checks()
+    monkeypatch.setattr(proving, "pin_matches", held)
+    yield held
+    held.let.set()
+
+
+class Checks:
+    """In place of `pin_matches`: counts what gets as far as the hash."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.begun = 0
+
+    def __call__(self, *args: Any) -> bool:
+        self.begun += 1
+        self.let.wait(20)
+        return pin_matches(*args)
+
+    async def are(self, count: int) -> bool:
+        return self.begun >= count
+
+
+async def test_a_try_is_counted_before_it_is_checked(
+    emulator: Emulator, country: Database, clock: Clock, checks: Checks
+) -> None:
+    """A process that dies while it hashes gives nobody a try for nothing."""
+    officer = Officer(emulator.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    async with working(emulator, country, clock):
+        await to_keypad(officer)
+        card = await all_but_one_digit(officer.phone, WRONG)
+        await officer.phone.tap(WRONG[-1], card)
+        await until(lambda: checks.are(1))
+    assert (await inbox_rows(country))[-1].state is State.PENDING
+    assert await failures(country) == 1
+    checks.let.set()
+    async with running_bot(emulator, country, clock):
+        await officer.sees("PIN ไม่ถูกต้อง")
+        # The same tap is checked again, and counted again: rather one too many than one too few.
+        assert await failures(country) == 2
+        await officer.enter(PIN, "ประวัติการรับรองข้อมูล")
+    assert await failures(country) == 0
+
+
+async def failures(database: Database) -> int:
+    async with database.read() as session:
+        return await session.scalar(select(func.sum(Throttle.failures))) or 0
+
+
+async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
+    emulator: Emulator, country: Database, clock: Clock, checks: Checks
+) -> None:
+    officer = Officer(emulator.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    async with working(emulator, country, clock) as one:
+        await to_keypad(officer)
+        card = await all_but_one_digit(officer.phone, WRONG)
+        before = len(await inbox_rows(country))
+        # The last digit eight times, each as if somebody else had sent it: nothing puts them in order.
+        tap = orjson.loads(callback(officer.phone.button(WRONG[-1], card)))
+        received = [
+            inbox.Received(number, number, SEAL.close(orjson.dumps({"update_id": number, "callback_query": tap})))
+            for number in range(1, 9)
+        ]
+        async with country.write() as session:
+            rows = await inbox.store(session, 1, received, clock())
+        one.take(rows)
+        # Three are refused; the others are at the hash, or wait for it.
+        await until(lambda: _done(country, before + 3))
+        checks.let.set()
+        await until(lambda: finished(country))
+    assert checks.begun == 5
+    async with country.read() as session:
+        assert list(await session.scalars(select(Certification))) == []
+    assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.PIN_BLOCKED]
+
+
+async def _done(database: Database, count: int) -> bool:
+    return sum(row.state is State.DONE for row in await inbox_rows(database)) >= count
+
+
+def callback(button: Button) -> bytes:
+    """A tap as the Bot API tells of it."""
+    message = button.message
+    return orjson.dumps(
+        {
+            "id": "1",
+            "from": message.chat.user.json(),  # type: ignore[union-attr]
+            "message": message.json(),
+            "chat_instance": "1",
+            "data": button.data,
+        }
+    )
 
 
 async def test_what_a_dead_process_left_is_taken_up_in_order(
@@ -344,8 +460,8 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     assert (first.state, first.attempts, first.body) == (State.SET_ASIDE, 3, None)
     assert [row.state for row in rest] == [State.DONE, State.DONE]
     async with country.read() as session:
-        language = await worker.load_conversation(session, phone.id)
-    assert language.username is None
+        conversation = await load_conversation(session, phone.id)
+    assert conversation.username is None
     assert typed not in caplog.text
     assert "RuntimeError" in caplog.text
 

@@ -26,6 +26,8 @@ FLAGS = (
 )
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 360, "height": 740}
+# What the keypad asks for.
+CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 
 
 def find_chromium() -> str | None:
@@ -111,6 +113,15 @@ class Thumb:
         await expect(phone.locator("article.from-bot:not(.gone)").last).to_contain_text(expected)
         await expect(phone.locator(".typing")).to_be_hidden()
 
+    async def enter_pin(self, role: str, *expected: str) -> None:
+        """Tap the sample PIN by the keys that stand out; once for each text that its last digit must bring."""
+        keypad = self.phone(role).locator("article", has_text="○").last
+        for text in expected:
+            for entered in range(6):
+                await expect(keypad).to_contain_text("●" * entered + "○" * (6 - entered))
+                await self.phone(role).locator(".key.next").click()
+            await self.sees(role, text)
+
     async def log_in(self, role: str) -> None:
         """The whole first login; nothing is typed."""
         await self.next(role, "เข้าสู่ระบบ")
@@ -118,4 +129,5 @@ class Thumb:
         await self.next(role, "รหัสผ่าน")
         await self.next(role, "ชื่อ-สกุล")
         await self.next(role, "ตำแหน่ง")
-        await self.next(role, "ปีงบประมาณ")
+        await self.next(role, CHOOSE)
+        await self.enter_pin(role, AGAIN, "ปีงบประมาณ")

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.demo.browser import Thumb, chromium, demonstrated, find_chromium, opened
+from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrated, find_chromium, opened
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # High enough for every screen of the bot as a whole.
@@ -34,8 +34,10 @@ async def lao_way(thumb: Thumb) -> None:
     await shoot(thumb, "welcome", "lao")
     await thumb.next("lao", "ชื่อผู้ใช้")
     await shoot(thumb, "login", "lao")
-    for expected in ("รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", "ปีงบประมาณ"):
+    for expected in ("รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", CHOOSE):
         await thumb.next("lao", expected)
+    await shoot(thumb, "pin-choose", "lao")
+    await thumb.enter_pin("lao", AGAIN, "ปีงบประมาณ")
     await shoot(thumb, "lao-home", "lao")
     await thumb.next("lao", "อปท. รับรอง")
     await thumb.next("lao", "สถานะการรับรองข้อมูล")
@@ -43,7 +45,9 @@ async def lao_way(thumb: Thumb) -> None:
     await shoot(thumb, "lao-review", "lao")
     await thumb.next("lao", "จะไม่สามารถแก้ไข")
     await shoot(thumb, "lao-warning", "lao")
-    await thumb.next("lao", "หลักฐานการรับรอง")
+    await thumb.next("lao", ENTER)
+    await shoot(thumb, "pin-confirm", "lao")
+    await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await shoot(thumb, "lao-history", "lao")
 
 
@@ -64,7 +68,8 @@ async def province_way(thumb: Thumb) -> None:
     await shoot(thumb, "province-review", "province")
     await thumb.next("province", "ยกเลิกไม่ได้")
     await shoot(thumb, "province-warning", "province")
-    await thumb.next("province", "หลักฐานการรับรอง")
+    await thumb.next("province", ENTER)
+    await thumb.enter_pin("province", "หลักฐานการรับรอง")
     await shoot(thumb, "province-result", "province")
     await thumb.look_at("lao")
     await thumb.sees("lao", "จังหวัดได้รับรอง")
@@ -75,8 +80,9 @@ async def two_phones(thumb: Thumb) -> None:
     """Both phones at the moment when the province's rings."""
     await thumb.log_in("lao")
     await thumb.log_in("province")
-    for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", "หลักฐานการรับรอง"):
+    for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", ENTER):
         await thumb.next("lao", expected)
+    await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await thumb.sees("province", "รอท่านตรวจสอบ")
     await thumb.page.locator("#steps .done").nth(2).wait_for()
     await shoot(thumb, "two-phones")

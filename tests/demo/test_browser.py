@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from demo.demonstration import Demonstration
-from tests.demo.browser import NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
+from tests.demo.browser import ENTER, NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
 
@@ -79,7 +79,9 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     await look(page)
     await thumb.next("lao", "จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
     await look(page)
-    await thumb.next("lao", "หลักฐานการรับรอง")
+    await thumb.next("lao", ENTER)
+    await look(page)
+    await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await expect(thumb.phone("lao")).to_contain_text("ประวัติการรับรองข้อมูล")
 
     ringing = page.locator(".phone.ringing[data-role=province]")
@@ -94,7 +96,8 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     await expect(badge).to_have_count(0) if narrow else await expect(badge).to_be_hidden()
     await look(page)
     await thumb.next("province", "ยกเลิกไม่ได้")
-    await thumb.next("province", "หลักฐานการรับรอง")
+    await thumb.next("province", ENTER)
+    await thumb.enter_pin("province", "หลักฐานการรับรอง")
     await expect(thumb.phone("province")).to_contain_text("สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
 
     if narrow:
@@ -228,7 +231,8 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
             ):
                 card = thumb.phone("lao").locator("article", has=thumb.page.get_by_role("button", name=label)).last
                 await card.get_by_role("button", name=label, exact=True).click()
-            await thumb.sees("lao", "หลักฐานการรับรอง")
+            await thumb.sees("lao", ENTER)
+            await thumb.enter_pin("lao", "หลักฐานการรับรอง")
             if revision == 1:
                 await reopen.click()
                 await thumb.sees("lao", "เปิดให้แก้ไขข้อมูลแล้ว")

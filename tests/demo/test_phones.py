@@ -1,6 +1,7 @@
 """The phones, what the page is told of them, and what its server refuses."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -12,9 +13,10 @@ from demo.botapi import Emulator
 from demo.demonstration import Demonstration
 from demo.feed import Feed
 from demo.main import listening, running
-from demo.phones import MAX_PHONES, NoSuchPhone, Phones
+from demo.phones import MAX_PHONES, Holder, NoSuchPhone, Phones
 from demo.sample import read_units
 from demo.session import PROVINCES
+from models.pin import require_strong
 
 
 @pytest.fixture
@@ -50,6 +52,44 @@ async def test_others_are_opened(tmp_path: Path) -> None:
         made.open("")
     with pytest.raises(NoSuchPhone):
         made.open("")
+
+
+async def test_every_phone_has_a_sample_pin_that_the_bot_takes(tmp_path: Path) -> None:
+    units = read_units(PROVINCES)
+    pins = []
+    for unit in units:
+        for number in (1, 2, 3):
+            holder = Holder(1, "ก", "ข", unit.code, number)
+            require_strong(holder.pin, unit.username)
+            assert holder.pin == replace(holder, user_id=2).pin
+            pins.append(holder.pin)
+    assert all(len(pin) == 6 and pin.isdecimal() for pin in pins)
+    assert len(set(pins)) > len(pins) * 0.99
+
+
+async def test_the_page_is_told_which_digit_comes_next(tmp_path: Path) -> None:
+    emulator = Emulator()
+    held = next(iter(phones(emulator, tmp_path).all.values()))
+    await held.phone.send("/start")
+
+    def send(text: str, *labels: str) -> int:
+        keyboard = {"inline_keyboard": [[{"text": label, "callback_data": label} for label in labels]]}
+        markup = orjson.dumps(keyboard).decode()
+        sent = emulator.call(
+            "sendMessage", chat_id=held.phone.id, text=text, reply_markup=markup, protect_content=True
+        )
+        return int(sent["message_id"])
+
+    assert held.snapshot(emulator)["keypad"] is None
+    card = send("PIN ●●●○○○", *"0123456789", "⌫")
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    # A notice below does not hide it; the newest keypad counts.
+    send("🔔", "🔍")
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    newer = send("PIN ○○○○○○", *"0123456789", "⌫")
+    shown = held.snapshot(emulator)
+    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0}
+    assert [message["protected"] for message in shown["messages"]] == [False, True, True, True]
 
 
 async def test_only_what_is_on_the_screen_can_be_tapped(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from models.account import Officer
 from models.certification import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
-from tests.demo.browser import demonstrated
+from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 
 PATIENCE = 20.0
 
@@ -57,17 +57,41 @@ async def log_in(demonstration: Demonstration, one: Held) -> None:
         (Awaiting.USERNAME, "รหัสผ่าน"),
         (Awaiting.PASSWORD, "ชื่อ-สกุล"),
         (Awaiting.FULL_NAME, "ตำแหน่ง"),
-        (Awaiting.POSITION, "ปีงบประมาณ"),
+        (Awaiting.POSITION, CHOOSE),
     ):
-        await become(demonstration, lambda awaited=awaited: one.awaiting is awaited and one.suggestions())
-        await say(demonstration, one, one.suggestions()[0]["text"], expected)
+        await take_up(demonstration, one, awaited, expected)
+    await enter_pin(demonstration, one, AGAIN)
+    await enter_pin(demonstration, one, "ปีงบประมาณ")
 
 
-async def to_the_warning(demonstration: Demonstration, one: Held) -> None:
+async def take_up(demonstration: Demonstration, one: Held, awaited: Awaiting, expected: str) -> None:
+    """Type what is suggested."""
+    await become(demonstration, lambda: one.awaiting is awaited and one.suggestions())
+    await say(demonstration, one, one.suggestions()[0]["text"], expected)
+
+
+async def enter_pin(demonstration: Demonstration, one: Held, expected: str) -> None:
+    for place in range(6):
+        await enter_digit(demonstration, one, place)
+    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), PATIENCE)
+
+
+async def enter_digit(demonstration: Demonstration, one: Held, place: int) -> None:
+    """Tap the key that the page points to, when so many digits are there."""
+    await become(demonstration, lambda: (pad := one.keypad()) is not None and pad["entered"] == place)
+    pad = one.keypad()
+    assert pad is not None
+    message = next(message for message in one.phone.messages if message.id == pad["message"])
+    button = one.phone.button(pad["pin"][place], message)
+    await demonstration.phones.tap(one.phone.id, message.id, button.data or "")
+
+
+async def to_the_keypad(demonstration: Demonstration, one: Held) -> None:
     await tap(demonstration, one, "ระบบรับรองข้อมูล", "อปท. รับรอง")
     await tap(demonstration, one, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
     await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
     await tap(demonstration, one, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+    await tap(demonstration, one, "ยืนยันการรับรอง", ENTER)
 
 
 # --- refusals
@@ -173,6 +197,41 @@ async def test_the_command_says_in_one_line_why_not() -> None:
     assert b"is taken" in err
 
 
+# --- what is told of a PIN
+
+
+async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: Path) -> None:
+    def told() -> list[str]:
+        return [line["en"] for line in demonstration.behind.value()["lines"] if "PIN" in line["en"]]
+
+    async with demonstrated(sample_folder) as (demonstration, _):
+        lao = held(demonstration, "lao")
+        await log_in(demonstration, lao)
+        await become(
+            demonstration, lambda: told() == ["PIN set · only an Argon2id hash made with the secret key is stored"]
+        )
+        # Who comes back keeps its PIN: that is no news.
+        await say(demonstration, lao, "/logout", "ออกจากระบบแล้ว")
+        await tap(demonstration, lao, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
+        await take_up(demonstration, lao, Awaiting.USERNAME, "รหัสผ่าน")
+        await take_up(demonstration, lao, Awaiting.PASSWORD, "ปีงบประมาณ")
+        await become(
+            demonstration,
+            lambda: sum("Password right" in one["en"] for one in demonstration.behind.value()["lines"]) == 2,
+        )
+        assert len(told()) == 1
+        # Who has forgotten it chooses a new one.
+        await to_the_keypad(demonstration, lao)
+        await tap(demonstration, lao, "ลืม PIN", "รหัสผ่านของหน่วยงาน")
+        await take_up(demonstration, lao, Awaiting.PASSWORD_FOR_PIN, CHOOSE)
+        await enter_pin(demonstration, lao, AGAIN)
+        await enter_pin(demonstration, lao, "✅ ตั้ง PIN แล้ว")
+        await become(demonstration, lambda: len(told()) == 2)
+        shown = str(demonstration.behind.value())
+        assert lao.holder.pin not in shown
+        assert "argon2id$" not in shown
+
+
 # --- going on, and trouble
 
 
@@ -198,11 +257,13 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         lao, province = held(demonstration, "lao"), held(demonstration, "province")
         await log_in(demonstration, lao)
         await log_in(demonstration, province)
-        await to_the_warning(demonstration, lao)
-        confirm = lao.phone.button("ยืนยันการรับรอง")
+        await to_the_keypad(demonstration, lao)
+        for place in range(5):
+            await enter_digit(demonstration, lao, place)
+        await become(demonstration, lambda: lao.keypad()["entered"] == 5)  # type: ignore[index]
         await demonstration.switch("bot", True)
         assert demonstration.trouble.value()["bot"] is False
-        await demonstration.phones.tap(lao.phone.id, confirm.message.id, confirm.data or "")
+        await enter_digit(demonstration, lao, 5)
         await become(demonstration, lambda: demonstration.feed.value("trouble")["pending"] == 1)
         await demonstration.switch("network", True)
         await demonstration.switch("bot", False)
@@ -220,10 +281,10 @@ async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_fol
         lao, province = held(demonstration, "lao"), held(demonstration, "province")
         await log_in(demonstration, lao)
         await log_in(demonstration, province)
-        await to_the_warning(demonstration, lao)
+        await to_the_keypad(demonstration, lao)
         await demonstration.switch("flood", True)
         assert demonstration.trouble.value()["flood"] == 3
-        await tap(demonstration, lao, "ยืนยันการรับรอง", "ประวัติการรับรองข้อมูล")
+        await enter_pin(demonstration, lao, "ประวัติการรับรองข้อมูล")
         await become(
             demonstration,
             lambda: any(

@@ -13,9 +13,9 @@ from demo.botapi.state import Message
 from models.account import Officer as Link
 from models.certification import Certification
 from models.database import Database
-from tests.support import Officer
+from tests.support import PIN, Officer
 
-NEVER_IN_A_WALK = ("logout!", "confirm:", "language:")
+NEVER_IN_A_WALK = ("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:")
 
 
 class Hand(Officer):
@@ -40,7 +40,9 @@ class Hand(Officer):
         return self.card.labels
 
     async def press(self, label: str, message: Message | None = None) -> str:
-        """Tap a button; the text that its message then shows."""
+        """Tap a button, or for "PIN" its digits; the text that the message then shows."""
+        if label == "PIN":
+            return await self.enter()
         button = self.phone.button(label, message or self.card)
         return await self.forge(button.data or "", button.message)
 
@@ -48,6 +50,13 @@ class Hand(Officer):
         """Tap one button after another; the last text."""
         for label in labels:
             await self.press(label)
+        return self.text
+
+    async def enter(self, pin: str = PIN, expect: str = "") -> str:
+        """Tap the digits on the keypad, looking after each; the text that the last one brings."""
+        for digit in pin:
+            await self.press(digit)
+        assert expect in self.text
         return self.text
 
     async def forge(self, data: str, message: Message | None = None) -> str:
@@ -86,6 +95,8 @@ NOTICES = {
     "🔔 รอท่านตรวจสอบและรับรอง",
     "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",
     "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+    "⚠️ ใส่ PIN ผิด 5 ครั้ง",
+    "🤝 ส่งมอบงานของท่านแล้ว",
 }
 
 

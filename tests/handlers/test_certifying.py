@@ -41,7 +41,7 @@ async def test_a_register_that_changed_is_not_certified(
     assert "13  ข้าราชการ" in text
     assert await certificates(country) == 0
     # From the new numbers it goes on.
-    await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
     assert "รวม 21" in hand.text
     assert await certificates(country) == 1
 
@@ -68,6 +68,7 @@ async def test_cancelling_leads_back_to_the_numbers(officer: MakeHand, country: 
     assert await certificates(country) == 0
     # The officer may press on; and a warning that was left can still be confirmed while the numbers are those.
     await hand.forge(asked)
+    await hand.enter()
     assert await certificates(country) == 1
 
 
@@ -80,7 +81,8 @@ async def test_the_second_press_names_who_certified_and_when(
         await hand.say("/menu")
         await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
     confirm = [hand.phone.button("ยืนยันการรับรอง") for hand in (first, second)]
-    assert "ประวัติการรับรองข้อมูล" in await first.press("ยืนยันการรับรอง")
+    await first.press("ยืนยันการรับรอง")
+    assert "ประวัติการรับรองข้อมูล" in await first.enter()
     made = await facts(country)
     clock.move(minutes=45)
     for hand, data in ((first, confirm[0].data), (second, confirm[1].data), (second, old_review)):
@@ -101,6 +103,8 @@ async def test_a_confirmation_lasts_half_an_hour(
     clock.move(minutes=minutes)
     text = await hand.press("ยืนยันการรับรอง")
     assert (EXPIRED in text) is not made
+    if made:
+        await hand.enter()
     assert await certificates(country) == made
 
 
@@ -151,7 +155,7 @@ async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: 
     hand = await officer()
     clock.move(days=318)  # 16 September 2570, a day after the deadline
     await hand.say("/start")
-    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await hand.way("PIN", *TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
     assert "16 ก.ย. 2570 09:30 น. (เลยกำหนด)" in hand.text
 
 
@@ -159,7 +163,7 @@ async def test_on_the_last_day_it_is_not_late(officer: MakeHand, clock: Clock) -
     hand = await officer()
     clock.move(days=317, hours=14)
     await hand.say("/start")
-    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await hand.way("PIN", *TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
     assert "15 ก.ย. 2570 23:30 น.\n" in hand.text
 
 

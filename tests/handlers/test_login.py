@@ -12,9 +12,10 @@ from models.account import Officer as Link
 from models.conversation import Conversation
 from models.database import Database
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import PASSWORD, Clock, link
+from tests.support import PASSWORD, PIN, Clock, link
 
 WRONG = "ชื่อผู้ใช้หรือรหัสผ่านไม่ถูกต้อง"
+ASKS_PIN = "โปรดตั้ง PIN 6 หลัก"
 ASKS_USERNAME, ASKS_PASSWORD, ASKS_NAME, ASKS_POSITION = "พิมพ์ชื่อผู้ใช้", "พิมพ์รหัสผ่าน", "พิมพ์ชื่อ-สกุล", "พิมพ์ตำแหน่ง"
 
 
@@ -42,9 +43,17 @@ async def test_the_first_login(stranger: Hand, country: Database) -> None:
     text = await stranger.say("  ทดสอบ   หนึ่ง ")
     assert "ชื่อ-สกุล: ทดสอบ หนึ่ง" in text
     assert ASKS_POSITION in text
-    text = await stranger.say("ปลัดเทศบาล")
+    assert ASKS_PIN in await stranger.say("ปลัดเทศบาล")
+    await stranger.enter(PIN, "โปรดใส่ PIN เดิมอีกครั้ง")
+    text = await stranger.enter(PIN, "✅ ตั้ง PIN แล้ว")
     assert "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\nทดสอบ หนึ่ง ปลัดเทศบาล" in text
-    assert stranger.labels == ["ระบบรับรองข้อมูล", "แก้ไขชื่อและตำแหน่ง", "ภาษา / Language", "ออกจากระบบ"]
+    assert stranger.labels == [
+        "ระบบรับรองข้อมูล",
+        "เจ้าหน้าที่ที่เชื่อมต่อ",
+        "แก้ไขชื่อและตำแหน่ง",
+        "ภาษา / Language",
+        "ออกจากระบบ",
+    ]
     # One live card: each answer to a typed text takes the place of the one before.
     await stranger.say("/menu")
     await stranger.phone.until(lambda phone: sum(message.outgoing for message in phone.messages) == 1)
@@ -71,6 +80,7 @@ async def test_a_refused_login_does_not_tell_why(stranger: Hand, country: Databa
         ("lao6110302", "wrong"),
     ]:
         answers.append(await type_login(stranger, username, password))
+        clock.move(minutes=16)  # so seldom that nothing is blocked
         assert typed(stranger, password).deleted
     assert set(answers) == {f"{WRONG} โปรดลองอีกครั้ง\n\nโปรด{ASKS_USERNAME}ของหน่วยงาน"}
     assert await facts(country) == before
@@ -130,6 +140,7 @@ async def test_name_and_position_are_asked_once(stranger: Hand) -> None:
     assert ASKS_POSITION in await stranger.say("/menu")
     assert ASKS_POSITION in await stranger.reply_to(stranger.phone.send_photo())
     await stranger.say("ปลัดเทศบาล")
+    await stranger.enter(PIN + PIN)
     assert "ออกจากระบบแล้ว" in await stranger.say("/logout")
     text = await type_login(stranger)
     assert "ทดสอบ หนึ่ง ปลัดเทศบาล" in text
@@ -179,7 +190,7 @@ async def test_a_name_that_cannot_stand_on_a_certificate(stranger: Hand, country
             assert text.startswith("โปรดพิมพ์เป็นตัวอักษร ไม่เกิน 120 ตัว"), what
             assert question in text, what
         await stranger.say(answer)
-    assert "ทดสอบ หนึ่ง ปลัดเทศบาล" in stranger.text
+    assert "ทดสอบ หนึ่ง ปลัดเทศบาล" in await stranger.enter(PIN + PIN)
 
 
 async def test_one_account_may_have_several_officers(officer: MakeHand, country: Database) -> None:

@@ -12,7 +12,7 @@ from tests.support import Clock, put_roster
 
 LAO = "5110201"
 TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
-CERTIFY = (*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+CERTIFY = (*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
 
 
 async def reopened(country: Database, clock: Clock) -> None:

@@ -19,7 +19,7 @@ from models.database import Database
 from models.organization import Organization
 from models.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand, walk
-from tests.support import PASSWORD, Clock
+from tests.support import PASSWORD, PIN, Clock
 
 THAI, ENGLISH = texts(Language.THAI), texts(Language.ENGLISH)
 
@@ -112,6 +112,7 @@ async def test_outside_text_stays_text_on_every_screen(
     assert f"เข้าสู่ระบบแล้ว: บัญชี {NASTY}" in await stranger.say(PASSWORD)
     assert f"ชื่อ-สกุล: ก {NASTY}" in await stranger.say(f"ก {NASTY}")
     await stranger.say(f"ต {NASTY}")
+    await stranger.enter(PIN + PIN)
     seen = [screen async for screen in walk(stranger)]
     texts_ = "\n".join(screen.text for screen in seen)
     labels = "\n".join(label for screen in seen for label in screen.labels)
@@ -135,8 +136,9 @@ async def test_a_certificate_bears_the_name_as_typed(
     await stranger.press("เข้าสู่ระบบ")
     for text in ("lao5110201", PASSWORD, f"ก {NASTY}", f"ต {NASTY}"):
         await stranger.say(text)
-    await stranger.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
-    assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await stranger.press("ยืนยันการรับรอง")
+    await stranger.enter(PIN + PIN)
+    await stranger.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await stranger.enter()
     await province.phone.until(lambda phone: f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in phone.last.text)
 
 

@@ -24,13 +24,16 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
     assert "12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม" in lao.text
     assert "ระเบียนที่ยังบันทึกเมนูไม่ครบ 1 ราย" in lao.text
     await lao.tap("รับรองระดับ อปท.", "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
-    await lao.tap("ยืนยันการรับรอง", "ประวัติการรับรองข้อมูล")
+    await lao.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
+    assert "20  รวม" in lao.text
+    await lao.tap("PIN", "ประวัติการรับรองข้อมูล")
     await lao.sees("หลักฐานการรับรองของท่าน")
 
     await province.sees("รอท่านตรวจสอบและรับรอง")
     await province.tap("🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     await province.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้")
-    await province.tap("ยืนยันการรับรอง", "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+    await province.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
+    await province.tap("PIN", "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     await lao.sees("จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
 
     async with country.read() as session:
@@ -56,8 +59,8 @@ async def test_the_history_says_who_certified_what_and_when(
         f"ปีงบประมาณ 2570 · รับรองระดับ อปท.\n{numbers}\n"
         f"ทดสอบ ลงนาม ปลัด\n2 พ.ย. 2569 09:30 น.\nรหัสตรวจสอบ {made.code[:5]}-{made.code[5:]}"
     )
-    assert await lao.say("/start")
-    assert await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
+    await lao.say("/start")
+    assert await lao.way("PIN", "ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
     assert await province.forge(f"ph:{BANGPU}:0:p:0") == expected
 
 
@@ -204,7 +207,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
 
     await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
     card = lao.phone.last
-    await lao.press("ยืนยันการรับรอง")
+    await lao.way("ยืนยันการรับรอง", "PIN")
     await hears(lao, RECEIPT)
     await hears(colleague, COLLEAGUE)
     await hears(first, WAITING)
@@ -218,7 +221,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
     assert first.phone.last is notice
     await first.press("รับรองระดับจังหวัด")
-    text = await first.press("ยืนยันการรับรอง")
+    text = await first.way("ยืนยันการรับรอง", "PIN")
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     await hears(lao, RECEIPT, PROVINCE_DID)
     await hears(colleague, COLLEAGUE, PROVINCE_DID)

@@ -19,6 +19,7 @@ LAO = [
     ("รับรองข้อมูลระดับ อปท.", "LAO-level certification"),
     ("รับรองระดับ อปท.", "Certify at LAO level"),
     ("ยืนยันการรับรอง", "Confirm certification"),
+    ("PIN", "PIN"),
 ]
 PROVINCE = [
     ("ระบบรับรองข้อมูล", "Data certification"),
@@ -27,6 +28,7 @@ PROVINCE = [
     ("🔍 เทศบาลตำบลบางปู", "🔍 เทศบาลตำบลบางปู"),
     ("รับรองระดับจังหวัด", "Certify at province level"),
     ("ยืนยันการรับรอง", "Confirm certification"),
+    ("PIN", "PIN"),
 ]
 LANGUAGES = list(Language)
 
@@ -43,6 +45,10 @@ async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> lis
     seen = [[bare(label) for label in hand.labels]]
     for pair in words:
         word = pair[english]
+        if word == "PIN":
+            await hand.enter()
+            seen.append([bare(label) for label in hand.labels])
+            continue
         assert word in seen[-1]
         await hand.press(hand.labels[seen[-1].index(word)])
         seen.append([bare(label) for label in hand.labels])

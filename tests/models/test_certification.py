@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models import outbox
+from models.account import active_officer, unlink_officer
+from models.audit import AuditEvent
 from models.certification import (
     CODE_ALPHABET,
     AlreadyCertified,
@@ -22,6 +24,7 @@ from models.certification import (
     certify,
     own_status,
     prepare_confirmation,
+    reopen,
     review,
 )
 from models.database import Database
@@ -210,3 +213,45 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         with pytest.raises(NotYours):
             await list_organizations(session, outsider, Status.UNCERTIFIED, 0)
     assert all(ELSEWHERE not in codes for codes in listed.values())
+
+
+async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Database, now: datetime) -> None:
+    """The certificate comes first or not at all: nothing is certified by a link that has ended."""
+    rng = random.Random(21)
+    for number in range(20):
+        user = 700 + number
+        async with country.write() as session:
+            officer = await link(session, f"lao{FIRST}", user, now)
+            seen = await review(session, officer, FIRST)
+            asked, _ = await prepare_confirmation(session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng)
+
+        async def press(user: int = user, nonce: str = asked.nonce) -> None:
+            async with country.write() as session:
+                officer = await active_officer(session, user)
+                await asyncio.sleep(rng.random() / 100)
+                if officer is None:
+                    raise NotYours
+                await certify(session, officer, nonce, now, rng)
+
+        async def end(user: int = user) -> None:
+            async with country.write() as session:
+                officer = await active_officer(session, user)
+                assert officer is not None
+                await asyncio.sleep(rng.random() / 100)
+                await unlink_officer(session, officer, now, by="operator")
+
+        ended = await asyncio.gather(press(), end(), return_exceptions=True)
+        assert ended[1] is None
+        assert ended[0] is None or isinstance(ended[0], NotYours)
+        async with country.read() as session:
+            events = await session.scalars(
+                select(AuditEvent.kind)
+                .where(AuditEvent.chain == FIRST)
+                .order_by(AuditEvent.number.desc())
+                .limit(2)
+            )
+            expected = ["unlinked", "certified"] if ended[0] is None else ["unlinked", "login"]
+            assert list(events) == expected
+        if ended[0] is None:
+            async with country.write() as session:
+                await reopen(session, FIRST, "ผู้ดูแลระบบ", "ทดสอบ", now)

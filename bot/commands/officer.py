@@ -1,0 +1,52 @@
+"""`laocert officer`: erasing an officer's chat data where the law asks for it."""
+
+import click
+
+from bot.commands.common import now, writing
+from models.erasure import Erasure, forget_officer
+
+
+@click.group(epilog="Example: laocert officer forget 12 --by 'สถ. กองบุคลากร' --reason 'คำขอลบข้อมูล ที่ 7/2570'")
+def officer() -> None:
+    """Officers, the people behind the linked chats."""
+
+
+@officer.command(epilog="Example: laocert officer forget 12 --by 'สถ. กองบุคลากร' --reason 'คำขอลบข้อมูล ที่ 7/2570'")
+@click.argument("officer_id", type=int)
+@click.option("--by", required=True, metavar="NAME", help="Who decides; recorded for good.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="Why, without the officer's name; recorded for good."
+)
+def forget(officer_id: int, by: str, reason: str) -> None:
+    """End an officer's link and erase its name, position, PIN and Telegram number, and what is kept of its chat.
+
+    The number is that in: laocert account links USERNAME --all. What may not be erased is listed; docs/security.md
+    says why.
+    """
+    done = writing(lambda session: forget_officer(session, officer_id, by, reason, now()))
+    for line in _told(done):
+        click.echo(line)
+
+
+def _told(done: Erasure) -> list[str]:
+    """What was erased, what is left to do, and what stays."""
+    lines = [f"officer {done.officer_id} is forgotten: name, position, PIN and Telegram number are erased"]
+    if done.was_linked:
+        lines.append("its link has ended")
+    if done.is_linked_elsewhere:
+        lines.append("kept: the data of its chat, which is linked anew as another officer")
+    else:
+        lines.append("erased: what was kept of its chat")
+    if done.blanks:
+        lines.append(f"to be done by laocert run: {done.blanks} messages in the chat are taken away")
+    if done.other_rows:
+        numbers = ", ".join(map(str, done.other_rows))
+        lines.append(f"not erased: the same person as officer {numbers}; forget these as well, if that is asked")
+    if done.certificates:
+        lines.append(
+            f"stays: name, position and Telegram number of the signer in {done.certificates} certificates"
+        )
+    if done.remarks:
+        lines.append(f"stays: name and position in {done.remarks} petitions or remarks")
+    lines.append("stays: the Telegram number in the record of events, and all of it in copies made before this")
+    return lines

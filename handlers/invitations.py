@@ -1,0 +1,151 @@
+"""Linking a chat by an invitation instead of a password, and handing a link over to a successor (issue 5)."""
+
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from handlers import home, keypad
+from handlers.officers import unit_line
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import AcceptInvitation, HandOverNow, Home, Officers, Tap
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import home as home_button
+from handlers.words import officer_line, way_out
+from models import invitation
+from models.account import Account, AlreadyLinked, Role
+from models.conversation import Awaiting
+from models.invitation import Invitation, InvitationRefused, OwnHandover, find_invitation, require_acceptable
+from models.pin import Purpose
+
+# A successor is there in person, or nearly so; an operator's invitation may go by letter.
+HANDOVER = timedelta(minutes=60)
+
+
+async def show(turn: Turn, code: str) -> Screen:
+    """`/start CODE`: what the invitation links, asked before it does."""
+    try:
+        found = await find_invitation(turn.session, code, turn.now)
+        require_acceptable(found, turn.linked)
+    except (InvitationRefused, OwnHandover, AlreadyLinked) as problem:
+        return await _refused(turn, problem)
+    if turn.linked is None:
+        # What is typed next answers no question of a login that was left.
+        turn.conversation.awaiting = Awaiting.NOTHING
+    return _question(turn, found, code)
+
+
+async def accept(turn: Turn, tap: AcceptInvitation) -> Screen:
+    """เชื่อมต่อ: link the chat, or give the officer of a linked one the right to a new PIN."""
+    was_linked = turn.linked is not None
+    try:
+        turn.linked = await invitation.accept(turn.session, turn.user_id, tap.invitation, turn.now)
+    except InvitationRefused as problem:
+        return await _tapped_again(turn, tap.invitation) or await _refused(turn, problem)
+    except (OwnHandover, AlreadyLinked) as problem:
+        return await _refused(turn, problem)
+    if was_linked:
+        return await _new_pin(turn)
+    sentence = turn.texts("✅ Linked: {name}", name=turn.linked.account.display_name)
+    return (await home.show_home(turn)).headed(sentence)
+
+
+async def _new_pin(turn: Turn) -> Screen:
+    """To the PIN at once: the old one is not asked for, also where the chat was left alone. Who has said no name
+    yet says it first.
+    """
+    return await (keypad.choose_pin(turn) if turn.officer.is_ready else home.show_home(turn))
+
+
+async def _tapped_again(turn: Turn, code: str) -> Screen | None:
+    """Where the first of two quick taps has led; None when it was not this officer who has used the code."""
+    used = None if turn.linked is None else await invitation.used_by(turn.session, code, turn.officer)
+    if used is None:
+        return None
+    has_linked, until = used.used_at == turn.officer.linked_at, turn.officer.may_set_pin_until
+    may_choose = until is not None and until >= turn.now
+    return await (_new_pin(turn) if may_choose and not has_linked else home.show_home(turn))
+
+
+async def ask_hand_over(turn: Turn, _tap: Tap) -> Screen:
+    """ส่งมอบงาน: what it does, before it is done."""
+    _ = turn.texts
+    return Screen(
+        _(
+            "<b>Hand over your work</b>\n"
+            "You get a link for your successor, good for one use within {minutes} minutes.\n\n"
+            "As soon as it is used, this chat is no longer linked. What you have certified keeps your name.",
+            minutes=HANDOVER // timedelta(minutes=1),
+        ),
+        ((Button(_.plain("Make a link for the successor"), HandOverNow(), Style.DANGER),), way_out(_, Officers())),
+    )
+
+
+async def ask_pin(turn: Turn, _tap: Tap) -> Screen:
+    """The link is made after the PIN only."""
+    return await keypad.ask_pin(turn, Purpose.HAND_OVER, heading=turn.texts("<b>Hand over your work</b>"))
+
+
+async def hand_over(turn: Turn, _subject: str) -> Screen:
+    """The PIN was right: make the code, in a message of its own that can be passed on."""
+    _, officer = turn.texts, turn.officer
+    code = await invitation.invite(turn.session, officer.account, HANDOVER, turn.now, by=officer)
+    text = lines(
+        _("🔑 <b>Handover</b>"),
+        unit_line(_, officer.account),
+        officer_line(_, officer),
+        "",
+        _("Successor: open this link on your own phone and tap “Start”."),
+        Markup("https://t.me/{}?start={}").format(turn.bot_username, code),
+        _("Good for one use until {moment}.", moment=_.moment(turn.now + HANDOVER)),
+    )
+    return Screen(
+        _(
+            "Pass the message below on to your successor, and to nobody else. "
+            "This chat stays linked until its link is used; a link that you made before is no longer good."
+        ),
+        ((home_button(_),),),
+        apart=Screen(text, is_protected=False),
+    )
+
+
+async def _refused(turn: Turn, problem: Exception) -> Screen:
+    """Home, under what stands in the way; nothing was changed."""
+    _ = turn.texts
+    if isinstance(problem, OwnHandover):
+        sentence = _("This is your own handover. Your successor must open it on another phone.")
+    elif isinstance(problem, AlreadyLinked):
+        sentence = _("This chat is linked to an account already. To use the invitation, log out first.")
+    else:
+        sentence = _("This invitation is not valid (any more). Please ask for a new one.")
+    return (await home.show_home(turn)).headed(sentence)
+
+
+def _question(turn: Turn, found: Invitation, code: str) -> Screen:
+    """The organization or province, the role, and the officer that hands over."""
+    _, leaver = turn.texts, found.from_officer
+    if turn.linked is not None:
+        does, label = _("This chat is linked already. You can choose a new PIN."), _.plain("Choose a new PIN")
+    else:
+        does, label = _("Link this chat? Only if this is your own organization."), _.plain("Link")
+    rows: tuple[Row, ...] = (
+        (Button(label, AcceptInvitation(code), Style.PRIMARY), Button(_.plain("Cancel"), Home())),
+    )
+    return Screen(
+        lines(
+            _("<b>Invitation</b>"),
+            unit_line(_, found.account),
+            _role(_, found.account),
+            None if leaver is None else _("Handed over by {officer}", officer=officer_line(_, leaver)),
+            "",
+            does,
+            None if leaver is None else _("The chat of the officer who hands over is unlinked by it."),
+        ),
+        rows,
+    )
+
+
+def _role(_: Texts, account: Account) -> Markup:
+    if account.role is Role.LAO:
+        return _("Role: certifies at LAO level")
+    return _("Role: certifies at province level")

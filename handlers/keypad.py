@@ -1,0 +1,230 @@
+"""The keypad of buttons: choosing a PIN, and giving it before what cannot be undone (issue 5)."""
+
+from markupsafe import Markup
+
+from handlers.profile import ask
+from handlers.proving import Attempt, login_keys
+from handlers.screen import Button, Row, Screen, lines
+from handlers.taps import EraseKey, ForgotPin, Home, Key, LogOutNow, Tap
+from handlers.turn import Turn
+from handlers.words import home
+from models import outbox, throttle
+from models.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
+from models.conversation import Awaiting
+from models.pin import (
+    LENGTH,
+    KeypadExpired,
+    Pad,
+    Purpose,
+    WeakPin,
+    close_keypad,
+    keep_keypad,
+    load_keypad,
+    open_keypad,
+    require_strong,
+    set_pin,
+)
+
+# After a right PIN the screen is that of what goes on.
+_NOTHING = Screen(Markup())
+
+
+async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str = "") -> Screen:
+    """Open a keypad for the officer's PIN, under what it is for; while PINs are blocked, say until when."""
+    until = await throttle.blocked_until(turn.session, [throttle.pin_key(turn.user_id)], turn.now)
+    if until is not None and purpose is not Purpose.SET:
+        return _blocked(turn, until)
+    pad = await open_keypad(turn.session, turn.officer, purpose, subject, heading, turn.now, turn.rng)
+    return _keypad(turn, pad)
+
+
+async def unlock(turn: Turn, then: str = "") -> Screen:
+    """The chat was left alone: ask for the PIN, and go on with the callback data `then` after it."""
+    heading = turn.texts("<b>Welcome back.</b> This chat was left alone for 12 hours.")
+    return await ask_pin(turn, Purpose.UNLOCK, then, heading)
+
+
+async def choose_pin(turn: Turn) -> Screen:
+    """Ask for a new PIN; where the login was too long ago, for the password first."""
+    until = turn.officer.may_set_pin_until
+    if until is None or until < turn.now:
+        return await forgot(turn)
+    turn.conversation.awaiting = Awaiting.NOTHING
+    return await ask_pin(turn, Purpose.SET)
+
+
+async def press(turn: Turn, tap: Key) -> Screen:
+    """One digit; the sixth one makes the PIN."""
+    pad = (await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)).pressed(tap.place)
+    if not pad.is_full:
+        return await _show(turn, pad)
+    return await (_choose(turn, pad) if pad.purpose is Purpose.SET else _check(turn, pad))
+
+
+async def erase(turn: Turn, tap: EraseKey) -> Screen:
+    """⌫: take the last digit back."""
+    pad = await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)
+    return await _show(turn, _with(pad, entered=pad.entered[:-1]))
+
+
+async def forgot(turn: Turn, _tap: Tap | None = None) -> Screen:
+    """The password gives the right to choose a new PIN; without one only a new invitation does."""
+    _ = turn.texts
+    if turn.officer.account.password_hash is None:
+        rows: tuple[Row, ...] = ((Button(_.plain("Log out"), LogOutNow()), home(_)),)
+        return Screen(_("A new PIN needs a new invitation. Please ask the operator for one."), rows)
+    turn.conversation.awaiting = Awaiting.PASSWORD_FOR_PIN
+    screen = ask(
+        turn, "To choose a PIN, type your account's <b>password</b>. Your message will be deleted at once."
+    )
+    return screen if turn.officer.is_ready else Screen(screen.text, ((Button(_.plain("Log out"), LogOutNow()),),))
+
+
+async def take_password(turn: Turn, attempt: Attempt) -> Screen:
+    """The password of an officer who has forgotten its PIN."""
+    _, officer = turn.texts, turn.officer
+    if attempt.blocked_until is not None:
+        return await _password_again(turn, blocked_sentence(turn, attempt))
+    rests_on = attempt.rests_on
+    stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
+    if not (attempt.right and stands):
+        await record_failed_login(turn.session, officer.account.username, turn.user_id, turn.now)
+        return await _password_again(turn, _("The password is not correct. Please try again."))
+    await accept_password(turn, officer.account.username)
+    officer.may_set_pin_until = turn.now + PIN_CHOICE
+    return warned(turn, attempt, await choose_pin(turn))
+
+
+async def _password_again(turn: Turn, sentence: Markup) -> Screen:
+    return (await forgot(turn)).headed(sentence)
+
+
+async def accept_password(turn: Turn, username: str) -> None:
+    """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
+    name, chat = login_keys(turn.session, turn.user_id, username)
+    await throttle.clear(turn.session, [name])
+    await throttle.take_back(turn.session, chat)
+
+
+def warned(turn: Turn, attempt: Attempt, screen: Screen) -> Screen:
+    """The screen after a typed password, with a warning when its message still stands in the chat."""
+    if attempt.message_deleted:
+        return screen
+    return screen.headed(
+        turn.texts("⚠️ Your password message could not be deleted. Please delete it yourself now.")
+    )
+
+
+def blocked_sentence(turn: Turn, attempt: Attempt) -> Markup:
+    """Too many were wrong; the same for known and unknown usernames."""
+    assert attempt.blocked_until is not None  # noqa: S101 - what the caller asked
+    _ = turn.texts
+    return _("Too many wrong tries. Please try again after {moment}.", moment=_.moment(attempt.blocked_until))
+
+
+# --- six digits ---------------------------------------------------------------------------------------------
+
+
+async def _choose(turn: Turn, pad: Pad) -> Screen:
+    """A new PIN, given twice."""
+    _ = turn.texts
+    if not pad.first:
+        try:
+            require_strong(pad.entered, turn.officer.account.username)
+        except WeakPin:
+            sentence = _("That PIN is guessed first. Please choose another one.")
+            return (await _show(turn, _with(pad, entered=""))).headed(sentence)
+        return await _show(turn, _with(pad, entered="", first=pad.entered))
+    if pad.entered != pad.first:
+        sentence = _("The two were not the same. Please choose the PIN again.")
+        return (await _show(turn, _with(pad, entered="", first=""))).headed(sentence)
+    attempt = turn.attempt
+    if attempt is None or attempt.rests_on != pad:
+        raise KeypadExpired
+    await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
+    await close_keypad(turn.session, turn.officer)
+    turn.proved = pad
+    return _NOTHING
+
+
+async def _check(turn: Turn, pad: Pad) -> Screen:
+    """The officer's PIN; right, what it was asked for goes on by itself (handlers/dispatch.py, AFTER_PIN)."""
+    attempt = turn.attempt
+    if attempt is None or attempt.rests_on != pad:
+        raise KeypadExpired
+    if attempt.blocked_until is not None:
+        return _blocked(turn, attempt.blocked_until)
+    tried = throttle.pin_key(turn.user_id)
+    if attempt.right:
+        await throttle.clear(turn.session, [tried])
+        await close_keypad(turn.session, turn.officer)
+        turn.officer.last_seen_at = turn.now
+        turn.proved = pad
+        return _NOTHING
+    until = await throttle.blocked_until(turn.session, [tried], turn.now)
+    if until is not None:
+        await close_keypad(turn.session, turn.officer)
+        await record_pin_block(turn.session, turn.officer, turn.now)
+        outbox.enqueue(turn.session, outbox.Kind.PIN_BLOCKED, turn.user_id, int(until.timestamp()), turn.now)
+        return _blocked(turn, until)
+    sentence = turn.texts("The PIN is not correct. Please try again.")
+    return (await _show(turn, _with(pad, entered=""))).headed(sentence)
+
+
+def _with(pad: Pad, **changes: str) -> Pad:
+    return Pad(**{**pad.__dict__, **changes})
+
+
+# --- screens ------------------------------------------------------------------------------------------------
+
+
+async def _show(turn: Turn, pad: Pad) -> Screen:
+    await keep_keypad(turn.session, turn.officer, pad)
+    return _keypad(turn, pad)
+
+
+def _keypad(turn: Turn, pad: Pad) -> Screen:
+    _ = turn.texts
+    if pad.purpose is not Purpose.SET:
+        question = _("Enter your <b>PIN</b>.")
+    elif pad.first:
+        question = _("Enter the same PIN <b>once more</b>.")
+    else:
+        question = _("Choose a <b>PIN</b> of 6 digits. You will need it to certify.")
+    dots = "●" * len(pad.entered) + "○" * (LENGTH - len(pad.entered))
+    # What was kept as HTML was made by Texts, with everything from outside escaped.
+    heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
+    text = lines(heading, "" if heading else None, question, Markup("<b>{}</b>").format(dots))
+    return Screen(text, (*_keys(pad), *_ways(turn, pad)), is_passing=bool(pad.entered))
+
+
+def _keys(pad: Pad) -> tuple[Row, ...]:
+    """As on a telephone; which place stands behind which digit was drawn."""
+    place = {digit: number for number, digit in enumerate(pad.layout)}
+    keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
+    rows = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
+    return (*rows, (Button("⌫", EraseKey(pad.nonce)), keys[0]))
+
+
+def _ways(turn: Turn, pad: Pad) -> tuple[Row, ...]:
+    """Forgotten it, or leave it."""
+    _ = turn.texts
+    if pad.purpose is Purpose.SET:
+        return ((Button(_.plain("Cancel"), Home()),),) if turn.officer.is_ready else (_log_out(turn),)
+    forgotten = Button(_.plain("Forgot the PIN"), ForgotPin())
+    if pad.purpose is Purpose.UNLOCK:
+        return ((forgotten, *_log_out(turn)),)
+    return ((forgotten, Button(_.plain("Cancel"), Home())),)
+
+
+def _log_out(turn: Turn) -> Row:
+    return (Button(turn.texts.plain("Log out"), LogOutNow()),)
+
+
+def _blocked(turn: Turn, until: object) -> Screen:
+    """No keys until then; the way by the password stays open."""
+    _ = turn.texts
+    return Screen(
+        _("The PIN was wrong too often. It is taken again after {moment}.", moment=_.moment(until)),  # type: ignore[arg-type]
+        ((Button(_.plain("Forgot the PIN"), ForgotPin()),), (*_log_out(turn), home(_))),
+    )

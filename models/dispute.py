@@ -1,0 +1,84 @@
+"""A new link that is nobody's of an account's own: a colleague who was told of it ends it at once (issue 5).
+
+Whoever has the password of an account can link a chat to it. The officers who were there before are told, and any
+of them can end the new link; a newer link ends no older one, so that a thief does not put the rightful out.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from models import audit, outbox
+from models.account import Account, Officer, unlink_officer
+from models.certification import NotYours
+from models.organization import Organization
+
+# For so long the list of an account's chats offers to end a new link; after it, the announcement does.
+NEW = timedelta(days=7)
+_BY_COLLEAGUE = "colleague "
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A link that a colleague has ended. `colleague` is None where the record does not name it."""
+
+    officer: Officer
+    colleague: Officer | None
+
+
+async def load_officer(session: AsyncSession, officer_id: int) -> Officer | None:
+    """Any officer, its link ended or not, with account, organization and province, for a notice about it."""
+    return await session.scalar(
+        select(Officer)
+        .where(Officer.id == officer_id)
+        .options(
+            joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
+            joinedload(Officer.account).joinedload(Account.province),
+        )
+    )
+
+
+async def new_links(session: AsyncSession, actor: Officer, officers: list[Officer], now: datetime) -> set[int]:
+    """Those of its account's officers whose links began lately, and which `actor` can end."""
+    lately = [one.id for one in officers if one.id > actor.id and now - one.linked_at < NEW]
+    return await outbox.told(session, outbox.Kind.LINKED, actor.user_id, lately)
+
+
+async def end_disputed_link(
+    session: AsyncSession, actor: Officer, officer_id: int, now: datetime, operator_chat: int | None
+) -> tuple[Officer, bool]:
+    """`actor` says that a link which it was told of is nobody's of theirs: it ends now, and the operator is told.
+
+    The officer of that link, and whether it ended by this; False when it had ended already. Raises NotYours for a
+    link of another account, an older one, and one that the actor was not told of.
+    """
+    officer = await load_officer(session, officer_id)
+    if officer is None or officer.account_id != actor.account_id or officer.id <= actor.id:
+        raise NotYours
+    if not await outbox.told(session, outbox.Kind.LINKED, actor.user_id, [officer.id]):
+        raise NotYours
+    ended = await unlink_officer(session, officer, now, by=f"{_BY_COLLEAGUE}{actor.id}")
+    if ended and operator_chat is not None:
+        outbox.enqueue(session, outbox.Kind.LINK_DISPUTED, operator_chat, officer.id, now)
+        await session.flush()
+    return officer, ended
+
+
+async def load_dispute(session: AsyncSession, officer_id: int) -> Dispute | None:
+    """Who ended which link, for the operator; the record knows who it was."""
+    officer = await load_officer(session, officer_id)
+    if officer is None:
+        return None
+    ends = await session.scalars(
+        select(audit.AuditEvent.details)
+        .where(audit.AuditEvent.chain == officer.account.unit, audit.AuditEvent.kind == audit.Event.UNLINKED)
+        .order_by(audit.AuditEvent.number.desc())
+    )
+    for details in map(json.loads, ends):
+        if details["officer"] == officer_id and details["by"].startswith(_BY_COLLEAGUE):
+            return Dispute(officer, await load_officer(session, int(details["by"].removeprefix(_BY_COLLEAGUE))))
+    return Dispute(officer, None)

@@ -1,0 +1,141 @@
+"""Who may use what: every pair of a role and a handler tried, and the table of docs/security.md kept true."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from handlers import dispatch
+from handlers.screen import Screen
+from handlers.taps import Tap, all_kinds
+from handlers.turn import Right, Turn
+from models.account import Officer as Link
+from models.account import Role
+from models.audit import AuditEvent, Event
+from models.conversation import Awaiting, Conversation
+from models.database import Database
+from models.pin import Purpose
+from tests.handlers.support import Hand, MakeHand
+
+ROOT = Path(__file__).parents[2]
+ROLES = ("stranger", "not ready", "lao", "province")
+# Which rights each role has.
+HAS = {
+    "stranger": {Right.ANYONE},
+    "not ready": {Right.ANYONE, Right.OFFICER},
+    "lao": {Right.ANYONE, Right.OFFICER, Right.LINKED, Right.LAO},
+    "province": {Right.ANYONE, Right.OFFICER, Right.LINKED, Right.PROVINCE},
+}
+
+
+def test_every_tap_has_a_handler_with_a_declared_right() -> None:
+    assert set(dispatch.TAPS) == set(all_kinds())
+    entries = [*dispatch.TAPS.values(), *dispatch.COMMANDS.values()]
+    entries += dispatch.STEPS.values()
+    assert all(isinstance(right, Right) and callable(handler) for right, handler in entries)
+    assert set(dispatch.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
+    assert set(HAS["stranger"] | HAS["lao"] | HAS["province"]) == set(Right)
+
+
+def sample(kind: type[Tap]) -> Tap:
+    """A tap of a kind, with values of the right types."""
+    values: dict[Any, Any] = {int: 0, str: "5110201"}
+    return kind(*(values[hint] if hint in values else next(iter(hint)) for hint in kind._types.values()))
+
+
+async def officer_of(role: str, stranger: Hand, officer: MakeHand, country: Database) -> Hand:
+    if role == "stranger":
+        await stranger.say("/start")
+        return stranger
+    hand = await officer("province11" if role == "province" else "lao5110201")
+    if role == "not ready":
+        async with country.write() as session:
+            await session.execute(update(Link).values(pin_hash=None))
+    return hand
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_only_the_declared_roles_pass(
+    role: str, stranger: Hand, officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = await officer_of(role, stranger, officer, country)
+    reached: list[object] = []
+
+    def spy(name: object) -> Callable[[Turn, Any], Awaitable[Screen]]:
+        async def handler(turn: Turn, _argument: Any) -> Screen:
+            reached.append(name)
+            return Screen(turn.texts("Home"))
+
+        return handler
+
+    for kind, (right, _) in list(dispatch.TAPS.items()):
+        monkeypatch.setitem(dispatch.TAPS, kind, (right, spy(kind)))
+    for name, (right, _) in list(dispatch.COMMANDS.items()):
+        monkeypatch.setitem(dispatch.COMMANDS, name, (right, spy(name)))
+    for kind, (right, _) in dispatch.TAPS.items():
+        reached.clear()
+        await hand.forge(sample(kind).pack())
+        assert reached == ([kind] if right in HAS[role] else []), kind
+    for name, (right, _) in dispatch.COMMANDS.items():
+        reached.clear()
+        await hand.say(f"/{name}")
+        assert reached == ([name] if right in HAS[role] else []), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_texts_are_taken_from_those_who_were_asked(
+    role: str, stranger: Hand, officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A username of one who is not linked, everything else of officers; whatever the chat is said to wait for."""
+    hand = await officer_of(role, stranger, officer, country)
+    reached: list[Awaiting] = []
+
+    def spy(step: Awaiting) -> Callable[[Turn, str], Awaitable[Screen]]:
+        async def handler(turn: Turn, _text: str) -> Screen:
+            reached.append(step)
+            return Screen(turn.texts("Home"))
+
+        return handler
+
+    for step, (right, _) in list(dispatch.STEPS.items()):
+        monkeypatch.setitem(dispatch.STEPS, step, (right, spy(step)))
+    for step, (right, _) in dispatch.STEPS.items():
+        async with country.write() as session:
+            await session.execute(update(Conversation).values(awaiting=step))
+        reached.clear()
+        await hand.say("ข้อความ")
+        asked = right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
+        assert reached == ([step] if asked else []), step
+
+
+async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger: Hand, country: Database) -> None:
+    hand = await officer()
+    await stranger.say("/start")
+    for one, data in ((hand, "p:l"), (stranger, "lr"), (hand, "ph:6120401:0:l:0")):
+        await one.forge(data)
+    async with country.read() as session:
+        chains = await session.execute(
+            select(AuditEvent.chain, func.count()).where(AuditEvent.kind == Event.REFUSED).group_by("chain")
+        )
+        assert dict(chains.all()) == {"5110201": 2, "system": 1}
+
+
+def table(heading: str) -> dict[str, str]:
+    """The rows of a table of docs/security.md: its first column and its second."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    section = text.split(f"### {heading}\n", 1)[1].split("\n#", 1)[0]
+    return dict(re.findall(r"^\| `([^`]+)` \| (\w+) \|", section, re.MULTILINE))
+
+
+def test_the_table_of_rights_is_that_of_the_code() -> None:
+    assert table("Buttons") == {kind.__name__: right.value for kind, (right, _) in dispatch.TAPS.items()}
+    assert table("Commands in the chat") == {
+        f"/{name}": right.value for name, (right, _) in dispatch.COMMANDS.items()
+    }
+
+
+def test_an_account_has_one_role() -> None:
+    assert set(Role) == {Role.LAO, Role.PROVINCE}

@@ -1,0 +1,400 @@
+"""Forged, foreign, mutated, expired and reordered taps: none accepted, nothing foreign shown, every one answered.
+
+Phones that are linked to nothing, to organizations and to provinces tap what no screen of theirs offers, on the
+running bot. Every organization has figures, names, positions and codes that no other has; each text and label that
+a phone was ever shown is searched for those that are not its own.
+"""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from demo.botapi import Emulator, Phone
+from demo.botapi.phone import Tap as TapMade
+from demo.botapi.state import Chat, Event, Message
+from handlers import taps
+from handlers.taps import InvalidTap, unpack
+from models import audit, inbox, invitation
+from models.account import Officer, find_account, unlink_officer
+from models.audit import AuditEvent
+from models.certification import Certification, Confirmation, Level, certify, prepare_confirmation, review
+from models.database import Database
+from models.inbox import InboxUpdate
+from models.pin import Purpose, keep_keypad, open_keypad
+from models.remark import Remark
+from tests.support import ORGANIZATIONS, Clock, link, put_roster, running_bot
+
+NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
+# Officials and total of each organization's register; no other text of a chat holds these numbers.
+FIGURES = {
+    "5110201": (101, 103),
+    "6110301": (107, 109),
+    "6110302": (113, 127),
+    "6110303": (131, 137),
+    "6120401": (139, 149),
+}
+CODES = list(FIGURES)
+PROVINCES = {"11": CODES[:4], "12": CODES[4:]}
+# Who taps: the account's username, and whose facts it may see.
+ACTORS: list[tuple[str | None, list[str]]] = [
+    (None, []),
+    (None, []),
+    ("lao5110201", ["5110201"]),
+    ("lao6110301", ["6110301"]),
+    ("lao6110302", ["6110302"]),
+    ("province11", ["11", *PROVINCES["11"]]),
+    ("province12", ["12", *PROVINCES["12"]]),
+]
+LONG_AGO = timedelta(hours=2)
+# Taps under way at once, of all phones.
+AT_ONCE = 60
+TO_THE_PRESS = ("confirm:", "lc:", "pc:", "lr", "pr:")
+# What a phone may rightly do, and what is not looked at here.
+LEFT_OUT = (taps.LogOutNow, taps.SetLanguage)
+KINDS = [kind for kind in taps.all_kinds() if kind not in LEFT_OUT]
+MUTATIONS = "\0\x1f\n :-_!01aAzZก้😀\u202e'\"<&%"
+
+Pressed = list[tuple[Message, str]]
+
+
+def marks(unit: str) -> list[str]:
+    """What only those are shown who have a right to an organization or province, beside certificates' codes."""
+    names = [f"นามเฉพาะ{unit}", f"หน้าที่เฉพาะ{unit}"]
+    if unit in PROVINCES:
+        return names
+    return [*names, NAMES[unit], f"ตำแหน่งเฉพาะ{unit}", f"ทะเบียน{unit}.csv", *map(str, FIGURES[unit])]
+
+
+def searched(words: list[str]) -> re.Pattern[str]:
+    """Finds any of the words; a number not as a part of a longer one or of a code."""
+    return re.compile(
+        "|".join(rf"(?<![\w-]){word}(?![\w-])" if word.isdecimal() else re.escape(word) for word in words)
+    )
+
+
+# --- what is there to be stolen -----------------------------------------------------------------------------
+
+
+@dataclass
+class Treasure:
+    """What forged taps are made of."""
+
+    organizations: list[str] = field(default_factory=lambda: [*CODES, "9999999", "x"])
+    fingerprints: list[str] = field(default_factory=lambda: ["0" * 16])
+    nonces: list[str] = field(default_factory=lambda: ["0" * 24])
+    keypads: list[str] = field(default_factory=lambda: ["0" * 16])
+    invitations: list[str] = field(default_factory=lambda: ["A" * 22, "x"])
+    officers: list[int] = field(default_factory=lambda: [0, 999_999])
+    # Verification codes as they are shown, by organization.
+    codes: dict[str, list[str]] = field(default_factory=dict)
+
+    def tap(self, rng: random.Random) -> str:
+        """The callback data of any tap."""
+        kind = rng.choice(KINDS)
+        return kind(**{name: self._value(rng, name, hint) for name, hint in kind._types.items()}).pack()
+
+    def _value(self, rng: random.Random, name: str, hint: Any) -> object:
+        """Something for one field of a tap."""
+        pool: dict[str, list[str] | list[int]] = {
+            "organization": self.organizations,
+            "fingerprint": self.fingerprints,
+            "nonce": self.nonces,
+            "keypad": self.keypads,
+            "invitation": self.invitations,
+            "officer": self.officers,
+            "place": list(range(12)),
+        }
+        if name in pool:
+            return rng.choice(pool[name])
+        return rng.choice([0, 1, 2, 999_999_999] if hint is int else list(hint))
+
+
+async def hide(database: Database, now: datetime, rng: random.Random) -> Treasure:
+    """Registers, certificates, warnings, keypads and invitations of officers who do not take part."""
+    treasure, then = Treasure(), now - LONG_AGO
+    async with database.write() as session:
+        for code, (officials, total) in FIGURES.items():
+            await put_roster(session, code, (officials, 0, total - officials), now)
+            for statement in (
+                "UPDATE personnel_record SET position = :position WHERE organization_code = :code",
+                "UPDATE roster SET file_name = :file WHERE organization_code = :code",
+            ):
+                values = {"code": code, "position": f"ตำแหน่งเฉพาะ{code}", "file": f"ทะเบียน{code}.csv"}
+                await session.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
+        owners = {unit: await owner(session, unit, then) for unit in (*CODES, *PROVINCES)}
+        for code in CODES:
+            # Not pressed in time.
+            treasure.nonces.append(await warning(session, owners[code], code, Level.LAO, then, rng))
+        for unit, code, level in (
+            ("6110301", "6110301", Level.LAO),
+            ("6120401", "6120401", Level.LAO),
+            ("12", "6120401", Level.PROVINCE),
+        ):
+            # Pressed, and used up by it.
+            nonce = await warning(session, owners[unit], code, level, now, rng)
+            made = await certify(session, owners[unit], nonce, now, rng)
+            treasure.nonces.append(nonce)
+            treasure.codes.setdefault(code, []).append(f"{made.code[:5]}-{made.code[5:]}")
+        for unit, code, level in (
+            ("5110201", "5110201", Level.LAO),
+            ("6110302", "6110302", Level.LAO),
+            ("6110303", "6110303", Level.LAO),
+            ("11", "6110301", Level.PROVINCE),
+        ):
+            # Before their eyes, with the keypad open and five digits entered.
+            nonce = await warning(session, owners[unit], code, level, now, rng)
+            treasure.nonces.append(nonce)
+            pad = await open_keypad(session, owners[unit], Purpose.CONFIRM, nonce, "", now, rng)
+            for digit in "80491":
+                pad = pad.pressed(pad.layout.index(int(digit)))
+            await keep_keypad(session, owners[unit], pad)
+            treasure.keypads.append(pad.nonce)
+        for code in CODES:
+            seen = await review(session, owners[code], code)
+            treasure.fingerprints.append(seen.fingerprint)
+        treasure.officers += [one.id for one in owners.values()]
+        treasure.invitations += await old_invitations(session, now)
+    return treasure
+
+
+async def owner(session: AsyncSession, unit: str, then: datetime) -> Officer:
+    """An officer with a name and a position that are found again."""
+    username = f"province{unit}" if unit in PROVINCES else f"lao{unit}"
+    made = await link(session, username, int(f"7{unit}"), then, f"นามเฉพาะ{unit}")
+    made.position = f"หน้าที่เฉพาะ{unit}"
+    await session.flush()
+    return made
+
+
+async def warning(
+    session: AsyncSession, officer: Officer, code: str, level: Level, now: datetime, rng: random.Random
+) -> str:
+    seen = await review(session, officer, code)
+    asked, _ = await prepare_confirmation(session, officer, level, code, seen.fingerprint, now, rng)
+    return asked.nonce
+
+
+async def old_invitations(session: AsyncSession, now: datetime) -> list[str]:
+    """Late, ended, used, and one that would hand over a link that has ended."""
+    account = await find_account(session, "lao6110303")
+    late = await invitation.invite(session, account, timedelta(minutes=10), now - LONG_AGO)
+    ended = await invitation.invite(session, account, timedelta(days=14), now)
+    await invitation.end_invitations(session, account, now)
+    used = await invitation.invite(session, account, timedelta(days=14), now)
+    leaver = await invitation.accept(session, 798, used, now)
+    handover = await invitation.invite(session, account, timedelta(days=14), now, by=leaver)
+    await unlink_officer(session, leaver, now)
+    return [late, ended, used, handover]
+
+
+# --- what must not change -----------------------------------------------------------------------------------
+
+# Of each table the columns that a tap could write with an effect.
+FACTS = {
+    Certification: ("id", "organization_code", "level", "code", "officer_name", "certified_at"),
+    Officer: (
+        "id",
+        "user_id",
+        "account_id",
+        "full_name",
+        "position",
+        "unlinked_at",
+        "pin_hash",
+        "may_set_pin_until",
+    ),
+    invitation.Invitation: ("id", "account_id", "expires_at", "used_at", "used_by_id", "from_officer_id"),
+    Remark: ("id",),
+}
+
+
+async def facts(database: Database) -> set[tuple[object, ...]]:
+    """Certificates, links, PINs, invitations, remarks, and the confirmations that were used."""
+    async with database.read() as session:
+        found = {
+            (table.__tablename__, *row)
+            for table, columns in FACTS.items()
+            for row in await session.execute(select(*(getattr(table, column) for column in columns)))
+        }
+        used = await session.scalars(select(Confirmation.nonce).where(Confirmation.used_at.is_not(None)))
+        return found | {("confirmation", nonce) for nonce in used}
+
+
+# --- the phones ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Forger:
+    """A phone, what only others may see, and all that it was ever shown."""
+
+    phone: Phone
+    own: list[str]
+    foreign: re.Pattern[str]
+    shown: list[str] = field(default_factory=list)
+    # Every button that it ever had, with its message.
+    buttons: Pressed = field(default_factory=list)
+
+    def look(self, event: Event) -> None:
+        if event.message is None or event.kind not in ("sent", "edited"):
+            return
+        self.shown += [event.message.text, *event.message.labels]
+        self.buttons += [
+            (event.message, button.data) for row in event.message.buttons for button in row if button.data
+        ]
+
+    @property
+    def leaks(self) -> list[tuple[str, str]]:
+        """What it was shown and may not see."""
+        found = [(self.foreign.search(words), words) for words in self.shown]
+        return [(one[0], words) for one, words in found if one]
+
+
+class Forgers:
+    """All phones, and the taps that they make up."""
+
+    def __init__(self, emulator: Emulator, treasure: Treasure, rng: random.Random) -> None:
+        self.emulator = emulator
+        self.treasure = treasure
+        self.rng = rng
+        self.all: list[Forger] = []
+        self.counted: Counter[str] = Counter()
+        self._by_chat: dict[int, Forger] = {}
+        emulator.subscribe(self._look)
+
+    def _look(self, chat: Chat, event: Event) -> None:
+        if chat.id in self._by_chat:
+            self._by_chat[chat.id].look(event)
+
+    async def add(self, database: Database, username: str | None, own: list[str], now: datetime) -> None:
+        phone = self.emulator.phone(username or "แปลกหน้า")
+        known = {unit: [*marks(unit), *self.treasure.codes.get(unit, [])] for unit in (*CODES, *PROVINCES)}
+        forger = Forger(
+            phone,
+            [word for unit in own for word in known[unit]],
+            searched([word for unit in known if unit not in own for word in known[unit]]),
+        )
+        self._by_chat[phone.id] = forger
+        self.all.append(forger)
+        if username is not None:
+            async with database.write() as session:
+                await link(session, username, phone.id, now, "ทดสอบ ลงมือ")
+        await phone.start()
+        await phone.until(lambda shown: shown.last)
+
+    async def tap(self, count: int) -> int:
+        """So many taps, by any of the phones, none waiting for another; how many were answered."""
+        made: list[tuple[Forger, TapMade]] = []
+        while len(made) < count:
+            forger = self.rng.choice(self.all)
+            way = self.rng.choice(self._ways)
+            for message, data in way(self, forger)[: count - len(made)]:
+                if is_left_out(data):
+                    continue
+                self.counted[way.__name__] += 1
+                made.append((forger, await forger.phone.tap_data(message, data)))
+        for forger, tap in made:
+            forger.shown.append((await tap.answer(60)).text)
+        return len(made)
+
+    def anywhere(self, forger: Forger) -> Message:
+        """Mostly the newest message, now and then any that ever was, also a deleted one."""
+        if self.rng.random() < 0.1:
+            return self.rng.choice([one for one in forger.phone.chat.messages.values() if one.outgoing])
+        return forger.phone.last
+
+    def forged(self, forger: Forger) -> Pressed:
+        """Any tap, with parameters from anywhere."""
+        return [(self.anywhere(forger), self.treasure.tap(self.rng))]
+
+    def foreign(self, forger: Forger) -> Pressed:
+        """A button of another phone's screen."""
+        other = self.rng.choice([one for one in self.all if one is not forger])
+        return [(self.anywhere(forger), self.rng.choice(other.buttons)[1])]
+
+    def mutated(self, forger: Forger) -> Pressed:
+        """A tap with letters exchanged, added, taken away or repeated."""
+        data = self.rng.choice(
+            [self.treasure.tap(self.rng), self.rng.choice(self.rng.choice(self.all).buttons)[1]]
+        )
+        for _ in range(self.rng.randint(1, 3)):
+            at = self.rng.randrange(len(data) + 1)
+            end = self.rng.choice([at, at + 1, len(data)])
+            data = data[:at] + self.rng.choice([self.rng.choice(MUTATIONS), "", data]) + data[end:]
+        # Callback data is 1 to 64 bytes.
+        return [(self.anywhere(forger), data.encode()[:64].decode(errors="ignore") or ":")]
+
+    def reordered(self, forger: Forger) -> Pressed:
+        """A button that it has, or ever had, on the message that bore it."""
+        return [self.rng.choice(forger.buttons[-self.rng.choice([12, 10**6]) :])]
+
+    def guessed(self, forger: Forger) -> Pressed:
+        """Six keys at random, when it has a keypad before it."""
+        message = forger.phone.last
+        keys = [button.data for row in message.buttons for button in row if (button.data or "").startswith("k:")]
+        return [(message, self.rng.choice(keys) or "") for _ in range(6)] if keys else self.reordered(forger)
+
+    def onward(self, forger: Forger) -> Pressed:
+        """Rightly: the furthest on its own way to the irreversible press that it was shown lately."""
+        lately = forger.buttons[-60:]
+        for code in (*TO_THE_PRESS, ""):
+            found = [one for one in lately if one[1].startswith(code)]
+            if found:
+                return [found[-1]]
+        return []
+
+    _ways = (forged, forged, foreign, mutated, reordered, reordered, guessed, onward)
+
+
+def is_left_out(data: str) -> bool:
+    try:
+        return isinstance(unpack(data), LEFT_OUT)
+    except InvalidTap:
+        return False
+
+
+async def test_forged_taps(
+    emulator: Emulator, country: Database, clock: Clock, times: Callable[[int], int]
+) -> None:
+    rng = random.Random(31)
+    count, answered = times(10_000), 0
+    forgers = Forgers(emulator, await hide(country, clock(), rng), rng)
+    async with running_bot(emulator, country, clock):
+        for username, own in ACTORS:
+            await forgers.add(country, username, own, clock())
+        before = await facts(country)
+        while answered < count:
+            answered += await forgers.tap(min(AT_ONCE, count - answered))
+            # Warnings and keypads of all ages; nobody is away for 12 hours.
+            clock.move(seconds=rng.choice([0, 1, 20, 300, 1200]))
+        # One message more: when it is answered, all before it has been shown.
+        for forger in forgers.all:
+            sent = await forger.phone.send("/menu")
+            await forger.phone.until(lambda phone, sent=sent: phone.last.id > sent.id, 60)  # type: ignore[misc]
+        assert await facts(country) == before
+    leaks = [leak for forger in forgers.all for leak in forger.leaks]
+    assert leaks == []
+    assert answered == count == forgers.counted.total()
+    await check_that_it_was_worth_it(country, forgers)
+    ways = ", ".join(f"{number:,} {way}" for way, number in sorted(forgers.counted.items()))
+    print(f"{count:,} forged taps ({ways}): 0 accepted, 0 foreign numbers, all answered")
+
+
+async def check_that_it_was_worth_it(database: Database, forgers: Forgers) -> None:
+    """Nothing was answered by an apology; and what is searched for is shown to those who may see it."""
+    async with database.read() as session:
+        assert set(await session.scalars(select(InboxUpdate.state))) == {inbox.State.DONE}
+        assert await session.scalar(
+            select(func.count()).select_from(AuditEvent).where(AuditEvent.kind == audit.Event.REFUSED)
+        )
+    for forger in forgers.all:
+        everything = "\n".join(forger.shown)
+        found = {word for word in forger.own if searched([word]).search(everything)}
+        assert len(found) >= len(forger.own) / 2, (forger.phone, set(forger.own) - found)
+    # Some came as far as a whole PIN on their own keypad.
+    assert any("PIN ไม่ถูกต้อง" in words for forger in forgers.all for words in forger.shown)

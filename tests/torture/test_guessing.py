@@ -1,0 +1,263 @@
+"""Passwords and PINs guessed against the throttle with a moved clock: no entry, and hardly a guess looked at.
+
+Guesses are admitted as bot/worker.py does it, in the database, many to a transaction to be quick; what is admitted
+is really hashed, against the real hash.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+import pytest
+from sqlalchemy import delete
+
+from demo.botapi import Emulator
+from handlers.proving import login_keys
+from models import passwords, throttle
+from models.account import active_officer, find_account, login_candidate, normalize_username
+from models.audit import keyring
+from models.database import Database
+from models.pin import hash_pin, pin_matches
+from tests.handlers.support import Hand
+from tests.support import KEYRING, ORGANIZATIONS, PASSWORD, PIN, Clock, link
+
+KNOWN = [f"lao{code}" for code, *_ in ORGANIZATIONS]
+UNKNOWN = ["lao5110202", "admin", "ก"]
+COMMON = ["123456", "password", "P@ssw0rd", "ถูกต้อง-horse-2", "เทศบาล2569", ""]
+# Guesses in one transaction.
+AT_ONCE = 100
+CLOSED = "ใส่ผิดหลายครั้งเกินไป"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One message with a password in it."""
+
+    user_id: int
+    username: str
+    password: str
+
+
+def one_account(rng: random.Random) -> Iterator[Guess]:
+    """From many chats."""
+    while True:
+        yield Guess(rng.randrange(10_000, 11_000), KNOWN[0], guessed(rng))
+
+
+def one_chat(rng: random.Random) -> Iterator[Guess]:
+    """Over all accounts and names that are none."""
+    while True:
+        yield Guess(20_000, rng.choice([*KNOWN, *UNKNOWN, f"x{rng.getrandbits(32)}"]), guessed(rng))
+
+
+def mixed(rng: random.Random) -> Iterator[Guess]:
+    """Some chats over some accounts, written in any way that is the same name."""
+    while True:
+        username = rng.choice([*KNOWN, *UNKNOWN])
+        yield Guess(rng.randrange(30_000, 30_040), rng.choice([username, f" {username.upper()} "]), guessed(rng))
+
+
+def guessed(rng: random.Random) -> str:
+    return rng.choice([*COMMON, f"{PASSWORD[:-1]}{rng.randrange(2, 10)}", f"{rng.getrandbits(40):x}"])
+
+
+class Guesser:
+    """Makes guesses as the worker takes them, and counts how they ended."""
+
+    def __init__(self, database: Database, now: datetime, rng: random.Random, longest_pause: int = 120) -> None:
+        self.database = database
+        self.longest_pause = longest_pause  # seconds
+        self.now = now
+        self.rng = rng
+        self.ended: Counter[str] = Counter()
+        # Moments at which a password was looked at, by what it counted against.
+        self.looked_at: dict[str, list[datetime]] = {}
+
+    async def type(self, guesses: Iterator[Guess], count: int) -> None:
+        for _ in range(0, count, AT_ONCE):
+            async with self.database.write() as session:
+                for guess in islice(guesses, AT_ONCE):
+                    self._wait()
+                    username = normalize_username(guess.username)
+                    keys = login_keys(session, guess.user_id, username)
+                    if await throttle.admit(session, keys, self.now) is not None:
+                        self.ended["refused"] += 1
+                        continue
+                    candidate = await login_candidate(session, username)
+                    kept = candidate.password_hash or passwords.NO_PASSWORD
+                    self._looked("in" if passwords.password_matches(kept, guess.password) else "wrong", *keys)
+
+    async def enter(self, user_id: int, pins: Iterator[str], count: int) -> None:
+        for _ in range(0, count, AT_ONCE):
+            async with self.database.write() as session:
+                officer = await active_officer(session, user_id)
+                assert officer is not None
+                key = throttle.pin_key(user_id)
+                for pin in islice(pins, AT_ONCE):
+                    self._wait()
+                    if await throttle.admit(session, [key], self.now) is not None:
+                        self.ended["refused"] += 1
+                        continue
+                    right = pin_matches(keyring(session), user_id, officer.pin_hash or "", pin)
+                    self._looked("in" if right else "wrong", key)
+
+    def _wait(self) -> None:
+        self.now += timedelta(seconds=self.rng.randint(1, self.longest_pause))
+
+    def _looked(self, how: str, *keys: str) -> None:
+        self.ended[how] += 1
+        for key in keys:
+            self.looked_at.setdefault(key, []).append(self.now)
+
+    @property
+    def hashed(self) -> int:
+        """How many guesses got as far as the hash."""
+        return self.ended["in"] + self.ended["wrong"]
+
+
+def most(moments: list[datetime], within: timedelta) -> int:
+    """The most that ever were within a time."""
+    return max(sum(first <= one < first + within for one in moments) for first in moments)
+
+
+# Of each hundred guesses so many, with so many seconds between two at most. Over all accounts a guess every minute
+# would be too slow for the throttle: fewer than five in 15 minutes for each.
+WAYS: list[tuple[Callable[[random.Random], Iterator[Guess]], int, int]] = [
+    (one_account, 40, 120),
+    (one_chat, 40, 120),
+    (mixed, 20, 10),
+]
+
+
+async def test_guessed_passwords(country: Database, now: datetime, times: Callable[[int], int]) -> None:
+    rng = random.Random(21)
+    tries = times(100_000)
+    total: Counter[str] = Counter()
+    told = []
+    for way, share, longest_pause in WAYS:
+        guesser = Guesser(country, now, rng, longest_pause)
+        await guesser.type(way(rng), tries * share // 100)
+        now = guesser.now
+        total += guesser.ended
+        told.append(f"{way.__name__.replace('_', ' ')} {guesser.hashed:,} of {guesser.ended.total():,}")
+        for moments in guesser.looked_at.values():
+            assert most(moments, throttle.WINDOW) <= throttle.TRIES
+        async with country.write() as session:
+            await session.execute(delete(throttle.Throttle))
+    assert total["in"] == 0
+    hashed = total["wrong"]
+    assert hashed < tries / 20
+    print(f"{total.total():,} guessed passwords: 0 entries; {hashed:,} got as far as the hash ({', '.join(told)})")
+
+
+@pytest.mark.parametrize("way", ["at random", "in order"])
+async def test_guessed_pins(country: Database, now: datetime, times: Callable[[int], int], way: str) -> None:
+    rng = random.Random(22)
+    tries = times(10_000)
+    async with country.write() as session:
+        officer = await link(session, KNOWN[0], 501, now)
+        officer.pin_hash = hash_pin(KEYRING, 501, PIN)
+    numbers = range(tries) if way == "in order" else (rng.randrange(1_000_000) for _ in range(tries))
+    guesser = Guesser(country, now, rng)
+    await guesser.enter(501, (f"{number:06}" for number in numbers), tries)
+    (moments,) = guesser.looked_at.values()
+    assert (guesser.ended.total(), guesser.ended["in"]) == (tries, 0)
+    assert most(moments, throttle.WINDOW) <= throttle.TRIES
+    assert guesser.hashed < tries / 20
+    print(f"{tries:,} guessed PINs, {way}: 0 entries; {guesser.hashed:,} got as far as the hash")
+
+
+async def test_slowly_guessed_pins(country: Database, now: datetime, times: Callable[[int], int]) -> None:
+    """One who stays below five in a quarter of an hour wins no more: a million numbers are few."""
+    tries = times(10_000)
+    key = throttle.pin_key(501)
+    admitted = 0
+    for start in range(0, tries, AT_ONCE):
+        async with country.write() as session:
+            for number in range(start, start + AT_ONCE):
+                moment = now + number // 4 * timedelta(minutes=16)
+                admitted += await throttle.admit(session, [key], moment) is None
+    days = tries * 4 // 60 // 24
+    assert admitted <= throttle.TRIES * (days + 9)
+    print(f"{tries:,} PINs, four in 16 minutes for {days} days: {admitted:,} would get as far as the hash")
+
+
+# --- through the bot ----------------------------------------------------------------------------------------
+
+
+async def guess(hand: Hand, username: str, password: str) -> str:
+    """One whole try to log in, right behind the last one."""
+    if "เข้าสู่ระบบ" in hand.labels:
+        await hand.press("เข้าสู่ระบบ")
+    await hand.say(username)
+    return await hand.say(password)
+
+
+async def strangers(bot: Emulator, number: int) -> list[Hand]:
+    hands = [Hand(bot, bot.phone(f"แปลกหน้า {one}")) for one in range(number)]
+    for hand in hands:
+        await hand.say("/start")
+    return hands
+
+
+async def test_the_rightful_officer_is_never_locked_out(
+    bot: Emulator, country: Database, clock: Clock, times: Callable[[int], int]
+) -> None:
+    """While strangers guess at its account the chat that is linked to it works, and so does its PIN."""
+    officer = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
+    async with country.write() as session:
+        await link(session, KNOWN[0], officer.phone.id, clock())
+    await officer.say("/start")
+    guessers = await strangers(bot, 3)
+    tries, refused = times(200), 0
+    for number in range(tries):
+        clock.move(seconds=20)
+        refused += CLOSED in await guess(guessers[number % 3], KNOWN[0], f"wrong-{number}")
+        assert "ยังไม่รับรอง" in await officer.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)")
+        await officer.press("หน้าหลัก")
+        if number % 10 == 9:
+            # Left alone, and back.
+            clock.move(hours=13)
+            assert "PIN" in await officer.press("ระบบรับรองข้อมูล")
+            await officer.enter("135790", "PIN ไม่ถูกต้อง")
+            await officer.enter(PIN, "อปท. รับรองจำนวน")
+            await officer.press("หน้าหลัก")
+    for number in range(6):
+        text = await guess(guessers[number % 3], KNOWN[0], "wrong")
+    assert CLOSED in text
+    await officer.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await officer.enter(PIN, "✅ รับรองแล้ว")
+    print(f"{tries} guesses at an account, {refused} refused unseen: its linked chat worked after each")
+
+
+async def test_known_and_unknown_usernames_look_the_same(
+    bot: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same answers, the same number of tries, and a hash for each of them: known, unknown, disabled, and one
+    that nobody can enter with a password.
+    """
+    usernames = [KNOWN[0], UNKNOWN[0], KNOWN[1], KNOWN[2]]
+    async with country.write() as session:
+        (await find_account(session, KNOWN[1])).disabled_at = clock()
+        (await find_account(session, KNOWN[2])).password_hash = None
+    hashed: Counter[str] = Counter()
+    check = passwords.password_matches
+
+    def counting(kept: str, typed: str) -> bool:
+        hashed[typed] += 1
+        return check(kept, typed)
+
+    monkeypatch.setattr(passwords, "password_matches", counting)
+    answers = []
+    for hand, username in zip(await strangers(bot, 4), usernames, strict=True):
+        answers.append([await guess(hand, username, f"wrong-{username}") for _ in range(7)])
+        # The account is closed, not the chat's hand: another chat is refused just so.
+        other = Hand(bot, bot.phone(f"ของ {username}"))
+        await other.say("/start")
+        answers[-1].append(await guess(other, username, PASSWORD))
+    assert answers[0] == answers[1] == answers[2] == answers[3]
+    assert [CLOSED in text for text in answers[0]] == [False] * 5 + [True] * 3
+    assert hashed == {f"wrong-{username}": 5 for username in usernames}
