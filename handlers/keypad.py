@@ -69,7 +69,9 @@ async def erase(turn: Turn, tap: EraseKey) -> Screen:
 
 async def forgot(turn: Turn, _tap: Tap | None = None) -> Screen:
     """The password gives the right to choose a new PIN; without one only a new invitation does."""
-    _ = turn.texts
+    _, until = turn.texts, turn.officer.may_set_pin_until
+    if until is not None and until >= turn.now:
+        return await choose_pin(turn)
     if turn.officer.account.password_hash is None:
         rows: tuple[Row, ...] = ((Button(_.plain("Log out"), LogOutNow()), home(_)),)
         return Screen(_("A new PIN needs a new invitation. Please ask the operator for one."), rows)

@@ -231,14 +231,15 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
         .order_by(Officer.id.desc())
         .limit(1)
     )
+    pin_hash = before.pin_hash if before else None
     officer = Officer(
         account=account,
         user_id=user_id,
         full_name=before.full_name if before else None,
         position=before.position if before else None,
         linked_at=now,
-        pin_hash=before.pin_hash if before else None,
-        may_set_pin_until=now + PIN_CHOICE,
+        pin_hash=pin_hash,
+        may_set_pin_until=None if pin_hash else now + PIN_CHOICE,
         last_seen_at=now,
     )
     session.add(officer)

@@ -7,8 +7,18 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer, Role, find_account, linked_officers, record_change, unlink_officer
+from models.account import (
+    Account,
+    Officer,
+    Role,
+    disable_account,
+    find_account,
+    linked_officers,
+    record_change,
+    unlink_officer,
+)
 from models.base import DomainError
+from models.invitation import end_invitations
 from models.organization import Organization, Province, full_name
 
 # NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.
@@ -105,6 +115,17 @@ async def list_accounts(session: AsyncSession, province_code: str | None = None)
         )
         for account, organization, province, count in await session.execute(statement)
     ]
+
+
+async def disable(session: AsyncSession, username: str, now: datetime) -> int:
+    """Refuse an account from now on, end its links and its invitations; the number of links that ended.
+
+    Raises UnknownAccount.
+    """
+    account = await find_account(session, username)
+    ended = await disable_account(session, account, now)
+    await end_invitations(session, account, now)
+    return ended
 
 
 async def enable_account(session: AsyncSession, username: str, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from bot.commands.common import (
     writing,
 )
 from models import account_admin
-from models.account import Officer, disable_account, find_account
+from models.account import Officer, find_account
 from models.passwords import hash_password
 from models.progress import require_province
 from models.thai import arabic_digits
@@ -55,11 +55,8 @@ def list_(province: str | None, as_json: bool) -> None:
 @click.argument("username")
 def disable(username: str) -> None:
     """Refuse an account from now on and end the links of its chats."""
-
-    async def do(session: AsyncSession) -> int:
-        return await disable_account(session, await find_account(session, username), now())
-
-    click.echo(f"{username} is disabled; {writing(do)} linked chats ended")
+    ended = writing(lambda session: account_admin.disable(session, username, now()))
+    click.echo(f"{username} is disabled; {ended} linked chats ended")
 
 
 @account.command(epilog="Example: laocert account enable lao2110101")

@@ -18,6 +18,7 @@ from models.account import (
     find_account,
     unlink_officer,
 )
+from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
 from models.audit import AuditEvent, Event, verify_chains
 from models.database import Database
@@ -178,6 +179,15 @@ async def test_what_opens_nothing_is_one_refusal(
 async def test_a_code_is_good_until_the_last_second(country: Database, now: datetime) -> None:
     code = await make(country, now)
     assert (await use(country, 501, code, now + TEN_MINUTES - timedelta(seconds=1))).user_id == 501
+
+
+async def test_a_code_from_before_an_account_was_disabled_stays_dead(country: Database, now: datetime) -> None:
+    code = await make(country, now)
+    async with country.write() as session:
+        await disable_by_operator(session, LAO, now)
+        await enable_account(session, LAO, now)
+    with pytest.raises(InvitationRefused):
+        await use(country, 501, code, now)
 
 
 async def test_nobody_is_invited_to_a_disabled_account(country: Database, now: datetime) -> None:
