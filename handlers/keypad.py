@@ -197,30 +197,21 @@ def _keypad(turn: Turn, pad: Pad) -> Screen:
     # What was kept as HTML was made by Texts, with everything from outside escaped.
     heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
     text = lines(heading, "" if heading else None, question, Markup("<b>{}</b>").format(dots))
-    return Screen(text, (*_keys(pad), *_ways(turn, pad)), is_passing=bool(pad.entered))
+    return Screen(text, _keys(turn, pad), is_passing=bool(pad.entered))
 
 
-def _keys(pad: Pad) -> tuple[Row, ...]:
-    """As on a telephone; which place stands behind which digit was drawn."""
+def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
+    """As on a telephone, with the way out beside the 0; which place stands behind which digit was drawn."""
+    _ = turn.texts
     place = {digit: number for number, digit in enumerate(pad.layout)}
     keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
     rows = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
-    return (*rows, (Button("⌫", EraseKey(pad.nonce)), keys[0]))
-
-
-def _ways(turn: Turn, pad: Pad) -> tuple[Row, ...]:
-    """Forgotten it, or leave it."""
-    _ = turn.texts
-    if pad.purpose is Purpose.SET:
-        return ((Button(_.plain("Cancel"), Home()),),) if turn.officer.is_ready else (_log_out(turn),)
-    forgotten = Button(_.plain("Forgot the PIN"), ForgotPin())
-    if pad.purpose is Purpose.UNLOCK:
-        return ((forgotten, *_log_out(turn)),)
-    return ((forgotten, Button(_.plain("Cancel"), Home())),)
-
-
-def _log_out(turn: Turn) -> Row:
-    return (Button(turn.texts.plain("Log out"), LogOutNow()),)
+    must_finish = pad.purpose is Purpose.UNLOCK or not turn.officer.is_ready
+    way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), Home())
+    rows.append((way_out, keys[0], Button("⌫", EraseKey(pad.nonce))))
+    if pad.purpose is not Purpose.SET:
+        rows.append((Button(_.plain("Forgot the PIN"), ForgotPin()),))
+    return tuple(rows)
 
 
 def _blocked(turn: Turn, until: object) -> Screen:
@@ -228,5 +219,5 @@ def _blocked(turn: Turn, until: object) -> Screen:
     _ = turn.texts
     return Screen(
         _("The PIN was wrong too often. It is taken again after {moment}.", moment=_.moment(until)),  # type: ignore[arg-type]
-        ((Button(_.plain("Forgot the PIN"), ForgotPin()),), (*_log_out(turn), home(_))),
+        ((Button(_.plain("Forgot the PIN"), ForgotPin()),), (Button(_.plain("Log out"), LogOutNow()), home(_))),
     )

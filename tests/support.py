@@ -225,7 +225,7 @@ async def link(
     candidate = await login_candidate(session, username)
     linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
     linked.full_name, linked.position, linked.pin_hash = name, "ปลัด", pin_hash(user_id)
-    linked.last_seen_at = now
+    linked.may_set_pin_until, linked.last_seen_at = None, now
     await session.flush()
     return linked
 

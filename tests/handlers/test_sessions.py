@@ -28,7 +28,7 @@ async def test_after_twelve_hours_the_pin_comes_first(officer: MakeHand, clock: 
     clock.move(hours=12, minutes=2)
     await hand.press("ย้อนกลับ")
     assert shows_nothing(hand)
-    assert hand.labels == [*"123456789", "⌫", "0", "ลืม PIN", "ออกจากระบบ"]
+    assert hand.labels == [*"123456789", "ออกจากระบบ", "0", "⌫", "ลืม PIN"]
     # The tap that was held up goes on.
     assert "20  รวม" in await hand.enter()
     assert "อปท. รับรองจำนวน" in await hand.say("/menu") or "ยังไม่รับรอง" in hand.text
