@@ -62,12 +62,19 @@ class Courier:
     """
 
     def __init__(
-        self, bot: Bot, database: Database, clock: Callable[[], datetime], operator_chat: int | None = None
+        self,
+        bot: Bot,
+        database: Database,
+        clock: Callable[[], datetime],
+        operator_chat: int | None = None,
+        in_hand: Callable[[int], bool] = lambda chat_id: False,
     ) -> None:
         self._bot = bot
         self._database = database
         self._clock = clock
         self._operator_chat = operator_chat
+        # Whether an answer to a chat is on its way: a blank must come after it.
+        self._in_hand = in_hand
         self._awake = asyncio.Event()
         self._slots = asyncio.Semaphore(PARALLEL)
         self._sending: set[asyncio.Task[None]] = set()
@@ -132,7 +139,7 @@ class Courier:
             rows = await outbox.due(session, self._clock(), set(self._busy), limit=PER_SECOND)
         started = 0
         for row in rows:
-            if row.chat_id in self._busy:
+            if row.chat_id in self._busy or (row.kind is Kind.BLANK and self._in_hand(row.chat_id)):
                 continue
             await self._slots.acquire()
             await asyncio.sleep(max(self._next_send - loop.time(), 0))

@@ -114,7 +114,11 @@ async def serve(
     operator_chat: int | None = None,
 ) -> None:
     """Do updates and send messages until `stop` is set; `bot` is initialized. Raises SettingsRefused."""
-    courier = Courier(bot, database, clock)
+
+    def in_hand(chat_id: int) -> bool:
+        return worker.serves(chat_id)
+
+    courier = Courier(bot, database, clock, operator_chat, in_hand)
     worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, operator_chat)
     poller = Poller(bot, polls, database, seal, clock, worker.take)
     left = await worker.resume()

@@ -18,6 +18,7 @@ from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, find_job, may_need_proof
 from models import inbox, throttle
+from models.account import take_away_late
 from models.conversation import chat_language, forget_card, note_card
 from models.database import Database
 from models.sealing import Seal
@@ -79,6 +80,10 @@ class Worker:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             queue.append(row)
+
+    def serves(self, sender: int) -> bool:
+        """Whether something of this sender is in hand: its answer is not shown yet."""
+        return sender in self._queues
 
     async def drain(self, seconds: float) -> None:
         """Let what is in hand end; what does not in time stays in the inbox."""
@@ -179,6 +184,8 @@ class Worker:
             return
         async with self._database.write() as session:
             await note_card(session, incoming.chat_id, card, self._clock())
+            if reply.is_of_officer:
+                await take_away_late(session, incoming.chat_id, card, self._clock())
         if reply.old_card is not None and await api.delete(self._bot, incoming.chat_id, reply.old_card):
             async with self._database.write() as session:
                 await forget_card(session, incoming.chat_id, reply.old_card)

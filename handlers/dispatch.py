@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from handlers import (
     invitations,
     keypad,
     lao,
+    notices,
     officers,
     petitions,
     problems,
@@ -67,6 +68,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
     taps.SeeHistory: (Right.LINKED, confirming.see_history),
+    taps.SeeRemark: (Right.LINKED, notices.see_remark),
     taps.Confirm: (Right.LINKED, confirming.confirm),
     taps.Cancel: (Right.LINKED, confirming.cancel),
 }
@@ -115,6 +117,8 @@ class Reply:
 
     screen: Screen
     old_card: int | None = None
+    # It shows what an officer may see, and must go when the chat's link has ended meanwhile.
+    is_of_officer: bool = False
 
 
 async def respond(
@@ -135,7 +139,7 @@ async def respond(
     was_ready = linked is not None and linked.is_ready
     if linked is not None and not turn.is_idle:
         await saw_officer(session, linked, now)
-    reply = await _reply(turn, incoming)
+    reply = replace(await _reply(turn, incoming), is_of_officer=turn.linked is not None)
     if turn.linked is not None and turn.linked.is_ready and not was_ready:
         await announce_link(session, turn.linked, now)
     return reply

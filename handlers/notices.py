@@ -11,16 +11,18 @@ from markupsafe import Markup
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import LaoHistory, LogOutNow, NotOurs, Officers, ProvinceReview, SeeHistory
+from handlers.taps import LaoHistory, LogOutNow, NotOurs, Officers, ProvinceReview, SeeHistory, SeeRemark
 from handlers.texts import Texts, texts
-from handlers.words import find_label, organization_line, signature
+from handlers.turn import Turn
+from handlers.words import find_label, home, organization_line, signature
 from models.account import Officer, active_officer
 from models.certification import Certification, Reopening, Status, load_certification, load_reopening
 from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.outbox import Kind
-from models.remark import Remark, load_remark
+from models.remark import Kind as RemarkKind
+from models.remark import Remark, find_remark, load_remark
 from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
@@ -40,7 +42,7 @@ async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, no
     if kind is Kind.REOPENED:
         return _reopened(_, await load_reopening(session, subject_id), whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
-        return _remark(_, kind, await load_remark(session, subject_id), whole)
+        return _remark(_, await load_remark(session, subject_id), whole)
     return _certified(_, kind, await load_certification(session, subject_id), whole)
 
 
@@ -128,28 +130,38 @@ def _reopened(_: Texts, ended: Reopening, whole: bool) -> Screen:
     )
 
 
-def _remark(_: Texts, kind: Kind, made: Remark, whole: bool) -> Screen:
-    if kind is Kind.PETITIONED:
-        title = _("✉️ <b>An organization asks for a correction</b>")
-        after = _("The operator decides; nothing is unlocked until then.")
-    else:
-        title = _("✉️ <b>The petition for a correction was refused</b>")
-        after = _("The register stays locked.")
-    unit = organization_line(_, made.organization)
-    if not whole:
-        rows = ((Button(_.plain("Certification history"), SeeHistory(made.organization_code)),),)
-        return _brief(_, title, unit, rows)
-    return Screen(
-        lines(
-            title,
-            "",
-            unit,
-            _("Fiscal year {year}", year=made.round.fiscal_year),
-            _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
-            _("Reason: {reason}", reason=made.body),
-            "",
-            after,
-        )
+def _remark(_: Texts, made: Remark, whole: bool) -> Screen:
+    if whole:
+        return Screen(_remark_text(_, made))
+    rows = ((Button(_.plain("Read"), SeeRemark(made.id)),),)
+    return _brief(_, _remark_title(_, made), organization_line(_, made.organization), rows)
+
+
+async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
+    """อ่าน: what a chat that was left alone was not told."""
+    made = await find_remark(turn.session, turn.officer, tap.remark)
+    return Screen(_remark_text(turn.texts, made), ((home(turn.texts),),))
+
+
+def _remark_title(_: Texts, made: Remark) -> Markup:
+    if made.kind is RemarkKind.PETITION:
+        return _("✉️ <b>An organization asks for a correction</b>")
+    return _("✉️ <b>The petition for a correction was refused</b>")
+
+
+def _remark_text(_: Texts, made: Remark) -> Markup:
+    """A petition, or the decision that refused one."""
+    return lines(
+        _remark_title(_, made),
+        "",
+        organization_line(_, made.organization),
+        _("Fiscal year {year}", year=made.round.fiscal_year),
+        _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
+        _("Reason: {reason}", reason=made.body),
+        "",
+        _("The operator decides; nothing is unlocked until then.")
+        if made.kind is RemarkKind.PETITION
+        else _("The register stays locked."),
     )
 
 

@@ -263,6 +263,12 @@ class SeeHistory(Tap, code="h"):
     organization: str
 
 
+class SeeRemark(Tap, code="remark"):
+    """Read a petition or the decision on it, of which a chat was told that was left alone."""
+
+    remark: int
+
+
 # --- the irreversible press ---------------------------------------------------------------------------------
 
 

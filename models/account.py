@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from models import audit, outbox
 from models.base import Base, BigKey, DomainError, text_enum
 from models.conversation import Card, Conversation
+from models.names import WITHOUT_INK, becomes_link
 from models.organization import Organization, Province
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
@@ -52,7 +53,7 @@ class LoginRefused(DomainError):
 
 
 class NameRefused(DomainError):
-    """A typed name or position is empty, too long, or holds characters that cannot be seen."""
+    """A typed name or position is empty, too long, holds characters that cannot be seen, or becomes a link."""
 
 
 class UnknownAccount(DomainError):
@@ -157,8 +158,8 @@ def normalize_username(username: str) -> str:
 def name_or_position(typed: str) -> str:
     """What an officer typed as its name or position, blanks tidied. Raises NameRefused."""
     tidy = " ".join(typed.split())
-    visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy)
-    if not visible or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_NAME:
+    visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy) and not WITHOUT_INK.search(tidy)
+    if not visible or becomes_link(tidy) or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_NAME:
         raise NameRefused
     return tidy
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relations
 from models import audit, outbox
 from models.account import Officer, Role, officers_concerned
 from models.base import Base, BigKey, DomainError, text_enum
-from models.certification import NotYours, live_certificates, reopen
+from models.certification import NotYours, live_certificates, reopen, require_sight
 from models.organization import Organization, lock_organization
 from models.round import Round, current_round
 
@@ -201,12 +201,23 @@ async def decide(
     return made
 
 
+async def find_remark(session: AsyncSession, officer: Officer, remark_id: int) -> Remark:
+    """A remark that the officer may see. Raises NotYours, also for an unknown one."""
+    found = await session.scalar(_with_organization(remark_id))
+    if found is None:
+        raise NotYours
+    require_sight(officer.account, found.organization)
+    return found
+
+
 async def load_remark(session: AsyncSession, remark_id: int) -> Remark:
     """One remark with its organization, province and round, for a notice about it."""
+    return (await session.scalars(_with_organization(remark_id))).one()
+
+
+def _with_organization(remark_id: int) -> Select[Remark]:
     return (
-        await session.scalars(
-            select(Remark)
-            .where(Remark.id == remark_id)
-            .options(joinedload(Remark.organization).joinedload(Organization.province), joinedload(Remark.round))
-        )
-    ).one()
+        select(Remark)
+        .where(Remark.id == remark_id)
+        .options(joinedload(Remark.organization).joinedload(Organization.province), joinedload(Remark.round))
+    )

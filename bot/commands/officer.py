@@ -43,9 +43,8 @@ def _told(done: Erasure) -> list[str]:
         numbers = ", ".join(map(str, done.other_rows))
         lines.append(f"not erased: the same person as officer {numbers}; forget these as well, if that is asked")
     if done.certificates:
-        lines.append(
-            f"stays: name, position and Telegram number of the signer in {done.certificates} certificates"
-        )
+        where = f"{done.certificates} certificates, and in the record of them"
+        lines.append(f"stays: name, position and Telegram number of the signer in {where}")
     if done.remarks:
         lines.append(f"stays: name and position in {done.remarks} petitions or remarks")
     lines.append("stays: the Telegram number in the record of events, and all of it in copies made before this")

@@ -21,6 +21,7 @@ from models.imports.common import ImportResult, Progress, chunks, no_progress, o
 from models.organization import Province
 from models.passwords import hash_password
 from models.tabular import BadCell, Column, Layout, Problems, open_table
+from models.tabular.cells import refuse_link
 
 # Letters that every telephone types alike; no sign that a chat or a shell takes for its own.
 _USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
@@ -64,7 +65,7 @@ LAYOUT = Layout(
         Column("password", "รหัสผ่าน", 1000, _password, empty="", verbatim=True),
         Column("role", "ระดับ", 20, _role),
         Column("organization", "รหัสหน่วยงาน", 20, is_code=True),
-        Column("display_name", "ชื่อหน่วยงาน", 200),
+        Column("display_name", "ชื่อหน่วยงาน", 200, refuse_link),
     )
 )
 

@@ -23,6 +23,7 @@ from models.imports.common import (
 from models.organization import Organization, Province, full_name
 from models.progress import locked_organizations
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
+from models.tabular.cells import refuse_link
 
 _CODE = re.compile("[0-9A-Za-z]+")
 _PROVINCE_CODE = re.compile("[0-9]{2}")
@@ -50,13 +51,13 @@ def _type_code(text: str) -> str:
 LAYOUT = Layout(
     (
         Column("dla_code", "รหัส อปท.", 20, _code, is_code=True),
-        Column("type_th", "ประเภท อปท.", 60),
+        Column("type_th", "ประเภท อปท.", 60, refuse_link),
         Column("type_code", "รหัสประเภท", 40, _type_code),
-        Column("name_th", "ชื่อ อปท.", 200),
+        Column("name_th", "ชื่อ อปท.", 200, refuse_link),
         Column("province_code", "รหัสจังหวัด", 2, _province_code, is_code=True),
-        Column("province_th", "จังหวัด", 100),
-        Column("province_en", "จังหวัด (อังกฤษ)", 100),
-        Column("district_th", "อำเภอ", 100),
+        Column("province_th", "จังหวัด", 100, refuse_link),
+        Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link),
+        Column("district_th", "อำเภอ", 100, refuse_link),
     )
 )
 

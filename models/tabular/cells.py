@@ -3,16 +3,13 @@
 import re
 import unicodedata
 
+from models.names import WITHOUT_INK, becomes_link
 from models.tabular.problems import BadCell
 from models.thai import arabic_digits
 
 # Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
 # make two names look alike or one name look like another.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-# Invisible too, but letters or marks by category; and the sign of text that a conversion has lost.
-_REFUSED_OTHERS = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffd\U000e0100-\U000e01ef]"
-)
 _BLANKS = re.compile(r"\s+")
 
 # A spreadsheet takes these for the start of a formula, the full-width ones in Asian locales.
@@ -54,7 +51,7 @@ def clean(text: str, *, verbatim: bool = False) -> str:
         _refuse_invisible(text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-        if lost := _REFUSED_OTHERS.search(text):
+        if lost := WITHOUT_INK.search(text):
             raise BadCell(f"contains {_describe(lost[0])}", "type the cell again without it")
     trimmed = text.strip()
     if _FORMULA_START.match(trimmed) and not _NO_FORMULA.fullmatch(trimmed):
@@ -97,4 +94,11 @@ def refuse_national_id(text: str) -> str:
     """The text itself. Raises BadCell when there is a national ID number in it: they are not stored."""
     if holds_national_id(text):
         raise BadCell("holds a national ID number, which is not stored", "take the number out")
+    return text
+
+
+def refuse_link(text: str) -> str:
+    """The text itself. Raises BadCell when a chat would show a part of it as a link."""
+    if becomes_link(text):
+        raise BadCell("holds what Telegram shows as a link", "write the plain name")
     return text

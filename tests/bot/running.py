@@ -98,9 +98,14 @@ async def keypad(phone: Phone, timeout: float = 5.0) -> Message:  # noqa: ASYNC1
     )
 
 
-async def all_but_one_digit(phone: Phone, pin: str = PIN) -> Message:
-    """Enter all digits of a PIN but the last; the keypad, which shows them."""
-    message = await keypad(phone)
+async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | None = None) -> Message:
+    """Enter all digits of a PIN but the last; the keypad, which shows them.
+
+    After a kill an older keypad may stand above: then the message must be named.
+    """
+    if message is None:
+        message = await keypad(phone)
+    await phone.until(lambda _: "○○○○○○" in message.text)
     for digit in pin[:-1]:
         await phone.tap(digit, message)
     await phone.until(lambda _: "●●●●●○" in message.text)

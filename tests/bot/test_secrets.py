@@ -1,5 +1,9 @@
-"""What must stay secret stays out of the log and the database, while the program runs."""
+"""What must stay secret stays out of the log, the database and its backup, while the program runs."""
 
+import asyncio
+import os
+import re
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,13 +11,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from demo.botapi import Emulator
+from demo.botapi import Emulator, Message
 from models.database import Database
-from tests.bot.program import Program
-from tests.bot.running import push
-from tests.support import PASSWORD, SECRET_KEY, Officer
+from tests.bot.program import ROOT, Program
+from tests.bot.running import all_but_one_digit, keypad, push
+from tests.support import PASSWORD, PIN, SECRET_KEY, Officer
 
 WRONG = "ผิดพลาด-canary-ZQ77"
+WRONG_PIN = "271828"
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+TO_PIN = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
 
 
 @pytest.fixture
@@ -23,22 +31,39 @@ async def telegram() -> AsyncIterator[Emulator]:
 
 
 async def stored(database: Database) -> bytes:
-    """Every byte of the database's files; on PostgreSQL every value of every column."""
+    """Every value of every column, a line each; on SQLite every byte of the database's files, too."""
+    found = []
+    async with database.read() as session:
+        for table in list(await session.scalars(text(SQLITE_TABLES if database.is_sqlite else TABLES))):
+            for row in await session.execute(text(f'SELECT * FROM "{table}"')):
+                found += [value if isinstance(value, bytes) else str(value).encode() for value in row]
     if database.is_sqlite:
         path = Path(str(make_url(database.url).database))
         files = [one for one in (path, path.with_name(path.name + "-wal")) if one.exists()]
         assert len(files) == 2, "the write-ahead log is there while the program runs"
-        return b"".join(one.read_bytes() for one in files)
-    async with database.read() as session:
-        tables = await session.scalars(
-            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
-        )
-        found = []
-        for table in list(tables):
-            rows = await session.execute(text(f'SELECT * FROM "{table}"'))
-            for row in rows:
-                found += [value if isinstance(value, bytes) else str(value).encode() for value in row]
-        return b"\n".join(found)
+        found += [one.read_bytes() for one in files]
+    return b"\n".join(found)
+
+
+async def backed_up(program: Program, copy: Path) -> bytes:
+    """What `laocert db backup` writes while the program runs, unpacked."""
+    await run(sys.executable, "-m", "bot", "db", "backup", str(copy), **program.settings)
+    content = await asyncio.to_thread(copy.read_bytes)
+    return content if content.startswith(b"SQLite") else await run("pg_restore", "--file=-", str(copy))
+
+
+async def run(*command: str, **settings: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | {"PYTHONPATH": str(ROOT)} | settings, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, command
+    return out
+
+
+def alone(digits: str) -> re.Pattern[bytes]:
+    """Digits that are no part of a longer number or word: identifiers, hashes and microseconds may hold any."""
+    return re.compile(rb"(?<![\w.+/])" + digits.encode() + rb"(?![\w+/])")
 
 
 def hidden(secret: str) -> list[bytes]:
@@ -66,25 +91,76 @@ async def test_no_password_token_or_key_is_left_behind(
         await officer.says("lao5110201", "พิมพ์รหัสผ่าน")
         await officer.says(PASSWORD, "ชื่อ-สกุล")
         await officer.says("ทดสอบ หนึ่ง", "ตำแหน่ง")
-        await officer.says("ปลัดเทศบาล", "ปีงบประมาณ")
+        await officer.says("ปลัดเทศบาล", "ตั้ง PIN")
+        await officer.enter(PIN + PIN, "ปีงบประมาณ")
         # One that cannot be done, with a password in it.
         body = b'{"from":{"id":%d},"chat":{},"text":"%s"}' % (phone.id, WRONG.encode())
         push(telegram, "message", body)
         await officer.sees("ขออภัย")
         await officer.says("/menu", "ปีงบประมาณ")
-        for label in ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง"):
+        for label in TO_PIN:
             await phone.until(lambda at, label=label: at.button(label))
             await phone.tap(label)
+        await keypad(phone)
+        await officer.enter(WRONG_PIN, "PIN ไม่ถูกต้อง")
+        pad = await all_but_one_digit(phone)
+        # In the middle of it: what was entered is in the database, sealed.
+        in_the_middle = await stored(country) + await backed_up(program, tmp_path / "middle.backup")
+        await phone.tap(PIN[-1], pad)
         await officer.sees("หลักฐานการรับรองของท่าน")
-        while_running = await stored(country)
+        while_running = await stored(country) + await backed_up(program, tmp_path / "end.backup")
         assert await program.stop() == 0
     log = program.log.encode()
     assert b"is set aside" in log
     assert b"answer a tap" in log or b"send a card" in log
     # The search finds what is there.
     assert "เทศบาลตำบลบางปู".encode() in while_running
+    assert alone("5110201").search(in_the_middle)
+    assert alone("5110201").search(while_running)
+    for found in (log, in_the_middle, while_running):
+        for digits in (PIN, WRONG_PIN, PIN[:-1]):
+            assert not alone(digits).search(found)
+        assert b"layout" not in found
     for secret in (PASSWORD, WRONG, telegram.token, telegram.token.partition(":")[2], SECRET_KEY):
         for form_of_it in hidden(secret):
             assert form_of_it not in log
+            assert form_of_it not in in_the_middle
             assert form_of_it not in while_running
     assert not [one.text for one in phone.messages if one.text in (PASSWORD, WRONG)]
+
+
+async def test_what_goes_over_the_wire_says_no_digit(
+    tmp_path: Path, telegram: Emulator, country: Database, database_url: str
+) -> None:
+    """Taps and buttons of the real program: the place of a digit is drawn anew for each keypad."""
+    program = Program(tmp_path, telegram, database_url)
+    officer = Officer(telegram.phone("ก"))
+    await officer.phone.send("/start")
+    places = []
+    async with program.running():
+        await officer.phone.until(lambda at: at.button("เข้าสู่ระบบ"), 20)
+        await officer.tap("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้")
+        for text, expected in (
+            ("lao5110201", "รหัสผ่าน"),
+            (PASSWORD, "ชื่อ-สกุล"),
+            ("ทดสอบ หนึ่ง", "ตำแหน่ง"),
+            ("ปลัดเทศบาล", "ตั้ง PIN"),
+        ):
+            await officer.says(text, expected)
+        for _ in range(4):
+            places.append(digit_places(await keypad(officer.phone)))
+            await officer.says("/menu", "ตั้ง PIN")
+        assert await program.stop() == 0
+    nonces = {nonce for nonce, _ in places}
+    assert len(nonces) == 4
+    # Four times the same order is no chance (1 in 10!³).
+    assert len({order for _, order in places}) > 1
+    assert all(sorted(order) == list(range(10)) for _, order in places)
+
+
+def digit_places(card: Message) -> tuple[str, tuple[int, ...]]:
+    """The keypad's number, and the place in the callback data of 0, 1, 2 …; there is nothing else in it."""
+    data = {button.label: button.data or "" for row in card.buttons for button in row}
+    parts = [data[str(digit)].split(":") for digit in range(10)]
+    assert {(code, nonce) for code, nonce, _ in parts} == {("k", parts[0][1])}
+    return parts[0][1], tuple(int(place) for _, _, place in parts)

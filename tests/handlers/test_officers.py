@@ -9,13 +9,15 @@ from handlers.notices import notice
 from handlers.words import masked
 from models import audit
 from models.account import Officer as Link
-from models.account import announce_link
+from models.account import active_officer, announce_link
+from models.certification import Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
 from models.dispute import end_disputed_link
 from models.outbox import Kind
+from models.remark import decide, petition
 from tests.handlers.support import Hand, MakeHand
-from tests.support import PIN, Clock, link
+from tests.support import PIN, Clock, certify_as, link
 
 LINKED = "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน"
 BLANKED = "แชตนี้ไม่ได้เชื่อมต่อแล้ว ระบบนำข้อความเดิมออกแล้ว"
@@ -189,6 +191,34 @@ async def test_an_idle_chat_is_not_told_who_and_sees_it_with_its_pin(
     assert "สมชาย" not in hand.text
     assert "สมชาย ใ••• นักทรัพยากรบุคคล" in await hand.enter(PIN)
     assert f"{NOT_OURS}: สมชาย ใ•••" in hand.labels
+
+
+async def test_an_idle_chat_reads_petitions_and_decisions_with_its_pin(
+    officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
+    outsider = await officer("province12", "ทดสอบ สาม")
+    await certify_as(country, "lao5110201", hand.phone.id, "5110201", Level.LAO, clock())
+    clock.move(hours=13)
+    async with country.write() as session:
+        linked = await active_officer(session, hand.phone.id)
+        assert linked is not None
+        asked = await petition(session, linked, "นับซ้ำหนึ่งราย", clock(), None)
+        await decide(session, asked.id, granted=False, by="ผู้ดูแล", reason="จำนวนถูกต้องแล้ว", now=clock())
+    for told, title, words in (
+        (province, "✉️ อปท. ขอแก้ไขข้อมูลที่รับรองแล้ว", "เหตุผล: นับซ้ำหนึ่งราย"),
+        (hand, "✉️ ไม่อนุญาตให้แก้ไขข้อมูล", "เหตุผล: จำนวนถูกต้องแล้ว"),
+    ):
+        await told.sees(title)
+        message = next(one for one in told.phone.messages if title in one.text)
+        assert "เหตุผล" not in message.text
+        await told.press("อ่าน", message)
+        assert "เหตุผล" not in told.text
+        assert words in await told.enter()
+    await outsider.say("/menu")
+    await outsider.enter()
+    for unseen in (f"remark:{asked.id}", "remark:999"):
+        assert "บัญชีของท่านไม่มีสิทธิ์" in await outsider.forge(unseen)
 
 
 async def test_notices_to_and_about_chats_whose_link_has_ended(country: Database, clock: Clock) -> None:

@@ -175,10 +175,12 @@ async def test_a_warning_of_an_ended_revision_confirms_nothing(country: Database
         )
     await certify_as(country, f"lao{FIRST}", 502, FIRST, Level.LAO, now)
     async with country.write() as session:
+        officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(AlreadyCertified):
             await certify(session, officer, asked.nonce, now, random.Random(2))
     async with country.write() as session:
         await reopen(session, FIRST, "ผู้ดูแล", REASON, now)
     async with country.write() as session:
+        officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(RosterChanged):
             await certify(session, officer, asked.nonce, now, random.Random(2))

@@ -6,13 +6,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from demo.botapi import Emulator, Phone
+from demo.botapi import Emulator, Message, Phone
 from models import inbox, outbox
 from models.base import DomainError
 from models.certification import Certification, reopen
@@ -20,11 +21,12 @@ from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
 from models.progress import locked_organizations
+from models.throttle import Throttle
 from models.verification import verify
 from tests.bot.program import Program
 from tests.bot.running import until
 from tests.conftest import NOW
-from tests.support import ORGANIZATIONS, link
+from tests.support import ORGANIZATIONS, PIN, link
 
 LAOS = [ORGANIZATIONS[index][0] for index in (0, 1, 2)]
 # What a thumb prefers on the screen before it.
@@ -32,6 +34,9 @@ LAO_WAY = ("ยืนยันการรับรอง", "รับรอง�
 PROVINCE_WAY = ("ยืนยันการรับรอง", "รับรองระดับจังหวัด", "🔍", "ค้นหา", "ดำเนินการ(จังหวัด)", "ระบบรับรองข้อมูล", "หน้าหลัก")
 # Seconds after which an impatient officer taps again.
 PATIENCE = 1.5
+# Seconds after which an officer no longer waits for a digit to appear. Tapped again it might count twice, so it
+# begins anew with another keypad.
+PATIENCE_FOR_A_DIGIT = 5.0
 # Seconds between reopenings, so that no chat is told more than once a second in the long run.
 OPERATOR_EVERY = 4.0
 
@@ -65,12 +70,16 @@ class Traffic:
         phone = self.emulator.phone(username, user_id=user_id)
         phone.chat.bot_status = "member"
         async with self.database.write() as session:
-            await link(session, username, user_id, NOW)
+            await link(session, username, user_id, datetime.now(UTC))
         self.phones.append((phone, way))
 
     async def _tap_on(self, phone: Phone, way: tuple[str, ...]) -> None:
         await phone.send("/menu")
         while True:
+            keypad = next((one for one in reversed(phone.messages[-3:]) if "⌫" in one.labels), None)
+            if keypad is not None and self.rng.random() >= 0.02:
+                await self._tap_digit(phone, keypad)
+                continue
             before = len(phone.events)
             buttons = [button for one in phone.messages[-3:] for row in one.buttons for button in row]
             wanted = next((b for label in way for b in reversed(buttons) if label in b.label), None)
@@ -87,6 +96,17 @@ class Traffic:
                     PATIENCE,
                 )
             await asyncio.sleep(self.rng.random() * 0.3)
+
+    async def _tap_digit(self, phone: Phone, keypad: Message) -> None:
+        """The digit that comes next by what the keypad shows, whatever happened since the one before."""
+        shown = keypad.text
+        await phone.tap(PIN[shown.count("●")], keypad)
+        try:
+            await phone.until(lambda _: keypad.deleted or keypad.text != shown, PATIENCE_FOR_A_DIGIT)
+        except AssertionError:
+            await phone.send("/menu")
+            with contextlib.suppress(AssertionError):
+                await phone.until(lambda _: keypad.deleted, PATIENCE_FOR_A_DIGIT)
 
     async def _operate(self) -> None:
         while True:
@@ -151,6 +171,7 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
         made = list(await session.scalars(select(Certification)))
         rows = list(await session.scalars(select(OutboxMessage)))
         locked = await locked_organizations(session, set(LAOS))
+        tries = list(await session.scalars(select(Throttle)))
     assert sorted(number for number, _ in updates) == list(range(first_update, emulator.updates.next_id))
     assert {state for _, state in updates} == {inbox.State.DONE}
     keys = Counter((one.organization_code, one.round_id, one.revision, one.level) for one in made)
@@ -158,6 +179,8 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     for code in LAOS:
         assert await is_refused(database, code) is (code in locked)
     assert {row.state for row in rows} == {outbox.State.SENT}
+    assert made
+    assert not tries, "every PIN was right: no try is held against anybody"
     copies = [_copies(emulator, row, made) for row in rows]
     assert min(copies) >= 1
     # Never more than one a try, and a message is tried again only after a crash that may have cut a try short.
