@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 from demo import sample
-from demo.botapi import Emulator, Phone
+from demo.botapi import Emulator, Message, Phone
 
 SECRET_KEY = "a key for measuring only of more than 32 letters"  # noqa: S105
+PIN = "804915"
 
 
 class Country:
@@ -94,20 +95,42 @@ async def log_in(phone: Phone, unit: sample.Unit) -> None:
         (f">{unit.username}", "รหัสผ่าน"),
         (f">{unit.password}", "ชื่อ-สกุล"),
         (">สมมุติ ทดสอบ", "ตำแหน่ง"),
-        (">ปลัด", "ปีงบประมาณ"),
+        (">ปลัด", "ตั้ง PIN"),
     )
+    for expected in ("PIN เดิมอีกครั้ง", "ปีงบประมาณ"):
+        if not await enter_pin(phone, phone.last):
+            raise AssertionError(f"a digit was not shown:\n{phone.screen()}")
+        await phone.until(lambda shown, words=expected: words in shown.last.text, timeout=60)  # type: ignore[misc]
+
+
+async def enter_pin(phone: Phone, keypad: Message) -> bool:
+    """Tap the PIN, each digit when the one before is shown. False when it is not: the bot may have died between
+    counting and showing it, and it must not be tapped twice.
+    """
+    for place, digit in enumerate(PIN):
+        dots = "●" * place + "○" * (len(PIN) - place)
+        try:
+            await phone.until(lambda _, words=dots: words in keypad.text, timeout=20)  # type: ignore[misc]
+        except AssertionError:
+            return False
+        await phone.tap(digit, keypad)
+    return True
 
 
 async def certify_lao(phone: Phone) -> None:
-    """The LAO's way to the end."""
-    await go(
-        phone,
-        ("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน"),
-        ("ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล"),
-        ("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่"),
-        ("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก"),
-    )
-    await phone.tap("ยืนยันการรับรอง")
+    """The LAO's way to the end; begun anew where a killed bot left a keypad behind."""
+    for _ in range(3):
+        await go(
+            phone,
+            (">/menu", "ปีงบประมาณ"),
+            ("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน"),
+            ("ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล"),
+            ("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่"),
+            ("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก"),
+            ("ยืนยันการรับรอง", "โปรดใส่ PIN"),
+        )
+        if await enter_pin(phone, phone.last):
+            break
     await phone.until(lambda shown: any("หลักฐานการรับรอง" in one.text for one in shown.messages), timeout=60)
 
 
@@ -123,6 +146,8 @@ async def certify_province(phone: Phone, organization: sample.Unit) -> None:
     await phone.tap("รับรองระดับจังหวัด", message)
     await phone.until(lambda _: "ยกเลิกไม่ได้" in message.text, timeout=60)
     await phone.tap("ยืนยันการรับรอง", message)
+    await phone.until(lambda _: "โปรดใส่ PIN" in message.text, timeout=60)
+    await enter_pin(phone, message)
     await phone.until(
         lambda shown: any(
             "หลักฐานการรับรอง" in one.text and organization.name in one.text for one in shown.messages

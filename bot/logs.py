@@ -61,5 +61,10 @@ def set_up(level: str, form: str, secrets: list[str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(redact) if form == "json" else _Formatter(redact))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    quiet()
+
+
+def quiet() -> None:
+    """Let libraries say only what is worth a warning, whatever the level: what they carry is nobody's business."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ import pytest
 from demo.botapi import Emulator
 from models import schema
 from models.database import Database
+from tests.canary import Canary
 from tests.support import KEYRING, Clock, Officer, running_bot, settle
 
 # CI sets it: there, a test that is skipped has failed.
@@ -26,6 +27,21 @@ MARK = "laocert_test_"
 
 # 9.30 on a working morning in Bangkok, in the fiscal year 2570.
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
+
+
+_CANARY = Canary()
+
+
+def pytest_configure() -> None:
+    _CANARY.listen()
+
+
+@pytest.fixture(autouse=True)
+def canary() -> Iterator[Canary]:
+    """Whatever a test does, no log says a secret."""
+    yield _CANARY
+    leaks, _CANARY.leaks = _CANARY.leaks, []
+    assert leaks == []
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -55,6 +55,7 @@ export class Phone {
     this.screen = make("div", { className: "screen" }, head, this.messages, this.toasts, this.chips, this.pinHint, this.composer(), this.startButton);
     this.node = make("section", { className: "phone" }, this.title, this.caption, this.screen);
     this.messages.append(this.typing);
+    this.messages.addEventListener("click", (event) => this.follow(event));
     for (const event of ["pointerdown", "focusin"]) this.node.addEventListener(event, () => this.actions.focus(this));
   }
 
@@ -90,6 +91,14 @@ export class Phone {
     this.showMenu(false);
     this.chips.hidden = true;
     post(`/phones/${this.id}/send`, { text });
+  }
+
+  // A link to the bot itself starts it with the link's code, as Telegram does; it is not at the real Telegram.
+  follow(event) {
+    const code = event.target.closest("a")?.href.match(/^https:\/\/t\.me\/\w+\?start=([\w-]+)$/)?.[1];
+    if (!code) return;
+    event.preventDefault();
+    this.send(`/start ${code}`);
   }
 
   // The chip goes away; who came to it by keyboard must not be lost with it.
@@ -173,6 +182,7 @@ export class Phone {
   button(message, { label, data, url, style }) {
     if (url) return make("a", { className: "key", href: url, target: "_blank", rel: "noopener noreferrer" }, label);
     const key = make("button", { type: "button", className: `key ${style ?? ""}` }, label);
+    key.dataset.data = data;
     key.addEventListener("click", () => {
       key.classList.add("busy");
       this.actions.used(this, label);

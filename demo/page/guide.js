@@ -3,6 +3,7 @@
 import { language, make, post, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
+const CONFIRM = "confirm:"; // the one red button of the job; others end links, and are not to be tapped by the way
 const used = new Map(); // phone id → labels tapped there: they need no pulse any more
 
 export function noteUsed(phone, label) {
@@ -21,7 +22,7 @@ function next(phone) {
   if (chip && !phone.chips.hidden) return chip;
   if (!guided) return null;
   const keys = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((a) => a.querySelector(".key")).at(-1)?.querySelectorAll(".key") ?? [];
-  const wanted = [...keys].find((key) => /primary|success|danger/.test(key.className)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
+  const wanted = [...keys].find((key) => /primary|success/.test(key.className) || key.dataset.data?.startsWith(CONFIRM)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
   return wanted && !used.get(phone.id)?.has(wanted.textContent) ? wanted : null;
 }
 

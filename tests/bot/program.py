@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from demo.botapi import Emulator
+from tests import canary
 from tests.bot.running import until
 from tests.support import SECRET_KEY
 
@@ -24,17 +25,20 @@ class Program:
             "LAOCERT_API_URL": emulator.url,
             "LAOCERT_DATABASE_URL": database_url,
             "LAOCERT_SECRET_KEY": SECRET_KEY,
+            "LAOCERT_LOG_LEVEL": "DEBUG",
             **settings,
         }
         self._log = directory / "log"
         self._log.touch()
         self._process: asyncio.subprocess.Process | None = None
+        self.starts = 0
 
     @property
     def log(self) -> str:
         return self._log.read_text()
 
     async def start(self) -> None:
+        self.starts += 1
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -47,6 +51,14 @@ class Program:
                 stdout=log,
                 stderr=log,
             )
+
+    async def ready(self) -> None:
+        """Wait until the newest start has come so far that a signal finds it at work."""
+
+        async def there() -> bool:
+            return self.log.count(" is running; ") == self.starts
+
+        await until(there, 20)
 
     async def wait(self, seconds: float = 15.0) -> int:
         """Wait until it has ended; its exit code."""
@@ -75,10 +87,11 @@ class Program:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Program"]:
-        """Started, and ended whatever happens."""
+        """Started, and ended whatever happens; its log says no secret."""
         await self.start()
         try:
             yield self
         finally:
             if self._process is not None and self._process.returncode is None:
                 await self.kill()
+        assert canary.found(self.log) == set()

@@ -218,6 +218,7 @@ async def test_killed_around_the_irreversible_press(
             levels = [one.level for one in await certificates(country) if one.organization_code == code]
             assert levels == [Level.LAO, Level.PROVINCE], number
         await until(lambda: _all_sent(country), START)
+        await program.ready()
         assert await program.stop() == 0
     assert "Traceback" not in program.log
     rows = await outbox_rows(country)

@@ -122,12 +122,12 @@ class Thumb:
                 await self.phone(role).locator(".key.next").click()
             await self.sees(role, text)
 
+    async def to_keypad(self, role: str) -> None:
+        """The first login as far as the PIN; nothing is typed."""
+        for expected in ("เข้าสู่ระบบ", "ชื่อผู้ใช้", "รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", CHOOSE):
+            await self.next(role, expected)
+
     async def log_in(self, role: str) -> None:
-        """The whole first login; nothing is typed."""
-        await self.next(role, "เข้าสู่ระบบ")
-        await self.next(role, "ชื่อผู้ใช้")
-        await self.next(role, "รหัสผ่าน")
-        await self.next(role, "ชื่อ-สกุล")
-        await self.next(role, "ตำแหน่ง")
-        await self.next(role, CHOOSE)
+        """The whole first login."""
+        await self.to_keypad(role)
         await self.enter_pin(role, AGAIN, "ปีงบประมาณ")

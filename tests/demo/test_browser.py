@@ -1,5 +1,7 @@
 """The whole job in a real browser, as a newcomer does it, on a wide and on a narrow screen."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,89 @@ async def test_by_keyboard_alone(thumb: Thumb) -> None:
     await expect(phone.locator("article.from-bot").last).to_contain_text("รหัสผ่าน")
 
 
+@pytest.mark.parametrize("thumb", [WIDE, NARROW], ids=["wide", "narrow"], indirect=True)
+async def test_a_keypad_keeps_its_keys_under_the_thumb(
+    thumb: Thumb, demonstration: tuple[Demonstration, str]
+) -> None:
+    page, phone = thumb.page, thumb.phone("lao")
+    pin = next(held.holder.pin for held in demonstration[0].phones.all.values() if held.role == "lao")
+    if page.viewport_size == NARROW:
+        await thumb.look_at("lao")
+    await thumb.to_keypad("lao")
+    await expect(phone.locator(".pin")).to_have_text(f"PIN ตัวอย่าง {pin}")
+    await expect(phone.locator(".key.next")).to_have_text(pin[0])
+    key = phone.locator("article").last.locator(".key", has_text=re.compile("^8$"))
+    await key.focus()
+    before = await key.bounding_box()
+    for entered in (1, 2):
+        await page.keyboard.press("Enter")
+        await expect(phone.locator("article").last).to_contain_text("●" * entered + "○" * (6 - entered))
+        # By keyboard one stays where one was, and for a thumb nothing has moved.
+        await expect(phone.locator(".key:focus")).to_have_text("8")
+        assert await key.bounding_box() == pytest.approx(before, abs=2)
+    await expect(phone.locator(".pin .now")).to_have_text(pin[2])
+    await expect(phone.locator(".key.next")).to_have_text(pin[2])
+    await expect(phone.locator("article").last.locator(".protected")).to_contain_text("ส่งต่อและคัดลอกไม่ได้")
+    await expect(phone.locator("article.from-me .protected")).to_have_count(0)
+    await page.locator("#language").click()
+    await expect(phone.locator(".pin")).to_have_text(f"Sample PIN {pin}")
+    await look(page)
+    # The same three in a row on every screen.
+    tops = [
+        await phone.locator(".key", has_text=re.compile(f"^{digit}$")).bounding_box() for digit in range(1, 10)
+    ]
+    assert len({box["y"] for box in tops if box}) == 3
+
+
+async def test_work_is_handed_over_by_the_link_in_a_chat(thumb: Thumb) -> None:
+    page, phone = thumb.page, thumb.phone("lao")
+    await thumb.look_at("lao")
+    await thumb.log_in("lao")
+    await thumb.tap("lao", "เจ้าหน้าที่ที่เชื่อมต่อ", "แชตนี้")
+    await thumb.tap("lao", "ส่งมอบงาน", "ผู้รับมอบ")
+    await thumb.tap("lao", "ออกลิงก์ให้ผู้รับมอบงาน", ENTER)
+    await thumb.enter_pin("lao", "ผู้รับมอบ")
+    link = phone.locator(".text a")
+    await expect(phone.locator("article", has=link).locator(".protected")).to_have_count(0)
+    # Passed on to the successor, who pastes it into its own chat and taps it.
+    url = await link.inner_text()
+    await page.locator("#open-dialog").click()
+    await page.locator("#units button", has_text=await unit(page)).first.click()
+    successor = page.locator(".phone.active")
+    await expect(successor.locator(".start")).to_be_visible()
+    await successor.locator(".start").click()
+    await expect(successor.locator("article.from-bot")).to_contain_text("เข้าสู่ระบบ")
+    await successor.locator("input").fill(url)
+    await successor.locator("input").press("Enter")
+    await successor.locator("article.from-me .text a").click()
+    await expect(successor.locator("article.from-bot").last).to_contain_text("ท่านต้องการเชื่อมต่อแชตนี้หรือไม่")
+    await successor.locator(".next").click()
+    await expect(successor.locator("article.from-bot").last).to_contain_text("ชื่อ-สกุล")
+    await page.locator("#strip").click()
+    await expect(page.locator("#lines")).to_contain_text("คำเชิญใช้ได้")
+    await expect(page.locator("#lines")).to_contain_text("เลิกผูกแชต")
+
+
+async def unit(page: Page) -> str:
+    return await page.locator(".person.lao .person-name").first.inner_text()
+
+
+async def test_no_red_button_but_the_confirmation_stands_out(
+    thumb: Thumb, demonstration: tuple[Demonstration, str]
+) -> None:
+    """What ends somebody's link is not to be tapped by the way."""
+    emulator = demonstration[0].session.emulator
+    held = next(held for held in demonstration[0].phones.all.values() if held.role == "lao")
+    await thumb.look_at("lao")
+    await thumb.next("lao", "เข้าสู่ระบบ")
+    for data, count in (("notours:7", 0), ("confirm:0", 1)):
+        button = {"text": data, "callback_data": data, "style": "danger"}
+        markup = json.dumps({"inline_keyboard": [[button]]})
+        emulator.call("sendMessage", chat_id=held.phone.id, text="?", reply_markup=markup)
+        await expect(thumb.phone("lao").locator(".key.danger", has_text=data)).to_be_visible()
+        await expect(thumb.phone("lao").locator(".next")).to_have_count(count)
+
+
 async def test_pictures_files_and_alerts(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> None:
     page, demo = thumb.page, demonstration[0]
     emulator = demo.session.emulator
@@ -219,8 +304,9 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
         await expect(reopen).to_be_disabled()
         await thumb.log_in("lao")
         for revision in (1, 2):
-            await thumb.page.locator(".phone[data-role=lao] .composer input").fill("/menu")
-            await thumb.page.locator(".phone[data-role=lao] .composer input").press("Enter")
+            if revision == 2:
+                await thumb.page.locator(".phone[data-role=lao] .composer input").fill("/menu")
+                await thumb.page.locator(".phone[data-role=lao] .composer input").press("Enter")
             await thumb.sees("lao", "ยังไม่รับรอง")
             for label in (
                 "ระบบรับรองข้อมูล",
