@@ -160,7 +160,7 @@ async def test_random_kills_during_certification_traffic(
             await program.kill()
             await program.start()
         # A few kills may have let nobody come to an end.
-        await until(lambda: certified(country), 180)
+        await until(lambda: certified(country), 400)
         await traffic.stop()
         await until(lambda: settled(country, telegram), 900)
         assert await program.stop() == 0
