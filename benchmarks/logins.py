@@ -88,30 +88,38 @@ def told(times: list[float]) -> tuple[float, float]:
 
 
 async def measure(country: Country, units: list[sample.Unit], rounds: int) -> None:
-    """Quiet and busy times in turn."""
-    rng = random.Random(1)  # noqa: S311 - the same in every run
+    """Start the bot, and report what was seen."""
     async with Emulator() as emulator:
         bot = await country.start_bot(emulator)
-        officers = {emulator.phone(unit.code): unit for unit in units[:OFFICERS]}
-        others = {emulator.phone(unit.code): unit for unit in units[OFFICERS : OFFICERS + LOGINS]}
-        await asyncio.gather(*(log_in(phone, unit) for phone, unit in officers.items()))
-        watch, logins = Watch(), []
-        tapping = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
-        for number in range(rounds):
-            await asyncio.gather(*(to_the_password(*one) for one in others.items()))
-            await asyncio.sleep(1)
-            watch.now = "quiet"
-            await asyncio.sleep(QUIET)
-            watch.now = "busy"
-            logins += await asyncio.gather(
-                *(give_password(*one, (place + number) % 2 == 0) for place, one in enumerate(others.items()))
-            )
-            watch.now = ""
-        watch.stop = True
-        await asyncio.gather(*tapping)
-        bot.terminate()
-        await bot.wait()
+        try:
+            watch, logins = await take_turns(emulator, units, rounds)
+        finally:
+            bot.terminate()
+            await bot.wait()
     report(watch, logins, rounds)
+
+
+async def take_turns(emulator: Emulator, units: list[sample.Unit], rounds: int) -> tuple[Watch, list[float]]:
+    """Quiet and busy times by turns: how long taps took in both, and logins."""
+    rng = random.Random(1)  # noqa: S311 - the same in every run
+    officers = {emulator.phone(unit.code): unit for unit in units[:OFFICERS]}
+    others = {emulator.phone(unit.code): unit for unit in units[OFFICERS : OFFICERS + LOGINS]}
+    await asyncio.gather(*(log_in(phone, unit) for phone, unit in officers.items()))
+    watch, logins = Watch(), []
+    tapping = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
+    for number in range(rounds):
+        await asyncio.gather(*(to_the_password(*one) for one in others.items()))
+        await asyncio.sleep(1)
+        watch.now = "quiet"
+        await asyncio.sleep(QUIET)
+        watch.now = "busy"
+        logins += await asyncio.gather(
+            *(give_password(*one, (place + number) % 2 == 0) for place, one in enumerate(others.items()))
+        )
+        watch.now = ""
+    watch.stop = True
+    await asyncio.gather(*tapping)
+    return watch, logins
 
 
 def report(watch: Watch, logins: list[float], rounds: int) -> None:

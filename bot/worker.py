@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
 import random
+import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +19,7 @@ from bot import api
 from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
-from handlers.proving import Attempt, find_job, may_need_proof
+from handlers.proving import Attempt, Job, find_job, may_need_proof
 from models import inbox, throttle
 from models.account import take_away_late
 from models.conversation import chat_language, forget_card, note_card
@@ -27,8 +30,9 @@ log = logging.getLogger(__name__)
 
 # Updates in hand at once: as many as the pool of calls serves.
 PARALLEL = api.CONNECTIONS
-# Argon2id takes a core for 50 ms; more at once would slow everybody's taps.
-HASHERS = 2
+# Argon2id takes a core for 50 ms: one core is left to everybody's taps. As many logins are in hand at once, for
+# fifty at the same moment would queue two hundred transactions before the next tap.
+HASHERS = max(1, (os.cpu_count() or 1) - 1)
 # Seconds before an update that failed is tried again.
 PAUSE_AFTER_FAILURE = 1.0
 
@@ -58,7 +62,9 @@ class Worker:
         self._taken: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PARALLEL)
-        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2")
+        self._admissions = asyncio.Semaphore(1)
+        self._proofs = asyncio.Semaphore(HASHERS)
+        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=_step_back)
 
     async def resume(self) -> int:
         """Take up what a process that died left undone; how many updates that are."""
@@ -97,9 +103,8 @@ class Worker:
 
     async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
         while queue:
-            async with self._slots:
-                row = queue.popleft()
-                await self._do(row)
+            row = queue.popleft()
+            await self._do(row)
             self._taken.discard(row.id)
         del self._queues[sender]
 
@@ -107,57 +112,70 @@ class Worker:
         """Do one update to its end: done, or set aside after three failures."""
         while True:
             try:
-                shown = await self._commit(row)
-                break
+                await self._try(row)
+                return
             except Exception as error:
                 # Whatever it is, it must not block the officer.
                 _log_failure(row, "failed", error)
             if await self._give_up(row):
                 return
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
-        if shown is None:
+
+    async def _try(self, row: inbox.InboxUpdate) -> None:
+        """From the decoding to the answer. What must be hashed waits for that without a slot."""
+        async with self._slots:
+            try:
+                incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
+            except NotForUs:
+                incoming = None
+            job = await self._find_job(incoming) if incoming else None
+            if incoming is None or job is None:
+                await self._finish(row, incoming)
+                return
+            deleted = True
+            if job.is_typed and incoming.message_id is not None:
+                deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+        async with self._admissions:
+            until = await self._admit(job)
+        if until is not None:
+            refused = Attempt(job.rests_on, blocked_until=until, message_deleted=deleted)
+            async with self._slots:
+                await self._finish(row, incoming, refused)
             return
-        self._on_commit()
-        try:
-            await self._show(*shown)
-        except Exception as error:
-            # It is done: no second try, and no apology that nothing was changed.
-            _log_failure(row, "was done, its answer not shown", error)
+        async with self._proofs:
+            result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
+            await self._finish(row, incoming, job.ended(result, deleted=deleted))
 
-    async def _commit(self, row: inbox.InboxUpdate) -> tuple[Incoming, Reply | None] | None:
-        """The update's transaction, from the decoding to the commit. None when there was nothing to do."""
-        try:
-            incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
-        except NotForUs:
-            incoming = None
-        attempt = await self._prove(incoming) if incoming else None
-        async with self._database.write() as session:
-            if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
-                return None
-            return incoming, await respond(
-                session, incoming, attempt, self._clock(), self._rng, self._operator_chat, self._bot.username
-            )
-
-    async def _prove(self, incoming: Incoming) -> Attempt | None:
-        """For a typed password or a PIN's last digit only: delete the message at once, count the try, and hash,
-        all before the transaction begins.
-        """
+    async def _find_job(self, incoming: Incoming) -> Job | None:
+        """What must be checked slowly: a typed password, or a PIN's last digit."""
         if not may_need_proof(incoming, set(COMMANDS)):
             return None
         async with self._database.read() as session:
-            job = await find_job(session, incoming, self._clock())
-        if job is None:
+            return await find_job(session, incoming, self._clock())
+
+    async def _admit(self, job: Job) -> datetime | None:
+        """Count the try before it is checked; the end of a block when it is one too many."""
+        if not job.keys:
             return None
-        deleted = True
-        if job.is_typed and incoming.message_id is not None:
-            deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
-        if job.keys:
-            async with self._database.write() as session:
-                until = await throttle.admit(session, job.keys, self._clock())
-            if until is not None:
-                return Attempt(job.rests_on, blocked_until=until, message_deleted=deleted)
-        result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
-        return job.ended(result, deleted=deleted)
+        async with self._database.write() as session:
+            return await throttle.admit(session, job.keys, self._clock())
+
+    async def _finish(
+        self, row: inbox.InboxUpdate, incoming: Incoming | None, attempt: Attempt | None = None
+    ) -> None:
+        """The update's transaction, and then its answer; nothing when it was done before."""
+        async with self._database.write() as session:
+            if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
+                return
+            reply = await respond(
+                session, incoming, attempt, self._clock(), self._rng, self._operator_chat, self._bot.username
+            )
+        self._on_commit()
+        try:
+            await self._show(incoming, reply)
+        except Exception as error:
+            # It is done: no second try, and no apology that nothing was changed.
+            _log_failure(row, "was done, its answer not shown", error)
 
     async def _show(self, incoming: Incoming, reply: Reply | None) -> None:
         """Put the screen where the officer looks: on the tapped message, or below what was typed."""
@@ -206,6 +224,12 @@ class Worker:
             apology = problems.apology(language)
             await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
         return True
+
+
+def _step_back() -> None:
+    """A hash waits for the event loop, never the other way round: Linux has a nice value for each thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _log_failure(row: inbox.InboxUpdate, what: str, error: Exception) -> None:
