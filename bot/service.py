@@ -5,6 +5,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from telegram import Bot
@@ -18,6 +19,7 @@ from bot.settings import Settings, SettingsRefused, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.worker import Worker
 from handlers.commands import menu
+from handlers.turn import DEFAULTS, Setup
 from models.audit import last_head, take_head
 from models.database import Database
 from models.round import BANGKOK
@@ -53,9 +55,17 @@ async def run(settings: Settings) -> None:
         bot = api.make_bot(token, settings.api_url, polls)
         try:
             if await _open(bot, stop):
-                await serve(bot, polls, database, Seal(keys), stop, operator_chat=settings.operator_chat)
+                await serve(bot, polls, database, Seal(keys), stop, setup=_setup(settings))
         finally:
             await bot.shutdown()
+
+
+def _setup(settings: Settings) -> Setup:
+    return Setup(
+        settings.operator_chat,
+        spot_check_size=settings.spot_check_size,
+        difference_percent=settings.difference_percent,
+    )
 
 
 async def _open(bot: Bot, stop: asyncio.Event) -> bool:
@@ -111,15 +121,16 @@ async def serve(
     stop: asyncio.Event,
     clock: Callable[[], datetime] = utc_now,
     rng: random.Random | None = None,
-    operator_chat: int | None = None,
+    setup: Setup = DEFAULTS,
 ) -> None:
     """Do updates and send messages until `stop` is set; `bot` is initialized. Raises SettingsRefused."""
 
     def in_hand(chat_id: int) -> bool:
         return worker.serves(chat_id)
 
-    courier = Courier(bot, database, clock, operator_chat, in_hand)
-    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, operator_chat)
+    courier = Courier(bot, database, clock, setup.operator_chat, in_hand)
+    named = replace(setup, bot_username=bot.username)
+    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named)
     poller = Poller(bot, polls, database, seal, clock, worker.take)
     left = await worker.resume()
     log.info("@%s is running; %d updates were left to do", bot.username, left)

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     # Those in use before, divided by commas: they open and verify, and make nothing new.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
+    # Records drawn for a province's spot-check; 0 makes it optional.
+    spot_check_size: int = Field(3, ge=0, le=20)
+    # A headcount that differs by more than this from the last round's must be explained; 100: never.
+    difference_percent: int = Field(10, ge=0, le=100)
 
     @field_validator("secret_key")
     @classmethod

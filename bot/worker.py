@@ -20,6 +20,7 @@ from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, find_job, may_need_proof
+from handlers.turn import Setup
 from models import inbox, throttle
 from models.account import take_away_late
 from models.conversation import chat_language, forget_card, note_card
@@ -48,7 +49,7 @@ class Worker:
         clock: Callable[[], datetime],
         rng: random.Random,
         on_commit: Callable[[], None],
-        operator_chat: int | None = None,
+        setup: Setup,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -56,7 +57,7 @@ class Worker:
         self._clock = clock
         self._rng = rng
         self._on_commit = on_commit
-        self._operator_chat = operator_chat
+        self._setup = setup
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
         # Ids of the rows in the queues and in hand: after trouble with a commit the intake offers them again.
         self._taken: set[int] = set()
@@ -167,9 +168,7 @@ class Worker:
         async with self._database.write() as session:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
                 return
-            reply = await respond(
-                session, incoming, attempt, self._clock(), self._rng, self._operator_chat, self._bot.username
-            )
+            reply = await respond(session, incoming, attempt, self._clock(), self._rng, self._setup)
         self._on_commit()
         try:
             await self._show(incoming, reply)

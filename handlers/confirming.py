@@ -10,7 +10,6 @@ from models.account import Role
 from models.certification import (
     Certification,
     Level,
-    Status,
     certify,
     find_confirmation,
     review_confirmation,
@@ -52,11 +51,11 @@ async def cancel(turn: Turn, tap: Cancel) -> Screen:
     asked = await find_confirmation(turn.session, turn.officer, tap.nonce)
     if asked.level is Level.LAO:
         return await lao.show_review(turn, LaoReview())
-    return await province.show_review(turn, ProvinceReview(asked.organization_code, Status.LAO_CERTIFIED, 0))
+    return await province.show_review(turn, ProvinceReview(asked.organization_code))
 
 
 async def see_history(turn: Turn, tap: SeeHistory) -> Screen:
     """The history of an organization, from a notice that went to both sides."""
     if turn.officer.account.role is Role.LAO:
         return await lao.history(turn, LaoHistory(0))
-    return await province.history(turn, ProvinceHistory(tap.organization, 0, Status.LAO_CERTIFIED, 0))
+    return await province.history(turn, ProvinceHistory(tap.organization, 0))

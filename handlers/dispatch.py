@@ -25,7 +25,7 @@ from handlers.incoming import Incoming
 from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
-from handlers.turn import Right, Turn
+from handlers.turn import Right, Setup, Turn
 from models.account import active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
 from models.certification import NotYours
@@ -62,7 +62,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
     taps.SendPetition: (Right.LAO, petitions.send),
     taps.ProvinceMenu: (Right.PROVINCE, province.menu),
+    taps.ChooseStatus: (Right.PROVINCE, province.choose_status),
     taps.ProvinceSearch: (Right.PROVINCE, province.search),
+    taps.ProvinceList: (Right.PROVINCE, province.show_list),
     taps.ProvinceReview: (Right.PROVINCE, province.show_review),
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
@@ -127,13 +129,12 @@ async def respond(
     attempt: Attempt | None,
     now: datetime,
     rng: random.Random,
-    operator_chat: int | None = None,
-    bot_username: str = "",
+    setup: Setup,
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
     linked = await active_officer(session, incoming.user_id)
-    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, operator_chat, bot_username, attempt)
+    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt)
     if not incoming.is_private:
         return _private_only(turn)
     was_ready = linked is not None and linked.is_ready

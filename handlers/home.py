@@ -117,7 +117,7 @@ async def certification_menu(turn: Turn, _tap: Tap) -> Screen:
     if turn.officer.account.role is Role.LAO:
         level = Button(_.plain("Proceed (LAO)"), LaoMenu(), Style.PRIMARY)
     else:
-        level = Button(_.plain("Proceed (province)"), ProvinceMenu(Status.LAO_CERTIFIED), Style.PRIMARY)
+        level = Button(_.plain("Proceed (province)"), ProvinceMenu(), Style.PRIMARY)
     return Screen(
         lines(
             _("<b>Data certification</b>"),

@@ -96,7 +96,7 @@ async def hand_over(turn: Turn, _subject: str) -> Screen:
         officer_line(_, officer),
         "",
         _("Successor: open this link on your own phone and tap “Start”."),
-        Markup("https://t.me/{}?start={}").format(turn.bot_username, code),
+        Markup("https://t.me/{}?start={}").format(turn.setup.bot_username, code),
         _("Good for one use until {moment}.", moment=_.moment(turn.now + HANDOVER)),
     )
     return Screen(

@@ -16,7 +16,7 @@ from handlers.texts import Texts, texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, organization_line, signature
 from models.account import Officer, active_officer
-from models.certification import Certification, Reopening, Status, load_certification, load_reopening
+from models.certification import Certification, Reopening, load_certification, load_reopening
 from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
@@ -99,7 +99,7 @@ def _certified_rows(_: Texts, kind: Kind, made: Certification) -> tuple[Row, ...
         return ()
     if kind is Kind.AWAITS_PROVINCE:
         label = find_label(made.organization.full_name, made.organization.district_th)
-        look = ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0)
+        look = ProvinceReview(made.organization_code)
         return ((Button(label, look, Style.PRIMARY),),)
     return ((Button(_.plain("Certification history"), LaoHistory(0)),),)
 

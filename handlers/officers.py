@@ -49,10 +49,12 @@ async def show(turn: Turn, _tap: Officers) -> Screen:
 async def end_disputed(turn: Turn, tap: NotOurs) -> Screen:
     """ไม่ใช่คนของเรา: end the link at once, whoever it is."""
     _ = turn.texts
-    officer, ended = await end_disputed_link(turn.session, turn.officer, tap.officer, turn.now, turn.operator_chat)
+    officer, ended = await end_disputed_link(
+        turn.session, turn.officer, tap.officer, turn.now, turn.setup.operator_chat
+    )
     if not ended:
         return Screen(lines(_("That link has ended already."), "", person_line(_, officer)), _ways(_))
-    if turn.operator_chat is None:
+    if turn.setup.operator_chat is None:
         after = _("Please tell the operator at once: somebody may know your account's password.")
     else:
         after = _("The operator was told: somebody may know your account's password.")

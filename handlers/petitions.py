@@ -52,7 +52,7 @@ async def send(turn: Turn, _tap: Tap) -> Screen:
     """Send what was typed and shown."""
     _ = turn.texts
     words, turn.conversation.draft = turn.conversation.draft, None
-    made = await petition(turn.session, turn.officer, words or "", turn.now, turn.operator_chat)
+    made = await petition(turn.session, turn.officer, words or "", turn.now, turn.setup.operator_chat)
     return Screen(
         lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
         (way_out(_, LaoReview()),),

@@ -19,7 +19,6 @@ from models.certification import (
     NotYours,
     RosterChanged,
     SelfApproval,
-    Status,
 )
 from models.conversation import Language
 from models.pin import KeypadExpired
@@ -71,17 +70,12 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 def _review_screen(turn: Turn, problem: RosterChanged) -> Screen:
     if turn.officer.account.role is Role.LAO:
         return lao.review_screen(turn.texts, problem.review)
-    tap = ProvinceReview(problem.review.organization.dla_code, Status.LAO_CERTIFIED, 0)
-    return province.review_screen(turn.texts, problem.review, tap)
+    return province.review_screen(turn.texts, problem.review)
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
     _, made = turn.texts, problem.certification
-    look: Tap = (
-        LaoReview()
-        if turn.officer.account.role is Role.LAO
-        else ProvinceReview(made.organization_code, Status.LAO_CERTIFIED, 0)
-    )
+    look: Tap = LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(made.organization_code)
     return Screen(
         lines(
             _("This has been certified already. Nothing was changed."),

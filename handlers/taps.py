@@ -208,34 +208,37 @@ class SendPetition(Tap, code="send"):
 
 
 class ProvinceMenu(Tap, code="p"):
-    """ดำเนินการ(จังหวัด): the filter สถานภาพรับรองข้อมูล with the status that is chosen in it."""
+    """ดำเนินการ(จังหวัด): the filter สถานภาพรับรองข้อมูล as the officer left it."""
+
+
+class ChooseStatus(Tap, code="pf"):
+    """A status in the filter สถานภาพรับรองข้อมูล."""
 
     status: Status
 
 
 class ProvinceSearch(Tap, code="ps"):
-    """ค้นหา: a page of the organizations with a status."""
+    """ค้นหา: a page of the organizations that the filter lets through."""
 
-    status: Status
     page: int
+
+
+class ProvinceList(Tap, code="pl"):
+    """Back to the list, at the page where it was left."""
 
 
 class ProvinceReview(Tap, code="pr"):
-    """🔍: the numbers of one organization; `status` and `page` lead back to the list."""
+    """🔍: the numbers of one organization."""
 
     organization: str
-    status: Status
-    page: int
 
 
 class ProvincePositions(Tap, code="pp"):
-    """The positions of one category of an organization's register; `status` and `list_page` as in its review."""
+    """The positions of one category of an organization's register."""
 
     organization: str
     category: Category
     page: int
-    status: Status
-    list_page: int
 
 
 class ProvinceCertify(Tap, code="pc"):
@@ -246,12 +249,10 @@ class ProvinceCertify(Tap, code="pc"):
 
 
 class ProvinceHistory(Tap, code="ph"):
-    """ประวัติการรับรองข้อมูล of an organization; `status` and `list_page` as in its review."""
+    """ประวัติการรับรองข้อมูล of an organization."""
 
     organization: str
     page: int
-    status: Status
-    list_page: int
 
 
 # --- either side ----------------------------------------------------------------------------------------

@@ -24,6 +24,23 @@ class Right(enum.StrEnum):
     PROVINCE = "province"
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What every turn of one bot is told from outside: its settings (docs/contract.md, Settings), and its name at
+    Telegram for links to it.
+    """
+
+    operator_chat: int | None = None
+    bot_username: str = ""
+    # Records drawn for a spot-check; 0 makes it optional.
+    spot_check_size: int = 3
+    # A category that differs by more than this from the last round's is marked and must be explained.
+    difference_percent: int = 10
+
+
+DEFAULTS = Setup()
+
+
 @dataclass
 class Turn:
     """One tap or message, in its transaction."""
@@ -34,9 +51,7 @@ class Turn:
     user_id: int
     conversation: Conversation
     linked: Officer | None
-    operator_chat: int | None = None
-    # The bot's name at Telegram, for links to it.
-    bot_username: str = ""
+    setup: Setup = DEFAULTS
     # A password or PIN that was checked before the transaction.
     attempt: Attempt | None = None
     # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).

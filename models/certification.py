@@ -133,6 +133,8 @@ class Certification(Base):
     code: Mapped[str] = mapped_column(String(CODE_LENGTH), unique=True)
     is_late: Mapped[bool]
     certified_at: Mapped[datetime]
+    # Of a province: seed, sample, marks and times of its spot-check as JSON (models/spot_check.py).
+    spot_check: Mapped[str | None] = mapped_column(Text)
 
     organization: Mapped[Organization] = relationship(lazy="raise")
     round: Mapped[Round] = relationship(lazy="raise")
@@ -542,14 +544,15 @@ def _certificate(
 
 
 def snapshot(made: Certification) -> dict[str, str]:
-    """All that a certificate keeps, as text: what the audit chain binds, and what is compared with it later."""
+    """All that a certificate keeps, as text: what the audit chain binds, and what is compared with it later.
+
+    A column that holds nothing is left out, so that columns can be added.
+    """
+    kept = {column.key: getattr(made, column.key) for column in Certification.__table__.columns}
     return {
-        column.key: (
-            value.astimezone(UTC).isoformat()
-            if isinstance(value := getattr(made, column.key), datetime)
-            else str(value)
-        )
-        for column in Certification.__table__.columns
+        key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+        for key, value in kept.items()
+        if value is not None
     }
 
 

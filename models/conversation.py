@@ -40,6 +40,8 @@ class Conversation(Base):
     awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
     # Typed as the first half of a login; dropped with its second half.
     username: Mapped[str | None] = mapped_column(String(64))
+    # What the awaited text is about: an organization, or a record of a spot-check.
+    subject: Mapped[str | None] = mapped_column(String(64))
     # A petition that was typed and not sent yet.
     draft: Mapped[str | None] = mapped_column(Text)
     # The message that shows the current screen and is edited in place.

@@ -10,6 +10,7 @@ from sqlalchemy.orm import aliased
 from models.account import Officer, Role
 from models.base import DomainError
 from models.certification import Certification, Level, NotYours, Status, is_live
+from models.listing import Listing
 from models.organization import Organization, Province, full_name
 from models.round import Round, current_round
 
@@ -37,7 +38,6 @@ class ListedOrganization:
 class OrganizationPage:
     """One page of a province's list; `page` counts from 0, `total` counts all pages' organizations."""
 
-    status: Status
     rows: list[ListedOrganization]
     page: int
     pages: int
@@ -96,10 +96,8 @@ def _with_certificates(
     return statement, lao, province
 
 
-async def list_organizations(
-    session: AsyncSession, officer: Officer, status: Status, page: int
-) -> OrganizationPage:
-    """One page of a province's organizations with a status, in Thai dictionary order (procedure, province
+async def list_organizations(session: AsyncSession, officer: Officer, listing: Listing) -> OrganizationPage:
+    """The page that the officer's list of its province is at, in Thai dictionary order (procedure, province
     steps 3 and 4). A page beyond the last is the last. Raises NotYours for an officer of an organization.
     """
     if officer.account.role is not Role.PROVINCE:
@@ -118,11 +116,11 @@ async def list_organizations(
             Status.UNCERTIFIED: lao.id.is_(None),
             Status.LAO_CERTIFIED: lao.id.is_not(None) & province.id.is_(None),
             Status.PROVINCE_CERTIFIED: province.id.is_not(None),
-        }[status],
+        }[listing.status],
     )
     total = await session.scalar(select(func.count()).select_from(statement.subquery())) or 0
     pages = max(1, -(-total // ORGANIZATIONS_PER_PAGE))
-    page = min(max(page, 0), pages - 1)
+    page = listing.page = min(max(listing.page, 0), pages - 1)
     found = await session.execute(
         statement.order_by(Organization.sort_key)
         .limit(ORGANIZATIONS_PER_PAGE)
@@ -132,7 +130,7 @@ async def list_organizations(
         ListedOrganization(row.dla_code, full_name(row.type_code, row.type_th, row.name_th), row.district_th)
         for row in found
     ]
-    return OrganizationPage(status, rows, page, pages, total)
+    return OrganizationPage(rows, page, pages, total)
 
 
 async def require_province(session: AsyncSession, code: str) -> Province:

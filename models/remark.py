@@ -66,6 +66,8 @@ class Remark(Base):
     revision: Mapped[int]
     kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
     body: Mapped[str] = mapped_column(Text)
+    # What a question is about (a category, or a record's number), or the headcounts that are explained.
+    about: Mapped[str | None] = mapped_column(String(80))
     author: Mapped[str] = mapped_column(String(400))
     officer_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("remark.id"), unique=True)

@@ -18,13 +18,17 @@ from models import (  # noqa: F401
     conversation,
     inbox,
     invitation,
+    listing,
     outbox,
     pin,
     remark,
     roster,
+    roster_draft,
     round,
+    spot_check,
     throttle,
     triggers,
+    visit,
 )
 from models.base import Base, DomainError
 from models.database import Database

@@ -19,7 +19,7 @@ from demo.botapi import Emulator
 from demo.botapi.state import Button
 from handlers import dispatch, home, proving
 from handlers.screen import Screen
-from handlers.turn import Right, Turn
+from handlers.turn import Right, Setup, Turn
 from models import inbox, outbox, passwords
 from models.certification import Certification
 from models.conversation import load_conversation
@@ -132,7 +132,7 @@ async def test_a_slow_chat_holds_up_nobody_else(
 async def working(emulator: Emulator, database: Database, clock: Clock, rng: Any = None) -> AsyncIterator[Worker]:
     """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
     async with opened_bot(emulator) as (bot, polls):
-        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None)
+        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None, Setup())
         await one.resume()
         poller = Poller(bot, polls, database, SEAL, clock, one.take)
         polling = asyncio.create_task(poller.run())
@@ -558,7 +558,9 @@ async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Dat
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
-        one = Worker(bot, country, SEAL, clock, service.random.Random(1), lambda: woken.append(courier.wake()))
+        one = Worker(
+            bot, country, SEAL, clock, service.random.Random(1), lambda: woken.append(courier.wake()), Setup()
+        )
         poller = Poller(bot, polls, country, SEAL, clock, one.take)
         polling = asyncio.create_task(poller.run())
         phone = emulator.phone("ก")

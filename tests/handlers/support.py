@@ -120,20 +120,30 @@ class Visited:
         return [label for label, _ in self.buttons]
 
 
+# What the bot keeps of the list's filter: what is tapped after it shows something else.
+KEPT = ("pf:",)
+SHOWS_KEPT = ("ps:", "pl")
+
+
 async def walk(hand: Hand) -> AsyncIterator[Visited]:
     """Tap every button of every screen that can be reached from the newest card, breadth first."""
     card = hand.card
-    waiting, known = ["home"], {"home"}
+    # A tap on the list goes with the filter that was chosen before it.
+    waiting, known = [("", "home")], {("", "home")}
     while waiting:
-        data = waiting.pop(0)
+        before, data = waiting.pop(0)
+        if before:
+            await hand.forge(before, card)
         await hand.forge(data, card)
         newer = [message for message in hand.phone.messages if is_card(message) and message.id > card.id]
         assert not newer, f"{data} made a new message"
         buttons = [(button.label, button.data or "") for row in card.buttons for button in row]
+        kept = data if data.startswith(KEPT) else before
         for _, following in buttons:
-            if following not in known and not following.startswith(NEVER_IN_A_WALK):
-                known.add(following)
-                waiting.append(following)
+            step = (kept if following.startswith(SHOWS_KEPT) else "", following)
+            if step not in known and not following.startswith(NEVER_IN_A_WALK):
+                known.add(step)
+                waiting.append(step)
         yield Visited(data, card.text, card.html, buttons)
 
 

@@ -83,7 +83,7 @@ FORGED = [
     "lp:x:0",
     "lp:o:99999999999999999999",
     "lh:٣",
-    "ps:l:0:0",
+    "ps:0:0",
     "confirm:",
     "confirm:ก",
     "confirm:'; DROP TABLE certification; --",
@@ -111,7 +111,7 @@ async def test_pages_that_are_not_there(officer: MakeHand) -> None:
         (lao, ["lp:o:999999999", "lh:999999999"]),
         (
             province,
-            ["ps:u:999999999", f"pp:{BANGPU}:o:999999999:u:9", f"ph:{BANGPU}:999999999:u:9"],
+            ["pf:u", "ps:999999999", f"pp:{BANGPU}:o:999999999", f"ph:{BANGPU}:999999999"],
         ),
     ):
         for data in datas:
@@ -152,7 +152,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
 async def test_a_button_of_another_chats_card(officer: MakeHand, country: Database, clock: Clock) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
-    await province.forge(f"pr:{BANGPU}:l:0")
+    await province.forge(f"pr:{BANGPU}")
     before = await facts(country)
     for _, button in [(row, button) for row in province.card.buttons for button in row][:-1]:
         text = await lao.forge(button.data or "")

@@ -126,8 +126,8 @@ async def test_refused_rights_and_logins_are_recorded(
     officer: MakeHand, stranger: Hand, country: Database
 ) -> None:
     hand = await officer()
-    await hand.forge("p:l")
-    await hand.forge("pr:6110302:l:0")
+    await hand.forge("p")
+    await hand.forge("pr:6110302")
     await stranger.say("/start")
     await stranger.press("เข้าสู่ระบบ")
     await stranger.say("lao5110201")

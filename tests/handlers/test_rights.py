@@ -114,7 +114,7 @@ async def test_texts_are_taken_from_those_who_were_asked(
 async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger: Hand, country: Database) -> None:
     hand = await officer()
     await stranger.say("/start")
-    for one, data in ((hand, "p:l"), (stranger, "lr"), (hand, "ph:6120401:0:l:0")):
+    for one, data in ((hand, "p"), (stranger, "lr"), (hand, "ph:6120401:0")):
         await one.forge(data)
     async with country.read() as session:
         chains = await session.execute(

@@ -49,7 +49,7 @@ ALMOST = st.builds(
 @given(st.one_of(st.text(max_size=80), ALMOST))
 @example("")
 @example("lh:٣")
-@example("pp:5110201:o:0:l:0:")
+@example("pp:5110201:o:0:")
 def test_what_comes_from_outside_is_a_tap_or_refused(data: str) -> None:
     with contextlib.suppress(InvalidTap):
         assert unpack(data).pack() == data

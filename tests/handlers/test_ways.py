@@ -61,7 +61,7 @@ async def test_the_history_says_who_certified_what_and_when(
     )
     await lao.say("/start")
     assert await lao.way("PIN", "ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
-    assert await province.forge(f"ph:{BANGPU}:0:p:0") == expected
+    assert await province.forge(f"ph:{BANGPU}:0") == expected
 
 
 async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -> None:

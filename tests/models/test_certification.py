@@ -28,6 +28,7 @@ from models.certification import (
     review,
 )
 from models.database import Database
+from models.listing import Listing, Sorting
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, list_organizations, locked_organizations
 from models.roster import NoRoster, PersonnelRecord
@@ -190,6 +191,10 @@ async def test_everybody_concerned_is_told_but_not_the_one_who_acted(country: Da
     }
 
 
+def _list(status: Status) -> Listing:
+    return Listing(status=status, with_remarks=False, sorting=Sorting.NAME, page=0)
+
+
 async def test_lists_and_counts_follow_the_certificates(country: Database, now: datetime) -> None:
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
     await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
@@ -200,7 +205,7 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         assert [one.province.code for one in await count_statuses(session)] == ["11", "12"]
         officer = await link(session, "province11", 601, now)
         listed = {
-            status: [row.dla_code for row in (await list_organizations(session, officer, status, 0)).rows]
+            status: [row.dla_code for row in (await list_organizations(session, officer, _list(status))).rows]
             for status in Status
         }
         # เทพารักษ์ sorts under ท, before แพรกษา under พ.
@@ -211,7 +216,7 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         }
         outsider = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(NotYours):
-            await list_organizations(session, outsider, Status.UNCERTIFIED, 0)
+            await list_organizations(session, outsider, _list(Status.UNCERTIFIED))
     assert all(ELSEWHERE not in codes for codes in listed.values())
 
 

@@ -240,7 +240,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
         round=who.made.round,
     )
     asked = Confirmation(nonce="0" * 24, level=Level.LAO)
-    look = ProvinceReview("5110201", Status.LAO_CERTIFIED, 0)
+    look = ProvinceReview("5110201")
     listed = Button(find_label(who.organization.full_name, who.organization.district_th), look)
     history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
     certified = {kind: notices._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
