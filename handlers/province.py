@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from handlers.certifying import (
     category_buttons,
+    certificate_button,
+    certificate_buttons,
     certificate_line,
     history_text,
     no_register,
@@ -16,12 +18,14 @@ from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     CertificationMenu,
+    ExportList,
     ProvinceCertify,
     ProvinceHistory,
     ProvinceMenu,
     ProvincePositions,
     ProvinceReview,
     ProvinceSearch,
+    SeeProgress,
     Tap,
 )
 from handlers.texts import Texts
@@ -54,8 +58,13 @@ async def menu(turn: Turn, tap: ProvinceMenu) -> Screen:
             "",
             _("Status filter: <b>{status}</b>", status=status_word(_, tap.status)),
         ),
-        (*statuses, (search,), way_out(_, CertificationMenu())),
+        (*statuses, (search,), _taking_away(_), way_out(_, CertificationMenu())),
     )
+
+
+def _taking_away(_: Texts) -> Row:
+    """What is sent on demand (issue 6)."""
+    return (Button(_.plain("Progress picture"), SeeProgress()), Button(_.plain("Export"), ExportList()))
 
 
 async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
@@ -147,6 +156,7 @@ async def result(turn: Turn, made: Certification) -> Screen:
         (
             (Button(_.plain("Search"), ProvinceSearch(Status.LAO_CERTIFIED, 0), Style.PRIMARY),),
             (Button(_.plain("Certification history"), history_tap),),
+            (certificate_button(_, made),),
             (home(_),),
         ),
     )
@@ -159,4 +169,5 @@ async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization, tap.status, tap.list_page)
-    return Screen(text, (*pager(page, pages, before, after), way_out(_, back_to)))
+    rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))
+    return Screen(text, (*rows, way_out(_, back_to)))
