@@ -1,4 +1,4 @@
-"""Files for officers: made off the event loop, one at a time, and sent below the screen that promised them.
+"""Files for officers: made off the event loop, one after the other, and sent below the screen that promised them.
 
 Nothing of an update waits for them. A file that a stopped bot did not come to send is asked for again.
 """
@@ -29,6 +29,9 @@ MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
     AttachmentKind.PROVINCE_LIST: province_list.xlsx,
     AttachmentKind.CERTIFICATE: certificate.pdf,
 }
+# Made by Python alone, so in a thread like others: at the lowest priority it would keep Python's lock while other
+# programs have the processor, and a tap would wait for it (up to 0.8 s; docs/performance.md, "Documents").
+SPREADSHEETS = {AttachmentKind.PROVINCE_LIST}
 # Sent as a photo, which the chat shows at once; all else as a document.
 PHOTOS = {AttachmentKind.PROGRESS}
 
@@ -40,8 +43,9 @@ class Attachments:
         self._bot = bot
         self._database = database
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
-        # One at a time at the lowest priority: one core is left to everybody's taps.
-        self._makers = ThreadPoolExecutor(1, thread_name_prefix="attachment", initializer=step_back)
+        # typst works without Python's lock: one page at a time at the lowest priority leaves a core to the taps.
+        self._typesetters = ThreadPoolExecutor(1, thread_name_prefix="typst", initializer=step_back)
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="xlsx")
 
     def take(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
         """Make and send a file; returns at once."""
@@ -59,7 +63,8 @@ class Attachments:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        self._makers.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._typesetters, self._writers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _deliver(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
         is_photo = attachment.kind in PHOTOS
@@ -68,7 +73,9 @@ class Attachments:
         try:
             async with api.busy(self._bot, chat_id, action):
                 content = await asyncio.get_running_loop().run_in_executor(
-                    self._makers, MAKERS[attachment.kind], attachment.facts
+                    self._writers if attachment.kind in SPREADSHEETS else self._typesetters,
+                    MAKERS[attachment.kind],
+                    attachment.facts,
                 )
                 if not await self._is_linked(user_id):
                     return

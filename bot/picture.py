@@ -5,7 +5,6 @@ from itertools import pairwise
 
 from bot import typesetting
 from bot.thai import STATUSES, long_day, long_moment, short_day
-from models.round import BANGKOK
 from models.statistics import DayCounts, ProvinceProgress, StatusCounts
 
 # bot/documents/progress.typ is 432 pt wide: that is 1,080 pixels, all that a phone shows of a photo.
@@ -42,7 +41,6 @@ def _chart(progress: ProvinceProgress) -> dict[str, object]:
     """Days are counted from the opening of the round; the chart ends today or with the deadline."""
     first, last = progress.days[0].day, progress.days[-1].day
     end = max(last, progress.closes_on or last, first + timedelta(days=1))
-    as_of = progress.as_of.astimezone(BANGKOK).date()
     return {
         "days": (end - first).days,
         "today": (last - first).days,
@@ -50,7 +48,6 @@ def _chart(progress: ProvinceProgress) -> dict[str, object]:
         and {
             "at": max((progress.closes_on - first).days, 0),
             "label": f"กำหนด {short_day(progress.closes_on)}",
-            "passed": as_of > progress.closes_on,
         },
         "lao": _steps([(one, one.lao) for one in progress.days]),
         "province": _steps([(one, one.province) for one in progress.days]),
