@@ -12,9 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
 import pytest
-import zxingcpp
 from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +26,7 @@ from models.database import Database
 from models.invitation import Invitation, find_invitation
 from models.organization import Organization
 from tests.conftest import NOW
+from tests.papers import Paper, scanned
 from tests.support import SECRET_KEY
 
 Run = Callable[..., Awaitable[Result]]
@@ -82,12 +81,6 @@ async def good_until(database: Database, code: str) -> Any:
         return found.expires_at
 
 
-def scanned(grey: bytes, width: int) -> list[str]:
-    """What a camera reads from a picture of one byte a pixel."""
-    picture = memoryview(grey).cast("B", (len(grey) // width, width))
-    return [found.text for found in zxingcpp.read_barcodes(picture)]
-
-
 def scanned_from_terminal(printed: str) -> list[str]:
     """What a camera reads from half blocks on a dark terminal."""
     rows = [line for line in printed.splitlines() if line and set(line) <= set(" ▀▄█")]
@@ -96,19 +89,6 @@ def scanned_from_terminal(printed: str) -> list[str]:
         for lit in ("▀█", "▄█"):
             pixels += [b"".join(b"\xff" * 4 if block in lit else b"\x00" * 4 for block in line)] * 4
     return scanned(b"".join(pixels), len(rows[0]) * 4)
-
-
-class Slip:
-    """A PDF as a reader shows it."""
-
-    def __init__(self, path: Path) -> None:
-        pdf = pypdfium2.PdfDocument(path.read_bytes())
-        self.pages = len(pdf)
-        page = pdf[0]
-        self.text = page.get_textpage().get_text_range()
-        picture = page.render(scale=2, grayscale=True)
-        self.links = scanned(bytes(picture.buffer), picture.stride)
-        pdf.close()
 
 
 # --- the link -----------------------------------------------------------------------------------------------
@@ -159,9 +139,9 @@ async def test_the_slip_can_be_read_and_scanned(laocert: Run, tmp_path: Path) ->
     link = done.stdout.splitlines()[0]
     assert "letter.pdf written; whoever holds it can act for the account" in done.stdout
     path = tmp_path / "letter.pdf"
-    slip = Slip(path)
+    slip = Paper(path.read_bytes())
     assert slip.pages == 1
-    assert slip.links == [link]
+    assert slip.codes == [link]
     for line in (
         "คำเชิญเชื่อมต่อแชต",
         "เทศบาลตำบลบางปู",
@@ -182,7 +162,7 @@ async def test_the_slip_can_be_read_and_scanned(laocert: Run, tmp_path: Path) ->
 @ONE_DATABASE
 async def test_the_slip_of_a_province(laocert: Run, tmp_path: Path) -> None:
     await laocert("invite", "province12", "--slip", "letter.pdf")
-    text = Slip(tmp_path / "letter.pdf").text
+    text = Paper((tmp_path / "letter.pdf").read_bytes()).text
     assert "จังหวัดนนทบุรี" in text
     assert "รับรองข้อมูลระดับจังหวัด" in text
     assert "อำเภอ" not in text
@@ -198,7 +178,7 @@ async def test_a_name_on_the_slip_is_never_markup(laocert: Run, country: Databas
         await session.execute(update(Organization).values(name_th=STRANGE, district_th="= หัวข้อ"))
     await laocert("invite", USERNAME, "--slip", "letter.pdf")
     # Wherever its lines end.
-    text = "".join(Slip(tmp_path / "letter.pdf").text.split())
+    text = "".join(Paper((tmp_path / "letter.pdf").read_bytes()).text.split())
     assert f"เทศบาลตำบล{STRANGE}".replace(" ", "") in text
     assert "อำเภอ=หัวข้อจังหวัด" in text
 
@@ -208,8 +188,8 @@ async def test_the_longest_name_fits_on_the_page(laocert: Run, country: Database
     async with country.write() as session:
         await session.execute(update(Organization).values(**LONGEST))
     done = await laocert("invite", USERNAME, "--slip", "letter.pdf")
-    slip = Slip(tmp_path / "letter.pdf")
-    assert (slip.pages, slip.links) == (1, [done.stdout.splitlines()[0]])
+    slip = Paper((tmp_path / "letter.pdf").read_bytes())
+    assert (slip.pages, slip.codes) == (1, [done.stdout.splitlines()[0]])
 
 
 # --- what is in the way -------------------------------------------------------------------------------------

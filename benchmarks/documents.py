@@ -1,0 +1,245 @@
+"""How long files take to make, and what others feel of it: `python -m benchmarks.documents [--rounds N]`.
+
+On the largest province (334 organizations, 200 of them certified by the LAO, 120 of these by the province): the
+picture, the list as XLSX and a certificate as PDF are each made with facts that were not seen before. Then twenty
+officers tap on through `laocert run` on SQLite against the emulated Bot API while others ask for files again and
+again; quiet and busy times by turns. Prints how long a tap waited for its answer in both, and their ratio.
+"""
+
+import argparse
+import asyncio
+import itertools
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from benchmarks.logins import OFFICERS, Watch, told
+from benchmarks.nation import SECRET_KEY, Country, log_in
+from bot import certificate, picture, province_list
+from demo import sample
+from demo.botapi import Emulator, Phone
+from handlers.exports import CertificatePage
+from handlers.taps import CertificatePdf, ExportList, SeeProgress
+from models import export
+from models import statistics as progress_of
+from models.account import Account, Officer
+from models.certification import Certification, Level
+from models.database import Database
+from models.keys import Keyring
+from models.organization import Organization
+from models.round import current_round
+
+PROVINCE = "30"
+BY_LAO, BY_PROVINCE = 200, 120
+TIMES = 15
+# Officers who ask for files, each as soon as the last one came and a second has passed: a chat gets one message a
+# second.
+ASKING = 4
+ASK_EVERY = 1.1
+QUIET = BUSY = 8.0
+
+
+async def fill(database: Database) -> int:
+    """Certificates as if the round had been open for 100 days; the number of one of them."""
+    rng, now = random.Random(1), datetime.now(UTC)  # noqa: S311 - samples
+    async with database.write() as session:
+        round_ = await current_round(session)
+        account = await session.scalar(select(Account).where(Account.province_code == PROVINCE))
+        assert round_ is not None  # noqa: S101 - opened before
+        assert account is not None  # noqa: S101 - imported before
+        round_.opened_at = now - timedelta(days=100)
+        officer = Officer(account_id=account.id, user_id=1, full_name="สมมุติ ทดสอบ", position="ปลัด", linked_at=now)
+        session.add(officer)
+        await session.flush()
+        codes = await session.scalars(
+            select(Organization.dla_code)
+            .where(Organization.province_code == PROVINCE)
+            .order_by(Organization.sort_key.desc())
+            .limit(BY_LAO)
+        )
+        for place, code in enumerate(codes):
+            made_at = now - timedelta(days=rng.randrange(100))
+            for level in (Level.LAO, Level.PROVINCE) if place < BY_PROVINCE else (Level.LAO,):
+                session.add(_certificate(code, round_.id, officer.id, level, made_at, rng))
+        await session.flush()
+        found = await session.scalar(select(Certification.id).limit(1))
+        return found or 0
+
+
+def _certificate(
+    code: str, round_id: int, officer_id: int, level: Level, made_at: datetime, rng: random.Random
+) -> Certification:
+    return Certification(
+        organization_code=code,
+        round_id=round_id,
+        revision=1,
+        level=level,
+        officials=rng.randrange(100),
+        permanent_employees=rng.randrange(10),
+        contract_employees=rng.randrange(100),
+        with_empty_menus=rng.randrange(20),
+        roster_digest="0" * 64,
+        roster_file="ทะเบียนบุคลากร.csv",
+        roster_imported_at=made_at,
+        officer_id=officer_id,
+        officer_name="นางสาวสมมุติ ทดสอบระบบ",
+        officer_position="หัวหน้าสำนักปลัดองค์การบริหารส่วนตำบล",
+        user_id=1,
+        account_username="sample",
+        statement=f"{level}/1/th",
+        audit_head="unrecorded",
+        code=f"{rng.getrandbits(40):010X}",
+        is_late=False,
+        certified_at=made_at,
+    )
+
+
+async def measure_making(database: Database, certificate_id: int) -> None:
+    """The facts and the files, each from facts of another minute: typst remembers what it has set."""
+    now = datetime.now(UTC)
+    async with database.read() as session:
+        made = await session.get_one(Certification, certificate_id)
+        code = made.code
+
+        async def timed(name: str, load: Callable[[], Awaitable[object]]) -> None:
+            times = []
+            for _ in range(TIMES):
+                started = time.perf_counter()
+                await load()
+                times.append(time.perf_counter() - started)
+            print(f"  {name}: {_spread(times)}")
+
+        print(f"facts from the database, {TIMES} times: shortest, median, longest")
+        await timed("progress", lambda: progress_of.province_progress(session, PROVINCE, now))
+        await timed("list", lambda: export.province_list(session, PROVINCE, now))
+        progress = await progress_of.province_progress(session, PROVINCE, now)
+        listed = await export.province_list(session, PROVINCE, now)
+        issued = await export.certificate_of_code(session, code, now)
+    print(f"files, {TIMES} times: shortest, median, longest (the first one of a process loads the fonts)")
+    link = f"https://t.me/laocert_bot?start=v{code}"
+    moments = [now + timedelta(minutes=number) for number in range(TIMES)]
+    makers: dict[str, Callable[[datetime], bytes]] = {
+        "picture (PNG)": lambda at: picture.png(replace(progress, as_of=at)),
+        f"list (XLSX, {len(listed.rows)} rows)": lambda at: province_list.xlsx(replace(listed, as_of=at)),
+        "certificate (PDF)": lambda at: certificate.pdf(CertificatePage(replace(issued, issued_at=at), link)),
+    }
+    for name, make in makers.items():
+        times = []
+        for at in moments:
+            started = time.perf_counter()
+            make(at)
+            times.append(time.perf_counter() - started)
+        print(f"  {name}: {_spread(times)}")
+
+
+def _spread(times: list[float]) -> str:
+    values = (min(times), statistics.median(times), max(times))
+    return ", ".join(f"{value * 1000:.0f} ms" for value in values)
+
+
+async def ask_on(phone: Phone, taps: list[str], first: int, watch: Watch, waits: list[float]) -> None:
+    """Ask for one file after another while it is busy time."""
+    card = phone.last
+    for number in itertools.count(first):
+        while watch.now != "busy" and not watch.stop:  # noqa: ASYNC110 - measuring needs no event for it
+            await asyncio.sleep(0.05)
+        if watch.stop:
+            return
+        known, started = phone.last.id, time.perf_counter()
+        await phone.tap_data(card, taps[number % len(taps)])
+        await phone.until(
+            lambda shown, known=known: any(  # type: ignore[misc]
+                one.id > known and ("document" in one.content or "photo" in one.content) for one in shown.messages
+            ),
+            60,
+        )
+        waits.append(time.perf_counter() - started)
+        await asyncio.sleep(ASK_EVERY)
+
+
+async def take_turns(country: Country, units: list[sample.Unit], certificate_id: int, rounds: int) -> None:
+    """Quiet and busy times by turns, and what was seen."""
+    rng, watch, waits = random.Random(1), Watch(), []  # noqa: S311 - the same in every run
+    async with Emulator() as emulator:
+        bot = await country.start_bot(emulator)
+        try:
+            organizations = [unit for unit in units if unit.role == "lao"]
+            (province,) = (unit for unit in units if unit.role == "province")
+            officers = {emulator.phone(unit.code): unit for unit in organizations}
+            asking = [emulator.phone(f"จังหวัด {number}") for number in range(ASKING)]
+            await asyncio.gather(*(log_in(phone, unit) for phone, unit in officers.items()))
+            # One after the other: each is told of the next ones, and that stands below its card then.
+            for phone in asking:
+                await log_in(phone, province)
+            tasks = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
+            taps = [SeeProgress().pack(), ExportList().pack(), CertificatePdf(certificate_id).pack()]
+            for number, phone in enumerate(asking):
+                tasks.append(asyncio.create_task(ask_on(phone, taps, number, watch, waits)))
+            for _ in range(rounds):
+                for now, seconds in (("", 2.0), ("quiet", QUIET), ("", 0.1), ("busy", BUSY)):
+                    watch.now = now
+                    await asyncio.sleep(seconds)
+            watch.now, watch.stop = "", True
+            await asyncio.gather(*tasks)
+        finally:
+            bot.terminate()
+            await bot.wait()
+    report(watch, waits, rounds * BUSY)
+
+
+def report(watch: Watch, waits: list[float], seconds: float) -> None:
+    """Both times side by side."""
+    quiet, busy = told(watch.times["quiet"]), told(watch.times["busy"])
+    print(f"from tap to answer, {OFFICERS} officers tapping on: median, 95th percentile")
+    print(
+        f"  while nobody asks for files, {len(watch.times['quiet']):,} taps: {quiet[0]:.1f} ms, {quiet[1]:.1f} ms"
+    )
+    print(
+        f"  while {len(waits) / seconds:.1f} files a second are made, {len(watch.times['busy']):,} taps:"
+        f" {busy[0]:.1f} ms, {busy[1]:.1f} ms"
+    )
+    print(f"  that is {busy[0] / quiet[0]:.2f} and {busy[1] / quiet[1]:.2f} times as long")
+    median, most = told(waits)
+    print(f"from tap to file, {len(waits)} files: median {median:.0f} ms, 95th percentile {most:.0f} ms")
+
+
+async def measure(country: Country, units: list[sample.Unit], rounds: int) -> None:
+    """Fill the province, then both parts."""
+    database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
+    certificate_id = await fill(database)
+    await measure_making(database, certificate_id)
+    await database.close()
+    await take_turns(country, units, certificate_id, rounds)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        country = Country(folder, None)
+        everyone = sample.read_units([PROVINCE])
+        # Those at the beginning of the dictionary: the certified ones are at its end.
+        units = [unit for unit in everyone if unit.role == "province"]
+        units += [unit for unit in everyone if unit.role == "lao"][:OFFICERS]
+        sample.write_organizations(folder / "organizations.csv", [PROVINCE])
+        sample.write_accounts(folder / "accounts.csv", units)
+        sample.write_personnel(folder / "personnel.csv", units, random.Random(1))  # noqa: S311 - samples
+        country.laocert("db", "upgrade")
+        for kind in ("organizations", "accounts", "personnel"):
+            country.laocert("import", kind, str(folder / f"{kind}.csv"))
+        country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2570-09-15")
+        asyncio.run(measure(country, units, options.rounds))
+
+
+if __name__ == "__main__":
+    main()
