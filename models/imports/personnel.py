@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import column, delete, insert, literal, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -44,11 +44,10 @@ _MENU_STATES = {
 }
 
 _RECORD = ("organization_code", "record_no", "full_name", "category", "position", "level", "menus")
-_COLUMNS = ", ".join(_RECORD)
+_STAGED = table("staged", *(column(name) for name in _RECORD))
 # What becomes of checked rows.
 _Keep = Callable[[Sequence[tuple[str, ...]]], Awaitable[None]]
 _STAGE = f"INSERT INTO staged VALUES ({', '.join('?' * len(_RECORD))})"  # noqa: S608 - no input in it
-_WRITE = text(f"INSERT INTO personnel_record ({_COLUMNS}) SELECT {_COLUMNS} FROM staged")  # noqa: S608
 
 
 def _category(text: str) -> str:
@@ -204,15 +203,16 @@ def _file_name(path: Path) -> str:
 async def _replace(session: AsyncSession, codes: list[str], values: dict[str, object]) -> None:
     """Take the organizations' records away and put the staged ones in their place."""
     kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    upsert = kind(Roster)
-    upsert = upsert.on_conflict_do_update(
-        index_elements=[Roster.organization_code], set_={name: upsert.excluded[name] for name in values}
+    code = _STAGED.c.organization_code
+    constants = [literal(value, Roster.__table__.c[name].type) for name, value in values.items()]
+    rosters = kind(Roster).from_select([code.name, *values], select(code, *constants).group_by(code))
+    rosters = rosters.on_conflict_do_update(
+        index_elements=[code.name], set_={name: rosters.excluded[name] for name in values}
     )
-    for some in chunks(codes):
-        await session.execute(upsert, [{"organization_code": code, **values} for code in some])
+    await session.execute(rosters)
     for some in chunks(codes):
         await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(some)))
-    await session.execute(_WRITE)
+    await session.execute(insert(PersonnelRecord).from_select(_RECORD, select(_STAGED)))
 
 
 async def _count_rosters(session: AsyncSession, codes: list[str]) -> int:
