@@ -111,8 +111,11 @@ def write_accounts(path: Path, units: Iterable[Unit]) -> None:
             writer.writerow([unit.username, unit.password, unit.role, unit.code, unit.name])
 
 
-def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random) -> int:
-    """A generated roster for each organization among the units, as a file to import; the number of records."""
+def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random, share: float = 1.0) -> int:
+    """A generated roster for each organization among the units, as a file to import; the number of records.
+
+    `share` makes all of them larger or smaller.
+    """
     records = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -120,7 +123,7 @@ def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random) -> in
         for unit in units:
             if unit.role != "lao":
                 continue
-            for number in range(1, rng.randint(*SIZES[unit.type_code]) + 1):
+            for number in range(1, round(rng.randint(*SIZES[unit.type_code]) * share) + 1):
                 writer.writerow([unit.code, f"{number:04}", *_person(rng)])
                 records += 1
     return records

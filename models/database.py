@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from models.keys import Keyring
 
@@ -71,18 +71,14 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction, committed at the end, rolled back on any exception."""
-        if not self.is_sqlite:
-            async with (
-                AsyncSession(self.engine, expire_on_commit=False, info=self._info) as session,
-                session.begin(),
-            ):
-                yield session
-            return
+    async def write(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
+        """A session in one transaction, committed at the end, rolled back on any exception.
+
+        `connection`: the caller's own, whose temporary tables the session sees; any other without it.
+        """
         async with (
-            self._one_writer,
-            AsyncSession(self.engine, expire_on_commit=False, info=self._info) as session,
+            self._one_writer if self.is_sqlite else nullcontext(),
+            AsyncSession(connection or self.engine, expire_on_commit=False, info=self._info) as session,
             session.begin(),
         ):
             yield session

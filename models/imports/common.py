@@ -65,13 +65,16 @@ async def organization_names(session: AsyncSession) -> dict[str, str]:
 
 
 async def lock_organizations(session: AsyncSession, codes: list[str]) -> None:
-    """models.organization.lock_organization for many, always in the same order, so that no two wait crosswise."""
+    """models.organization.lock_organization for many, always in the same order, so that no two wait crosswise.
+
+    The keys stay as they are, so rows that only point to the organizations can be inserted meanwhile.
+    """
     for some in chunks(sorted(codes)):
         await session.execute(
             select(Organization.dla_code)
             .where(Organization.dla_code.in_(some))
             .order_by(Organization.dla_code)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
 
 

@@ -1,16 +1,15 @@
 """Import of personnel: replaces whole the roster of each organization that the file names."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import Any
 
-import orjson
-from sqlalchemy import Table, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import column, delete, insert, literal, select, table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models import audit
 from models.database import Database
@@ -45,8 +44,10 @@ _MENU_STATES = {
 }
 
 _RECORD = ("organization_code", "record_no", "full_name", "category", "position", "level", "menus")
-# On the table, not the class: the latter would read the new ids back.
-_INSERT = insert(cast("Table", PersonnelRecord.__table__))
+_STAGED = table("staged", *(column(name) for name in _RECORD))
+# What becomes of checked rows.
+_Keep = Callable[[Sequence[tuple[str, ...]]], Awaitable[None]]
+_STAGE = f"INSERT INTO staged VALUES ({', '.join('?' * len(_RECORD))})"  # noqa: S608 - no input in it
 
 
 def _category(text: str) -> str:
@@ -95,41 +96,72 @@ def _layout(names: dict[str, str]) -> Layout:
     )
 
 
-class _Spool:
-    """Checked rows on disk, in a file without a name, from the check of the first row to the write of the last.
+class _Staging:
+    """Checked rows in a temporary table of one connection, from the check of the first to the write of the last.
 
-    So the file is read once, what was checked is what is written, and half a million rows need no memory.
+    So the file is read once, what was checked is what is written, half a million rows need no memory, and the
+    transaction for which others wait is a single statement inside the database.
     """
 
-    def __init__(self) -> None:
-        # By hand, because the file outlives this function; __exit__ closes it.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+        self.connection = connection
+        # The driver's own connection: rows go into it as plain tuples, on PostgreSQL by COPY.
+        self._driver = driver
 
-    def __enter__(self) -> Self:
-        return self
+    async def keep(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Add some rows."""
+        if self.connection.dialect.name == "postgresql":
+            await self._driver.copy_records_to_table("staged", records=rows)
+        else:
+            await self._driver.executemany(_STAGE, rows)
 
-    def __exit__(self, *_error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._file.close()
+    async def end(self) -> None:
+        """All rows are there; the connection is free for the transaction that writes them."""
+        if self.connection.dialect.name == "sqlite":
+            await self._driver.execute("COMMIT")
 
-    def write(self, rows: Sequence[tuple[str, ...]]) -> None:
-        self._file.write(orjson.dumps(rows) + b"\n")
 
-    def batches(self) -> Iterator[list[tuple[str, ...]]]:
-        self._file.seek(0)
-        return ([tuple(row) for row in orjson.loads(line)] for line in self._file)
+@asynccontextmanager
+async def _staging(database: Database) -> AsyncIterator[_Staging]:
+    """A connection that is closed at the end, and with it go its table and the names in it.
+
+    SQLite keeps the table in a file without a name (https://www.sqlite.org/tempfiles.html).
+    """
+    async with database.engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            await driver.execute(
+                f"CREATE TEMPORARY TABLE staged ({', '.join(f'{name} text' for name in _RECORD)})"
+            )
+            if database.is_sqlite:
+                # Of the temporary file alone: nobody waits for it.
+                await driver.execute("BEGIN DEFERRED")
+            yield _Staging(connection, driver)
+        finally:
+            await connection.invalidate()
+
+
+async def _forget(_rows: Sequence[tuple[str, ...]]) -> None:
+    """What a dry run does with checked rows."""
 
 
 @dataclass
 class _File:
-    """What was read: the menus, the organizations with their first line, and how many rows the spool holds."""
+    """What was read: the menus, the organizations with their first line, and how many rows there are.
+
+    `names` are those of all organizations, `replaced` how many of the file's have a roster already.
+    """
 
     menu_names: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     code_column: str = ""
     rows: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    replaced: int = 0
 
 
-async def _read(path: Path, layout: Layout, spool: _Spool, problems: Problems, progress: Progress) -> _File:
+async def _read(path: Path, layout: Layout, keep: _Keep, problems: Problems, progress: Progress) -> _File:
+    """Check all rows and hand them on to `keep`, some at a time."""
     file = _File()
     # The line of each record_no, by organization.
     seen: dict[str, dict[str, int]] = {}
@@ -149,7 +181,7 @@ async def _read(path: Path, layout: Layout, spool: _Spool, problems: Problems, p
                     what = f"{number} of organization {code} is on line {first} already"
                     problems.add(line, number_column, what, "give each record of an organization its own number")
                 rows.append((code, number, full_name, category, position, level, "".join(menus)))
-            spool.write(rows)
+            await keep(rows)
         file.rows = table.rows_seen
         for column in table.national_id_columns():
             problems.replace_column(
@@ -168,25 +200,19 @@ def _file_name(path: Path) -> str:
         raise ImportRefused([Problem(None, None, f"the file's name {bad.what}", "rename the file")]) from None
 
 
-async def _replace(
-    session: AsyncSession, file: _File, spool: _Spool, values: dict[str, object], progress: Progress
-) -> int:
-    """Take the organizations' rosters away and put the spooled ones in their place; how many were there."""
-    replaced = 0
-    codes = sorted(file.lines)
+async def _replace(session: AsyncSession, codes: list[str], values: dict[str, object]) -> None:
+    """Take the organizations' records away and put the staged ones in their place."""
+    kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    code = _STAGED.c.organization_code
+    constants = [literal(value, Roster.__table__.c[name].type) for name, value in values.items()]
+    rosters = kind(Roster).from_select([code.name, *values], select(code, *constants).group_by(code))
+    rosters = rosters.on_conflict_do_update(
+        index_elements=[code.name], set_={name: rosters.excluded[name] for name in values}
+    )
+    await session.execute(rosters)
     for some in chunks(codes):
         await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(some)))
-        gone = await session.execute(
-            delete(Roster).where(Roster.organization_code.in_(some)).returning(Roster.organization_code)
-        )
-        replaced += len(gone.all())
-        await session.execute(insert(Roster), [{"organization_code": code, **values} for code in some])
-    done = 0
-    for rows in spool.batches():
-        await session.execute(_INSERT, [dict(zip(_RECORD, row, strict=True)) for row in rows])
-        done += len(rows)
-        progress("writing", done, file.rows)
-    return replaced
+    await session.execute(insert(PersonnelRecord).from_select(_RECORD, select(_STAGED)))
 
 
 async def _count_rosters(session: AsyncSession, codes: list[str]) -> int:
@@ -200,6 +226,37 @@ async def _count_rosters(session: AsyncSession, codes: list[str]) -> int:
     return found
 
 
+async def _refuse_locked(session: AsyncSession, file: _File, problems: Problems) -> None:
+    await refuse_locked(session, file.names, file.lines, file.code_column, problems)
+    problems.require_none()
+    file.replaced = await _count_rosters(session, sorted(file.lines))
+
+
+async def _check(database: Database, path: Path, keep: _Keep, progress: Progress) -> _File:
+    """Read the whole file, and compare it with the database. Raises ImportRefused."""
+    problems = Problems()
+    async with database.read() as session:
+        names = await organization_names(session)
+    file = await _read(path, _layout(names), keep, problems, progress)
+    file.names = names
+    async with database.read() as session:
+        await _refuse_locked(session, file, problems)
+    return file
+
+
+async def _write(
+    database: Database, connection: AsyncConnection, file: _File, file_name: str, now: datetime
+) -> None:
+    codes = sorted(file.lines)
+    async with database.write(connection) as session:
+        await lock_organizations(session, codes)
+        # Once more: one may have been certified since.
+        await _refuse_locked(session, file, Problems())
+        await _replace(session, codes, {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names})
+        told = {"what": "personnel", "file": file_name}
+        await audit.record_all(session, [audit.Link(audit.Event.IMPORTED, code, told) for code in codes], now)
+
+
 async def import_personnel(
     database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
 ) -> ImportResult:
@@ -210,27 +267,13 @@ async def import_personnel(
     organization whose roster is certified and locked.
     """
     file_name = _file_name(path)
-    problems = Problems()
-    async with database.read() as session:
-        names = await organization_names(session)
-    with _Spool() as spool:
-        file = await _read(path, _layout(names), spool, problems, progress)
-        codes = sorted(file.lines)
-        async with database.read() as session:
-            await refuse_locked(session, names, file.lines, file.code_column, problems)
-            replaced = await _count_rosters(session, codes)
-        problems.require_none()
-        if not dry_run:
-            values = {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names}
-            async with database.write() as session:
-                await lock_organizations(session, codes)
-                # Once more: one may have been certified since.
-                await refuse_locked(session, names, file.lines, file.code_column, problems)
-                problems.require_none()
-                progress("writing", 0, file.rows)
-                replaced = await _replace(session, file, spool, values, progress)
-                told = {"what": "personnel", "file": file_name}
-                await audit.record_all(
-                    session, [audit.Link(audit.Event.IMPORTED, code, told) for code in codes], now
-                )
-    return ImportResult(file_name, dry_run, file.rows, len(codes) - replaced, replaced)
+    if dry_run:
+        file = await _check(database, path, _forget, progress)
+    else:
+        async with _staging(database) as staging:
+            file = await _check(database, path, staging.keep, progress)
+            await staging.end()
+            progress("writing", 0, file.rows)
+            await _write(database, staging.connection, file, file_name, now)
+            progress("writing", file.rows, file.rows)
+    return ImportResult(file_name, dry_run, file.rows, len(file.lines) - file.replaced, file.replaced)

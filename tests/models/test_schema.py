@@ -28,8 +28,12 @@ DAMAGES = {
         "CREATE TRIGGER other BEFORE INSERT ON round BEGIN SELECT 1; END": "trigger other is not ours",
     },
     "postgresql": {
-        "DROP TRIGGER personnel_record_locked ON personnel_record": "trigger personnel_record_locked is missing",
-        "ALTER TABLE personnel_record DISABLE TRIGGER personnel_record_locked": "personnel_record_locked differs",
+        "DROP TRIGGER personnel_record_locked_delete ON personnel_record": (
+            "trigger personnel_record_locked_delete is missing"
+        ),
+        "ALTER TABLE personnel_record DISABLE TRIGGER personnel_record_locked_insert": (
+            "personnel_record_locked_insert differs"
+        ),
         "CREATE OR REPLACE FUNCTION refuse_locked_roster() RETURNS trigger LANGUAGE plpgsql"
         " AS 'BEGIN RETURN NEW; END'": "function refuse_locked_roster differs",
         "DROP INDEX uq_round_open": "uq_round_open",

@@ -1,0 +1,197 @@
+"""Import of the nation's personnel: `python -m benchmarks.imports [--url postgresql+asyncpg://…/empty]`.
+
+Imports about 478,000 generated records of all 7,849 organizations from CSV, first into empty rosters, then others
+in their place; each beside a bare `executemany` of the same rows into the same table, with its indexes and
+triggers. Meanwhile other processes make the small write transactions of taps: of anybody, and of an officer who
+certifies an organization of the file. Prints the times, their ratios, the peak memory of the import's process, and
+the longest wait of a tap. Each part runs in a process of its own.
+"""
+
+import argparse
+import asyncio
+import itertools
+import multiprocessing
+import os
+import random
+import resource
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import select, text
+
+from demo import sample
+from models import audit, inbox, schema
+from models.database import SQLITE_PRAGMAS, Database
+from models.imports import import_organizations, import_personnel
+from models.keys import Keyring
+from models.organization import lock_organization
+from models.roster import PersonnelRecord
+from models.round import open_round
+
+KEYRING = Keyring("a key for measuring only of more than 32 letters")
+# What sample.SIZES makes of all organizations, on average.
+USUAL_RECORDS = 518_885
+COLUMNS = ("organization_code", "record_no", "full_name", "category", "position", "level", "menus")
+INSERT = f"INSERT INTO personnel_record ({', '.join(COLUMNS)})"
+# Seconds between the taps of one officer.
+PACE = 0.02
+
+
+@dataclass(frozen=True)
+class Import:
+    """How long an import took, how long of that others may have waited for it, and its peak memory (MB)."""
+
+    seconds: float
+    writing: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Taps:
+    """The taps of one officer: how many, and the longest wait for a commit in seconds."""
+
+    count: int
+    longest: float
+
+
+async def prepare(database: Database) -> None:
+    """All organizations and an open round, no rosters yet."""
+    now = datetime.now(UTC)
+    await schema.upgrade(database)
+    await import_organizations(database, sample.ORGANIZATIONS, now)
+    async with database.write() as session:
+        await open_round(session, 2570, None, now)
+
+
+async def run_import(database: Database, path: Path) -> Import:
+    """The import as the command line does it."""
+    began: dict[str, float] = {}
+    started = time.perf_counter()
+    await import_personnel(
+        database,
+        path,
+        datetime.now(UTC),
+        progress=lambda step, *_: began.setdefault(step, time.perf_counter()) and None,
+    )
+    ended = time.perf_counter()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return Import(ended - started, ended - began["writing"], memory)
+
+
+async def bare(database: Database) -> float:
+    """Take the records out, and put them in again by the driver's own executemany; how long the latter took."""
+    async with database.write() as session:
+        columns = [getattr(PersonnelRecord, name) for name in COLUMNS]
+        rows = [tuple(row) for row in await session.execute(select(*columns).order_by(PersonnelRecord.id))]
+        await session.execute(text("DELETE FROM personnel_record"))
+    if database.is_sqlite:
+        return _bare_sqlite(str(database.url.database), rows)
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    # As if nothing had been there before.
+    await connection.execute("VACUUM personnel_record")
+    started = time.perf_counter()
+    async with connection.transaction():
+        await connection.executemany(f"{INSERT} VALUES ($1, $2, $3, $4, $5, $6, $7)", rows)
+    took = time.perf_counter() - started
+    await connection.close()
+    return took
+
+
+def _bare_sqlite(path: str, rows: list[tuple[Any, ...]]) -> float:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(pragma)
+    started = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(f"{INSERT} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("COMMIT")
+    took = time.perf_counter() - started
+    connection.close()
+    return took
+
+
+async def tap_on(database: Database, code: str, stop: Any) -> Taps:
+    """Taps until told to stop: each is kept in the inbox and then done; with a code, done as a certification
+    begins and ends, with the organization's row taken and an event recorded.
+    """
+    waits = []
+    numbers = itertools.count(time.time_ns())
+    while not stop.is_set():
+        now, started = datetime.now(UTC), time.perf_counter()
+        async with database.write() as session:
+            (row,) = await inbox.store(session, 1, [inbox.Received(next(numbers), 1, b"a tap")], now)
+        async with database.write() as session:
+            await inbox.finish(session, row.id, now)
+            if code:
+                await lock_organization(session, code)
+                await audit.record(session, audit.Event.LOGIN, code, now)
+        waits.append(time.perf_counter() - started)
+        await asyncio.sleep(PACE)
+    return Taps(len(waits), max(waits))
+
+
+def apart(url: str, work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """Run one of the above on a database of its own; what a process of the pool does."""
+
+    async def run() -> Any:
+        database = Database(url, KEYRING)
+        try:
+            return await work(database, *arguments)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def measure(pool: ProcessPoolExecutor, url: str, what: str, path: Path, allowed: int) -> None:
+    """One import among taps, then the bare way, and their ratio."""
+    with path.open(encoding="utf-8") as file:
+        code = file.readlines(10_000)[1].partition(",")[0]
+    with multiprocessing.Manager() as manager:
+        stop = manager.Event()
+        officers = {"anybody": "", "who certifies": code}
+        taps = {who: pool.submit(apart, url, tap_on, code, stop) for who, code in officers.items()}
+        done: Import = pool.submit(apart, url, run_import, path).result()
+        stop.set()
+        waited = {who: future.result() for who, future in taps.items()}
+    plain: float = pool.submit(apart, url, bare).result()
+    print(f"{what}: {done.seconds:.1f} s, of which writing {done.writing:.1f} s; peak memory {done.memory} MB")
+    print(f"  bare executemany: {plain:.1f} s; ratio {done.seconds / plain:.1f} (at most {allowed})")
+    for who, theirs in waited.items():
+        print(f"  longest wait of a tap of {who}: {theirs.longest:.2f} s, of {theirs.count}", flush=True)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")
+    parser.add_argument("--records", type=int, default=478_000)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(3, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool,
+    ):
+        url = options.url or f"sqlite+aiosqlite:///{Path(name) / 'nation.db'}"
+        pool.submit(apart, url, prepare).result()
+        units = sample.read_units()
+        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        print(f"{os.cpu_count()} cores, load {load}", flush=True)
+        for seed, what in enumerate(("first import", "import that replaces all")):
+            path = Path(name) / f"personnel{seed}.csv"
+            rng = random.Random(seed)  # noqa: S311 - the same country in every run
+            records = sample.write_personnel(path, units, rng, options.records / USUAL_RECORDS)
+            print(f"{records} records")
+            measure(pool, url, what, path, 7 if url.startswith("sqlite") else 3)
+
+
+if __name__ == "__main__":
+    main()
