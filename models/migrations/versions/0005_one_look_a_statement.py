@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 # The text of models/triggers.py as it was at this revision. SQLite knows only triggers of rows, and keeps its own.
 FUNCTION = """CREATE OR REPLACE FUNCTION refuse_locked_roster() RETURNS trigger LANGUAGE plpgsql AS $$
