@@ -10,6 +10,7 @@ from handlers import (
     confirming,
     entrance,
     exports,
+    finding,
     home,
     invitations,
     keypad,
@@ -19,6 +20,7 @@ from handlers import (
     petitions,
     problems,
     province,
+    queue,
     taps,
     verifying,
 )
@@ -63,11 +65,21 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.LaoHistory: (Right.LAO, lao.history),
     taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
     taps.SendPetition: (Right.LAO, petitions.send),
-    taps.ProvinceMenu: (Right.PROVINCE, province.menu),
-    taps.ChooseStatus: (Right.PROVINCE, province.choose_status),
-    taps.ProvinceSearch: (Right.PROVINCE, province.search),
-    taps.ProvinceList: (Right.PROVINCE, province.show_list),
+    taps.ProvinceMenu: (Right.PROVINCE, finding.menu),
+    taps.ChooseStatus: (Right.PROVINCE, finding.choose_status),
+    taps.ProvinceTypes: (Right.PROVINCE, finding.types),
+    taps.ChooseType: (Right.PROVINCE, finding.choose_type),
+    taps.ProvinceDistricts: (Right.PROVINCE, finding.districts),
+    taps.ChooseDistrict: (Right.PROVINCE, finding.choose_district),
+    taps.OnlyWithRemarks: (Right.PROVINCE, finding.only_with_remarks),
+    taps.Lift: (Right.PROVINCE, finding.lift),
+    taps.ChooseSorting: (Right.PROVINCE, finding.choose_sorting),
+    taps.ProvinceSearch: (Right.PROVINCE, finding.search),
+    taps.ProvinceList: (Right.PROVINCE, finding.show_list),
     taps.ProvinceReview: (Right.PROVINCE, province.show_review),
+    taps.NextWaiting: (Right.PROVINCE, queue.open_next),
+    taps.NextOfAll: (Right.PROVINCE, queue.open_next_of_all),
+    taps.SkipWaiting: (Right.PROVINCE, queue.skip),
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
@@ -91,12 +103,14 @@ COMMANDS: dict[str, tuple[Right, Handler]] = {
     "verify": (Right.LINKED, verifying.show_certificate),
 }
 
-# The texts that are asked for, but for passwords: those are checked before the transaction.
+# The texts that are asked for, but for passwords: those are checked before the transaction. A province's officer
+# searches by typing when it is asked for nothing.
 STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.USERNAME: (Right.ANYONE, entrance.take_username),
     Awaiting.FULL_NAME: (Right.OFFICER, entrance.take_full_name),
     Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
     Awaiting.PETITION: (Right.LAO, petitions.take_words),
+    Awaiting.NOTHING: (Right.PROVINCE, finding.take_words),
 }
 
 
@@ -222,8 +236,10 @@ async def _typed(turn: Turn, incoming: Incoming) -> Screen:
         return await _allowed(turn, incoming.command or "", command, incoming.arguments)
     right, step = STEPS.get(turn.conversation.awaiting, (Right.ANYONE, None))
     is_for_strangers = turn.conversation.awaiting is Awaiting.USERNAME
+    is_text = incoming.text is not None and incoming.command is None
+    is_nothing_asked = turn.conversation.awaiting is Awaiting.NOTHING and not is_text
     # The link may have begun or ended since it was asked for.
-    if step is None or not turn.has(right) or is_for_strangers is not (turn.linked is None):
+    if step is None or is_nothing_asked or not turn.has(right) or is_for_strangers is not (turn.linked is None):
         return (await home.show_home(turn)).headed(turn.texts("Please use the buttons below."))
     if incoming.text is None or incoming.command is not None:
         return await entrance.ask_again(turn)

@@ -5,7 +5,7 @@ Each screen stays what it was; the file is made after it is shown, and comes bel
 
 from dataclasses import dataclass, replace
 
-from handlers import lao, province
+from handlers import finding, lao, province
 from handlers.certifying import CERTIFICATES_PER_PAGE
 from handlers.screen import Attachment, AttachmentKind, Screen, lines
 from handlers.taps import CertificatePdf, ExportList, LaoHistory, ProvinceHistory, ProvinceMenu, SeeProgress
@@ -43,7 +43,7 @@ async def export_list(turn: Turn, _tap: ExportList) -> Screen:
         _("Data as of {moment}", moment=_.moment(listed.as_of)),
     )
     name = f"organizations-{listed.province_code}-{_stamp(turn)}.xlsx"
-    screen = await province.menu(turn, ProvinceMenu())
+    screen = await finding.menu(turn, ProvinceMenu())
     return _with(turn, screen, Attachment(AttachmentKind.PROVINCE_LIST, name, listed, caption))
 
 
@@ -72,7 +72,7 @@ async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
         ),
         _("Data as of {moment}", moment=_.moment(progress.as_of)),
     )
-    screen = await province.menu(turn, ProvinceMenu())
+    screen = await finding.menu(turn, ProvinceMenu())
     name = f"progress-{code}-{_stamp(turn)}.png"
     return _with(turn, screen, Attachment(AttachmentKind.PROGRESS, name, progress, caption))
 

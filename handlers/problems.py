@@ -6,7 +6,7 @@ from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
 from handlers.home import show_home
 from handlers.screen import Button, Screen, lines
-from handlers.taps import LaoReview, ProvinceReview, Tap
+from handlers.taps import LaoReview, NextWaiting, ProvinceReview, Tap
 from handlers.texts import Texts, texts
 from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
@@ -77,7 +77,9 @@ def _review_screen(turn: Turn, problem: RosterChanged) -> Screen:
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
     _, made = turn.texts, problem.certification
-    look: Tap = LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(made.organization_code)
+    is_lao = turn.officer.account.role is Role.LAO
+    look: Tap = LaoReview() if is_lao else ProvinceReview(made.organization_code)
+    following = () if is_lao else ((Button(_.plain("Next"), NextWaiting()),),)
     return Screen(
         lines(
             _("This has been certified already. Nothing was changed."),
@@ -85,7 +87,7 @@ def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
             organization_line(_, problem.organization),
             certificate_line(_, made),
         ),
-        ((Button(_.plain("See the numbers"), look),), (home(_),)),
+        ((Button(_.plain("See the numbers"), look),), *following, (home(_),)),
     )
 
 

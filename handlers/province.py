@@ -1,7 +1,8 @@
-"""A province's way: filter, list, review, certify, see the result (procedure, province level)."""
+"""A province's way from the review on: certify, see the result (procedure, province steps 5 and 6)."""
 
 from dataclasses import replace
 
+from handlers import desk
 from handlers.certifying import (
     category_buttons,
     certificate_button,
@@ -14,93 +15,25 @@ from handlers.certifying import (
     review_text,
     warning,
 )
-from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
-    CertificationMenu,
-    ChooseStatus,
-    ExportList,
+    NextWaiting,
     ProvinceCertify,
     ProvinceHistory,
     ProvinceList,
-    ProvinceMenu,
     ProvincePositions,
     ProvinceReview,
     ProvinceSearch,
-    SeeProgress,
     Tap,
 )
 from handlers.texts import Texts
 from handlers.turn import Turn
-from handlers.words import find_label, home, organization_line, pager, round_line, status_word, way_out
-from models import certification, progress, roster
+from handlers.words import home, organization_line, pager, status_word, way_out
+from models import certification, roster
 from models.certification import Certification, Level, Review, Status
-from models.listing import load_listing
+from models.progress import count_day
 from models.roster import Category
-from models.round import RoundState, current_round
-
-
-async def menu(turn: Turn, _tap: Tap) -> Screen:
-    """ดำเนินการ(จังหวัด): the filter สถานภาพรับรองข้อมูล and ค้นหา (procedure, province step 3)."""
-    _ = turn.texts
-    listing = await load_listing(turn.session, turn.officer)
-    (counts,) = await progress.count_statuses(turn.session, turn.officer.account.province_code)
-    statuses: tuple[Row, ...] = tuple(
-        (
-            Button(
-                f"{'✅ ' if status is listing.status else ''}{status_word(_, status)} ({counts.of(status):,})",
-                ChooseStatus(status),
-            ),
-        )
-        for status in Status
-    )
-    search = Button(_.plain("Search"), ProvinceSearch(0), Style.PRIMARY)
-    return Screen(
-        lines(
-            _("<b>{province} province</b>", province=province_name(_, turn.officer.account)),
-            round_line(_, await current_round(turn.session)),
-            "",
-            _("Status filter: <b>{status}</b>", status=status_word(_, listing.status)),
-        ),
-        (*statuses, (search,), _taking_away(_), way_out(_, CertificationMenu())),
-    )
-
-
-async def choose_status(turn: Turn, tap: ChooseStatus) -> Screen:
-    """One of the three statuses."""
-    (await load_listing(turn.session, turn.officer)).status = tap.status
-    return await menu(turn, tap)
-
-
-def _taking_away(_: Texts) -> Row:
-    """What is sent on demand (issue 6)."""
-    return (Button(_.plain("Progress picture"), SeeProgress()), Button(_.plain("Export"), ExportList()))
-
-
-async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
-    """ค้นหา: the organizations with the chosen status, 🔍 at each (procedure, province step 4)."""
-    (await load_listing(turn.session, turn.officer)).page = tap.page
-    return await show_list(turn, tap)
-
-
-async def show_list(turn: Turn, _tap: Tap) -> Screen:
-    """The list, at the page where it was left."""
-    _ = turn.texts
-    listing = await load_listing(turn.session, turn.officer)
-    found = await progress.list_organizations(turn.session, turn.officer, listing)
-    listed: tuple[Row, ...] = tuple(
-        (Button(find_label(row.full_name, row.district_th), ProvinceReview(row.dla_code)),) for row in found.rows
-    )
-    before, after = (ProvinceSearch(max(found.page + step, 0)) for step in (-1, 1))
-    return Screen(
-        lines(
-            _("Status filter: <b>{status}</b>", status=status_word(_, listing.status)),
-            _("Organizations: {total:,}", total=found.total)
-            if found.total
-            else _("No organization has this status."),
-        ),
-        (*listed, *pager(found.page, found.pages, before, after), way_out(_, ProvinceMenu())),
-    )
+from models.round import RoundState
 
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
@@ -110,7 +43,7 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return review_screen(turn.texts, shown)
+    return await desk.beside(turn, shown, review_screen(turn.texts, shown))
 
 
 def review_screen(_: Texts, shown: Review) -> Screen:
@@ -153,6 +86,8 @@ async def result(turn: Turn, made: Certification) -> Screen:
     organization = await certification.find_organization(turn.session, turn.officer, made.organization_code)
     status = status_word(_, Status.PROVINCE_CERTIFIED)
     history_tap = ProvinceHistory(made.organization_code, 0)
+    day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
+    following = (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
     return Screen(
         lines(
             _("✅ Certification status: <b>{status}</b>", status=status),
@@ -161,9 +96,13 @@ async def result(turn: Turn, made: Certification) -> Screen:
             numbers_line(_, made),
             "",
             certificate_line(_, made),
+            "",
+            desk.day_line(_, day),
+            None if day.waiting else _("✅ No organization waits for you."),
         ),
         (
-            (Button(_.plain("Search"), ProvinceSearch(0), Style.PRIMARY),),
+            *((following,) if day.waiting else ()),
+            (Button(_.plain("Search"), ProvinceSearch(0)),),
             (Button(_.plain("Certification history"), history_tap),),
             (certificate_button(_, made),),
             (home(_),),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, dataclass_transform, get_type_hints
 
 from models.certification import Status
 from models.conversation import Language
+from models.listing import Narrowing, Sorting
 from models.roster import Category
 
 # Bot API, InlineKeyboardButton.callback_data: 1-64 bytes.
@@ -217,6 +218,44 @@ class ChooseStatus(Tap, code="pf"):
     status: Status
 
 
+class ProvinceTypes(Tap, code="pt"):
+    """The types that the list can be narrowed to."""
+
+
+class ChooseType(Tap, code="pft"):
+    """Only the type of this organization."""
+
+    organization: str
+
+
+class ProvinceDistricts(Tap, code="pd"):
+    """A page of the districts that the list can be narrowed to."""
+
+    page: int
+
+
+class ChooseDistrict(Tap, code="pfd"):
+    """Only the district of this organization: names in Thai do not fit into callback data."""
+
+    organization: str
+
+
+class OnlyWithRemarks(Tap, code="pfr"):
+    """มีข้อสังเกต: only organizations with remarks."""
+
+
+class Lift(Tap, code="pfx"):
+    """Lift a narrowing of the filter, or all of them."""
+
+    what: Narrowing
+
+
+class ChooseSorting(Tap, code="pfs"):
+    """Thai dictionary order, or longest waiting first."""
+
+    sorting: Sorting
+
+
 class ProvinceSearch(Tap, code="ps"):
     """ค้นหา: a page of the organizations that the filter lets through."""
 
@@ -229,6 +268,20 @@ class ProvinceList(Tap, code="pl"):
 
 class ProvinceReview(Tap, code="pr"):
     """🔍: the numbers of one organization."""
+
+    organization: str
+
+
+class NextWaiting(Tap, code="next"):
+    """ถัดไป: the next organization that waits for the province."""
+
+
+class NextOfAll(Tap, code="nextall"):
+    """ถัดไป, after lifting all narrowings: nothing waits within them."""
+
+
+class SkipWaiting(Tap, code="skip"):
+    """ข้าม: leave an organization for later and go on with the next."""
 
     organization: str
 

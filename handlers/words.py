@@ -68,9 +68,12 @@ def organization_line(_: Texts, organization: Organization) -> Markup:
     )
 
 
-def find_label(name: str, district: str) -> str:
-    """🔍 and an organization with its district, in Thai in both languages: it is what officers look for."""
-    return f"🔍 {name} · อ.{district}"
+def find_label(name: str, district: str, marks: str = "") -> str:
+    """🔍 and an organization with its district, in Thai in both languages: it is what officers look for.
+
+    Marks come first, where a narrow phone shows them.
+    """
+    return f"{marks}🔍 {name} · อ.{district}"
 
 
 def round_line(_: Texts, round_: Round | None) -> Markup:

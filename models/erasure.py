@@ -17,9 +17,11 @@ from models.base import DomainError
 from models.certification import Certification
 from models.conversation import Card, Conversation
 from models.inbox import InboxUpdate
+from models.listing import Listing
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
 from models.remark import Remark
+from models.visit import Visit
 
 MAX_TEXT = 1000
 
@@ -89,6 +91,8 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     is_linked_elsewhere = any(one.unlinked_at is None for one in rows)
     if not is_linked_elsewhere:
         await _erase_chat(session, person)
+    await session.execute(delete(Listing).where(Listing.officer_id == officer.id))
+    await session.execute(delete(Visit).where(Visit.officer_id == officer.id))
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
     officer.user_id = _nobody(officer)

@@ -1,14 +1,32 @@
-"""A province's list of organizations: the filter that each officer has set, kept between its visits (issue 6)."""
+"""A province's list of organizations: the filter that each officer has set, kept between its visits (issue 6).
+
+The filter is สถานภาพรับรองข้อมูล (procedure, province step 3) and what narrows it. Words that were typed are a search
+of their own, in the whole province and all statuses; the filter waits unchanged behind them. The row of a link
+that has ended is never read again, and goes when the officer is forgotten (models/erasure.py).
+"""
 
 import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ColumnElement, ForeignKey, Select, SQLColumnExpression, String, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from models.account import Officer
+from models.account import Officer, Role
 from models.base import Base, text_enum
-from models.certification import Status
+from models.certification import Certification, NotYours, Reopening, Status
+from models.organization import Organization, full_name
+from models.progress import is_waiting, with_certificates
+from models.remark import Kind, Remark
+from models.round import NoOpenRound, Round, RoundState, current_round
+from models.thai import sort_key
+from models.typed_name import is_called, tidy_words
+from models.visit import Visit, looker
+
+# A page fits a phone's screen with its navigation buttons.
+ORGANIZATIONS_PER_PAGE = 8
 
 
 class Sorting(enum.StrEnum):
@@ -16,6 +34,16 @@ class Sorting(enum.StrEnum):
 
     NAME = "name"
     WAITING = "waiting"
+
+
+class Narrowing(enum.StrEnum):
+    """What can be lifted from a list."""
+
+    TYPE = "type"
+    DISTRICT = "district"
+    REMARKS = "remarks"
+    WORDS = "words"
+    ALL = "all"
 
 
 class Listing(Base):
@@ -32,9 +60,63 @@ class Listing(Base):
     district: Mapped[str | None] = mapped_column(String(100))
     with_remarks: Mapped[bool]
     sorting: Mapped[Sorting] = mapped_column(text_enum(Sorting, checked=False))
-    # A part of a name or code, as it was typed.
+    # A part of a name or code, as it was typed (models/typed_name.py).
     words: Mapped[str | None] = mapped_column(String(100))
     page: Mapped[int]
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves out organizations of the chosen status."""
+        return (
+            self.words is not None or self.type_code is not None or self.district is not None or self.with_remarks
+        )
+
+    def lift(self, what: Narrowing) -> None:
+        """Lift a narrowing, or all of them; back to the first page."""
+        self.page = 0
+        if what in (Narrowing.TYPE, Narrowing.ALL):
+            self.type_code = None
+        if what in (Narrowing.DISTRICT, Narrowing.ALL):
+            self.district = None
+        if what in (Narrowing.REMARKS, Narrowing.ALL):
+            self.with_remarks = False
+        if what in (Narrowing.WORDS, Narrowing.ALL):
+            self.words = None
+
+
+@dataclass(frozen=True)
+class ListedOrganization:
+    """One line of a province's list. `looker` is the name of a colleague who looks at it, where it waits."""
+
+    dla_code: str
+    full_name: str
+    district_th: str
+    status: Status
+    has_open_question: bool
+    looker: str | None
+
+
+@dataclass(frozen=True)
+class OrganizationPage:
+    """One page of a province's list; `page` counts from 0, `total` counts all pages' organizations."""
+
+    rows: list[ListedOrganization]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A type or district that the list can be narrowed to, with how many organizations that leaves.
+
+    `dla_code` is one of them: a button names the value by it.
+    """
+
+    dla_code: str
+    value: str
+    name: str
+    count: int
 
 
 async def load_listing(session: AsyncSession, officer: Officer) -> Listing:
@@ -50,3 +132,255 @@ async def load_listing(session: AsyncSession, officer: Officer) -> Listing:
         )
         session.add(found)
     return found
+
+
+async def type_name(session: AsyncSession, officer: Officer, listing: Listing) -> str | None:
+    """The name of the type that the list is narrowed to."""
+    if listing.type_code is None:
+        return None
+    named: str | None = await session.scalar(
+        select(func.min(Organization.type_th)).where(
+            Organization.province_code == officer.account.province_code,
+            Organization.type_code == listing.type_code,
+        )
+    )
+    return named
+
+
+# --- conditions ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Narrowed:
+    """A statement over the organizations that a list lets through, with their certificates."""
+
+    statement: Select[*tuple[Any, ...]]
+    lao: type[Certification]
+    province: type[Certification]
+
+    @property
+    def status(self) -> ColumnElement[str]:
+        """Each organization's status as text."""
+        return case(
+            (self.province.id.is_not(None), Status.PROVINCE_CERTIFIED.value),
+            (self.lao.id.is_not(None), Status.LAO_CERTIFIED.value),
+            else_=Status.UNCERTIFIED.value,
+        )
+
+    def order(self, sorting: Sorting) -> list[ColumnElement[Any]]:
+        """Thai dictionary order, or first those that certified first; those that have not certified come last."""
+        by_name: list[ColumnElement[Any]] = [Organization.sort_key.asc(), Organization.dla_code.asc()]
+        return by_name if sorting is Sorting.NAME else [self.lao.certified_at.asc().nulls_last(), *by_name]
+
+
+def _id(round_: Round | None) -> int | None:
+    return round_.id if round_ else None
+
+
+def _narrowed(
+    officer: Officer,
+    listing: Listing,
+    round_id: int | None,
+    *,
+    but: Narrowing | None = None,
+    status: Status | None = None,
+) -> _Narrowed:
+    """What the list lets through: of one status if it is given, and without regard to one narrowing (`but`).
+
+    Raises NotYours for an officer of an organization.
+    """
+    if officer.account.role is not Role.PROVINCE:
+        raise NotYours
+    own = (
+        select(Organization.dla_code)
+        .select_from(Organization)
+        .where(Organization.province_code == officer.account.province_code)
+    )
+    found = _Narrowed(*with_certificates(own, round_id))
+    conditions: list[ColumnElement[bool]] = []
+    if listing.words is not None:
+        conditions.append(is_called(listing.words))
+    else:
+        if listing.type_code is not None and but is not Narrowing.TYPE:
+            conditions.append(Organization.type_code == listing.type_code)
+        if listing.district is not None and but is not Narrowing.DISTRICT:
+            conditions.append(Organization.district_th == listing.district)
+        if listing.with_remarks:
+            conditions.append(_has_remarks(round_id))
+    if status is not None:
+        conditions.append(found.status == status.value)
+    found.statement = found.statement.where(*conditions)
+    return found
+
+
+def _has_remarks(round_id: int | None) -> ColumnElement[bool]:
+    """Anything was asked, answered, explained or petitioned in the round."""
+    return exists().where(Remark.organization_code == Organization.dla_code, Remark.round_id == round_id)
+
+
+def _has_open_question(dla_code: ColumnElement[str], round_id: int | None) -> ColumnElement[bool]:
+    """A question of the current revision waits for its answer."""
+    answer = aliased(Remark)
+    return exists().where(
+        Remark.organization_code == dla_code,
+        Remark.round_id == round_id,
+        Remark.kind == Kind.QUESTION,
+        ~exists().where(answer.answers_id == Remark.id),
+        ~exists().where(
+            Reopening.organization_code == Remark.organization_code,
+            Reopening.round_id == Remark.round_id,
+            Reopening.revision == Remark.revision,
+        ),
+    )
+
+
+# --- looking ------------------------------------------------------------------------------------------------
+
+
+async def search(session: AsyncSession, officer: Officer, listing: Listing, now: datetime) -> OrganizationPage:
+    """The page that the officer's list of its province is at (procedure, province steps 3 and 4).
+
+    A page beyond the last is the last. Raises NotYours for an officer of an organization.
+    """
+    round_id = _id(await current_round(session))
+    found = _narrowed(officer, listing, round_id, status=None if listing.words is not None else listing.status)
+    # Page and total in one statement: each row knows its place, and how many there are.
+    placed = found.statement.add_columns(
+        Organization.type_code,
+        Organization.type_th,
+        Organization.name_th,
+        Organization.district_th,
+        found.status.label("status"),
+        func.row_number().over(order_by=found.order(listing.sorting)).label("place"),
+        func.count().over().label("total"),
+    ).subquery()
+    row = placed.c
+    last = (row.total - 1) // ORGANIZATIONS_PER_PAGE
+    shown = case((last < listing.page, last), else_=listing.page)
+    rows = (
+        await session.execute(
+            select(
+                placed,
+                _has_open_question(row.dla_code, round_id).label("has_open_question"),
+                case(
+                    (
+                        row.status == Status.LAO_CERTIFIED.value,
+                        looker(row.dla_code, officer, round_id, now),
+                    )
+                ).label("looker"),
+            )
+            .where((row.place - 1) // ORGANIZATIONS_PER_PAGE == shown)
+            .order_by(row.place)
+        )
+    ).all()
+    total = rows[0].total if rows else 0
+    listing.page = (rows[0].place - 1) // ORGANIZATIONS_PER_PAGE if rows else 0
+    return OrganizationPage(
+        [
+            ListedOrganization(
+                one.dla_code,
+                full_name(one.type_code, one.type_th, one.name_th),
+                one.district_th,
+                Status(one.status),
+                one.has_open_question,
+                one.looker,
+            )
+            for one in rows
+        ],
+        listing.page,
+        max(1, -(-total // ORGANIZATIONS_PER_PAGE)),
+        total,
+    )
+
+
+async def type_words(
+    session: AsyncSession, officer: Officer, listing: Listing, typed: str, now: datetime
+) -> OrganizationPage:
+    """Search for a part of a name or a code that was typed. The list keeps the words when they find something.
+
+    Raises NoSearch, and NotYours for an officer of an organization.
+    """
+    before = (listing.words, listing.page)
+    listing.words, listing.page = tidy_words(typed), 0
+    found = await search(session, officer, listing, now)
+    if not found.total:
+        listing.words, listing.page = before
+    return found
+
+
+async def count_by_status(
+    session: AsyncSession, officer: Officer, listing: Listing
+) -> tuple[Round | None, dict[Status, int]]:
+    """The newest round, and how many organizations of each status the narrowings leave."""
+    round_ = await current_round(session)
+    found = _narrowed(officer, listing, _id(round_))
+    grouped = found.statement.with_only_columns(found.status.label("status"), func.count()).group_by("status")
+    counts = {Status(status): count for status, count in await session.execute(grouped)}
+    return round_, {status: counts.get(status, 0) for status in Status}
+
+
+async def choose_types(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
+    """The types that the list of the chosen status can be narrowed to, in Thai dictionary order."""
+    return await _choices(
+        session, officer, listing, Narrowing.TYPE, Organization.type_code, func.min(Organization.type_th)
+    )
+
+
+async def choose_districts(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
+    """The districts that the list of the chosen status can be narrowed to, in Thai dictionary order."""
+    return await _choices(
+        session, officer, listing, Narrowing.DISTRICT, Organization.district_th, Organization.district_th
+    )
+
+
+async def _choices(
+    session: AsyncSession,
+    officer: Officer,
+    listing: Listing,
+    narrowing: Narrowing,
+    value: SQLColumnExpression[str],
+    name: SQLColumnExpression[str],
+) -> list[Choice]:
+    found = _narrowed(officer, listing, _id(await current_round(session)), but=narrowing, status=listing.status)
+    grouped = found.statement.with_only_columns(func.min(Organization.dla_code), value, name, func.count())
+    choices = [Choice(*row) for row in await session.execute(grouped.group_by(value))]
+    return sorted(choices, key=lambda choice: sort_key(choice.name))
+
+
+async def next_waiting(
+    session: AsyncSession, officer: Officer, listing: Listing, now: datetime
+) -> tuple[str, bool] | None:
+    """The organization that the officer should review next, in the list's order and narrowings; and whether it
+    has left it for later before.
+
+    Those that it left for later come last, the one that it left first before the others; before them those that
+    a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), so that
+    is never next. Raises NoOpenRound, and NotYours for an officer of an organization.
+    """
+    round_ = await current_round(session)
+    if round_ is None or round_.state is not RoundState.OPEN:
+        raise NoOpenRound
+    found = _narrowed(officer, listing, round_.id)
+    own = (
+        (Visit.organization_code == Organization.dla_code)
+        & (Visit.officer_id == officer.id)
+        & (Visit.round_id == round_.id)
+        # What was left for later and then corrected and certified anew is new.
+        & (Visit.skipped_at > found.lao.certified_at)
+    )
+    at_work = looker(Organization.dla_code, officer, round_.id, now)
+    row = (
+        await session.execute(
+            found.statement.add_columns(Visit.skipped_at.is_not(None).label("was_skipped"))
+            .outerjoin(Visit, own)
+            .where(is_waiting(found.lao, found.province), found.lao.user_id != officer.user_id)
+            .order_by(
+                case((Visit.skipped_at.is_not(None), 1), else_=0),
+                Visit.skipped_at,
+                case((at_work.is_not(None), 1), else_=0),
+                *found.order(listing.sorting),
+            )
+            .limit(1)
+        )
+    ).first()
+    return (row.dla_code, row.was_skipped) if row is not None else None

@@ -1,21 +1,19 @@
-"""How far the organizations are: a province's lists by status, counts by province, and what is locked."""
+"""How far the organizations are: counts by province, a province's day, and what is locked."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.account import Officer, Role
+from models.account import Officer
 from models.base import DomainError
-from models.certification import Certification, Level, NotYours, Status, is_live
-from models.listing import Listing
-from models.organization import Organization, Province, full_name
-from models.round import Round, current_round
-
-# A page fits a phone's screen with its navigation buttons.
-ORGANIZATIONS_PER_PAGE = 8
+from models.certification import Certification, Level, Status, is_live
+from models.organization import Organization, Province
+from models.round import BANGKOK, current_round
+from models.visit import looker
 
 
 class UnknownProvince(DomainError):
@@ -26,22 +24,18 @@ class UnknownProvince(DomainError):
 
 
 @dataclass(frozen=True)
-class ListedOrganization:
-    """One line of a province's list."""
+class Day:
+    """A province's day in the round: how many organizations it has certified since midnight in Bangkok, and how
+    many still wait for it.
+    """
 
-    dla_code: str
-    full_name: str
-    district_th: str
+    done: int
+    waiting: int
 
-
-@dataclass(frozen=True)
-class OrganizationPage:
-    """One page of a province's list; `page` counts from 0, `total` counts all pages' organizations."""
-
-    rows: list[ListedOrganization]
-    page: int
-    pages: int
-    total: int
+    @property
+    def total(self) -> int:
+        """What the day began with, and what came to it."""
+        return self.done + self.waiting
 
 
 @dataclass(frozen=True)
@@ -80,57 +74,23 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
     return codes & set(found)
 
 
-def _with_certificates(
-    statement: Select[*tuple[Any, ...]], round_: Round | None
+def with_certificates(
+    statement: Select[*tuple[Any, ...]], round_id: int | None
 ) -> tuple[Select[*tuple[Any, ...]], type[Certification], type[Certification]]:
-    """Join a statement over organizations with the two certificates that each may have in a round."""
+    """Join a statement over organizations with the two certificates that each may have in a round.
+
+    Both are returned for conditions: the organization's own, and its province's.
+    """
     lao, province = aliased(Certification), aliased(Certification)
     for alias, level in ((lao, Level.LAO), (province, Level.PROVINCE)):
         statement = statement.outerjoin(
             alias,
             (alias.organization_code == Organization.dla_code)
-            & (alias.round_id == (round_.id if round_ else None))
+            & (alias.round_id == round_id)
             & is_live(alias)
             & (alias.level == level),
         )
     return statement, lao, province
-
-
-async def list_organizations(session: AsyncSession, officer: Officer, listing: Listing) -> OrganizationPage:
-    """The page that the officer's list of its province is at, in Thai dictionary order (procedure, province
-    steps 3 and 4). A page beyond the last is the last. Raises NotYours for an officer of an organization.
-    """
-    if officer.account.role is not Role.PROVINCE:
-        raise NotYours
-    columns: Select[*tuple[Any, ...]] = select(
-        Organization.dla_code,
-        Organization.type_code,
-        Organization.type_th,
-        Organization.name_th,
-        Organization.district_th,
-    )
-    statement, lao, province = _with_certificates(columns, await current_round(session))
-    statement = statement.where(
-        Organization.province_code == officer.account.province_code,
-        {
-            Status.UNCERTIFIED: lao.id.is_(None),
-            Status.LAO_CERTIFIED: lao.id.is_not(None) & province.id.is_(None),
-            Status.PROVINCE_CERTIFIED: province.id.is_not(None),
-        }[listing.status],
-    )
-    total = await session.scalar(select(func.count()).select_from(statement.subquery())) or 0
-    pages = max(1, -(-total // ORGANIZATIONS_PER_PAGE))
-    page = listing.page = min(max(listing.page, 0), pages - 1)
-    found = await session.execute(
-        statement.order_by(Organization.sort_key)
-        .limit(ORGANIZATIONS_PER_PAGE)
-        .offset(page * ORGANIZATIONS_PER_PAGE)
-    )
-    rows = [
-        ListedOrganization(row.dla_code, full_name(row.type_code, row.type_th, row.name_th), row.district_th)
-        for row in found
-    ]
-    return OrganizationPage(rows, page, pages, total)
 
 
 async def require_province(session: AsyncSession, code: str) -> Province:
@@ -143,9 +103,10 @@ async def require_province(session: AsyncSession, code: str) -> Province:
 
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
     """How many organizations of each province, or of one, have which status in the newest round."""
-    statement, lao, province = _with_certificates(
+    newest = await current_round(session)
+    statement, lao, province = with_certificates(
         select(Province).select_from(Province).join(Organization, Organization.province_code == Province.code),
-        await current_round(session),
+        newest.id if newest else None,
     )
     statement = (
         statement.add_columns(
@@ -163,3 +124,32 @@ async def count_statuses(session: AsyncSession, province_code: str | None = None
         ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
         for where, all_, by_lao, by_province in rows
     ]
+
+
+def is_waiting(lao: type[Certification], province: type[Certification]) -> ColumnElement[bool]:
+    """A condition beside with_certificates: the organization has certified, its province has not."""
+    return and_(lao.id.is_not(None), province.id.is_(None))
+
+
+async def count_day(session: AsyncSession, officer: Officer, round_id: int, now: datetime) -> Day:
+    """The day of the province of an officer, in a round."""
+    return Day(*(await session.execute(_day(officer, round_id, now))).one())
+
+
+async def look_around(
+    session: AsyncSession, officer: Officer, round_id: int, dla_code: str, now: datetime
+) -> tuple[Day, str | None]:
+    """For an officer of a province at an organization: the province's day, and the name of the colleague who looks
+    at the organization too (models/visit.py).
+    """
+    statement = _day(officer, round_id, now).add_columns(looker(literal(dla_code), officer, round_id, now))
+    done, waiting, name = (await session.execute(statement)).one()
+    return Day(done, waiting), name
+
+
+def _day(officer: Officer, round_id: int, now: datetime) -> Select[*tuple[Any, ...]]:
+    midnight = now.astimezone(BANGKOK).replace(hour=0, minute=0, second=0, microsecond=0)
+    statement, lao, province = with_certificates(select(Organization.dla_code).select_from(Organization), round_id)
+    return statement.where(Organization.province_code == officer.account.province_code).with_only_columns(
+        func.count().filter(province.certified_at >= midnight), func.count().filter(is_waiting(lao, province))
+    )

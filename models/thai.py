@@ -1,9 +1,11 @@
-"""Thai text: dictionary order and digits."""
+"""Thai text: dictionary order, digits, and what is looked over when a name is looked for."""
 
 import re
 
 _LEADING_VOWEL = re.compile("([เแโใไ])([ก-ฮ])")
 _MARKS = re.compile("[็-๎]")
+# What two people write differently in one name: tone marks and the like, blanks, dots, hyphens.
+LOOKED_OVER = "็่้๊๋์ํ๎ .-"
 _DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 
 
@@ -20,3 +22,14 @@ def sort_key(name: str) -> str:
 def arabic_digits(text: str) -> str:
     """The same text with Thai digits (๐-๙) as 0-9."""
     return text.translate(_DIGITS)
+
+
+def folded(text: str) -> str:
+    """Text as it is looked for: digits as 0-9, without LOOKED_OVER, and without what is typed but not seen.
+
+    Two sara e are typed for a sara ae, and a nikhahit with a sara aa for a sara am: they look the same.
+    """
+    text = "".join(letter for letter in arabic_digits(text) if letter.isprintable())
+    # The tone mark may stand between the nikhahit and the sara aa.
+    text = re.sub("[็-์๎]", "", text).replace("เเ", "แ").replace("ํา", "ำ")
+    return text.translate(dict.fromkeys(map(ord, LOOKED_OVER)))

@@ -1,13 +1,26 @@
 """Who of a province looks at which waiting organization, and which it has left for later (issue 6).
 
-A courtesy between colleagues, no lock: whoever is told that somebody looks already may still go on.
+A courtesy between colleagues, no lock: whoever is told that somebody looks already may still go on. One row an
+officer and organization, overwritten at its next visit; those of older rounds, or of links that have ended, are
+never counted, and go when the officer is forgotten (models/erasure.py).
 """
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    ScalarSelect,
+    SQLColumnExpression,
+    case,
+    exists,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from models.account import Account, Officer
 from models.base import Base
 
 # So long is an organization said to be looked at after it was opened (issue 6).
@@ -18,9 +31,76 @@ class Visit(Base):
     """That an officer opened an organization, the last time; and when it left it for later, if it did."""
 
     __tablename__ = "visit"
+    # The newest visit of an officer is looked for.
+    __table_args__ = (Index("ix_visit_officer_id_opened_at", "officer_id", "opened_at"),)
 
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), primary_key=True)
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     opened_at: Mapped[datetime]
     skipped_at: Mapped[datetime | None]
+
+
+async def note_opened(
+    session: AsyncSession, officer: Officer, dla_code: str, round_id: int, now: datetime
+) -> None:
+    """The officer looks at a waiting organization. That it has left it for later in this round stays noted."""
+    await _upsert(session, officer, dla_code, round_id, now, {"opened_at": now})
+
+
+async def note_skipped(
+    session: AsyncSession, officer: Officer, dla_code: str, round_id: int, now: datetime
+) -> None:
+    """ข้าม: the officer leaves an organization for later."""
+    await _upsert(session, officer, dla_code, round_id, now, {"skipped_at": now})
+
+
+async def _upsert(
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    round_id: int,
+    now: datetime,
+    noted: dict[str, datetime],
+) -> None:
+    """One statement, for of two taps at the same moment the second must find the row of the first."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    values = {"organization_code": dla_code, "officer_id": officer.id, "round_id": round_id, "opened_at": now}
+    kept = case((Visit.round_id == round_id, Visit.skipped_at), else_=None)
+    await session.execute(
+        dialect.insert(Visit)
+        .values(values | noted)
+        .on_conflict_do_update(
+            index_elements=[Visit.organization_code, Visit.officer_id],
+            set_={"round_id": round_id, "skipped_at": kept, **noted},
+        )
+    )
+
+
+def looker(
+    dla_code: SQLColumnExpression[str], officer: Officer, round_id: int | None, now: datetime
+) -> ScalarSelect[str | None]:
+    """The name of the colleague who looks at an organization: it opened it within LOOKING, and no other since.
+
+    Of several the one who came last.
+    """
+    # Aliased: the statement around it may be about visits as well.
+    seen, newer = aliased(Visit), aliased(Visit)
+    return (
+        select(Officer.full_name)
+        .select_from(seen)
+        .join(Officer, Officer.id == seen.officer_id)
+        .join(Account, Account.id == Officer.account_id)
+        .where(
+            Account.province_code == officer.account.province_code,
+            Officer.id != officer.id,
+            Officer.unlinked_at.is_(None),
+            seen.organization_code == dla_code,
+            seen.round_id == round_id,
+            seen.opened_at > now - LOOKING,
+            ~exists().where(newer.officer_id == seen.officer_id, newer.opened_at > seen.opened_at),
+        )
+        .order_by(seen.opened_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )

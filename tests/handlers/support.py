@@ -126,8 +126,10 @@ class Visited:
 
 
 # What the bot keeps of the list's filter: what is tapped after it shows something else.
-KEPT = ("pf:",)
-SHOWS_KEPT = ("ps:", "pl")
+KEPT = ("pf",)
+SHOWS_KEPT = ("ps:", "pl", "next")
+# Lifts what was kept before.
+UNKEPT = "pfx:a"
 
 
 async def walk(hand: Hand) -> AsyncIterator[Visited]:
@@ -138,6 +140,7 @@ async def walk(hand: Hand) -> AsyncIterator[Visited]:
     while waiting:
         before, data = waiting.pop(0)
         if before:
+            await hand.forge(UNKEPT, card)
             await hand.forge(before, card)
         await hand.forge(data, card)
         newer = [message for message in hand.phone.messages if is_card(message) and message.id > card.id]

@@ -28,9 +28,9 @@ from models.certification import (
     review,
 )
 from models.database import Database
-from models.listing import Listing, Sorting
+from models.listing import Listing, Sorting, search
 from models.outbox import OutboxMessage
-from models.progress import count_statuses, list_organizations, locked_organizations
+from models.progress import count_statuses, locked_organizations
 from models.roster import NoRoster, PersonnelRecord
 from models.round import NoOpenRound, close_round, open_round
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
@@ -205,7 +205,7 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         assert [one.province.code for one in await count_statuses(session)] == ["11", "12"]
         officer = await link(session, "province11", 601, now)
         listed = {
-            status: [row.dla_code for row in (await list_organizations(session, officer, _list(status))).rows]
+            status: [row.dla_code for row in (await search(session, officer, _list(status), now)).rows]
             for status in Status
         }
         # เทพารักษ์ sorts under ท, before แพรกษา under พ.
@@ -216,7 +216,7 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         }
         outsider = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(NotYours):
-            await list_organizations(session, outsider, _list(Status.UNCERTIFIED))
+            await search(session, outsider, _list(Status.UNCERTIFIED), now)
     assert all(ELSEWHERE not in codes for codes in listed.values())
 
 

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_visit_round_id")),
         sa.PrimaryKeyConstraint("organization_code", "officer_id", name=op.f("pk_visit")),
     )
+    op.create_index("ix_visit_officer_id_opened_at", "visit", ["officer_id", "opened_at"], unique=False)
     op.create_table(
         "spot_check",
         sa.Column("id", BIG_KEY, nullable=False),

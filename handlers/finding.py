@@ -1,0 +1,305 @@
+"""How a province finds an organization: the filter, the list, and words that are typed (issue 6).
+
+The filter and the list are steps 3 and 4 of the procedure, province level.
+"""
+
+from markupsafe import Markup
+
+from handlers.home import province_name
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import (
+    CertificationMenu,
+    ChooseDistrict,
+    ChooseSorting,
+    ChooseStatus,
+    ChooseType,
+    ExportList,
+    Lift,
+    OnlyWithRemarks,
+    ProvinceDistricts,
+    ProvinceMenu,
+    ProvinceReview,
+    ProvinceSearch,
+    ProvinceTypes,
+    SeeProgress,
+    Tap,
+)
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import find_label, home, masked, pager, round_line, status_word, way_out
+from models import listing as lists
+from models.certification import Status, find_organization
+from models.listing import Choice, ListedOrganization, Listing, Narrowing, OrganizationPage, Sorting, load_listing
+from models.typed_name import MAX_WORDS, NoSearch
+
+DISTRICTS_PER_PAGE = 8
+CHOSEN = "✅ "
+# Where a list holds several statuses; told apart by their shape, not by colour.
+SIGNS = {Status.UNCERTIFIED: "○", Status.LAO_CERTIFIED: "◐", Status.PROVINCE_CERTIFIED: "●"}
+OPEN_QUESTION = "❓"
+LOOKED_AT = "👁"
+
+
+# --- the filter ---------------------------------------------------------------------------------------------
+
+
+async def _filter(turn: Turn) -> Listing:
+    """The officer's filter. Words were a search of their own, which ends here."""
+    found = await load_listing(turn.session, turn.officer)
+    if found.words is not None:
+        found.lift(Narrowing.WORDS)
+    return found
+
+
+async def menu(turn: Turn, _tap: Tap) -> Screen:
+    """ดำเนินการ(จังหวัด): the filter สถานภาพรับรองข้อมูล and ค้นหา (procedure, province step 3)."""
+    _ = turn.texts
+    kept = await _filter(turn)
+    round_, counts = await lists.count_by_status(turn.session, turn.officer, kept)
+    rows: list[Row] = [
+        (_choice(f"{status_word(_, status)} ({counts[status]:,})", ChooseStatus(status), status is kept.status),)
+        for status in Status
+    ]
+    rows += _narrowing_rows(_, kept)
+    rows += [(Button(_.plain("Search"), ProvinceSearch(0), Style.PRIMARY),)]
+    rows += [(Button(_.plain("Progress picture"), SeeProgress()), Button(_.plain("Export"), ExportList()))]
+    rows += [way_out(_, CertificationMenu())]
+    return Screen(
+        lines(
+            _("<b>{province} province</b>", province=province_name(_, turn.officer.account)),
+            round_line(_, round_),
+            "",
+            _("Status filter: <b>{status}</b>", status=status_word(_, kept.status)),
+            await _narrowing_line(turn, kept),
+            "",
+            _("Or type a part of a name or a code."),
+        ),
+        tuple(rows),
+    )
+
+
+def _narrowing_rows(_: Texts, kept: Listing) -> list[Row]:
+    """Type and district, remarks and order; and a button to lift what narrows."""
+    only_remarks: Tap = Lift(Narrowing.REMARKS) if kept.with_remarks else OnlyWithRemarks()
+    other = Sorting.WAITING if kept.sorting is Sorting.NAME else Sorting.NAME
+    rows: list[Row] = [
+        (
+            _choice(_.plain("Type"), ProvinceTypes(), kept.type_code is not None),
+            _choice(_.plain("District"), ProvinceDistricts(0), kept.district is not None),
+        ),
+        (
+            _choice(_.plain("With remarks"), only_remarks, kept.with_remarks),
+            Button(f"↕ {sorting_word(_, kept.sorting)}", ChooseSorting(other)),
+        ),
+    ]
+    if kept.is_narrowed:
+        rows.append((_lift_all(_),))
+    return rows
+
+
+def _choice(label: str, tap: Tap, is_chosen: bool) -> Button:
+    return Button(f"{CHOSEN if is_chosen else ''}{label}", tap)
+
+
+def _lift_all(_: Texts) -> Button:
+    return Button(_.plain("Clear the filter"), Lift(Narrowing.ALL))
+
+
+def sorting_word(_: Texts, sorting: Sorting) -> str:
+    """The order that a list has."""
+    return _.plain("By name") if sorting is Sorting.NAME else _.plain("Longest waiting")
+
+
+async def _narrowing_line(turn: Turn, kept: Listing) -> str | None:
+    """What narrows the filter, `อบต. · อ.บางพลี · มีข้อสังเกต`; names are in Thai in both languages."""
+    _ = turn.texts
+    parts = [
+        await lists.type_name(turn.session, turn.officer, kept),
+        f"อ.{kept.district}" if kept.district is not None else None,
+        _.plain("With remarks") if kept.with_remarks else None,
+    ]
+    return " · ".join(part for part in parts if part is not None) or None
+
+
+async def choose_status(turn: Turn, tap: ChooseStatus) -> Screen:
+    """One of the three statuses."""
+    kept = await _filter(turn)
+    kept.status, kept.page = tap.status, 0
+    return await menu(turn, tap)
+
+
+async def choose_type(turn: Turn, tap: ChooseType) -> Screen:
+    """Only organizations of a type."""
+    kept = await _filter(turn)
+    kept.type_code = (await find_organization(turn.session, turn.officer, tap.organization)).type_code
+    kept.page = 0
+    return await menu(turn, tap)
+
+
+async def choose_district(turn: Turn, tap: ChooseDistrict) -> Screen:
+    """Only organizations of a district."""
+    kept = await _filter(turn)
+    kept.district = (await find_organization(turn.session, turn.officer, tap.organization)).district_th
+    kept.page = 0
+    return await menu(turn, tap)
+
+
+async def only_with_remarks(turn: Turn, tap: OnlyWithRemarks) -> Screen:
+    """มีข้อสังเกต: only organizations with remarks in the round."""
+    kept = await _filter(turn)
+    kept.with_remarks, kept.page = True, 0
+    return await menu(turn, tap)
+
+
+async def choose_sorting(turn: Turn, tap: ChooseSorting) -> Screen:
+    """Thai dictionary order, or longest waiting first."""
+    kept = await _filter(turn)
+    kept.sorting, kept.page = tap.sorting, 0
+    return await menu(turn, tap)
+
+
+async def lift(turn: Turn, tap: Lift) -> Screen:
+    """Lift a narrowing; words are lifted from the list, the others from the filter."""
+    kept = await load_listing(turn.session, turn.officer)
+    kept.lift(tap.what)
+    return await (show_list if tap.what is Narrowing.WORDS else menu)(turn, tap)
+
+
+async def types(turn: Turn, _tap: Tap) -> Screen:
+    """The types of organizations with the chosen status."""
+    _ = turn.texts
+    kept = await _filter(turn)
+    found = await lists.choose_types(turn.session, turn.officer, kept)
+    rows = [_all(_, found, Narrowing.TYPE, kept.type_code)]
+    rows += [(_value(one, ChooseType(one.dla_code), kept.type_code),) for one in found]
+    return Screen(
+        _choosing(_, _("<b>Type</b>"), kept),
+        (*rows, way_out(_, ProvinceMenu())),
+    )
+
+
+async def districts(turn: Turn, tap: ProvinceDistricts) -> Screen:
+    """The districts of organizations with the chosen status, a page at a time."""
+    _ = turn.texts
+    kept = await _filter(turn)
+    found = await lists.choose_districts(turn.session, turn.officer, kept)
+    pages = max(1, -(-len(found) // DISTRICTS_PER_PAGE))
+    page = min(tap.page, pages - 1)
+    rows = [_all(_, found, Narrowing.DISTRICT, kept.district)]
+    rows += [
+        (_value(one, ChooseDistrict(one.dla_code), kept.district),)
+        for one in found[page * DISTRICTS_PER_PAGE : (page + 1) * DISTRICTS_PER_PAGE]
+    ]
+    before, after = (ProvinceDistricts(max(page + step, 0)) for step in (-1, 1))
+    return Screen(
+        _choosing(_, _("<b>District</b>"), kept),
+        (*rows, *pager(page, pages, before, after), way_out(_, ProvinceMenu())),
+    )
+
+
+def _choosing(_: Texts, title: Markup, kept: Listing) -> Markup:
+    """The counts beside the values are of the chosen status."""
+    return lines(title, _("Status filter: <b>{status}</b>", status=status_word(_, kept.status)))
+
+
+def _all(_: Texts, found: list[Choice], what: Narrowing, chosen: str | None) -> Row:
+    label = _.plain("All ({total:,})", total=sum(one.count for one in found))
+    return (_choice(label, Lift(what), chosen is None),)
+
+
+def _value(one: Choice, tap: Tap, chosen: str | None) -> Button:
+    return _choice(f"{one.name} ({one.count:,})", tap, one.value == chosen)
+
+
+# --- the list -----------------------------------------------------------------------------------------------
+
+
+async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
+    """ค้นหา: the organizations that the filter lets through, 🔍 at each (procedure, province step 4)."""
+    (await load_listing(turn.session, turn.officer)).page = tap.page
+    return await show_list(turn, tap)
+
+
+async def show_list(turn: Turn, _tap: Tap) -> Screen:
+    """The list, at the page where it was left."""
+    kept = await load_listing(turn.session, turn.officer)
+    return await _list(turn, kept, await lists.search(turn.session, turn.officer, kept, turn.now))
+
+
+async def take_words(turn: Turn, text: str) -> Screen:
+    """What a province's officer types without being asked for anything: a part of a name or a code."""
+    _ = turn.texts
+    kept = await load_listing(turn.session, turn.officer)
+    try:
+        found = await lists.type_words(turn.session, turn.officer, kept, text, turn.now)
+    except NoSearch:
+        return _instead(
+            _,
+            _("To find an organization, type a part of its name or code, at most {most} letters.", most=MAX_WORDS),
+        )
+    if not found.total:
+        return _instead(_, _("No organization of your province has this in its name or code."))
+    return await _list(turn, kept, found)
+
+
+def _instead(_: Texts, sentence: Markup) -> Screen:
+    """Words that find nothing: the filter finds."""
+    return Screen(sentence, ((Button(_.plain("Status filter"), ProvinceMenu(), Style.PRIMARY),), (home(_),)))
+
+
+async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
+    _ = turn.texts
+    listed = [
+        (Button(find_label(row.full_name, row.district_th, _marks(kept, row)), ProvinceReview(row.dla_code)),)
+        for row in found.rows
+    ]
+    before, after = (ProvinceSearch(max(found.page + step, 0)) for step in (-1, 1))
+    rows: list[Row] = [*listed, *pager(found.page, found.pages, before, after)]
+    if kept.words is not None:
+        rows.append((Button(_.plain("End this search"), Lift(Narrowing.WORDS)),))
+        heading: list[Markup | str | None] = [_("Search: <b>{words}</b> · all statuses", words=kept.words)]
+    else:
+        if kept.is_narrowed and not found.total:
+            rows.append((_lift_all(_),))
+        heading = [
+            _("Status filter: <b>{status}</b>", status=status_word(_, kept.status)),
+            await _narrowing_line(turn, kept),
+        ]
+    return Screen(
+        lines(*heading, _total(_, kept, found), *_legend(_, kept, found)),
+        (*rows, way_out(_, ProvinceMenu())),
+    )
+
+
+def _marks(kept: Listing, row: ListedOrganization) -> str:
+    """What stands before 🔍: the status where the list has several, an open question, a colleague's look."""
+    return (
+        (SIGNS[row.status] if kept.words is not None else "")
+        + (OPEN_QUESTION if row.has_open_question else "")
+        + (LOOKED_AT if row.looker is not None else "")
+    )
+
+
+def _total(_: Texts, kept: Listing, found: OrganizationPage) -> Markup:
+    if found.total:
+        total = _("Organizations: {total:,}", total=found.total)
+        return total if kept.sorting is Sorting.NAME else total + f" · {sorting_word(_, kept.sorting)}"
+    if kept.is_narrowed:
+        return _("No organization is within this filter.")
+    return _("No organization has this status.")
+
+
+def _legend(_: Texts, kept: Listing, found: OrganizationPage) -> list[Markup | str]:
+    """What the marks of this page mean, and who looks at what; persons are masked in a list."""
+    told: list[Markup | str] = []
+    if kept.words is not None:
+        shown = {row.status for row in found.rows}
+        told += [f"{SIGNS[status]} {status_word(_, status)}" for status in Status if status in shown]
+    if any(row.has_open_question for row in found.rows):
+        told.append(_("❓ a question waits for its answer"))
+    told += [
+        _("👁 {organization}: {name} is checking", organization=row.full_name, name=masked(row.looker))
+        for row in found.rows
+        if row.looker is not None
+    ]
+    return ["", *told] if told else []

@@ -1,0 +1,53 @@
+"""ถัดไป and ข้าม: one organization that waits after the other, without going back to the list (issue 6)."""
+
+from handlers import province
+from handlers.screen import Button, Row, Screen, Style
+from handlers.taps import NextOfAll, ProvinceMenu, ProvinceReview, SkipWaiting, Tap
+from handlers.turn import Turn
+from handlers.words import home
+from models.certification import find_organization
+from models.listing import Listing, Narrowing, load_listing, next_waiting
+from models.round import current_round
+from models.visit import note_skipped
+
+
+async def open_next(turn: Turn, _tap: Tap) -> Screen:
+    """ถัดไป: the next one that waits, within what the list is narrowed to."""
+    return await _go_on(turn, await load_listing(turn.session, turn.officer))
+
+
+async def open_next_of_all(turn: Turn, _tap: Tap) -> Screen:
+    """ถัดไป, in the whole province from now on."""
+    kept = await load_listing(turn.session, turn.officer)
+    kept.lift(Narrowing.ALL)
+    return await _go_on(turn, kept)
+
+
+async def skip(turn: Turn, tap: SkipWaiting) -> Screen:
+    """ข้าม: leave this one for later."""
+    await find_organization(turn.session, turn.officer, tap.organization)
+    round_ = await current_round(turn.session)
+    if round_ is not None:
+        await note_skipped(turn.session, turn.officer, tap.organization, round_.id, turn.now)
+    return await _go_on(turn, await load_listing(turn.session, turn.officer), left=tap.organization)
+
+
+async def _go_on(turn: Turn, kept: Listing, left: str = "") -> Screen:
+    _ = turn.texts
+    found = await next_waiting(turn.session, turn.officer, kept, turn.now)
+    if found is None:
+        return _nothing(turn, kept)
+    code, was_skipped = found
+    screen = await province.show_review(turn, ProvinceReview(code))
+    if code == left:
+        return screen.headed(_("No other organization waits."))
+    return screen.headed(_("You left this one for later.")) if was_skipped else screen
+
+
+def _nothing(turn: Turn, kept: Listing) -> Screen:
+    _ = turn.texts
+    rows: tuple[Row, ...] = ((Button(_.plain("Status filter"), ProvinceMenu()),), (home(_),))
+    if kept.is_narrowed:
+        following = Button(_.plain("Next in the whole province"), NextOfAll(), Style.PRIMARY)
+        return Screen(_("Within this filter no organization waits for you."), ((following,), *rows))
+    return Screen(_("✅ No organization waits for you."), rows)
