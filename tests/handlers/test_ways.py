@@ -131,6 +131,8 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
         "มีข้อสังเกต",
         "↕ ตามชื่อ",
         "ค้นหา",
+        "ภาพความคืบหน้า",
+        "ส่งออก",
         "ย้อนกลับ",
         "หน้าหลัก",
     ]
