@@ -14,6 +14,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     case,
     exists,
+    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -80,7 +81,8 @@ async def _upsert(
 def looker(
     dla_code: SQLColumnExpression[str], officer: Officer, round_id: int | None, now: datetime
 ) -> ScalarSelect[str | None]:
-    """The name of the colleague who looks at an organization: it opened it within LOOKING, and no other since.
+    """The name of the colleague who looks at an organization: it opened it within LOOKING, has not left it for
+    later, and has opened no other since.
 
     Of several the one who came last.
     """
@@ -98,6 +100,7 @@ def looker(
             seen.organization_code == dla_code,
             seen.round_id == round_id,
             seen.opened_at > now - LOOKING,
+            or_(seen.skipped_at.is_(None), seen.skipped_at < seen.opened_at),
             ~exists().where(newer.officer_id == seen.officer_id, newer.opened_at > seen.opened_at),
         )
         .order_by(seen.opened_at.desc())

@@ -17,8 +17,10 @@ from models.account import Officer, active_officer, unlink_officer
 from models.certification import Certification, Level
 from models.conversation import load_conversation, note_card
 from models.database import Database
+from models.listing import Listing, load_listing
 from models.outbox import Kind, OutboxMessage, State
 from models.remark import petition
+from models.visit import Visit, note_opened
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 
@@ -27,6 +29,7 @@ FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
 PERSON, COLLEAGUE = 7_314_159_265, 7_271_828_182
 # As tests/support.py gives them.
 NAME, POSITION = "ทดสอบ ลงนาม", "ปลัด"
+TYPED = "คำที่พิมพ์ค้นหา"
 WHY = ("--by", "ผู้ดูแลระบบ", "--reason", "คำขอที่ 7/2570")
 Run = Callable[..., Result]
 
@@ -95,6 +98,8 @@ async def person(country: Database) -> int:
         officer = await link(session, f"lao{FIRST}", PERSON, NOW, NAME)
         await link(session, f"lao{FIRST}", COLLEAGUE, NOW, "ทดสอบ เพื่อนร่วมงาน")
         await petition(session, officer, "นับซ้ำหนึ่งราย", NOW, None)
+        (await load_listing(session, officer)).words = TYPED
+        await note_opened(session, officer, FIRST, 1, NOW)
         conversation = await load_conversation(session, PERSON)
         conversation.username, conversation.draft = "ร่าง", "ร่างคำขอ"
         for chat in (PERSON, COLLEAGUE):
@@ -117,6 +122,7 @@ async def person(country: Database) -> int:
 
 def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, country: Database, person: int) -> None:
     assert len(where(country, PERSON)) > 8
+    assert where(country, TYPED) == {"listing.words"}
     said = laocert("officer", "forget", str(person), *WHY).stdout.splitlines()
     assert said == [
         f"officer {person} is forgotten: name, position, PIN and Telegram number are erased",
@@ -135,6 +141,9 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         "outbox.dedupe_key",
     }
     assert where(country, NAME) == {"certification.officer_name", "remark.author", "audit_event.details"}
+    assert where(country, TYPED) == set()
+    for table in (Listing, Visit):
+        assert looking(country, lambda session, table=table: session.scalar(select(table))) is None
     left = looking(
         country, lambda session: session.scalars(select(OutboxMessage).where(OutboxMessage.chat_id == PERSON))
     )

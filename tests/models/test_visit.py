@@ -1,0 +1,112 @@
+"""Who looks at what: told to colleagues for ten minutes, taken back by going on (issue 6)."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from models.account import Officer, unlink_officer
+from models.certification import Level
+from models.database import Database
+from models.progress import Day, look_around
+from models.round import current_round
+from models.visit import LOOKING, Visit, note_opened, note_skipped
+from tests.support import ORGANIZATIONS, certify_as, link
+
+FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)
+A_MOMENT = timedelta(seconds=1)
+
+
+class Two:
+    """Two officers of the province of Samut Prakan, and the second one's eyes."""
+
+    def __init__(self, country: Database) -> None:
+        self.country = country
+        self.ids: list[int] = []
+
+    async def opens(self, who: int, code: str, now: datetime) -> None:
+        async with self.country.write() as session:
+            await note_opened(session, await session.get_one(Officer, self.ids[who]), code, 1, now)
+
+    async def sees(self, code: str, now: datetime, who: int = 1) -> str | None:
+        async with self.country.write() as session:
+            officer = await link(session, "province11", 601 + who, now, ("ทดสอบ ก", "ทดสอบ ข")[who])
+            _, name = await look_around(session, officer, 1, code, now)
+            return name
+
+
+@pytest.fixture
+async def two(country: Database, now: datetime) -> Two:
+    made = Two(country)
+    async with country.write() as session:
+        for who, name in ((601, "ทดสอบ ก"), (602, "ทดสอบ ข")):
+            made.ids.append((await link(session, "province11", who, now, name)).id)
+    return made
+
+
+async def test_the_other_is_told_for_ten_minutes(two: Two, now: datetime) -> None:
+    await two.opens(0, FIRST, now)
+    assert await two.sees(FIRST, now) == "ทดสอบ ก"
+    assert await two.sees(FIRST, now, who=0) is None
+    assert await two.sees(SECOND, now) is None
+    assert await two.sees(FIRST, now + LOOKING - A_MOMENT) == "ทดสอบ ก"
+    assert await two.sees(FIRST, now + LOOKING) is None
+    # Opened once more, it is looked at for ten minutes more.
+    await two.opens(0, FIRST, now + LOOKING)
+    assert await two.sees(FIRST, now + LOOKING) == "ทดสอบ ก"
+
+
+async def test_who_has_gone_on_does_not_look_any_more(two: Two, now: datetime) -> None:
+    await two.opens(0, FIRST, now)
+    await two.opens(0, SECOND, now + A_MOMENT)
+    assert await two.sees(FIRST, now + A_MOMENT) is None
+    assert await two.sees(SECOND, now + A_MOMENT) == "ทดสอบ ก"
+
+
+async def test_who_has_left_it_for_later_does_not_look_any_more(
+    two: Two, country: Database, now: datetime
+) -> None:
+    await two.opens(0, FIRST, now)
+    async with country.write() as session:
+        await note_skipped(session, await session.get_one(Officer, two.ids[0]), FIRST, 1, now + A_MOMENT)
+    assert await two.sees(FIRST, now + A_MOMENT) is None
+    await two.opens(0, FIRST, now + 2 * A_MOMENT)
+    assert await two.sees(FIRST, now + 2 * A_MOMENT) == "ทดสอบ ก"
+
+
+async def test_whose_link_has_ended_does_not_look_any_more(two: Two, country: Database, now: datetime) -> None:
+    await two.opens(0, FIRST, now)
+    async with country.write() as session:
+        officer = await link(session, "province11", 601, now, "ทดสอบ ก")
+        await unlink_officer(session, officer, now)
+    assert await two.sees(FIRST, now) is None
+
+
+async def test_a_visit_is_one_row_and_what_was_skipped_stays_so(
+    two: Two, country: Database, now: datetime
+) -> None:
+    await two.opens(0, FIRST, now)
+    async with country.write() as session:
+        officer = await session.get_one(Officer, two.ids[0])
+        await note_skipped(session, officer, FIRST, 1, now + A_MOMENT)
+        await note_opened(session, officer, FIRST, 1, now + 2 * A_MOMENT)
+        assert await session.scalar(select(func.count()).select_from(Visit)) == 1
+        row = await session.get_one(Visit, (FIRST, two.ids[0]), populate_existing=True)
+        assert (row.opened_at, row.skipped_at) == (now + 2 * A_MOMENT, now + A_MOMENT)
+
+
+async def test_the_day_counts_what_the_province_certified_since_midnight(country: Database, now: datetime) -> None:
+    """Midnight in Bangkok; `now` is 9.30 there. What waits counts whenever it came."""
+    yesterday, midnight = now - timedelta(hours=9, minutes=31), now - timedelta(hours=9, minutes=30)
+    for code, user in ((FIRST, 501), (SECOND, 502), (THIRD, 503)):
+        await certify_as(country, f"lao{code}", user, code, Level.LAO, yesterday)
+    await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, yesterday)
+    await certify_as(country, "province11", 601, SECOND, Level.PROVINCE, midnight)
+    async with country.write() as session:
+        round_ = await current_round(session)
+        assert round_ is not None
+        officer = await link(session, "province11", 601, now)
+        day, _ = await look_around(session, officer, round_.id, THIRD, now)
+        assert (day, day.total) == (Day(done=1, waiting=1), 2)
+        outsider = await link(session, "province12", 701, now)
+        assert await look_around(session, outsider, round_.id, THIRD, now) == (Day(0, 0), None)
