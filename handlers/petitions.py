@@ -19,7 +19,7 @@ from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.conversation import Awaiting
 from models.remark import RemarkRefused, petition, remark_text, require_petitionable
-from models.spot_checking import ask_reopening, require_failed
+from models.spot_checking import ask_reopening, require_reopenable
 
 
 async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
@@ -78,7 +78,7 @@ async def send(turn: Turn, _tap: Tap) -> Screen:
 
 async def ask_for_reopening(turn: Turn, tap: AskForReopening) -> Screen:
     """ขอเปิดให้แก้ไข: ask for the province's own words."""
-    await require_failed(turn.session, turn.officer, tap.organization)
+    await require_reopenable(turn.session, turn.officer, tap.organization)
     turn.conversation.awaiting = Awaiting.REOPENING
     turn.conversation.subject = tap.organization
     turn.conversation.draft = None
@@ -101,7 +101,7 @@ async def take_reopening(turn: Turn, text: str) -> Screen:
         sentence = _("That is too short, too long, or not in letters.")
         return (await ask_reopening_again(turn)).headed(sentence)
     code = turn.conversation.subject or ""
-    standing = await require_failed(turn.session, turn.officer, code)
+    standing = await require_reopenable(turn.session, turn.officer, code)
     turn.conversation.awaiting = Awaiting.NOTHING
     turn.conversation.draft = body
     return Screen(

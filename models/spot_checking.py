@@ -25,7 +25,7 @@ from models.certification import (
     require_sight,
 )
 from models.organization import Organization
-from models.remark import Remark, petition_of_province, remark_text
+from models.remark import PetitionPending, Remark, open_petition, petition_of_province, remark_text
 from models.roster import PersonnelRecord, Roster
 from models.round import require_open_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
@@ -194,15 +194,17 @@ def _notes(check: SpotCheck) -> str:
     return "\n".join(lines)
 
 
-async def require_failed(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
-    """An organization whose spot-check was handed in with something incorrect: its province may ask for a
-    reopening again.
+async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
+    """An organization whose spot-check was handed in with something incorrect, and no petition of the province
+    waits: it may ask for a reopening again.
 
-    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded.
+    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded, PetitionPending.
     """
     standing = await _stand(session, officer, dla_code)
     if standing.check is None or verdict(standing.check, size=0, records=0) is not Verdict.FAILED:
         raise SpotCheckEnded
+    if await open_petition(session, dla_code, Role.PROVINCE):
+        raise PetitionPending
     return standing
 
 
@@ -211,10 +213,10 @@ async def ask_reopening(
 ) -> Remark:
     """ขอเปิดให้แก้ไข: ask once more, in words of one's own, after the operator has refused.
 
-    Raises what require_failed raises, RemarkRefused, PetitionPending.
+    Raises what require_reopenable raises, RemarkRefused.
     """
     body = remark_text(typed)
-    standing = await require_failed(session, officer, dla_code)
+    standing = await require_reopenable(session, officer, dla_code)
     return await petition_of_province(
         session, officer, standing.organization, standing.lao, body, now, operator_chat
     )

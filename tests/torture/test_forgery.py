@@ -56,7 +56,7 @@ ACTORS: list[tuple[str | None, list[str]]] = [
 LONG_AGO = timedelta(hours=2)
 # Taps under way at once, of all phones.
 AT_ONCE = 60
-TO_THE_PRESS = ("confirm:", "lc:", "pc:", "sh:", "sm:", "sc:", "lr", "pr:")
+TO_THE_PRESS = ("confirm:", "lc:", "pc:", "lr", "pr:")
 # What a phone may rightly do, and what is not looked at here.
 LEFT_OUT = (taps.LogOutNow, taps.SetLanguage)
 KINDS = [kind for kind in taps.all_kinds() if kind not in LEFT_OUT]
