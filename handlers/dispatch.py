@@ -21,6 +21,7 @@ from handlers import (
     problems,
     province,
     queue,
+    spot_checking,
     taps,
     verifying,
 )
@@ -82,6 +83,14 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.SkipWaiting: (Right.PROVINCE, queue.skip),
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
+    taps.DrawSpotCheck: (Right.PROVINCE, spot_checking.start),
+    taps.SpotRecord: (Right.PROVINCE, spot_checking.show_record),
+    taps.MarkRecord: (Right.PROVINCE, spot_checking.mark_record),
+    taps.SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
+    taps.HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
+    taps.HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
+    taps.AskForReopening: (Right.PROVINCE, petitions.ask_for_reopening),
+    taps.SendReopening: (Right.PROVINCE, petitions.send_reopening),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
     taps.ExportList: (Right.PROVINCE, exports.export_list),
     taps.SeeProgress: (Right.PROVINCE, exports.see_progress),
@@ -111,8 +120,16 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
     Awaiting.PETITION: (Right.LAO, petitions.take_words),
     Awaiting.NOTHING: (Right.PROVINCE, finding.take_words),
+    Awaiting.NOTE: (Right.PROVINCE, spot_checking.take_note),
+    Awaiting.REOPENING: (Right.PROVINCE, petitions.take_reopening),
 }
 
+# Where something else than a text came, the question once more; without an entry it is one of the login's.
+AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
+    Awaiting.PETITION: petitions.ask_again,
+    Awaiting.NOTE: spot_checking.ask_note_again,
+    Awaiting.REOPENING: petitions.ask_reopening_again,
+}
 
 # What a right PIN leads to; the officer is linked, as the keypad was its own.
 AFTER_PIN: dict[Purpose, Step] = {
@@ -242,7 +259,8 @@ async def _typed(turn: Turn, incoming: Incoming) -> Screen:
     if step is None or is_nothing_asked or not turn.has(right) or is_for_strangers is not (turn.linked is None):
         return (await home.show_home(turn)).headed(turn.texts("Please use the buttons below."))
     if incoming.text is None or incoming.command is not None:
-        return await entrance.ask_again(turn)
+        again = AGAIN.get(turn.conversation.awaiting, entrance.ask_again)
+        return (await again(turn)).headed(turn.texts("Please answer with a text."))
     return await step(turn, incoming.text)
 
 
@@ -254,7 +272,7 @@ def _awaits_password(turn: Turn) -> bool:
 
 async def _password(turn: Turn) -> Screen:
     if turn.attempt is None:
-        return await entrance.ask_again(turn)
+        return (await entrance.ask_again(turn)).headed(turn.texts("Please answer with a text."))
     if turn.linked is None:
         return await entrance.take_password(turn, turn.attempt)
     return await keypad.take_password(turn, turn.attempt)

@@ -62,14 +62,12 @@ async def ask_again(turn: Turn) -> Screen:
     """A picture, a file or a command where a text was asked for: the same question once more."""
     awaiting = turn.conversation.awaiting
     if awaiting is Awaiting.USERNAME:
-        screen = await start_login(turn)
-    elif awaiting is Awaiting.PASSWORD:
-        screen = _ask_password(turn)
-    elif awaiting is Awaiting.PASSWORD_FOR_PIN:
-        screen = await keypad.forgot(turn)
-    else:
-        screen = _ask_profile_again(turn)
-    return screen.headed(turn.texts("Please answer with a text."))
+        return await start_login(turn)
+    if awaiting is Awaiting.PASSWORD:
+        return _ask_password(turn)
+    if awaiting is Awaiting.PASSWORD_FOR_PIN:
+        return await keypad.forgot(turn)
+    return _ask_profile_again(turn)
 
 
 async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Screen:

@@ -89,7 +89,14 @@ async def positions(turn: Turn, tap: LaoPositions) -> Screen:
 async def ask(turn: Turn, tap: LaoCertify) -> Screen:
     """รับรองระดับ อปท.: the warning that nothing can be edited or recorded afterwards."""
     confirmation, shown = await certification.prepare_confirmation(
-        turn.session, turn.officer, Level.LAO, turn.own_organization, tap.fingerprint, turn.now, turn.rng
+        turn.session,
+        turn.officer,
+        Level.LAO,
+        turn.own_organization,
+        tap.fingerprint,
+        turn.now,
+        turn.rng,
+        spot_check_size=turn.setup.spot_check_size,
     )
     return warning(turn.texts, confirmation, shown)
 

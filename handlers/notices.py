@@ -15,7 +15,7 @@ from handlers.taps import LaoHistory, LogOutNow, NotOurs, Officers, ProvinceRevi
 from handlers.texts import Texts, texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, organization_line, signature
-from models.account import Officer, active_officer
+from models.account import Officer, Role, active_officer
 from models.certification import Certification, Reopening, load_certification, load_reopening
 from models.conversation import chat_language
 from models.database import Session
@@ -144,6 +144,8 @@ async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
 
 
 def _remark_title(_: Texts, made: Remark) -> Markup:
+    if made.kind is RemarkKind.PETITION and made.side is Role.PROVINCE:
+        return _("✉️ <b>The province asks that a register be opened for correction</b>")
     if made.kind is RemarkKind.PETITION:
         return _("✉️ <b>An organization asks for a correction</b>")
     return _("✉️ <b>The petition for a correction was refused</b>")

@@ -25,6 +25,8 @@ from models.pin import KeypadExpired
 from models.remark import NotLocked, PetitionPending, RemarkRefused
 from models.roster import NoRoster
 from models.round import NoOpenRound
+from models.spot_check import SpotCheckFailed, SpotCheckMissing
+from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 from models.statistics import NoRoundYet
 
 
@@ -65,6 +67,15 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         NotLocked: _("Your register is not certified, so it can be corrected without a petition."),
         PetitionPending: _("Your petition waits for a decision. You will be told."),
         RemarkRefused: _("There is no petition to send. Please type it again."),
+        SpotCheckMissing: _("Please open the organization, finish its spot-check and hand it in first."),
+        SpotCheckFailed: _(
+            "The spot-check found something that is not correct, so this revision cannot be certified. "
+            "The organization must be opened for correction first."
+        ),
+        NothingToDraw: _("No spot-check is needed here. Please open the organization to certify."),
+        SpotCheckEnded: _("This spot-check no longer counts. Please open the organization again."),
+        SpotCheckHandedIn: _("The spot-check was handed in, so nothing in it can be changed."),
+        SpotCheckUnfinished: _("Not all records are checked yet. Please open the organization and go on."),
         NotYours: _("Your account has no right to this."),
     }
 
@@ -72,7 +83,7 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 def _review_screen(turn: Turn, problem: RosterChanged) -> Screen:
     if turn.officer.account.role is Role.LAO:
         return lao.review_screen(turn.texts, problem.review)
-    return province.review_screen(turn.texts, problem.review)
+    return province.review_screen(turn.texts, problem.review, turn.setup.spot_check_size)
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from markupsafe import Markup
+
 from handlers import desk
 from handlers.certifying import (
     category_buttons,
@@ -17,6 +19,8 @@ from handlers.certifying import (
 )
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
+    AskForReopening,
+    DrawSpotCheck,
     NextWaiting,
     ProvinceCertify,
     ProvinceHistory,
@@ -34,6 +38,7 @@ from models.certification import Certification, Level, Review, Status
 from models.progress import count_day
 from models.roster import Category
 from models.round import RoundState
+from models.spot_check import Verdict, verdict
 
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
@@ -43,20 +48,46 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return await desk.beside(turn, shown, review_screen(turn.texts, shown))
+    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.spot_check_size))
 
 
-def review_screen(_: Texts, shown: Review) -> Screen:
+def review_screen(_: Texts, shown: Review, spot_check_size: int) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
     rows: tuple[Row, ...] = category_buttons(_, shown, taps)
+    text = review_text(_, _("<b>Province-level review</b>"), shown)
     if shown.status is Status.LAO_CERTIFIED and shown.round and shown.round.state is RoundState.OPEN:
-        label = _.plain("Certify at province level")
-        rows += ((Button(label, ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),),)
+        found = verdict(shown.spot_check, size=spot_check_size, records=shown.roster.headcount.total)
+        rows += _certifying_rows(_, shown, found)
+        text = lines(text, _verdict_line(_, found))
     rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
-    title = _("<b>Province-level review</b>")
-    return Screen(review_text(_, title, shown), (*rows, way_out(_, ProvinceList())))
+    return Screen(text, (*rows, way_out(_, ProvinceList())))
+
+
+def _certifying_rows(_: Texts, shown: Review, found: Verdict) -> tuple[Row, ...]:
+    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when it has passed, or none is asked for; another way when it failed."""
+    code, check = shown.organization.dla_code, shown.spot_check
+    count = f" ({check.marked}/{len(check.items)})" if check else ""
+    style = Style.PRIMARY if found is Verdict.OPEN else None
+    spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style),)
+    certify: Row = (
+        Button(_.plain("Certify at province level"), ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),
+    )
+    return {
+        Verdict.NOT_NEEDED: (certify,),
+        Verdict.OPEN: (spot_check,),
+        Verdict.PASSED: (certify, spot_check),
+        Verdict.FAILED: (spot_check, (Button(_.plain("Ask for a reopening"), AskForReopening(code)),)),
+    }[found]
+
+
+def _verdict_line(_: Texts, found: Verdict) -> Markup | None:
+    if found is Verdict.PASSED:
+        return _("Spot-check: <b>✅ all correct</b>")
+    if found is Verdict.FAILED:
+        return _("Spot-check: <b>❌ not all correct</b>. These figures cannot be certified.")
+    return None
 
 
 async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
@@ -75,7 +106,14 @@ async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
 async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
     """รับรองระดับจังหวัด: the warning that it cannot be taken back."""
     confirmation, shown = await certification.prepare_confirmation(
-        turn.session, turn.officer, Level.PROVINCE, tap.organization, tap.fingerprint, turn.now, turn.rng
+        turn.session,
+        turn.officer,
+        Level.PROVINCE,
+        tap.organization,
+        tap.fingerprint,
+        turn.now,
+        turn.rng,
+        spot_check_size=turn.setup.spot_check_size,
     )
     return warning(turn.texts, confirmation, shown)
 

@@ -14,6 +14,7 @@ from models.certification import Status
 from models.conversation import Language
 from models.listing import Narrowing, Sorting
 from models.roster import Category
+from models.spot_check import Mark
 
 # Bot API, InlineKeyboardButton.callback_data: 1-64 bytes.
 MAX_CALLBACK_DATA = 64
@@ -299,6 +300,62 @@ class ProvinceCertify(Tap, code="pc"):
 
     organization: str
     fingerprint: str
+
+
+class DrawSpotCheck(Tap, code="sc"):
+    """สุ่มตรวจสอบ: draw the records of an organization, or go on with them."""
+
+    organization: str
+
+
+class SpotRecord(Tap, code="sr"):
+    """One record of a draw, by its place."""
+
+    organization: str
+    check: int
+    place: int
+
+
+class MarkRecord(Tap, code="sm"):
+    """ถูกต้อง or ไม่ถูกต้อง, of one record of a draw."""
+
+    organization: str
+    check: int
+    place: int
+    mark: Mark
+
+
+class SpotSummary(Tap, code="ss"):
+    """The marks of a draw."""
+
+    organization: str
+    check: int
+
+
+class HandIn(Tap, code="sh"):
+    """ส่งผลสุ่มตรวจสอบ; asked once more when something is not correct."""
+
+    organization: str
+    check: int
+
+
+class HandInIncorrect(Tap, code="sh!"):
+    """ส่งผลสุ่มตรวจสอบ, confirmed, with something that is not correct."""
+
+    organization: str
+    check: int
+
+
+class AskForReopening(Tap, code="pa"):
+    """ขอเปิดให้แก้ไข, of an organization whose spot-check has failed."""
+
+    organization: str
+
+
+class SendReopening(Tap, code="pas"):
+    """Send the words for a reopening that were typed and shown."""
+
+    organization: str
 
 
 class ProvinceHistory(Tap, code="ph"):

@@ -13,6 +13,7 @@ from models.certification import Certification, Status
 from models.organization import Organization
 from models.roster import Category, Headcount
 from models.round import Round, RoundState
+from models.spot_check import Mark
 
 
 def status_word(_: Texts, status: Status) -> str:
@@ -31,6 +32,11 @@ def category_word(_: Texts, category: Category) -> str:
         Category.PERMANENT_EMPLOYEE: _.plain("Permanent employees"),
         Category.CONTRACT_EMPLOYEE: _.plain("Contract employees"),
     }[category]
+
+
+def mark_word(_: Texts, mark: Mark) -> str:
+    """What an officer found of a record."""
+    return _.plain("Correct") if mark is Mark.CORRECT else _.plain("Not correct")
 
 
 def back(_: Texts, to: Tap) -> Button:
@@ -98,6 +104,11 @@ def headcount_lines(_: Texts, headcount: Headcount) -> Markup:
 def officer_line(_: Texts, officer: Officer) -> Markup:
     """The officer's name and position, as certificates will bear them."""
     return _("{name}, {position}", name=officer.full_name, position=officer.position)
+
+
+def shortened(words: str, length: int) -> str:
+    """As much of a text as there is room for."""
+    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 # Titles that are written apart from the name.

@@ -34,6 +34,7 @@ from models.conversation import Language
 from models.organization import Organization, lock_organization
 from models.roster import Headcount, RosterSummary, load_summary
 from models.round import Round, RoundState, current_round, require_open_round
+from models.spot_check import SpotCheck, kept, require_passed
 from models.statement import statement_name
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
@@ -197,6 +198,8 @@ class Review:
     revision: int
     lao: Certification | None
     province: Certification | None
+    # Of this revision, as soon as it is drawn.
+    spot_check: SpotCheck | None
 
     @property
     def status(self) -> Status:
@@ -268,6 +271,34 @@ async def live_certificates(
     return {row.level: row for row in rows}
 
 
+async def load_standing(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> tuple[dict[Level, Certification], SpotCheck | None]:
+    """The certificates that count for an organization in a round, by level, and the spot-check of their revision;
+    in one query, as they are now in the database.
+    """
+    if round_ is None:
+        return {}, None
+    rows = await session.execute(
+        select(Certification, SpotCheck)
+        .outerjoin(
+            SpotCheck,
+            (SpotCheck.organization_code == Certification.organization_code)
+            & (SpotCheck.round_id == Certification.round_id)
+            & (SpotCheck.revision == Certification.revision),
+        )
+        .where(
+            Certification.organization_code == dla_code,
+            Certification.round_id == round_.id,
+            is_live(Certification),
+        )
+        .options(joinedload(SpotCheck.items))
+        .execution_options(populate_existing=True)
+    )
+    found = rows.unique().all()
+    return {made.level: made for made, _ in found}, next((check for _, check in found), None)
+
+
 async def _revision(session: AsyncSession, dla_code: str, round_: Round | None) -> int:
     """1, and one more for each reopening in the round."""
     if round_ is None:
@@ -301,10 +332,18 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
 async def _review(session: AsyncSession, organization: Organization, round_: Round | None) -> Review:
     roster = await load_summary(session, organization.dla_code)
-    certificates = await live_certificates(session, organization.dla_code, round_)
-    revision = await _revision(session, organization.dla_code, round_)
+    certificates, spot_check = await load_standing(session, organization.dla_code, round_)
+    live = next(iter(certificates.values()), None)
+    # Only a certified revision can be ended, so that one that is live is the newest.
+    revision = live.revision if live else await _revision(session, organization.dla_code, round_)
     return Review(
-        organization, round_, roster, revision, certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
+        organization,
+        round_,
+        roster,
+        revision,
+        certificates.get(Level.LAO),
+        certificates.get(Level.PROVINCE),
+        spot_check,
     )
 
 
@@ -417,17 +456,20 @@ async def prepare_confirmation(
     fingerprint: str,
     now: datetime,
     rng: random.Random,
+    *,
+    spot_check_size: int,
 ) -> tuple[Confirmation, Review]:
     """Before the warning: note which figures the officer is about to confirm.
 
-    `fingerprint` is that of the review that the officer pressed on. Raises NotYours, NoOpenRound, NoRoster,
-    AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged.
+    `fingerprint` is that of the review that the officer pressed on; `spot_check_size` is how many records a
+    province must have checked (0: none). Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified,
+    NotYetCertified, SelfApproval, RosterChanged, SpotCheckMissing, SpotCheckFailed.
     """
     organization = await find_organization(session, officer, dla_code)
     _require_level(officer.account, organization, level)
     open_round = await require_open_round(session)
     shown = await _review(session, organization, open_round)
-    _require_certifiable(shown, officer, level, fingerprint)
+    _require_certifiable(shown, officer, level, fingerprint, spot_check_size)
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -457,11 +499,13 @@ async def certify(
     now: datetime,
     rng: random.Random,
     language: Language = Language.THAI,
+    *,
+    spot_check_size: int,
 ) -> Certification:
     """The irreversible press: insert the certificate, and the notices that it causes, in this transaction.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged.
+    RosterChanged, SpotCheckMissing, SpotCheckFailed.
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
@@ -476,7 +520,7 @@ async def certify(
     _require_level(officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await _review(session, organization, open_round)
-    _require_confirmable(shown, confirmation, officer, now)
+    _require_confirmable(shown, confirmation, officer, now, spot_check_size)
     confirmation.used_at = now
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
@@ -491,7 +535,7 @@ async def certify(
 
 
 async def review_confirmation(
-    session: AsyncSession, officer: Officer, nonce: str, now: datetime
+    session: AsyncSession, officer: Officer, nonce: str, now: datetime, *, spot_check_size: int
 ) -> tuple[Confirmation, Review]:
     """Before the PIN is asked: the confirmation with its figures, as far as it could be certified now.
 
@@ -501,17 +545,21 @@ async def review_confirmation(
     organization = await find_organization(session, officer, confirmation.organization_code)
     _require_level(officer.account, organization, confirmation.level)
     shown = await _review(session, organization, await require_open_round(session))
-    _require_confirmable(shown, confirmation, officer, now)
+    _require_confirmable(shown, confirmation, officer, now, spot_check_size)
     return confirmation, shown
 
 
-def _require_confirmable(shown: Review, confirmation: Confirmation, officer: Officer, now: datetime) -> None:
-    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint)
+def _require_confirmable(
+    shown: Review, confirmation: Confirmation, officer: Officer, now: datetime, spot_check_size: int
+) -> None:
+    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint, spot_check_size)
     if confirmation.used_at is not None or now - confirmation.shown_at > CONFIRMATION_LIFETIME:
         raise ConfirmationExpired
 
 
-def _require_certifiable(shown: Review, officer: Officer, level: Level, fingerprint: str) -> None:
+def _require_certifiable(
+    shown: Review, officer: Officer, level: Level, fingerprint: str, spot_check_size: int
+) -> None:
     existing = shown.lao if level is Level.LAO else shown.province
     if existing is not None:
         raise AlreadyCertified(shown.organization, existing)
@@ -524,6 +572,8 @@ def _require_certifiable(shown: Review, officer: Officer, level: Level, fingerpr
     if shown.lao is not None and shown.lao.roster_digest != shown.roster.digest:
         # Only someone who took the triggers away can have done that.
         raise RosterChanged(shown)
+    if level is Level.PROVINCE:
+        require_passed(shown.spot_check, size=spot_check_size, records=shown.roster.headcount.total)
 
 
 def _certificate(
@@ -550,6 +600,7 @@ def _certificate(
         code="".join(rng.choices(CODE_ALPHABET, k=CODE_LENGTH)),
         is_late=open_round.is_late(now),
         certified_at=now,
+        spot_check=kept(shown.spot_check) if level is Level.PROVINCE else None,
     )
 
 

@@ -28,6 +28,10 @@ class Awaiting(enum.StrEnum):
     # The account's password once more, of an officer who has forgotten its PIN.
     PASSWORD_FOR_PIN = "password_for_pin"  # noqa: S105 - the name of a step, not a secret
     PETITION = "petition"
+    # What is not correct in a record of a spot-check; `subject` says which.
+    NOTE = "note"
+    # A province's own words for a reopening of the organization that `subject` names.
+    REOPENING = "reopening"
 
 
 class Conversation(Base):

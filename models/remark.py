@@ -7,14 +7,21 @@ reopenings are ours.
 import enum
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Select, String, Text, select
+from sqlalchemy import ForeignKey, Select, String, Text, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
 
 from models import audit, outbox
-from models.account import Officer, Role, officers_concerned
+from models.account import Account, Officer, Role, officers_concerned
 from models.base import Base, BigKey, DomainError, text_enum
-from models.certification import NotYours, live_certificates, reopen, require_sight
+from models.certification import (
+    Certification,
+    NotYours,
+    Reopening,
+    live_certificates,
+    reopen,
+    require_sight,
+)
 from models.organization import Organization, lock_organization
 from models.round import Round, current_round
 
@@ -44,7 +51,7 @@ class NotLocked(DomainError):
 
 
 class PetitionPending(DomainError):
-    """The organization has a petition that is not decided yet; one at a time."""
+    """The organization, or its province, has a petition that is not decided yet; one of each at a time."""
 
 
 class UnknownPetition(DomainError):
@@ -76,6 +83,20 @@ class Remark(Base):
 
     organization: Mapped[Organization] = relationship(lazy="raise")
     round: Mapped[Round] = relationship(lazy="raise")
+    officer: Mapped[Officer | None] = relationship(lazy="raise")
+
+    @property
+    def side(self) -> Role | None:
+        """Whose officer wrote it; None of the operator's. Its officer must be loaded."""
+        return self.officer.account.role if self.officer else None
+
+
+# All that is said of a remark besides itself.
+_WITH_ALL = (
+    joinedload(Remark.organization).joinedload(Organization.province),
+    joinedload(Remark.round),
+    joinedload(Remark.officer).joinedload(Officer.account),
+)
 
 
 def remark_text(typed: str) -> str:
@@ -94,7 +115,7 @@ async def require_petitionable(session: AsyncSession, officer: Officer) -> None:
         raise NotYours
     if not await live_certificates(session, code, await current_round(session)):
         raise NotLocked
-    if await open_petition(session, code):
+    if await open_petition(session, code, Role.LAO):
         raise PetitionPending
 
 
@@ -113,8 +134,43 @@ async def petition(
     organization = await lock_organization(session, code)
     await require_petitionable(session, officer)
     certificate = next(iter((await live_certificates(session, code, await current_round(session))).values()))
+    told = await officers_concerned(session, organization, Role.PROVINCE)
+    return await _petition(session, officer, certificate, body, now, told, operator_chat)
+
+
+async def petition_of_province(
+    session: AsyncSession,
+    officer: Officer,
+    organization: Organization,
+    certificate: Certification,
+    body: str,
+    now: datetime,
+    operator_chat: int | None,
+) -> Remark:
+    """A province asks that an organization be opened for correction, after a spot-check (models/spot_checking.py,
+    which looks at the rights and holds the organization's row).
+
+    The organization's officers, the province's other officers and the operator's chat are told. Raises
+    PetitionPending.
+    """
+    if await open_petition(session, organization.dla_code, Role.PROVINCE):
+        raise PetitionPending
+    concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
+    told = [one for one in concerned if one.id != officer.id]
+    return await _petition(session, officer, certificate, body, now, told, operator_chat)
+
+
+async def _petition(
+    session: AsyncSession,
+    officer: Officer,
+    certificate: Certification,
+    body: str,
+    now: datetime,
+    told: list[Officer],
+    operator_chat: int | None,
+) -> Remark:
     made = Remark(
-        organization_code=code,
+        organization_code=certificate.organization_code,
         round_id=certificate.round_id,
         revision=certificate.revision,
         kind=Kind.PETITION,
@@ -125,35 +181,55 @@ async def petition(
     )
     session.add(made)
     await session.flush()
-    await audit.record(session, audit.Event.PETITIONED, code, now, petition=made.id, officer=officer.id, body=body)
-    told = {one.user_id for one in await officers_concerned(session, organization, Role.PROVINCE)}
-    for chat in sorted(told | ({operator_chat} if operator_chat else set())):
+    await audit.record(
+        session,
+        audit.Event.PETITIONED,
+        made.organization_code,
+        now,
+        petition=made.id,
+        officer=officer.id,
+        body=body,
+    )
+    chats = {one.user_id for one in told} | ({operator_chat} if operator_chat else set())
+    for chat in sorted(chats):
         outbox.enqueue(session, outbox.Kind.PETITIONED, chat, made.id, now)
     await session.flush()
     return made
 
 
 def _open_petitions() -> Select[Remark]:
+    """Those that nobody has decided; one whose revision or round has ended has nothing left to ask for."""
     decision = aliased(Remark)
+    ended = exists().where(
+        Reopening.organization_code == Remark.organization_code,
+        Reopening.round_id == Remark.round_id,
+        Reopening.revision == Remark.revision,
+    )
     return (
         select(Remark)
         .outerjoin(decision, decision.answers_id == Remark.id)
-        .where(Remark.kind == Kind.PETITION, decision.id.is_(None))
+        .where(
+            Remark.kind == Kind.PETITION,
+            Remark.round_id == select(func.max(Round.id)).scalar_subquery(),
+            decision.id.is_(None),
+            ~ended,
+        )
     )
 
 
-async def open_petition(session: AsyncSession, dla_code: str) -> Remark | None:
-    """The organization's petition that waits for a decision, if there is one."""
-    return await session.scalar(_open_petitions().where(Remark.organization_code == dla_code))
+async def open_petition(session: AsyncSession, dla_code: str, side: Role) -> Remark | None:
+    """The petition about an organization, by itself or by its province, that waits for a decision."""
+    return await session.scalar(
+        _open_petitions()
+        .join(Officer, Officer.id == Remark.officer_id)
+        .join(Account, Account.id == Officer.account_id)
+        .where(Remark.organization_code == dla_code, Account.role == side)
+    )
 
 
 async def list_petitions(session: AsyncSession) -> list[Remark]:
-    """All petitions that wait for a decision, oldest first, with organization and province."""
-    found = await session.scalars(
-        _open_petitions()
-        .options(joinedload(Remark.organization).joinedload(Organization.province), joinedload(Remark.round))
-        .order_by(Remark.id)
-    )
+    """All petitions that wait for a decision, oldest first, with organization, province and officer."""
+    found = await session.scalars(_open_petitions().options(*_WITH_ALL).order_by(Remark.id))
     return list(found)
 
 
@@ -168,7 +244,8 @@ async def decide(
     if asked is None:
         raise UnknownPetition(number)
     organization = await lock_organization(session, asked.organization_code)
-    if await session.scalar(select(Remark.id).where(Remark.answers_id == number)):
+    # Decided, or its revision ended, while this waited.
+    if await session.scalar(_open_petitions().where(Remark.id == number)) is None:
         raise UnknownPetition(number)
     made = Remark(
         organization_code=asked.organization_code,
@@ -213,13 +290,9 @@ async def find_remark(session: AsyncSession, officer: Officer, remark_id: int) -
 
 
 async def load_remark(session: AsyncSession, remark_id: int) -> Remark:
-    """One remark with its organization, province and round, for a notice about it."""
+    """One remark with its organization, province, round and officer, for a notice about it."""
     return (await session.scalars(_with_organization(remark_id))).one()
 
 
 def _with_organization(remark_id: int) -> Select[Remark]:
-    return (
-        select(Remark)
-        .where(Remark.id == remark_id)
-        .options(joinedload(Remark.organization).joinedload(Organization.province), joinedload(Remark.round))
-    )
+    return select(Remark).where(Remark.id == remark_id).options(*_WITH_ALL)

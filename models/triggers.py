@@ -1,4 +1,5 @@
-"""Rules that the database itself keeps, against raw SQL too: the lock, and certificates that only get inserted.
+"""Rules that the database itself keeps, against raw SQL too: the lock, certificates that only get inserted, and
+spot-checks that are drawn once and end when they are handed in.
 
 Locked is a register whose organization was certified by the LAO in the newest round. On SQLite the BEFORE
 triggers look for colliding rows as well, because a REPLACE removes them without firing their DELETE trigger on a
@@ -69,6 +70,34 @@ def _sqlite_insert_only(table: str, collides: str) -> dict[str, str]:
     }
 
 
+# A draw is never made again, and what was handed in is never touched: whoever could do either could choose.
+_KEEP_DRAW = "BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END"
+_OTHER_DRAW = " OR ".join(
+    f"NEW.{column} <> OLD.{column}"
+    for column in ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at")
+)
+_OTHER_ITEM = " OR ".join(f"NEW.{column} <> OLD.{column}" for column in ("spot_check_id", "place", "record_no"))
+_UNFINISHED = """(NOT EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id)
+    OR EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id AND mark IS NULL))"""
+_HANDED_IN = "EXISTS (SELECT 1 FROM spot_check WHERE id = {check} AND handed_in_at IS NOT NULL)"
+
+_SQLITE_SPOT_CHECKS = {
+    "spot_check_insert": f"""BEFORE INSERT ON spot_check WHEN NEW.handed_in_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM spot_check AS other
+    WHERE other.id = NEW.id OR (other.organization_code = NEW.organization_code
+      AND other.round_id = NEW.round_id AND other.revision = NEW.revision)) {_KEEP_DRAW}""",  # noqa: S608
+    "spot_check_update": f"""BEFORE UPDATE ON spot_check WHEN OLD.handed_in_at IS NOT NULL OR {_OTHER_DRAW}
+    OR (NEW.handed_in_at IS NOT NULL AND {_UNFINISHED}) {_KEEP_DRAW}""",
+    "spot_check_delete": f"BEFORE DELETE ON spot_check {_KEEP_DRAW}",
+    "spot_check_item_insert": f"""BEFORE INSERT ON spot_check_item
+    WHEN {_HANDED_IN.format(check="NEW.spot_check_id")} OR EXISTS (
+    SELECT 1 FROM spot_check_item AS other WHERE other.spot_check_id = NEW.spot_check_id
+      AND (other.place = NEW.place OR other.record_no = NEW.record_no)) {_KEEP_DRAW}""",  # noqa: S608
+    "spot_check_item_update": f"""BEFORE UPDATE ON spot_check_item
+    WHEN {_HANDED_IN.format(check="OLD.spot_check_id")} OR {_OTHER_ITEM} {_KEEP_DRAW}""",
+    "spot_check_item_delete": f"BEFORE DELETE ON spot_check_item {_KEEP_DRAW}",
+}
+
 SQLITE: dict[str, str] = {
     **_sqlite_roster_triggers(
         "personnel_record",
@@ -87,6 +116,7 @@ SQLITE: dict[str, str] = {
     WHERE other.id = NEW.id OR other.fiscal_year = NEW.fiscal_year) {_KEEP_ROUND}""",  # noqa: S608 - no input
     "round_no_renumber": f"BEFORE UPDATE OF id, fiscal_year ON round {_KEEP_ROUND}",
     "round_no_delete": f"BEFORE DELETE ON round {_KEEP_ROUND}",
+    **_SQLITE_SPOT_CHECKS,
 }
 
 POSTGRESQL_FUNCTIONS: dict[str, str] = {
@@ -122,6 +152,28 @@ END
     "keep_round": """
 BEGIN
     RAISE EXCEPTION 'a round is never renumbered or removed' USING ERRCODE = 'restrict_violation';
+END
+""",
+    "keep_spot_check": f"""
+BEGIN
+    IF (CASE TG_OP
+        WHEN 'INSERT' THEN NEW.handed_in_at IS NOT NULL
+        WHEN 'DELETE' THEN true
+        ELSE OLD.handed_in_at IS NOT NULL OR {_OTHER_DRAW}
+            OR (NEW.handed_in_at IS NOT NULL AND {_UNFINISHED}) END)
+    THEN
+        RAISE EXCEPTION 'a spot-check is drawn once and handed in once' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+""",
+    "keep_spot_check_item": f"""
+BEGIN
+    PERFORM 1 FROM spot_check WHERE id = NEW.spot_check_id AND handed_in_at IS NULL FOR SHARE;
+    IF NOT FOUND OR TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND ({_OTHER_ITEM})) THEN
+        RAISE EXCEPTION 'a spot-check is drawn once and handed in once' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
 END
 """,
     "refuse_change": """
@@ -160,6 +212,14 @@ POSTGRESQL: dict[str, str] = {
         for table in INSERT_ONLY
         for name, definition in {
             "insert_only": "BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+            "no_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        }.items()
+    },
+    **{
+        f"{table}_{name}": definition.format(table=table)
+        for table in ("spot_check", "spot_check_item")
+        for name, definition in {
+            "kept": ("BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION keep_{table}()"),
             "no_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
         }.items()
     },

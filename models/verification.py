@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
 from models.certification import Certification, Level, Reopening, is_live, snapshot
 from models.remark import Kind, Remark
-from models.roster import NoRoster, load_summary
+from models.roster import NoRoster, PersonnelRecord, load_summary
 from models.round import Round, current_round
+from models.spot_check import is_drawn_from
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Findings:
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     """Check the chains (up to a filed `head` too), then certificates, reopenings and remarks against their events,
-    then each locked roster against its certificate.
+    then each locked roster against its certificate, and each spot-check against the roster that it was drawn from.
     """
     found = Findings()
     found.breaks += await verify_chains(session, head)
@@ -38,6 +39,7 @@ async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     await _check_rows(session, recorded, found)
     await _check_rounds(session, recorded, found)
     await _check_rosters(session, found)
+    await _check_spot_checks(session, found)
     return found
 
 
@@ -134,3 +136,26 @@ async def _check_rosters(session: AsyncSession, found: Findings) -> None:
             now = ""
         if now != digest:
             found.breaks.append(f"roster of {organization}: is not what certificate {code} certified")
+
+
+async def _check_spot_checks(session: AsyncSession, found: Findings) -> None:
+    """The sample of every province's certificate that locks now is drawn again from its seed."""
+    newest = await current_round(session)
+    if newest is None:
+        return
+    made = await session.execute(
+        select(Certification.organization_code, Certification.spot_check, Certification.code).where(
+            Certification.round_id == newest.id,
+            Certification.level == Level.PROVINCE,
+            Certification.spot_check.is_not(None),
+            is_live(Certification),
+        )
+    )
+    for organization, spot_check, code in made.all():
+        rows = await session.execute(
+            select(PersonnelRecord.record_no, PersonnelRecord.category).where(
+                PersonnelRecord.organization_code == organization
+            )
+        )
+        if not is_drawn_from(spot_check or "", [(record_no, category) for record_no, category in rows]):
+            found.breaks.append(f"spot-check of certificate {code}: its seed does not draw its sample")

@@ -13,7 +13,7 @@ from demo.botapi.state import Message
 from models.account import Officer as Link
 from models.certification import Certification
 from models.database import Database
-from tests.support import PIN, Officer
+from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 
 NEVER_IN_A_WALK = (
     *("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:"),
@@ -94,6 +94,9 @@ class Hand(Officer):
         return self.text
 
 
+# From the review to the button that certifies: everything drawn is ถูกต้อง.
+SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE, "ส่งผลสุ่มตรวจสอบ")
+
 NOTICES = {
     "🧾 หลักฐานการรับรองของท่าน",
     "🔔 รอท่านตรวจสอบและรับรอง",
@@ -103,6 +106,8 @@ NOTICES = {
     "🤝 ส่งมอบงานของท่านแล้ว",
     "🔓 เปิดให้แก้ไขข้อมูลแล้ว",
     "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",
+    "✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว",
+    "✉️ ไม่อนุญาตให้แก้ไขข้อมูล",
 }
 
 

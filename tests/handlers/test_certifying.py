@@ -5,7 +5,7 @@ import pytest
 from models.certification import Level
 from models.database import Database
 from models.round import close_round, open_round
-from tests.handlers.support import Hand, MakeHand, facts
+from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
 from tests.support import Clock, certify_as, put_roster
 
 BANGPU, PHRAEKSA, NO_ROSTER, ELSEWHERE = "5110201", "6110302", "6110303", "6120401"
@@ -128,6 +128,7 @@ async def test_outside_a_round_nothing_is_certified(
         await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
         hand, label = await officer("province11"), "รับรองระดับจังหวัด"
         await hand.forge(f"pr:{BANGPU}")
+        await hand.way(*SPOT_CHECK)
     else:
         hand, label = await officer(), "รับรองระดับ อปท."
         await hand.way(*TO_REVIEW)
@@ -196,6 +197,7 @@ async def test_the_province_cannot_press_on_other_numbers(
 
 OF_THE_LAO = ["l", "lr", "lp:o:0", "lc:0123456789abcdef", "lh:0"]
 OF_THE_PROVINCE = ["p", "pf:l", "ps:0", "pl", "pr:{}", "pp:{}:o:0", "pc:{}:0123456789abcdef", "ph:{}:0"]
+OF_THE_PROVINCE += ["sc:{}", "sr:{}:1:1", "sm:{}:1:1:c", "sm:{}:1:1:i", "ss:{}:1", "sh:{}:1", "sh!:{}:1", "pa:{}"]
 
 
 async def test_nobody_goes_beyond_the_own_level_and_province(officer: MakeHand, country: Database) -> None:

@@ -234,5 +234,5 @@ async def test_who_certified_for_the_organization_does_not_for_its_province(
         await hand.say(text)
     await hand.enter(PIN + PIN, "✅ ตั้ง PIN แล้ว")
     await hand.way("ระบบรับรองข้อมูล (1)", "ดำเนินการ(จังหวัด)", "ค้นหา", "🔍 เทศบาลตำบลบางปู")
-    assert "ต้องให้เจ้าหน้าที่ท่านอื่นของจังหวัดเป็นผู้รับรอง" in await hand.press("รับรองระดับจังหวัด")
+    assert "ต้องให้เจ้าหน้าที่ท่านอื่นของจังหวัดเป็นผู้รับรอง" in await hand.press("สุ่มตรวจสอบ")
     assert await certificates(country) == 1

@@ -11,7 +11,7 @@ from models.database import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organization import Organization
 from models.roster import Category, PersonnelRecord
-from tests.handlers.support import Hand, MakeHand, is_card, walk
+from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, is_card, walk
 from tests.support import Clock, Officer, certify_as, put_roster, record
 
 BANGPU = "5110201"
@@ -31,6 +31,11 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
 
     await province.sees("รอท่านตรวจสอบและรับรอง")
     await province.tap("🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
+    await province.tap("สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/3")
+    await province.tap("✅ ถูกต้อง", "สุ่มตรวจสอบ 2/3")
+    await province.tap("✅ ถูกต้อง", "สุ่มตรวจสอบ 3/3")
+    await province.tap("✅ ถูกต้อง", "สรุปผลสุ่มตรวจสอบ")
+    await province.tap("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด")
     await province.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้")
     await province.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
     await province.tap("PIN", "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
@@ -231,7 +236,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     text = await first.press("🔍 เทศบาลตำบลบางปู", notice)
     assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
     assert first.phone.last is notice
-    await first.press("รับรองระดับจังหวัด")
+    await first.way(*SPOT_CHECK, "รับรองระดับจังหวัด")
     text = await first.way("ยืนยันการรับรอง", "PIN")
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     await hears(lao, RECEIPT, PROVINCE_DID)

@@ -26,6 +26,9 @@ PROVINCE = [
     ("ดำเนินการ(จังหวัด)", "Proceed (province)"),
     ("ค้นหา", "Search"),
     ("🔍 เทศบาลตำบลบางปู", "🔍 เทศบาลตำบลบางปู"),
+    ("สุ่มตรวจสอบ", "Spot-check"),
+    *[("ถูกต้อง", "Correct")] * 3,
+    ("ส่งผลสุ่มตรวจสอบ", "Hand in the spot-check"),
     ("รับรองระดับจังหวัด", "Certify at province level"),
     ("ยืนยันการรับรอง", "Confirm certification"),
     ("PIN", "PIN"),
@@ -37,7 +40,7 @@ def bare(label: str) -> str:
     """A label without its emoji and its count: both are allowed."""
     if label.startswith("🔍"):
         return label.split(" · ", maxsplit=1)[0]
-    return re.sub(r"^✅ | \([\d,]+\)$", "", label)
+    return re.sub(r"^[✅❌] | \([\d,/]+\)$", "", label)
 
 
 async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> list[list[str]]:

@@ -29,7 +29,8 @@ from models.database import Database
 from models.inbox import InboxUpdate
 from models.pin import Purpose, keep_keypad, open_keypad
 from models.remark import Remark
-from tests.support import ORGANIZATIONS, Clock, link, put_roster, running_bot
+from models.spot_check import SpotCheck, SpotCheckItem
+from tests.support import ORGANIZATIONS, SPOT_CHECK_SIZE, Clock, link, pass_spot_check, put_roster, running_bot
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
 # Officials and total of each organization's register; no other text of a chat holds these numbers.
@@ -111,6 +112,8 @@ class Treasure:
             "invitation": self.invitations,
             "officer": self.officers,
             "place": list(range(12)),
+            # Of the draws that hide() made.
+            "check": list(range(3)),
         }
         if name in pool:
             return rng.choice(pool[name])
@@ -139,8 +142,10 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
             ("12", "6120401", Level.PROVINCE),
         ):
             # Pressed, and used up by it.
+            if level is Level.PROVINCE:
+                await pass_spot_check(session, owners[unit], code, now, rng)
             nonce = await warning(session, owners[unit], code, level, now, rng)
-            made = await certify(session, owners[unit], nonce, now, rng)
+            made = await certify(session, owners[unit], nonce, now, rng, spot_check_size=SPOT_CHECK_SIZE)
             treasure.nonces.append(nonce)
             treasure.codes.setdefault(code, []).append(f"{made.code[:5]}-{made.code[5:]}")
         for unit, code, level in (
@@ -150,6 +155,8 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
             ("11", "6110301", Level.PROVINCE),
         ):
             # Before their eyes, with the keypad open and five digits entered.
+            if level is Level.PROVINCE:
+                await pass_spot_check(session, owners[unit], code, now, rng)
             nonce = await warning(session, owners[unit], code, level, now, rng)
             treasure.nonces.append(nonce)
             pad = await open_keypad(session, owners[unit], Purpose.CONFIRM, nonce, "", now, rng)
@@ -178,7 +185,9 @@ async def warning(
     session: AsyncSession, officer: Officer, code: str, level: Level, now: datetime, rng: random.Random
 ) -> str:
     seen = await review(session, officer, code)
-    asked, _ = await prepare_confirmation(session, officer, level, code, seen.fingerprint, now, rng)
+    asked, _ = await prepare_confirmation(
+        session, officer, level, code, seen.fingerprint, now, rng, spot_check_size=SPOT_CHECK_SIZE
+    )
     return asked.nonce
 
 
@@ -212,6 +221,8 @@ FACTS = {
     ),
     invitation.Invitation: ("id", "account_id", "expires_at", "used_at", "used_by_id", "from_officer_id"),
     Remark: ("id",),
+    SpotCheck: ("id", "organization_code", "handed_in_at"),
+    SpotCheckItem: ("spot_check_id", "place", "mark", "marked_at"),
 }
 
 

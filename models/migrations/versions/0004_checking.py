@@ -9,6 +9,55 @@ down_revision = "0003"
 UTC_TIME = sa.DateTime(timezone=True)
 BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+# The texts of models/triggers.py for spot-checks as they were at this revision.
+SQLITE_TRIGGERS = (
+    """CREATE TRIGGER spot_check_insert BEFORE INSERT ON spot_check WHEN NEW.handed_in_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM spot_check AS other
+    WHERE other.id = NEW.id OR (other.organization_code = NEW.organization_code
+      AND other.round_id = NEW.round_id AND other.revision = NEW.revision)) BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+    """CREATE TRIGGER spot_check_update BEFORE UPDATE ON spot_check WHEN OLD.handed_in_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.organization_code <> OLD.organization_code OR NEW.round_id <> OLD.round_id OR NEW.revision <> OLD.revision OR NEW.officer_id <> OLD.officer_id OR NEW.seed <> OLD.seed OR NEW.drawn_at <> OLD.drawn_at
+    OR (NEW.handed_in_at IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id)
+    OR EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id AND mark IS NULL))) BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+    """CREATE TRIGGER spot_check_delete BEFORE DELETE ON spot_check BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+    """CREATE TRIGGER spot_check_item_insert BEFORE INSERT ON spot_check_item
+    WHEN EXISTS (SELECT 1 FROM spot_check WHERE id = NEW.spot_check_id AND handed_in_at IS NOT NULL) OR EXISTS (
+    SELECT 1 FROM spot_check_item AS other WHERE other.spot_check_id = NEW.spot_check_id
+      AND (other.place = NEW.place OR other.record_no = NEW.record_no)) BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+    """CREATE TRIGGER spot_check_item_update BEFORE UPDATE ON spot_check_item
+    WHEN EXISTS (SELECT 1 FROM spot_check WHERE id = OLD.spot_check_id AND handed_in_at IS NOT NULL) OR NEW.spot_check_id <> OLD.spot_check_id OR NEW.place <> OLD.place OR NEW.record_no <> OLD.record_no BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+    """CREATE TRIGGER spot_check_item_delete BEFORE DELETE ON spot_check_item BEGIN SELECT RAISE(ABORT, 'a spot-check is drawn once and handed in once'); END""",
+)
+
+POSTGRESQL_TRIGGERS = (
+    """CREATE FUNCTION keep_spot_check() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (CASE TG_OP
+        WHEN 'INSERT' THEN NEW.handed_in_at IS NOT NULL
+        WHEN 'DELETE' THEN true
+        ELSE OLD.handed_in_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.organization_code <> OLD.organization_code OR NEW.round_id <> OLD.round_id OR NEW.revision <> OLD.revision OR NEW.officer_id <> OLD.officer_id OR NEW.seed <> OLD.seed OR NEW.drawn_at <> OLD.drawn_at
+            OR (NEW.handed_in_at IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id)
+    OR EXISTS (SELECT 1 FROM spot_check_item WHERE spot_check_id = NEW.id AND mark IS NULL))) END)
+    THEN
+        RAISE EXCEPTION 'a spot-check is drawn once and handed in once' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$""",
+    """CREATE FUNCTION keep_spot_check_item() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM spot_check WHERE id = NEW.spot_check_id AND handed_in_at IS NULL FOR SHARE;
+    IF NOT FOUND OR TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND (NEW.spot_check_id <> OLD.spot_check_id OR NEW.place <> OLD.place OR NEW.record_no <> OLD.record_no)) THEN
+        RAISE EXCEPTION 'a spot-check is drawn once and handed in once' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$""",
+    """CREATE TRIGGER spot_check_kept BEFORE INSERT OR UPDATE OR DELETE ON spot_check FOR EACH ROW EXECUTE FUNCTION keep_spot_check()""",
+    """CREATE TRIGGER spot_check_no_truncate BEFORE TRUNCATE ON spot_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
+    """CREATE TRIGGER spot_check_item_kept BEFORE INSERT OR UPDATE OR DELETE ON spot_check_item FOR EACH ROW EXECUTE FUNCTION keep_spot_check_item()""",
+    """CREATE TRIGGER spot_check_item_no_truncate BEFORE TRUNCATE ON spot_check_item FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
+)
+
 
 def upgrade() -> None:
     op.add_column("certification", sa.Column("spot_check", sa.Text(), nullable=True))
@@ -95,3 +144,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("officer_id", name=op.f("pk_roster_draft")),
     )
+    dialect = op.get_bind().dialect.name
+    for statement in SQLITE_TRIGGERS if dialect == "sqlite" else POSTGRESQL_TRIGGERS:
+        op.execute(sa.text(statement.replace(":", "\\:")))

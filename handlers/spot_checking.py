@@ -1,0 +1,274 @@
+"""สุ่มตรวจสอบ: the drawn records one by one, a mark for each, the summary, and handing it in (province step 5).
+
+Whole names stand here and nowhere else: an officer compares them with the paper.
+"""
+
+from dataclasses import replace
+
+from markupsafe import Markup
+
+from handlers import province
+from handlers.profile import ask
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    ProvinceList,
+    ProvinceReview,
+    SpotRecord,
+    SpotSummary,
+    unpack,
+)
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
+from models.conversation import Awaiting
+from models.remark import RemarkRefused
+from models.roster import MenuState, PersonnelRecord
+from models.spot_check import Mark, SpotCheckItem
+from models.spot_checking import Checking, draw, hand_in, load_checking, mark
+
+# What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
+# the summary of 20.
+MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
+
+
+async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
+    """สุ่มตรวจสอบ: draw, or go on with what was drawn."""
+    found = await draw(
+        turn.session, turn.officer, tap.organization, turn.now, turn.rng, size=turn.setup.spot_check_size
+    )
+    return _following(turn.texts, found, 0)
+
+
+def _following(_: Texts, found: Checking, place: int) -> Screen:
+    """The next record without a mark, or the summary when all have one."""
+    following = found.unmarked_after(place)
+    return summary_screen(_, found) if following is None else record_screen(_, found, following)
+
+
+async def show_record(turn: Turn, tap: SpotRecord) -> Screen:
+    """One drawn record."""
+    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    return record_screen(turn.texts, found, tap.place)
+
+
+def record_screen(_: Texts, found: Checking, place: int) -> Screen:
+    """A record with its menus as they were recorded, and the two marks."""
+    item, code, check = found.item(place), found.organization.dla_code, found.check
+    rows: tuple[Row, ...] = ()
+    if check.handed_in_at is None:
+        rows += (
+            (
+                Button("✅ " + mark_word(_, Mark.CORRECT), _mark_tap(found, item, Mark.CORRECT), Style.SUCCESS),
+                Button("❌ " + mark_word(_, Mark.INCORRECT), _mark_tap(found, item, Mark.INCORRECT), Style.DANGER),
+            ),
+        )
+    before, after = (SpotRecord(code, check.id, max(place + step, 1)) for step in (-1, 1))
+    rows += pager(place - 1, len(check.items), before, after)
+    if check.marked:
+        rows += ((Button(_.plain("Summary"), SpotSummary(code, check.id)),),)
+    return Screen(
+        lines(
+            _("<b>Spot-check {place} of {count}</b>", place=place, count=len(check.items)),
+            organization_line(_, found.organization),
+            "",
+            _person(_, found, item),
+            "",
+            _menus(_, found.menu_names, found.records[item.record_no]),
+            "",
+            _("Result: {mark}", mark=_mark_line(_, item, NOTE_LENGTH)),
+        ),
+        (*rows, way_out(_, ProvinceReview(code))),
+    )
+
+
+def _mark_tap(found: Checking, item: SpotCheckItem, what: Mark) -> MarkRecord:
+    return MarkRecord(found.organization.dla_code, found.check.id, item.place, what)
+
+
+def _person(_: Texts, found: Checking, item: SpotCheckItem) -> Markup:
+    """Who it is: the whole name, the number, and what the person is."""
+    record = found.records[item.record_no]
+    return lines(
+        Markup("<b>{}</b>").format(record.full_name),
+        _("Record no. <code>{number}</code>", number=record.record_no),
+        Markup("{}").format(category_word(_, record.category)),
+        Markup("{}").format(f"{record.position} {record.level}".strip()),
+    )
+
+
+def _menus(_: Texts, names: list[str], record: PersonnelRecord) -> Markup:
+    """Every menu under what is recorded in it, what is missing first."""
+    room = max(MENUS_LENGTH // max(len(names), 1) - 1, 2)
+    titles = {
+        MenuState.EMPTY: _("⚠️ <b>Not filled in</b>"),
+        MenuState.RECORDED: _("✅ <b>Recorded</b>"),
+        MenuState.NONE: _("➖ <b>Nothing to record</b>"),
+    }
+    parts: list[Markup] = []
+    for state, title in titles.items():
+        under = [name for name, letter in zip(names, record.menus, strict=True) if letter == state]
+        if under:
+            parts.append(Markup("{} ({})").format(title, len(under)))
+            parts += [Markup("{}").format(shortened(name, room)) for name in under]
+    return lines(*parts)
+
+
+def _mark_line(_: Texts, item: SpotCheckItem, note_length: int) -> Markup:
+    if item.mark is None:
+        return _("not checked yet")
+    if item.mark is Mark.CORRECT:
+        return Markup("✅ {}").format(mark_word(_, item.mark))
+    note = shortened(" ".join((item.note or "").split()), note_length)
+    return Markup("❌ {}: {}").format(mark_word(_, item.mark), note)
+
+
+# --- marking ------------------------------------------------------------------------------------------------
+
+
+async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
+    """ถูกต้อง at once; ไม่ถูกต้อง when it was said what is not."""
+    if tap.mark is Mark.CORRECT:
+        found = await mark(
+            turn.session, turn.officer, tap.organization, tap.check, tap.place, tap.mark, None, turn.now
+        )
+        return _following(turn.texts, found, tap.place)
+    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    return _ask_note(turn, found, tap)
+
+
+def _ask_note(turn: Turn, found: Checking, tap: MarkRecord) -> Screen:
+    turn.conversation.awaiting = Awaiting.NOTE
+    turn.conversation.subject = tap.pack()
+    question = ask(turn, "Type <b>what is not correct</b>, in 5 to 1,000 letters, without names.")
+    cancel = Button(turn.texts.plain("Cancel"), SpotRecord(tap.organization, tap.check, tap.place))
+    return replace(question, rows=((cancel,),)).headed(_person(turn.texts, found, found.item(tap.place)))
+
+
+async def take_note(turn: Turn, text: str) -> Screen:
+    """What is not correct, of the record that was asked about."""
+    tap = unpack(turn.conversation.subject or "")
+    if not isinstance(tap, MarkRecord):
+        raise TypeError("a note is asked for about a record only")
+    try:
+        found = await mark(
+            turn.session, turn.officer, tap.organization, tap.check, tap.place, tap.mark, text, turn.now
+        )
+    except RemarkRefused:
+        sentence = turn.texts("That is too short, too long, or not in letters.")
+        return (await ask_note_again(turn)).headed(sentence)
+    turn.conversation.awaiting = Awaiting.NOTHING
+    return _following(turn.texts, found, tap.place)
+
+
+async def ask_note_again(turn: Turn) -> Screen:
+    """The same question once more."""
+    tap = unpack(turn.conversation.subject or "")
+    if not isinstance(tap, MarkRecord):
+        raise TypeError("a note is asked for about a record only")
+    return await mark_record(turn, tap)
+
+
+# --- the end ------------------------------------------------------------------------------------------------
+
+
+async def show_summary(turn: Turn, tap: SpotSummary) -> Screen:
+    """Every record with its mark."""
+    return summary_screen(turn.texts, await load_checking(turn.session, turn.officer, tap.organization, tap.check))
+
+
+def summary_screen(_: Texts, found: Checking) -> Screen:
+    """Every record with its mark, and what follows from them."""
+    code, check = found.organization.dla_code, found.check
+    listed = [
+        lines(
+            Markup("<code>{}</code> {}").format(item.record_no, masked(found.records[item.record_no].full_name)),
+            _mark_line(_, item, SUMMARY_NOTE_LENGTH),
+        )
+        for item in check.items
+    ]
+    rows: tuple[Row, ...] = ()
+    if check.handed_in_at is None and check.marked == len(check.items):
+        rows += ((Button(_.plain("Hand in the spot-check"), HandIn(code, check.id), Style.PRIMARY),),)
+    rows += ((Button(_.plain("See the records"), SpotRecord(code, check.id, 1)),),)
+    return Screen(
+        lines(
+            _("<b>Spot-check: summary</b>"),
+            organization_line(_, found.organization),
+            "",
+            *listed,
+            "",
+            _what_follows(_, found),
+        ),
+        (*rows, way_out(_, ProvinceReview(code))),
+    )
+
+
+def _what_follows(_: Texts, found: Checking) -> Markup:
+    check = found.check
+    if check.handed_in_at is not None:
+        return _("Handed in: {moment}", moment=_.moment(check.handed_in_at))
+    if check.marked < len(check.items):
+        return _("Checked: {marked} of {count}", marked=check.marked, count=len(check.items))
+    if check.incorrect:
+        return _failing(_, found)
+    return _("All are correct. Once it is handed in you can certify, and no result can be changed.")
+
+
+def _failing(_: Texts, found: Checking) -> Markup:
+    return _(
+        "Not correct: {count}. Once it is handed in these figures <b>cannot be certified</b>, and no result can "
+        "be changed. The operator is asked to open the register, with your notes as the reason.",
+        count=len(found.check.incorrect),
+    )
+
+
+async def ask_hand_in(turn: Turn, tap: HandIn) -> Screen:
+    """ส่งผลสุ่มตรวจสอบ: at once when all are correct; otherwise it is asked once more."""
+    _ = turn.texts
+    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    if found.check.handed_in_at is not None or not found.check.incorrect:
+        return await _hand_in(turn, tap.organization, tap.check)
+    return Screen(
+        lines(
+            _("<b>⚠️ Hand in the spot-check?</b>"),
+            organization_line(_, found.organization),
+            "",
+            _failing(_, found),
+        ),
+        (
+            (
+                Button(
+                    _.plain("Hand in the spot-check"), HandInIncorrect(tap.organization, tap.check), Style.DANGER
+                ),
+            ),
+            (Button(_.plain("Cancel"), SpotSummary(tap.organization, tap.check)),),
+        ),
+    )
+
+
+async def hand_in_incorrect(turn: Turn, tap: HandInIncorrect) -> Screen:
+    """After it was asked once more."""
+    return await _hand_in(turn, tap.organization, tap.check)
+
+
+async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
+    _ = turn.texts
+    asked = await hand_in(turn.session, turn.officer, organization, check, turn.now, turn.setup.operator_chat)
+    if asked is None:
+        shown = await province.show_review(turn, ProvinceReview(organization))
+        return shown.headed(_("✅ The spot-check was handed in: all are correct."))
+    return Screen(
+        lines(
+            _("✅ The spot-check was handed in. These figures cannot be certified."),
+            "",
+            _("The operator was asked to open the register:"),
+            asked.body,
+            "",
+            _("You will be told of the decision."),
+        ),
+        (way_out(_, ProvinceList()),),
+    )

@@ -1,0 +1,270 @@
+"""What a province's officers do with a spot-check: draw, mark, hand in, and ask for a reopening when it fails.
+
+Everything is in the database at once, so that whoever goes on, after a crash or on a colleague's phone, goes on
+from there. All of it waits for the organization's row first, like all that certifies.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from models.account import Officer, Role
+from models.base import DomainError
+from models.certification import (
+    AlreadyCertified,
+    Certification,
+    Level,
+    NotYetCertified,
+    NotYours,
+    SelfApproval,
+    load_standing,
+    require_sight,
+)
+from models.organization import Organization
+from models.remark import PetitionPending, Remark, open_petition, petition_of_province, remark_text
+from models.roster import PersonnelRecord, Roster
+from models.round import require_open_round
+from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
+
+# Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,
+# sendMessage: 4,096).
+MAX_NOTES = 3000
+
+
+class NothingToDraw(DomainError):
+    """No spot-check is asked for, or the register has no records."""
+
+
+class SpotCheckEnded(DomainError):
+    """The spot-check is not that of the current revision, or there is no such record in it."""
+
+
+class SpotCheckHandedIn(DomainError):
+    """The spot-check was handed in; nothing in it changes any more."""
+
+
+class SpotCheckUnfinished(DomainError):
+    """A record of the spot-check has no mark yet."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An organization that waits for its province: its certificate, and its spot-check once it is drawn."""
+
+    organization: Organization
+    lao: Certification
+    check: SpotCheck | None
+
+
+@dataclass(frozen=True)
+class Checking:
+    """A spot-check with the drawn records themselves, by number; `menu_names` in the order of their letters."""
+
+    organization: Organization
+    check: SpotCheck
+    records: dict[str, PersonnelRecord]
+    menu_names: list[str]
+
+    def item(self, place: int) -> SpotCheckItem:
+        """The record at a place, which counts from 1. Raises SpotCheckEnded."""
+        if not 1 <= place <= len(self.check.items):
+            raise SpotCheckEnded
+        return self.check.items[place - 1]
+
+    def unmarked_after(self, place: int) -> int | None:
+        """The next place without a mark, from the first one again after the last; None when all are marked."""
+        places = [item.place for item in self.check.items if item.mark is None]
+        return next((one for one in places if one > place), next(iter(places), None))
+
+
+async def draw(
+    session: AsyncSession, officer: Officer, dla_code: str, now: datetime, rng: random.Random, *, size: int
+) -> Checking:
+    """The draw of the current revision, made now if nobody of the province has made it.
+
+    `rng` must be one that nobody can foresee. Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified,
+    SelfApproval, NothingToDraw.
+    """
+    standing = await _stand(session, officer, dla_code)
+    check = standing.check
+    if check is None:
+        check = await _draw(session, officer, standing.lao, now, rng, size)
+    return await _with_records(session, standing.organization, check)
+
+
+async def _draw(
+    session: AsyncSession, officer: Officer, lao: Certification, now: datetime, rng: random.Random, size: int
+) -> SpotCheck:
+    rows = await session.execute(
+        select(PersonnelRecord.record_no, PersonnelRecord.category).where(
+            PersonnelRecord.organization_code == lao.organization_code
+        )
+    )
+    seed = f"{rng.getrandbits(256):064x}"
+    drawn = sample(seed, [(record_no, category) for record_no, category in rows], size)
+    if not drawn:
+        raise NothingToDraw
+    check = SpotCheck(
+        organization_code=lao.organization_code,
+        round_id=lao.round_id,
+        revision=lao.revision,
+        officer_id=officer.id,
+        seed=seed,
+        drawn_at=now,
+        items=[SpotCheckItem(place=place, record_no=record_no) for place, record_no in enumerate(drawn, 1)],
+    )
+    session.add(check)
+    await session.flush()
+    return check
+
+
+async def load_checking(session: AsyncSession, officer: Officer, dla_code: str, check_id: int) -> Checking:
+    """A draw that was made, with its records: it must be that of the current revision.
+
+    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded.
+    """
+    standing, check = await _find(session, officer, dla_code, check_id)
+    return await _with_records(session, standing.organization, check)
+
+
+async def mark(
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    check_id: int,
+    place: int,
+    found: Mark,
+    note: str | None,
+    now: datetime,
+) -> Checking:
+    """ถูกต้อง, or ไม่ถูกต้อง with a note: of two officers who mark one record the later one counts.
+
+    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn.
+    """
+    words = remark_text(note or "") if found is Mark.INCORRECT else None
+    standing, check = await _find(session, officer, dla_code, check_id)
+    if check.handed_in_at is not None:
+        raise SpotCheckHandedIn
+    shown = await _with_records(session, standing.organization, check)
+    item = shown.item(place)
+    item.mark, item.note, item.marked_at, item.officer_id = found, words, now, officer.id
+    await session.flush()
+    return shown
+
+
+async def hand_in(
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    check_id: int,
+    now: datetime,
+    operator_chat: int | None,
+) -> Remark | None:
+    """ส่งผลสุ่มตรวจสอบ: from now on nothing in it changes.
+
+    With anything incorrect the revision cannot be certified; the province's petition for a reopening, which the
+    notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
+    SpotCheckHandedIn, SpotCheckUnfinished.
+    """
+    standing, check = await _find(session, officer, dla_code, check_id)
+    if check.handed_in_at is not None:
+        raise SpotCheckHandedIn
+    if check.marked < len(check.items):
+        raise SpotCheckUnfinished
+    check.handed_in_at = now
+    await session.flush()
+    if not check.incorrect:
+        return None
+    return await petition_of_province(
+        session, officer, standing.organization, standing.lao, _notes(check), now, operator_chat
+    )
+
+
+def _notes(check: SpotCheck) -> str:
+    """The notes with their record numbers, all of them whole where they fit, and each cut alike where not."""
+    room = MAX_NOTES // len(check.incorrect) - len(" : \n")
+    lines = []
+    for item in check.incorrect:
+        line = f"{item.record_no}: {' '.join((item.note or '').split())}"
+        lines.append(line if len(line) <= room else f"{line[: room - 1]}…")
+    return "\n".join(lines)
+
+
+async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
+    """An organization whose spot-check was handed in with something incorrect, and no petition of the province
+    waits: it may ask for a reopening again.
+
+    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded, PetitionPending.
+    """
+    standing = await _stand(session, officer, dla_code)
+    if standing.check is None or verdict(standing.check, size=0, records=0) is not Verdict.FAILED:
+        raise SpotCheckEnded
+    if await open_petition(session, dla_code, Role.PROVINCE):
+        raise PetitionPending
+    return standing
+
+
+async def ask_reopening(
+    session: AsyncSession, officer: Officer, dla_code: str, typed: str, now: datetime, operator_chat: int | None
+) -> Remark:
+    """ขอเปิดให้แก้ไข: ask once more, in words of one's own, after the operator has refused.
+
+    Raises what require_reopenable raises, RemarkRefused.
+    """
+    body = remark_text(typed)
+    standing = await require_reopenable(session, officer, dla_code)
+    return await petition_of_province(
+        session, officer, standing.organization, standing.lao, body, now, operator_chat
+    )
+
+
+async def _find(
+    session: AsyncSession, officer: Officer, dla_code: str, check_id: int
+) -> tuple[Standing, SpotCheck]:
+    """The draw that a card is about, as far as it is still the one that counts."""
+    standing = await _stand(session, officer, dla_code)
+    if standing.check is None or standing.check.id != check_id:
+        raise SpotCheckEnded
+    return standing, standing.check
+
+
+async def _stand(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
+    """Take the organization's row and see whether it waits for this officer's province."""
+    organization = await session.scalar(
+        select(Organization)
+        .where(Organization.dla_code == dla_code)
+        .options(joinedload(Organization.province, innerjoin=True))
+        .with_for_update(of=Organization)
+    )
+    if organization is None or officer.account.role is not Role.PROVINCE:
+        raise NotYours
+    require_sight(officer.account, organization)
+    certificates, check = await load_standing(session, dla_code, await require_open_round(session))
+    lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
+    if province is not None:
+        raise AlreadyCertified(organization, province)
+    if lao is None:
+        raise NotYetCertified
+    if lao.user_id == officer.user_id:
+        raise SelfApproval
+    return Standing(organization, lao, check)
+
+
+async def _with_records(session: AsyncSession, organization: Organization, check: SpotCheck) -> Checking:
+    """The drawn records, found by their organization and numbers."""
+    rows = await session.execute(
+        select(PersonnelRecord, Roster.menu_names)
+        .join(Roster, Roster.organization_code == PersonnelRecord.organization_code)
+        .where(
+            PersonnelRecord.organization_code == check.organization_code,
+            PersonnelRecord.record_no.in_([item.record_no for item in check.items]),
+        )
+    )
+    found = rows.all()
+    return Checking(
+        organization, check, {record.record_no: record for record, _ in found}, found[0][1] if found else []
+    )

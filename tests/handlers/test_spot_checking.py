@@ -1,0 +1,335 @@
+"""สุ่มตรวจสอบ in the chat, record by record to the certificate or to a reopening (procedure, province step 5)."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from models.account import active_officer
+from models.certification import Certification, Level, reopen, review
+from models.database import Database
+from models.remark import decide, list_petitions
+from models.roster import Category, PersonnelRecord, Roster
+from models.spot_check import Mark, SpotCheck, SpotCheckItem
+from tests.handlers.support import Hand, MakeHand
+from tests.support import Clock, certify_as, put_roster, record
+
+BANGPU, ELSEWHERE = "5110201", "6120401"
+NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"
+ENDED = "การสุ่มตรวจสอบนี้ใช้ไม่ได้แล้ว"
+NO_RIGHT = "บัญชีของท่านไม่มีสิทธิ์ในรายการนี้"
+
+
+@pytest.fixture
+async def certifier(officer: MakeHand) -> Hand:
+    """The officer who certifies for เทศบาลตำบลบางปู."""
+    return await officer()
+
+
+@pytest.fixture
+async def reviewer(officer: MakeHand, certifier: Hand, country: Database, clock: Clock) -> Hand:
+    """An officer of the province before an organization that waits."""
+    await certify(certifier, country, clock)
+    hand = await officer("province11", "ทดสอบ สอง")
+    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)", "ค้นหา", "🔍 เทศบาลตำบลบางปู")
+    return hand
+
+
+async def certify(certifier: Hand, country: Database, clock: Clock) -> None:
+    await certify_as(country, f"lao{BANGPU}", certifier.phone.id, BANGPU, Level.LAO, clock())
+
+
+async def items(country: Database) -> list[SpotCheckItem]:
+    async with country.read() as session:
+        return list(await session.scalars(select(SpotCheckItem).order_by("spot_check_id", "place")))
+
+
+async def made_by_province(country: Database) -> list[Certification]:
+    async with country.read() as session:
+        return list(await session.scalars(select(Certification).where(Certification.level == Level.PROVINCE)))
+
+
+async def not_correct(hand: Hand, note: str = NOTE) -> str:
+    await hand.press("ไม่ถูกต้อง")
+    return await hand.say(note)
+
+
+async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
+    reviewer: Hand, country: Database
+) -> None:
+    assert "สุ่มตรวจสอบ" in reviewer.labels
+    assert "รับรองระดับจังหวัด" not in reviewer.labels
+    text = await reviewer.press("สุ่มตรวจสอบ")
+    first, *_ = await items(country)
+    async with country.read() as session:
+        person = await session.scalar(
+            select(PersonnelRecord).where(
+                PersonnelRecord.organization_code == BANGPU, PersonnelRecord.record_no == first.record_no
+            )
+        )
+    assert person is not None
+    empty = person.menus == "rn-"
+    assert text == (
+        "สุ่มตรวจสอบ 1/3\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
+        f"{person.full_name}\nเลขที่ทะเบียน {first.record_no}\nข้าราชการ\n{person.position} ปฏิบัติการ\n\n"
+        + (
+            "⚠️ ยังไม่บันทึก (1)\nเครื่องราชฯ\n✅ มี (1)\nประวัติ\n➖ ไม่มี (1)\nการศึกษา"
+            if empty
+            else "✅ มี (2)\nประวัติ\nการศึกษา\n➖ ไม่มี (1)\nเครื่องราชฯ"
+        )
+        + "\n\nผล: ยังไม่ได้ตรวจ"
+    )
+    assert reviewer.labels == ["✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "2/3 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    assert "สุ่มตรวจสอบ 2/3" in await reviewer.press("✅ ถูกต้อง")
+    await reviewer.press("ย้อนกลับ")
+    # Everything is in the database: it goes on where it was left.
+    assert "สุ่มตรวจสอบ (1/3)" in reviewer.labels
+    assert "สุ่มตรวจสอบ 2/3" in await reviewer.press("สุ่มตรวจสอบ (1/3)")
+    assert "สุ่มตรวจสอบ 3/3" in await reviewer.press("✅ ถูกต้อง")
+    text = await reviewer.press("✅ ถูกต้อง")
+    assert text.startswith("สรุปผลสุ่มตรวจสอบ\nเทศบาลตำบลบางปู")
+    assert text.count("✅ ถูกต้อง") == 3
+    assert "ถูกต้องทั้งหมด เมื่อส่งผลแล้วจึงรับรองได้" in text
+    # In a list names are masked.
+    assert person.full_name not in text
+    assert f"{first.record_no} บุคคล ท•••" in text
+    text = await reviewer.press("ส่งผลสุ่มตรวจสอบ")
+    assert text.startswith("✅ ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด\n\nตรวจสอบข้อมูลระดับจังหวัด")
+    text = await reviewer.way("รับรองระดับจังหวัด", "ยืนยันการรับรอง", "PIN")
+    assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
+    (made,) = await made_by_province(country)
+    assert made.spot_check is not None
+    assert "บุคคล" not in made.spot_check
+
+
+async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -> None:
+    text = await reviewer.way("สุ่มตรวจสอบ", "ไม่ถูกต้อง")
+    first, *_ = await items(country)
+    assert f"เลขที่ทะเบียน {first.record_no}" in text
+    assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in text
+    assert reviewer.labels == ["ยกเลิก"]
+    assert "สั้นหรือยาวเกินไป" in await reviewer.say("....")
+    assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
+    assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
+    assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
+    assert "สุ่มตรวจสอบ 2/3" in await reviewer.say(f"{NOTE} <b>1</b>")
+    assert f"ผล: ❌ ไม่ถูกต้อง: {NOTE} <b>1</b>" in await reviewer.press("◀ 1/3")
+    # A mark can be changed until the check is handed in.
+    await reviewer.press("✅ ถูกต้อง")
+    assert "ผล: ✅ ถูกต้อง" in await reviewer.press("◀ 1/3")
+    assert [(one.mark, one.note) for one in await items(country)] == [
+        (Mark.CORRECT, None),
+        (None, None),
+        (None, None),
+    ]
+
+
+async def test_a_note_that_is_not_typed_marks_nothing(reviewer: Hand, country: Database) -> None:
+    await reviewer.way("สุ่มตรวจสอบ", "ไม่ถูกต้อง")
+    assert "สุ่มตรวจสอบ 1/3" in await reviewer.press("ยกเลิก")
+    assert "โปรดเลือกจากปุ่มด้านล่าง" in await reviewer.say(NOTE)
+    assert {one.mark for one in await items(country)} == {None}
+
+
+async def test_a_failed_check_blocks_and_asks_for_a_reopening(
+    reviewer: Hand, certifier: Hand, officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    await reviewer.press("สุ่มตรวจสอบ")
+    await not_correct(reviewer)
+    text = await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง")
+    assert f"❌ ไม่ถูกต้อง: {NOTE}" in text
+    assert "ไม่ถูกต้อง 1 ราย เมื่อส่งผลแล้วจะรับรองครั้งนี้ไม่ได้" in text
+    assert "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่" in await reviewer.press("ส่งผลสุ่มตรวจสอบ")
+    assert "สรุปผลสุ่มตรวจสอบ" in await reviewer.press("ยกเลิก")
+    async with country.read() as session:
+        assert await list_petitions(session) == []
+    text = await reviewer.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    first, *_ = await items(country)
+    assert text.startswith("✅ ส่งผลสุ่มตรวจสอบแล้ว ครั้งนี้รับรองไม่ได้")
+    assert f"{first.record_no}: {NOTE}" in text
+    for one in (certifier, colleague):
+        await one.sees("จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")
+        await one.sees(f"เหตุผล: {first.record_no}: {NOTE}")
+    text = await reviewer.forge(f"pr:{BANGPU}")
+    assert "สุ่มตรวจสอบ: ❌ ไม่ถูกต้อง จึงรับรองไม่ได้" in text
+    assert "รับรองระดับจังหวัด" not in reviewer.labels
+    assert "รับรองครั้งนี้ไม่ได้" in await reviewer.forge(f"pc:{BANGPU}:{await fingerprint(reviewer, country)}")
+    await reviewer.forge(f"pr:{BANGPU}")
+    assert "อยู่ระหว่างพิจารณา" in await reviewer.press("ขอเปิดให้แก้ไข")
+    async with country.write() as session:
+        (asked,) = await list_petitions(session)
+        await decide(session, asked.id, granted=False, by="ผู้ดูแล", reason="ยังไม่เห็นหลักฐาน", now=clock())
+    await reviewer.sees("ไม่อนุญาตให้แก้ไขข้อมูล")
+    # It asks again, in its own words.
+    await reviewer.forge(f"pr:{BANGPU}")
+    assert "พิมพ์เหตุผลที่ต้องเปิดให้แก้ไข" in await reviewer.press("ขอเปิดให้แก้ไข")
+    assert "สั้นหรือยาวเกินไป" in await reviewer.say("12345")
+    assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
+    assert "ส่งสำเนาคำสั่งให้แล้ว" in await reviewer.say("ส่งสำเนาคำสั่งให้แล้ว")
+    send = reviewer.phone.button("ส่งคำขอ").data or ""
+    assert "ส่งคำขอแล้ว" in await reviewer.press("ส่งคำขอ")
+    assert "ส่งคำขอแล้ว" not in await reviewer.forge(send)
+    async with country.write() as session:
+        (asked,) = await list_petitions(session)
+        await decide(session, asked.id, granted=True, by="ผู้ดูแล", reason="เห็นหลักฐานแล้ว", now=clock())
+    await reviewer.sees("เปิดให้แก้ไขข้อมูลแล้ว")
+    # Only the next revision can be certified, after a draw of its own.
+    await certify(certifier, country, clock)
+    await reviewer.forge(f"pr:{BANGPU}")
+    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3, "ส่งผลสุ่มตรวจสอบ")
+    assert "รับรองระดับจังหวัด" in reviewer.labels
+    assert len(await items(country)) == 6
+
+
+async def fingerprint(reviewer: Hand, country: Database) -> str:
+    """Of the figures that the officer sees."""
+    async with country.read() as session:
+        officer = await active_officer(session, reviewer.phone.id)
+        assert officer is not None
+        return (await review(session, officer, BANGPU)).fingerprint
+
+
+async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, country: Database) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    mine = await reviewer.press("สุ่มตรวจสอบ")
+    await colleague.forge(f"pr:{BANGPU}")
+    assert await colleague.press("สุ่มตรวจสอบ (0/3)") == mine
+    await colleague.press("✅ ถูกต้อง")
+    # Both mark the first: the later mark counts, and nothing is lost.
+    await not_correct(reviewer)
+    assert "สุ่มตรวจสอบ 3/3" in await colleague.press("✅ ถูกต้อง")
+    assert [one.mark for one in await items(country)] == [Mark.INCORRECT, Mark.CORRECT, None]
+    old = reviewer.phone.button("✅ ถูกต้อง", reviewer.card).data or ""
+    await colleague.press("✅ ถูกต้อง")
+    await colleague.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    # After handing in nothing is marked any more.
+    assert "ส่งผลสุ่มตรวจสอบไปแล้ว จึงแก้ไขไม่ได้" in await reviewer.forge(old)
+    assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09:30 น." in await reviewer.forge(f"sc:{BANGPU}")
+    assert "ส่งผลสุ่มตรวจสอบ" not in reviewer.labels
+    await reviewer.press("ดูทีละราย")
+    assert "✅ ถูกต้อง" not in reviewer.labels
+    assert [one.mark for one in await items(country)] == [Mark.INCORRECT, Mark.CORRECT, Mark.CORRECT]
+
+
+async def test_a_colleague_who_finds_something_meanwhile_is_not_passed_over(
+    reviewer: Hand, officer: MakeHand, country: Database
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3)
+    assert "ถูกต้องทั้งหมด" in reviewer.text
+    await colleague.forge(f"pr:{BANGPU}")
+    await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
+    await not_correct(colleague)
+    assert "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่" in await reviewer.press("ส่งผลสุ่มตรวจสอบ")
+    async with country.read() as session:
+        assert await session.scalar(select(SpotCheck.handed_in_at)) is None
+
+
+async def test_an_old_card_of_an_ended_revision_marks_nothing(
+    reviewer: Hand, certifier: Hand, country: Database, clock: Clock
+) -> None:
+    await reviewer.press("สุ่มตรวจสอบ")
+    old = [reviewer.phone.button(label, reviewer.card).data or "" for label in ("✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "2/3 ▶")]
+    async with country.write() as session:
+        await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำหนึ่งราย", clock())
+    for data in old:
+        assert "อปท. ยังไม่ได้รับรองข้อมูล" in await reviewer.forge(data)
+    await certify(certifier, country, clock)
+    await reviewer.forge(f"pr:{BANGPU}")
+    assert "สุ่มตรวจสอบ" in reviewer.labels
+    await reviewer.press("สุ่มตรวจสอบ")
+    for data in (
+        *old,
+        f"ss:{BANGPU}:1",
+        f"sh:{BANGPU}:1",
+        f"sh!:{BANGPU}:1",
+        f"sm:{BANGPU}:2:9:c",
+        f"pa:{BANGPU}",
+    ):
+        assert ENDED in await reviewer.forge(data), data
+    assert {one.mark for one in await items(country)} == {None}
+
+
+async def test_a_note_for_an_ended_revision_is_not_taken(
+    reviewer: Hand, certifier: Hand, country: Database, clock: Clock
+) -> None:
+    await reviewer.way("สุ่มตรวจสอบ", "ไม่ถูกต้อง")
+    async with country.write() as session:
+        await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำหนึ่งราย", clock())
+    await certify(certifier, country, clock)
+    assert ENDED in await reviewer.say(NOTE)
+    assert {one.mark for one in await items(country)} == {None}
+
+
+async def test_foreign_spot_checks_are_nobodys_business(
+    reviewer: Hand, certifier: Hand, officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    await reviewer.press("สุ่มตรวจสอบ")
+    outsider, neighbour = await officer("province12", "ทดสอบ สี่"), await officer("lao6120401", "ทดสอบ ห้า")
+    taps = [
+        f"sc:{BANGPU}",
+        f"sr:{BANGPU}:1:1",
+        f"sm:{BANGPU}:1:1:c",
+        f"sm:{BANGPU}:1:1:i",
+        f"ss:{BANGPU}:1",
+        f"sh:{BANGPU}:1",
+        f"sh!:{BANGPU}:1",
+        f"pa:{BANGPU}",
+        f"pas:{BANGPU}",
+    ]
+    for data in taps:
+        for hand in (certifier, outsider):
+            text = await hand.forge(data)
+            assert "เลขที่ทะเบียน" not in text
+            if data != f"pas:{BANGPU}" or hand is certifier:
+                assert text.startswith(NO_RIGHT), data
+    # Nor by naming one's own organization with another's draw.
+    await certify_as(country, f"lao{ELSEWHERE}", neighbour.phone.id, ELSEWHERE, Level.LAO, clock())
+    await outsider.forge(f"sc:{ELSEWHERE}")
+    assert ENDED in await outsider.forge(f"sm:{ELSEWHERE}:1:1:c")
+    assert {one.mark for one in await items(country)} == {None}
+
+
+async def test_the_press_without_a_spot_check_is_refused(reviewer: Hand, country: Database) -> None:
+    refused = "โปรดสุ่มตรวจสอบ อปท. นี้ให้ครบและส่งผลก่อน"
+    assert refused in await reviewer.forge(f"pc:{BANGPU}:{await fingerprint(reviewer, country)}")
+    await reviewer.forge(f"pr:{BANGPU}")
+    await reviewer.press("สุ่มตรวจสอบ")
+    assert "ยังตรวจไม่ครบทุกราย" in await reviewer.forge(f"sh:{BANGPU}:1")
+    assert await made_by_province(country) == []
+
+
+async def test_a_long_record_stays_within_a_message(
+    officer: MakeHand, certifier: Hand, country: Database, clock: Clock
+) -> None:
+    """200 menus, names of 200 letters and notes of 1,000 (Bot API, sendMessage: 4,096)."""
+    async with country.write() as session:
+        await put_roster(session, BANGPU, (0, 0, 0), clock())
+        roster = await session.get_one(Roster, BANGPU)
+        roster.menu_names = [f"เมนูที่ {number} {'&' * 190}" for number in range(200)]
+        for number in range(20):
+            values = record(BANGPU, number, Category.OFFICIAL, "rn-r" * 50)
+            values |= {"full_name": "<" * 200, "position": "ต" * 200, "level": "&" * 100}
+            session.add(PersonnelRecord(**values))
+    await certify(certifier, country, clock)
+    hand = await officer("province11")
+    assert "⚠️ ยังไม่บันทึก (50)" in await hand.forge(f"sc:{BANGPU}")
+    for _ in range(3):
+        assert "❌" not in await not_correct(hand, "ผิด " * 250) or "สรุปผล" in hand.text
+    assert "…" in await hand.way("ดูทีละราย")
+
+
+async def test_the_screens_are_protected(reviewer: Hand) -> None:
+    await reviewer.press("สุ่มตรวจสอบ")
+    assert reviewer.card.options["has_protected_content"]
+    assert re.search("บุคคล ทดสอบ\\d+\n", reviewer.text)
+
+
+async def test_an_idle_chat_wants_the_pin_before_names(reviewer: Hand, clock: Clock) -> None:
+    await reviewer.press("สุ่มตรวจสอบ")
+    data = reviewer.phone.button("2/3 ▶", reviewer.card).data or ""
+    clock.move(hours=13)
+    assert "โปรดใส่ PIN ของท่าน" in await reviewer.forge(data)
+    assert "เลขที่ทะเบียน" not in reviewer.text
+    assert "สุ่มตรวจสอบ 2/3" in await reviewer.enter()
