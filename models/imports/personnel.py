@@ -1,7 +1,7 @@
 """Import of personnel: replaces whole the roster of each organization that the file names."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +25,10 @@ from models.imports.common import (
     refuse_locked,
 )
 from models.roster import Category, MenuState, PersonnelRecord, Roster
-from models.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, open_table
+from models.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
 from models.tabular.cells import clean, refuse_national_id
+from models.tabular.table import Row
+from models.tabular.table import Table as RowTable
 
 # As many letters as PersonnelRecord.menus holds.
 MAX_MENUS = 200
@@ -54,8 +56,10 @@ def _category(text: str) -> str:
     try:
         return _CATEGORIES[text.casefold().replace(" ", "_")].value
     except KeyError:
-        mend = "write official (ข้าราชการ), permanent_employee (ลูกจ้างประจำ) or contract_employee (พนักงานจ้าง)"
-        raise BadCell(f"{text} is no category", mend) from None
+        mend = english(
+            "write official (ข้าราชการ), permanent_employee (ลูกจ้างประจำ) or contract_employee (พนักงานจ้าง)"
+        )
+        raise BadCell(english("{text} is no category", text=text), mend) from None
 
 
 def _menu_state(text: str) -> str:
@@ -63,8 +67,8 @@ def _menu_state(text: str) -> str:
     try:
         return _MENU_STATES[text.casefold()].value
     except KeyError:
-        mend = "write recorded (มี), none (ไม่มี) or leave it empty"
-        raise BadCell(f"{text} does not say whether the menu is recorded", mend) from None
+        what = english("{text} does not say whether the menu is recorded", text=text)
+        raise BadCell(what, english("write recorded (มี), none (ไม่มี) or leave it empty")) from None
 
 
 def _menu(name: str) -> Column:
@@ -79,6 +83,11 @@ def _layout(names: dict[str, str]) -> Layout:
             raise BadCell(f"no organization has the code {text}", "correct it, or import organizations first")
         return text
 
+    return layout(known_code)
+
+
+def layout(known_code: Callable[[str], str]) -> Layout:
+    """The columns; `known_code` is the rule on the code of an organization."""
     return Layout(
         (
             Column("organization", "รหัส อปท.", 20, known_code, is_code=True),
@@ -119,6 +128,47 @@ class _Spool:
         return ([tuple(row) for row in orjson.loads(line)] for line in self._file)
 
 
+class Checks:
+    """What the rows of a file must be to one another, and what becomes of them."""
+
+    def __init__(self, table: RowTable, problems: Problems) -> None:
+        self._table = table
+        self._problems = problems
+        self.code_column, self._number_column = table.headers[:2]
+        self.menu_names = table.headers[len(_RECORD) - 1 :]
+        # The first line of each organization, and the line of each record_no by organization.
+        self.lines: dict[str, int] = {}
+        self._seen: dict[str, dict[str, int]] = {}
+
+    def records(self, batch: list[Row]) -> list[tuple[str, ...]]:
+        """The rows with their menus as one text; a record_no that is there twice is noted."""
+        rows = []
+        for line, cells in batch:
+            code, number, full_name, category, position, level, *menus = cells
+            numbers = self._seen.get(code)
+            if numbers is None:
+                numbers = self._seen[code] = {}
+                self.lines[code] = line
+            first = numbers.setdefault(number, line)
+            if first != line:
+                what = english(
+                    "{number} of organization {code} is on line {line} already",
+                    number=number,
+                    code=code,
+                    line=first,
+                )
+                mend = english("give each record of an organization its own number")
+                self._problems.add(line, self._number_column, what, mend)
+            rows.append((code, number, full_name, category, position, level, "".join(menus)))
+        return rows
+
+    def end(self) -> None:
+        """Note columns of national ID numbers; to be called after the last row."""
+        for column in self._table.national_id_columns():
+            what = english("holds national ID numbers, which are not stored")
+            self._problems.replace_column(column, what, english("delete the column or its numbers"))
+
+
 @dataclass
 class _File:
     """What was read: the menus, the organizations with their first line, and how many rows the spool holds."""
@@ -131,49 +181,30 @@ class _File:
 
 async def _read(path: Path, layout: Layout, spool: _Spool, problems: Problems, progress: Progress) -> _File:
     file = _File()
-    # The line of each record_no, by organization.
-    seen: dict[str, dict[str, int]] = {}
     with open_table(path, layout, problems) as table:
-        file.code_column, number_column = table.headers[:2]
-        file.menu_names = table.headers[len(layout.columns) :]
+        checks = Checks(table, problems)
         async for batch in read_rows(table, progress):
-            rows = []
-            for line, cells in batch:
-                code, number, full_name, category, position, level, *menus = cells
-                numbers = seen.get(code)
-                if numbers is None:
-                    numbers = seen[code] = {}
-                    file.lines[code] = line
-                first = numbers.setdefault(number, line)
-                if first != line:
-                    what = f"{number} of organization {code} is on line {first} already"
-                    problems.add(line, number_column, what, "give each record of an organization its own number")
-                rows.append((code, number, full_name, category, position, level, "".join(menus)))
-            spool.write(rows)
-        file.rows = table.rows_seen
-        for column in table.national_id_columns():
-            problems.replace_column(
-                column, "holds national ID numbers, which are not stored", "delete the column or its numbers"
-            )
+            spool.write(checks.records(batch))
+        checks.end()
+        file.code_column, file.lines, file.rows = checks.code_column, checks.lines, table.rows_seen
+        file.menu_names = checks.menu_names
     # A cell that was refused stands here as an empty text.
     file.lines.pop("", None)
     return file
 
 
-def _file_name(path: Path) -> str:
+def shown_name(path: Path) -> str:
     """The name that reviews and certificates will show. Raises ImportRefused for one that cannot be shown."""
     try:
         return clean(path.name)
     except BadCell as bad:
-        raise ImportRefused([Problem(None, None, f"the file's name {bad.what}", "rename the file")]) from None
+        what = english("the file's name {problem}", problem=bad.what)
+        raise ImportRefused([Problem(None, None, what, english("rename the file"))]) from None
 
 
-async def _replace(
-    session: AsyncSession, file: _File, spool: _Spool, values: dict[str, object], progress: Progress
-) -> int:
-    """Take the organizations' rosters away and put the spooled ones in their place; how many were there."""
+async def clear_rosters(session: AsyncSession, codes: list[str], values: dict[str, object]) -> int:
+    """Take the organizations' rosters away and put empty ones in their place; how many were there."""
     replaced = 0
-    codes = sorted(file.lines)
     for some in chunks(codes):
         await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(some)))
         gone = await session.execute(
@@ -181,9 +212,22 @@ async def _replace(
         )
         replaced += len(gone.all())
         await session.execute(insert(Roster), [{"organization_code": code, **values} for code in some])
+    return replaced
+
+
+async def put_records(session: AsyncSession, rows: list[tuple[str, ...]]) -> None:
+    """Write checked rows; their organizations have rosters."""
+    await session.execute(_INSERT, [dict(zip(_RECORD, row, strict=True)) for row in rows])
+
+
+async def _replace(
+    session: AsyncSession, file: _File, spool: _Spool, values: dict[str, object], progress: Progress
+) -> int:
+    """Put the spooled rosters in the place of the organizations' old ones; how many were there."""
+    replaced = await clear_rosters(session, sorted(file.lines), values)
     done = 0
     for rows in spool.batches():
-        await session.execute(_INSERT, [dict(zip(_RECORD, row, strict=True)) for row in rows])
+        await put_records(session, rows)
         done += len(rows)
         progress("writing", done, file.rows)
     return replaced
@@ -209,7 +253,7 @@ async def import_personnel(
     ImportRefused with every problem: of the file, codes that are unknown, national ID numbers, and each
     organization whose roster is certified and locked.
     """
-    file_name = _file_name(path)
+    file_name = shown_name(path)
     problems = Problems()
     async with database.read() as session:
         names = await organization_names(session)
