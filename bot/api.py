@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
 from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.transport import AiohttpRequest
@@ -21,6 +23,8 @@ TRIES = 5
 FIRST_WAIT = 0.5
 # An answer that Telegram wants to have later than this is not waited for: it would hold up others.
 LONGEST_WAIT = 60.0
+# A chat action is shown for 5 s (Bot API, sendChatAction), so it is renewed before they are over.
+ACTION_EVERY = 4.0
 
 Result = TypeVar("Result")
 
@@ -57,6 +61,16 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
     )
 
 
+async def username(token: str, api_url: str) -> str:
+    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+    bot = make_bot(token, api_url, AiohttpRequest(1))
+    try:
+        await bot.initialize()
+        return bot.username
+    finally:
+        await bot.shutdown()
+
+
 async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
     """Send a screen as a new message; its id. One try: the errors are the caller's."""
     message = await bot.send_message(
@@ -68,6 +82,43 @@ async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
         link_preview_options=LinkPreviewOptions(is_disabled=True),
     )
     return message.message_id
+
+
+async def send_photo(bot: Bot, chat_id: int, content: bytes, file_name: str, caption: str) -> int:
+    """Send a picture that can be passed on; the message's id. One try: the errors are the caller's."""
+    message = await bot.send_photo(chat_id, content, caption=caption, parse_mode="HTML", filename=file_name)
+    return message.message_id
+
+
+async def send_document(bot: Bot, chat_id: int, content: bytes, file_name: str, caption: str) -> int:
+    """Send a file that can be passed on; the message's id. One try: the errors are the caller's."""
+    message = await bot.send_document(chat_id, content, caption=caption, parse_mode="HTML", filename=file_name)
+    return message.message_id
+
+
+async def chat_action(bot: Bot, chat_id: int, action: ChatAction) -> None:
+    """Show for 5 s that the bot is busy. One try: what it announces comes with or without it."""
+    try:
+        await bot.send_chat_action(chat_id, action)
+    except TelegramError as error:
+        log.info("show a chat action: %s", error.message)
+
+
+@asynccontextmanager
+async def busy(bot: Bot, chat_id: int, action: ChatAction) -> AsyncIterator[None]:
+    """Show a chat action until the end of the block; it is there before the block begins."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(ACTION_EVERY)
+            await chat_action(bot, chat_id, action)
+
+    await chat_action(bot, chat_id, action)
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
 
 
 async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | None:

@@ -1,14 +1,11 @@
 """The slip of an invitation: one page for the official letter, in Thai."""
 
-import io
 from datetime import datetime
 
-import segno
-from babel.dates import format_date
-
 from bot import typesetting
+from bot.thai import long_day, long_moment
 from models.account import Account, Role
-from models.round import BANGKOK, BUDDHIST_ERA
+from models.round import BANGKOK
 
 _ROLES = {Role.LAO: "รับรองข้อมูลระดับ อปท.", Role.PROVINCE: "รับรองข้อมูลระดับจังหวัด"}
 
@@ -23,24 +20,11 @@ def slip(account: Account, link: str, bot_username: str, made: datetime, until: 
         "username": account.username,
         "bot": bot_username,
         "link": link,
-        "qr": qr_svg(link),
-        "made": long_day(made),
-        "until": f"{long_day(until)} เวลา {until.astimezone(BANGKOK):%H.%M} น.",
+        "qr": typesetting.qr_svg(link),
+        "made": long_day(made.astimezone(BANGKOK).date()),
+        "until": long_moment(until),
     }
     return typesetting.pdf("slip.typ", facts)
-
-
-def qr_svg(link: str) -> str:
-    """A link as a QR code with its quiet zone."""
-    drawn = io.BytesIO()
-    segno.make(link, error="m", micro=False).save(drawn, kind="svg")
-    return drawn.getvalue().decode()
-
-
-def long_day(moment: datetime) -> str:
-    """A day in Bangkok as letters write it: `16 พฤศจิกายน 2569`."""
-    day = moment.astimezone(BANGKOK).date()
-    return f"{format_date(day, 'd MMMM', locale='th')} {day.year + BUDDHIST_ERA}"
 
 
 def _unit(account: Account) -> tuple[str, list[str]]:

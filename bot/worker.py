@@ -4,8 +4,6 @@ import asyncio
 import logging
 import os
 import random
-import sys
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +14,8 @@ import orjson
 from telegram import Bot
 
 from bot import api
+from bot.attachments import Attachments
+from bot.threads import step_back
 from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
@@ -65,7 +65,8 @@ class Worker:
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(1)
         self._proofs = asyncio.Semaphore(HASHERS)
-        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=_step_back)
+        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
+        self._attachments = Attachments(bot, database)
 
     async def resume(self) -> int:
         """Take up what a process that died left undone; how many updates that are."""
@@ -94,8 +95,10 @@ class Worker:
 
     async def drain(self, seconds: float) -> None:
         """Let what is in hand end; what does not in time stays in the inbox."""
+        end = asyncio.get_running_loop().time() + seconds
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+        await self._attachments.drain(max(0.0, end - asyncio.get_running_loop().time()))
         left = list(self._tasks)
         for task in left:
             task.cancel()
@@ -184,6 +187,8 @@ class Worker:
         apart = reply.screen.apart
         if apart is not None:
             await api.persist("send what is passed on", lambda: api.send(self._bot, incoming.chat_id, apart))
+        if reply.screen.attachment is not None:
+            self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
 
     async def _show_card(self, incoming: Incoming, reply: Reply) -> None:
         if reply.screen.is_passing and self._queues.get(incoming.user_id) and incoming.callback_id is not None:
@@ -223,12 +228,6 @@ class Worker:
             apology = problems.apology(language)
             await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
         return True
-
-
-def _step_back() -> None:
-    """A hash waits for the event loop, never the other way round: Linux has a nice value for each thread."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _log_failure(row: inbox.InboxUpdate, what: str, error: Exception) -> None:

@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Cancel, Confirm, Tap
+from handlers.taps import Cancel, CertificatePdf, Confirm, Tap
 from handlers.texts import Texts
 from handlers.words import (
     category_word,
@@ -128,6 +128,18 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
     if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages
+
+
+def certificate_button(_: Texts, made: Certification) -> Button:
+    """📄: a certificate as a page that can be passed on."""
+    label = _.plain("Certificate {code}", code=f"{made.code[:5]}-{made.code[5:]}")
+    return Button(f"📄 {label}", CertificatePdf(made.id))
+
+
+def certificate_buttons(_: Texts, found: History, page: int) -> tuple[Row, ...]:
+    """A button for each certificate on a page of the history."""
+    shown = found.certificates[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]
+    return tuple((certificate_button(_, made),) for made in shown)
 
 
 def _history_title(_: Texts, made: Certification) -> Markup:

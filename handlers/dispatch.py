@@ -9,6 +9,7 @@ from typing import Any
 from handlers import (
     confirming,
     entrance,
+    exports,
     home,
     invitations,
     keypad,
@@ -26,6 +27,7 @@ from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Setup, Turn
+from handlers.verifying import linked_code
 from models.account import active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
 from models.certification import NotYours
@@ -69,6 +71,10 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
+    taps.ExportList: (Right.PROVINCE, exports.export_list),
+    taps.SeeProgress: (Right.PROVINCE, exports.see_progress),
+    taps.CertificatePdf: (Right.LINKED, exports.certificate_pdf),
+    taps.SeeCertificate: (Right.LINKED, verifying.see_certificate),
     taps.SeeHistory: (Right.LINKED, confirming.see_history),
     taps.SeeRemark: (Right.LINKED, notices.see_remark),
     taps.Confirm: (Right.LINKED, confirming.confirm),
@@ -208,9 +214,10 @@ async def _typed(turn: Turn, incoming: Incoming) -> Screen:
     if command is None and _awaits_password(turn):
         return await _password(turn)
     # An invitation of its own account is the way back in without the PIN.
-    is_invited = incoming.command == "start" and incoming.arguments
+    scanned = linked_code(incoming.arguments) if incoming.command == "start" else None
+    is_invited = incoming.command == "start" and incoming.arguments and not scanned
     if turn.is_idle and incoming.command not in WHILE_IDLE and not is_invited:
-        return await keypad.unlock(turn)
+        return await keypad.unlock(turn, taps.SeeCertificate(scanned).pack() if scanned else "")
     if command is not None:
         return await _allowed(turn, incoming.command or "", command, incoming.arguments)
     right, step = STEPS.get(turn.conversation.awaiting, (Right.ANYONE, None))

@@ -1,6 +1,6 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
-from handlers import home, invitations, keypad
+from handlers import home, invitations, keypad, verifying
 from handlers.profile import ask, ask_full_name, ask_position
 from handlers.proving import Attempt
 from handlers.screen import Screen
@@ -23,7 +23,10 @@ MAX_USERNAME = 64
 
 
 async def start(turn: Turn, code: str) -> Screen:
-    """`/start`: home, or with a code behind it the invitation that the code is of."""
+    """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
+    certificate = verifying.linked_code(code)
+    if certificate is not None:
+        return await verifying.show_scanned(turn, certificate)
     return await (invitations.show(turn, code) if code else home.show_home(turn))
 
 

@@ -1,6 +1,14 @@
 """An organization's way: look at the recorded numbers, certify them, see the history (procedure, LAO level)."""
 
-from handlers.certifying import category_buttons, history_text, no_register, positions_text, review_text, warning
+from handlers.certifying import (
+    category_buttons,
+    certificate_buttons,
+    history_text,
+    no_register,
+    positions_text,
+    review_text,
+    warning,
+)
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     AskForCorrection,
@@ -92,4 +100,5 @@ async def history(turn: Turn, tap: LaoHistory) -> Screen:
     found = await certification.history(turn.session, turn.officer, turn.own_organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
-    return Screen(text, (*pager(page, pages, before, after), way_out(_, LaoMenu())))
+    rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))
+    return Screen(text, (*rows, way_out(_, LaoMenu())))

@@ -25,6 +25,7 @@ from models.pin import KeypadExpired
 from models.remark import NotLocked, PetitionPending, RemarkRefused
 from models.roster import NoRoster
 from models.round import NoOpenRound
+from models.statistics import NoRoundYet
 
 
 async def explain(turn: Turn, problem: DomainError) -> Screen:
@@ -54,6 +55,7 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
             "This confirmation is no longer valid. Nothing was certified. Please check the numbers again."
         ),
         NoOpenRound: _("No round is open, so nothing can be certified now."),
+        NoRoundYet: _("No round has been opened yet."),
         NoRoster: _("No personnel data has been imported for this organization yet. Please ask the operator."),
         NotYetCertified: _("The organization has not certified yet. Please wait for its certification."),
         SelfApproval: _(
@@ -101,3 +103,9 @@ def apology(language: Language) -> Screen:
     """After an update that failed three times; nothing of it was kept."""
     _ = texts(language)
     return Screen(_("Sorry, that did not work. Nothing was changed. Please try again from Home."), ((home(_),),))
+
+
+def no_file(language: Language) -> Screen:
+    """A file that was promised and could not be made."""
+    _ = texts(language)
+    return Screen(_("Sorry, the file could not be made. Please ask for it again."))

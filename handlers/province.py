@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from handlers.certifying import (
     category_buttons,
+    certificate_button,
+    certificate_buttons,
     certificate_line,
     history_text,
     no_register,
@@ -17,6 +19,7 @@ from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     CertificationMenu,
     ChooseStatus,
+    ExportList,
     ProvinceCertify,
     ProvinceHistory,
     ProvinceList,
@@ -24,6 +27,7 @@ from handlers.taps import (
     ProvincePositions,
     ProvinceReview,
     ProvinceSearch,
+    SeeProgress,
     Tap,
 )
 from handlers.texts import Texts
@@ -58,7 +62,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
             "",
             _("Status filter: <b>{status}</b>", status=status_word(_, listing.status)),
         ),
-        (*statuses, (search,), way_out(_, CertificationMenu())),
+        (*statuses, (search,), _taking_away(_), way_out(_, CertificationMenu())),
     )
 
 
@@ -66,6 +70,11 @@ async def choose_status(turn: Turn, tap: ChooseStatus) -> Screen:
     """One of the three statuses."""
     (await load_listing(turn.session, turn.officer)).status = tap.status
     return await menu(turn, tap)
+
+
+def _taking_away(_: Texts) -> Row:
+    """What is sent on demand (issue 6)."""
+    return (Button(_.plain("Progress picture"), SeeProgress()), Button(_.plain("Export"), ExportList()))
 
 
 async def search(turn: Turn, tap: ProvinceSearch) -> Screen:
@@ -156,6 +165,7 @@ async def result(turn: Turn, made: Certification) -> Screen:
         (
             (Button(_.plain("Search"), ProvinceSearch(0), Style.PRIMARY),),
             (Button(_.plain("Certification history"), history_tap),),
+            (certificate_button(_, made),),
             (home(_),),
         ),
     )
@@ -168,4 +178,5 @@ async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization)
-    return Screen(text, (*pager(page, pages, before, after), way_out(_, back_to)))
+    rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))
+    return Screen(text, (*rows, way_out(_, back_to)))

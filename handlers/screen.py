@@ -28,6 +28,27 @@ class Button:
 Row = tuple[Button, ...]
 
 
+class AttachmentKind(enum.StrEnum):
+    """The files that are made for an officer; bot/attachments.py says how."""
+
+    PROGRESS = "progress"
+    PROVINCE_LIST = "province_list"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file to be made from `facts` and sent below the screen; not protected, because it is made to be passed on.
+
+    `file_name` is in ASCII: what becomes of other letters in a multipart form, the Bot API does not say.
+    """
+
+    kind: AttachmentKind
+    file_name: str
+    facts: object
+    caption: Markup
+
+
 @dataclass(frozen=True)
 class Screen:
     """The text of a message (HTML, outside text escaped) and its rows of buttons.
@@ -45,6 +66,8 @@ class Screen:
     is_protected: bool = True
     # A message of its own, sent below: what is to be passed on cannot stand on a protected card.
     apart: "Screen | None" = None
+    # A file, made and sent after the screen is shown.
+    attachment: Attachment | None = None
 
     def headed(self, line: Markup) -> "Screen":
         """The same screen under a line that comes first."""

@@ -255,7 +255,27 @@ class ProvinceHistory(Tap, code="ph"):
     page: int
 
 
+class ExportList(Tap, code="export"):
+    """ส่งออก: the province's list as a file."""
+
+
+class SeeProgress(Tap, code="picture"):
+    """ภาพความคืบหน้า of the province."""
+
+
 # --- either side ----------------------------------------------------------------------------------------
+
+
+class SeeCertificate(Tap, code="verify"):
+    """The certificate with a verification code, which was scanned while the chat was left alone."""
+
+    verification_code: str
+
+
+class CertificatePdf(Tap, code="pdf"):
+    """📄: one certificate as a file."""
+
+    certification: int
 
 
 class SeeHistory(Tap, code="h"):

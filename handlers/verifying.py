@@ -1,11 +1,45 @@
-"""`/verify CODE`: what a certificate with a verification code certified, for those whom it concerns."""
+"""`/verify CODE`: what a certificate with a verification code certified, for those whom it concerns.
 
-from handlers.certifying import ended_line, numbers_line
+The QR code of a printed certificate leads here too: it opens `/start vCODE`.
+"""
+
+import re
+
+from handlers.certifying import certificate_button, ended_line, numbers_line
+from handlers.home import show_home
 from handlers.screen import Screen, lines
-from handlers.turn import Turn
+from handlers.taps import SeeCertificate
+from handlers.turn import Right, Turn
 from handlers.words import home, organization_line, signature, status_word
 from models.certification import UnknownCode, find_by_code
 from models.statement import agreed_statement
+
+# Behind a v the ten letters of a verification code; an invitation has 22 letters.
+_LINKED = re.compile(r"v([0-9A-Za-z]{10})")
+
+
+def link_to(bot_username: str, code: str) -> str:
+    """What a certificate's QR code opens (Bot API, "Deep linking"); empty where the bot's name is not known."""
+    return f"https://t.me/{bot_username}?start=v{code}" if bot_username else ""
+
+
+def linked_code(argument: str) -> str | None:
+    """The verification code in what stands behind `/start`, if it is one of a certificate."""
+    found = _LINKED.fullmatch(argument)
+    return found[1] if found else None
+
+
+async def show_scanned(turn: Turn, code: str) -> Screen:
+    """A scanned certificate. Who has no right to any is told the same of every code."""
+    if turn.has(Right.LINKED):
+        return await show_certificate(turn, code)
+    screen = await show_home(turn)
+    return screen.headed(turn.texts("To see a certificate, log in first and then scan the code again."))
+
+
+async def see_certificate(turn: Turn, tap: SeeCertificate) -> Screen:
+    """A scanned certificate, after the PIN."""
+    return await show_certificate(turn, tap.verification_code)
 
 
 async def show_certificate(turn: Turn, code: str) -> Screen:
@@ -35,5 +69,5 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
             "",
             _("Agreed to: “{statement}”", statement=agreed_statement(made.statement)),
         ),
-        rows,
+        ((certificate_button(_, made),), *rows),
     )

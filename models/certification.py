@@ -343,6 +343,16 @@ async def find_by_code(
     """The certificate with a verification code, and what ended it. Raises UnknownCode, also for one that the
     officer may not see: a code tells nothing to outsiders.
     """
+    made = await certificate_by_code(session, code)
+    try:
+        require_sight(officer.account, made.organization)
+    except NotYours:
+        raise UnknownCode from None
+    return made, await ended_by(session, made)
+
+
+async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
+    """The certificate with a verification code, whoever asks. Raises UnknownCode."""
     # Crockford's base 32: what looks alike is alike.
     tidy = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
     made = await session.scalar(
@@ -354,19 +364,19 @@ async def find_by_code(
         )
     )
     if made is None:
-        raise UnknownCode
-    try:
-        require_sight(officer.account, made.organization)
-    except NotYours:
-        raise UnknownCode from None
-    ended = await session.scalar(
+        raise UnknownCode(f"no certificate has the code {code}; check it letter by letter")
+    return made
+
+
+async def ended_by(session: AsyncSession, made: Certification) -> Reopening | None:
+    """The reopening that ended a certificate's revision."""
+    return await session.scalar(
         select(Reopening).where(
             Reopening.organization_code == made.organization_code,
             Reopening.round_id == made.round_id,
             Reopening.revision == made.revision,
         )
     )
-    return made, ended
 
 
 async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:

@@ -1,14 +1,30 @@
-"""Who certified what and when, as rows for a spreadsheet."""
+"""What is taken away: who certified what and when, a province's list, and one certificate."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
-from models.certification import Certification
-from models.organization import Organization, Province
-from models.round import Round
+from models import audit
+from models.account import Officer, Role
+from models.certification import (
+    Certification,
+    Level,
+    NotYours,
+    Reopening,
+    Status,
+    certificate_by_code,
+    ended_by,
+    is_live,
+    require_sight,
+)
+from models.organization import Organization, Province, full_name
+from models.progress import require_province
+from models.roster import Headcount
+from models.round import Round, current_round
 
 
 @dataclass(frozen=True)
@@ -40,3 +56,167 @@ async def exported_certifications(
     rows = await session.stream(statement.execution_options(yield_per=1000))
     async for row in rows:
         yield ExportedCertification(*row)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """One level of one organization's certification: who stands for it, when, and the code to look it up by."""
+
+    officer_name: str
+    officer_position: str
+    certified_at: datetime
+    is_late: bool
+    code: str
+
+
+@dataclass(frozen=True)
+class ExportedOrganization:
+    """One organization in the newest round; what was certified is there from the LAO's certificate on."""
+
+    dla_code: str
+    type_th: str
+    full_name: str
+    district_th: str
+    revision: int | None = None
+    headcount: Headcount | None = None
+    with_empty_menus: int | None = None
+    roster_file: str = ""
+    roster_imported_at: datetime | None = None
+    lao: Signed | None = None
+    province: Signed | None = None
+
+    @property
+    def status(self) -> Status:
+        """Derived from the certificates."""
+        if self.province is not None:
+            return Status.PROVINCE_CERTIFIED
+        return Status.UNCERTIFIED if self.lao is None else Status.LAO_CERTIFIED
+
+
+@dataclass(frozen=True)
+class ProvinceList:
+    """All organizations of a province in Thai dictionary order, as they were at one moment."""
+
+    province_code: str
+    province_th: str
+    province_en: str
+    # None before the first round.
+    fiscal_year: int | None
+    as_of: datetime
+    rows: tuple[ExportedOrganization, ...]
+
+
+@dataclass(frozen=True)
+class IssuedCertificate:
+    """One certificate with its organization, province and round, and what ended its revision."""
+
+    made: Certification
+    ended: Reopening | None
+    issued_at: datetime
+
+
+async def province_list(session: AsyncSession, province_code: str, now: datetime) -> ProvinceList:
+    """Every organization of a province with its certificates that count. Four queries. Raises UnknownProvince."""
+    province = await require_province(session, province_code)
+    round_ = await current_round(session)
+    organizations = await session.execute(
+        select(
+            Organization.dla_code,
+            Organization.type_th,
+            Organization.type_code,
+            Organization.name_th,
+            Organization.district_th,
+        )
+        .where(Organization.province_code == province_code)
+        .order_by(Organization.sort_key)
+    )
+    certificates = await _live_in_province(session, province_code, round_)
+    rows = tuple(
+        _exported(
+            ExportedOrganization(
+                row.dla_code, row.type_th, full_name(row.type_code, row.type_th, row.name_th), row.district_th
+            ),
+            certificates.get(row.dla_code, {}),
+        )
+        for row in organizations
+    )
+    fiscal_year = round_.fiscal_year if round_ else None
+    return ProvinceList(province_code, province.name_th, province.name_en, fiscal_year, now, rows)
+
+
+async def _live_in_province(
+    session: AsyncSession, province_code: str, round_: Round | None
+) -> dict[str, dict[Level, Certification]]:
+    if round_ is None:
+        return {}
+    made = await session.scalars(
+        select(Certification)
+        .join(Organization, Organization.dla_code == Certification.organization_code)
+        .where(
+            Organization.province_code == province_code,
+            Certification.round_id == round_.id,
+            is_live(Certification),
+        )
+    )
+    found: dict[str, dict[Level, Certification]] = {}
+    for one in made:
+        found.setdefault(one.organization_code, {})[one.level] = one
+    return found
+
+
+def _exported(
+    organization: ExportedOrganization, certificates: dict[Level, Certification]
+) -> ExportedOrganization:
+    lao = certificates.get(Level.LAO)
+    if lao is None:
+        return organization
+    return replace(
+        organization,
+        revision=lao.revision,
+        headcount=lao.headcount,
+        with_empty_menus=lao.with_empty_menus,
+        roster_file=lao.roster_file,
+        roster_imported_at=lao.roster_imported_at,
+        lao=_signed(lao),
+        province=_signed(certificates[Level.PROVINCE]) if Level.PROVINCE in certificates else None,
+    )
+
+
+def _signed(made: Certification) -> Signed:
+    return Signed(made.officer_name, made.officer_position, made.certified_at, made.is_late, made.code)
+
+
+async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> ProvinceList:
+    """The list of an officer's own province, recorded because names go out with it. Raises NotYours."""
+    if officer.account.role is not Role.PROVINCE or officer.account.province_code is None:
+        raise NotYours
+    found = await province_list(session, officer.account.province_code, now)
+    told = {"what": "organizations", "organizations": len(found.rows), "officer": officer.id}
+    await audit.record(session, audit.Event.EXPORTED, found.province_code, now, **told)
+    return found
+
+
+async def take_certificate(
+    session: AsyncSession, officer: Officer, certification_id: int, now: datetime
+) -> IssuedCertificate:
+    """One certificate that the officer may see, recorded like a list. Raises NotYours, also where none is."""
+    made = await session.scalar(
+        select(Certification)
+        .where(Certification.id == certification_id)
+        .options(
+            joinedload(Certification.organization).joinedload(Organization.province),
+            joinedload(Certification.round),
+        )
+    )
+    if made is None:
+        raise NotYours
+    require_sight(officer.account, made.organization)
+    told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
+    await audit.record(session, audit.Event.EXPORTED, made.organization_code, now, **told)
+    return IssuedCertificate(made, await ended_by(session, made), now)
+
+
+async def certificate_of_code(session: AsyncSession, code: str, now: datetime) -> IssuedCertificate:
+    """The certificate with a verification code, for the operator. Raises UnknownCode."""
+    made = await certificate_by_code(session, code)
+    return IssuedCertificate(made, await ended_by(session, made), now)

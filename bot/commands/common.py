@@ -13,13 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import thai
 from bot.opening import opened
 from bot.settings import keyring, load_settings
 from models.audit import KeyMissing
 from models.database import Database
-from models.round import BANGKOK, BUDDHIST_ERA
 
 _T = TypeVar("_T")
+
+# On the terminal as on paper.
+thai_time = thai.thai_time
 
 province_option = click.option("--province", metavar="CODE", help="Only the province with this two-digit code.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
@@ -28,12 +31,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the fa
 def now() -> datetime:
     """The clock of the commands."""
     return datetime.now(UTC)
-
-
-def thai_time(moment: datetime) -> str:
-    """A moment as day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
-    local = moment.astimezone(BANGKOK)
-    return f"{local:%d/%m}/{local.year + BUDDHIST_ERA} {local:%H:%M}"
 
 
 def echo_json(facts: object) -> None:

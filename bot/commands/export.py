@@ -1,50 +1,61 @@
-"""`laocert export`: what was certified, as XLSX."""
+"""`laocert export`: what was certified, as files."""
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import click
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
+from telegram.error import TelegramError
 
-from bot.commands.common import now, province_option, require_key, thai_time, with_database
+from bot import api, picture
+from bot import certificate as certificate_page
+from bot import province_list as province_sheet
+from bot.commands.common import now, province_option, require_key, with_database
+from bot.settings import load_settings
+from bot.spreadsheet import Column, Workbook
+from bot.thai import STATUSES, thai_time
+from handlers.exports import CertificatePage
+from handlers.verifying import link_to
 from models import audit
 from models.base import DomainError
-from models.certification import Level
 from models.database import Database
-from models.export import ExportedCertification, exported_certifications
+from models.export import (
+    ExportedCertification,
+    certificate_of_code,
+    exported_certifications,
+    province_list,
+)
 from models.progress import require_province
+from models.statistics import province_progress
 from models.thai import arabic_digits
 
-LEVELS = {Level.LAO: "รับรองระดับ อปท.", Level.PROVINCE: "รับรองระดับจังหวัด"}
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+required_province_option = click.option(
+    "--province", required=True, metavar="CODE", help="The province with this two-digit code."
+)
 
-# Header, width in characters, and what stands in the column. Numbers stay numbers, all else is text.
-COLUMNS: tuple[tuple[str, int, Callable[[ExportedCertification], str | int]], ...] = (
-    ("ปีงบประมาณ", 12, lambda row: row.fiscal_year),
-    ("รหัสจังหวัด", 11, lambda row: row.province.code),
-    ("จังหวัด", 18, lambda row: row.province.name_th),
-    ("รหัส อปท.", 12, lambda row: row.organization.dla_code),
-    ("ชื่อ อปท.", 34, lambda row: row.organization.full_name),
-    ("อำเภอ", 20, lambda row: row.organization.district_th),
-    ("ระดับการรับรอง", 20, lambda row: LEVELS[row.certification.level]),
-    ("ผู้รับรอง", 28, lambda row: row.certification.officer_name),
-    ("ตำแหน่ง", 28, lambda row: row.certification.officer_position),
-    ("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda row: thai_time(row.certification.certified_at)),
-    ("หลังกำหนด", 11, lambda row: "หลังกำหนด" if row.certification.is_late else ""),
-    ("ข้าราชการ", 11, lambda row: row.certification.officials),
-    ("ลูกจ้างประจำ", 12, lambda row: row.certification.permanent_employees),
-    ("พนักงานจ้าง", 12, lambda row: row.certification.contract_employees),
-    ("รวม", 8, lambda row: row.certification.headcount.total),
-    ("ระเบียนที่มีเมนูว่าง", 18, lambda row: row.certification.with_empty_menus),
-    ("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
-    ("ข้อมูล ณ วันที่", 18, lambda row: thai_time(row.certification.roster_imported_at)),
-    ("รหัสตรวจสอบ", 14, lambda row: row.certification.code),
+COLUMNS: tuple[Column[ExportedCertification], ...] = (
+    Column("ปีงบประมาณ", 12, lambda row: row.fiscal_year),
+    Column("รหัสจังหวัด", 11, lambda row: row.province.code),
+    Column("จังหวัด", 18, lambda row: row.province.name_th),
+    Column("รหัส อปท.", 12, lambda row: row.organization.dla_code),
+    Column("ชื่อ อปท.", 34, lambda row: row.organization.full_name),
+    Column("อำเภอ", 20, lambda row: row.organization.district_th),
+    Column("ระดับการรับรอง", 20, lambda row: STATUSES[row.certification.status]),
+    Column("ผู้รับรอง", 28, lambda row: row.certification.officer_name),
+    Column("ตำแหน่ง", 28, lambda row: row.certification.officer_position),
+    Column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda row: thai_time(row.certification.certified_at)),
+    Column("หลังกำหนด", 11, lambda row: "หลังกำหนด" if row.certification.is_late else ""),
+    Column("ข้าราชการ", 11, lambda row: row.certification.officials),
+    Column("ลูกจ้างประจำ", 12, lambda row: row.certification.permanent_employees),
+    Column("พนักงานจ้าง", 12, lambda row: row.certification.contract_employees),
+    Column("รวม", 8, lambda row: row.certification.headcount.total),
+    Column("ระเบียนที่มีเมนูว่าง", 18, lambda row: row.certification.with_empty_menus),
+    Column("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
+    Column("ข้อมูล ณ วันที่", 18, lambda row: thai_time(row.certification.roster_imported_at)),
+    Column("รหัสตรวจสอบ", 14, lambda row: row.certification.code),
 )
 
 
@@ -58,35 +69,120 @@ def export() -> None:
 
 
 @export.command(epilog="Example: laocert export certifications certifications.xlsx --province 11")
-@click.argument("file", type=click.Path(path_type=Path))
+@file_argument
 @province_option
 def certifications(file: Path, province: str | None) -> None:
     """Who certified what and when, all rounds, newest first. A file that exists is not overwritten."""
-    if file.suffix.lower() != ".xlsx":
-        raise ExportRefused(f"{file.name} does not end with .xlsx; give it that name")
-    if file.exists():
-        raise ExportRefused(f"{file.name} exists; give another name or remove it first")
-
-    require_key()
+    _require_new(file, ".xlsx")
 
     async def write(database: Database) -> int:
         async with database.read() as session:
             code = None if province is None else (await require_province(session, arabic_digits(province))).code
-            with _renamed_when_done(file) as unfinished:
-                count = await _write_workbook(unfinished, exported_certifications(session, code))
-        async with database.write() as session:
-            told = {"file": file.name, "province": code, "certificates": count}
-            await audit.record(session, audit.Event.EXPORTED, audit.SYSTEM, now(), **told)
-        return count
+            with (
+                _renamed_when_done(file) as unfinished,
+                Workbook(unfinished, "การรับรองข้อมูล", COLUMNS) as workbook,
+            ):
+                async for row in exported_certifications(session, code):
+                    workbook.append(row)
+        await _record(database, audit.SYSTEM, file=file.name, province=code, certificates=workbook.rows)
+        return workbook.rows
 
     click.echo(f"{with_database(write)} certificates written to {file.name}")
+
+
+@export.command(epilog="Example: laocert export organizations korat.xlsx --province 30")
+@file_argument
+@required_province_option
+def organizations(file: Path, province: str) -> None:
+    """A province's organizations with status, numbers and certificates. A file that exists is not overwritten."""
+    _require_new(file, ".xlsx")
+
+    async def write(database: Database) -> int:
+        async with database.read() as session:
+            listed = await province_list(session, arabic_digits(province), now())
+        with _renamed_when_done(file) as unfinished:
+            province_sheet.write(listed, unfinished)
+        told = {"what": "organizations", "file": file.name, "organizations": len(listed.rows)}
+        await _record(database, listed.province_code, **told)
+        return len(listed.rows)
+
+    click.echo(f"{with_database(write)} organizations written to {file.name}")
+
+
+@export.command(epilog="Example: laocert export certificate ABCDE-FGHJK certificate.pdf")
+@click.argument("code")
+@file_argument
+def certificate(code: str, file: Path) -> None:
+    """One certificate as a page of A4, by its verification code. A file that exists is not overwritten.
+
+    Its QR code opens the certificate in the chat; without LAOCERT_BOT_TOKEN, or when the Bot API does not answer,
+    it holds the verification code alone.
+    """
+    _require_new(file, ".pdf")
+
+    async def write(database: Database) -> str:
+        async with database.read() as session:
+            issued = await certificate_of_code(session, code, now())
+        link = link_to(await _bot_username(), issued.made.code)
+        with _renamed_when_done(file) as unfinished:
+            unfinished.write_bytes(certificate_page.pdf(CertificatePage(issued, link)))
+        told = {"what": "certificate", "file": file.name, "certificate": issued.made.code}
+        await _record(database, issued.made.organization_code, **told)
+        return link
+
+    link = with_database(write)
+    click.echo(f"certificate {code} written to {file.name}")
+    click.echo(f"its QR code opens {link}" if link else "its QR code holds the verification code alone")
+
+
+@export.command(epilog="Example: laocert export progress korat.png --province 30")
+@file_argument
+@required_province_option
+def progress(file: Path, province: str) -> None:
+    """A province's progress as a picture, by type and by day. A file that exists is not overwritten."""
+    _require_new(file, ".png")
+
+    async def write(database: Database) -> None:
+        async with database.read() as session:
+            counted = await province_progress(session, arabic_digits(province), now())
+        with _renamed_when_done(file) as unfinished:
+            unfinished.write_bytes(picture.png(counted))
+        await _record(database, counted.province_code, what="progress", file=file.name)
+
+    with_database(write)
+    click.echo(f"the progress of province {arabic_digits(province)} drawn in {file.name}")
+
+
+def _require_new(file: Path, suffix: str) -> None:
+    """Refuse, before anything is done, a name that will not do. Raises ExportRefused, KeyMissing."""
+    if file.suffix.lower() != suffix:
+        raise ExportRefused(f"{file.name} does not end with {suffix}; give it that name")
+    if file.exists():
+        raise ExportRefused(f"{file.name} exists; give another name or remove it first")
+    require_key()
+
+
+async def _record(database: Database, chain: str, **told: object) -> None:
+    async with database.write() as session:
+        await audit.record(session, audit.Event.EXPORTED, chain, now(), **told)
+
+
+async def _bot_username() -> str:
+    """The bot's name at Telegram, empty where that is not to be had."""
+    settings = load_settings()
+    if settings.bot_token is None:
+        return ""
+    try:
+        return await api.username(settings.bot_token.get_secret_value(), settings.api_url)
+    except TelegramError:
+        return ""
 
 
 @contextmanager
 def _renamed_when_done(file: Path) -> Iterator[Path]:
     """A name beside the file to write under, so that no half a file is ever seen. Raises ExportRefused."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".xlsx", dir=file.parent)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=file.suffix, dir=file.parent)
         os.close(handle)
         try:
             yield Path(name)
@@ -97,34 +193,3 @@ def _renamed_when_done(file: Path) -> Iterator[Path]:
     except OSError as error:
         mend = "check the directory, its space and your rights"
         raise ExportRefused(f"{file} cannot be written: {error.strerror}; {mend}") from None
-
-
-async def _write_workbook(file: Path, rows: AsyncIterator[ExportedCertification]) -> int:
-    """One line for each certificate below the headers; the number of certificates."""
-    workbook = Workbook(write_only=True)
-    sheet: Any = workbook.create_sheet("การรับรองข้อมูล")
-    sheet.freeze_panes = "A2"
-    for index, (_name, width, _value) in enumerate(COLUMNS):
-        sheet.column_dimensions[chr(ord("A") + index)].width = width
-    header = [_cell(sheet, name) for name, _width, _value in COLUMNS]
-    for cell in header:
-        cell.font = Font(bold=True)
-    sheet.append(header)
-    count = 0
-    async for row in rows:
-        sheet.append([_cell(sheet, value(row)) for _name, _width, value in COLUMNS])
-        count += 1
-    workbook.save(file)
-    return count
-
-
-def _cell(sheet: Any, value: str | int) -> Any:
-    """A cell that is what it says: text never becomes a formula, codes keep their zeros."""
-    if isinstance(value, int):
-        return WriteOnlyCell(sheet, value)
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value))
-    cell.data_type = "s"
-    cell.number_format = "@"
-    # Stays text also when somebody edits the cell.
-    cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
-    return cell

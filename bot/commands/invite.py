@@ -17,7 +17,6 @@ from bot import api
 from bot.commands.common import echo_json, json_option, now, thai_time, with_database
 from bot.settings import Settings, SettingsRefused, load_settings, require_bot
 from bot.slip import slip as make_slip
-from bot.transport import AiohttpRequest
 from models.account import find_account
 from models.base import DomainError
 from models.database import Database
@@ -108,12 +107,7 @@ async def _bot_username(settings: Settings) -> str:
     """The bot's name at Telegram, which the link bears. Raises SettingsRefused, InviteRefused."""
     token, _keys = require_bot(settings)
     try:
-        bot = api.make_bot(token, settings.api_url, AiohttpRequest(1))
-        try:
-            await bot.initialize()
-            return bot.username
-        finally:
-            await bot.shutdown()
+        return await api.username(token, settings.api_url)
     except InvalidToken:
         raise SettingsRefused("LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather") from None
     except TelegramError as error:

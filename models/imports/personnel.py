@@ -142,7 +142,7 @@ class Checks:
 
     def records(self, batch: list[Row]) -> list[tuple[str, ...]]:
         """The rows with their menus as one text; a record_no that is there twice is noted."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for line, cells in batch:
             code, number, full_name, category, position, level, *menus = cells
             numbers = self._seen.get(code)

@@ -15,7 +15,11 @@ from models.certification import Certification
 from models.database import Database
 from tests.support import PIN, Officer
 
-NEVER_IN_A_WALK = ("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:")
+NEVER_IN_A_WALK = (
+    *("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:"),
+    # Files are messages of their own (tests/handlers/test_exports.py).
+    *("export", "picture", "pdf:"),
+)
 
 
 class Hand(Officer):
@@ -97,6 +101,7 @@ NOTICES = {
     "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
     "⚠️ ใส่ PIN ผิด 5 ครั้ง",
     "🤝 ส่งมอบงานของท่านแล้ว",
+    "🔓 เปิดให้แก้ไขข้อมูลแล้ว",
     "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",
 }
 

@@ -1,0 +1,93 @@
+"""Files for officers: made off the event loop, one at a time, and sent below the screen that promised them.
+
+Nothing of an update waits for them. A file that a stopped bot did not come to send is asked for again.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from telegram import Bot
+from telegram.constants import ChatAction
+
+from bot import api, certificate, picture, province_list
+from bot.threads import step_back
+from handlers import problems
+from handlers.screen import Attachment, AttachmentKind
+from models.account import active_officer
+from models.conversation import chat_language
+from models.database import Database
+
+log = logging.getLogger(__name__)
+
+# How the bytes of each kind are made from its facts.
+MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
+    AttachmentKind.PROGRESS: picture.png,
+    AttachmentKind.PROVINCE_LIST: province_list.xlsx,
+    AttachmentKind.CERTIFICATE: certificate.pdf,
+}
+# Sent as a photo, which the chat shows at once; all else as a document.
+PHOTOS = {AttachmentKind.PROGRESS}
+
+
+class Attachments:
+    """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one."""
+
+    def __init__(self, bot: Bot, database: Database) -> None:
+        self._bot = bot
+        self._database = database
+        self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
+        # One at a time at the lowest priority: one core is left to everybody's taps.
+        self._makers = ThreadPoolExecutor(1, thread_name_prefix="attachment", initializer=step_back)
+
+    def take(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
+        """Make and send a file; returns at once."""
+        key = (chat_id, attachment.file_name)
+        if key in self._tasks:
+            return
+        task = self._tasks[key] = asyncio.create_task(self._deliver(chat_id, user_id, attachment))
+        task.add_done_callback(lambda _: self._tasks.pop(key))
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is in hand end; what does not in time is left."""
+        left = list(self._tasks.values())
+        if left:
+            await asyncio.wait(left, timeout=seconds)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        self._makers.shutdown(wait=False, cancel_futures=True)
+
+    async def _deliver(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
+        is_photo = attachment.kind in PHOTOS
+        action = ChatAction.UPLOAD_PHOTO if is_photo else ChatAction.UPLOAD_DOCUMENT
+        send = api.send_photo if is_photo else api.send_document
+        try:
+            async with api.busy(self._bot, chat_id, action):
+                content = await asyncio.get_running_loop().run_in_executor(
+                    self._makers, MAKERS[attachment.kind], attachment.facts
+                )
+                if not await self._is_linked(user_id):
+                    return
+                name, caption = attachment.file_name, attachment.caption
+                await api.persist(
+                    f"send a {attachment.kind}", lambda: send(self._bot, chat_id, content, name, caption)
+                )
+        except Exception as error:
+            # What it says is left out: it may hold a name.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("a %s was not made: %s\n%s", attachment.kind, type(error).__name__, frames)
+            await self._apologize(chat_id)
+
+    async def _is_linked(self, user_id: int) -> bool:
+        """Whether the link still stands: it may have been ended while the file was made."""
+        async with self._database.read() as session:
+            return await active_officer(session, user_id) is not None
+
+    async def _apologize(self, chat_id: int) -> None:
+        async with self._database.read() as session:
+            apology = problems.no_file(await chat_language(session, chat_id))
+        await api.persist("apologize", lambda: api.send(self._bot, chat_id, apology))

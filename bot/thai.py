@@ -1,0 +1,36 @@
+"""How papers and tables write statuses and moments, in Thai: they are official papers whatever the chat speaks."""
+
+from datetime import date, datetime
+
+from babel.dates import format_date
+
+from models.certification import Status
+from models.round import BANGKOK, BUDDHIST_ERA
+
+STATUSES = {
+    Status.UNCERTIFIED: "ยังไม่รับรอง",
+    Status.LAO_CERTIFIED: "รับรองระดับ อปท.",
+    Status.PROVINCE_CERTIFIED: "รับรองระดับจังหวัด",
+}
+
+
+def thai_time(moment: datetime) -> str:
+    """A moment as day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
+    local = moment.astimezone(BANGKOK)
+    return f"{local:%d/%m}/{local.year + BUDDHIST_ERA} {local:%H:%M}"
+
+
+def long_day(day: date) -> str:
+    """A day as letters write it: `16 พฤศจิกายน 2569`."""
+    return f"{format_date(day, 'd MMMM', locale='th')} {day.year + BUDDHIST_ERA}"
+
+
+def short_day(day: date) -> str:
+    """A day where there is little room: `16 พ.ย. 2569`."""
+    return f"{format_date(day, 'd MMM', locale='th')} {day.year + BUDDHIST_ERA}"
+
+
+def long_moment(moment: datetime) -> str:
+    """A moment in Bangkok's time as letters write it: `16 พฤศจิกายน 2569 เวลา 09.30 น.`."""
+    there = moment.astimezone(BANGKOK)
+    return f"{long_day(there.date())} เวลา {there:%H.%M} น."

@@ -1,0 +1,122 @@
+"""Seeing and taking away (issue 6): the picture of a province's progress, its list, and certificates as PDF.
+
+Each screen stays what it was; the file is made after it is shown, and comes below it.
+"""
+
+from dataclasses import dataclass, replace
+
+from handlers import lao, province
+from handlers.certifying import CERTIFICATES_PER_PAGE
+from handlers.screen import Attachment, AttachmentKind, Screen, lines
+from handlers.taps import CertificatePdf, ExportList, LaoHistory, ProvinceHistory, ProvinceMenu, SeeProgress
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.verifying import link_to
+from handlers.words import status_word
+from models import certification, export, statistics
+from models.account import Role
+from models.certification import NotYours, Status
+from models.conversation import Language
+from models.export import IssuedCertificate, ProvinceList
+from models.round import BANGKOK, BUDDHIST_ERA
+from models.statistics import ProvinceProgress
+
+
+@dataclass(frozen=True)
+class CertificatePage:
+    """What a certificate's page is made of; `link` opens the certificate in the chat, empty without a bot."""
+
+    issued: IssuedCertificate
+    link: str
+
+
+async def export_list(turn: Turn, _tap: ExportList) -> Screen:
+    """ส่งออก: every organization of the officer's province, as XLSX."""
+    _ = turn.texts
+    listed = await export.take_list(turn.session, turn.officer, turn.now)
+    caption = lines(
+        _(
+            "<b>{province} province</b>: {count:,} organizations",
+            province=_province_name(_, listed),
+            count=len(listed.rows),
+        ),
+        _("Data as of {moment}", moment=_.moment(listed.as_of)),
+    )
+    name = f"organizations-{listed.province_code}-{_stamp(turn)}.xlsx"
+    screen = await province.menu(turn, ProvinceMenu())
+    return _with(turn, screen, Attachment(AttachmentKind.PROVINCE_LIST, name, listed, caption))
+
+
+async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
+    """ภาพความคืบหน้า: how far the officer's province is, by type and by day."""
+    _ = turn.texts
+    code = turn.officer.account.province_code
+    if code is None:
+        raise NotYours
+    progress = await statistics.province_progress(turn.session, code, turn.now)
+    total = progress.total
+    counts = {
+        Status.PROVINCE_CERTIFIED: total.province_certified,
+        Status.LAO_CERTIFIED: total.lao_certified,
+        Status.UNCERTIFIED: total.uncertified,
+    }
+    caption = lines(
+        _(
+            "<b>{province} province</b> · fiscal year {year}",
+            province=_province_name(_, progress),
+            year=progress.fiscal_year,
+        ),
+        *(
+            _("{status}: {count:,} of {total:,}", status=status_word(_, status), count=count, total=total.total)
+            for status, count in counts.items()
+        ),
+        _("Data as of {moment}", moment=_.moment(progress.as_of)),
+    )
+    screen = await province.menu(turn, ProvinceMenu())
+    name = f"progress-{code}-{_stamp(turn)}.png"
+    return _with(turn, screen, Attachment(AttachmentKind.PROGRESS, name, progress, caption))
+
+
+async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
+    """📄: one certificate as a page, below the history that it stands in."""
+    _ = turn.texts
+    issued = await export.take_certificate(turn.session, turn.officer, tap.certification, turn.now)
+    made = issued.made
+    caption = lines(
+        _("<b>Certificate</b> <code>{code}</code>", code=f"{made.code[:5]}-{made.code[5:]}"),
+        made.organization.full_name,
+        _(
+            "<b>Fiscal year {year} · {level}</b>",
+            year=made.round.fiscal_year,
+            level=status_word(_, made.status),
+        ),
+    )
+    page = CertificatePage(issued, link_to(turn.setup.bot_username, made.code))
+    name = f"certificate-{made.code[:5]}-{made.code[5:]}.pdf"
+    screen = await _history_around(turn, made.organization_code, made.id)
+    return _with(turn, screen, Attachment(AttachmentKind.CERTIFICATE, name, page, caption))
+
+
+async def _history_around(turn: Turn, organization: str, certification_id: int) -> Screen:
+    """The page of the history on which a certificate stands."""
+    found = await certification.history(turn.session, turn.officer, organization)
+    place = next(place for place, made in enumerate(found.certificates) if made.id == certification_id)
+    page = place // CERTIFICATES_PER_PAGE
+    if turn.officer.account.role is Role.LAO:
+        return await lao.history(turn, LaoHistory(page))
+    return await province.history(turn, ProvinceHistory(organization, page))
+
+
+def _with(turn: Turn, screen: Screen, attachment: Attachment) -> Screen:
+    toast = turn.texts.plain("The file is being made and comes below.")
+    return replace(screen, toast=toast, attachment=attachment)
+
+
+def _province_name(_: Texts, told: ProvinceList | ProvinceProgress) -> str:
+    return told.province_th if _.language is Language.THAI else told.province_en
+
+
+def _stamp(turn: Turn) -> str:
+    """Day and time in Bangkok, by which files are told apart: `25691102-0930`."""
+    there = turn.now.astimezone(BANGKOK)
+    return f"{there.year + BUDDHIST_ERA}{there:%m%d-%H%M}"
