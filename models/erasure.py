@@ -20,6 +20,7 @@ from models.inbox import InboxUpdate
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
 from models.remark import Remark
+from models.roster_draft import drop_draft
 
 MAX_TEXT = 1000
 
@@ -89,6 +90,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     is_linked_elsewhere = any(one.unlinked_at is None for one in rows)
     if not is_linked_elsewhere:
         await _erase_chat(session, person)
+    await drop_draft(session, officer.id)
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
     officer.user_id = _nobody(officer)

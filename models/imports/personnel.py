@@ -57,7 +57,10 @@ def _category(text: str) -> str:
         return _CATEGORIES[text.casefold().replace(" ", "_")].value
     except KeyError:
         mend = english(
-            "write official (ข้าราชการ), permanent_employee (ลูกจ้างประจำ) or contract_employee (พนักงานจ้าง)"
+            "write official ({official}), permanent_employee ({permanent}) or contract_employee ({contract})",
+            official="ข้าราชการ",
+            permanent="ลูกจ้างประจำ",
+            contract="พนักงานจ้าง",
         )
         raise BadCell(english("{text} is no category", text=text), mend) from None
 
@@ -68,7 +71,8 @@ def _menu_state(text: str) -> str:
         return _MENU_STATES[text.casefold()].value
     except KeyError:
         what = english("{text} does not say whether the menu is recorded", text=text)
-        raise BadCell(what, english("write recorded (มี), none (ไม่มี) or leave it empty")) from None
+        mend = english("write recorded ({recorded}), none ({none}) or leave it empty", recorded="มี", none="ไม่มี")
+        raise BadCell(what, mend) from None
 
 
 def _menu(name: str) -> Column:
