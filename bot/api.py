@@ -121,6 +121,18 @@ async def busy(bot: Bot, chat_id: int, action: ChatAction) -> AsyncIterator[None
         renewing.cancel()
 
 
+async def fetch(bot: Bot, file_id: str, limit: int) -> bytes:
+    """A file that somebody sent, up to one byte more than `limit`. One try: the errors are the caller's.
+
+    Raises TelegramError.
+    """
+    found = await bot.get_file(file_id)
+    request = bot.request
+    if not found.file_path or not isinstance(request, AiohttpRequest):
+        raise NetworkError("a file without a path")
+    return await request.fetch(found.file_path, limit)
+
+
 async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | None:
     """Make a call that answers a person until it gets through; None when it will not.
 

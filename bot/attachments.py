@@ -13,7 +13,7 @@ from typing import Any
 from telegram import Bot
 from telegram.constants import ChatAction
 
-from bot import api, certificate, picture, province_list
+from bot import api, certificate, picture, province_list, template
 from bot.threads import step_back
 from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
@@ -28,10 +28,11 @@ MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
     AttachmentKind.PROGRESS: picture.png,
     AttachmentKind.PROVINCE_LIST: province_list.xlsx,
     AttachmentKind.CERTIFICATE: certificate.pdf,
+    AttachmentKind.TEMPLATE: template.xlsx,
 }
 # Made by Python alone, so in a thread like others: at the lowest priority it would keep Python's lock while other
 # programs have the processor, and a tap would wait for it (up to 0.8 s; docs/performance.md, "Documents").
-SPREADSHEETS = {AttachmentKind.PROVINCE_LIST}
+SPREADSHEETS = {AttachmentKind.PROVINCE_LIST, AttachmentKind.TEMPLATE}
 # Sent as a photo, which the chat shows at once; all else as a document.
 PHOTOS = {AttachmentKind.PROGRESS}
 

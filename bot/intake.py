@@ -14,7 +14,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.api import retry_seconds
 from bot.transport import AiohttpRequest
 from handlers.incoming import sender
-from models import inbox, pin, throttle
+from models import inbox, pin, roster_draft, throttle
 from models.database import Database
 from models.sealing import Seal
 
@@ -125,6 +125,7 @@ class Poller:
             await inbox.forget_old(session, self._clock())
             await throttle.forget_old(session, self._clock())
             await pin.forget_old_keypads(session, self._clock())
+            await roster_draft.forget_old_drafts(session, self._clock())
 
 
 def _turn_of(update: dict[str, Any]) -> int:

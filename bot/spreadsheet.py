@@ -22,6 +22,8 @@ _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
 # What XML 1.0 cannot hold.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# What a spreadsheet would take for a letter's number (ECMA-376, part 1, 22.9.2.19, ST_Xstring).
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 # A formula's first letters: the cell keeps a quote before them, so that it stays text when somebody edits it.
 _FORMULA = ("=", "+", "-", "@")
 
@@ -142,7 +144,7 @@ def _cell(value: Value, style: int | None = None) -> str:
     """A cell that is what it says."""
     if isinstance(value, int):
         return f"<c><v>{value}</v></c>"
-    text = _ILLEGAL.sub("", value or "")
+    text = _ESCAPE.sub("_x005F_", _ILLEGAL.sub("", value or ""))
     if not text:
         return "<c/>"
     style = style or (_QUOTED if text.startswith(_FORMULA) else _TEXT)

@@ -94,6 +94,31 @@ class AiohttpRequest(BaseRequest):
             self._require_telegram(status, payload)
         return status, payload
 
+    async def fetch(self, url: str, limit: int) -> bytes:
+        """What is at a URL, up to one byte more than `limit`: so much is read and no more.
+
+        Raises NotSent, TimedOut, NetworkError; none of them holds the URL, which holds the token.
+        """
+        if self._client is None:
+            raise NetworkError("the transport is closed")
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=self._read_timeout)
+        content = bytearray()
+        try:
+            async with self._client.get(url, timeout=timeout) as response:
+                if response.status != 200:
+                    raise NetworkError(f"HTTP {response.status} in place of a file")
+                async for chunk in response.content.iter_chunked(1 << 16):
+                    content += chunk
+                    if len(content) > limit:
+                        break
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(type(error).__name__) from error
+        except TimeoutError as error:
+            raise TimedOut from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise NetworkError(type(error).__name__) from error
+        return bytes(content[: limit + 1])
+
     def _require_telegram(self, status: int, payload: bytes) -> None:
         """A proxy's page must not be taken for Telegram's word: its 404 would be "no such token"."""
         try:

@@ -16,11 +16,13 @@ from telegram import Bot
 from bot import api
 from bot.attachments import Attachments
 from bot.threads import step_back
+from bot.uploads import Uploads
 from handlers import problems
 from handlers.dispatch import COMMANDS, Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, find_job, may_need_proof
 from handlers.turn import Setup
+from handlers.uploads import Upload, Wanted, find_upload
 from models import inbox, throttle
 from models.account import take_away_late
 from models.conversation import chat_language, forget_card, note_card
@@ -67,6 +69,7 @@ class Worker:
         self._proofs = asyncio.Semaphore(HASHERS)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
         self._attachments = Attachments(bot, database)
+        self._uploads = Uploads(bot)
 
     async def resume(self) -> int:
         """Take up what a process that died left undone; how many updates that are."""
@@ -126,19 +129,33 @@ class Worker:
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def _try(self, row: inbox.InboxUpdate) -> None:
-        """From the decoding to the answer. What must be hashed waits for that without a slot."""
+        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot."""
         async with self._slots:
             try:
                 incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
             except NotForUs:
                 incoming = None
+            wanted = await self._find_upload(incoming) if incoming else None
             job = await self._find_job(incoming) if incoming else None
-            if incoming is None or job is None:
+            if incoming is None or (job is None and wanted is None):
                 await self._finish(row, incoming)
                 return
-            deleted = True
-            if job.is_typed and incoming.message_id is not None:
-                deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+            deleted = job is None or not job.is_typed or await self._delete(incoming)
+        if wanted is not None:
+            upload = await self._uploads.take(incoming.chat_id, wanted)
+            async with self._slots:
+                await self._finish(row, incoming, upload=upload)
+        elif job is not None:
+            await self._prove(row, incoming, job, deleted)
+
+    async def _delete(self, incoming: Incoming) -> bool:
+        """A message with a password; whether it is gone."""
+        if incoming.message_id is None:
+            return True
+        return await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+
+    async def _prove(self, row: inbox.InboxUpdate, incoming: Incoming, job: Job, deleted: bool) -> None:
+        """Check a password or PIN, and answer."""
         async with self._admissions:
             until = await self._admit(job)
         if until is not None:
@@ -149,6 +166,13 @@ class Worker:
         async with self._proofs:
             result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
             await self._finish(row, incoming, job.ended(result, deleted=deleted))
+
+    async def _find_upload(self, incoming: Incoming) -> Wanted | None:
+        """A file that is to be fetched and checked."""
+        if incoming.document is None:
+            return None
+        async with self._database.read() as session:
+            return await find_upload(session, incoming, self._clock())
 
     async def _find_job(self, incoming: Incoming) -> Job | None:
         """What must be checked slowly: a typed password, or a PIN's last digit."""
@@ -165,13 +189,17 @@ class Worker:
             return await throttle.admit(session, job.keys, self._clock())
 
     async def _finish(
-        self, row: inbox.InboxUpdate, incoming: Incoming | None, attempt: Attempt | None = None
+        self,
+        row: inbox.InboxUpdate,
+        incoming: Incoming | None,
+        attempt: Attempt | None = None,
+        upload: Upload | None = None,
     ) -> None:
         """The update's transaction, and then its answer; nothing when it was done before."""
         async with self._database.write() as session:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
                 return
-            reply = await respond(session, incoming, attempt, self._clock(), self._rng, self._setup)
+            reply = await respond(session, incoming, attempt, self._clock(), self._rng, self._setup, upload)
         self._on_commit()
         try:
             await self._show(incoming, reply)

@@ -43,15 +43,17 @@ def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
     return lines(*parts)
 
 
-def no_register(_: Texts, organization: Organization, back_to: Tap) -> Screen:
-    """An organization of which nothing was ever imported."""
+def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Button) -> Screen:
+    """An organization of which nothing was ever imported; `ways` are how that is mended."""
     return Screen(
         lines(
             organization_line(_, organization),
             "",
-            _("No personnel data has been imported for this organization yet. Please ask the operator."),
+            _("No personnel data has been imported for this organization yet.")
+            if ways
+            else _("No personnel data has been imported for this organization yet. Please ask the operator."),
         ),
-        (way_out(_, back_to),),
+        (*((way,) for way in ways), way_out(_, back_to)),
     )
 
 

@@ -21,15 +21,17 @@ from handlers import (
     problems,
     province,
     queue,
+    register_file,
     spot_checking,
     taps,
     verifying,
 )
-from handlers.incoming import Incoming
+from handlers.incoming import Document, Incoming
 from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Setup, Turn
+from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models.account import active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
@@ -64,6 +66,12 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.LaoPositions: (Right.LAO, lao.positions),
     taps.LaoCertify: (Right.LAO, lao.ask),
     taps.LaoHistory: (Right.LAO, lao.history),
+    taps.SendRegister: (Right.LAO, register_file.explain),
+    taps.RegisterTemplate: (Right.LAO, register_file.template),
+    taps.RosterChanges: (Right.LAO, register_file.changes),
+    taps.SentFile: (Right.LAO, register_file.show),
+    taps.SaveRoster: (Right.LAO, register_file.save),
+    taps.DropRoster: (Right.LAO, register_file.drop),
     taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
     taps.SendPetition: (Right.LAO, petitions.send),
     taps.ProvinceMenu: (Right.PROVINCE, finding.menu),
@@ -131,6 +139,9 @@ AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
     Awaiting.REOPENING: petitions.ask_reopening_again,
 }
 
+# A file or a picture, where no text is asked for.
+DOCUMENT = (Right.LAO, register_file.take)
+
 # What a right PIN leads to; the officer is linked, as the keypad was its own.
 AFTER_PIN: dict[Purpose, Step] = {
     Purpose.SET: entrance.pin_chosen,
@@ -167,11 +178,12 @@ async def respond(
     now: datetime,
     rng: random.Random,
     setup: Setup,
+    upload: Upload | None = None,
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
     linked = await active_officer(session, incoming.user_id)
-    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt)
+    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
     if not incoming.is_private:
         return _private_only(turn)
     was_ready = linked is not None and linked.is_ready
@@ -193,6 +205,9 @@ async def _reply(turn: Turn, incoming: Incoming) -> Reply:
     if incoming.callback_id is not None:
         conversation.card_message_id = incoming.message_id
         return Reply(await _answer_and_go_on(turn, incoming.data))
+    sent = incoming.document
+    if sent is not None and _takes_document(turn):
+        return Reply(await _answer(turn, lambda: _document(turn, sent)), old_card)
     return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
 
 
@@ -262,6 +277,28 @@ async def _typed(turn: Turn, incoming: Incoming) -> Screen:
         again = AGAIN.get(turn.conversation.awaiting, entrance.ask_again)
         return (await again(turn)).headed(turn.texts("Please answer with a text."))
     return await step(turn, incoming.text)
+
+
+def _takes_document(turn: Turn) -> bool:
+    """Whether a file is looked at; where a text is asked for, it is asked for again."""
+    is_in_login = turn.linked is not None and not turn.linked.is_ready
+    return turn.conversation.awaiting is Awaiting.NOTHING and not is_in_login
+
+
+async def _document(turn: Turn, document: Document) -> Screen:
+    """A file: the register of an organization's officer, from everybody else none is taken."""
+    right, take = DOCUMENT
+    if turn.is_idle:
+        # It must be sent again: what was fetched for an idle chat would be shown to whoever holds the phone.
+        screen = await keypad.unlock(turn, taps.SendRegister().pack() if turn.has(right) else "")
+        return screen.headed(turn.texts("Please send the file again after that."))
+    if turn.has(right):
+        return await take(turn, document)
+    if turn.linked is None:
+        return await problems.no_right(turn, right)
+    return (await home.show_home(turn)).headed(
+        turn.texts("Files are taken from officers of an organization only.")
+    )
 
 
 def _awaits_password(turn: Turn) -> bool:

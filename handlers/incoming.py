@@ -5,6 +5,15 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Document:
+    """A file of a message; `size` is in bytes, as Telegram says. A picture has no name."""
+
+    file_id: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Incoming:
     """One update of a chat. A tap has `callback_id`, a message has not.
 
@@ -18,6 +27,7 @@ class Incoming:
     text: str | None = None
     callback_id: str | None = None
     data: str = ""
+    document: Document | None = None
 
     @property
     def command(self) -> str | None:
@@ -64,6 +74,7 @@ def decode(update: dict[str, Any]) -> Incoming:
             is_private=message["chat"]["type"] == "private",
             message_id=message["message_id"],
             text=message.get("text"),
+            document=_document(message),
         )
     if "my_chat_member" in update:
         change = update["my_chat_member"]
@@ -72,6 +83,17 @@ def decode(update: dict[str, Any]) -> Incoming:
             raise NotForUs
         return Incoming(user_id=change["from"]["id"], chat_id=chat["id"], is_private=False)
     raise NotForUs
+
+
+def _document(message: dict[str, Any]) -> Document | None:
+    """The file of a message, or the largest size of a picture (Bot API, Message.document and Message.photo)."""
+    if "document" in message:
+        found = message["document"]
+        return Document(found["file_id"], str(found.get("file_name", "")), int(found.get("file_size", 0)))
+    if message.get("photo"):
+        found = message["photo"][-1]
+        return Document(found["file_id"], "", int(found.get("file_size", 0)))
+    return None
 
 
 def sender(update: dict[str, Any]) -> int:

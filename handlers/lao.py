@@ -18,6 +18,7 @@ from handlers.taps import (
     LaoMenu,
     LaoPositions,
     LaoReview,
+    SendRegister,
     Tap,
 )
 from handlers.texts import Texts
@@ -35,6 +36,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
     round_, status = await certification.own_status(turn.session, turn.own_organization)
+    file = Button(_.plain("Send the register as a file"), SendRegister())
     return Screen(
         lines(
             organization_line(_, organization),
@@ -45,6 +47,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
         (
             (Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY),),
             (Button(_.plain("Certification history"), LaoHistory(0)),),
+            *(((file,),) if status is Status.UNCERTIFIED else ()),
             way_out(_, CertificationMenu()),
         ),
     )
@@ -56,7 +59,9 @@ async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
         shown = await certification.review(turn.session, turn.officer, turn.own_organization)
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
-        return no_register(turn.texts, organization, LaoMenu())
+        _ = turn.texts
+        file = Button(_.plain("Send the register as a file"), SendRegister(), Style.PRIMARY)
+        return no_register(_, organization, LaoMenu(), file)
     return review_screen(turn.texts, shown)
 
 
@@ -67,9 +72,11 @@ def review_screen(_: Texts, shown: Review) -> Screen:
     if shown.status is not Status.UNCERTIFIED:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
         rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)
-    elif shown.round is not None and shown.round.state is RoundState.OPEN:
-        label = _.plain("Certify at LAO level")
-        rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
+    else:
+        if shown.round is not None and shown.round.state is RoundState.OPEN:
+            label = _.plain("Certify at LAO level")
+            rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
+        rows += ((Button(_.plain("Send the register as a file"), SendRegister()),),)
     title = _("<b>LAO-level certification</b>")
     return Screen(review_text(_, title, shown), (*rows, way_out(_, LaoMenu())))
 

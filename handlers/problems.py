@@ -6,7 +6,7 @@ from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
 from handlers.home import show_home
 from handlers.screen import Button, Screen, lines
-from handlers.taps import LaoReview, NextWaiting, ProvinceReview, Tap
+from handlers.taps import AskForCorrection, LaoHistory, LaoReview, NextWaiting, ProvinceReview, Tap
 from handlers.texts import Texts, texts
 from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
@@ -24,7 +24,9 @@ from models.conversation import Language
 from models.pin import KeypadExpired
 from models.remark import NotLocked, PetitionPending, RemarkRefused
 from models.roster import NoRoster
+from models.roster_draft import DraftGone
 from models.round import NoOpenRound
+from models.sent_roster import BaseChanged, RosterLocked
 from models.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 from models.statistics import NoRoundYet
@@ -44,6 +46,8 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
     if isinstance(problem, RosterChanged):
         sentence = _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")
         return _review_screen(turn, problem).headed(sentence)
+    if isinstance(problem, RosterLocked):
+        return _locked(turn, problem)
     sentences = _sentences(_)
     if type(problem) not in sentences:
         raise problem
@@ -64,6 +68,12 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
             "You certified this for the organization, so a colleague of the province must certify it."
         ),
         KeypadExpired: _("These keys are no longer in use. Please start again."),
+        BaseChanged: _(
+            "The register has changed since you sent the file. Nothing was saved. Please send the file again."
+        ),
+        DraftGone: _(
+            "This file does not wait any more: it was saved, dropped or replaced by another, or a day has passed."
+        ),
         NotLocked: _("Your register is not certified, so it can be corrected without a petition."),
         PetitionPending: _("Your petition waits for a decision. You will be told."),
         RemarkRefused: _("There is no petition to send. Please type it again."),
@@ -99,6 +109,24 @@ def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
             certificate_line(_, made),
         ),
         ((Button(_.plain("See the numbers"), look),), *following, (home(_),)),
+    )
+
+
+def _locked(turn: Turn, problem: RosterLocked) -> Screen:
+    """A file for a register that is certified: by whom and when, and the way to a correction."""
+    _ = turn.texts
+    return Screen(
+        lines(
+            _("🔒 <b>The register is certified, so no file is taken.</b> Nothing was changed."),
+            "",
+            organization_line(_, problem.organization),
+            certificate_line(_, problem.certification),
+        ),
+        (
+            (Button(_.plain("Ask for a correction"), AskForCorrection()),),
+            (Button(_.plain("Certification history"), LaoHistory(0)),),
+            (home(_),),
+        ),
     )
 
 

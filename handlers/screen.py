@@ -34,6 +34,7 @@ class AttachmentKind(enum.StrEnum):
     PROGRESS = "progress"
     PROVINCE_LIST = "province_list"
     CERTIFICATE = "certificate"
+    TEMPLATE = "template"
 
 
 @dataclass(frozen=True)

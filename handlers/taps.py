@@ -12,6 +12,7 @@ from typing import Any, ClassVar, dataclass_transform, get_type_hints
 
 from models.certification import Status
 from models.conversation import Language
+from models.difference import ChangeKind
 from models.listing import Narrowing, Sorting
 from models.roster import Category
 from models.spot_check import Mark
@@ -196,6 +197,40 @@ class LaoHistory(Tap, code="lh"):
     """ประวัติการรับรองข้อมูล."""
 
     page: int
+
+
+class SendRegister(Tap, code="file"):
+    """ส่งทะเบียนเป็นไฟล์: how, and the template."""
+
+
+class RegisterTemplate(Tap, code="template"):
+    """The register as a file to fill in."""
+
+
+class RosterChanges(Tap, code="fc"):
+    """The records that a file adds, removes or changes, a page at a time."""
+
+    draft: str
+    kind: ChangeKind
+    page: int
+
+
+class SentFile(Tap, code="fs"):
+    """Back to what a file changes in all."""
+
+    draft: str
+
+
+class SaveRoster(Tap, code="f!"):
+    """บันทึกทะเบียน, of the file that was shown."""
+
+    draft: str
+
+
+class DropRoster(Tap, code="fx"):
+    """ยกเลิก, of the file that was shown."""
+
+    draft: str
 
 
 class AskForCorrection(Tap, code="ask"):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from handlers.proving import Attempt
 from handlers.texts import Texts, texts
+from handlers.uploads import Upload
 from models.account import Account, Officer, Role
 from models.conversation import Conversation
 from models.database import Session
@@ -54,6 +55,8 @@ class Turn:
     setup: Setup = DEFAULTS
     # A password or PIN that was checked before the transaction.
     attempt: Attempt | None = None
+    # A file that was fetched and checked before the transaction.
+    upload: Upload | None = None
     # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).
     proved: Pad | None = None
 

@@ -26,6 +26,7 @@ from models.base import Base, BigKey, DomainError, text_enum
 from models.conversation import Card, Conversation
 from models.names import WITHOUT_INK, becomes_link
 from models.organization import Organization, Province
+from models.roster_draft import drop_draft
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
@@ -287,6 +288,7 @@ async def unlink_officer(
     await session.refresh(officer, ["unlinked_at"])
     if ended is None:
         return False
+    await drop_draft(session, officer.id)
     await _take_away(session, officer, now, but)
     await audit.record(
         session,

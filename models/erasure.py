@@ -21,6 +21,7 @@ from models.listing import Listing
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
 from models.remark import Remark
+from models.roster_draft import drop_draft
 from models.visit import Visit
 
 MAX_TEXT = 1000
@@ -93,6 +94,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
         await _erase_chat(session, person)
     await session.execute(delete(Listing).where(Listing.officer_id == officer.id))
     await session.execute(delete(Visit).where(Visit.officer_id == officer.id))
+    await drop_draft(session, officer.id)
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
     officer.user_id = _nobody(officer)

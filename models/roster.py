@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,10 +39,6 @@ class NoRoster(DomainError):
     """The organization's roster was never imported."""
 
 
-class RosterLocked(DomainError):
-    """The roster is certified: nothing in it can be edited or recorded (procedure, LAO step 2)."""
-
-
 class Roster(Base):
     """That an organization has a register, and the import that it comes from."""
 
@@ -71,6 +68,17 @@ class PersonnelRecord(Base):
     menus: Mapped[str] = mapped_column(String(200))
 
 
+class Record(NamedTuple):
+    """What a register says of one person."""
+
+    record_no: str
+    full_name: str
+    category: Category
+    position: str
+    level: str
+    menus: str
+
+
 @dataclass(frozen=True)
 class Headcount:
     """How many people a register has, by category."""
@@ -78,6 +86,12 @@ class Headcount:
     officials: int
     permanent_employees: int
     contract_employees: int
+
+    @classmethod
+    def count(cls, categories: Iterable[Category]) -> "Headcount":
+        """The numbers of people given by their categories."""
+        counts = Counter(categories)
+        return cls(*(counts[category] for category in Category))
 
     @property
     def total(self) -> int:
@@ -123,7 +137,7 @@ class PositionPage:
 
 
 def summarize(roster: Roster, records: Iterable[tuple[str, str, Category, str, str, str]]) -> RosterSummary:
-    """Count and digest records given as (record_no, full_name, category, position, level, menus).
+    """Count and digest records given in the order of Record.
 
     The digest is SHA-256 over the menus' names and the records as JSON, in order of record_no, so that it is
     the same on every database.
@@ -144,13 +158,18 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
     roster = await session.get(Roster, dla_code, populate_existing=True)
     if roster is None:
         raise NoRoster(dla_code)
+    return summarize(roster, await load_records(session, dla_code))
+
+
+async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:
+    """All records of an organization's register, in no order."""
     record = PersonnelRecord
     rows = await session.execute(
         select(
             record.record_no, record.full_name, record.category, record.position, record.level, record.menus
         ).where(record.organization_code == dla_code)
     )
-    return summarize(roster, rows)
+    return [Record(*row) for row in rows]
 
 
 async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:

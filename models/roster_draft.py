@@ -3,12 +3,43 @@
 Sealed (models/sealing.py): it holds names, and may never be confirmed.
 """
 
-from datetime import datetime
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+import orjson
+from sqlalchemy import ForeignKey, LargeBinary, String, delete
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models import audit
+from models.base import Base, DomainError
+from models.roster import Category, Record
+from models.sealing import Seal, Unreadable
+
+# So long can a file be confirmed.
+KEPT = timedelta(hours=24)
+
+
+class DraftGone(DomainError):
+    """The file was saved or cancelled, another one has taken its place, or it is older than a day."""
+
+
+@dataclass(frozen=True)
+class SentRoster:
+    """A checked file."""
+
+    file_name: str
+    menu_names: tuple[str, ...]
+    records: tuple[Record, ...]
+
+
+def record(values: Sequence[str]) -> Record:
+    """A record from its texts."""
+    number, full_name, category, position, level, menus = values
+    return Record(number, full_name, Category(category), position, level, menus)
 
 
 class RosterDraft(Base):
@@ -22,3 +53,55 @@ class RosterDraft(Base):
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     base_digest: Mapped[str] = mapped_column(String(64))
     made_at: Mapped[datetime]
+
+    @property
+    def key(self) -> str:
+        """16 letters by which buttons name this file and no later one; they say nothing of what is in it."""
+        return hashlib.sha256(self.sealed).hexdigest()[:16]
+
+
+async def keep_draft(
+    session: AsyncSession, officer_id: int, dla_code: str, sent: SentRoster, base_digest: str, now: datetime
+) -> RosterDraft:
+    """Keep an officer's file, in place of the one before."""
+    inside = zlib.compress(orjson.dumps({"menus": sent.menu_names, "records": list(map(tuple, sent.records))}))
+    draft = RosterDraft(
+        officer_id=officer_id,
+        organization_code=dla_code,
+        file_name=sent.file_name,
+        sealed=_seal(session).close(inside),
+        base_digest=base_digest,
+        made_at=now,
+    )
+    draft = await session.merge(draft)
+    await session.flush()
+    return draft
+
+
+async def load_draft(
+    session: AsyncSession, officer_id: int, key: str, now: datetime
+) -> tuple[RosterDraft, SentRoster]:
+    """An officer's file and what is in it. Raises DraftGone."""
+    draft = await session.get(RosterDraft, officer_id, populate_existing=True)
+    if draft is None or draft.key != key or draft.made_at < now - KEPT:
+        raise DraftGone
+    try:
+        found = orjson.loads(zlib.decompress(_seal(session).open(draft.sealed)))
+    except Unreadable:
+        # Its secret key is in use no more.
+        raise DraftGone from None
+    return draft, SentRoster(draft.file_name, tuple(found["menus"]), tuple(map(record, found["records"])))
+
+
+async def drop_draft(session: AsyncSession, officer_id: int) -> None:
+    """Erase an officer's file: it was used or cancelled, or the link has ended."""
+    await session.execute(delete(RosterDraft).where(RosterDraft.officer_id == officer_id))
+
+
+async def forget_old_drafts(session: AsyncSession, now: datetime) -> None:
+    """Erase what nobody can confirm any more."""
+    await session.execute(delete(RosterDraft).where(RosterDraft.made_at < now - KEPT))
+
+
+def _seal(session: AsyncSession) -> Seal:
+    return Seal(audit.keyring(session), "roster draft")

@@ -7,17 +7,21 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 CODE = Path(__file__).parents[1]
+MODELS = CODE.parent / "models"
 THAI = Path(__file__).parent / "th" / "LC_MESSAGES" / "laocert.po"
 
 # Who takes a text: Texts under its two names, its plain form, and profile.ask with its second argument.
-_KEYWORDS = {"_": None, "texts": None, "plain": None, "ask": (2,)}
+_KEYWORDS = {"_": None, "texts": None, "plain": None, "ask": (2,), "english": None}
+# What is wrong with a file is said where it is found (models/tabular/problems.py).
+_OF_FILES = {"english": None}
 
 
 def extract() -> Catalog:
     """All texts in the code, without translations."""
     catalog = Catalog()
-    for file_name, _line, message, comments, _context in extract_from_dir(CODE, keywords=_KEYWORDS):
-        catalog.add(message, locations=[(file_name, 0)], auto_comments=comments)
+    for folder, keywords in ((CODE, _KEYWORDS), (MODELS, _OF_FILES)):
+        for file_name, _line, message, comments, _context in extract_from_dir(folder, keywords=keywords):
+            catalog.add(message, locations=[(file_name, 0)], auto_comments=comments)
     return catalog
 
 

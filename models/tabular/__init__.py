@@ -4,7 +4,20 @@
 `xlsx_source` the two formats, `table` the headers and rows (docs/contract.md, Import files).
 """
 
-from models.tabular.problems import BadCell, ImportRefused, Problem, Problems
-from models.tabular.table import Column, Layout, Table, open_table
+from models.tabular.problems import BadCell, English, ImportRefused, Problem, Problems, english, refuse
+from models.tabular.table import Column, Layout, Table, open_table, read_table
 
-__all__ = ["BadCell", "Column", "ImportRefused", "Layout", "Problem", "Problems", "Table", "open_table"]
+__all__ = [
+    "BadCell",
+    "Column",
+    "English",
+    "ImportRefused",
+    "Layout",
+    "Problem",
+    "Problems",
+    "Table",
+    "english",
+    "open_table",
+    "read_table",
+    "refuse",
+]

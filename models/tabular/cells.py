@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from models.names import WITHOUT_INK, becomes_link
-from models.tabular.problems import BadCell
+from models.tabular.problems import BadCell, english
 from models.thai import arabic_digits
 
 # Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
@@ -26,9 +26,9 @@ _DIGIT = re.compile("[0-9๐-๙]")
 
 def _describe(character: str) -> str:
     if character in "\n\r":
-        return "a line break"
+        return english("a line break")
     if character == "\t":
-        return "a tab"
+        return english("a tab")
     name = unicodedata.name(character, "a control character")
     return f"U+{ord(character):04X} ({name})"
 
@@ -37,7 +37,8 @@ def _refuse_invisible(text: str) -> None:
     for character in text:
         if unicodedata.category(character) in REFUSED_CATEGORIES:
             raise BadCell(
-                f"contains {_describe(character)}, which cannot be seen", "type the cell again without it"
+                english("contains {character}, which cannot be seen", character=_describe(character)),
+                english("type the cell again without it"),
             )
 
 
@@ -52,14 +53,17 @@ def clean(text: str, *, verbatim: bool = False) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
         if lost := WITHOUT_INK.search(text):
-            raise BadCell(f"contains {_describe(lost[0])}", "type the cell again without it")
+            what = english("contains {character}", character=_describe(lost[0]))
+            raise BadCell(what, english("type the cell again without it"))
     trimmed = text.strip()
     if _FORMULA_START.match(trimmed) and not _NO_FORMULA.fullmatch(trimmed):
         raise BadCell(
-            f"starts with {trimmed[0]} like a formula", "write the plain text, without a sign in front of it"
+            english("starts with {sign} like a formula", sign=trimmed[0]),
+            english("write the plain text, without a sign in front of it"),
         )
     if trimmed.startswith("#") and trimmed in _ERROR_VALUES:
-        raise BadCell(f"is the error value {trimmed} of a spreadsheet", "write the text that belongs there")
+        what = english("is the error value {value} of a spreadsheet", value=trimmed)
+        raise BadCell(what, english("write the text that belongs there"))
     return text if verbatim else _BLANKS.sub(" ", trimmed)
 
 
@@ -93,7 +97,8 @@ def is_national_id(text: str) -> bool:
 def refuse_national_id(text: str) -> str:
     """The text itself. Raises BadCell when there is a national ID number in it: they are not stored."""
     if holds_national_id(text):
-        raise BadCell("holds a national ID number, which is not stored", "take the number out")
+        what = english("holds a national ID number, which is not stored")
+        raise BadCell(what, english("take the number out"))
     return text
 
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from models.tabular.problems import BadCell, ImportRefused, Problem, refuse
+from models.tabular.problems import BadCell, ImportRefused, Problem, english, refuse
 
 # A raw cell is its text, or why it is none (XLSX only).
 RawRow = tuple[int, list[str | BadCell]]
@@ -23,11 +23,13 @@ _OLE = b"\xd0\xcf\x11\xe0"
 def _refuse_foreign(head: bytes) -> None:
     """A file that is not what its name says, by its first bytes."""
     if head.startswith(_ZIP):
-        raise refuse("the file is named .csv but is a ZIP or XLSX file", "name it .xlsx, or save it as CSV")
+        what = english("the file is named .csv but is a ZIP or XLSX file")
+        raise refuse(what, english("name it .xlsx, or save it as CSV"))
     if head.startswith(_OLE):
-        raise refuse("the file is named .csv but is an old Excel file", "save it as CSV UTF-8 or XLSX")
+        what = english("the file is named .csv but is an old Excel file")
+        raise refuse(what, english("save it as CSV UTF-8 or XLSX"))
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise refuse("the file is in UTF-16", "save it as CSV UTF-8")
+        raise refuse(english("the file is in UTF-16"), english("save it as CSV UTF-8"))
 
 
 def _undecodable_line(file: BinaryIO, encoding: str) -> int | None:
@@ -54,7 +56,8 @@ def _find_nul(file: BinaryIO) -> None:
     while block := file.read(_BLOCK):
         if b"\0" in block:
             line += block[: block.index(b"\0")].count(b"\n")
-            raise refuse(f"the file is not a text: line {line} holds a NUL byte", "save it as CSV UTF-8")
+            what = english("the file is not a text: line {line} holds a NUL byte", line=line)
+            raise refuse(what, english("save it as CSV UTF-8"))
         line += block.count(b"\n")
 
 
@@ -66,15 +69,14 @@ def detect_encoding(file: BinaryIO) -> str:
     file.seek(0)
     head = file.read(8)
     if not head:
-        raise refuse("the file is empty", "give a file with a header line and rows")
+        raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
     _refuse_foreign(head)
     _find_nul(file)
     if head.startswith(codecs.BOM_UTF8):
         bad = _undecodable_line(file, "utf-8")
         if bad is not None:
-            raise ImportRefused(
-                [Problem(bad, None, "is not UTF-8, as the file's first bytes say", "save it anew")]
-            )
+            what = english("is not UTF-8, as the file's first bytes say")
+            raise ImportRefused([Problem(bad, None, what, english("save it anew"))])
         return "utf-8-sig"
     not_utf8 = _undecodable_line(file, "utf-8")
     if not_utf8 is None:
@@ -82,9 +84,12 @@ def detect_encoding(file: BinaryIO) -> str:
     not_cp874 = _undecodable_line(file, "cp874")
     if not_cp874 is None:
         return "cp874"
-    raise refuse(
-        f"the file is neither UTF-8 (line {not_utf8}) nor CP874 (line {not_cp874})", "save it as CSV UTF-8"
+    what = english(
+        "the file is neither UTF-8 (line {not_utf8}) nor CP874 (line {not_cp874})",
+        not_utf8=not_utf8,
+        not_cp874=not_cp874,
     )
+    raise refuse(what, english("save it as CSV UTF-8"))
 
 
 class CsvSource:
@@ -108,7 +113,8 @@ class CsvSource:
         while line := self._text.readline(_MAX_LINE):
             number += 1
             if len(line) >= _MAX_LINE:
-                raise ImportRefused([Problem(number, None, "is far too long", "check the file's line ends")])
+                what, mend = english("is far too long"), english("check the file's line ends")
+                raise ImportRefused([Problem(number, None, what, mend)])
             yield line
 
     def batches(self) -> Iterator[list[RawRow]]:
@@ -123,8 +129,9 @@ class CsvSource:
                     yield batch
                     batch = []
         except csv.Error as error:
-            mend = 'write a quote in a cell as "" and close each quoted cell'
-            raise ImportRefused([Problem(line, None, f"cannot be read as CSV ({error})", mend)]) from None
+            what = english("cannot be read as CSV ({error})", error=error)
+            mend = english('write a quote in a cell as "" and close each quoted cell')
+            raise ImportRefused([Problem(line, None, what, mend)]) from None
         if batch:
             yield batch
 

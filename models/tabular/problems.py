@@ -9,6 +9,22 @@ from models.base import DomainError
 MAX_PROBLEMS = 10_000
 
 
+class English(str):
+    """A text of the program as the command line says it. The chat says it in its own language, by `template` and
+    `values` (handlers/uploads.py); a value may be such a text itself.
+    """
+
+    template: str
+    values: dict[str, object]
+
+
+def english(template: str, **values: object) -> English:
+    """The text that a template makes with its values."""
+    made = English(template.format(**values))
+    made.template, made.values = template, values
+    return made
+
+
 class BadCell(Exception):
     """One cell cannot be taken: what is wrong with it, and how to mend it. Never holds the cell's own text
     where that may be a password.
@@ -86,6 +102,7 @@ class Problems:
         """Raises ImportRefused when there is anything to mend."""
         found = list(self._found.values())
         if self.is_full:
-            found.append(Problem(None, None, f"more than {MAX_PROBLEMS} problems", "mend these and import again"))
+            what = english("more than {count:,} problems", count=MAX_PROBLEMS)
+            found.append(Problem(None, None, what, english("mend these and import again")))
         if found:
             raise ImportRefused(found)

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from models.tabular.cells import clean, is_national_id
 from models.tabular.csv_source import CsvSource, RawRow
-from models.tabular.problems import BadCell, ImportRefused, Problem, Problems, refuse
+from models.tabular.problems import BadCell, ImportRefused, Problem, Problems, english, refuse
 from models.tabular.xlsx_source import XlsxSource
 from models.thai import arabic_digits
 
@@ -94,12 +94,13 @@ class _Cells(dict[str | BadCell, str]):
         text = clean(raw, verbatim=column.verbatim)
         if not text:
             if column.empty is None:
-                raise BadCell("is empty", "fill it in")
+                raise BadCell(english("is empty"), english("fill it in"))
             return column.empty
         if column.is_code:
             text = arabic_digits(text)
         if len(text) > column.max_length:
-            raise BadCell(f"has {len(text)} characters", f"shorten it to {column.max_length}")
+            what = english("has {count} characters", count=len(text))
+            raise BadCell(what, english("shorten it to {count}", count=column.max_length))
         return column.convert(text)
 
 
@@ -141,7 +142,7 @@ class Table:
                 if any(cells):
                     self._rest = batch[index + 1 :]
                     return line, cells
-        raise refuse("the file is empty", "give a file with a header line and rows")
+        raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
 
     def _match_header(self, line: int, raw: list[str | BadCell]) -> list[tuple[Column, int]]:
         """The column of each header and its place in the rows that are given."""
@@ -159,7 +160,8 @@ class Table:
         for name in names:
             place = known.get(_header_key(name))
             if (_header_key(name) if place is None else place) in keys:
-                self._problems.add(line, name, "is there twice", "keep one of the two columns")
+                what, mend = english("is there twice"), english("keep one of the two columns")
+                self._problems.add(line, name, what, mend)
             keys.add(_header_key(name) if place is None else place)
             if place is not None:
                 found.append((replace(self._layout.columns[place], name=name), place))
@@ -176,30 +178,30 @@ class Table:
                 raise cell
             name = clean(cell)
             if not name:
-                raise BadCell("has no name", "write its header, or delete the column")
+                raise BadCell(english("has no name"), english("write its header, or delete the column"))
             if len(name) > 100:
-                raise BadCell("has a name of more than 100 characters", "shorten it")
+                raise BadCell(english("has a name of more than 100 characters"), english("shorten it"))
         except BadCell as bad:
-            self._problems.add(line, f"column {index}", bad.what, bad.mend)
+            self._problems.add(line, english("column {index}", index=index), bad.what, bad.mend)
             return ""
         return name
 
     def _check_missing(self, line: int, names: list[str], keys: set[object]) -> None:
         missing = [column for place, column in enumerate(self._layout.columns) if place not in keys]
         if len(names) == 1 and len(missing) > 1 and re.search("[;\t|]", names[0]):
-            raise ImportRefused(
-                [Problem(line, None, "has no commas between its columns", "save it as CSV with commas")]
-            )
+            what, mend = english("has no commas between its columns"), english("save it as CSV with commas")
+            raise ImportRefused([Problem(line, None, what, mend)])
         for column in missing:
-            self._problems.add(line, column.name, "is missing", f"add a column {column.name} or {column.thai}")
+            mend = english("add a column {name} or {thai}", name=column.name, thai=column.thai)
+            self._problems.add(line, column.name, english("is missing"), mend)
         if len(names) - len(self._layout.columns) > self._layout.max_further and self._layout.further:
-            self._problems.add(
-                line, None, f"has {len(names)} columns", f"keep at most {self._layout.max_further} menus"
-            )
+            mend = english("keep at most {count} menus", count=self._layout.max_further)
+            self._problems.add(line, None, english("has {count} columns", count=len(names)), mend)
         self._problems.require_none()
 
     def _expected(self) -> str:
-        return "the columns are " + ", ".join(column.name for column in self._layout.columns)
+        names = ", ".join(column.name for column in self._layout.columns)
+        return english("the columns are {names}", names=names)
 
     def batches(self) -> Iterator[list[Row]]:
         """All rows that are not empty, some at a time. Raises ImportRefused when there is none."""
@@ -210,7 +212,7 @@ class Table:
             if self._problems.is_full:
                 return
         if not self.rows_seen and not self._problems:
-            raise refuse("the file has a header but no rows", "give a file with rows")
+            raise refuse(english("the file has a header but no rows"), english("give a file with rows"))
 
     def _raw_batches(self) -> Iterator[list[RawRow]]:
         for batch in self._all_batches():
@@ -239,9 +241,8 @@ class Table:
             return raw[:width]
         if len(raw) < width and self._source.pads:
             return raw + [""] * (width - len(raw))
-        self._problems.add(
-            line, None, f"has {len(raw)} cells, the header has {width}", "give each column one cell, empty or not"
-        )
+        what = english("has {count} cells, the header has {width}", count=len(raw), width=width)
+        self._problems.add(line, None, what, english("give each column one cell, empty or not"))
         return None
 
     def _row_with_problems(self, line: int, raw: list[str | BadCell]) -> Row | None:
@@ -273,23 +274,38 @@ class Table:
         ]
 
 
+_KINDS: dict[str, Callable[[BinaryIO], Source]] = {".csv": CsvSource, ".xlsx": XlsxSource}
+
+
+def require_kind(name: str) -> Callable[[BinaryIO], Source]:
+    """What reads a file of this name. Raises ImportRefused for a name of neither kind."""
+    kind = _KINDS.get(Path(name).suffix.lower())
+    if kind is None:
+        what = english("the file's name ends neither with .csv nor with .xlsx")
+        raise refuse(what, english("save it as one of the two"))
+    return kind
+
+
 @contextmanager
 def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table]:
     """Open a CSV or XLSX file, told apart by its name, and match its header.
 
     Raises ImportRefused for a file that cannot be read as what its name says, or whose headers are wrong.
     """
-    kinds: dict[str, Callable[..., Source]] = {".csv": CsvSource, ".xlsx": XlsxSource}
-    kind = kinds.get(path.suffix.lower())
-    if kind is None:
-        raise refuse("the file's name ends neither with .csv nor with .xlsx", "save it as one of the two")
+    require_kind(path.name)
     try:
         file = path.open("rb")
     except OSError as error:
         raise refuse(f"the file cannot be opened: {error.strerror}", "check its name and your rights") from None
-    with file:
-        source = kind(file)
-        try:
-            yield Table(source, layout, problems)
-        finally:
-            source.close()
+    with file, read_table(file, path.name, layout, problems) as table:
+        yield table
+
+
+@contextmanager
+def read_table(file: BinaryIO, name: str, layout: Layout, problems: Problems) -> Iterator[Table]:
+    """`open_table` of a file that is open; it stays so."""
+    source = require_kind(name)(file)
+    try:
+        yield Table(source, layout, problems)
+    finally:
+        source.close()

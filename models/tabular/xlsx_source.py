@@ -5,6 +5,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 
 from models.tabular.csv_source import ROWS_A_BATCH, RawRow
-from models.tabular.problems import BadCell, ImportRefused, refuse
+from models.tabular.problems import BadCell, ImportRefused, english, refuse
 
 # Uncompressed bytes. A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is
 # streamed, and 60 MB in its strings, which openpyxl keeps.
@@ -25,37 +26,52 @@ _MAX_COLUMNS = 256
 # Excel keeps 15 digits of a number; behind them it has written zeros.
 _MAX_NUMBER = 10**15
 _ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
+_AS_TEXT = english("format the cell as text and write it again")
 
 
-def _require_workbook(file: BinaryIO) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """What a workbook may hold: uncompressed bytes of its sheets and of all else, and parts of the archive."""
+
+    sheets: int
+    others: int
+    parts: int = 1000
+    macros: bool = True
+
+
+def require_workbook(file: BinaryIO, limits: Limits) -> None:
     """Refuse what is no workbook or would fill the memory when unpacked; zipfile keeps to the sizes it names."""
     file.seek(0)
     head = file.read(8)
     if not head:
-        raise refuse("the file is empty", "give a file with a header line and rows")
+        raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise refuse(
-            "the file is an old Excel file or locked by a password",
-            "save it as XLSX without a password, or as CSV",
+            english("the file is an old Excel file or locked by a password"),
+            english("save it as XLSX without a password, or as CSV"),
         )
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise refuse("the file is named .xlsx but is no workbook", "save it as XLSX, or name it .csv") from None
+        what = english("the file is named .xlsx but is no workbook")
+        raise refuse(what, english("save it as XLSX, or name it .csv")) from None
     if not any(part.filename == "[Content_Types].xml" for part in parts):
-        raise refuse("the file is a ZIP file but no workbook", "save it as XLSX")
+        raise refuse(english("the file is a ZIP file but no workbook"), english("save it as XLSX"))
     sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
     others = sum(part.file_size for part in parts if not part.filename.startswith("xl/worksheets/"))
-    if sheets > MAX_SHEETS_SIZE or others > MAX_PART_SIZE or len(parts) > 1000:
-        raise refuse("the workbook is far too large when unpacked", "save only its rows, as a new XLSX or as CSV")
+    if sheets > limits.sheets or others > limits.others or len(parts) > limits.parts:
+        what = english("the workbook is far too large when unpacked")
+        raise refuse(what, english("save only its rows, as a new XLSX or as CSV"))
+    if not limits.macros and any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
+        raise refuse(english("the workbook holds macros"), english("save only its rows, as a new XLSX or as CSV"))
 
 
 def _digits_of(number: float) -> str | BadCell:
     if not math.isfinite(number) or abs(number) >= _MAX_NUMBER:
-        return BadCell("is a number of more than 15 digits", "format the cell as text and write it again")
+        return BadCell(english("is a number of more than 15 digits"), _AS_TEXT)
     if number != int(number):
-        return BadCell("is a number with a fraction", "format the cell as text and write it again")
+        return BadCell(english("is a number with a fraction"), _AS_TEXT)
     return str(int(number))
 
 
@@ -66,12 +82,13 @@ def text_of(value: Any) -> str | BadCell:
     if isinstance(value, str):
         return unescape(value) if _ESCAPED.search(value) else value
     if isinstance(value, bool):
-        return BadCell("is TRUE or FALSE", "format the cell as text and write the word that belongs there")
+        mend = english("format the cell as text and write the word that belongs there")
+        return BadCell(english("is TRUE or FALSE"), mend)
     if isinstance(value, int | float):
         return _digits_of(value)
     if type(value).__module__ == "datetime":
-        return BadCell("is a date or time", "format the cell as text and write it again")
-    return BadCell("is a formula", "paste the cell as a value")
+        return BadCell(english("is a date or time"), _AS_TEXT)
+    return BadCell(english("is a formula"), english("paste the cell as a value"))
 
 
 class XlsxSource:
@@ -80,7 +97,7 @@ class XlsxSource:
     pads = True
 
     def __init__(self, file: BinaryIO) -> None:
-        _require_workbook(file)
+        require_workbook(file, Limits(MAX_SHEETS_SIZE, MAX_PART_SIZE))
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -96,12 +113,12 @@ class XlsxSource:
         """The one sheet with anything in it, hidden ones included: none may be taken for another."""
         filled = [sheet for sheet in self._workbook.worksheets if self._is_filled(sheet)]
         if not filled:
-            raise refuse("the workbook is empty", "give a sheet with a header line and rows")
+            raise refuse(english("the workbook is empty"), english("give a sheet with a header line and rows"))
         if len(filled) > 1:
             names = ", ".join(repr(sheet.title) for sheet in filled)
             raise refuse(
-                f"several sheets hold data: {names}",
-                "keep the one to import and delete the others, hidden ones too",
+                english("several sheets hold data: {names}", names=names),
+                english("keep the one to import and delete the others, hidden ones too"),
             )
         return filled[0]
 
@@ -143,4 +160,5 @@ class XlsxSource:
 
 
 def _unreadable(error: Exception) -> ImportRefused:
-    return refuse(f"the workbook is damaged ({type(error).__name__})", "open it, save it as XLSX anew, or as CSV")
+    what = english("the workbook is damaged ({error})", error=type(error).__name__)
+    return refuse(what, english("open it, save it as XLSX anew, or as CSV"))

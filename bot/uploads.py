@@ -1,0 +1,91 @@
+"""Files that officers send: fetched within a bound, and checked in a process of their own.
+
+A file is read by a process that ends with it. In a thread, its Python would keep the other officers' taps waiting
+(docs/performance.md); and whatever is wrong with a file, the process has bounds of memory and time and knows
+neither the secret key nor the token.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+
+import orjson
+from telegram import Bot
+from telegram.constants import ChatAction
+
+from bot import api
+from handlers.uploads import NOT_CHECKED, NOT_FETCHED, Upload, Wanted
+from models.imports.sent_file import MAX_BYTES, require_file, unpacked_check
+from models.tabular import ImportRefused
+
+log = logging.getLogger(__name__)
+
+# Files in memory at once, 5 MB each.
+FETCHED_AT_ONCE = 8
+# Seconds that a check may take; 5,000 rows take 3 s on a machine that does nothing else.
+PATIENCE = 120.0
+
+
+class Uploads:
+    """Fetches and checks: one file at a time, so that one core is left to everybody's taps."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._fetched = asyncio.Semaphore(FETCHED_AT_ONCE)
+        self._checks = asyncio.Semaphore(1)
+
+    async def take(self, chat_id: int, wanted: Wanted) -> Upload:
+        """What came of a file; the chat shows meanwhile that the bot is busy."""
+        async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING):
+            try:
+                content = await self._fetch(wanted)
+                async with self._checks:
+                    packed = await check(wanted, content)
+                return Upload(wanted.organization, unpacked_check(packed))
+            except ImportRefused as refused:
+                return Upload(wanted.organization, problems=tuple(refused.problems))
+
+    async def _fetch(self, wanted: Wanted) -> bytes:
+        """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""
+        file_id = wanted.file_id
+        content = await api.persist("fetch a file", lambda: api.fetch(self._bot, file_id, MAX_BYTES))
+        if content is None:
+            raise ImportRefused([NOT_FETCHED])
+        require_file(wanted.name, len(content))
+        return content
+
+
+async def check(wanted: Wanted, content: bytes) -> bytes:
+    """What bot/checking.py says of a file. Raises ImportRefused when it came to no end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot.checking",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # A traceback may hold names.
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(),
+    )
+    told = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
+    packed = b""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            packed, _ = await process.communicate(told + b"\n" + content)
+    except TimeoutError:
+        log.warning("the check of a file took more than %.0f s", PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        log.warning("the check of a file ended with %d", process.returncode)
+        raise ImportRefused([NOT_CHECKED])
+    return packed
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the settings: the secret key and the token are none of that process's business."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
+    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}

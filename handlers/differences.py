@@ -1,0 +1,147 @@
+"""What a file would change in a register, in all and record by record (issue 6)."""
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.taps import DropRoster, LaoReview, RosterChanges, SaveRoster
+from handlers.texts import Texts
+from handlers.words import category_word, home, masked, organization_line, way_out
+from models.difference import ChangeKind, Difference, RecordChange
+from models.roster import Category, MenuState, Record
+from models.sent_roster import Proposal
+
+# Menus that are named in one line; a register may have 200.
+_MENUS_SHOWN = 5
+# Letters of a position or a menu that are shown; they have up to 200.
+_LONGEST = 40
+
+
+def proposal_screen(_: Texts, found: Proposal) -> Screen:
+    """The numbers before and after, and the press that saves; without it when nothing is changed."""
+    difference, sent = found.difference, found.sent
+    head = (
+        _("<b>What the file changes</b>"),
+        organization_line(_, found.organization),
+        _("📄 {file}: {count:,} records", file=sent.file_name, count=len(sent.records)),
+        "",
+    )
+    if found.draft is None:
+        return Screen(
+            lines(*head, _("✅ No difference: the register is just like the file. There is nothing to save.")),
+            (way_out(_, LaoReview()),),
+        )
+    key = found.draft.key
+    return Screen(
+        lines(
+            *head,
+            *(_category_line(_, difference, category) for category in Category),
+            _("Total <b>{before:,} → {after:,}</b>", before=difference.before.total, after=difference.after.total),
+            "",
+            _("Records with empty menus: {count:,}", count=difference.with_empty_menus),
+            _new_menus(_, difference),
+            _gone_menus(_, difference),
+            "",
+            _("<b>Nothing is saved yet.</b> You can save it within 24 hours."),
+        ),
+        (
+            *_kind_buttons(_, difference, key),
+            (Button(_.plain("Save the register"), SaveRoster(key), Style.DANGER),),
+            (Button(_.plain("Cancel"), DropRoster(key)), home(_)),
+        ),
+    )
+
+
+def _category_line(_: Texts, difference: Difference, category: Category) -> Markup:
+    """Its number before and after, and in a line below what becomes of its records."""
+    numbers = _(
+        "{category} <b>{before:,} → {after:,}</b>",
+        category=category_word(_, category),
+        before=difference.before.of(category),
+        after=difference.after.of(category),
+    )
+    counts = [(kind, difference.count(kind, category)) for kind in ChangeKind]
+    told = " · ".join(kind_word(_, kind, count) for kind, count in counts if count)
+    return lines(numbers, Markup("   {}").format(told)) if told else numbers
+
+
+def kind_word(_: Texts, kind: ChangeKind, count: int) -> str:
+    """How many records come, go or change."""
+    return {
+        ChangeKind.ADDED: _.plain("added {count:,}", count=count),
+        ChangeKind.REMOVED: _.plain("removed {count:,}", count=count),
+        ChangeKind.CHANGED: _.plain("changed {count:,}", count=count),
+    }[kind]
+
+
+def _kind_buttons(_: Texts, difference: Difference, key: str) -> tuple[Row, ...]:
+    """A button for each kind of change that there is, in one row."""
+    row = tuple(
+        Button(kind_word(_, kind, count), RosterChanges(key, kind, 0))
+        for kind in ChangeKind
+        if (count := difference.count(kind))
+    )
+    return (row,) if row else ()
+
+
+def _new_menus(_: Texts, difference: Difference) -> Markup | None:
+    if not difference.new_menus:
+        return None
+    return _("New menus: {menus}", menus=_listed(_, difference.new_menus))
+
+
+def _gone_menus(_: Texts, difference: Difference) -> Markup | None:
+    if not difference.gone_menus:
+        return None
+    return _("⚠️ Menus that go: {menus}", menus=_listed(_, difference.gone_menus))
+
+
+def change_text(_: Texts, change: RecordChange) -> Markup:
+    """One record: its number, its name without the surname, its category, and what of it changes."""
+    record = change.record
+    title = Markup("<b>{}</b> {}").format(record.record_no, masked(record.full_name))
+    if change.before is None or change.after is None:
+        return lines(
+            title, category_word(_, record.category), _shortened(f"{record.position} {record.level}".strip())
+        )
+    return lines(title, *_fields(_, change.before, change.after), _menus(_, change))
+
+
+def _fields(_: Texts, before: Record, after: Record) -> Iterable[Markup]:
+    """What differs, before and after. Of a name only that it does: the parts that are shown may be the same."""
+    if before.full_name != after.full_name:
+        yield _("Name: changed")
+    pairs = (
+        (_.plain("Category"), category_word(_, before.category), category_word(_, after.category)),
+        (_.plain("Position"), before.position, after.position),
+        (_.plain("Level"), before.level, after.level),
+    )
+    for name, old, new in pairs:
+        if old != new:
+            values = (name, _shortened(old) or "–", _shortened(new) or "–")
+            yield Markup("{}: {} → <b>{}</b>").format(*values)
+
+
+def _menus(_: Texts, change: RecordChange) -> Markup | None:
+    words = {
+        MenuState.RECORDED: _.plain("recorded"),
+        MenuState.NONE: _.plain("none"),
+        MenuState.EMPTY: _.plain("empty"),
+    }
+    told = [f"{_shortened(name)}: {words[before]} → {words[after]}" for name, before, after in change.menus]
+    return lines(*map(Markup.escape, _first(_, told))) if told else None
+
+
+def _listed(_: Texts, names: tuple[str, ...]) -> str:
+    return ", ".join(_first(_, [_shortened(name) for name in names]))
+
+
+def _first(_: Texts, texts: list[str]) -> list[str]:
+    """As many as fit, and how many more there are."""
+    left = len(texts) - _MENUS_SHOWN
+    return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more", count=left)] if left > 0 else texts
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,181 @@
+"""ส่งทะเบียนเป็นไฟล์: how, the template, what a file would change, and the press that writes it (issue 6)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from markupsafe import Markup
+
+from handlers.differences import change_text, kind_word, proposal_screen
+from handlers.incoming import Document
+from handlers.lao import show_review
+from handlers.screen import Attachment, AttachmentKind, Button, Screen, Style, lines
+from handlers.taps import (
+    DropRoster,
+    LaoMenu,
+    LaoReview,
+    RegisterTemplate,
+    RosterChanges,
+    SaveRoster,
+    SendRegister,
+    SentFile,
+    Tap,
+)
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.uploads import NOT_CHECKED
+from handlers.words import home, organization_line, pager, way_out
+from models import sent_roster
+from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
+from models.tabular import English, ImportRefused, Problem
+
+CHANGES_PER_PAGE = 5
+PROBLEMS_SHOWN = 10
+# Of what was written into a file; a name of a position has 200 letters at most.
+_LONGEST = 60
+# Letters of all problems together; a message has 4,096 (Bot API, sendMessage).
+_ROOM = 3000
+
+
+async def explain(turn: Turn, _tap: Tap) -> Screen:
+    """How a register is sent, and the template for it."""
+    _ = turn.texts
+    organization = await sent_roster.require_sendable(turn.session, turn.officer)
+    return Screen(
+        lines(
+            _("<b>Send the register as a file</b>"),
+            organization_line(_, organization),
+            "",
+            _("Send an XLSX or CSV file into this chat. You see what it changes before anything is saved."),
+            _(
+                "At most {size} MB and {rows:,} rows, your organization only, no national ID numbers.",
+                size=MAX_BYTES >> 20,
+                rows=MAX_RECORDS,
+            ),
+            "",
+            _("The easiest way: take the template, correct it and send it back."),
+        ),
+        (
+            (Button(_.plain("Template with the current register"), RegisterTemplate(), Style.PRIMARY),),
+            way_out(_, LaoMenu()),
+        ),
+    )
+
+
+async def template(turn: Turn, _tap: Tap) -> Screen:
+    """The register as it is, as a file to fill in; it comes below the screen."""
+    _ = turn.texts
+    screen = await explain(turn, _tap)
+    facts = await sent_roster.take_template(turn.session, turn.officer, turn.now)
+    caption = lines(
+        _("<b>Register to be filled in</b>"),
+        facts.organization.full_name,
+        _("{count:,} records", count=len(facts.records)),
+        _("Write {recorded}, {none} or nothing into each menu.", recorded="มี", none="ไม่มี"),
+    )
+    name = f"register-{facts.organization.dla_code}.xlsx"
+    toast = _.plain("The file is being made and comes below.")
+    return replace(screen, toast=toast, attachment=Attachment(AttachmentKind.TEMPLATE, name, facts, caption))
+
+
+async def take(turn: Turn, document: Document) -> Screen:
+    """A file was sent: what it changes, or what is wrong with it. Nothing is written yet."""
+    await sent_roster.require_sendable(turn.session, turn.officer)
+    upload = turn.upload
+    if upload is None or upload.organization != turn.own_organization:
+        try:
+            require_file(document.name, document.size)
+        except ImportRefused as refused:
+            return _refused(turn.texts, document.name, refused.problems)
+        # What it was found to be before the transaction does not hold any more.
+        return _refused(turn.texts, document.name, [NOT_CHECKED])
+    if upload.sent is None:
+        return _refused(turn.texts, document.name, upload.problems)
+    return proposal_screen(
+        turn.texts, await sent_roster.propose(turn.session, turn.officer, upload.sent, turn.now)
+    )
+
+
+async def show(turn: Turn, tap: SentFile) -> Screen:
+    """What a file changes, once more."""
+    found = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
+    return proposal_screen(turn.texts, found)
+
+
+async def changes(turn: Turn, tap: RosterChanges) -> Screen:
+    """The records that come, go or change, a page at a time."""
+    _ = turn.texts
+    found = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
+    listed = found.difference.of(tap.kind)
+    pages = max(1, -(-len(listed) // CHANGES_PER_PAGE))
+    page = min(tap.page, pages - 1)
+    before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
+    shown = listed[page * CHANGES_PER_PAGE : (page + 1) * CHANGES_PER_PAGE]
+    return Screen(
+        lines(
+            Markup("<b>{}</b>").format(kind_word(_, tap.kind, len(listed))),
+            organization_line(_, found.organization),
+            *(part for change in shown for part in ("", change_text(_, change))),
+        ),
+        (*pager(page, pages, before, after), way_out(_, SentFile(tap.draft))),
+    )
+
+
+async def save(turn: Turn, tap: SaveRoster) -> Screen:
+    """บันทึกทะเบียน: the file takes the register's place."""
+    _ = turn.texts
+    saved = await sent_roster.save(turn.session, turn.officer, tap.draft, turn.now)
+    screen = await show_review(turn, LaoReview())
+    return screen.headed(_("✅ <b>The register was saved</b>: {count:,} records.", count=len(saved.sent.records)))
+
+
+async def drop(turn: Turn, tap: DropRoster) -> Screen:
+    """ยกเลิก: the register stays as it is."""
+    await sent_roster.cancel(turn.session, turn.officer, tap.draft, turn.now)
+    screen = await explain(turn, SendRegister())
+    return screen.headed(turn.texts("The file was dropped. The register is as before."))
+
+
+# --- what is wrong with it ----------------------------------------------------------------------------------
+
+
+def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
+    """Why a file is not taken: the first problems, where they are and how each is mended, and how many more."""
+    shown: list[Markup] = []
+    for problem in problems[:PROBLEMS_SHOWN]:
+        line = _problem_line(_, problem)
+        if sum(map(len, shown)) + len(line) > _ROOM:
+            break
+        shown.append(line)
+    left = len(problems) - len(shown)
+    return Screen(
+        lines(
+            _("⚠️ <b>The file was not taken.</b> The register is as before."),
+            _("📄 {file}", file=_shortened(name)) if name else None,
+            "",
+            *shown,
+            _("and {count:,} more", count=left) if left else None,
+            "",
+            _("Please mend this and send the file again."),
+        ),
+        ((Button(_.plain("Send the register as a file"), SendRegister()),), (home(_),)),
+    )
+
+
+def _problem_line(_: Texts, problem: Problem) -> Markup:
+    """One thing to mend, as models/tabular/problems.py says it, in the chat's language."""
+    line = _.plain("line {line}", line=problem.line) if problem.line is not None else ""
+    place = ", ".join(part for part in (line, _said(_, problem.column)) if part)
+    said = _("{what}; {mend}", what=_said(_, problem.what), mend=_said(_, problem.mend))
+    return Markup("• <b>{}</b>: {}").format(place, said) if place else Markup("• {}").format(said)
+
+
+def _said(_: Texts, text: object) -> str:
+    """A text about a file in the chat's language; what was in the file stays as it is, if not as long."""
+    if not isinstance(text, English):
+        return _shortened(str(text or ""))
+    values = {name: value if isinstance(value, int) else _said(_, value) for name, value in text.values.items()}
+    return _.plain(text.template, **values)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

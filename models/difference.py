@@ -1,0 +1,114 @@
+"""What a file would change in a register: records by their numbers, menus by their names."""
+
+import enum
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from models.roster import Category, Headcount, MenuState, Record
+from models.roster_draft import SentRoster
+
+
+class ChangeKind(enum.StrEnum):
+    """What becomes of a record."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class RecordChange:
+    """One record before and after; None where there is none. `menus`: (name, before, after) of those that differ
+    among the menus that both registers have.
+    """
+
+    before: Record | None
+    after: Record | None
+    menus: tuple[tuple[str, MenuState, MenuState], ...] = ()
+
+    @property
+    def kind(self) -> ChangeKind:
+        """Whether it comes, goes or stays."""
+        if self.before is None:
+            return ChangeKind.ADDED
+        return ChangeKind.REMOVED if self.after is None else ChangeKind.CHANGED
+
+    @property
+    def record(self) -> Record:
+        """As it will be; a removed one as it was."""
+        found = self.after or self.before
+        assert found is not None  # noqa: S101 - one of the two is there
+        return found
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that a file changes; `changes` in order of record_no."""
+
+    before: Headcount
+    after: Headcount
+    with_empty_menus: int
+    new_menus: tuple[str, ...]
+    gone_menus: tuple[str, ...]
+    changes: tuple[RecordChange, ...]
+
+    @cached_property
+    def _counts(self) -> Counter[tuple[ChangeKind, Category]]:
+        return Counter((change.kind, change.record.category) for change in self.changes)
+
+    def count(self, kind: ChangeKind, category: Category | None = None) -> int:
+        """How many records come, go or change, of one category or all; one that changes its category counts
+        where it comes to.
+        """
+        return sum(self._counts[kind, one] for one in ([category] if category else Category))
+
+    def of(self, kind: ChangeKind) -> list[RecordChange]:
+        """The changes of one kind."""
+        return [change for change in self.changes if change.kind is kind]
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the register already is as the file says."""
+        return not (self.changes or self.new_menus or self.gone_menus)
+
+
+def aligned(sent: SentRoster, menu_names: Sequence[str]) -> SentRoster:
+    """The file with its menus in the order of a register that has the same ones: columns may be moved about."""
+    if not menu_names or sorted(menu_names) != sorted(sent.menu_names):
+        return sent
+    places = [sent.menu_names.index(name) for name in menu_names]
+    records = tuple(
+        record._replace(menus="".join(record.menus[place] for place in places)) for record in sent.records
+    )
+    return replace(sent, menu_names=tuple(menu_names), records=records)
+
+
+def compare(menu_names: Sequence[str], records: Sequence[Record], sent: SentRoster) -> Difference:
+    """What the file changes in a register with these menus and records; it has been aligned with it."""
+    old, new = {one.record_no: one for one in records}, {one.record_no: one for one in sent.records}
+    both = [
+        (name, place, sent.menu_names.index(name))
+        for place, name in enumerate(menu_names)
+        if name in sent.menu_names
+    ]
+    changes = [RecordChange(None, new[number]) for number in new.keys() - old.keys()]
+    changes += [RecordChange(old[number], None) for number in old.keys() - new.keys()]
+    for number in new.keys() & old.keys():
+        before, after = old[number], new[number]
+        menus = tuple(
+            (name, MenuState(before.menus[place]), MenuState(after.menus[there]))
+            for name, place, there in both
+            if before.menus[place] != after.menus[there]
+        )
+        if menus or before[:-1] != after[:-1]:
+            changes.append(RecordChange(before, after, menus))
+    return Difference(
+        before=Headcount.count(one.category for one in records),
+        after=Headcount.count(one.category for one in sent.records),
+        with_empty_menus=sum(MenuState.EMPTY in one.menus for one in sent.records),
+        new_menus=tuple(name for name in sent.menu_names if name not in menu_names),
+        gone_menus=tuple(name for name in menu_names if name not in sent.menu_names),
+        changes=tuple(sorted(changes, key=lambda change: change.record.record_no)),
+    )
