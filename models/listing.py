@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, SQLColumnExpression, String, case, exists, func, select
+from sqlalchemy import CTE, ColumnElement, ForeignKey, String, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.account import Officer, Role
 from models.base import Base, text_enum
-from models.certification import Certification, NotYours, Reopening, Status
+from models.certification import Certification, Level, NotYours, Reopening, Status, is_live
 from models.organization import Organization, full_name
-from models.progress import is_waiting, with_certificates
+from models.progress import is_waiting, standing
 from models.remark import Kind, Remark
 from models.round import NoOpenRound, Round, RoundState, current_round
 from models.thai import sort_key
@@ -150,53 +150,32 @@ async def type_name(session: AsyncSession, officer: Officer, listing: Listing) -
 # --- conditions ---------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Narrowed:
-    """A statement over the organizations that a list lets through, with their certificates."""
+def _status(found: CTE) -> ColumnElement[str]:
+    """Each organization's status as text."""
+    return case(
+        (found.c.province_at.is_not(None), Status.PROVINCE_CERTIFIED.value),
+        (found.c.lao_at.is_not(None), Status.LAO_CERTIFIED.value),
+        else_=Status.UNCERTIFIED.value,
+    )
 
-    statement: Select[*tuple[Any, ...]]
-    lao: type[Certification]
-    province: type[Certification]
 
-    @property
-    def status(self) -> ColumnElement[str]:
-        """Each organization's status as text."""
-        return case(
-            (self.province.id.is_not(None), Status.PROVINCE_CERTIFIED.value),
-            (self.lao.id.is_not(None), Status.LAO_CERTIFIED.value),
-            else_=Status.UNCERTIFIED.value,
-        )
-
-    def order(self, sorting: Sorting) -> list[ColumnElement[Any]]:
-        """Thai dictionary order, or first those that certified first; those that have not certified come last."""
-        by_name: list[ColumnElement[Any]] = [Organization.sort_key.asc(), Organization.dla_code.asc()]
-        return by_name if sorting is Sorting.NAME else [self.lao.certified_at.asc().nulls_last(), *by_name]
+def _order(found: CTE, sorting: Sorting) -> list[ColumnElement[Any]]:
+    """Thai dictionary order, or first those that certified first; those that have not certified come last."""
+    by_name: list[ColumnElement[Any]] = [found.c.sort_key.asc(), found.c.dla_code.asc()]
+    return by_name if sorting is Sorting.NAME else [found.c.lao_at.asc().nulls_last(), *by_name]
 
 
 def _id(round_: Round | None) -> int | None:
     return round_.id if round_ else None
 
 
-def _narrowed(
-    officer: Officer,
-    listing: Listing,
-    round_id: int | None,
-    *,
-    but: Narrowing | None = None,
-    status: Status | None = None,
-) -> _Narrowed:
-    """What the list lets through: of one status if it is given, and without regard to one narrowing (`but`).
+def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Narrowing | None = None) -> CTE:
+    """What the narrowings let through, of all statuses; without regard to the narrowing `but`.
 
     Raises NotYours for an officer of an organization.
     """
     if officer.account.role is not Role.PROVINCE:
         raise NotYours
-    own = (
-        select(Organization.dla_code)
-        .select_from(Organization)
-        .where(Organization.province_code == officer.account.province_code)
-    )
-    found = _Narrowed(*with_certificates(own, round_id))
     conditions: list[ColumnElement[bool]] = []
     if listing.words is not None:
         conditions.append(is_called(listing.words))
@@ -207,10 +186,7 @@ def _narrowed(
             conditions.append(Organization.district_th == listing.district)
         if listing.with_remarks:
             conditions.append(_has_remarks(round_id))
-    if status is not None:
-        conditions.append(found.status == status.value)
-    found.statement = found.statement.where(*conditions)
-    return found
+    return standing(officer.account.province_code, round_id, *conditions)
 
 
 def _has_remarks(round_id: int | None) -> ColumnElement[bool]:
@@ -243,17 +219,17 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
     A page beyond the last is the last. Raises NotYours for an officer of an organization.
     """
     round_id = _id(await current_round(session))
-    found = _narrowed(officer, listing, round_id, status=None if listing.words is not None else listing.status)
+    found = _narrowed(officer, listing, round_id)
     # Page and total in one statement: each row knows its place, and how many there are.
-    placed = found.statement.add_columns(
-        Organization.type_code,
-        Organization.type_th,
-        Organization.name_th,
-        Organization.district_th,
-        found.status.label("status"),
-        func.row_number().over(order_by=found.order(listing.sorting)).label("place"),
+    numbered = select(
+        found,
+        _status(found).label("status"),
+        func.row_number().over(order_by=_order(found, listing.sorting)).label("place"),
         func.count().over().label("total"),
-    ).subquery()
+    )
+    if listing.words is None:
+        numbered = numbered.where(_status(found) == listing.status.value)
+    placed = numbered.subquery()
     row = placed.c
     last = (row.total - 1) // ORGANIZATIONS_PER_PAGE
     shown = case((last < listing.page, last), else_=listing.page)
@@ -314,36 +290,33 @@ async def count_by_status(
     """The newest round, and how many organizations of each status the narrowings leave."""
     round_ = await current_round(session)
     found = _narrowed(officer, listing, _id(round_))
-    grouped = found.statement.with_only_columns(found.status.label("status"), func.count()).group_by("status")
-    counts = {Status(status): count for status, count in await session.execute(grouped)}
-    return round_, {status: counts.get(status, 0) for status in Status}
+    status = _status(found).label("status")
+    grouped = select(status, func.count()).select_from(found).group_by(status)
+    counts = {Status(one): count for one, count in await session.execute(grouped)}
+    return round_, {one: counts.get(one, 0) for one in Status}
 
 
 async def choose_types(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
     """The types that the list of the chosen status can be narrowed to, in Thai dictionary order."""
-    return await _choices(
-        session, officer, listing, Narrowing.TYPE, Organization.type_code, func.min(Organization.type_th)
-    )
+    return await _choices(session, officer, listing, Narrowing.TYPE, "type_code", "type_th")
 
 
 async def choose_districts(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
     """The districts that the list of the chosen status can be narrowed to, in Thai dictionary order."""
-    return await _choices(
-        session, officer, listing, Narrowing.DISTRICT, Organization.district_th, Organization.district_th
-    )
+    return await _choices(session, officer, listing, Narrowing.DISTRICT, "district_th", "district_th")
 
 
 async def _choices(
-    session: AsyncSession,
-    officer: Officer,
-    listing: Listing,
-    narrowing: Narrowing,
-    value: SQLColumnExpression[str],
-    name: SQLColumnExpression[str],
+    session: AsyncSession, officer: Officer, listing: Listing, narrowing: Narrowing, value: str, name: str
 ) -> list[Choice]:
-    found = _narrowed(officer, listing, _id(await current_round(session)), but=narrowing, status=listing.status)
-    grouped = found.statement.with_only_columns(func.min(Organization.dla_code), value, name, func.count())
-    choices = [Choice(*row) for row in await session.execute(grouped.group_by(value))]
+    found = _narrowed(officer, listing, _id(await current_round(session)), but=narrowing)
+    chosen = found.c[value]
+    grouped = (
+        select(func.min(found.c.dla_code), chosen, func.min(found.c[name]), func.count())
+        .where(_status(found) == listing.status.value)
+        .group_by(chosen)
+    )
+    choices = [Choice(*row) for row in await session.execute(grouped)]
     return sorted(choices, key=lambda choice: sort_key(choice.name))
 
 
@@ -361,26 +334,38 @@ async def next_waiting(
     if round_ is None or round_.state is not RoundState.OPEN:
         raise NoOpenRound
     found = _narrowed(officer, listing, round_.id)
+    code = found.c.dla_code
     own = (
-        (Visit.organization_code == Organization.dla_code)
+        (Visit.organization_code == code)
         & (Visit.officer_id == officer.id)
         & (Visit.round_id == round_.id)
         # What was left for later and then corrected and certified anew is new.
-        & (Visit.skipped_at > found.lao.certified_at)
+        & (Visit.skipped_at > found.c.lao_at)
     )
-    at_work = looker(Organization.dla_code, officer, round_.id, now)
     row = (
         await session.execute(
-            found.statement.add_columns(Visit.skipped_at.is_not(None).label("was_skipped"))
+            select(code, Visit.skipped_at.is_not(None).label("was_skipped"))
+            .select_from(found)
             .outerjoin(Visit, own)
-            .where(is_waiting(found.lao, found.province), found.lao.user_id != officer.user_id)
+            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id))
             .order_by(
                 case((Visit.skipped_at.is_not(None), 1), else_=0),
                 Visit.skipped_at,
-                case((at_work.is_not(None), 1), else_=0),
-                *found.order(listing.sorting),
+                case((looker(code, officer, round_.id, now).is_not(None), 1), else_=0),
+                *_order(found, listing.sorting),
             )
             .limit(1)
         )
     ).first()
     return (row.dla_code, row.was_skipped) if row is not None else None
+
+
+def _certified_itself(dla_code: ColumnElement[str], officer: Officer, round_id: int) -> ColumnElement[bool]:
+    """The same person has certified for the organization."""
+    return exists().where(
+        Certification.organization_code == dla_code,
+        Certification.round_id == round_id,
+        Certification.level == Level.LAO,
+        Certification.user_id == officer.user_id,
+        is_live(Certification),
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -74,7 +74,7 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
     return codes & set(found)
 
 
-def with_certificates(
+def _with_certificates(
     statement: Select[*tuple[Any, ...]], round_id: int | None
 ) -> tuple[Select[*tuple[Any, ...]], type[Certification], type[Certification]]:
     """Join a statement over organizations with the two certificates that each may have in a round.
@@ -104,7 +104,7 @@ async def require_province(session: AsyncSession, code: str) -> Province:
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
     """How many organizations of each province, or of one, have which status in the newest round."""
     newest = await current_round(session)
-    statement, lao, province = with_certificates(
+    statement, lao, province = _with_certificates(
         select(Province).select_from(Province).join(Organization, Organization.province_code == Province.code),
         newest.id if newest else None,
     )
@@ -126,9 +126,49 @@ async def count_statuses(session: AsyncSession, province_code: str | None = None
     ]
 
 
-def is_waiting(lao: type[Certification], province: type[Certification]) -> ColumnElement[bool]:
-    """A condition beside with_certificates: the organization has certified, its province has not."""
-    return and_(lao.id.is_not(None), province.id.is_(None))
+def standing(province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
+    """The organizations of one province with what a list needs of each; `lao_at` and `province_at` say when it was
+    certified in a round, if it was.
+
+    The certificates are looked up one organization after the other: joined, both databases went through those of
+    the whole country when that seemed cheaper to them (measured at 7,849 organizations). MATERIALIZED, so that
+    each is looked up once.
+    """
+    return (
+        select(
+            Organization.dla_code,
+            Organization.type_code,
+            Organization.type_th,
+            Organization.name_th,
+            Organization.district_th,
+            Organization.sort_key,
+            _certified_at(round_id, Level.LAO).label("lao_at"),
+            _certified_at(round_id, Level.PROVINCE).label("province_at"),
+        )
+        .where(Organization.province_code == province_code, *conditions)
+        .cte("standing")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
+    made = aliased(Certification)
+    return (
+        select(func.max(made.certified_at))
+        .where(
+            made.organization_code == Organization.dla_code,
+            made.round_id == round_id,
+            made.level == level,
+            is_live(made),
+        )
+        .correlate(Organization)
+        .scalar_subquery()
+    )
+
+
+def is_waiting(found: CTE) -> ColumnElement[bool]:
+    """A condition on standing organizations: it has certified, its province has not."""
+    return and_(found.c.lao_at.is_not(None), found.c.province_at.is_(None))
 
 
 async def count_day(session: AsyncSession, officer: Officer, round_id: int, now: datetime) -> Day:
@@ -149,7 +189,7 @@ async def look_around(
 
 def _day(officer: Officer, round_id: int, now: datetime) -> Select[*tuple[Any, ...]]:
     midnight = now.astimezone(BANGKOK).replace(hour=0, minute=0, second=0, microsecond=0)
-    statement, lao, province = with_certificates(select(Organization.dla_code).select_from(Organization), round_id)
-    return statement.where(Organization.province_code == officer.account.province_code).with_only_columns(
-        func.count().filter(province.certified_at >= midnight), func.count().filter(is_waiting(lao, province))
-    )
+    found = standing(officer.account.province_code, round_id)
+    return select(
+        func.count().filter(found.c.province_at >= midnight), func.count().filter(is_waiting(found))
+    ).select_from(found)
