@@ -143,6 +143,15 @@ async def certify_province(phone: Phone, organization: sample.Unit) -> None:
     message = next(one for one in phone.messages if any(label in button for button in one.labels))
     await phone.tap(label, message)
     await phone.until(lambda _: "ตรวจสอบข้อมูลระดับจังหวัด" in message.text, timeout=60)
+    # Small registers are checked whole.
+    await phone.tap("สุ่มตรวจสอบ", message)
+    await phone.until(lambda _: "ผล: ยังไม่ได้ตรวจ" in message.text, timeout=60)
+    while "สรุปผลสุ่มตรวจสอบ" not in message.text:
+        shown = message.text
+        await phone.tap("✅ ถูกต้อง", message)
+        await phone.until(lambda _, before=shown: message.text != before, timeout=60)  # type: ignore[misc]
+    await phone.tap("ส่งผลสุ่มตรวจสอบ", message)
+    await phone.until(lambda _: "ส่งผลสุ่มตรวจสอบแล้ว" in message.text, timeout=60)
     await phone.tap("รับรองระดับจังหวัด", message)
     await phone.until(lambda _: "ยกเลิกไม่ได้" in message.text, timeout=60)
     await phone.tap("ยืนยันการรับรอง", message)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from demo.phones import Phones
 from models import inbox, outbox
@@ -21,6 +21,7 @@ from models.database import Database, Session
 from models.invitation import Invitation
 from models.outbox import Kind, OutboxMessage
 from models.round import BANGKOK
+from models.spot_check import SpotCheck
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = 40
@@ -38,6 +39,8 @@ SOURCES = (
     "models/outbox.py",
     "models/passwords.py",
     "models/pin.py",
+    "models/spot_check.py",
+    "models/spot_checking.py",
     "models/triggers.py",
 )
 
@@ -54,6 +57,7 @@ class _Seen:
     officers: dict[int, tuple[bool, bool]] = field(default_factory=dict)  # by id: ready, unlinked
     pins: set[str] = field(default_factory=set, repr=False)  # hashes, to tell a new one; never shown
     certificates: set[int] = field(default_factory=set)
+    checks: dict[int, bool] = field(default_factory=dict)  # by id: handed in
     outbox: dict[int, tuple[str, int]] = field(default_factory=dict)  # by id: state, attempts
 
 
@@ -95,6 +99,7 @@ class Behind:
             certificates = list(
                 await session.scalars(select(Certification).options(joinedload(Certification.organization)))
             )
+            checks = list(await session.scalars(select(SpotCheck).options(selectinload(SpotCheck.items))))
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
             await self._count(session, certificates, messages)
             invited = set(await session.scalars(select(Invitation.used_by_id)))
@@ -107,13 +112,13 @@ class Behind:
         if self._seen is None:
             # A kept folder: what an earlier demonstration did is no news.
             self._seen = _Seen()
-            self._tell(officers, invited, certificates, messages)
+            self._tell(officers, invited, certificates, checks, messages)
             self._lines.clear()
             self._phones.welcome_back({one.user_id for one in officers if one.unlinked_at is None})
         else:
-            self._tell(officers, invited, certificates, messages)
+            self._tell(officers, invited, certificates, checks, messages)
         self._steps(officers, certificates, messages)
-        self._guide(officers, [one for one in certificates if one.id in live])
+        self._guide(officers, [one for one in certificates if one.id in live], checks)
 
     async def _count(
         self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]
@@ -142,14 +147,18 @@ class Behind:
         officers: list[Officer],
         invited: set[int | None],
         certificates: list[Certification],
+        checks: list[SpotCheck],
         messages: list[OutboxMessage],
     ) -> None:
+        names = {one.organization_code: one.organization.full_name for one in certificates}
         for officer in officers:
             self._tell_officer(officer, is_invited=officer.id in invited)
         for made in certificates:
             self._tell_certificate(
                 made, [one for one in messages if one.subject_id == made.id and one.kind in ABOUT_CERTIFICATES]
             )
+        for check in checks:
+            self._tell_check(check, names[check.organization_code])
         for message in messages:
             self._tell_message(message)
 
@@ -218,6 +227,33 @@ class Behind:
                 "good",
             )
 
+    def _tell_check(self, check: SpotCheck, name: str) -> None:
+        assert self._seen is not None  # noqa: S101 - set by look()
+        was_handed_in = self._seen.checks.get(check.id)
+        is_handed_in = self._seen.checks[check.id] = check.handed_in_at is not None
+        count = len(check.items)
+        if was_handed_in is None:
+            self.say(
+                f"สุ่มตรวจสอบ{name} {count} ราย · ค่าสุ่มเกิดหลังล็อกทะเบียน จึงไม่มีใครเดาหรือเลือกได้",
+                f"Spot-check of {name}: {count} drawn · seeded after the lock, so nobody could foresee or choose",
+                "models/spot_check.py",
+            )
+        if is_handed_in and not was_handed_in and check.incorrect:
+            self.say(
+                f"ส่งผลสุ่มตรวจสอบ{name} · มีที่ไม่ถูกต้อง รับรองไม่ได้ · ส่งคำขอเปิดให้แก้ไขในธุรกรรมเดียวกัน",
+                f"Spot-check of {name} handed in · not all correct: it cannot be certified · a reopening is"
+                " asked for, in one transaction",
+                "models/spot_checking.py",
+                "warn",
+            )
+        elif is_handed_in and not was_handed_in:
+            self.say(
+                f"ส่งผลสุ่มตรวจสอบ{name} · ถูกต้องทั้งหมด แก้ไขไม่ได้อีก",
+                f"Spot-check of {name} handed in · all correct, and never changed again",
+                "models/triggers.py",
+                "good",
+            )
+
     def _tell_message(self, message: OutboxMessage) -> None:
         assert self._seen is not None  # noqa: S101 - set by look()
         before = self._seen.outbox.get(message.id)
@@ -254,15 +290,20 @@ class Behind:
             Kind.PROVINCE_CERTIFIED in sent,
         ]
 
-    def _guide(self, officers: list[Officer], certificates: list[Certification]) -> None:
+    def _guide(self, officers: list[Officer], certificates: list[Certification], checks: list[SpotCheck]) -> None:
         """A phone's next button stands out as long as there is something to do on it."""
         ready: dict[int, Account] = {
             one.user_id: one.account for one in officers if one.is_ready and one.unlinked_at is None
         }
         by_lao = {one.organization_code for one in certificates if one.level is Level.LAO}
         by_province = {one.organization_code for one in certificates if one.level is Level.PROVINCE}
+        # What failed waits for the operator.
+        failed = {(one.organization_code, one.revision) for one in checks if one.handed_in_at and one.incorrect}
         waiting = {
-            one.organization.province_code for one in certificates if one.organization_code in by_lao - by_province
+            one.organization.province_code
+            for one in certificates
+            if one.organization_code in by_lao - by_province
+            and (one.organization_code, one.revision) not in failed
         }
         for user_id, held in self._phones.all.items():
             account = ready.get(user_id)

@@ -24,6 +24,8 @@ POSITIONS = {
 }
 # The key that every keypad has, and nothing else (handlers/keypad.py).
 ERASE = "⌫"
+# What may be found in a spot-check.
+NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"
 # What somebody without an account may try.
 GUESSES = {Awaiting.USERNAME: "somebody", Awaiting.PASSWORD: "123456"}
 
@@ -82,6 +84,7 @@ class Held:
                 Awaiting.PASSWORD_FOR_PIN: self.unit.password,
                 Awaiting.FULL_NAME: f"{self.holder.given} {self.holder.family}",
                 Awaiting.POSITION: POSITIONS[self.role][which],
+                Awaiting.NOTE: NOTE,
             }
         text = texts.get(self.awaiting)
         return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []

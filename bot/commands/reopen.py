@@ -27,7 +27,9 @@ def reopen(dla_code: str, by: str, reason: str) -> None:
 @click.command(epilog="Example: laocert petitions --json")
 @json_option
 def petitions(as_json: bool) -> None:
-    """The petitions that wait for a decision, oldest first."""
+    """The petitions that wait for a decision, oldest first: an organization's (lao) or its province's (province),
+    whose spot-check has failed.
+    """
     found = reading(list_petitions)
     if as_json:
         echo_json([_facts(one) for one in found])
@@ -35,7 +37,7 @@ def petitions(as_json: bool) -> None:
     if not found:
         click.echo("no petition waits")
         return
-    table = Table("ID", "Code", "Organization", "Province", "Made", "By", "Petition")
+    table = Table("ID", "Code", "Organization", "Province", "Made", "Side", "By", "Petition")
     for one in found:
         table.add_row(
             str(one.id),
@@ -43,6 +45,7 @@ def petitions(as_json: bool) -> None:
             one.organization.full_name,
             one.organization.province.name_th,
             thai_time(one.made_at),
+            one.side or "",
             one.author,
             one.body,
         )
@@ -58,6 +61,7 @@ def _facts(one: Remark) -> dict[str, object]:
         "fiscal_year": one.round.fiscal_year,
         "revision": one.revision,
         "made_at": one.made_at,
+        "side": one.side,
         "author": one.author,
         "petition": one.body,
     }

@@ -30,7 +30,7 @@ function link(url, inner) {
 export class Phone {
   constructor(snapshot, actions) {
     this.id = snapshot.id;
-    this.actions = actions; // { focus(phone), view(file), used(phone, label) }
+    this.actions = actions; // { focus(phone), view(file), used(phone, data) }
     this.drawn = new Map(); // message id → { node, state }
     this.build();
     this.update(snapshot, false);
@@ -185,7 +185,7 @@ export class Phone {
     key.dataset.data = data;
     key.addEventListener("click", () => {
       key.classList.add("busy");
-      this.actions.used(this, label);
+      this.actions.used(this, data);
       post(`/phones/${this.id}/tap`, { message: message.id, data }).catch(() => key.classList.remove("busy"));
     });
     return key;

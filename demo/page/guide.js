@@ -4,11 +4,11 @@ import { language, make, post, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const CONFIRM = "confirm:"; // the one red button of the job; others end links, and are not to be tapped by the way
-const used = new Map(); // phone id → labels tapped there: they need no pulse any more
+const used = new Map(); // phone id → what was tapped there, by callback data: it needs no pulse any more
 
-export function noteUsed(phone, label) {
+export function noteUsed(phone, data) {
   if (!used.has(phone.id)) used.set(phone.id, new Set());
-  used.get(phone.id).add(label);
+  used.get(phone.id).add(data);
   point(phone);
 }
 
@@ -23,7 +23,7 @@ function next(phone) {
   if (!guided) return null;
   const keys = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((a) => a.querySelector(".key")).at(-1)?.querySelectorAll(".key") ?? [];
   const wanted = [...keys].find((key) => /primary|success/.test(key.className) || key.dataset.data?.startsWith(CONFIRM)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
-  return wanted && !used.get(phone.id)?.has(wanted.textContent) ? wanted : null;
+  return wanted && !used.get(phone.id)?.has(wanted.dataset.data) ? wanted : null;
 }
 
 // The key of the sample PIN's next digit; none while a digit is on its way, or it would be tapped twice.

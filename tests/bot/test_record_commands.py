@@ -1,6 +1,7 @@
 """The operator's commands around the record: reopen, petitions, audit, backup and restore, held messages."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from bot.cli import cli
 from models.certification import Level
 from models.database import Database
 from models.remark import petition
+from models.spot_check import Mark
+from models.spot_checking import draw, hand_in, mark
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 
@@ -45,6 +48,19 @@ async def petitioned(country: Database) -> Database:
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, NOW)
         await petition(session, officer, "พนักงานจ้างนับซ้ำหนึ่งราย", NOW, None)
+    await country.close()
+    return country
+
+
+@pytest.fixture
+async def failed_check(country: Database) -> Database:
+    """A province whose spot-check was handed in with one record not correct."""
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
+    async with country.write() as session:
+        officer = await link(session, "province11", 601, NOW)
+        check = (await draw(session, officer, FIRST, NOW, random.Random(1), size=1)).check
+        await mark(session, officer, FIRST, check.id, 1, Mark.INCORRECT, "วันบรรจุไม่ตรง", NOW)
+        await hand_in(session, officer, FIRST, check.id, NOW, None)
     await country.close()
     return country
 
@@ -88,6 +104,7 @@ def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, de
     assert "พนักงานจ้างนับซ้ำหนึ่งราย" in laocert("petitions").stdout
     (asked,) = json.loads(laocert("petitions", "--json").stdout)
     assert (asked["organization"], asked["fiscal_year"], asked["revision"]) == (FIRST, 2570, 1)
+    assert asked["side"] == "lao"
     number = str(asked["id"])
     assert "there is no open petition 99" in laocert("petition", "decide", "99", decision, *BY, code=1).stderr
     laocert("petition", "decide", number, *BY, code=2)
@@ -95,6 +112,15 @@ def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, de
     assert f"no open petition {number}" in laocert("petition", "decide", number, decision, *BY, code=1).stderr
     assert laocert("petitions").stdout == "no petition waits\n"
     assert json.loads(laocert("petitions", "--json").stdout) == []
+
+
+def test_a_provinces_petition_is_listed_and_decided(failed_check: Database, laocert: Run) -> None:
+    assert "วันบรรจุไม่ตรง" in laocert("petitions").stdout
+    (asked,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (asked["organization"], asked["side"], asked["author"]) == (FIRST, "province", "ทดสอบ ลงนาม ปลัด")
+    laocert("petition", "decide", str(asked["id"]), "--grant", *BY)
+    assert laocert("petitions").stdout == "no petition waits\n"
+    assert json.loads(laocert("audit", "verify", "--json").stdout)["ok"] is True
 
 
 def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laocert: Run) -> None:

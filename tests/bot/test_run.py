@@ -97,11 +97,10 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
             "ดำเนินการ(จังหวัด)",
             "ค้นหา",
             "🔍 เทศบาลตำบลบางปู",
-            "รับรองระดับจังหวัด",
-            "ยืนยันการรับรอง",
         ):
             await province.phone.until(lambda at, label=label: at.button(label, card), START)
             await province.phone.tap(label, card)
+        await check_and_confirm(province.phone, card)
         await province.enter(PIN, "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
         await sees(lao.phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
         await until(lambda: _all_sent(country), START)
@@ -110,6 +109,21 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
         assert time.monotonic() - begun < 10
     assert "Traceback" not in program.log
     assert [one.level for one in await certificates(country)] == [Level.LAO, Level.PROVINCE]
+
+
+async def check_and_confirm(phone: Phone, card: Message) -> None:
+    """From the review through the spot-check to the keypad."""
+    for label, before in (
+        ("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด"),
+        ("✅ ถูกต้อง", "สุ่มตรวจสอบ 1/3"),
+        ("✅ ถูกต้อง", "สุ่มตรวจสอบ 2/3"),
+        ("✅ ถูกต้อง", "สุ่มตรวจสอบ 3/3"),
+        ("ส่งผลสุ่มตรวจสอบ", "สรุปผลสุ่มตรวจสอบ"),
+        ("รับรองระดับจังหวัด", "ส่งผลสุ่มตรวจสอบแล้ว"),
+        ("ยืนยันการรับรอง", "ยกเลิกไม่ได้"),
+    ):
+        await phone.until(lambda _, before=before: before in card.text, START)
+        await phone.tap(label, card)
 
 
 async def certificates(database: Database) -> list[Certification]:
@@ -205,9 +219,7 @@ async def test_killed_around_the_irreversible_press(
             phone = provinces[0]
             notice = next(one for one in bearing(phone, words) if one.buttons)
             await phone.tap("🔍", notice)
-            for label in ("รับรองระดับจังหวัด", "ยืนยันการรับรอง"):
-                await phone.until(lambda at, label=label, notice=notice: at.button(label, notice), START)
-                await phone.tap(label, notice)
+            await check_and_confirm(phone, notice)
             await phone.tap(PIN[-1], await all_but_one_digit(phone, PIN, notice))
             await until(province_moment, START)
             await program.kill()

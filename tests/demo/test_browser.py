@@ -97,6 +97,13 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     await thumb.next("province", "ข้อมูล ณ วันที่")
     await expect(badge).to_have_count(0) if narrow else await expect(badge).to_be_hidden()
     await look(page)
+    for place in (1, 2, 3):
+        await thumb.next("province", f"สุ่มตรวจสอบ {place}/3")
+        await look(page) if place == 1 else None
+    await thumb.next("province", "สรุปผลสุ่มตรวจสอบ")
+    await look(page)
+    await thumb.next("province", "ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด")
+    await look(page)
     await thumb.next("province", "ยกเลิกไม่ได้")
     await thumb.next("province", ENTER)
     await thumb.enter_pin("province", "หลักฐานการรับรอง")
@@ -107,8 +114,39 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
         await page.locator("#strip").click()
     await thumb.sees("lao", "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
     await expect(page.locator("#steps .done")).to_have_count(5)
-    await expect(page.locator("#lines")).to_contain_text("ล็อกทะเบียน")
+    await expect(page.locator("#lines")).to_contain_text("ส่งผลสุ่มตรวจสอบ")
+    await expect(page.locator("#lines")).to_contain_text("จังหวัดรับรอง")
     await look(page)
+
+
+async def test_what_is_not_correct_is_asked_to_be_opened(thumb: Thumb) -> None:
+    """A record that is not as the paper says: the note is typed, the operator is asked, the LAO is told."""
+    await thumb.look_at("province")
+    await thumb.log_in("province")
+    await thumb.look_at("lao")
+    await thumb.log_in("lao")
+    for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "เพิ่มเติมได้อีก", ENTER):
+        await thumb.next("lao", expected)
+    await thumb.enter_pin("lao", "หลักฐานการรับรอง")
+    await thumb.look_at("province")
+    await thumb.next("province", "ข้อมูล ณ วันที่")
+    await thumb.next("province", "สุ่มตรวจสอบ 1/3")
+    await thumb.tap("province", "❌ ไม่ถูกต้อง", "พิมพ์สิ่งที่ไม่ถูกต้อง")
+    await look(thumb.page)
+    # The note that is offered to be typed.
+    await thumb.next("province", "สุ่มตรวจสอบ 2/3")
+    await thumb.next("province", "สุ่มตรวจสอบ 3/3")
+    await thumb.next("province", "จะรับรองครั้งนี้ไม่ได้")
+    await look(thumb.page)
+    await thumb.next("province", "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่")
+    # Red, and not to be tapped by the way.
+    await expect(thumb.phone("province").locator(".next")).to_have_count(0)
+    await thumb.tap("province", "ส่งผลสุ่มตรวจสอบ", "ส่งคำขอเปิดให้แก้ไขถึงผู้ดูแลระบบแล้ว")
+    await look(thumb.page)
+    await thumb.look_at("lao")
+    await thumb.sees("lao", "จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")
+    await thumb.page.locator("#strip").click()
+    await expect(thumb.page.locator("#lines")).to_contain_text("มีที่ไม่ถูกต้อง รับรองไม่ได้")
 
 
 async def test_phones_are_opened_and_speak_english(thumb: Thumb) -> None:

@@ -31,7 +31,18 @@ from tests.support import ORGANIZATIONS, PIN, link
 LAOS = [ORGANIZATIONS[index][0] for index in (0, 1, 2)]
 # What a thumb prefers on the screen before it.
 LAO_WAY = ("ยืนยันการรับรอง", "รับรองระดับ อปท.", "รับรองข้อมูลระดับ อปท.", "ดำเนินการ(อปท.)", "ระบบรับรองข้อมูล", "หน้าหลัก")
-PROVINCE_WAY = ("ยืนยันการรับรอง", "รับรองระดับจังหวัด", "🔍", "ค้นหา", "ดำเนินการ(จังหวัด)", "ระบบรับรองข้อมูล", "หน้าหลัก")
+PROVINCE_WAY = (
+    "ยืนยันการรับรอง",
+    "รับรองระดับจังหวัด",
+    "ส่งผลสุ่มตรวจสอบ",
+    "✅ ถูกต้อง",
+    "สุ่มตรวจสอบ",
+    "🔍",
+    "ค้นหา",
+    "ดำเนินการ(จังหวัด)",
+    "ระบบรับรองข้อมูล",
+    "หน้าหลัก",
+)
 # Seconds after which an impatient officer taps again.
 PATIENCE = 1.5
 # Seconds after which an officer no longer waits for a digit to appear. Tapped again it might count twice, so it
