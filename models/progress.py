@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from models.account import Officer, Role
 from models.base import DomainError
@@ -80,6 +83,27 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
     return codes & set(found)
 
 
+class _each(FunctionElement[str]):
+    """The right side of `column = key` in a join that is to look up each key by the column's index.
+
+    For the plain key PostgreSQL reads and hashes the certificates of the whole nation, to find those of the 334
+    organizations of a province; what is one of an array it cannot hash.
+    """
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(_each)
+def _key(element: _each, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_each, "postgresql")
+def _one_of_an_array(element: _each, compiler: SQLCompiler, **options: Any) -> str:
+    return f"ANY (ARRAY[{compiler.process(element.clauses, **options)}])"
+
+
 def _with_certificates(
     statement: Select[*tuple[Any, ...]], round_: Round | None
 ) -> tuple[Select[*tuple[Any, ...]], type[Certification], type[Certification]]:
@@ -88,7 +112,7 @@ def _with_certificates(
     for alias, level in ((lao, Level.LAO), (province, Level.PROVINCE)):
         statement = statement.outerjoin(
             alias,
-            (alias.organization_code == Organization.dla_code)
+            (alias.organization_code == _each(Organization.dla_code))
             & (alias.round_id == (round_.id if round_ else None))
             & is_live(alias)
             & (alias.level == level),
