@@ -74,25 +74,6 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
     return codes & set(found)
 
 
-def _with_certificates(
-    statement: Select[*tuple[Any, ...]], round_id: int | None
-) -> tuple[Select[*tuple[Any, ...]], type[Certification], type[Certification]]:
-    """Join a statement over organizations with the two certificates that each may have in a round.
-
-    Both are returned for conditions: the organization's own, and its province's.
-    """
-    lao, province = aliased(Certification), aliased(Certification)
-    for alias, level in ((lao, Level.LAO), (province, Level.PROVINCE)):
-        statement = statement.outerjoin(
-            alias,
-            (alias.organization_code == Organization.dla_code)
-            & (alias.round_id == round_id)
-            & is_live(alias)
-            & (alias.level == level),
-        )
-    return statement, lao, province
-
-
 async def require_province(session: AsyncSession, code: str) -> Province:
     """The province with a two-digit code. Raises UnknownProvince."""
     found = await session.get(Province, code)
@@ -104,21 +85,14 @@ async def require_province(session: AsyncSession, code: str) -> Province:
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
     """How many organizations of each province, or of one, have which status in the newest round."""
     newest = await current_round(session)
-    statement, lao, province = _with_certificates(
-        select(Province).select_from(Province).join(Organization, Organization.province_code == Province.code),
-        newest.id if newest else None,
-    )
+    chosen = () if province_code is None else (Organization.province_code == province_code,)
+    found = _standing(newest.id if newest else None, *chosen)
     statement = (
-        statement.add_columns(
-            func.count().label("all"),
-            func.count(lao.id).label("lao"),
-            func.count(province.id).label("province"),
-        )
+        select(Province, func.count(), func.count(found.c.lao_at), func.count(found.c.province_at))
+        .join(found, found.c.province_code == Province.code)
         .group_by(Province.code)
         .order_by(Province.code)
     )
-    if province_code is not None:
-        statement = statement.where(Province.code == province_code)
     rows = await session.execute(statement)
     return [
         ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
@@ -129,8 +103,12 @@ async def count_statuses(session: AsyncSession, province_code: str | None = None
 def standing(province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
     """The organizations of one province with what a list needs of each; `lao_at` and `province_at` say when it was
     certified in a round, if it was.
+    """
+    return _standing(round_id, Organization.province_code == province_code, *conditions)
 
-    The certificates are looked up one organization after the other: joined, both databases went through those of
+
+def _standing(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
+    """Organizations and their certificates, which are looked up one organization after the other: joined, both databases went through those of
     the whole country when that seemed cheaper to them (measured at 7,849 organizations). MATERIALIZED, so that
     each is looked up once.
     """
@@ -142,10 +120,11 @@ def standing(province_code: str | None, round_id: int | None, *conditions: Colum
             Organization.name_th,
             Organization.district_th,
             Organization.sort_key,
+            Organization.province_code,
             _certified_at(round_id, Level.LAO).label("lao_at"),
             _certified_at(round_id, Level.PROVINCE).label("province_at"),
         )
-        .where(Organization.province_code == province_code, *conditions)
+        .where(*conditions)
         .cte("standing")
         .prefix_with("MATERIALIZED")
     )
