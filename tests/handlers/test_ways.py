@@ -127,6 +127,8 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
         "✅ รับรองระดับ อปท. (1)",
         "รับรองระดับจังหวัด (0)",
         "ค้นหา",
+        "ภาพความคืบหน้า",
+        "ส่งออก",
         "ย้อนกลับ",
         "หน้าหลัก",
     ]
