@@ -166,6 +166,12 @@ class Phones:
         held.waiting = True
         await held.phone.send(text)
 
+    async def send_file(self, user_id: int, name: str, content: bytes, mime: str) -> None:
+        """Send a file from a phone. Raises NoSuchPhone."""
+        held = self.find(user_id)
+        held.waiting = True
+        await held.phone.send_document(name, content, mime)
+
     async def tap(self, user_id: int, message_id: int, data: str) -> None:
         """Tap a button that is on a phone's screen. Raises NoSuchPhone."""
         held = self.find(user_id)

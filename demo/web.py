@@ -1,5 +1,6 @@
 """The page's server: files of the page, the stream of changes, and what is done on the phones."""
 
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -16,6 +17,9 @@ FONTS = fontpkg_sarabun.ROOT / "files"
 BEAT = 15.0
 # Shown in the page; everything else is for saving.
 OPENED_IN_PLACE = ("image/png", "image/jpeg", "application/pdf")
+
+# A file of 20 MB in base64, and its name.
+LARGEST_BODY = 28 << 20
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,7 +63,7 @@ class Pages:
 
     def application(self) -> web.Application:
         """The whole server."""
-        app = web.Application(middlewares=[_guard])
+        app = web.Application(middlewares=[_guard], client_max_size=LARGEST_BODY)
         app.add_routes(
             [
                 web.get("/", self._index),
@@ -70,6 +74,7 @@ class Pages:
                 web.get("/source/{path:.+}", self._source),
                 web.post("/phones", self._open),
                 web.post(r"/phones/{phone:\d+}/send", self._send),
+                web.post(r"/phones/{phone:\d+}/file", self._send_file),
                 web.post(r"/phones/{phone:\d+}/tap", self._tap),
                 web.post("/trouble/{switch}", self._trouble),
             ]
@@ -120,6 +125,16 @@ class Pages:
         if not 0 < len(text) <= 4096:
             raise ValueError("a text of 1 to 4096 letters")
         await self._demo.phones.send(int(request.match_info["phone"]), text)
+        return web.json_response({})
+
+    async def _send_file(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        name = str(body["name"])
+        if not 0 < len(name) <= 255:
+            raise ValueError("a file's name of 1 to 255 letters")
+        content = b64decode(str(body["content"]), validate=True)
+        mime = str(body["mime"]) or "application/octet-stream"
+        await self._demo.phones.send_file(int(request.match_info["phone"]), name, content, mime)
         return web.json_response({})
 
     async def _tap(self, request: web.Request) -> web.StreamResponse:

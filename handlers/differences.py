@@ -140,7 +140,7 @@ def _listed(_: Texts, names: tuple[str, ...]) -> str:
 def _first(_: Texts, texts: list[str]) -> list[str]:
     """As many as fit, and how many more there are."""
     left = len(texts) - _MENUS_SHOWN
-    return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more", count=left)] if left > 0 else texts
+    return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more menus", count=left)] if left > 0 else texts
 
 
 def _shortened(text: str) -> str:

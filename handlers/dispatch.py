@@ -291,7 +291,7 @@ async def _document(turn: Turn, document: Document) -> Screen:
     if turn.is_idle:
         # It must be sent again: what was fetched for an idle chat would be shown to whoever holds the phone.
         screen = await keypad.unlock(turn, taps.SendRegister().pack() if turn.has(right) else "")
-        return screen.headed(turn.texts("Please send the file again after that."))
+        return screen.headed(turn.texts("Please enter the PIN, then send the file again."))
     if turn.has(right):
         return await take(turn, document)
     if turn.linked is None:

@@ -153,7 +153,7 @@ def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
             _("📄 {file}", file=_shortened(name)) if name else None,
             "",
             *shown,
-            _("and {count:,} more", count=left) if left else None,
+            _("and {count:,} more problems", count=left) if left else None,
             "",
             _("Please mend this and send the file again."),
         ),

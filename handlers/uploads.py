@@ -47,8 +47,6 @@ async def find_upload(session: Session, incoming: Incoming, now: datetime) -> Wa
     document = incoming.document
     if document is None or not incoming.is_private:
         return None
-    if (await load_conversation(session, incoming.chat_id)).awaiting is not Awaiting.NOTHING:
-        return None
     officer = await active_officer(session, incoming.user_id)
     if officer is None or not officer.is_ready or officer.is_idle(now) or officer.account.role is not Role.LAO:
         return None
@@ -56,5 +54,8 @@ async def find_upload(session: Session, incoming: Incoming, now: datetime) -> Wa
         require_file(document.name, document.size)
         organization = await require_sendable(session, officer)
     except (ImportRefused, NotYours, RosterLocked):
+        return None
+    # Last, for it may be a chat of which nothing is kept yet.
+    if (await load_conversation(session, incoming.chat_id)).awaiting is not Awaiting.NOTHING:
         return None
     return Wanted(document.file_id, document.name, organization.dla_code)

@@ -108,7 +108,9 @@ def standing(province_code: str | None, round_id: int | None, *conditions: Colum
 
 
 def _standing(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
-    """Organizations and their certificates, which are looked up one organization after the other: joined, both databases went through those of
+    """Organizations and when they were certified.
+
+    The certificates are looked up one organization after the other: joined, both databases went through those of
     the whole country when that seemed cheaper to them (measured at 7,849 organizations). MATERIALIZED, so that
     each is looked up once.
     """

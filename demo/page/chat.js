@@ -4,6 +4,7 @@ import { icon, language, make, post, t } from "./words.js";
 
 const CLOCK = new Intl.DateTimeFormat("th-TH-u-ca-gregory-nu-latn", { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: "Asia/Bangkok" });
 const TAGS = { bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre", blockquote: "blockquote", expandable_blockquote: "blockquote" };
+const LARGEST = 20 * 2 ** 20; // bytes; Telegram lets a bot fetch no larger one
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 // The text with its entities (offsets in UTF-16 units, as in JavaScript), as nodes.
@@ -63,10 +64,12 @@ export class Phone {
     this.input = make("input", { type: "text", autocomplete: "off", maxLength: 4096, enterKeyHint: "send" });
     this.menuButton = make("button", { type: "button", className: "round", onclick: () => this.showMenu(this.menu.hidden) }, icon("menu"));
     this.sendButton = make("button", { type: "submit", className: "round send" }, icon("send"));
+    this.chosen = make("input", { type: "file", hidden: true, accept: ".xlsx,.csv", onchange: () => this.sendFile() });
+    this.fileButton = make("button", { type: "button", className: "round attach", onclick: () => this.chosen.click() }, icon("clip"));
     this.menu = make("div", { className: "menu", hidden: true });
     this.menu.id = `menu-${this.id}`;
     this.menuButton.setAttribute("aria-controls", this.menu.id);
-    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.sendButton);
+    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.chosen, this.fileButton, this.sendButton);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.input.value.trim();
@@ -91,6 +94,20 @@ export class Phone {
     this.showMenu(false);
     this.chips.hidden = true;
     post(`/phones/${this.id}/send`, { text });
+  }
+
+  // One file at a time, as it is; the same one may be chosen again.
+  async sendFile() {
+    const [file] = this.chosen.files;
+    this.chosen.value = "";
+    if (!file) return;
+    if (file.size > LARGEST) return this.toast({ text: t("tooLarge"), alert: true });
+    const url = await new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(file);
+    });
+    post(`/phones/${this.id}/file`, { name: file.name, mime: file.type, content: url.slice(url.indexOf(",") + 1) });
   }
 
   // A link to the bot itself starts it with the link's code, as Telegram does; it is not at the real Telegram.
@@ -199,7 +216,7 @@ export class Phone {
     }
     if (!file) return [];
     const { file_id: id, file_name: name, mime_type: mime } = file;
-    return [make("button", { type: "button", className: "file", onclick: () => this.actions.view({ id, name, mime }) }, icon("file"), make("span", {}, name))];
+    return [make("button", { type: "button", className: "file", onclick: () => this.actions.view({ id, name, mime }) }, icon("file"), make("span", {}, name), make("span", { className: "unseen" }, ` ${t("open")}`))];
   }
 
   drawFrame(now) {
@@ -220,7 +237,7 @@ export class Phone {
     this.startButton.hidden = now.started;
     this.form.hidden = !now.started;
     this.input.placeholder = t("message");
-    for (const [node, key] of [[this.input, "message"], [this.sendButton, "send"], [this.menuButton, "menu"], [this.chips, "suggestions"]]) node.setAttribute("aria-label", t(key));
+    for (const [node, key] of [[this.input, "message"], [this.sendButton, "send"], [this.menuButton, "menu"], [this.fileButton, "attach"], [this.chips, "suggestions"]]) node.setAttribute("aria-label", t(key));
     this.menuButton.setAttribute("aria-expanded", String(!this.menu.hidden));
     this.drawEmpty(now.started);
     this.drawChips(now.suggestions);

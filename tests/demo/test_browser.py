@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from demo.demonstration import Demonstration
 from tests.demo.browser import ENTER, NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
+from tests.support import link
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
 
@@ -295,6 +297,40 @@ async def test_pictures_files_and_alerts(thumb: Thumb, demonstration: tuple[Demo
     demo.feed.flash("toast", {"phone": held.phone.id, "text": "หมดเวลา", "alert": True})
     await page.get_by_role("button", name="ตกลง").click()
     await expect(page.locator(".toast")).to_have_count(0)
+
+
+async def test_a_register_is_sent_and_taken_as_a_file(
+    thumb: Thumb, demonstration: tuple[Demonstration, str], tmp_path: Path
+) -> None:
+    page, demo = thumb.page, demonstration[0]
+    held = next(held for held in demo.phones.all.values() if held.role == "lao")
+    assert held.unit is not None
+    await thumb.look_at("lao")
+    phone = thumb.phone("lao")
+    await phone.locator(".start").click()
+    await expect(phone.locator(".key", has_text="เข้าสู่ระบบ")).to_be_visible()
+    async with demo.session.database.write() as session:
+        await link(session, held.unit.username, held.phone.id, datetime.now(UTC))
+    file = tmp_path / "register.csv"
+    header = "organization,record_no,full_name,category,position,level"
+    file.write_text(f"{header}\n{held.unit.code},1,สมมุติ ทดสอบ,official,ปลัด,กลาง\n", encoding="utf-8")
+    # By keyboard: from the text's field to the button beside it.
+    await phone.locator(".composer input[type=text]").focus()
+    await page.keyboard.press("Tab")
+    async with page.expect_file_chooser() as choosing:
+        await page.keyboard.press("Enter")
+    await (await choosing.value).set_files(file)
+    await expect(phone.locator(".from-me .file")).to_contain_text("register.csv")
+    await expect(phone.locator(".key", has_text="บันทึกทะเบียน")).to_be_visible(timeout=60_000)
+    await look(page)
+    await phone.locator(".key", has_text="ยกเลิก").click()
+    await phone.locator(".key", has_text="ขอแบบฟอร์มที่มีข้อมูลปัจจุบัน").click()
+    await phone.locator(".from-bot .file").click()
+    async with page.expect_download() as loading:
+        await page.get_by_role("link", name="ดาวน์โหลด").click()
+    loaded = await loading.value
+    assert loaded.suggested_filename == f"register-{held.unit.code}.xlsx"
+    await page.keyboard.press("Escape")
 
 
 async def test_trouble_loses_nothing(thumb: Thumb) -> None:

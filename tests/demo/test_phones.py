@@ -1,5 +1,6 @@
 """The phones, what the page is told of them, and what its server refuses."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,9 @@ async def test_another_site_cannot_press_the_buttons(page: Page) -> None:
         ("/phones/700000001/send", {"text": " "}, 400),
         ("/phones/700000001/send", {}, 400),
         ("/phones/700000001/tap", {"message": 1, "data": "x"}, 404),
+        ("/phones/1/file", {"name": "a.csv", "mime": "", "content": "YQ=="}, 404),
+        ("/phones/700000001/file", {"name": "", "mime": "", "content": "YQ=="}, 400),
+        ("/phones/700000001/file", {"name": "a.csv", "mime": "", "content": "no base64"}, 400),
         ("/phones", {"unit": "nowhere"}, 404),
         ("/trouble/network", {"on": "yes"}, 400),
         ("/trouble/weather", {"on": True}, 400),
@@ -203,6 +207,19 @@ async def test_another_site_cannot_press_the_buttons(page: Page) -> None:
 async def test_nonsense_is_refused(page: Page, path: str, body: object, status: int) -> None:
     async with page[1].post(path, json=body) as answer:
         assert answer.status == status
+
+
+async def test_a_phone_sends_a_file(page: Page) -> None:
+    demonstration, browser = page
+    held = next(iter(demonstration.phones.all.values()))
+    content = bytes(700_000)
+    body = {"name": "ทะเบียน.xlsx", "mime": "", "content": b64encode(content).decode()}
+    async with browser.post(f"/phones/{held.phone.id}/file", json=body) as answer:
+        assert answer.status == 200
+    document = held.phone.messages[-1].content["document"]
+    assert (document["file_name"], document["file_size"]) == ("ทะเบียน.xlsx", 700_000)
+    assert demonstration.session.emulator.world.files[document["file_id"]].content == content
+    assert held.waiting
 
 
 async def test_files_are_opened_in_place_only_when_they_are_harmless(page: Page) -> None:
