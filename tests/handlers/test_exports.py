@@ -149,7 +149,7 @@ async def test_both_sides_get_each_certificate(
         assert (paper.pages, paper.codes) == (1, [f"https://t.me/laocert_bot?start=v{code}"])
         assert paper.says(level, dashed)
     assert methods(bot, hand)[-2:] == ["sendChatAction upload_document", "sendDocument"]
-    await province.forge(f"ph:{FIRST}:0:p:0")
+    await province.forge(f"ph:{FIRST}:0")
     assert Paper(content_of(bot, await file_after(province, label_of(province)))).says("เทศบาลตำบลบางปู")
 
 

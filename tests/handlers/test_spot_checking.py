@@ -127,7 +127,7 @@ async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -
 async def test_a_note_that_is_not_typed_marks_nothing(reviewer: Hand, country: Database) -> None:
     await reviewer.way("สุ่มตรวจสอบ", "ไม่ถูกต้อง")
     assert "สุ่มตรวจสอบ 1/3" in await reviewer.press("ยกเลิก")
-    assert "โปรดเลือกจากปุ่มด้านล่าง" in await reviewer.say(NOTE)
+    assert "ไม่พบ อปท." in await reviewer.say(NOTE)
     assert {one.mark for one in await items(country)} == {None}
 
 
