@@ -19,7 +19,10 @@ from models.pin import Purpose
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
-    asked, shown = await review_confirmation(turn.session, turn.officer, tap.nonce, turn.now)
+    percent = turn.setup.difference_percent
+    asked, shown = await review_confirmation(
+        turn.session, turn.officer, tap.nonce, turn.now, difference_percent=percent
+    )
     heading = lines(
         warning_title(turn.texts, asked.level),
         organization_line(turn.texts, shown.organization),
@@ -32,7 +35,10 @@ async def confirm(turn: Turn, tap: Confirm) -> Screen:
 async def confirmed(turn: Turn, nonce: str) -> Screen:
     """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
     language = turn.conversation.language
-    made = await certify(turn.session, turn.officer, nonce, turn.now, turn.rng, language)
+    percent = turn.setup.difference_percent
+    made = await certify(
+        turn.session, turn.officer, nonce, turn.now, turn.rng, language, difference_percent=percent
+    )
     screen = await finished(turn, made)
     if made.level is Level.LAO:
         return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))

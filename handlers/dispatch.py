@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from handlers import (
+    comparing,
     confirming,
     entrance,
+    gaps,
     home,
     invitations,
     keypad,
@@ -18,7 +20,9 @@ from handlers import (
     petitions,
     problems,
     province,
+    questions,
     taps,
+    threads,
     verifying,
 )
 from handlers.incoming import Incoming
@@ -61,6 +65,10 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.LaoHistory: (Right.LAO, lao.history),
     taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
     taps.SendPetition: (Right.LAO, petitions.send),
+    taps.ExplainDifference: (Right.LAO, comparing.ask_for_words),
+    taps.SendExplanation: (Right.LAO, comparing.send),
+    taps.AnswerQuestion: (Right.LAO, questions.ask_for_answer),
+    taps.SendAnswer: (Right.LAO, questions.send_answer),
     taps.ProvinceMenu: (Right.PROVINCE, province.menu),
     taps.ChooseStatus: (Right.PROVINCE, province.choose_status),
     taps.ProvinceSearch: (Right.PROVINCE, province.search),
@@ -69,6 +77,13 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.ProvincePositions: (Right.PROVINCE, province.positions),
     taps.ProvinceCertify: (Right.PROVINCE, province.ask),
     taps.ProvinceHistory: (Right.PROVINCE, province.history),
+    taps.AskOrganization: (Right.PROVINCE, questions.choose_topic),
+    taps.AskAbout: (Right.PROVINCE, questions.choose_words),
+    taps.SendQuestion: (Right.PROVINCE, questions.send_question),
+    taps.Remarks: (Right.LINKED, threads.show),
+    taps.ReadRemark: (Right.LINKED, threads.read),
+    taps.EmptyMenus: (Right.LINKED, gaps.show_menus),
+    taps.EmptyMenu: (Right.LINKED, gaps.show_records),
     taps.SeeHistory: (Right.LINKED, confirming.see_history),
     taps.SeeRemark: (Right.LINKED, notices.see_remark),
     taps.Confirm: (Right.LINKED, confirming.confirm),
@@ -91,6 +106,10 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.FULL_NAME: (Right.OFFICER, entrance.take_full_name),
     Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
     Awaiting.PETITION: (Right.LAO, petitions.take_words),
+    Awaiting.EXPLANATION: (Right.LAO, comparing.take_words),
+    Awaiting.ANSWER: (Right.LAO, questions.take_answer),
+    Awaiting.RECORD_NO: (Right.PROVINCE, questions.take_record_no),
+    Awaiting.QUESTION: (Right.PROVINCE, questions.take_question),
 }
 
 

@@ -64,8 +64,11 @@ async def ask_again(turn: Turn) -> Screen:
         screen = _ask_password(turn)
     elif awaiting is Awaiting.PASSWORD_FOR_PIN:
         screen = await keypad.forgot(turn)
-    else:
+    elif awaiting in (Awaiting.FULL_NAME, Awaiting.POSITION):
         screen = _ask_profile_again(turn)
+    else:
+        # A remark's words, or a record's number: the text is still awaited.
+        return ask(turn, "Please answer with a text.")
     return screen.headed(turn.texts("Please answer with a text."))
 
 

@@ -1,10 +1,19 @@
 """An organization's way: look at the recorded numbers, certify them, see the history (procedure, LAO level)."""
 
-from handlers.certifying import category_buttons, history_text, no_register, positions_text, review_text, warning
+from handlers.certifying import (
+    category_buttons,
+    checking_rows,
+    history_text,
+    no_register,
+    positions_text,
+    review_text,
+    warning,
+)
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     AskForCorrection,
     CertificationMenu,
+    ExplainDifference,
     LaoCertify,
     LaoHistory,
     LaoMenu,
@@ -49,21 +58,26 @@ async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
         return no_register(turn.texts, organization, LaoMenu())
-    return review_screen(turn.texts, shown)
+    return review_screen(turn.texts, shown, turn.setup.difference_percent)
 
 
-def review_screen(_: Texts, shown: Review) -> Screen:
-    """The review as a screen; the button to certify is there only when it can be."""
+def review_screen(_: Texts, shown: Review, difference_percent: int) -> Screen:
+    """The review as a screen; the button to certify is there only when it can be, and where an explanation is
+    owed, the button to give it.
+    """
     taps: dict[Category, Tap] = {category: LaoPositions(category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps)
+    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
     if shown.status is not Status.UNCERTIFIED:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
         rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)
     elif shown.round is not None and shown.round.state is RoundState.OPEN:
-        label = _.plain("Certify at LAO level")
-        rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
+        if shown.lacks_explanation(difference_percent):
+            step = Button(_.plain("Explain the difference"), ExplainDifference(), Style.PRIMARY)
+        else:
+            step = Button(_.plain("Certify at LAO level"), LaoCertify(shown.fingerprint), Style.PRIMARY)
+        rows += ((step,),)
     title = _("<b>LAO-level certification</b>")
-    return Screen(review_text(_, title, shown), (*rows, way_out(_, LaoMenu())))
+    return Screen(review_text(_, title, shown, difference_percent), (*rows, way_out(_, LaoMenu())))
 
 
 async def positions(turn: Turn, tap: LaoPositions) -> Screen:
@@ -81,7 +95,14 @@ async def positions(turn: Turn, tap: LaoPositions) -> Screen:
 async def ask(turn: Turn, tap: LaoCertify) -> Screen:
     """รับรองระดับ อปท.: the warning that nothing can be edited or recorded afterwards."""
     confirmation, shown = await certification.prepare_confirmation(
-        turn.session, turn.officer, Level.LAO, turn.own_organization, tap.fingerprint, turn.now, turn.rng
+        turn.session,
+        turn.officer,
+        Level.LAO,
+        turn.own_organization,
+        tap.fingerprint,
+        turn.now,
+        turn.rng,
+        difference_percent=turn.setup.difference_percent,
     )
     return warning(turn.texts, confirmation, shown)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from handlers.certifying import (
     category_buttons,
     certificate_line,
+    checking_rows,
     history_text,
     no_register,
     numbers_line,
@@ -15,6 +16,7 @@ from handlers.certifying import (
 from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
+    AskOrganization,
     CertificationMenu,
     ChooseStatus,
     ProvinceCertify,
@@ -101,20 +103,22 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return review_screen(turn.texts, shown)
+    return review_screen(turn.texts, shown, turn.setup.difference_percent)
 
 
-def review_screen(_: Texts, shown: Review) -> Screen:
+def review_screen(_: Texts, shown: Review, difference_percent: int) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps)
+    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
+    if shown.round is not None and shown.round.state is RoundState.OPEN:
+        rows += ((Button(_.plain("Ask the organization"), AskOrganization(code)),),)
     if shown.status is Status.LAO_CERTIFIED and shown.round and shown.round.state is RoundState.OPEN:
         label = _.plain("Certify at province level")
         rows += ((Button(label, ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),),)
     rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
     title = _("<b>Province-level review</b>")
-    return Screen(review_text(_, title, shown), (*rows, way_out(_, ProvinceList())))
+    return Screen(review_text(_, title, shown, difference_percent), (*rows, way_out(_, ProvinceList())))
 
 
 async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
@@ -133,7 +137,14 @@ async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
 async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
     """รับรองระดับจังหวัด: the warning that it cannot be taken back."""
     confirmation, shown = await certification.prepare_confirmation(
-        turn.session, turn.officer, Level.PROVINCE, tap.organization, tap.fingerprint, turn.now, turn.rng
+        turn.session,
+        turn.officer,
+        Level.PROVINCE,
+        tap.organization,
+        tap.fingerprint,
+        turn.now,
+        turn.rng,
+        difference_percent=turn.setup.difference_percent,
     )
     return warning(turn.texts, confirmation, shown)
 

@@ -28,6 +28,10 @@ class Awaiting(enum.StrEnum):
     # The account's password once more, of an officer who has forgotten its PIN.
     PASSWORD_FOR_PIN = "password_for_pin"  # noqa: S105 - the name of a step, not a secret
     PETITION = "petition"
+    EXPLANATION = "explanation"
+    RECORD_NO = "record_no"
+    QUESTION = "question"
+    ANSWER = "answer"
 
 
 class Conversation(Base):
@@ -40,9 +44,9 @@ class Conversation(Base):
     awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
     # Typed as the first half of a login; dropped with its second half.
     username: Mapped[str | None] = mapped_column(String(64))
-    # What the awaited text is about: an organization, or a record of a spot-check.
-    subject: Mapped[str | None] = mapped_column(String(64))
-    # A petition that was typed and not sent yet.
+    # What the awaited text or the draft is about: an organization and a question's subject, a question, numbers.
+    subject: Mapped[str | None] = mapped_column(String(80))
+    # A remark that was typed and not sent yet.
     draft: Mapped[str | None] = mapped_column(Text)
     # The message that shows the current screen and is edited in place.
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)

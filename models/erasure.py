@@ -19,7 +19,7 @@ from models.conversation import Card, Conversation
 from models.inbox import InboxUpdate
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
-from models.remark import Remark
+from models.remark_table import Remark
 
 MAX_TEXT = 1000
 

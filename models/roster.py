@@ -144,11 +144,16 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
     roster = await session.get(Roster, dla_code, populate_existing=True)
     if roster is None:
         raise NoRoster(dla_code)
+    return await summarize_records(session, roster)
+
+
+async def summarize_records(session: AsyncSession, roster: Roster) -> RosterSummary:
+    """The summary of a register of which the row is at hand."""
     record = PersonnelRecord
     rows = await session.execute(
         select(
             record.record_no, record.full_name, record.category, record.position, record.level, record.menus
-        ).where(record.organization_code == dla_code)
+        ).where(record.organization_code == roster.organization_code)
     )
     return summarize(roster, rows)
 

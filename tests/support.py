@@ -238,13 +238,16 @@ async def certify_as(
     level: Level,
     now: datetime,
     session: AsyncSession | None = None,
+    difference_percent: int = 100,
 ) -> Certification:
     """Review, warning and confirmation by an officer, in one transaction: the caller's, or one of its own."""
     if session is None:
         async with database.write() as own:
-            return await certify_as(database, username, user_id, organization, level, now, own)
+            return await certify_as(database, username, user_id, organization, level, now, own, difference_percent)
     rng = random.Random(f"{organization}{level}{user_id}{next(_COUNTER)}")
     officer = await link(session, username, user_id, now)
     seen = await review(session, officer, organization)
-    asked, _ = await prepare_confirmation(session, officer, level, organization, seen.fingerprint, now, rng)
-    return await certify(session, officer, asked.nonce, now, rng)
+    asked, _ = await prepare_confirmation(
+        session, officer, level, organization, seen.fingerprint, now, rng, difference_percent=difference_percent
+    )
+    return await certify(session, officer, asked.nonce, now, rng, difference_percent=difference_percent)

@@ -46,7 +46,14 @@ async def ask(
         officer = await link(session, username, user_id, now)
         seen = await review(session, officer, organization)
         confirmation, _ = await prepare_confirmation(
-            session, officer, level, organization, seen.fingerprint, now, random.Random(user_id)
+            session,
+            officer,
+            level,
+            organization,
+            seen.fingerprint,
+            now,
+            random.Random(user_id),
+            difference_percent=10,
         )
         return confirmation.nonce
 
@@ -54,7 +61,7 @@ async def ask(
 async def press(database: Database, user_id: int, username: str, nonce: str, now: datetime) -> Certification:
     async with database.write() as session:
         officer = await link(session, username, user_id, now)
-        return await certify(session, officer, nonce, now, random.Random(user_id))
+        return await certify(session, officer, nonce, now, random.Random(user_id), difference_percent=10)
 
 
 async def test_the_certificate_freezes_what_was_seen(country: Database, now: datetime) -> None:
@@ -228,7 +235,9 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
         async with country.write() as session:
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
-            asked, _ = await prepare_confirmation(session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng)
+            asked, _ = await prepare_confirmation(
+                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, difference_percent=10
+            )
 
         async def press(user: int = user, nonce: str = asked.nonce) -> None:
             async with country.write() as session:
@@ -236,7 +245,7 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
                 await asyncio.sleep(rng.random() / 100)
                 if officer is None:
                     raise NotYours
-                await certify(session, officer, nonce, now, rng)
+                await certify(session, officer, nonce, now, rng, difference_percent=10)
 
         async def end(user: int = user) -> None:
             async with country.write() as session:

@@ -29,12 +29,12 @@ from models.progress import count_statuses, locked_organizations
 from models.remark import (
     NotLocked,
     PetitionPending,
-    RemarkRefused,
     UnknownPetition,
     decide,
     list_petitions,
     petition,
 )
+from models.remark_table import RemarkRefused
 from models.round import close_round
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 
@@ -171,16 +171,16 @@ async def test_a_warning_of_an_ended_revision_confirms_nothing(country: Database
         officer = await link(session, f"lao{FIRST}", 501, now)
         seen = await review(session, officer, FIRST)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.LAO, FIRST, seen.fingerprint, now, random.Random(1)
+            session, officer, Level.LAO, FIRST, seen.fingerprint, now, random.Random(1), difference_percent=10
         )
     await certify_as(country, f"lao{FIRST}", 502, FIRST, Level.LAO, now)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(AlreadyCertified):
-            await certify(session, officer, asked.nonce, now, random.Random(2))
+            await certify(session, officer, asked.nonce, now, random.Random(2), difference_percent=10)
     async with country.write() as session:
         await reopen(session, FIRST, "ผู้ดูแล", REASON, now)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(RosterChanged):
-            await certify(session, officer, asked.nonce, now, random.Random(2))
+            await certify(session, officer, asked.nonce, now, random.Random(2), difference_percent=10)

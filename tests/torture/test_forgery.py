@@ -28,7 +28,7 @@ from models.certification import Certification, Confirmation, Level, certify, pr
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.pin import Purpose, keep_keypad, open_keypad
-from models.remark import Remark
+from models.remark_table import Remark
 from tests.support import ORGANIZATIONS, Clock, link, put_roster, running_bot
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
@@ -140,7 +140,7 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
         ):
             # Pressed, and used up by it.
             nonce = await warning(session, owners[unit], code, level, now, rng)
-            made = await certify(session, owners[unit], nonce, now, rng)
+            made = await certify(session, owners[unit], nonce, now, rng, difference_percent=10)
             treasure.nonces.append(nonce)
             treasure.codes.setdefault(code, []).append(f"{made.code[:5]}-{made.code[5:]}")
         for unit, code, level in (
@@ -178,7 +178,9 @@ async def warning(
     session: AsyncSession, officer: Officer, code: str, level: Level, now: datetime, rng: random.Random
 ) -> str:
     seen = await review(session, officer, code)
-    asked, _ = await prepare_confirmation(session, officer, level, code, seen.fingerprint, now, rng)
+    asked, _ = await prepare_confirmation(
+        session, officer, level, code, seen.fingerprint, now, rng, difference_percent=10
+    )
     return asked.nonce
 
 

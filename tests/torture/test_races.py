@@ -33,7 +33,9 @@ async def warnings(database: Database, now: datetime, rng: random.Random, users:
         for user in users:
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
-            asked, _ = await prepare_confirmation(session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng)
+            asked, _ = await prepare_confirmation(
+                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, difference_percent=10
+            )
             nonces[user] = asked.nonce
         return nonces
 
@@ -41,7 +43,7 @@ async def warnings(database: Database, now: datetime, rng: random.Random, users:
 async def press(database: Database, user: int, nonce: str, now: datetime, rng: random.Random) -> Certification:
     async with database.write() as session:
         officer = await link(session, f"lao{FIRST}", user, now)
-        return await certify(session, officer, nonce, now, rng)
+        return await certify(session, officer, nonce, now, rng, difference_percent=10)
 
 
 async def start_again(database: Database, now: datetime) -> None:
