@@ -21,6 +21,7 @@ from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
 from models.audit import last_head, take_head
+from models.certification import Demands
 from models.database import Database
 from models.round import BANGKOK
 from models.sealing import Seal
@@ -61,11 +62,7 @@ async def run(settings: Settings) -> None:
 
 
 def _setup(settings: Settings) -> Setup:
-    return Setup(
-        settings.operator_chat,
-        spot_check_size=settings.spot_check_size,
-        difference_percent=settings.difference_percent,
-    )
+    return Setup(settings.operator_chat, demands=Demands(settings.spot_check_size, settings.difference_percent))
 
 
 async def _open(bot: Bot, stop: asyncio.Event) -> bool:

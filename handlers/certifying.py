@@ -2,8 +2,9 @@
 
 from markupsafe import Markup
 
+from handlers.review_numbers import numbers_text
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Cancel, CertificatePdf, Confirm, Tap
+from handlers.taps import Cancel, CertificatePdf, Confirm, EmptyMenus, Remarks, Tap
 from handlers.texts import Texts
 from handlers.words import (
     category_word,
@@ -22,14 +23,16 @@ from models.statement import statement
 CERTIFICATES_PER_PAGE = 4
 
 
-def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
-    """The numbers of a register, what is not filled in, where they come from, and who certified them last."""
+def review_text(_: Texts, title: Markup, shown: Review, difference_percent: int) -> Markup:
+    """The numbers of a register beside the last round's, what is not filled in, where they come from, and who
+    certified them last.
+    """
     roster = shown.roster
     parts: list[Markup | str | None] = [
         title,
         organization_line(_, shown.organization),
         "",
-        headcount_lines(_, roster.headcount),
+        numbers_text(_, shown, difference_percent),
         "",
         _("Records with empty menus: {count:,}", count=roster.with_empty_menus),
         _("Data as of {moment} · {file}", moment=_.moment(roster.imported_at), file=roster.file_name),
@@ -40,7 +43,25 @@ def review_text(_: Texts, title: Markup, shown: Review) -> Markup:
     newest = shown.province or shown.lao
     if newest is not None:
         parts.append(signature(_, newest))
+    if shown.open_questions:
+        parts.append(open_line(_, shown))
     return lines(*parts)
+
+
+def open_line(_: Texts, shown: Review) -> Markup:
+    """How many questions the organization has not answered yet."""
+    return _("❓ Questions without an answer: {count}", count=shown.open_questions)
+
+
+def checking_rows(_: Texts, shown: Review) -> tuple[Row, ...]:
+    """เมนูที่ยังไม่บันทึก and ข้อสังเกต, where there are any."""
+    code, row = shown.organization.dla_code, Row()
+    if shown.roster.with_empty_menus:
+        row += (Button(_.plain("Empty menus"), EmptyMenus(code, 0)),)
+    if shown.remarks:
+        label = _.plain("Remarks") + f" ({shown.remarks:,})"
+        row += (Button(f"❓ {label}" if shown.open_questions else label, Remarks(code, 0)),)
+    return (row,) if row else ()
 
 
 def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Button) -> Screen:
@@ -103,6 +124,7 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
             "",
             headcount_lines(_, shown.roster.headcount),
             "",
+            *([open_line(_, shown), ""] if _has_unanswered(confirmation, shown) else []),
             Markup("<b>{}</b>").format(statement(confirmation.level, _.language)),
         ),
         (
@@ -110,6 +132,11 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
             (Button(_.plain("Cancel"), Cancel(confirmation.nonce)),),
         ),
     )
+
+
+def _has_unanswered(confirmation: Confirmation, shown: Review) -> bool:
+    """Open questions keep nobody from certifying; the province, which has asked, is reminded of them."""
+    return confirmation.level is Level.PROVINCE and shown.open_questions > 0
 
 
 def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]:

@@ -20,7 +20,7 @@ from models.pin import Purpose
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
     asked, shown = await review_confirmation(
-        turn.session, turn.officer, tap.nonce, turn.now, spot_check_size=turn.setup.spot_check_size
+        turn.session, turn.officer, tap.nonce, turn.now, demands=turn.setup.demands
     )
     heading = lines(
         warning_title(turn.texts, asked.level),
@@ -33,15 +33,8 @@ async def confirm(turn: Turn, tap: Confirm) -> Screen:
 
 async def confirmed(turn: Turn, nonce: str) -> Screen:
     """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
-    made = await certify(
-        turn.session,
-        turn.officer,
-        nonce,
-        turn.now,
-        turn.rng,
-        turn.conversation.language,
-        spot_check_size=turn.setup.spot_check_size,
-    )
+    language, demands = turn.conversation.language, turn.setup.demands
+    made = await certify(turn.session, turn.officer, nonce, turn.now, turn.rng, language, demands=demands)
     screen = await finished(turn, made)
     if made.level is Level.LAO:
         return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))

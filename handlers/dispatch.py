@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from handlers import (
+    comparing,
     confirming,
     entrance,
     exports,
     finding,
+    gaps,
     home,
     invitations,
     keypad,
@@ -20,10 +22,12 @@ from handlers import (
     petitions,
     problems,
     province,
+    questions,
     queue,
     register_file,
     spot_checking,
     taps,
+    threads,
     verifying,
 )
 from handlers.incoming import Document, Incoming
@@ -74,6 +78,10 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.DropRoster: (Right.LAO, register_file.drop),
     taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
     taps.SendPetition: (Right.LAO, petitions.send),
+    taps.ExplainDifference: (Right.LAO, comparing.ask_for_words),
+    taps.SendExplanation: (Right.LAO, comparing.send),
+    taps.AnswerQuestion: (Right.LAO, questions.ask_for_answer),
+    taps.SendAnswer: (Right.LAO, questions.send_answer),
     taps.ProvinceMenu: (Right.PROVINCE, finding.menu),
     taps.ChooseStatus: (Right.PROVINCE, finding.choose_status),
     taps.ProvinceTypes: (Right.PROVINCE, finding.types),
@@ -104,6 +112,13 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.SeeProgress: (Right.PROVINCE, exports.see_progress),
     taps.CertificatePdf: (Right.LINKED, exports.certificate_pdf),
     taps.SeeCertificate: (Right.LINKED, verifying.see_certificate),
+    taps.AskOrganization: (Right.PROVINCE, questions.choose_topic),
+    taps.AskAbout: (Right.PROVINCE, questions.choose_words),
+    taps.SendQuestion: (Right.PROVINCE, questions.send_question),
+    taps.Remarks: (Right.LINKED, threads.show),
+    taps.ReadRemark: (Right.LINKED, threads.read),
+    taps.EmptyMenus: (Right.LINKED, gaps.show_menus),
+    taps.EmptyMenu: (Right.LINKED, gaps.show_records),
     taps.SeeHistory: (Right.LINKED, confirming.see_history),
     taps.SeeRemark: (Right.LINKED, notices.see_remark),
     taps.Confirm: (Right.LINKED, confirming.confirm),
@@ -130,6 +145,10 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.NOTHING: (Right.PROVINCE, finding.take_words),
     Awaiting.NOTE: (Right.PROVINCE, spot_checking.take_note),
     Awaiting.REOPENING: (Right.PROVINCE, petitions.take_reopening),
+    Awaiting.EXPLANATION: (Right.LAO, comparing.take_words),
+    Awaiting.ANSWER: (Right.LAO, questions.take_answer),
+    Awaiting.RECORD_NO: (Right.PROVINCE, questions.take_record_no),
+    Awaiting.QUESTION: (Right.PROVINCE, questions.take_question),
 }
 
 # Where something else than a text came, the question once more; without an entry it is one of the login's.
@@ -137,6 +156,10 @@ AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
     Awaiting.PETITION: petitions.ask_again,
     Awaiting.NOTE: spot_checking.ask_note_again,
     Awaiting.REOPENING: petitions.ask_reopening_again,
+    Awaiting.EXPLANATION: comparing.ask_again,
+    Awaiting.ANSWER: questions.ask_answer_again,
+    Awaiting.RECORD_NO: questions.ask_record_no,
+    Awaiting.QUESTION: questions.ask_question,
 }
 
 # A file or a picture, where no text is asked for.

@@ -2,7 +2,7 @@
 
 from handlers import keypad
 from handlers.profile import ask_profile
-from handlers.screen import Button, Screen, Style, lines
+from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     CertificationMenu,
     ChooseLanguage,
@@ -14,6 +14,7 @@ from handlers.taps import (
     LogOutNow,
     Officers,
     ProvinceMenu,
+    ReadRemark,
     SetLanguage,
     Tap,
 )
@@ -24,6 +25,7 @@ from models.account import Account, Role, unlink_officer
 from models.certification import Status, own_status
 from models.conversation import Awaiting, Language
 from models.progress import count_statuses
+from models.question import open_questions
 from models.round import current_round
 
 
@@ -68,6 +70,7 @@ async def _lao_home(turn: Turn) -> Screen:
     _, account = turn.texts, turn.officer.account
     assert account.organization is not None  # noqa: S101 - the table's check constraint
     round_, status = await own_status(turn.session, turn.own_organization)
+    waiting = await open_questions(turn.session, turn.own_organization)
     return Screen(
         lines(
             organization_line(_, account.organization),
@@ -75,9 +78,18 @@ async def _lao_home(turn: Turn) -> Screen:
             "",
             round_line(_, round_),
             _("Certification status: <b>{status}</b>", status=status_word(_, status)),
+            _("❓ The province waits for your answer.") if waiting else None,
         ),
-        _home_rows(_, _.plain("Data certification")),
+        (*_waiting_rows(_, waiting), *_home_rows(_, _.plain("Data certification"))),
     )
+
+
+def _waiting_rows(_: Texts, questions: list[int]) -> tuple[Row, ...]:
+    """The oldest question that waits; the next one is offered when it has its answer."""
+    if not questions:
+        return ()
+    label = "❓ " + _.plain("Answer the question") + f" ({len(questions)})"
+    return ((Button(label, ReadRemark(questions[0])),),)
 
 
 async def _province_home(turn: Turn) -> Screen:

@@ -3,6 +3,7 @@
 from handlers.certifying import (
     category_buttons,
     certificate_buttons,
+    checking_rows,
     history_text,
     no_register,
     positions_text,
@@ -13,6 +14,7 @@ from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     AskForCorrection,
     CertificationMenu,
+    ExplainDifference,
     LaoCertify,
     LaoHistory,
     LaoMenu,
@@ -25,7 +27,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
 from models import certification, roster
-from models.certification import Level, Review, Status
+from models.certification import Demands, Level, Review, Status
 from models.roster import Category
 from models.round import RoundState
 
@@ -62,23 +64,31 @@ async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
         _ = turn.texts
         file = Button(_.plain("Send the register as a file"), SendRegister(), Style.PRIMARY)
         return no_register(_, organization, LaoMenu(), file)
-    return review_screen(turn.texts, shown)
+    return review_screen(turn.texts, shown, turn.setup.demands)
 
 
-def review_screen(_: Texts, shown: Review) -> Screen:
-    """The review as a screen; the button to certify is there only when it can be."""
+def review_screen(_: Texts, shown: Review, demands: Demands) -> Screen:
+    """The review as a screen; the button to certify is there only when it can be, and where an explanation is
+    owed, the button to give it.
+    """
     taps: dict[Category, Tap] = {category: LaoPositions(category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps)
+    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
     if shown.status is not Status.UNCERTIFIED:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
         rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)
     else:
         if shown.round is not None and shown.round.state is RoundState.OPEN:
-            label = _.plain("Certify at LAO level")
-            rows += ((Button(label, LaoCertify(shown.fingerprint), Style.PRIMARY),),)
+            rows += ((_step(_, shown, demands),),)
         rows += ((Button(_.plain("Send the register as a file"), SendRegister()),),)
     title = _("<b>LAO-level certification</b>")
-    return Screen(review_text(_, title, shown), (*rows, way_out(_, LaoMenu())))
+    return Screen(review_text(_, title, shown, demands.difference_percent), (*rows, way_out(_, LaoMenu())))
+
+
+def _step(_: Texts, shown: Review, demands: Demands) -> Button:
+    """What comes next: an explanation where one is owed, then the certificate."""
+    if shown.lacks_explanation(demands.difference_percent):
+        return Button(_.plain("Explain the difference"), ExplainDifference(), Style.PRIMARY)
+    return Button(_.plain("Certify at LAO level"), LaoCertify(shown.fingerprint), Style.PRIMARY)
 
 
 async def positions(turn: Turn, tap: LaoPositions) -> Screen:
@@ -103,7 +113,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
         tap.fingerprint,
         turn.now,
         turn.rng,
-        spot_check_size=turn.setup.spot_check_size,
+        demands=turn.setup.demands,
     )
     return warning(turn.texts, confirmation, shown)
 

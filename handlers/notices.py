@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from handlers import questions
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Row, Screen, Style, lines
@@ -21,8 +22,9 @@ from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.outbox import Kind
-from models.remark import Kind as RemarkKind
-from models.remark import Remark, find_remark, load_remark
+from models.remark import find_remark, load_remark
+from models.remark_table import Kind as RemarkKind
+from models.remark_table import Remark
 from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
@@ -43,6 +45,8 @@ async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, no
         return _reopened(_, await load_reopening(session, subject_id), whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
         return _remark(_, await load_remark(session, subject_id), whole)
+    if kind in (Kind.QUESTIONED, Kind.ANSWERED):
+        return _question(_, await load_remark(session, subject_id), whole)
     return _certified(_, kind, await load_certification(session, subject_id), whole)
 
 
@@ -135,6 +139,14 @@ def _remark(_: Texts, made: Remark, whole: bool) -> Screen:
         return Screen(_remark_text(_, made))
     rows = ((Button(_.plain("Read"), SeeRemark(made.id)),),)
     return _brief(_, _remark_title(_, made), organization_line(_, made.organization), rows)
+
+
+def _question(_: Texts, said: Remark, whole: bool) -> Screen:
+    """A question to the organization, or its answer to the province."""
+    if whole:
+        return questions.notice_screen(_, said)
+    title, rows = questions.notice_title(_, said), questions.read_rows(_, said)
+    return _brief(_, title, organization_line(_, said.organization), rows)
 
 
 async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:

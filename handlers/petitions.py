@@ -4,6 +4,7 @@ nothing is unlocked by it (docs/contract.md, Remarks).
 
 from dataclasses import replace
 
+from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.profile import ask
 from handlers.screen import Button, Screen, Style, lines
 from handlers.taps import (
@@ -18,15 +19,18 @@ from handlers.taps import (
 from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.conversation import Awaiting
-from models.remark import RemarkRefused, petition, remark_text, require_petitionable
+from models.remark import petition, require_petitionable
+from models.remark_table import RemarkRefused
 from models.spot_checking import ask_reopening, require_reopenable
+
+# What a draft's subject begins with; behind the second one the organization.
+KIND, REOPENING = "petition", "reopening:"
 
 
 async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
     """ขอแก้ไขข้อมูล: ask what is to be corrected, and why."""
     await require_petitionable(turn.session, turn.officer)
-    turn.conversation.awaiting = Awaiting.PETITION
-    turn.conversation.draft = None
+    await_words(turn, Awaiting.PETITION, KIND)
     return await ask_again(turn)
 
 
@@ -39,10 +43,9 @@ async def take_words(turn: Turn, text: str) -> Screen:
     """Show the petition before it is sent: it cannot be taken back."""
     _ = turn.texts
     try:
-        turn.conversation.draft = remark_text(text)
+        words = keep_draft(turn, text)
     except RemarkRefused:
         return (await ask_again(turn)).headed(_("That is too short, too long, or not in letters."))
-    turn.conversation.awaiting = Awaiting.NOTHING
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
     return Screen(
@@ -50,7 +53,7 @@ async def take_words(turn: Turn, text: str) -> Screen:
             _("<b>Petition for a correction</b>"),
             organization_line(_, organization),
             "",
-            turn.conversation.draft,
+            words,
             "",
             _("Your province and the operator will read it."),
             _("The register stays locked until the operator decides."),
@@ -65,8 +68,8 @@ async def take_words(turn: Turn, text: str) -> Screen:
 async def send(turn: Turn, _tap: Tap) -> Screen:
     """Send what was typed and shown."""
     _ = turn.texts
-    words, turn.conversation.draft = turn.conversation.draft, None
-    made = await petition(turn.session, turn.officer, words or "", turn.now, turn.setup.operator_chat)
+    _subject, words = take_draft(turn, KIND)
+    made = await petition(turn.session, turn.officer, words, turn.now, turn.setup.operator_chat)
     return Screen(
         lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
         (way_out(_, LaoReview()),),
@@ -79,37 +82,37 @@ async def send(turn: Turn, _tap: Tap) -> Screen:
 async def ask_for_reopening(turn: Turn, tap: AskForReopening) -> Screen:
     """ขอเปิดให้แก้ไข: ask for the province's own words."""
     await require_reopenable(turn.session, turn.officer, tap.organization)
-    turn.conversation.awaiting = Awaiting.REOPENING
-    turn.conversation.subject = tap.organization
-    turn.conversation.draft = None
+    await_words(turn, Awaiting.REOPENING, f"{REOPENING}{tap.organization}")
     return await ask_reopening_again(turn)
 
 
 async def ask_reopening_again(turn: Turn) -> Screen:
     """The same question once more."""
     question = ask(turn, "Type <b>why the register must be opened</b>, in 5 to 1,000 letters.")
-    cancel = Button(turn.texts.plain("Cancel"), ProvinceReview(turn.conversation.subject or ""))
+    cancel = Button(turn.texts.plain("Cancel"), ProvinceReview(_organization(turn)))
     return replace(question, rows=((cancel,),))
+
+
+def _organization(turn: Turn) -> str:
+    return subject_of(turn).removeprefix(REOPENING)
 
 
 async def take_reopening(turn: Turn, text: str) -> Screen:
     """Show the words before they are sent: they cannot be taken back."""
     _ = turn.texts
+    code = _organization(turn)
+    standing = await require_reopenable(turn.session, turn.officer, code)
     try:
-        body = remark_text(text)
+        words = keep_draft(turn, text)
     except RemarkRefused:
         sentence = _("That is too short, too long, or not in letters.")
         return (await ask_reopening_again(turn)).headed(sentence)
-    code = turn.conversation.subject or ""
-    standing = await require_reopenable(turn.session, turn.officer, code)
-    turn.conversation.awaiting = Awaiting.NOTHING
-    turn.conversation.draft = body
     return Screen(
         lines(
             _("<b>Petition for a reopening</b>"),
             organization_line(_, standing.organization),
             "",
-            body,
+            words,
             "",
             _("The organization and the operator will read it."),
             _("The register stays locked until the operator decides."),
@@ -124,12 +127,10 @@ async def take_reopening(turn: Turn, text: str) -> Screen:
 async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:
     """Send what was typed and shown about this organization."""
     _ = turn.texts
-    if turn.conversation.subject != tap.organization:
+    organization, words = take_draft(turn, REOPENING)
+    if organization != tap.organization:
         raise RemarkRefused
-    words, turn.conversation.draft = turn.conversation.draft, None
-    made = await ask_reopening(
-        turn.session, turn.officer, tap.organization, words or "", turn.now, turn.setup.operator_chat
-    )
+    made = await ask_reopening(turn.session, turn.officer, organization, words, turn.now, turn.setup.operator_chat)
     return Screen(
         lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
         (way_out(_, ProvinceReview(tap.organization)),),

@@ -15,14 +15,18 @@ from models.base import DomainError
 from models.certification import (
     AlreadyCertified,
     ConfirmationExpired,
+    ExplanationMissing,
     NotYetCertified,
     NotYours,
     RosterChanged,
     SelfApproval,
 )
 from models.conversation import Language
+from models.explanation import NothingToExplain
 from models.pin import KeypadExpired
-from models.remark import NotLocked, PetitionPending, RemarkRefused
+from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
+from models.remark import NotLocked, PetitionPending
+from models.remark_table import RemarkRefused
 from models.roster import NoRoster
 from models.roster_draft import DraftGone
 from models.round import NoOpenRound
@@ -48,6 +52,9 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
         return _review_screen(turn, problem).headed(sentence)
     if isinstance(problem, RosterLocked):
         return _locked(turn, problem)
+    if isinstance(problem, ExplanationMissing):
+        sentence = _("⚠️ The numbers differ too much. Please explain the difference before you certify.")
+        return _review_screen(turn, problem).headed(sentence)
     sentences = _sentences(_)
     if type(problem) not in sentences:
         raise problem
@@ -76,7 +83,14 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         ),
         NotLocked: _("Your register is not certified, so it can be corrected without a petition."),
         PetitionPending: _("Your petition waits for a decision. You will be told."),
-        RemarkRefused: _("There is no petition to send. Please type it again."),
+        NothingToExplain: _("There is no difference to explain, or it is explained already."),
+        TooManyQuestions: _(
+            "{count} questions to this organization wait for their answers. Please wait for some of them.",
+            count=MAX_OPEN,
+        ),
+        UnknownRecord: _("The register has no record with this number any more. Please ask again."),
+        QuestionClosed: _("This question has its answer already, or its revision has ended."),
+        RemarkRefused: _("There is nothing to send. Please type it again."),
         SpotCheckMissing: _("Please open the organization, finish its spot-check and hand it in first."),
         SpotCheckFailed: _(
             "The spot-check found something that is not correct, so this revision cannot be certified. "
@@ -90,10 +104,10 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
     }
 
 
-def _review_screen(turn: Turn, problem: RosterChanged) -> Screen:
+def _review_screen(turn: Turn, problem: RosterChanged | ExplanationMissing) -> Screen:
     if turn.officer.account.role is Role.LAO:
-        return lao.review_screen(turn.texts, problem.review)
-    return province.review_screen(turn.texts, problem.review, turn.setup.spot_check_size)
+        return lao.review_screen(turn.texts, problem.review, turn.setup.demands)
+    return province.review_screen(turn.texts, problem.review, turn.setup.demands)
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:

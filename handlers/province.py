@@ -10,6 +10,7 @@ from handlers.certifying import (
     certificate_button,
     certificate_buttons,
     certificate_line,
+    checking_rows,
     history_text,
     no_register,
     numbers_line,
@@ -20,6 +21,7 @@ from handlers.certifying import (
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     AskForReopening,
+    AskOrganization,
     DrawSpotCheck,
     NextWaiting,
     ProvinceCertify,
@@ -34,7 +36,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out
 from models import certification, roster
-from models.certification import Certification, Level, Review, Status
+from models.certification import Certification, Demands, Level, Review, Status
 from models.progress import count_day
 from models.roster import Category
 from models.round import RoundState
@@ -48,20 +50,24 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await certification.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.spot_check_size))
+    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.demands))
 
 
-def review_screen(_: Texts, shown: Review, spot_check_size: int) -> Screen:
+def review_screen(_: Texts, shown: Review, demands: Demands) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps)
-    text = review_text(_, _("<b>Province-level review</b>"), shown)
-    if shown.status is Status.LAO_CERTIFIED and shown.round and shown.round.state is RoundState.OPEN:
-        found = verdict(shown.spot_check, size=spot_check_size, records=shown.roster.headcount.total)
+    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
+    text = review_text(_, _("<b>Province-level review</b>"), shown, demands.difference_percent)
+    is_open = shown.round is not None and shown.round.state is RoundState.OPEN
+    if shown.status is Status.LAO_CERTIFIED and is_open:
+        found = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
         rows += _certifying_rows(_, shown, found)
         text = lines(text, _verdict_line(_, found))
-    rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
+    last: Row = (Button(_.plain("Certification history"), ProvinceHistory(code, 0)),)
+    if is_open:
+        last = (Button(_.plain("Ask the organization"), AskOrganization(code)), *last)
+    rows += (last,)
     return Screen(text, (*rows, way_out(_, ProvinceList())))
 
 
@@ -113,7 +119,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
         tap.fingerprint,
         turn.now,
         turn.rng,
-        spot_check_size=turn.setup.spot_check_size,
+        demands=turn.setup.demands,
     )
     return warning(turn.texts, confirmation, shown)
 

@@ -25,7 +25,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
 from models.conversation import Awaiting
-from models.remark import RemarkRefused
+from models.remark_table import RemarkRefused
 from models.roster import MenuState, PersonnelRecord
 from models.spot_check import Mark, SpotCheckItem
 from models.spot_checking import Checking, draw, hand_in, load_checking, mark
@@ -38,7 +38,7 @@ MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
 async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
     """สุ่มตรวจสอบ: draw, or go on with what was drawn."""
     found = await draw(
-        turn.session, turn.officer, tap.organization, turn.now, turn.rng, size=turn.setup.spot_check_size
+        turn.session, turn.officer, tap.organization, turn.now, turn.rng, size=turn.setup.demands.spot_check_size
     )
     return _following(turn.texts, found, 0)
 

@@ -14,6 +14,7 @@ from models.certification import Status
 from models.conversation import Language
 from models.difference import ChangeKind
 from models.listing import Narrowing, Sorting
+from models.question import Topic
 from models.roster import Category
 from models.spot_check import Mark
 
@@ -241,6 +242,26 @@ class SendPetition(Tap, code="send"):
     """Send the petition that was typed and shown."""
 
 
+class ExplainDifference(Tap, code="le"):
+    """ชี้แจงส่วนต่าง: numbers that differ from the last round's by more than the set share."""
+
+
+class SendExplanation(Tap, code="le!"):
+    """Send the explanation that was typed and shown."""
+
+
+class AnswerQuestion(Tap, code="an"):
+    """ตอบคำถาม of the province."""
+
+    question: int
+
+
+class SendAnswer(Tap, code="an!"):
+    """Send the answer that was typed and shown."""
+
+    question: int
+
+
 # --- a province's officer -----------------------------------------------------------------------------------
 
 
@@ -408,6 +429,25 @@ class SeeProgress(Tap, code="picture"):
     """ภาพความคืบหน้า of the province."""
 
 
+class AskOrganization(Tap, code="qa"):
+    """ถาม อปท.: to what it may be about."""
+
+    organization: str
+
+
+class AskAbout(Tap, code="qt"):
+    """What a question is about; to its words, or to the number of the record."""
+
+    organization: str
+    topic: Topic
+
+
+class SendQuestion(Tap, code="q!"):
+    """Send the question to this organization that was typed and shown."""
+
+    organization: str
+
+
 # --- either side ----------------------------------------------------------------------------------------
 
 
@@ -433,6 +473,34 @@ class SeeRemark(Tap, code="remark"):
     """Read a petition or the decision on it, of which a chat was told that was left alone."""
 
     remark: int
+
+
+class Remarks(Tap, code="th"):
+    """ข้อสังเกต: a page of the thread of an organization in the round."""
+
+    organization: str
+    page: int
+
+
+class ReadRemark(Tap, code="rr"):
+    """One remark of a thread whole, with its reply."""
+
+    remark: int
+
+
+class EmptyMenus(Tap, code="em"):
+    """เมนูที่ยังไม่บันทึก of an organization's register."""
+
+    organization: str
+    page: int
+
+
+class EmptyMenu(Tap, code="er"):
+    """The records in which one menu is empty; `menu` is its place in the register."""
+
+    organization: str
+    menu: int
+    page: int
 
 
 # --- the irreversible press ---------------------------------------------------------------------------------

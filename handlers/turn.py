@@ -9,6 +9,7 @@ from handlers.proving import Attempt
 from handlers.texts import Texts, texts
 from handlers.uploads import Upload
 from models.account import Account, Officer, Role
+from models.certification import Demands
 from models.conversation import Conversation
 from models.database import Session
 from models.pin import Pad
@@ -25,6 +26,9 @@ class Right(enum.StrEnum):
     PROVINCE = "province"
 
 
+DEFAULT_DEMANDS = Demands(spot_check_size=3, difference_percent=10)
+
+
 @dataclass(frozen=True)
 class Setup:
     """What every turn of one bot is told from outside: its settings (docs/contract.md, Settings), and its name at
@@ -33,10 +37,7 @@ class Setup:
 
     operator_chat: int | None = None
     bot_username: str = ""
-    # Records drawn for a spot-check; 0 makes it optional.
-    spot_check_size: int = 3
-    # A category that differs by more than this from the last round's is marked and must be explained.
-    difference_percent: int = 10
+    demands: Demands = DEFAULT_DEMANDS
 
 
 DEFAULTS = Setup()

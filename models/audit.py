@@ -57,6 +57,9 @@ class Event(enum.StrEnum):
     REOPENED = "reopened"
     PETITIONED = "petitioned"
     DECIDED = "decided"
+    QUESTIONED = "questioned"
+    ANSWERED = "answered"
+    EXPLAINED = "explained"
     REFUSED = "refused"
     HEAD = "head"
 

@@ -12,11 +12,13 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ForeignKey,
+    Select,
     String,
     Text,
     UniqueConstraint,
@@ -25,14 +27,16 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
 
 from models import audit, outbox
 from models.account import Account, Officer, Role, officers_concerned
 from models.base import Base, BigKey, DomainError, text_enum
+from models.comparison import marked, numbers
 from models.conversation import Language
 from models.organization import Organization, lock_organization
-from models.roster import Headcount, RosterSummary, load_summary
+from models.remark_table import Kind, Remark
+from models.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
 from models.round import Round, RoundState, current_round, require_open_round
 from models.spot_check import SpotCheck, kept, require_passed
 from models.statement import statement_name
@@ -78,6 +82,17 @@ class NotYetCertified(DomainError):
 
 class SelfApproval(DomainError):
     """Who certified for the organization may not certify the same figures for its province."""
+
+
+class ExplanationMissing(DomainError):
+    """The numbers differ from the last round's by more than the set share, and the LAO has not said why.
+
+    `review` holds them.
+    """
+
+    def __init__(self, review: "Review") -> None:
+        super().__init__(review.organization.dla_code)
+        self.review = review
 
 
 class ConfirmationExpired(DomainError):
@@ -189,6 +204,18 @@ class Confirmation(Base):
 
 
 @dataclass(frozen=True)
+class Demands:
+    """What must be there before something is certified, by the settings (docs/contract.md, Settings).
+
+    `spot_check_size`: so many records a province must have checked (0: none). `difference_percent`: a category
+    that differs by more from the last round's must be explained (100: never).
+    """
+
+    spot_check_size: int
+    difference_percent: int
+
+
+@dataclass(frozen=True)
 class Review:
     """What an officer looks at before certifying: one organization's register and certificates, now."""
 
@@ -200,11 +227,27 @@ class Review:
     province: Certification | None
     # Of this revision, as soon as it is drawn.
     spot_check: SpotCheck | None
+    # What was certified in the newest earlier round in which anything was, and that round's fiscal year.
+    previous: Headcount | None
+    previous_year: int | None
+    # What the organization has said, in this revision, of the difference between them and these very numbers.
+    explanation: Remark | None
+    # Of the round's thread: all but answers and decisions; and the questions that wait for an answer.
+    remarks: int
+    open_questions: int
 
     @property
     def status(self) -> Status:
         """Derived from the certificates."""
         return _status([made.level for made in (self.lao, self.province) if made is not None])
+
+    def marked(self, difference_percent: int) -> tuple[Category, ...]:
+        """The categories that differ from the last round's by more than the set share."""
+        return marked(self.roster.headcount, self.previous, difference_percent)
+
+    def lacks_explanation(self, difference_percent: int) -> bool:
+        """Whether the organization must say why its numbers differ before it certifies them (issue 6)."""
+        return self.explanation is None and bool(self.marked(difference_percent))
 
     @property
     def fingerprint(self) -> str:
@@ -246,13 +289,20 @@ async def find_organization(session: AsyncSession, officer: Officer, dla_code: s
     return found
 
 
-def is_live(made: type[Certification]) -> ColumnElement[bool]:
-    """A condition on certificates: their revision has not been ended by a reopening."""
+def is_live(made: type[Certification] | type[Remark]) -> ColumnElement[bool]:
+    """A condition on certificates or remarks: their revision has not been ended by a reopening."""
     return ~exists().where(
         Reopening.organization_code == made.organization_code,
         Reopening.round_id == made.round_id,
         Reopening.revision == made.revision,
     )
+
+
+def is_open(question: type[Remark]) -> ColumnElement[bool]:
+    """A condition on the remarks of the newest round: a question that waits for its answer."""
+    answer = aliased(Remark)
+    answered = exists().where(answer.answers_id == question.id)
+    return (question.kind == Kind.QUESTION) & is_live(question) & ~answered
 
 
 async def live_certificates(
@@ -271,6 +321,24 @@ async def live_certificates(
     return {row.level: row for row in rows}
 
 
+def _with_checks(dla_code: str) -> Select[*tuple[Certification, SpotCheck | None]]:
+    """An organization's live certificates of all rounds, each with the spot-check of its revision, as they are now
+    in the database. Two certificates a year.
+    """
+    return (
+        select(Certification, SpotCheck)
+        .outerjoin(
+            SpotCheck,
+            (SpotCheck.organization_code == Certification.organization_code)
+            & (SpotCheck.round_id == Certification.round_id)
+            & (SpotCheck.revision == Certification.revision),
+        )
+        .where(Certification.organization_code == dla_code, is_live(Certification))
+        .options(joinedload(SpotCheck.items), joinedload(Certification.round))
+        .execution_options(populate_existing=True)
+    )
+
+
 async def load_standing(
     session: AsyncSession, dla_code: str, round_: Round | None
 ) -> tuple[dict[Level, Certification], SpotCheck | None]:
@@ -279,34 +347,15 @@ async def load_standing(
     """
     if round_ is None:
         return {}, None
-    rows = await session.execute(
-        select(Certification, SpotCheck)
-        .outerjoin(
-            SpotCheck,
-            (SpotCheck.organization_code == Certification.organization_code)
-            & (SpotCheck.round_id == Certification.round_id)
-            & (SpotCheck.revision == Certification.revision),
-        )
-        .where(
-            Certification.organization_code == dla_code,
-            Certification.round_id == round_.id,
-            is_live(Certification),
-        )
-        .options(joinedload(SpotCheck.items))
-        .execution_options(populate_existing=True)
-    )
+    rows = await session.execute(_with_checks(dla_code).where(Certification.round_id == round_.id))
     found = rows.unique().all()
     return {made.level: made for made, _ in found}, next((check for _, check in found), None)
 
 
-async def _revision(session: AsyncSession, dla_code: str, round_: Round | None) -> int:
+async def current_revision(session: AsyncSession, dla_code: str, round_: Round) -> int:
     """1, and one more for each reopening in the round."""
-    if round_ is None:
-        return 1
-    ended = await session.scalar(
-        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == round_.id)
-    )
-    return 1 + (ended or 0)
+    ended = select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == round_.id)
+    return 1 + (await session.scalar(ended) or 0)
 
 
 async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
@@ -322,29 +371,74 @@ def _status(certificates: Collection[Level]) -> Status:
 
 
 async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
-    """What the register holds now and who has certified it in the newest round.
+    """What the register holds now, who has certified it in the newest round, and what it is compared with.
 
-    Raises NotYours, NoRoster.
+    Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
     """
-    organization = await find_organization(session, officer, dla_code)
-    return await _review(session, organization, await current_round(session))
-
-
-async def _review(session: AsyncSession, organization: Organization, round_: Round | None) -> Review:
-    roster = await load_summary(session, organization.dla_code)
-    certificates, spot_check = await load_standing(session, organization.dla_code, round_)
-    live = next(iter(certificates.values()), None)
-    # Only a certified revision can be ended, so that one that is live is the newest.
-    revision = live.revision if live else await _revision(session, organization.dla_code, round_)
+    row = (await session.execute(_standing(dla_code))).one_or_none()
+    if row is None:
+        raise NotYours
+    organization, round_, roster, ended, remarks, open_questions, said = row
+    require_sight(officer.account, organization)
+    if roster is None:
+        raise NoRoster(dla_code)
+    summary, revision = await summarize_records(session, roster), ended + 1
+    now, check, before = await _now_and_before(session, dla_code, round_)
+    answers = said is not None and said.revision == revision and said.about == numbers(summary.headcount)
     return Review(
-        organization,
-        round_,
-        roster,
-        revision,
-        certificates.get(Level.LAO),
-        certificates.get(Level.PROVINCE),
-        spot_check,
+        organization=organization,
+        round=round_,
+        roster=summary,
+        revision=revision,
+        lao=now.get(Level.LAO),
+        province=now.get(Level.PROVINCE),
+        spot_check=check,
+        previous=before.headcount if before else None,
+        previous_year=before.round.fiscal_year if before else None,
+        explanation=said if answers else None,
+        remarks=remarks,
+        open_questions=open_questions,
     )
+
+
+def _standing(dla_code: str) -> Select[*tuple[Any, ...]]:
+    """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
+    its remarks, open questions, and what it explained last; the last six of that round.
+    """
+    newest = select(func.max(Round.id)).scalar_subquery()
+    thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
+    said = aliased(Remark)
+    last_said = select(func.max(Remark.id)).where(thread, Remark.kind == Kind.EXPLANATION).scalar_subquery()
+    counts = (
+        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == newest),
+        select(func.count()).where(thread, Remark.answers_id.is_(None)),
+        select(func.count()).where(thread, is_open(Remark)),
+    )
+    return (
+        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said)
+        .select_from(Organization)
+        .outerjoin(Round, Round.id == newest)
+        .outerjoin(Roster, Roster.organization_code == Organization.dla_code)
+        .outerjoin(said, said.id == last_said)
+        .where(Organization.dla_code == dla_code)
+        .options(joinedload(Organization.province))
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _now_and_before(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> tuple[dict[Level, Certification], SpotCheck | None, Certification | None]:
+    """The certificates that count in a round, by level, with their spot-check; and of the newest earlier round
+    with any, the one of the higher level.
+    """
+    if round_ is None:
+        return {}, None, None
+    made = (await session.execute(_with_checks(dla_code))).unique().all()
+    earlier = [one for one, _ in made if one.round_id < round_.id]
+    before = max(earlier, key=lambda one: (one.round_id, one.revision, one.level is Level.PROVINCE), default=None)
+    now = [(one, check) for one, check in made if one.round_id == round_.id]
+    return {one.level: one for one, _ in now}, next((check for _, check in now), None), before
 
 
 @dataclass(frozen=True)
@@ -457,19 +551,19 @@ async def prepare_confirmation(
     now: datetime,
     rng: random.Random,
     *,
-    spot_check_size: int,
+    demands: Demands,
 ) -> tuple[Confirmation, Review]:
     """Before the warning: note which figures the officer is about to confirm.
 
-    `fingerprint` is that of the review that the officer pressed on; `spot_check_size` is how many records a
-    province must have checked (0: none). Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified,
-    NotYetCertified, SelfApproval, RosterChanged, SpotCheckMissing, SpotCheckFailed.
+    `fingerprint` is that of the review that the officer pressed on. Raises NotYours, NoOpenRound, NoRoster,
+    AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged, ExplanationMissing, SpotCheckMissing,
+    SpotCheckFailed.
     """
     organization = await find_organization(session, officer, dla_code)
     _require_level(officer.account, organization, level)
     open_round = await require_open_round(session)
-    shown = await _review(session, organization, open_round)
-    _require_certifiable(shown, officer, level, fingerprint, spot_check_size)
+    shown = await review(session, officer, dla_code)
+    _require_certifiable(shown, officer, level, fingerprint, demands)
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -500,12 +594,12 @@ async def certify(
     rng: random.Random,
     language: Language = Language.THAI,
     *,
-    spot_check_size: int,
+    demands: Demands,
 ) -> Certification:
     """The irreversible press: insert the certificate, and the notices that it causes, in this transaction.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, SpotCheckMissing, SpotCheckFailed.
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed.
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
@@ -519,8 +613,8 @@ async def certify(
     organization = await find_organization(session, officer, confirmation.organization_code)
     _require_level(officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
-    shown = await _review(session, organization, open_round)
-    _require_confirmable(shown, confirmation, officer, now, spot_check_size)
+    shown = await review(session, officer, organization.dla_code)
+    _require_confirmable(shown, confirmation, officer, now, demands)
     confirmation.used_at = now
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
@@ -535,7 +629,7 @@ async def certify(
 
 
 async def review_confirmation(
-    session: AsyncSession, officer: Officer, nonce: str, now: datetime, *, spot_check_size: int
+    session: AsyncSession, officer: Officer, nonce: str, now: datetime, *, demands: Demands
 ) -> tuple[Confirmation, Review]:
     """Before the PIN is asked: the confirmation with its figures, as far as it could be certified now.
 
@@ -544,21 +638,22 @@ async def review_confirmation(
     confirmation = await find_confirmation(session, officer, nonce)
     organization = await find_organization(session, officer, confirmation.organization_code)
     _require_level(officer.account, organization, confirmation.level)
-    shown = await _review(session, organization, await require_open_round(session))
-    _require_confirmable(shown, confirmation, officer, now, spot_check_size)
+    await require_open_round(session)
+    shown = await review(session, officer, organization.dla_code)
+    _require_confirmable(shown, confirmation, officer, now, demands)
     return confirmation, shown
 
 
 def _require_confirmable(
-    shown: Review, confirmation: Confirmation, officer: Officer, now: datetime, spot_check_size: int
+    shown: Review, confirmation: Confirmation, officer: Officer, now: datetime, demands: Demands
 ) -> None:
-    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint, spot_check_size)
+    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint, demands)
     if confirmation.used_at is not None or now - confirmation.shown_at > CONFIRMATION_LIFETIME:
         raise ConfirmationExpired
 
 
 def _require_certifiable(
-    shown: Review, officer: Officer, level: Level, fingerprint: str, spot_check_size: int
+    shown: Review, officer: Officer, level: Level, fingerprint: str, demands: Demands
 ) -> None:
     existing = shown.lao if level is Level.LAO else shown.province
     if existing is not None:
@@ -572,8 +667,10 @@ def _require_certifiable(
     if shown.lao is not None and shown.lao.roster_digest != shown.roster.digest:
         # Only someone who took the triggers away can have done that.
         raise RosterChanged(shown)
+    if level is Level.LAO and shown.lacks_explanation(demands.difference_percent):
+        raise ExplanationMissing(shown)
     if level is Level.PROVINCE:
-        require_passed(shown.spot_check, size=spot_check_size, records=shown.roster.headcount.total)
+        require_passed(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
 
 
 def _certificate(

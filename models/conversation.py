@@ -32,6 +32,10 @@ class Awaiting(enum.StrEnum):
     NOTE = "note"
     # A province's own words for a reopening of the organization that `subject` names.
     REOPENING = "reopening"
+    EXPLANATION = "explanation"
+    RECORD_NO = "record_no"
+    QUESTION = "question"
+    ANSWER = "answer"
 
 
 class Conversation(Base):
@@ -44,9 +48,9 @@ class Conversation(Base):
     awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
     # Typed as the first half of a login; dropped with its second half.
     username: Mapped[str | None] = mapped_column(String(64))
-    # What the awaited text is about: an organization, or a record of a spot-check.
-    subject: Mapped[str | None] = mapped_column(String(64))
-    # A petition that was typed and not sent yet.
+    # What the awaited text or the draft is about: an organization and a question's subject, a question, numbers.
+    subject: Mapped[str | None] = mapped_column(String(80))
+    # A remark that was typed and not sent yet.
     draft: Mapped[str | None] = mapped_column(Text)
     # The message that shows the current screen and is edited in place.
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -20,7 +20,7 @@ from models.inbox import InboxUpdate
 from models.listing import Listing
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
-from models.remark import Remark
+from models.remark_table import Remark
 from models.roster_draft import drop_draft
 from models.visit import Visit
 

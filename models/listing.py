@@ -16,11 +16,12 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.account import Officer, Role
 from models.base import Base, text_enum
-from models.certification import Certification, Level, NotYours, Reopening, Status, is_live
+from models.certification import Certification, Level, NotYours, Status, is_live, is_open
 from models.organization import Organization, full_name
 from models.progress import is_waiting, standing
-from models.remark import Kind, Remark
+from models.remark_table import Remark
 from models.round import NoOpenRound, Round, RoundState, current_round
+from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.thai import sort_key
 from models.typed_name import is_called, tidy_words
 from models.visit import Visit, looker
@@ -196,18 +197,8 @@ def _has_remarks(round_id: int | None) -> ColumnElement[bool]:
 
 def _has_open_question(dla_code: ColumnElement[str], round_id: int | None) -> ColumnElement[bool]:
     """A question of the current revision waits for its answer."""
-    answer = aliased(Remark)
-    return exists().where(
-        Remark.organization_code == dla_code,
-        Remark.round_id == round_id,
-        Remark.kind == Kind.QUESTION,
-        ~exists().where(answer.answers_id == Remark.id),
-        ~exists().where(
-            Reopening.organization_code == Remark.organization_code,
-            Reopening.round_id == Remark.round_id,
-            Reopening.revision == Remark.revision,
-        ),
-    )
+    asked = aliased(Remark)
+    return exists().where(asked.organization_code == dla_code, asked.round_id == round_id, is_open(asked))
 
 
 # --- looking ------------------------------------------------------------------------------------------------
@@ -327,8 +318,8 @@ async def next_waiting(
     has left it for later before.
 
     Those that it left for later come last, the one that it left first before the others; before them those that
-    a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), so that
-    is never next. Raises NoOpenRound, and NotYours for an officer of an organization.
+    a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), and what
+    has failed its spot-check nobody may, so that these are never next. Raises NoOpenRound, and NotYours for an officer of an organization.
     """
     round_ = await current_round(session)
     if round_ is None or round_.state is not RoundState.OPEN:
@@ -347,7 +338,7 @@ async def next_waiting(
             select(code, Visit.skipped_at.is_not(None).label("was_skipped"))
             .select_from(found)
             .outerjoin(Visit, own)
-            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id))
+            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id), ~_is_blocked(code, round_.id))
             .order_by(
                 case((Visit.skipped_at.is_not(None), 1), else_=0),
                 Visit.skipped_at,
@@ -358,6 +349,18 @@ async def next_waiting(
         )
     ).first()
     return (row.dla_code, row.was_skipped) if row is not None else None
+
+
+def _is_blocked(dla_code: ColumnElement[str], round_id: int) -> ColumnElement[bool]:
+    """The spot-check of the current revision was handed in with something incorrect: it waits for a reopening."""
+    return exists().where(
+        SpotCheck.organization_code == dla_code,
+        SpotCheck.round_id == round_id,
+        SpotCheck.handed_in_at.is_not(None),
+        is_live(SpotCheck),
+        SpotCheckItem.spot_check_id == SpotCheck.id,
+        SpotCheckItem.mark == Mark.INCORRECT,
+    )
 
 
 def _certified_itself(dla_code: ColumnElement[str], officer: Officer, round_id: int) -> ColumnElement[bool]:

@@ -33,6 +33,8 @@ class Kind(enum.StrEnum):
     REOPENED = "reopened"
     PETITIONED = "petitioned"
     PETITION_REFUSED = "petition_refused"
+    QUESTIONED = "questioned"
+    ANSWERED = "answered"
     # About a link; the subject is an officer.
     LINKED = "linked"
     LINK_DISPUTED = "link_disputed"

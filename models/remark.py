@@ -1,19 +1,17 @@
-"""The thread of remarks of an organization in a round: what was asked, explained, petitioned and decided.
+"""Petitions for a correction and the operator's decisions on them; and finding one remark of any kind.
 
-Kept with the certificates; insert only. The source procedure names no way back: petitions, decisions and
-reopenings are ours.
+The source procedure names no way back: petitions, decisions and reopenings are ours.
 """
 
-import enum
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Select, String, Text, exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
+from sqlalchemy.orm import aliased, joinedload
 
 from models import audit, outbox
 from models.account import Account, Officer, Role, officers_concerned
-from models.base import Base, BigKey, DomainError, text_enum
+from models.base import DomainError
 from models.certification import (
     Certification,
     NotYours,
@@ -23,27 +21,8 @@ from models.certification import (
     require_sight,
 )
 from models.organization import Organization, lock_organization
+from models.remark_table import Kind, Remark, remark_text
 from models.round import Round, current_round
-
-MAX_REMARK = 1000
-MIN_REMARK = 5
-
-
-class Kind(enum.StrEnum):
-    """What a remark is."""
-
-    QUESTION = "question"
-    ANSWER = "answer"
-    EXPLANATION = "explanation"
-    PETITION = "petition"
-    DECISION = "decision"
-
-
-class RemarkRefused(DomainError):
-    """The text is too short or too long, or not in letters."""
-
-    def __init__(self) -> None:
-        super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
 
 
 class NotLocked(DomainError):
@@ -61,51 +40,12 @@ class UnknownPetition(DomainError):
         super().__init__(f"there is no open petition {number}; see: laocert petitions")
 
 
-class Remark(Base):
-    """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
-
-    __tablename__ = "remark"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
-
-    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), index=True)
-    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
-    revision: Mapped[int]
-    kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
-    body: Mapped[str] = mapped_column(Text)
-    # What a question is about (a category, or a record's number), or the headcounts that are explained.
-    about: Mapped[str | None] = mapped_column(String(80))
-    author: Mapped[str] = mapped_column(String(400))
-    officer_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
-    answers_id: Mapped[int | None] = mapped_column(ForeignKey("remark.id"), unique=True)
-    granted: Mapped[bool | None]
-    made_at: Mapped[datetime]
-
-    organization: Mapped[Organization] = relationship(lazy="raise")
-    round: Mapped[Round] = relationship(lazy="raise")
-    officer: Mapped[Officer | None] = relationship(lazy="raise")
-
-    @property
-    def side(self) -> Role | None:
-        """Whose officer wrote it; None of the operator's. Its officer must be loaded."""
-        return self.officer.account.role if self.officer else None
-
-
 # All that is said of a remark besides itself.
 _WITH_ALL = (
     joinedload(Remark.organization).joinedload(Organization.province),
     joinedload(Remark.round),
     joinedload(Remark.officer).joinedload(Officer.account),
 )
-
-
-def remark_text(typed: str) -> str:
-    """What somebody typed as a remark, blanks tidied, lines kept. Raises RemarkRefused."""
-    lines = [" ".join(line.split()) for line in typed.splitlines()]
-    tidy = "\n".join(line for line in lines if line)
-    if not MIN_REMARK <= len(tidy) <= MAX_REMARK or not any(letter.isalpha() for letter in tidy):
-        raise RemarkRefused
-    return tidy
 
 
 async def require_petitionable(session: AsyncSession, officer: Officer) -> None:

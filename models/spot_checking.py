@@ -25,7 +25,8 @@ from models.certification import (
     require_sight,
 )
 from models.organization import Organization
-from models.remark import PetitionPending, Remark, open_petition, petition_of_province, remark_text
+from models.remark import PetitionPending, open_petition, petition_of_province
+from models.remark_table import Remark, remark_text
 from models.roster import PersonnelRecord, Roster
 from models.round import require_open_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict

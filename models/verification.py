@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
 from models.certification import Certification, Level, Reopening, is_live, snapshot
-from models.remark import Kind, Remark
+from models.remark_table import Kind, Remark
 from models.roster import NoRoster, PersonnelRecord, load_summary
 from models.round import Round, current_round
 from models.spot_check import is_drawn_from
@@ -50,6 +50,9 @@ async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, s
         Event.REOPENED: lambda details: str(details["reopening"]),
         Event.PETITIONED: lambda details: str(details["petition"]),
         Event.DECIDED: lambda details: str(details["decision"]),
+        Event.QUESTIONED: lambda details: str(details["question"]),
+        Event.ANSWERED: lambda details: str(details["answer"]),
+        Event.EXPLAINED: lambda details: str(details["explanation"]),
         Event.ROUND_OPENED: lambda details: str(details["fiscal_year"]),
     }
     recorded = {}
@@ -91,14 +94,20 @@ async def _check_rows(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
     """Reopenings and remarks: none without its event, none changed, none gone."""
-    stored: dict[tuple[str, str], tuple[object, object]] = {}
+    stored: dict[tuple[str, str], tuple[object, object, object]] = {}
     for reopening in await session.scalars(select(Reopening)):
-        stored[Event.REOPENED, str(reopening.id)] = (reopening.organization_code, reopening.reason)
-    kinds = {Kind.PETITION: Event.PETITIONED, Kind.DECISION: Event.DECIDED}
-    for remark in await session.scalars(select(Remark).where(Remark.kind.in_(kinds))):
-        stored[kinds[remark.kind], str(remark.id)] = (remark.organization_code, remark.body)
+        stored[Event.REOPENED, str(reopening.id)] = (reopening.organization_code, reopening.reason, None)
+    kinds = {
+        Kind.PETITION: Event.PETITIONED,
+        Kind.DECISION: Event.DECIDED,
+        Kind.QUESTION: Event.QUESTIONED,
+        Kind.ANSWER: Event.ANSWERED,
+        Kind.EXPLANATION: Event.EXPLAINED,
+    }
+    for remark in await session.scalars(select(Remark)):
+        stored[kinds[remark.kind], str(remark.id)] = (remark.organization_code, remark.body, remark.about)
     told = {
-        key: (event["chain"], event.get("reason", event.get("body")))
+        key: (event["chain"], event.get("reason", event.get("body")), event.get("about"))
         for key, event in recorded.items()
         if key[0] not in (Event.CERTIFIED, Event.ROUND_OPENED)
     }

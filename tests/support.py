@@ -18,7 +18,7 @@ from demo.botapi.phone import Phone
 from models import passwords, thai
 from models.account import Account, Role, active_officer, link_officer, login_candidate
 from models.account import Officer as AccountOfficer
-from models.certification import Certification, Level, certify, prepare_confirmation, review
+from models.certification import Certification, Demands, Level, certify, prepare_confirmation, review
 from models.database import Database
 from models.keys import Keyring
 from models.organization import Organization, Province
@@ -45,6 +45,7 @@ PASSWORD_HASH = passwords.hash_password(PASSWORD)
 PIN = "804915"
 # As many records as a bot of the tests draws: the default of LAOCERT_SPOT_CHECK_SIZE.
 SPOT_CHECK_SIZE = 3
+DEMANDS = Demands(SPOT_CHECK_SIZE, 10)
 
 
 def pin_hash(user_id: int, pin: str = PIN) -> str:
@@ -242,22 +243,24 @@ async def certify_as(
     level: Level,
     now: datetime,
     session: AsyncSession | None = None,
+    difference_percent: int = 100,
 ) -> Certification:
     """Review, warning and confirmation by an officer, in one transaction: the caller's, or one of its own. For a
     province its spot-check comes first, and passes.
     """
     if session is None:
         async with database.write() as own:
-            return await certify_as(database, username, user_id, organization, level, now, own)
+            return await certify_as(database, username, user_id, organization, level, now, own, difference_percent)
     rng = random.Random(f"{organization}{level}{user_id}{next(_COUNTER)}")
     officer = await link(session, username, user_id, now)
     seen = await review(session, officer, organization)
     if level is Level.PROVINCE and seen.lao is not None and seen.spot_check is None and seen.province is None:
         await pass_spot_check(session, officer, organization, now, rng)
+    demands = Demands(SPOT_CHECK_SIZE, difference_percent)
     asked, _ = await prepare_confirmation(
-        session, officer, level, organization, seen.fingerprint, now, rng, spot_check_size=SPOT_CHECK_SIZE
+        session, officer, level, organization, seen.fingerprint, now, rng, demands=demands
     )
-    return await certify(session, officer, asked.nonce, now, rng, spot_check_size=SPOT_CHECK_SIZE)
+    return await certify(session, officer, asked.nonce, now, rng, demands=demands)
 
 
 async def pass_spot_check(

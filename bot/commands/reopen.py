@@ -5,8 +5,9 @@ from rich.table import Table
 
 from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
 from models.certification import reopen as reopen_organization
-from models.remark import Remark, list_petitions, remark_text
 from models.remark import decide as decide_petition
+from models.remark import list_petitions
+from models.remark_table import Remark, remark_text
 
 by_option = click.option(
     "--by", required=True, metavar="NAME", help="Who decides; the officers are shown the name."

@@ -19,6 +19,7 @@ from models.conversation import load_conversation, note_card
 from models.database import Database
 from models.listing import Listing, load_listing
 from models.outbox import Kind, OutboxMessage, State
+from models.question import answer, ask
 from models.remark import petition
 from models.visit import Visit, note_opened
 from tests.conftest import NOW, apart
@@ -100,8 +101,12 @@ async def person(country: Database) -> int:
         await petition(session, officer, "นับซ้ำหนึ่งราย", NOW, None)
         (await load_listing(session, officer)).words = TYPED
         await note_opened(session, officer, FIRST, 1, NOW)
+        province = await link(session, "province11", 601, NOW, "ทดสอบ จังหวัด")
+        asked = await ask(session, province, FIRST, "official", "เหตุใดจำนวนจึงลดลง", NOW)
+        await answer(session, officer, asked.id, "เกษียณสองราย", NOW)
         conversation = await load_conversation(session, PERSON)
         conversation.username, conversation.draft = "ร่าง", "ร่างคำขอ"
+        conversation.subject = f"answer:{PERSON}"
         for chat in (PERSON, COLLEAGUE):
             await note_card(session, chat, 10, NOW)
         await pin.open_keypad(session, officer, pin.Purpose.UNLOCK, "", "", NOW, random.Random(1))
@@ -130,7 +135,7 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         "erased: what was kept of its chat",
         "to be done by laocert run: 2 messages in the chat are taken away",
         "stays: name, position and Telegram number of the signer in 1 certificates, and in the record of them",
-        "stays: name and position in 1 petitions or remarks",
+        "stays: name and position in 2 petitions or remarks",
         "stays: the Telegram number in the record of events, and all of it in copies made before this",
     ]
     # The blanks, by which the chat loses its messages, are gone when they are done (tests/bot/test_courier.py).

@@ -16,7 +16,7 @@ from models.conversation import load_conversation
 from models.database import Database
 from models.listing import Listing
 from models.organization import Organization
-from models.remark import Kind, Remark
+from models.remark_table import Kind, Remark
 from models.visit import Visit
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import ORGANIZATIONS, Clock, certify_as, link

@@ -6,7 +6,8 @@ from models import audit
 from models.account import active_officer
 from models.certification import reopen
 from models.database import Database
-from models.remark import Remark, decide, list_petitions
+from models.remark import decide, list_petitions
+from models.remark_table import Remark
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, put_roster
 

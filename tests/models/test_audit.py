@@ -12,6 +12,7 @@ from models import audit, triggers
 from models.certification import Level, reopen
 from models.database import Database
 from models.keys import Keyring
+from models.question import answer, ask
 from models.remark import decide, petition
 from models.verification import Findings, verify
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
@@ -32,7 +33,7 @@ async def take_head(database: Database, now: datetime) -> str:
 
 @pytest.fixture
 async def lived(country: Database, now: datetime) -> Database:
-    """Two organizations certified, one of them by its province too and reopened on its petition."""
+    """Two organizations certified, one of them by its province too and reopened on its petition; a third asked."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
     await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, now)
     await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
@@ -40,6 +41,9 @@ async def lived(country: Database, now: datetime) -> Database:
         officer = await link(session, f"lao{FIRST}", 501, now)
         asked = await petition(session, officer, "ขอแก้ไขจำนวนพนักงานจ้าง", now, None)
         await decide(session, asked.id, granted=True, by="ผู้ดูแล", reason=REASON, now=now)
+        province = await link(session, "province11", 601, now)
+        question = await ask(session, province, THIRD, "official", "เหตุใดจำนวนจึงลดลง", now)
+        await answer(session, await link(session, f"lao{THIRD}", 503, now), question.id, "เกษียณสองราย", now)
     return country
 
 
@@ -144,6 +148,10 @@ TAMPERINGS: dict[str, str] = {
     "a round that nobody opened": "INSERT INTO round (fiscal_year, state, opened_at)"
     " VALUES (2571, 'closed', '2026-11-02 00:00:00')",
     "a petition's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'petition'",
+    "a question's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'question'",
+    "a question's subject": "UPDATE remark SET about = 'whole' WHERE kind = 'question'",
+    "an answer's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'answer'",
+    "an answer taken out": "DELETE FROM remark WHERE kind = 'answer'",
 }
 
 

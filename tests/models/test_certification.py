@@ -33,7 +33,7 @@ from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.roster import NoRoster, PersonnelRecord
 from models.round import NoOpenRound, close_round, open_round
-from tests.support import ORGANIZATIONS, SPOT_CHECK_SIZE, certify_as, link, put_roster
+from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
 
@@ -53,7 +53,7 @@ async def ask(
             seen.fingerprint,
             now,
             random.Random(user_id),
-            spot_check_size=SPOT_CHECK_SIZE,
+            demands=DEMANDS,
         )
         return confirmation.nonce
 
@@ -61,7 +61,7 @@ async def ask(
 async def press(database: Database, user_id: int, username: str, nonce: str, now: datetime) -> Certification:
     async with database.write() as session:
         officer = await link(session, username, user_id, now)
-        return await certify(session, officer, nonce, now, random.Random(user_id), spot_check_size=SPOT_CHECK_SIZE)
+        return await certify(session, officer, nonce, now, random.Random(user_id), demands=DEMANDS)
 
 
 async def test_the_certificate_freezes_what_was_seen(country: Database, now: datetime) -> None:
@@ -236,7 +236,7 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
             asked, _ = await prepare_confirmation(
-                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, spot_check_size=SPOT_CHECK_SIZE
+                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, demands=DEMANDS
             )
 
         async def press(user: int = user, nonce: str = asked.nonce) -> None:
@@ -245,7 +245,7 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
                 await asyncio.sleep(rng.random() / 100)
                 if officer is None:
                     raise NotYours
-                await certify(session, officer, nonce, now, rng, spot_check_size=SPOT_CHECK_SIZE)
+                await certify(session, officer, nonce, now, rng, demands=DEMANDS)
 
         async def end(user: int = user) -> None:
             async with country.write() as session:

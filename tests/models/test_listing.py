@@ -25,7 +25,7 @@ from models.listing import (
     type_words,
 )
 from models.organization import Organization
-from models.remark import Kind, Remark
+from models.remark_table import Kind, Remark
 from models.round import NoOpenRound, close_round, open_round
 from models.visit import LOOKING, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster

@@ -20,7 +20,7 @@ from benchmarks.scale import OPERATIONS
 from models.certification import Certification, Level, Reopening
 from models.database import Database
 from models.organization import Organization
-from models.remark import Kind, Remark
+from models.remark_table import Kind, Remark
 from models.roster import PersonnelRecord, Roster
 from tests.support import ORGANIZATIONS, certify_as, link
 

@@ -29,14 +29,14 @@ from models.progress import count_statuses, locked_organizations
 from models.remark import (
     NotLocked,
     PetitionPending,
-    RemarkRefused,
     UnknownPetition,
     decide,
     list_petitions,
     petition,
 )
+from models.remark_table import RemarkRefused
 from models.round import close_round
-from tests.support import ORGANIZATIONS, SPOT_CHECK_SIZE, certify_as, link, put_roster
+from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
 REASON = "พบข้อมูลซ้ำหนึ่งรายการ"
@@ -171,23 +171,16 @@ async def test_a_warning_of_an_ended_revision_confirms_nothing(country: Database
         officer = await link(session, f"lao{FIRST}", 501, now)
         seen = await review(session, officer, FIRST)
         asked, _ = await prepare_confirmation(
-            session,
-            officer,
-            Level.LAO,
-            FIRST,
-            seen.fingerprint,
-            now,
-            random.Random(1),
-            spot_check_size=SPOT_CHECK_SIZE,
+            session, officer, Level.LAO, FIRST, seen.fingerprint, now, random.Random(1), demands=DEMANDS
         )
     await certify_as(country, f"lao{FIRST}", 502, FIRST, Level.LAO, now)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(AlreadyCertified):
-            await certify(session, officer, asked.nonce, now, random.Random(2), spot_check_size=SPOT_CHECK_SIZE)
+            await certify(session, officer, asked.nonce, now, random.Random(2), demands=DEMANDS)
     async with country.write() as session:
         await reopen(session, FIRST, "ผู้ดูแล", REASON, now)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
         with pytest.raises(RosterChanged):
-            await certify(session, officer, asked.nonce, now, random.Random(2), spot_check_size=SPOT_CHECK_SIZE)
+            await certify(session, officer, asked.nonce, now, random.Random(2), demands=DEMANDS)

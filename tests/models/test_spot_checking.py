@@ -26,7 +26,8 @@ from models.certification import (
 )
 from models.database import Database
 from models.outbox import OutboxMessage
-from models.remark import Kind, PetitionPending, Remark, RemarkRefused, decide, list_petitions, petition
+from models.remark import PetitionPending, decide, list_petitions, petition
+from models.remark_table import Kind, Remark, RemarkRefused
 from models.roster import Category
 from models.round import NoOpenRound, close_round
 from models.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing

@@ -28,9 +28,9 @@ from models.certification import Certification, Confirmation, Level, certify, pr
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.pin import Purpose, keep_keypad, open_keypad
-from models.remark import Remark
+from models.remark_table import Remark
 from models.spot_check import SpotCheck, SpotCheckItem
-from tests.support import ORGANIZATIONS, SPOT_CHECK_SIZE, Clock, link, pass_spot_check, put_roster, running_bot
+from tests.support import DEMANDS, ORGANIZATIONS, Clock, link, pass_spot_check, put_roster, running_bot
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
 # Officials and total of each organization's register; no other text of a chat holds these numbers.
@@ -145,7 +145,7 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
             if level is Level.PROVINCE:
                 await pass_spot_check(session, owners[unit], code, now, rng)
             nonce = await warning(session, owners[unit], code, level, now, rng)
-            made = await certify(session, owners[unit], nonce, now, rng, spot_check_size=SPOT_CHECK_SIZE)
+            made = await certify(session, owners[unit], nonce, now, rng, demands=DEMANDS)
             treasure.nonces.append(nonce)
             treasure.codes.setdefault(code, []).append(f"{made.code[:5]}-{made.code[5:]}")
         for unit, code, level in (
@@ -186,7 +186,7 @@ async def warning(
 ) -> str:
     seen = await review(session, officer, code)
     asked, _ = await prepare_confirmation(
-        session, officer, level, code, seen.fingerprint, now, rng, spot_check_size=SPOT_CHECK_SIZE
+        session, officer, level, code, seen.fingerprint, now, rng, demands=DEMANDS
     )
     return asked.nonce
 

@@ -20,7 +20,7 @@ from models.certification import (
 )
 from models.database import Database
 from models.roster import PersonnelRecord
-from tests.support import ORGANIZATIONS, SPOT_CHECK_SIZE, link
+from tests.support import DEMANDS, ORGANIZATIONS, link
 
 FIRST = ORGANIZATIONS[0][0]
 USERS = range(501, 509)
@@ -34,7 +34,7 @@ async def warnings(database: Database, now: datetime, rng: random.Random, users:
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
             asked, _ = await prepare_confirmation(
-                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, spot_check_size=SPOT_CHECK_SIZE
+                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, demands=DEMANDS
             )
             nonces[user] = asked.nonce
         return nonces
@@ -43,7 +43,7 @@ async def warnings(database: Database, now: datetime, rng: random.Random, users:
 async def press(database: Database, user: int, nonce: str, now: datetime, rng: random.Random) -> Certification:
     async with database.write() as session:
         officer = await link(session, f"lao{FIRST}", user, now)
-        return await certify(session, officer, nonce, now, rng, spot_check_size=SPOT_CHECK_SIZE)
+        return await certify(session, officer, nonce, now, rng, demands=DEMANDS)
 
 
 async def start_again(database: Database, now: datetime) -> None:

@@ -1,0 +1,87 @@
+"""The numbers beside the last round's, and the explanation that an organization owes for a great difference."""
+
+from markupsafe import Markup
+
+from handlers import lao
+from handlers.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.review_numbers import compared_lines, marked_line
+from handlers.screen import Button, Screen, Style, lines
+from handlers.taps import ExplainDifference, LaoReview, SendExplanation
+from handlers.turn import Turn
+from handlers.words import organization_line, way_out
+from models.comparison import numbers
+from models.conversation import Awaiting
+from models.explanation import explain, require_explainable
+from models.remark_table import RemarkRefused
+
+# What a draft's subject begins with; the numbers follow, as the officer saw them.
+KIND = "explanation:"
+
+
+async def ask_for_words(turn: Turn, _tap: ExplainDifference) -> Screen:
+    """ชี้แจงส่วนต่าง: the numbers that differ, and the question why."""
+    _, percent = turn.texts, turn.setup.demands.difference_percent
+    shown = await require_explainable(turn.session, turn.officer, difference_percent=percent)
+    await_words(turn, Awaiting.EXPLANATION, f"{KIND}{numbers(shown.roster.headcount)}")
+    return Screen(
+        lines(
+            _("<b>Explain the difference</b>"),
+            organization_line(_, shown.organization),
+            "",
+            compared_lines(_, shown, percent),
+            marked_line(_, shown, percent),
+            "",
+            _question(turn),
+        ),
+        (way_out(_, LaoReview()),),
+    )
+
+
+def _question(turn: Turn) -> Markup:
+    return turn.texts("Type <b>why the numbers differ</b>, in 5 to 1,000 letters.")
+
+
+async def ask_again(turn: Turn) -> Screen:
+    """The same question once more."""
+    return await ask_for_words(turn, ExplainDifference())
+
+
+async def take_words(turn: Turn, text: str) -> Screen:
+    """Show the explanation before it is sent."""
+    _ = turn.texts
+    try:
+        words = keep_draft(turn, text)
+    except RemarkRefused:
+        sentence = lines(_("That is too short, too long, or not in letters."), "", _question(turn))
+        return Screen(sentence, (way_out(_, LaoReview()),))
+    organization = turn.officer.account.organization
+    assert organization is not None  # noqa: S101 - the table's check constraint
+    return Screen(
+        lines(
+            _("<b>Explanation of the difference</b>"),
+            organization_line(_, organization),
+            _("About: {subject}", subject=subject_of(turn).removeprefix(KIND)),
+            "",
+            words,
+            "",
+            _("Your province will read it. It stays with the certificates."),
+        ),
+        (
+            (Button(_.plain("Send the explanation"), SendExplanation(), Style.PRIMARY),),
+            way_out(_, LaoReview()),
+        ),
+    )
+
+
+async def send(turn: Turn, _tap: SendExplanation) -> Screen:
+    """Keep what was typed and shown; then the numbers can be certified."""
+    about, words = take_draft(turn, KIND)
+    await explain(
+        turn.session,
+        turn.officer,
+        about,
+        words,
+        turn.now,
+        difference_percent=turn.setup.demands.difference_percent,
+    )
+    return (await lao.show_review(turn, LaoReview())).headed(turn.texts("✅ The explanation was sent."))

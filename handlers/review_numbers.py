@@ -1,0 +1,62 @@
+"""A review's numbers as lines: beside the last round's, with what differs too much and what was said of it."""
+
+from markupsafe import Markup
+
+from handlers.screen import lines
+from handlers.texts import Texts
+from handlers.words import category_word, headcount_lines
+from models.certification import Review, Status
+from models.roster import Category
+
+
+def numbers_text(_: Texts, shown: Review, difference_percent: int) -> Markup:
+    """The three numbers and their total; where there was an earlier round, with the difference and its marks."""
+    if shown.previous is None:
+        return headcount_lines(_, shown.roster.headcount)
+    parts: list[Markup | str | None] = [
+        _("Fiscal year {year} → now", year=shown.previous_year),
+        compared_lines(_, shown, difference_percent),
+        marked_line(_, shown, difference_percent),
+    ]
+    if shown.status is Status.UNCERTIFIED and shown.lacks_explanation(difference_percent):
+        parts.append(_("The organization must explain this before it certifies."))
+    if shown.explanation is not None:
+        said = shown.explanation
+        parts += [
+            "",
+            _("<b>Explanation of the difference</b>"),
+            said.body,
+            _("By {name} · {moment}", name=said.author, moment=_.moment(said.made_at)),
+        ]
+    return lines(*parts)
+
+
+def compared_lines(_: Texts, shown: Review, difference_percent: int) -> Markup:
+    """`42 → 39 (−3)` for each category and the total, right-aligned in front of their names, ⚠️ behind them where
+    it is too much.
+
+    The numbers stand first: a line of them breaks on no screen, whatever the name behind them.
+    """
+    assert shown.previous is not None  # noqa: S101 - there is something to compare with
+    now, before, beyond = shown.roster.headcount, shown.previous, shown.marked(difference_percent)
+    rows = [
+        (before.of(one), now.of(one), category_word(_, one) + (" ⚠️" if one in beyond else "")) for one in Category
+    ]
+    rows.append((before.total, now.total, _.plain("Total")))
+    written = [(f"{then:,} → {there:,} ({signed(there - then)})", name) for then, there, name in rows]
+    width = max(len(change) for change, _name in written)
+    return lines(*(Markup("<code>{}</code>  {}").format(f"{change:>{width}}", name) for change, name in written))
+
+
+def signed(difference: int) -> str:
+    """`+3`, `0`, `−3` with the minus sign of typography: it is as wide as a plus."""
+    return f"{difference:+,}".replace("-", "−") if difference else "0"
+
+
+def marked_line(_: Texts, shown: Review, difference_percent: int) -> Markup | None:
+    """The categories that differ too much, in words: a sign alone is overlooked."""
+    beyond = shown.marked(difference_percent)
+    if not beyond:
+        return None
+    names = ", ".join(category_word(_, category) for category in beyond)
+    return _("⚠️ Differs by more than {percent}%: {names}", percent=difference_percent, names=names)

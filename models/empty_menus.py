@@ -1,0 +1,109 @@
+"""Records whose menus are not filled in, by menu: still to be recorded, or confirmed as nothing (issue 6)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.account import Officer
+from models.certification import find_organization
+from models.organization import Organization
+from models.roster import MenuState, NoRoster, PersonnelRecord, Roster
+
+MENUS_PER_PAGE = 8
+RECORDS_PER_PAGE = 10
+
+
+@dataclass(frozen=True)
+class EmptyMenu:
+    """A menu that is empty somewhere: its place among the register's menus, its name, and in how many records."""
+
+    place: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class EmptyMenuPage:
+    """One page of a register's empty menus, in the register's order; `page` counts from 0."""
+
+    organization: Organization
+    rows: list[EmptyMenu]
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class EmptyRecord:
+    """A record in which a menu is empty."""
+
+    record_no: str
+    full_name: str
+    position: str
+
+
+@dataclass(frozen=True)
+class EmptyRecordPage:
+    """One page of the records in which a menu is empty, by record number; `page` counts from 0."""
+
+    organization: Organization
+    menu: str
+    rows: list[EmptyRecord]
+    page: int
+    pages: int
+    total: int
+
+
+async def list_empty_menus(session: AsyncSession, officer: Officer, dla_code: str, page: int) -> EmptyMenuPage:
+    """The menus that are empty in any record of a register. Raises NotYours, NoRoster."""
+    organization, names = await _menu_names(session, officer, dla_code)
+    counts = [0] * len(names)
+    for menus in await session.scalars(
+        select(PersonnelRecord.menus).where(
+            PersonnelRecord.organization_code == dla_code, PersonnelRecord.menus.contains(MenuState.EMPTY)
+        )
+    ):
+        for place, state in enumerate(menus):
+            counts[place] += state == MenuState.EMPTY
+    found = [EmptyMenu(place, names[place], count) for place, count in enumerate(counts) if count]
+    page, pages, start = _page(page, len(found), MENUS_PER_PAGE)
+    return EmptyMenuPage(organization, found[start : start + MENUS_PER_PAGE], page, pages)
+
+
+async def list_empty_records(
+    session: AsyncSession, officer: Officer, dla_code: str, place: int, page: int
+) -> EmptyRecordPage:
+    """The records in which the menu at a place is empty; none for a place that the register does not have.
+
+    Raises NotYours, NoRoster.
+    """
+    organization, names = await _menu_names(session, officer, dla_code)
+    rows = await session.execute(
+        select(PersonnelRecord.record_no, PersonnelRecord.full_name, PersonnelRecord.position).where(
+            PersonnelRecord.organization_code == dla_code,
+            # Counted from 1 in SQL.
+            func.substr(PersonnelRecord.menus, min(place, len(names)) + 1, 1) == MenuState.EMPTY,
+        )
+    )
+    # Sorted here, so that the order is the same on every database.
+    found = sorted((EmptyRecord(*row) for row in rows), key=lambda one: one.record_no)
+    page, pages, start = _page(page, len(found), RECORDS_PER_PAGE)
+    menu = names[place] if place < len(names) else ""
+    return EmptyRecordPage(
+        organization, menu, found[start : start + RECORDS_PER_PAGE], page, pages, total=len(found)
+    )
+
+
+async def _menu_names(session: AsyncSession, officer: Officer, dla_code: str) -> tuple[Organization, list[str]]:
+    organization = await find_organization(session, officer, dla_code)
+    names = await session.scalar(select(Roster.menu_names).where(Roster.organization_code == dla_code))
+    if names is None:
+        raise NoRoster(dla_code)
+    return organization, names
+
+
+def _page(page: int, total: int, size: int) -> tuple[int, int, int]:
+    """The page that there is, how many there are, and its first row."""
+    pages = max(1, -(-total // size))
+    page = min(max(page, 0), pages - 1)
+    return page, pages, page * size

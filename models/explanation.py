@@ -1,0 +1,74 @@
+"""An organization says why its numbers differ from the last round's, before it certifies them (issue 6)."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import audit
+from models.account import Officer, Role
+from models.base import DomainError
+from models.certification import NotYours, Review, RosterChanged, Status, review
+from models.comparison import numbers
+from models.organization import lock_organization
+from models.remark_table import Kind, Remark, remark_text
+from models.round import require_open_round
+
+
+class NothingToExplain(DomainError):
+    """The numbers are within the share, are explained, or are certified."""
+
+
+async def require_explainable(session: AsyncSession, officer: Officer, *, difference_percent: int) -> Review:
+    """Refuse before anything is typed; the numbers to be explained.
+
+    Raises NotYours, NoOpenRound, NoRoster, NothingToExplain.
+    """
+    code = officer.account.organization_code
+    if officer.account.role is not Role.LAO or code is None:
+        raise NotYours
+    await require_open_round(session)
+    shown = await review(session, officer, code)
+    if shown.status is not Status.UNCERTIFIED or not shown.lacks_explanation(difference_percent):
+        raise NothingToExplain
+    return shown
+
+
+async def explain(
+    session: AsyncSession, officer: Officer, about: str, typed: str, now: datetime, *, difference_percent: int
+) -> Remark:
+    """Keep an explanation of the numbers `about` (models/comparison.py, numbers), which the officer has seen.
+
+    Raises NotYours, NoOpenRound, NoRoster, NothingToExplain, RemarkRefused; RosterChanged for other numbers.
+    """
+    body = remark_text(typed)
+    if officer.account.organization_code is None:
+        raise NotYours
+    await lock_organization(session, officer.account.organization_code)
+    shown = await require_explainable(session, officer, difference_percent=difference_percent)
+    if numbers(shown.roster.headcount) != about:
+        raise RosterChanged(shown)
+    assert shown.round is not None  # noqa: S101 - one is open
+    made = Remark(
+        organization_code=shown.organization.dla_code,
+        round_id=shown.round.id,
+        revision=shown.revision,
+        kind=Kind.EXPLANATION,
+        body=body,
+        about=about,
+        author=f"{officer.full_name} {officer.position}",
+        officer_id=officer.id,
+        made_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    await audit.record(
+        session,
+        audit.Event.EXPLAINED,
+        made.organization_code,
+        now,
+        explanation=made.id,
+        officer=officer.id,
+        about=about,
+        body=body,
+    )
+    return made

@@ -1,0 +1,217 @@
+"""A province asks about one category or one record of an organization, which answers; nothing is unlocked by it.
+
+A question belongs to the revision in which it was asked: when that has ended, unanswered, it is not open any more.
+It keeps nobody from certifying. The source procedure names no questions: they are ours (issue 6).
+"""
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from models import audit, outbox
+from models.account import Officer, Role, officers_concerned
+from models.base import DomainError
+from models.certification import NotYours, current_revision, find_organization, is_open, require_sight
+from models.organization import Organization, lock_organization
+from models.remark_table import Kind, Remark, remark_text
+from models.roster import PersonnelRecord
+from models.round import Round, require_open_round
+from models.thai import arabic_digits
+
+# Of one organization at once: more would be a way to drown the others.
+MAX_OPEN = 20
+
+
+class Topic(enum.StrEnum):
+    """What a question is about: one of the three categories, the whole register, or one record."""
+
+    OFFICIAL = "official"
+    PERMANENT_EMPLOYEE = "permanent_employee"
+    CONTRACT_EMPLOYEE = "contract_employee"
+    WHOLE = "whole"
+    RECORD = "record"
+
+
+class TooManyQuestions(DomainError):
+    """So many questions of the organization wait for their answers that no more is taken."""
+
+
+class UnknownRecord(DomainError):
+    """The organization's register has no record with this number."""
+
+
+class QuestionClosed(DomainError):
+    """It is no question, has its answer, or belongs to a revision or round that has ended."""
+
+
+def about_record(record_no: str) -> str:
+    """How Remark.about names a record: by its number, never by a name."""
+    return f"{Topic.RECORD}:{record_no}"
+
+
+def topic_of(about: str) -> tuple[Topic, str]:
+    """What Remark.about of a question says: the topic, and the number of the record or nothing."""
+    topic, _, record_no = about.partition(":")
+    return Topic(topic), record_no
+
+
+async def require_askable(session: AsyncSession, officer: Officer, dla_code: str) -> tuple[Organization, Round]:
+    """Refuse before anything is typed; whom is asked, and in which round.
+
+    Raises NotYours, NoOpenRound, TooManyQuestions.
+    """
+    organization = await find_organization(session, officer, dla_code)
+    if officer.account.role is not Role.PROVINCE:
+        raise NotYours
+    open_round = await require_open_round(session)
+    waiting = await session.scalar(
+        select(func.count()).where(
+            Remark.organization_code == dla_code, Remark.round_id == open_round.id, is_open(Remark)
+        )
+    )
+    if (waiting or 0) >= MAX_OPEN:
+        raise TooManyQuestions
+    return organization, open_round
+
+
+async def find_record(session: AsyncSession, officer: Officer, dla_code: str, typed: str) -> str:
+    """The number of a record as the register has it, typed in Thai or Arabic digits.
+
+    Raises NotYours, UnknownRecord.
+    """
+    await find_organization(session, officer, dla_code)
+    wanted = arabic_digits(" ".join(typed.split()))
+    found = None
+    # PostgreSQL knows no NUL in a text.
+    if wanted.isprintable():
+        found = await session.scalar(
+            select(PersonnelRecord.record_no).where(
+                PersonnelRecord.organization_code == dla_code, PersonnelRecord.record_no == wanted
+            )
+        )
+    if found is None:
+        raise UnknownRecord
+    return found
+
+
+async def ask(
+    session: AsyncSession, officer: Officer, dla_code: str, about: str, typed: str, now: datetime
+) -> Remark:
+    """A question of the province, kept and sent to the organization's officers.
+
+    Raises NotYours, NoOpenRound, TooManyQuestions, UnknownRecord, RemarkRefused.
+    """
+    body = remark_text(typed)
+    await find_organization(session, officer, dla_code)
+    organization = await lock_organization(session, dla_code)
+    _, open_round = await require_askable(session, officer, dla_code)
+    topic, record_no = topic_of(about)
+    if topic is Topic.RECORD:
+        await find_record(session, officer, dla_code, record_no)
+    made = Remark(
+        organization_code=dla_code,
+        round_id=open_round.id,
+        revision=await current_revision(session, dla_code, open_round),
+        kind=Kind.QUESTION,
+        body=body,
+        about=about,
+        author=f"{officer.full_name} {officer.position}",
+        officer_id=officer.id,
+        made_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    await audit.record(
+        session,
+        audit.Event.QUESTIONED,
+        dla_code,
+        now,
+        question=made.id,
+        officer=officer.id,
+        about=about,
+        body=body,
+    )
+    for one in await officers_concerned(session, organization, Role.LAO):
+        outbox.enqueue(session, outbox.Kind.QUESTIONED, one.user_id, made.id, now)
+    await session.flush()
+    return made
+
+
+async def answer(session: AsyncSession, officer: Officer, question_id: int, typed: str, now: datetime) -> Remark:
+    """The organization's answer, one to a question; the province's officers are told.
+
+    Raises NotYours, QuestionClosed, RemarkRefused.
+    """
+    body = remark_text(typed)
+    asked = await require_answerable(session, officer, question_id)
+    organization = await lock_organization(session, asked.organization_code)
+    # A colleague may have answered, or the revision may have ended, while this waited for the lock.
+    await require_answerable(session, officer, question_id)
+    made = Remark(
+        organization_code=asked.organization_code,
+        round_id=asked.round_id,
+        revision=asked.revision,
+        kind=Kind.ANSWER,
+        body=body,
+        about=asked.about,
+        author=f"{officer.full_name} {officer.position}",
+        officer_id=officer.id,
+        answers_id=asked.id,
+        made_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    await audit.record(
+        session,
+        audit.Event.ANSWERED,
+        made.organization_code,
+        now,
+        answer=made.id,
+        question=asked.id,
+        officer=officer.id,
+        about=made.about,
+        body=body,
+    )
+    for one in await officers_concerned(session, organization, Role.PROVINCE):
+        outbox.enqueue(session, outbox.Kind.ANSWERED, one.user_id, made.id, now)
+    await session.flush()
+    return made
+
+
+async def require_answerable(session: AsyncSession, officer: Officer, question_id: int) -> Remark:
+    """An open question of the officer's own organization.
+
+    Raises NotYours, also for an unknown one, and QuestionClosed.
+    """
+    asked = await session.scalar(
+        select(Remark)
+        .where(Remark.id == question_id)
+        .options(joinedload(Remark.organization).joinedload(Organization.province))
+    )
+    if asked is None or officer.account.role is not Role.LAO:
+        raise NotYours
+    require_sight(officer.account, asked.organization)
+    if not await is_waiting(session, asked.id):
+        raise QuestionClosed
+    return asked
+
+
+async def is_waiting(session: AsyncSession, remark_id: int) -> bool:
+    """Whether a remark is a question of the newest round that can still be answered."""
+    newest = select(func.max(Round.id)).scalar_subquery()
+    found = select(Remark.id).where(Remark.id == remark_id, Remark.round_id == newest, is_open(Remark))
+    return await session.scalar(found) is not None
+
+
+async def open_questions(session: AsyncSession, dla_code: str) -> list[int]:
+    """The questions that an organization has not answered yet, oldest first."""
+    newest = select(func.max(Round.id)).scalar_subquery()
+    found = await session.scalars(
+        select(Remark.id)
+        .where(Remark.organization_code == dla_code, Remark.round_id == newest, is_open(Remark))
+        .order_by(Remark.id)
+    )
+    return list(found)

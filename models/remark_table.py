@@ -1,0 +1,89 @@
+"""The thread of remarks of an organization in a round: what was asked, explained, petitioned and decided.
+
+Here are the rows and what every remark obeys; beside it models/question.py, models/explanation.py and
+models/remark.py (petitions) say what may happen, models/thread.py reads them. Kept with the certificates; insert
+only.
+"""
+
+import enum
+import unicodedata
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.account import Officer, Role
+from models.base import Base, BigKey, DomainError, text_enum
+from models.organization import Organization
+from models.round import Round
+
+MAX_REMARK = 1000
+MIN_REMARK = 5
+
+
+class Kind(enum.StrEnum):
+    """What a remark is."""
+
+    QUESTION = "question"
+    ANSWER = "answer"
+    EXPLANATION = "explanation"
+    PETITION = "petition"
+    DECISION = "decision"
+
+
+class RemarkRefused(DomainError):
+    """The text is too short or too long, or not in letters."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
+
+
+class Remark(Base):
+    """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
+
+    __tablename__ = "remark"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), index=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    revision: Mapped[int]
+    kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
+    body: Mapped[str] = mapped_column(Text)
+    # What a question is about (a category, or a record's number), or the headcounts that are explained.
+    about: Mapped[str | None] = mapped_column(String(80))
+    author: Mapped[str] = mapped_column(String(400))
+    officer_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
+    answers_id: Mapped[int | None] = mapped_column(ForeignKey("remark.id"), unique=True)
+    granted: Mapped[bool | None]
+    made_at: Mapped[datetime]
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
+    round: Mapped[Round] = relationship(lazy="raise")
+    officer: Mapped[Officer | None] = relationship(lazy="raise")
+
+    @property
+    def side(self) -> Role | None:
+        """Whose officer wrote it; None of the operator's. Its officer must be loaded."""
+        return self.officer.account.role if self.officer else None
+
+
+# Controls, invisible formats (bidi, zero width), surrogates, private use: they can make a sentence read otherwise
+# than it is kept. Left out and not refused, because pasted Thai text often bears zero-width spaces.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co"}
+
+
+def remark_text(typed: str) -> str:
+    """What somebody typed as a remark, blanks tidied, lines kept, what cannot be seen left out.
+
+    Raises RemarkRefused.
+    """
+    lines = [" ".join(_seen(line).split()) for line in typed.splitlines()]
+    tidy = "\n".join(line for line in lines if line)
+    if not MIN_REMARK <= len(tidy) <= MAX_REMARK or not any(letter.isalpha() for letter in tidy):
+        raise RemarkRefused
+    return tidy
+
+
+def _seen(line: str) -> str:
+    return "".join(letter for letter in line.replace("\t", " ") if unicodedata.category(letter) not in _UNSEEN)

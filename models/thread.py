@@ -1,0 +1,68 @@
+"""The thread of remarks of an organization in the newest round, as both sides read it (issue 6)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from models.account import Officer
+from models.certification import find_organization, is_open
+from models.organization import Organization
+from models.question import is_waiting
+from models.remark import find_remark
+from models.remark_table import Remark
+from models.round import Round
+
+# With both texts shortened they fit a message and a phone's screen.
+ENTRIES_PER_PAGE = 3
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A question, explanation or petition with its answer or decision; a question without one may be open."""
+
+    said: Remark
+    reply: Remark | None
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class ThreadPage:
+    """One page of a thread, newest first; `page` counts from 0."""
+
+    organization: Organization
+    entries: list[Entry]
+    page: int
+    pages: int
+
+
+async def read_thread(session: AsyncSession, officer: Officer, dla_code: str, page: int) -> ThreadPage:
+    """One page of an organization's thread; a page beyond the last is the last. Raises NotYours."""
+    organization = await find_organization(session, officer, dla_code)
+    newest = select(func.max(Round.id)).scalar_subquery()
+    thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest) & Remark.answers_id.is_(None)
+    total = await session.scalar(select(func.count()).where(thread)) or 0
+    pages = max(1, -(-total // ENTRIES_PER_PAGE))
+    page = min(max(page, 0), pages - 1)
+    reply = aliased(Remark)
+    rows = await session.execute(
+        select(Remark, reply, is_open(Remark))
+        .outerjoin(reply, reply.answers_id == Remark.id)
+        .where(thread)
+        .order_by(Remark.id.desc())
+        .limit(ENTRIES_PER_PAGE)
+        .offset(page * ENTRIES_PER_PAGE)
+    )
+    return ThreadPage(organization, [Entry(*row) for row in rows], page, pages)
+
+
+async def read_entry(session: AsyncSession, officer: Officer, remark_id: int) -> Entry:
+    """A remark with its reply, or the one that it replies to; of any round. Raises NotYours, also for an unknown
+    one.
+    """
+    said = await find_remark(session, officer, remark_id)
+    if said.answers_id is not None:
+        said = await find_remark(session, officer, said.answers_id)
+    reply = await session.scalar(select(Remark).where(Remark.answers_id == said.id))
+    return Entry(said, reply, await is_waiting(session, said.id))
