@@ -289,8 +289,8 @@ async def find_organization(session: AsyncSession, officer: Officer, dla_code: s
     return found
 
 
-def is_live(made: type[Certification] | type[Remark]) -> ColumnElement[bool]:
-    """A condition on certificates or remarks: their revision has not been ended by a reopening."""
+def is_live(made: type[Certification] | type[Remark] | type[SpotCheck]) -> ColumnElement[bool]:
+    """A condition on what belongs to a revision: that has not been ended by a reopening."""
     return ~exists().where(
         Reopening.organization_code == made.organization_code,
         Reopening.round_id == made.round_id,

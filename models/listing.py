@@ -319,7 +319,8 @@ async def next_waiting(
 
     Those that it left for later come last, the one that it left first before the others; before them those that
     a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), and what
-    has failed its spot-check nobody may, so that these are never next. Raises NoOpenRound, and NotYours for an officer of an organization.
+    has failed its spot-check nobody may: these are never next. Raises NoOpenRound, and NotYours for an officer of
+    an organization.
     """
     round_ = await current_round(session)
     if round_ is None or round_.state is not RoundState.OPEN:

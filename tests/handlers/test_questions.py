@@ -10,7 +10,7 @@ from models.certification import Level, reopen
 from models.database import Database
 from models.question import ask as ask_directly
 from models.remark_table import Kind, Remark
-from tests.handlers.support import Hand, MakeHand
+from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import Clock, certify_as, link
 
 BANGPU, NEIGHBOUR, ELSEWHERE = "5110201", "6110301", "6120401"
@@ -164,6 +164,7 @@ async def test_an_open_question_blocks_nobody(officer: MakeHand, country: Databa
     assert "คำถามที่ยังไม่ได้ตอบ" not in text
     await lao.way("ยืนยันการรับรอง", "PIN")
     await province.forge(f"pr:{BANGPU}")
+    await province.way(*SPOT_CHECK)
     assert "❓ คำถามที่ยังไม่ได้ตอบ 1 ข้อ" in await province.press("รับรองระดับจังหวัด")
     assert "✅ สถานะการรับรองข้อมูล" in await province.way("ยืนยันการรับรอง", "PIN")
     # A certified organization is asked and answers as well.

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Officer
-from models.certification import Certification, Level, certify, prepare_confirmation, review, review_confirmation
+from models.certification import Certification, Demands, Level, certify, prepare_confirmation, review, review_confirmation
 from models.database import Database
 from models.spot_check import Mark
 from models.spot_checking import Checking, draw, hand_in, mark
@@ -53,7 +53,7 @@ async def press(database: Database, now: datetime, size: int = SIZE, user: int =
         seen = await review(session, officer, WAITING)
         rng = random.Random(user)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, spot_check_size=size
+            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, demands=Demands(size, 100)
         )
-        await review_confirmation(session, officer, asked.nonce, now, spot_check_size=size)
-        return await certify(session, officer, asked.nonce, now, rng, spot_check_size=size)
+        await review_confirmation(session, officer, asked.nonce, now, demands=Demands(size, 100))
+        return await certify(session, officer, asked.nonce, now, rng, demands=Demands(size, 100))

@@ -14,6 +14,7 @@ from models import outbox
 from models.base import DomainError
 from models.certification import (
     AlreadyCertified,
+    Demands,
     Level,
     NotYetCertified,
     NotYours,
@@ -288,11 +289,11 @@ async def test_the_gate_is_looked_at_again_under_the_lock(waiting: Database, now
         seen = await review(session, officer, WAITING)
         rng = random.Random(1)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, spot_check_size=0
+            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, demands=Demands(0, 100)
         )
         for look in (
-            review_confirmation(session, officer, asked.nonce, now, spot_check_size=SIZE),
-            certify(session, officer, asked.nonce, now, rng, spot_check_size=SIZE),
+            review_confirmation(session, officer, asked.nonce, now, demands=Demands(SIZE, 100)),
+            certify(session, officer, asked.nonce, now, rng, demands=Demands(SIZE, 100)),
         ):
             with pytest.raises(SpotCheckMissing):
                 await look
