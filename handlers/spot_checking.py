@@ -79,7 +79,8 @@ def record_screen(_: Texts, found: Checking, place: int) -> Screen:
             "",
             _menus(_, found.menu_names, found.records[item.record_no]),
             "",
-            _("Result: {mark}", mark=_mark_line(_, item, NOTE_LENGTH)),
+            _("Result: {mark}", mark=_mark_line(_, item)),
+            _note(item, NOTE_LENGTH),
         ),
         (*rows, way_out(_, ProvinceReview(code))),
     )
@@ -117,13 +118,15 @@ def _menus(_: Texts, names: list[str], record: PersonnelRecord) -> Markup:
     return lines(*parts)
 
 
-def _mark_line(_: Texts, item: SpotCheckItem, note_length: int) -> Markup:
+def _mark_line(_: Texts, item: SpotCheckItem) -> Markup:
     if item.mark is None:
         return _("not checked yet")
-    if item.mark is Mark.CORRECT:
-        return Markup("✅ {}").format(mark_word(_, item.mark))
-    note = shortened(" ".join((item.note or "").split()), note_length)
-    return Markup("❌ {}: {}").format(mark_word(_, item.mark), note)
+    return Markup("{} {}").format("✅" if item.mark is Mark.CORRECT else "❌", mark_word(_, item.mark))
+
+
+def _note(item: SpotCheckItem, length: int) -> Markup | None:
+    """What is not correct, as far as there is room."""
+    return Markup("{}").format(shortened(" ".join(item.note.split()), length)) if item.note else None
 
 
 # --- marking ------------------------------------------------------------------------------------------------
@@ -185,8 +188,10 @@ def summary_screen(_: Texts, found: Checking) -> Screen:
     code, check = found.organization.dla_code, found.check
     listed = [
         lines(
-            Markup("<code>{}</code> {}").format(item.record_no, masked(found.records[item.record_no].full_name)),
-            _mark_line(_, item, SUMMARY_NOTE_LENGTH),
+            Markup("{} · <code>{}</code> {}").format(
+                _mark_line(_, item), item.record_no, masked(found.records[item.record_no].full_name)
+            ),
+            _note(item, SUMMARY_NOTE_LENGTH),
         )
         for item in check.items
     ]

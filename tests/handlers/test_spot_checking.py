@@ -92,7 +92,7 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
     assert "ถูกต้องทั้งหมด เมื่อส่งผลแล้วจึงรับรองได้" in text
     # In a list names are masked.
     assert person.full_name not in text
-    assert f"{first.record_no} บุคคล ท•••" in text
+    assert f"✅ ถูกต้อง · {first.record_no} บุคคล ท•••\n" in text
     text = await reviewer.press("ส่งผลสุ่มตรวจสอบ")
     assert text.startswith("✅ ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด\n\nตรวจสอบข้อมูลระดับจังหวัด")
     text = await reviewer.way("รับรองระดับจังหวัด", "ยืนยันการรับรอง", "PIN")
@@ -113,7 +113,7 @@ async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -
     assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
     assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
     assert "สุ่มตรวจสอบ 2/3" in await reviewer.say(f"{NOTE} <b>1</b>")
-    assert f"ผล: ❌ ไม่ถูกต้อง: {NOTE} <b>1</b>" in await reviewer.press("◀ 1/3")
+    assert f"ผล: ❌ ไม่ถูกต้อง\n{NOTE} <b>1</b>" in await reviewer.press("◀ 1/3")
     # A mark can be changed until the check is handed in.
     await reviewer.press("✅ ถูกต้อง")
     assert "ผล: ✅ ถูกต้อง" in await reviewer.press("◀ 1/3")
@@ -138,7 +138,7 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     await reviewer.press("สุ่มตรวจสอบ")
     await not_correct(reviewer)
     text = await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง")
-    assert f"❌ ไม่ถูกต้อง: {NOTE}" in text
+    assert re.search(f"❌ ไม่ถูกต้อง · \\d+ บุคคล ท•••\n{NOTE}\n", text)
     assert "ไม่ถูกต้อง 1 ราย เมื่อส่งผลแล้วจะรับรองครั้งนี้ไม่ได้" in text
     assert "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่" in await reviewer.press("ส่งผลสุ่มตรวจสอบ")
     assert "สรุปผลสุ่มตรวจสอบ" in await reviewer.press("ยกเลิก")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import selectinload
 
 from models.account import Officer, active_officer, unlink_officer
 from models.base import DomainError
@@ -24,6 +25,8 @@ from models.database import Database
 from models.progress import count_statuses, locked_organizations
 from models.remark import decide, list_petitions, petition
 from models.round import RoundState, close_round, current_round, open_round
+from models.spot_check import Mark, SpotCheck
+from models.spot_checking import draw, hand_in, mark
 from models.verification import verify
 from tests.conftest import NOW, _admin, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle
@@ -94,6 +97,20 @@ class Country(RuleBasedStateMachine):
         user = int(code) if level is Level.LAO else 11
         self.attempt(certify_as(self.database, username, user, code, level, self.now()))
 
+    @rule(code=organizations, found=st.sampled_from(Mark), everything=st.booleans())
+    def check_on_the_spot(self, code: str, found: Mark, everything: bool) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                officer = await link(session, "province11", 11, self.now())
+                shown = await draw(session, officer, code, self.now(), random.Random(self.now().minute), size=2)
+                for item in shown.check.items if everything else shown.check.items[:1]:
+                    await mark(session, officer, code, shown.check.id, item.place, found, "ไม่ตรงกัน", self.now())
+            async with self.database.write() as session:
+                officer = await link(session, "province11", 11, self.now())
+                await hand_in(session, officer, code, shown.check.id, self.now(), None)
+
+        self.attempt(work())
+
     @rule(code=organizations)
     def reopen(self, code: str) -> None:
         async def work() -> None:
@@ -159,6 +176,15 @@ class Country(RuleBasedStateMachine):
             assert len(keys) == len(made)
             for organization, round_id, revision, level in keys:
                 assert level is Level.LAO or (organization, round_id, revision, Level.LAO) in keys
+            checks = await session.scalars(select(SpotCheck).options(selectinload(SpotCheck.items)))
+            passed = {
+                (one.organization_code, one.round_id, one.revision)
+                for one in checks
+                if one.handed_in_at and one.items and not one.incorrect
+            }
+            for one in made:
+                if one.level is Level.PROVINCE:
+                    assert (one.organization_code, one.round_id, one.revision) in passed
             now = {one.id: (one.roster_digest, one.officer_name, one.code) for one in made}
             assert self.seen.items() <= now.items()
             self.seen = now
