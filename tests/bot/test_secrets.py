@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import make_url, text
 from demo.botapi import Emulator, Message
 from models.database import Database
 from tests.bot.program import ROOT, Program
-from tests.bot.running import all_but_one_digit, keypad, push
+from tests.bot.running import all_but_one_digit, keypad, link, push
 from tests.support import PASSWORD, PIN, SECRET_KEY, Officer
 
 WRONG = "ผิดพลาด-canary-ZQ77"
@@ -164,3 +165,29 @@ def digit_places(card: Message) -> tuple[str, tuple[int, ...]]:
     parts = [data[str(digit)].split(":") for digit in range(10)]
     assert {(code, nonce) for code, nonce, _ in parts} == {("k", parts[0][1])}
     return parts[0][1], tuple(int(place) for _, _, place in parts)
+
+
+async def test_a_register_that_was_sent_lies_open_nowhere(
+    tmp_path: Path, telegram: Emulator, country: Database, database_url: str
+) -> None:
+    """Sealed in inbox and draft until its officer saves it; and no log ever names who is in it."""
+    name = "สมมุติ canary-ZQ78"
+    program = Program(tmp_path, telegram, database_url, LAOCERT_LOG_LEVEL="DEBUG")
+    officer = Officer(telegram.phone("ก"))
+    await link(country, "lao5110201", officer.phone, datetime.now(UTC))
+    header = "organization,record_no,full_name,category,position,level\n"
+    good = f"{header}5110201,1,{name},official,ปลัด,กลาง\n"
+    bad = f"{header}5110201,1,ปลัด,{name},ปลัด,กลาง\n"
+    async with program.running():
+        for content, expected in ((bad, "ยังไม่รับไฟล์นี้"), (good, "สิ่งที่ไฟล์จะเปลี่ยน")):
+            await officer.phone.send_document("register.csv", content.encode())
+            await officer.phone.until(lambda at, words=expected: words in at.last.text, 60)
+        waiting = await stored(country) + await backed_up(program, tmp_path / "waiting.backup")
+        await officer.tap("บันทึกทะเบียน", "บันทึกทะเบียนแล้ว 1 ราย")
+        saved = await stored(country)
+        assert await program.stop() == 0
+    for form_of_it in hidden(name):
+        assert form_of_it not in waiting
+        assert form_of_it not in program.log.encode()
+    # The search finds what is there.
+    assert name.encode() in saved

@@ -1,5 +1,6 @@
 """The whole job in a real browser, as a newcomer does it, on a wide and on a narrow screen."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FileChooser, Page, expect
 
 from demo.demonstration import Demonstration
 from tests.demo.browser import ENTER, NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
@@ -305,6 +306,13 @@ async def test_a_register_is_sent_and_taken_as_a_file(
     page, demo = thumb.page, demonstration[0]
     held = next(held for held in demo.phones.all.values() if held.role == "lao")
     assert held.unit is not None
+    # From the beginning: Chromium is told late of who waits for a chooser.
+    chooser: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
+
+    def noted(one: FileChooser) -> None:
+        chooser.set_result(one)
+
+    page.once("filechooser", noted)
     await thumb.look_at("lao")
     phone = thumb.phone("lao")
     await phone.locator(".start").click()
@@ -317,9 +325,9 @@ async def test_a_register_is_sent_and_taken_as_a_file(
     # By keyboard: from the text's field to the button beside it.
     await phone.locator(".composer input[type=text]").focus()
     await page.keyboard.press("Tab")
-    async with page.expect_file_chooser() as choosing:
-        await page.keyboard.press("Enter")
-    await (await choosing.value).set_files(file)
+    await expect(phone.get_by_role("button", name="แนบไฟล์")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await (await chooser).set_files(file)
     await expect(phone.locator(".from-me .file")).to_contain_text("register.csv")
     await expect(phone.locator(".key", has_text="บันทึกทะเบียน")).to_be_visible(timeout=60_000)
     await look(page)
