@@ -14,7 +14,7 @@ from models.conversation import Awaiting
 from models.explanation import explain, require_explainable
 from models.remark_table import RemarkRefused
 
-# What a draft's subject begins with; the numbers follow, as the officer saw them.
+# What a draft's subject begins with; behind it `<organization>/<the numbers as the officer saw them>`.
 KIND = "explanation:"
 
 
@@ -22,7 +22,7 @@ async def ask_for_words(turn: Turn, _tap: ExplainDifference) -> Screen:
     """ชี้แจงส่วนต่าง: the numbers that differ, and the question why."""
     _, percent = turn.texts, turn.setup.demands.difference_percent
     shown = await require_explainable(turn.session, turn.officer, difference_percent=percent)
-    await_words(turn, Awaiting.EXPLANATION, f"{KIND}{numbers(shown.roster.headcount)}")
+    await_words(turn, Awaiting.EXPLANATION, f"{_kind(turn)}{numbers(shown.roster.headcount)}")
     return Screen(
         lines(
             _("<b>Explain the difference</b>"),
@@ -35,6 +35,10 @@ async def ask_for_words(turn: Turn, _tap: ExplainDifference) -> Screen:
         ),
         (way_out(_, LaoReview()),),
     )
+
+
+def _kind(turn: Turn) -> str:
+    return f"{KIND}{turn.own_organization}/"
 
 
 def _question(turn: Turn) -> Markup:
@@ -60,7 +64,7 @@ async def take_words(turn: Turn, text: str) -> Screen:
         lines(
             _("<b>Explanation of the difference</b>"),
             organization_line(_, organization),
-            _("About: {subject}", subject=subject_of(turn).removeprefix(KIND)),
+            _("About: {subject}", subject=subject_of(turn).removeprefix(_kind(turn))),
             "",
             words,
             "",
@@ -75,7 +79,7 @@ async def take_words(turn: Turn, text: str) -> Screen:
 
 async def send(turn: Turn, _tap: SendExplanation) -> Screen:
     """Keep what was typed and shown; then the numbers can be certified."""
-    about, words = take_draft(turn, KIND)
+    about, words = take_draft(turn, _kind(turn))
     await explain(
         turn.session,
         turn.officer,

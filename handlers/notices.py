@@ -8,11 +8,20 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import questions
+from handlers import questions, threads
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import LaoHistory, LogOutNow, NotOurs, Officers, ProvinceReview, SeeHistory, SeeRemark
+from handlers.taps import (
+    LaoHistory,
+    LogOutNow,
+    NotOurs,
+    Officers,
+    ProvinceReview,
+    ReadRemark,
+    SeeHistory,
+    SeeRemark,
+)
 from handlers.texts import Texts, texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, organization_line, signature
@@ -152,6 +161,8 @@ def _question(_: Texts, said: Remark, whole: bool) -> Screen:
 async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
     """อ่าน: what a chat that was left alone was not told."""
     made = await find_remark(turn.session, turn.officer, tap.remark)
+    if made.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
+        return await threads.read(turn, ReadRemark(made.id))
     return Screen(_remark_text(turn.texts, made), ((home(turn.texts),),))
 
 

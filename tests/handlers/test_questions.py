@@ -1,14 +1,17 @@
 """The province asks about a category or a record, the LAO answers in the chat; both read the thread."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select
 
 from demo.botapi.state import Message
+from models.account import active_officer
 from models.certification import Level, reopen
-from models.database import Database
+from models.database import Database, Session
 from models.question import ask as ask_directly
+from models.remark import decide, petition
 from models.remark_table import Kind, Remark
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import Clock, certify_as, link
@@ -154,6 +157,38 @@ async def test_both_sides_read_the_thread(officer: MakeHand, certified: Database
         assert hand.labels == ["อ่าน 1", "◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
         await hand.press("ย้อนกลับ")
         assert "❓ ข้อสังเกต (4)" in hand.labels
+
+
+async def test_a_petition_stands_in_the_thread_with_its_decision(
+    officer: MakeHand, certified: Database, clock: Clock
+) -> None:
+    lao = await officer()
+    await lao.way(*TO_REVIEW, "ขอแก้ไขข้อมูล")
+    await lao.say("พนักงานจ้างนับซ้ำ")
+    await lao.press("ส่งคำขอ")
+    async with certified.write() as session:
+        await decide(session, 1, granted=False, by="ผู้ดูแล <b>", reason="จำนวนถูกต้องแล้ว", now=clock())
+    text = await lao.forge(f"th:{BANGPU}:0")
+    petition = "คำขอแก้ไขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\nพนักงานจ้างนับซ้ำ\n"
+    decision = "ผลการพิจารณา: ไม่อนุญาต\nโดย ผู้ดูแล <b> · 2 พ.ย. 2569 09:30 น.\nจำนวนถูกต้องแล้ว"
+    assert text.endswith(petition + decision)
+    assert petition + "\n" + decision in await lao.press("อ่าน 1")
+    async with certified.write() as session:
+        other = await petition_of(session, lao.phone.id, clock())
+        await decide(session, other, granted=True, by="ผู้ดูแล", reason="นับซ้ำจริง", now=clock())
+    assert "ผลการพิจารณา: อนุญาต\nโดย ผู้ดูแล" in await lao.forge(f"th:{BANGPU}:0")
+
+
+async def petition_of(session: Session, user_id: int, now: datetime) -> int:
+    own = await active_officer(session, user_id)
+    assert own is not None
+    return (await petition(session, own, "พนักงานจ้างนับซ้ำจริง", now, None)).id
+
+
+async def test_a_question_is_read_by_an_older_button_too(officer: MakeHand, certified: Database) -> None:
+    lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
+    await ask(province)
+    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n{ASK}" in await lao.forge("remark:1")
 
 
 async def test_an_open_question_blocks_nobody(officer: MakeHand, country: Database) -> None:

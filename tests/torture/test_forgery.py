@@ -28,6 +28,7 @@ from models.certification import Certification, Confirmation, Level, certify, pr
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.pin import Purpose, keep_keypad, open_keypad
+from models.question import Topic, ask
 from models.remark_table import Remark
 from models.spot_check import SpotCheck, SpotCheckItem
 from tests.support import DEMANDS, ORGANIZATIONS, Clock, link, pass_spot_check, put_roster, running_bot
@@ -70,7 +71,14 @@ def marks(unit: str) -> list[str]:
     names = [f"นามเฉพาะ{unit}", f"หน้าที่เฉพาะ{unit}"]
     if unit in PROVINCES:
         return names
-    return [*names, NAMES[unit], f"ตำแหน่งเฉพาะ{unit}", f"ทะเบียน{unit}.csv", *map(str, FIGURES[unit])]
+    return [
+        *names,
+        NAMES[unit],
+        f"คำถามเฉพาะ{unit}",
+        f"ตำแหน่งเฉพาะ{unit}",
+        f"ทะเบียน{unit}.csv",
+        *map(str, FIGURES[unit]),
+    ]
 
 
 def searched(words: list[str]) -> re.Pattern[str]:
@@ -93,6 +101,7 @@ class Treasure:
     keypads: list[str] = field(default_factory=lambda: ["0" * 16])
     invitations: list[str] = field(default_factory=lambda: ["A" * 22])
     officers: list[int] = field(default_factory=lambda: [0, 999_999])
+    remarks: list[int] = field(default_factory=lambda: [0, 999_999])
     # Verification codes as they are shown, by organization.
     codes: dict[str, list[str]] = field(default_factory=dict)
 
@@ -111,6 +120,8 @@ class Treasure:
             "keypad": self.keypads,
             "invitation": self.invitations,
             "officer": self.officers,
+            "question": self.remarks,
+            "remark": self.remarks,
             "place": list(range(12)),
             # Of the draws that hide() made.
             "check": list(range(3)),
@@ -167,6 +178,7 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
         for code in CODES:
             seen = await review(session, owners[code], code)
             treasure.fingerprints.append(seen.fingerprint)
+        treasure.remarks += await questions(session, now)
         treasure.officers += [one.id for one in owners.values()]
         treasure.invitations += await old_invitations(session, now)
     return treasure
@@ -189,6 +201,16 @@ async def warning(
         session, officer, level, code, seen.fingerprint, now, rng, demands=DEMANDS
     )
     return asked.nonce
+
+
+async def questions(session: AsyncSession, now: datetime) -> list[int]:
+    """One to each organization, by officers whose names are nobody's secret."""
+    asked = []
+    for province, codes in PROVINCES.items():
+        asker = await link(session, f"province{province}", int(f"6{province}"), now, "ทดสอบ ถาม")
+        for code in codes:
+            asked.append((await ask(session, asker, code, Topic.WHOLE, f"คำถามเฉพาะ{code}", now)).id)
+    return asked
 
 
 async def old_invitations(session: AsyncSession, now: datetime) -> list[str]:
@@ -248,6 +270,8 @@ class Forger:
     phone: Phone
     own: list[str]
     foreign: re.Pattern[str]
+    # The tap that rightly shows it figures; none for a stranger.
+    review: str | None
     shown: list[str] = field(default_factory=list)
     # Every button that it ever had, with its message.
     buttons: Pressed = field(default_factory=list)
@@ -291,6 +315,7 @@ class Forgers:
             phone,
             [word for unit in own for word in known[unit]],
             searched([word for unit in known if unit not in own for word in known[unit]]),
+            None if username is None else "lr" if username.startswith("lao") else f"pr:{own[1]}",
         )
         self._by_chat[phone.id] = forger
         self.all.append(forger)
@@ -391,6 +416,8 @@ async def test_forged_taps(
             clock.move(seconds=rng.choice([0, 1, 20, 300, 1200]))
         # One message more: when it is answered, all before it has been shown.
         for forger in forgers.all:
+            if forger.review:
+                await (await forger.phone.tap_data(forger.phone.last, forger.review)).answer(60)
             sent = await forger.phone.send("/menu")
             await forger.phone.until(lambda phone, sent=sent: phone.last.id > sent.id, 60)  # type: ignore[misc]
         assert await facts(country) == before
