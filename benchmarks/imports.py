@@ -75,12 +75,11 @@ async def run_import(database: Database, path: Path) -> Import:
     """The import as the command line does it."""
     began: dict[str, float] = {}
     started = time.perf_counter()
-    await import_personnel(
-        database,
-        path,
-        datetime.now(UTC),
-        progress=lambda step, *_: began.setdefault(step, time.perf_counter()) and None,
-    )
+
+    def note(step: str, *_: int) -> None:
+        began.setdefault(step, time.perf_counter())
+
+    await import_personnel(database, path, datetime.now(UTC), progress=note)
     ended = time.perf_counter()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return Import(ended - started, ended - began["writing"], memory)
@@ -166,6 +165,7 @@ def measure(pool: ProcessPoolExecutor, url: str, what: str, path: Path, allowed:
     plain: float = pool.submit(apart, url, bare).result()
     print(f"{what}: {done.seconds:.1f} s, of which writing {done.writing:.1f} s; peak memory {done.memory} MB")
     print(f"  bare executemany: {plain:.1f} s; ratio {done.seconds / plain:.1f} (at most {allowed})")
+    print(f"  writing, for which others may wait: {done.writing / plain:.2f} times as long as that")
     for who, theirs in waited.items():
         print(f"  longest wait of a tap of {who}: {theirs.longest:.2f} s, of {theirs.count}", flush=True)
 

@@ -119,11 +119,18 @@ SQLITE: dict[str, str] = {
     **_SQLITE_SPOT_CHECKS,
 }
 
+# Whoever reads an older snapshot would not see a lock that has come since, nor after waiting for it.
+_READ_COMMITTED = """IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'a roster is changed at READ COMMITTED only, where it shows whether it is locked'
+            USING ERRCODE = 'restrict_violation';
+    END IF;"""
+
 POSTGRESQL_FUNCTIONS: dict[str, str] = {
     "refuse_locked_roster": f"""
 DECLARE
     touched text[];
 BEGIN
+    {_READ_COMMITTED}
     IF TG_OP = 'INSERT' THEN
         touched := ARRAY(SELECT DISTINCT organization_code FROM new_rows);
     ELSIF TG_OP = 'DELETE' THEN
@@ -140,6 +147,7 @@ END
 """,  # noqa: S608 - no input in it
     "refuse_roster_truncate": f"""
 BEGIN
+    {_READ_COMMITTED}
     IF EXISTS (
         SELECT 1 FROM certification
         WHERE level = 'lao' AND round_id = (SELECT max(id) FROM round) AND {_LIVE}

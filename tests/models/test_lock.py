@@ -189,6 +189,23 @@ async def test_a_delete_that_races_the_certification_is_refused(country: Databas
     await foreign.close()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
+@pytest.mark.parametrize(
+    "change", [f"DELETE FROM personnel_record WHERE organization_code = '{LOCKED}'", "TRUNCATE personnel_record"]
+)
+async def test_a_snapshot_from_before_the_lock_does_not_open_it(
+    country: Database, now: datetime, isolation: str, change: str
+) -> None:
+    foreign = await asyncpg.connect(country.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    await foreign.transaction(isolation=isolation).start()
+    await foreign.execute("SELECT count(*) FROM round")
+    await certify_as(country, f"lao{LOCKED}", 501, LOCKED, Level.LAO, now)
+    with pytest.raises(asyncpg.PostgresError, match="READ COMMITTED"):
+        await foreign.execute(change)
+    await foreign.close()
+
+
 async def test_menus_and_categories_are_what_the_procedure_counts(country: Database) -> None:
     async def unknown_category(session: AsyncSession) -> None:
         await session.execute(

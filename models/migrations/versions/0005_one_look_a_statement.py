@@ -5,11 +5,16 @@ from alembic import op
 revision = "0005"
 down_revision = "0004"
 
-# The text of models/triggers.py as it was at this revision. SQLite knows only triggers of rows, and keeps its own.
-FUNCTION = """CREATE OR REPLACE FUNCTION refuse_locked_roster() RETURNS trigger LANGUAGE plpgsql AS $$
+# The texts of models/triggers.py as they were at this revision. SQLite knows only triggers of rows, and keeps its own.
+FUNCTIONS = (
+    """CREATE OR REPLACE FUNCTION refuse_locked_roster() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     touched text[];
 BEGIN
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'a roster is changed at READ COMMITTED only, where it shows whether it is locked'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         touched := ARRAY(SELECT DISTINCT organization_code FROM new_rows);
     ELSIF TG_OP = 'DELETE' THEN
@@ -29,7 +34,26 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$$"""
+$$""",
+    """CREATE OR REPLACE FUNCTION refuse_roster_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'a roster is changed at READ COMMITTED only, where it shows whether it is locked'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF EXISTS (
+        SELECT 1 FROM certification
+        WHERE level = 'lao' AND round_id = (SELECT max(id) FROM round) AND NOT EXISTS (
+        SELECT 1 FROM reopening
+        WHERE reopening.organization_code = certification.organization_code
+          AND reopening.round_id = certification.round_id AND reopening.revision = certification.revision)
+    ) THEN
+        RAISE EXCEPTION 'the roster is certified and locked' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+$$""",
+)
 TRIGGERS = (
     "CREATE TRIGGER personnel_record_locked_insert AFTER INSERT ON personnel_record REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_locked_roster()",
     "CREATE TRIGGER personnel_record_locked_update AFTER UPDATE ON personnel_record REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_locked_roster()",
@@ -45,6 +69,5 @@ def upgrade() -> None:
         return
     op.execute("DROP TRIGGER personnel_record_locked ON personnel_record")
     op.execute("DROP TRIGGER roster_locked ON roster")
-    op.execute(FUNCTION)
-    for trigger in TRIGGERS:
-        op.execute(trigger)
+    for statement in (*FUNCTIONS, *TRIGGERS):
+        op.execute(statement)
