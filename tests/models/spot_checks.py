@@ -6,7 +6,15 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Officer
-from models.certification import Certification, Demands, Level, certify, prepare_confirmation, review, review_confirmation
+from models.certification import (
+    Certification,
+    Demands,
+    Level,
+    certify,
+    prepare_confirmation,
+    review,
+    review_confirmation,
+)
 from models.database import Database
 from models.spot_check import Mark
 from models.spot_checking import Checking, draw, hand_in, mark

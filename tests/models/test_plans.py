@@ -13,18 +13,19 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, func, insert, select
+from sqlalchemy import Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from benchmarks.scale import OPERATIONS
+from benchmarks.scale import FOR_WAITING, OPERATIONS
 from models.certification import Certification, Level, Reopening
 from models.database import Database
 from models.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import PersonnelRecord, Roster
+from models.spot_check import SpotCheck, SpotCheckItem
 from tests.support import ORGANIZATIONS, certify_as, link
 
-CODE, PROVINCE = ORGANIZATIONS[0][0], ORGANIZATIONS[0][4]
+CODE, WAITING, PROVINCE = ORGANIZATIONS[0][0], ORGANIZATIONS[1][0], ORGANIZATIONS[0][4]
 MORE = 1000
 
 # Tables with rows of all organizations, and the columns that narrow a search in them to an organization or a row.
@@ -35,6 +36,8 @@ NATION_SIZED = {
     "reopening": {"organization_code", "id"},
     "remark": {"organization_code", "id", "answers_id"},
     "audit_event": {"chain", "id"},
+    "spot_check": {"organization_code", "id"},
+    "spot_check_item": {"spot_check_id"},
     "organization": {"province_code", "dla_code"},
     "confirmation": {"nonce"},
 }
@@ -112,12 +115,17 @@ async def nation(country: Database, now: datetime) -> Database:
         await _copy(session, PersonnelRecord)
     await certify_as(country, f"lao{CODE}", 501, CODE, Level.LAO, now)
     await certify_as(country, f"province{PROVINCE}", 502, CODE, Level.PROVINCE, now)
+    await certify_as(country, f"lao{WAITING}", 503, WAITING, Level.LAO, now)
     async with country.write() as session:
         await _copy(session, Certification)
         one = {"round_id": 1, "revision": 9}
         codes = [{"organization_code": other["dla_code"]} for other in others]
         ended = {"by_name": "ก", "reason": "ข", "reopened_at": now}
         await session.execute(insert(Reopening), [code | one | ended for code in codes])
+        drawn = {"officer_id": 1, "seed": "0", "drawn_at": now}
+        await session.execute(insert(SpotCheck), [code | one | drawn for code in codes])
+        items = select(SpotCheck.id, literal(1), literal("0001")).where(SpotCheck.revision == 9)
+        await session.execute(insert(SpotCheckItem).from_select(["spot_check_id", "place", "record_no"], items))
         said = {"kind": Kind.PETITION, "body": "ก", "author": "ข", "made_at": now}
         await session.execute(insert(Remark), [code | one | said for code in codes])
     if not country.is_sqlite:
@@ -138,7 +146,8 @@ async def test_an_operation_reads_only_what_it_is_about(nation: Database, now: d
         officer = await link(session, f"province{PROVINCE}", 502, now)
         event.listen(nation.engine.sync_engine, "before_cursor_execute", note)
         for operation in OPERATIONS:
-            await OPERATIONS[operation](session, officer, CODE, Random(1))
+            code = WAITING if operation in FOR_WAITING else CODE
+            await OPERATIONS[operation](session, officer, code, Random(1))
         event.remove(nation.engine.sync_engine, "before_cursor_execute", note)
     assert {operation for operation, *_ in issued} == set(OPERATIONS)
     wide = [
