@@ -157,6 +157,9 @@ async def test_a_button_of_another_chats_card(officer: MakeHand, country: Databa
     await province.forge(f"pr:{BANGPU}")
     before = await facts(country)
     for _, button in [(row, button) for row in province.card.buttons for button in row][:-1]:
+        # Empty menus of its own register are shown to the organization as well.
+        if (button.data or "").startswith("em:"):
+            continue
         text = await lao.forge(button.data or "")
         assert text.startswith("บัญชีของท่านไม่มีสิทธิ์ในรายการนี้"), button
     assert await facts(country) == before
