@@ -188,7 +188,7 @@ async def test_by_keyboard_alone(thumb: Thumb) -> None:
     await expect(phone.locator(".menu button:focus")).to_contain_text("/menu")
     await page.keyboard.press("Escape")
     await expect(phone.locator(".menu")).to_be_hidden()
-    await phone.locator("input").focus()
+    await phone.locator("input[type=text]").focus()
     await page.keyboard.type("ใครก็ไม่รู้")
     await page.keyboard.press("Enter")
     await expect(phone.locator("article.from-bot").last).to_contain_text("รหัสผ่าน")
@@ -246,8 +246,8 @@ async def test_work_is_handed_over_by_the_link_in_a_chat(thumb: Thumb) -> None:
     await expect(successor.locator(".start")).to_be_visible()
     await successor.locator(".start").click()
     await expect(successor.locator("article.from-bot")).to_contain_text("เข้าสู่ระบบ")
-    await successor.locator("input").fill(url)
-    await successor.locator("input").press("Enter")
+    await successor.locator("input[type=text]").fill(url)
+    await successor.locator("input[type=text]").press("Enter")
     await successor.locator("article.from-me .text a").click()
     await expect(successor.locator("article.from-bot").last).to_contain_text("ท่านต้องการเชื่อมต่อแชตนี้หรือไม่")
     await successor.locator(".next").click()
@@ -387,8 +387,8 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
         await thumb.log_in("lao")
         for revision in (1, 2):
             if revision == 2:
-                await thumb.page.locator(".phone[data-role=lao] .composer input").fill("/menu")
-                await thumb.page.locator(".phone[data-role=lao] .composer input").press("Enter")
+                await thumb.page.locator(".phone[data-role=lao] .composer input[type=text]").fill("/menu")
+                await thumb.page.locator(".phone[data-role=lao] .composer input[type=text]").press("Enter")
             await thumb.sees("lao", "ยังไม่รับรอง")
             for label in (
                 "ระบบรับรองข้อมูล",
