@@ -81,7 +81,7 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
     hand = await officer("lao6120401")
     text = await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     assert "7  ข้าราชการ\n0  ลูกจ้างประจำ\n2  พนักงานจ้าง\n9  รวม" in text
-    assert hand.labels == ["ข้าราชการ", "พนักงานจ้าง", "รับรองระดับ อปท.", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["ข้าราชการ", "พนักงานจ้าง", "รับรองระดับ อปท.", "ส่งทะเบียนเป็นไฟล์", "ย้อนกลับ", "หน้าหลัก"]
     assert "ไม่มีระเบียน" in await hand.forge("lp:p:0")
 
 
@@ -127,6 +127,8 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
         "✅ รับรองระดับ อปท. (1)",
         "รับรองระดับจังหวัด (0)",
         "ค้นหา",
+        "ภาพความคืบหน้า",
+        "ส่งออก",
         "ย้อนกลับ",
         "หน้าหลัก",
     ]
