@@ -1,8 +1,8 @@
 """Files that officers send: fetched within a bound, and checked in a process of their own.
 
-A file is read by a process that ends with it. In a thread, its Python would keep the other officers' taps waiting
-(docs/performance.md); and whatever is wrong with a file, the process has bounds of memory and time and knows
-neither the secret key nor the token.
+A file is read by a process that ends with it: its Python never runs under the lock that the taps of others run
+under, and whatever is wrong with a file, the process has bounds of memory and time, and knows neither the secret
+key nor the token.
 """
 
 import asyncio

@@ -64,12 +64,13 @@ export class Phone {
     this.input = make("input", { type: "text", autocomplete: "off", maxLength: 4096, enterKeyHint: "send" });
     this.menuButton = make("button", { type: "button", className: "round", onclick: () => this.showMenu(this.menu.hidden) }, icon("menu"));
     this.sendButton = make("button", { type: "submit", className: "round send" }, icon("send"));
-    this.chosen = make("input", { type: "file", hidden: true, accept: ".xlsx,.csv", onchange: () => this.sendFile() });
+    // On the page is only the button for it: the browser's own is in the browser's language.
+    this.chosen = make("input", { type: "file", accept: ".xlsx,.csv", onchange: () => this.sendFile() });
     this.fileButton = make("button", { type: "button", className: "round attach", onclick: () => this.chosen.click() }, icon("clip"));
     this.menu = make("div", { className: "menu", hidden: true });
     this.menu.id = `menu-${this.id}`;
     this.menuButton.setAttribute("aria-controls", this.menu.id);
-    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.chosen, this.fileButton, this.sendButton);
+    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.fileButton, this.sendButton);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.input.value.trim();

@@ -323,7 +323,7 @@ async def test_a_register_is_sent_and_taken_as_a_file(
     header = "organization,record_no,full_name,category,position,level"
     file.write_text(f"{header}\n{held.unit.code},1,สมมุติ ทดสอบ,official,ปลัด,กลาง\n", encoding="utf-8")
     # By keyboard: from the text's field to the button beside it.
-    await phone.locator(".composer input[type=text]").focus()
+    await phone.locator(".composer input").focus()
     await page.keyboard.press("Tab")
     await expect(phone.get_by_role("button", name="แนบไฟล์")).to_be_focused()
     await page.keyboard.press("Enter")
