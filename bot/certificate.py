@@ -1,5 +1,8 @@
 """One certificate as a page of A4 (issue 6, "Taking away")."""
 
+import json
+from datetime import datetime
+
 from bot import typesetting
 from bot.thai import STATUSES, long_moment
 from handlers.exports import CertificatePage
@@ -12,8 +15,8 @@ _CATEGORIES = {
     Category.PERMANENT_EMPLOYEE: "ลูกจ้างประจำ",
     Category.CONTRACT_EMPLOYEE: "พนักงานจ้าง",
 }
-# What a reason may take of the page; the whole of it is in the history.
-LONGEST_REASON = 300
+# Letters that a reason, or the numbers of records, may take of the page; they are whole in the chat.
+LONGEST = 180
 
 
 def pdf(page: CertificatePage) -> bytes:
@@ -47,6 +50,7 @@ def facts(page: CertificatePage) -> dict[str, object]:
         "signed": long_moment(made.certified_at),
         "is_late": made.is_late,
         "statement": agreed_statement(made.statement),
+        "spot_check": made.spot_check and _spot_check(made.spot_check),
         "ended": issued.ended and _ended(issued.ended),
         "issued": long_moment(issued.issued_at),
         "qr": typesetting.qr_svg(link or made.code),
@@ -56,6 +60,20 @@ def facts(page: CertificatePage) -> dict[str, object]:
     }
 
 
+def _spot_check(kept: str) -> dict[str, str]:
+    """What the province checked before: only what was all correct is ever certified (models/spot_check.py)."""
+    told = json.loads(kept)
+    return {
+        "size": f"{told['size']:,}",
+        "numbers": _shortened(", ".join(one["record_no"] for one in told["records"])),
+        "at": long_moment(datetime.fromisoformat(told["handed_in_at"])),
+        "seed": told["seed"],
+    }
+
+
 def _ended(ended: Reopening) -> dict[str, str]:
-    reason = ended.reason if len(ended.reason) <= LONGEST_REASON else f"{ended.reason[:LONGEST_REASON]}…"
-    return {"at": long_moment(ended.reopened_at), "by": ended.by_name, "reason": reason}
+    return {"at": long_moment(ended.reopened_at), "by": ended.by_name, "reason": _shortened(ended.reason)}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

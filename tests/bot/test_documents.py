@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
@@ -100,6 +101,22 @@ def test_a_province_certificate_that_is_late_and_has_ended() -> None:
     assert not paper.says("มีผลอยู่ ณ วันที่ออกเอกสาร")
 
 
+def checked(count: int) -> str:
+    """What a certificate keeps of a spot-check (models/spot_check.py)."""
+    moment = NOW.isoformat()
+    records = [
+        {"record_no": f"{number:04}", "mark": "correct", "marked_at": moment} for number in range(1, count + 1)
+    ]
+    return json.dumps({"seed": "0f" * 32, "size": count, "handed_in_at": moment, "records": records})
+
+
+def test_a_province_certificate_shows_what_was_drawn() -> None:
+    paper = Paper(certificate.pdf(CertificatePage(issued(Level.PROVINCE, spot_check=checked(3)), LINK)))
+    assert paper.pages == 1
+    assert paper.says("สุ่มตรวจสอบโดยจังหวัด", "ถูกต้องทั้งหมด 3 ระเบียน", "0001, 0002, 0003", "0f" * 32)
+    assert not Paper(certificate.pdf(CertificatePage(issued(), LINK))).says("สุ่มตรวจสอบโดยจังหวัด")
+
+
 STRANGE = "#panic() #[*ก*] $x$ `ข` <b> @ค \\u{0e07} // /* \" ' {จ} ]"
 
 
@@ -113,7 +130,14 @@ def test_a_name_is_never_markup() -> None:
 )
 def test_the_longest_names_fit_on_the_page(name: str) -> None:
     name = name[:120].strip()
-    made = issued(officer_name=name, officer_position=name, roster_file=name * 2, is_late=True)
+    made = issued(
+        Level.PROVINCE,
+        officer_name=name,
+        officer_position=name,
+        roster_file=name * 2,
+        is_late=True,
+        spot_check=checked(20),
+    )
     made.made.organization.name_th = "ทุ่งกุลาผู้กล้าหนองน้ำปู่ย่าที่ยิ่งใหญ่"[:50]
     made.made.organization.type_th = "เทศบาลตำบล"
     paper = Paper(certificate.pdf(CertificatePage(replace(made, ended=ended("เหตุผลที่ยาว " * 100)), LINK)))
