@@ -1,9 +1,13 @@
 """`make screenshots`: rewrites docs/images/ from the demonstration, through the browser."""
 
 import asyncio
+import io
 import sys
 import tempfile
 from pathlib import Path
+
+import pypdfium2
+from openpyxl import load_workbook
 
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrated, find_chromium, opened
 
@@ -26,7 +30,7 @@ async def shoot(thumb: Thumb, name: str, role: str | None = None) -> None:
     print(f"{name}.png {len(picture) // 1024} KB")
 
 
-async def lao_way(thumb: Thumb) -> None:
+async def lao_way(thumb: Thumb, folder: Path) -> None:
     """An organization's officer, from the start to the certificate."""
     await thumb.look_at("lao")
     await shoot(thumb, "start", "lao")
@@ -43,12 +47,71 @@ async def lao_way(thumb: Thumb) -> None:
     await thumb.next("lao", "สถานะการรับรองข้อมูล")
     await thumb.next("lao", "ข้อมูล ณ วันที่")
     await shoot(thumb, "lao-review", "lao")
+    await register_file(thumb, folder)
     await thumb.next("lao", "จะไม่สามารถแก้ไข")
     await shoot(thumb, "lao-warning", "lao")
     await thumb.next("lao", ENTER)
     await shoot(thumb, "pin-confirm", "lao")
     await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await shoot(thumb, "lao-history", "lao")
+
+
+async def typed(thumb: Thumb, role: str, text: str, expected: str) -> None:
+    """Type something and wait for the answer."""
+    field = thumb.phone(role).locator(".composer input[type=text]")
+    await field.fill(text)
+    await field.press("Enter")
+    await thumb.sees(role, expected)
+
+
+async def downloaded(thumb: Thumb, role: str) -> bytes:
+    """The newest file of a phone."""
+    await thumb.phone(role).locator(".from-bot .file").last.click()
+    async with thumb.page.expect_download() as loading:
+        await thumb.page.get_by_role("link", name="ดาวน์โหลด").click()
+    content = (await (await loading.value).path()).read_bytes()
+    await thumb.page.keyboard.press("Escape")
+    return content
+
+
+async def register_file(thumb: Thumb, folder: Path) -> None:
+    """The organization's register as a file: one person has left."""
+    await thumb.tap("lao", "ส่งทะเบียนเป็นไฟล์", "ขอแบบฟอร์ม")
+    await thumb.tap("lao", "ขอแบบฟอร์มที่มีข้อมูลปัจจุบัน", "ขอแบบฟอร์ม")
+    await thumb.phone("lao").locator(".from-bot .file").wait_for()
+    workbook = load_workbook(io.BytesIO(await downloaded(thumb, "lao")))
+    workbook.active.delete_rows(workbook.active.max_row)
+    workbook.save(folder / "register.xlsx")
+    await thumb.phone("lao").locator("input[type=file]").set_input_files(folder / "register.xlsx")
+    await thumb.sees("lao", "ลดลง")
+    await shoot(thumb, "lao-register-file", "lao")
+    await thumb.tap("lao", "ยกเลิก", "ขอแบบฟอร์ม")
+
+
+async def question(thumb: Thumb) -> None:
+    """A province asks without unlocking anything."""
+    await thumb.tap("province", "ถาม อปท.", "ถามเรื่องใด")
+    await thumb.tap("province", "พนักงานจ้าง", "พิมพ์คำถาม")
+    await typed(thumb, "province", "พนักงานจ้างเพิ่มขึ้นจากรอบก่อน เป็นตำแหน่งใดบ้าง", "ส่งคำถาม")
+    await shoot(thumb, "province-question", "province")
+    await thumb.tap("province", "ส่งคำถาม", "ส่งคำถามแล้ว")
+    await thumb.tap("province", "ย้อนกลับ", "ข้อมูล ณ วันที่")
+
+
+async def taken_away(thumb: Thumb) -> None:
+    """The certificate and the picture, as they are sent."""
+    await thumb.phone("province").locator(".key", has_text="📄").last.click()
+    await thumb.phone("province").locator(".from-bot .file").wait_for()
+    page = pypdfium2.PdfDocument(await downloaded(thumb, "province"))[0]
+    page.render(scale=1.3).to_pil().save(IMAGES / "certificate.png")
+    await typed(thumb, "province", "/menu", "แห่ง")
+    for label, expected in (("ระบบรับรองข้อมูล", "อปท. รับรอง"), ("ดำเนินการ(จังหวัด)", "สถานภาพรับรองข้อมูล")):
+        await thumb.tap("province", label, expected)
+    await thumb.tap("province", "ภาพความคืบหน้า", "สถานภาพรับรองข้อมูล")
+    picture = thumb.phone("province").locator(".from-bot img[src^='/files/']")
+    await picture.wait_for()
+    answer = await thumb.page.request.get(await picture.evaluate("image => image.src"))
+    (IMAGES / "progress.png").write_bytes(await answer.body())
 
 
 async def province_way(thumb: Thumb) -> None:
@@ -66,6 +129,7 @@ async def province_way(thumb: Thumb) -> None:
     await shoot(thumb, "province-list", "province")
     await thumb.next("province", "ข้อมูล ณ วันที่")
     await shoot(thumb, "province-review", "province")
+    await question(thumb)
     await thumb.next("province", "สุ่มตรวจสอบ 1/3")
     await shoot(thumb, "province-spot-check", "province")
     for expected in ("สุ่มตรวจสอบ 2/3", "สุ่มตรวจสอบ 3/3", "สรุปผลสุ่มตรวจสอบ"):
@@ -80,6 +144,8 @@ async def province_way(thumb: Thumb) -> None:
     await thumb.look_at("lao")
     await thumb.sees("lao", "จังหวัดได้รับรอง")
     await shoot(thumb, "lao-notice", "lao")
+    await thumb.look_at("province")
+    await taken_away(thumb)
 
 
 async def two_phones(thumb: Thumb) -> None:
@@ -113,7 +179,7 @@ async def main() -> None:
             ):
                 await thumb.look_at("province")
                 await thumb.log_in("province")
-                await lao_way(thumb)
+                await lao_way(thumb, Path(folder))
                 await province_way(thumb)
 
 
