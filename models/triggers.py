@@ -279,7 +279,7 @@ def missing(connection: Connection) -> list[str]:
     }
     expected_triggers = {
         # pg_get_triggerdef names the events in its own order.
-        name: f"CREATE TRIGGER {name} {definition}".replace("BEFORE UPDATE OR DELETE", "BEFORE DELETE OR UPDATE")
+        name: f"CREATE TRIGGER {name} {definition}".replace("UPDATE OR DELETE", "DELETE OR UPDATE")
         for name, definition in POSTGRESQL.items()
     }
     return _differences("function", POSTGRESQL_FUNCTIONS, dict(tuple(row) for row in bodies)) + _differences(
