@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pypdfium2
+import typst
 from openpyxl import load_workbook
 
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrated, find_chromium, opened
@@ -82,10 +82,14 @@ async def register_file(thumb: Thumb, folder: Path) -> None:
     workbook = load_workbook(io.BytesIO(await downloaded(thumb, "lao")))
     workbook.active.delete_rows(workbook.active.max_row)
     workbook.save(folder / "register.xlsx")
-    await thumb.phone("lao").locator("input[type=file]").set_input_files(folder / "register.xlsx")
-    await thumb.sees("lao", "ลดลง")
+    async with thumb.page.expect_file_chooser() as choosing:
+        await thumb.phone("lao").get_by_role("button", name="แนบไฟล์").click()
+    await (await choosing.value).set_files(folder / "register.xlsx")
+    await thumb.phone("lao").locator(".key", has_text="บันทึกทะเบียน").wait_for()
     await shoot(thumb, "lao-register-file", "lao")
     await thumb.tap("lao", "ยกเลิก", "ขอแบบฟอร์ม")
+    await thumb.tap("lao", "ย้อนกลับ", "สถานะการรับรองข้อมูล")
+    await thumb.tap("lao", "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
 
 
 async def question(thumb: Thumb) -> None:
@@ -98,12 +102,16 @@ async def question(thumb: Thumb) -> None:
     await thumb.tap("province", "ย้อนกลับ", "ข้อมูล ณ วันที่")
 
 
-async def taken_away(thumb: Thumb) -> None:
+async def taken_away(thumb: Thumb, folder: Path) -> None:
     """The certificate and the picture, as they are sent."""
     await thumb.phone("province").locator(".key", has_text="📄").last.click()
     await thumb.phone("province").locator(".from-bot .file").wait_for()
-    page = pypdfium2.PdfDocument(await downloaded(thumb, "province"))[0]
-    page.render(scale=1.3).to_pil().save(IMAGES / "certificate.png")
+    (folder / "certificate.pdf").write_bytes(await downloaded(thumb, "province"))
+    page = folder / "page.typ"
+    page.write_text(
+        '#set page(width: auto, height: auto, margin: 0pt)\n#image("certificate.pdf")', encoding="utf-8"
+    )
+    typst.compile(page, IMAGES / "certificate.png", format="png", ppi=90)
     await typed(thumb, "province", "/menu", "แห่ง")
     for label, expected in (("ระบบรับรองข้อมูล", "อปท. รับรอง"), ("ดำเนินการ(จังหวัด)", "สถานภาพรับรองข้อมูล")):
         await thumb.tap("province", label, expected)
@@ -114,7 +122,7 @@ async def taken_away(thumb: Thumb) -> None:
     (IMAGES / "progress.png").write_bytes(await answer.body())
 
 
-async def province_way(thumb: Thumb) -> None:
+async def province_way(thumb: Thumb, folder: Path) -> None:
     """The province's officer, from the notice to the result."""
     await thumb.look_at("province")
     await shoot(thumb, "province-notice", "province")
@@ -145,7 +153,7 @@ async def province_way(thumb: Thumb) -> None:
     await thumb.sees("lao", "จังหวัดได้รับรอง")
     await shoot(thumb, "lao-notice", "lao")
     await thumb.look_at("province")
-    await taken_away(thumb)
+    await taken_away(thumb, folder)
 
 
 async def two_phones(thumb: Thumb) -> None:
@@ -180,7 +188,7 @@ async def main() -> None:
                 await thumb.look_at("province")
                 await thumb.log_in("province")
                 await lao_way(thumb, Path(folder))
-                await province_way(thumb)
+                await province_way(thumb, Path(folder))
 
 
 if __name__ == "__main__":
