@@ -30,6 +30,9 @@ from models.inbox import InboxUpdate
 from models.pin import Purpose, keep_keypad, open_keypad
 from models.question import Topic, ask
 from models.remark_table import Remark
+from models.roster import Category, Record
+from models.roster_draft import SentRoster
+from models.sent_roster import propose
 from models.spot_check import SpotCheck, SpotCheckItem
 from tests.support import DEMANDS, ORGANIZATIONS, Clock, link, pass_spot_check, put_roster, running_bot
 
@@ -104,6 +107,7 @@ class Treasure:
     remarks: list[int] = field(default_factory=lambda: [0, 999_999])
     # Verification codes as they are shown, by organization.
     codes: dict[str, list[str]] = field(default_factory=dict)
+    drafts: list[str] = field(default_factory=lambda: ["0" * 16])
 
     def tap(self, rng: random.Random) -> str:
         """The callback data of any tap."""
@@ -122,6 +126,8 @@ class Treasure:
             "officer": self.officers,
             "question": self.remarks,
             "remark": self.remarks,
+            "draft": self.drafts,
+            "verification_code": [code.replace("-", "") for some in self.codes.values() for code in some],
             "place": list(range(12)),
             # Of the draws that hide() made.
             "check": list(range(3)),
@@ -178,6 +184,13 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
         for code in CODES:
             seen = await review(session, owners[code], code)
             treasure.fingerprints.append(seen.fingerprint)
+        for code in ("5110201", "6110302"):
+            # A file that waits to be saved in place of the register.
+            someone = Record("1", "สมมุติ ทดสอบ", Category.OFFICIAL, "ปลัด", "ต้น", "r")
+            sent = SentRoster("ทะเบียน.csv", ("ประวัติ",), (someone,))
+            draft = (await propose(session, owners[code], sent, now)).draft
+            assert draft is not None
+            treasure.drafts.append(draft.key)
         treasure.remarks += await questions(session, now)
         treasure.officers += [one.id for one in owners.values()]
         treasure.invitations += await old_invitations(session, now)

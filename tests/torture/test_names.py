@@ -37,6 +37,7 @@ from models.roster import Headcount, RosterSummary
 from models.round import Round, RoundState
 from models.tabular import ImportRefused, Problem, Problems, open_table
 from tests.bot.running import opened_bot
+from tests.support import DEMANDS
 
 # --- the names ----------------------------------------------------------------------------------------------
 
@@ -173,7 +174,20 @@ class Cast:
     @property
     def review(self) -> Review:
         summary = RosterSummary("ทะเบียน.csv", NOW, Headcount(12, 3, 5), 1, "0" * 64)
-        return Review(self.organization, self.made.round, summary, 1, self.made, None)
+        return Review(
+            organization=self.organization,
+            round=self.made.round,
+            roster=summary,
+            revision=1,
+            lao=self.made,
+            province=None,
+            spot_check=None,
+            previous=None,
+            previous_year=None,
+            explanation=None,
+            remarks=0,
+            open_questions=0,
+        )
 
 
 def cast(organization: str = "บางปู", person: str = "ทดสอบ", place: str = "เมือง") -> Cast:
@@ -246,9 +260,9 @@ async def screens(who: Cast) -> dict[str, Screen]:
     certified = {kind: notices._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
     return {
         "home": await home.show_home(turn),
-        "review": lao.review_screen(_, who.review),
+        "review": lao.review_screen(_, who.review, DEMANDS),
         "list": Screen(_("Organizations: {total:,}", total=1), ((listed,),)),
-        "province's review": province.review_screen(_, who.review, look),
+        "province's review": province.review_screen(_, who.review, DEMANDS),
         "warning": warning(_, asked, who.review),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
@@ -314,7 +328,11 @@ async def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     async def own_status(_session: object, _code: str) -> tuple[Round, Status]:
         return cast().made.round, Status.LAO_CERTIFIED
 
+    async def open_questions(_session: object, _code: str) -> list[int]:
+        return [1]
+
     monkeypatch.setattr(home, "own_status", own_status)
+    monkeypatch.setattr(home, "open_questions", open_questions)
     phone = emulator.phone("ก")
     await phone.start()
     async with opened_bot(emulator) as (bot, _polls):
