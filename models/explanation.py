@@ -10,7 +10,7 @@ from models.base import DomainError
 from models.certification import NotYours, Review, RosterChanged, Status, review
 from models.comparison import numbers
 from models.organization import lock_organization
-from models.remark_table import Kind, Remark, remark_text
+from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import require_open_round
 
 
@@ -48,16 +48,15 @@ async def explain(
     if numbers(shown.roster.headcount) != about:
         raise RosterChanged(shown)
     assert shown.round is not None  # noqa: S101 - one is open
-    made = Remark(
+    made = said_by(
+        officer,
+        now,
         organization_code=shown.organization.dla_code,
         round_id=shown.round.id,
         revision=shown.revision,
         kind=Kind.EXPLANATION,
         body=body,
         about=about,
-        author=f"{officer.full_name} {officer.position}",
-        officer_id=officer.id,
-        made_at=now,
     )
     session.add(made)
     await session.flush()

@@ -16,7 +16,7 @@ from models.account import Officer, Role, officers_concerned
 from models.base import DomainError
 from models.certification import NotYours, current_revision, find_organization, is_open, require_sight
 from models.organization import Organization, lock_organization
-from models.remark_table import Kind, Remark, remark_text
+from models.remark_table import Kind, Remark, remark_text, said_by
 from models.roster import PersonnelRecord
 from models.round import Round, require_open_round
 from models.thai import arabic_digits
@@ -111,16 +111,15 @@ async def ask(
     topic, record_no = topic_of(about)
     if topic is Topic.RECORD:
         await find_record(session, officer, dla_code, record_no)
-    made = Remark(
+    made = said_by(
+        officer,
+        now,
         organization_code=dla_code,
         round_id=open_round.id,
         revision=await current_revision(session, dla_code, open_round),
         kind=Kind.QUESTION,
         body=body,
         about=about,
-        author=f"{officer.full_name} {officer.position}",
-        officer_id=officer.id,
-        made_at=now,
     )
     session.add(made)
     await session.flush()
@@ -150,17 +149,16 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
     organization = await lock_organization(session, asked.organization_code)
     # A colleague may have answered, or the revision may have ended, while this waited for the lock.
     await require_answerable(session, officer, question_id)
-    made = Remark(
+    made = said_by(
+        officer,
+        now,
         organization_code=asked.organization_code,
         round_id=asked.round_id,
         revision=asked.revision,
         kind=Kind.ANSWER,
         body=body,
         about=asked.about,
-        author=f"{officer.full_name} {officer.position}",
-        officer_id=officer.id,
         answers_id=asked.id,
-        made_at=now,
     )
     session.add(made)
     await session.flush()

@@ -5,7 +5,7 @@ The source procedure names no way back: petitions, decisions and reopenings are 
 
 from datetime import datetime
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
@@ -15,13 +15,13 @@ from models.base import DomainError
 from models.certification import (
     Certification,
     NotYours,
-    Reopening,
+    is_live,
     live_certificates,
     reopen,
     require_sight,
 )
 from models.organization import Organization, lock_organization
-from models.remark_table import Kind, Remark, remark_text
+from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import Round, current_round
 
 
@@ -109,15 +109,14 @@ async def _petition(
     told: list[Officer],
     operator_chat: int | None,
 ) -> Remark:
-    made = Remark(
+    made = said_by(
+        officer,
+        now,
         organization_code=certificate.organization_code,
         round_id=certificate.round_id,
         revision=certificate.revision,
         kind=Kind.PETITION,
         body=body,
-        author=f"{officer.full_name} {officer.position}",
-        officer_id=officer.id,
-        made_at=now,
     )
     session.add(made)
     await session.flush()
@@ -140,11 +139,6 @@ async def _petition(
 def _open_petitions() -> Select[Remark]:
     """Those that nobody has decided; one whose revision or round has ended has nothing left to ask for."""
     decision = aliased(Remark)
-    ended = exists().where(
-        Reopening.organization_code == Remark.organization_code,
-        Reopening.round_id == Remark.round_id,
-        Reopening.revision == Remark.revision,
-    )
     return (
         select(Remark)
         .outerjoin(decision, decision.answers_id == Remark.id)
@@ -152,7 +146,7 @@ def _open_petitions() -> Select[Remark]:
             Remark.kind == Kind.PETITION,
             Remark.round_id == select(func.max(Round.id)).scalar_subquery(),
             decision.id.is_(None),
-            ~ended,
+            is_live(Remark),
         )
     )
 

@@ -8,6 +8,7 @@ only.
 import enum
 import unicodedata
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -66,6 +67,12 @@ class Remark(Base):
     def side(self) -> Role | None:
         """Whose officer wrote it; None of the operator's. Its officer must be loaded."""
         return self.officer.account.role if self.officer else None
+
+
+def said_by(officer: Officer, now: datetime, **facts: Any) -> Remark:
+    """A remark of an officer, under the name and position that it has now."""
+    author = f"{officer.full_name} {officer.position}"
+    return Remark(author=author, officer_id=officer.id, made_at=now, **facts)
 
 
 # Controls, invisible formats (bidi, zero width), surrogates, private use: they can make a sentence read otherwise
