@@ -30,7 +30,7 @@ from handlers.taps import CertificatePdf, ExportList, SeeProgress
 from models import export
 from models import statistics as progress_of
 from models.account import Account, Officer
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.keys import Keyring
 from models.organization import Organization

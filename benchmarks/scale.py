@@ -29,9 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo import sample
 from models import schema
 from models.account import Account, Officer, Role, active_officer
-from models.certification import Certification, Level, Reopening, Status, history, review
+from models.certificate import Certification, Level, Reopening, Status
 from models.database import Database
 from models.imports import import_organizations, import_personnel
+from models.inspection import history, review
 from models.keys import Keyring
 from models.listing import Listing, Sorting, next_waiting, search
 from models.organization import Organization

@@ -6,7 +6,7 @@ from datetime import datetime
 from bot import typesetting
 from bot.thai import STATUSES, long_moment
 from handlers.exports import CertificatePage
-from models.certification import Reopening
+from models.certificate import Reopening
 from models.roster import Category
 from models.statement import agreed_statement
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from babel.dates import format_date
 
-from models.certification import Status
+from models.certificate import Status
 from models.round import BANGKOK, BUDDHIST_ERA
 
 STATUSES = {

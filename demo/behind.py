@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from demo.phones import Phones
 from models import inbox, outbox
 from models.account import Account, Officer, Role
-from models.certification import Certification, Level, is_live
+from models.certificate import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
 from models.database import Database, Session
 from models.invitation import Invitation

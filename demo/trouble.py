@@ -10,7 +10,8 @@ from demo.behind import Behind
 from demo.botapi import Emulator
 from demo.botapi.faults import Fault
 from demo.session import Session
-from models.certification import Certification, is_live, reopen
+from models.certificate import Certification, is_live
+from models.certification import reopen
 from models.organization import Organization
 
 RETRY_AFTER = 4

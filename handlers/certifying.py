@@ -15,7 +15,9 @@ from handlers.words import (
     status_word,
     way_out,
 )
-from models.certification import Certification, Confirmation, History, Level, Reopening, Review
+from models.certificate import Certification, Level, Reopening
+from models.certification import Confirmation
+from models.inspection import History, Review
 from models.organization import Organization
 from models.roster import Category, PositionPage
 from models.statement import statement

@@ -7,13 +7,8 @@ from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceHistor
 from handlers.turn import Turn
 from handlers.words import headcount_lines, organization_line
 from models.account import Role
-from models.certification import (
-    Certification,
-    Level,
-    certify,
-    find_confirmation,
-    review_confirmation,
-)
+from models.certificate import Certification, Level
+from models.certification import certify, find_confirmation, review_confirmation
 from models.pin import Purpose
 
 

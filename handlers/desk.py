@@ -10,7 +10,8 @@ from handlers.screen import Button, Screen, lines
 from handlers.taps import SkipWaiting
 from handlers.texts import Texts
 from handlers.turn import Turn
-from models.certification import Review, Status
+from models.certificate import Status
+from models.inspection import Review
 from models.progress import Day, look_around
 from models.round import RoundState
 from models.visit import note_opened

@@ -39,7 +39,7 @@ from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models.account import active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
-from models.certification import NotYours
+from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 from models.pin import Purpose

@@ -13,9 +13,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.verifying import link_to
 from handlers.words import status_word
-from models import certification, export, statistics
+from models import export, inspection, statistics
 from models.account import Role
-from models.certification import NotYours, Status
+from models.certificate import NotYours, Status
 from models.conversation import Language
 from models.export import IssuedCertificate, ProvinceList
 from models.round import BANGKOK, BUDDHIST_ERA
@@ -99,7 +99,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
 
 async def _history_around(turn: Turn, organization: str, certification_id: int) -> Screen:
     """The page of the history on which a certificate stands."""
-    found = await certification.history(turn.session, turn.officer, organization)
+    found = await inspection.history(turn.session, turn.officer, organization)
     place = next(place for place, made in enumerate(found.certificates) if made.id == certification_id)
     page = place // CERTIFICATES_PER_PAGE
     if turn.officer.account.role is Role.LAO:

@@ -22,8 +22,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
 from models.account import Account, Role, unlink_officer
-from models.certification import Status, own_status
+from models.certificate import Status
 from models.conversation import Awaiting, Language
+from models.inspection import own_status
 from models.progress import count_statuses
 from models.question import open_questions
 from models.round import current_round

@@ -26,8 +26,10 @@ from handlers.taps import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
-from models import certification, roster
-from models.certification import Demands, Level, Review, Status
+from models import certification, inspection, roster
+from models.certificate import Level, Status
+from models.certification import Demands
+from models.inspection import Review
 from models.roster import Category
 from models.round import RoundState
 
@@ -37,7 +39,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
     _ = turn.texts
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
-    round_, status = await certification.own_status(turn.session, turn.own_organization)
+    round_, status = await inspection.own_status(turn.session, turn.own_organization)
     file = Button(_.plain("Send the register as a file"), SendRegister())
     return Screen(
         lines(
@@ -58,9 +60,9 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
 async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
     """รับรองข้อมูลระดับ อปท.: what was recorded and is about to be certified (procedure, LAO step 2)."""
     try:
-        shown = await certification.review(turn.session, turn.officer, turn.own_organization)
+        shown = await inspection.review(turn.session, turn.officer, turn.own_organization)
     except roster.NoRoster:
-        organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
+        organization = await inspection.find_organization(turn.session, turn.officer, turn.own_organization)
         _ = turn.texts
         file = Button(_.plain("Send the register as a file"), SendRegister(), Style.PRIMARY)
         return no_register(_, organization, LaoMenu(), file)
@@ -94,7 +96,7 @@ def _step(_: Texts, shown: Review, demands: Demands) -> Button:
 async def positions(turn: Turn, tap: LaoPositions) -> Screen:
     """The positions of one category, a page at a time."""
     _ = turn.texts
-    organization = await certification.find_organization(turn.session, turn.officer, turn.own_organization)
+    organization = await inspection.find_organization(turn.session, turn.officer, turn.own_organization)
     found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
     before, after = (LaoPositions(tap.category, max(found.page + step, 0)) for step in (-1, 1))
     return Screen(
@@ -121,7 +123,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
 async def history(turn: Turn, tap: LaoHistory) -> Screen:
     """ประวัติการรับรองข้อมูล: with its new entry the LAO level is finished (procedure, LAO step 3)."""
     _ = turn.texts
-    found = await certification.history(turn.session, turn.officer, turn.own_organization)
+    found = await inspection.history(turn.session, turn.officer, turn.own_organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
     rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))

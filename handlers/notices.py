@@ -26,10 +26,11 @@ from handlers.texts import Texts, texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, organization_line, signature
 from models.account import Officer, Role, active_officer
-from models.certification import Certification, Reopening, load_certification, load_reopening
+from models.certificate import Certification, Reopening
 from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
+from models.inspection import load_certification, load_reopening
 from models.outbox import Kind
 from models.remark import find_remark, load_remark
 from models.remark_table import Kind as RemarkKind

@@ -12,17 +12,11 @@ from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
 from models.account import Role
 from models.base import DomainError
-from models.certification import (
-    AlreadyCertified,
-    ConfirmationExpired,
-    ExplanationMissing,
-    NotYetCertified,
-    NotYours,
-    RosterChanged,
-    SelfApproval,
-)
+from models.certificate import NotYours
+from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
 from models.conversation import Language
 from models.explanation import NothingToExplain
+from models.inspection import ExplanationMissing, RosterChanged
 from models.pin import KeypadExpired
 from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.remark import NotLocked, PetitionPending

@@ -5,7 +5,8 @@ from markupsafe import Markup
 from handlers.screen import lines
 from handlers.texts import Texts
 from handlers.words import category_word, headcount_lines
-from models.certification import Review, Status
+from models.certificate import Status
+from models.inspection import Review
 from models.roster import Category
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, dataclass_transform, get_type_hints
 
-from models.certification import Status
+from models.certificate import Status
 from models.conversation import Language
 from models.difference import ChangeKind
 from models.listing import Narrowing, Sorting

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from handlers.incoming import Incoming
 from models.account import Role, active_officer
-from models.certification import NotYours
+from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 from models.imports.sent_file import require_file

@@ -9,7 +9,7 @@ from handlers.screen import Button, Row, lines
 from handlers.taps import Home, Tap
 from handlers.texts import Texts
 from models.account import Officer
-from models.certification import Certification, Status
+from models.certificate import Certification, Status
 from models.organization import Organization
 from models.roster import Category, Headcount
 from models.round import Round, RoundState

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 
 from models import audit, outbox
 from models.account import Account, Officer, unlink_officer
-from models.certification import NotYours
+from models.certificate import NotYours
 from models.organization import Organization
 
 # For so long the list of an account's chats offers to end a new link; after it, the announcement does.

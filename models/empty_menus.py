@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Officer
-from models.certification import find_organization
+from models.inspection import find_organization
 from models.organization import Organization
 from models.roster import MenuState, NoRoster, PersonnelRecord, Roster
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from models import audit, throttle
 from models.account import Officer, unlink_officer
 from models.base import DomainError
-from models.certification import Certification
+from models.certificate import Certification
 from models.conversation import Card, Conversation
 from models.inbox import InboxUpdate
 from models.listing import Listing

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import audit
 from models.account import Officer, Role
 from models.base import DomainError
-from models.certification import NotYours, Review, RosterChanged, Status, review
+from models.certificate import NotYours, Status
 from models.comparison import numbers
+from models.inspection import Review, RosterChanged, review
 from models.organization import lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import require_open_round

@@ -10,17 +10,8 @@ from sqlalchemy.orm import joinedload
 
 from models import audit
 from models.account import Officer, Role
-from models.certification import (
-    Certification,
-    Level,
-    NotYours,
-    Reopening,
-    Status,
-    certificate_by_code,
-    ended_by,
-    is_live,
-    require_sight,
-)
+from models.certificate import Certification, Level, NotYours, Reopening, Status, is_live, require_sight
+from models.inspection import certificate_by_code, ended_by
 from models.organization import Organization, Province, full_name
 from models.progress import require_province
 from models.roster import Headcount

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.account import Officer, Role
 from models.base import Base, text_enum
-from models.certification import Certification, Level, NotYours, Status, is_live, is_open
+from models.certificate import Certification, Level, NotYours, Status, is_live, is_open
 from models.organization import Organization, full_name
 from models.progress import is_waiting, standing
 from models.remark_table import Remark

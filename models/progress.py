@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from models.account import Officer
 from models.base import DomainError
-from models.certification import Certification, Level, Status, is_live
+from models.certificate import Certification, Level, Status, is_live
 from models.organization import Organization, Province
 from models.round import BANGKOK, current_round
 from models.visit import looker

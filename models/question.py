@@ -14,7 +14,8 @@ from sqlalchemy.orm import joinedload
 from models import audit, outbox
 from models.account import Officer, Role, officers_concerned
 from models.base import DomainError
-from models.certification import NotYours, current_revision, find_organization, is_open, require_sight
+from models.certificate import NotYours, is_open, require_sight
+from models.inspection import current_revision, find_organization
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.roster import PersonnelRecord

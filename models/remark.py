@@ -12,14 +12,9 @@ from sqlalchemy.orm import aliased, joinedload
 from models import audit, outbox
 from models.account import Account, Officer, Role, officers_concerned
 from models.base import DomainError
-from models.certification import (
-    Certification,
-    NotYours,
-    is_live,
-    live_certificates,
-    reopen,
-    require_sight,
-)
+from models.certificate import Certification, NotYours, is_live, require_sight
+from models.certification import reopen
+from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import Round, current_round

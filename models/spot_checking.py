@@ -14,16 +14,9 @@ from sqlalchemy.orm import joinedload
 
 from models.account import Officer, Role
 from models.base import DomainError
-from models.certification import (
-    AlreadyCertified,
-    Certification,
-    Level,
-    NotYetCertified,
-    NotYours,
-    SelfApproval,
-    load_standing,
-    require_sight,
-)
+from models.certificate import Certification, Level, NotYours, require_sight
+from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
+from models.inspection import load_standing
 from models.organization import Organization
 from models.remark import PetitionPending, open_petition, petition_of_province
 from models.remark_table import Remark, remark_text

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import DomainError
-from models.certification import Certification, Level, is_live
+from models.certificate import Certification, Level, is_live
 from models.organization import Organization
 from models.progress import require_province
 from models.round import BANGKOK, Round, current_round

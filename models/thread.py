@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.account import Officer
-from models.certification import find_organization, is_open
+from models.certificate import is_open
+from models.inspection import find_organization
 from models.organization import Organization
 from models.question import is_waiting
 from models.remark import find_remark

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
-from models.certification import Certification, Level, Reopening, is_live, snapshot
+from models.certificate import Certification, Level, Reopening, is_live, snapshot
 from models.remark_table import Kind, Remark
 from models.roster import NoRoster, PersonnelRecord, load_summary
 from models.round import Round, current_round

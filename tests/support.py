@@ -18,8 +18,10 @@ from demo.botapi.phone import Phone
 from models import passwords, thai
 from models.account import Account, Role, active_officer, link_officer, login_candidate
 from models.account import Officer as AccountOfficer
-from models.certification import Certification, Demands, Level, certify, prepare_confirmation, review
+from models.certificate import Certification, Level
+from models.certification import Demands, certify, prepare_confirmation
 from models.database import Database
+from models.inspection import review
 from models.keys import Keyring
 from models.organization import Organization, Province
 from models.pin import _keyed

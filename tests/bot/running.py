@@ -17,7 +17,7 @@ from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from models.account import Account, Officer
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from bot.backup import BackupRefused, backup, restore
 from models import schema
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.outbox import OutboxMessage, State, drop_held, release_held
 from tests.conftest import MARK, _admin, apart, postgres_url

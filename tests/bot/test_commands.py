@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from bot.cli import COMMANDS, cli
 from bot.commands import common
 from models.account import login_candidate
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.passwords import password_matches
 from models.roster import Roster

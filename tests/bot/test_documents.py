@@ -23,7 +23,8 @@ from bot.spreadsheet import Column, Workbook
 from demo.botapi import Emulator
 from handlers.exports import CertificatePage
 from models.audit import AuditEvent, Event
-from models.certification import Certification, Level, Reopening, reopen
+from models.certificate import Certification, Level, Reopening
+from models.certification import reopen
 from models.database import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organization import Organization, Province

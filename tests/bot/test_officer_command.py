@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.cli import cli
 from models import audit, inbox, outbox, pin, throttle
 from models.account import Officer, active_officer, unlink_officer
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.conversation import load_conversation, note_card
 from models.database import Database
 from models.listing import Listing, load_listing

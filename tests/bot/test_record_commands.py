@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from bot.cli import cli
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.remark import petition
 from models.spot_check import Mark

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from demo.botapi import Emulator, Message, Phone
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.outbox import State
 from models.pin import Keypad

@@ -21,7 +21,7 @@ from handlers import dispatch, home, proving
 from handlers.screen import Screen
 from handlers.turn import Right, Setup, Turn
 from models import inbox, outbox, passwords
-from models.certification import Certification
+from models.certificate import Certification
 from models.conversation import load_conversation
 from models.database import Database
 from models.inbox import State

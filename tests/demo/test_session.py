@@ -17,7 +17,7 @@ from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models import outbox
 from models.account import Officer
-from models.certification import Certification
+from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated

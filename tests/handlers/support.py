@@ -11,7 +11,7 @@ from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
 from models.account import Officer as Link
-from models.certification import Certification
+from models.certificate import Certification
 from models.database import Database
 from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 

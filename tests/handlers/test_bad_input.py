@@ -7,7 +7,7 @@ import pytest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import Clock, certify_as

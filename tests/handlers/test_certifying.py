@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.round import close_round, open_round
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts

@@ -8,8 +8,9 @@ from sqlalchemy import select, update
 from handlers.review_numbers import signed
 from handlers.turn import Setup
 from models.account import active_officer
-from models.certification import Level, review
+from models.certificate import Level
 from models.database import Database
+from models.inspection import review
 from models.remark_table import Kind, Remark
 from models.roster import PersonnelRecord, Roster
 from models.round import close_round, open_round

@@ -15,7 +15,8 @@ from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
 from models import outbox
-from models.certification import Level, reopen
+from models.certificate import Level
+from models.certification import reopen
 from models.database import Database
 from models.organization import Organization
 from models.round import Round

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from handlers import finding, taps
 from handlers.screen import Screen
 from handlers.turn import Turn
-from models.certification import Level
+from models.certificate import Level
 from models.conversation import load_conversation
 from models.database import Database
 from models.listing import Listing

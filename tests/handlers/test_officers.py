@@ -10,7 +10,7 @@ from handlers.words import masked
 from models import audit
 from models.account import Officer as Link
 from models.account import active_officer, announce_link
-from models.certification import Level
+from models.certificate import Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
 from models.dispute import end_disputed_link

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from demo.botapi.state import Message
 from models.account import active_officer
-from models.certification import Level, reopen
+from models.certificate import Level
+from models.certification import reopen
 from models.database import Database, Session
 from models.question import ask as ask_directly
 from models.remark import decide, petition

@@ -3,7 +3,7 @@
 import pytest
 
 from models.account import active_officer, unlink_officer
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PASSWORD, PIN, Clock, certify_as

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from models.account import active_officer
-from models.certification import Certification, Level, reopen, review
+from models.certificate import Certification, Level
+from models.certification import reopen
 from models.database import Database
+from models.inspection import review
 from models.remark import decide, list_petitions
 from models.roster import Category, PersonnelRecord, Roster
 from models.spot_check import Mark, SpotCheck, SpotCheckItem

@@ -14,7 +14,7 @@ from demo.botapi import Emulator
 from handlers.uploads import Wanted
 from models.account import Officer as Link
 from models.audit import AuditEvent, Event
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.imports.sent_file import packed_check
 from models.roster import PersonnelRecord, Roster

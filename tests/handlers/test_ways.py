@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models import thai
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organization import Organization

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from models.certification import Level
+from models.certificate import Level
 from models.conversation import Language
 from models.database import Database
 from tests.handlers.support import Hand, MakeHand

@@ -6,16 +6,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Officer
-from models.certification import (
-    Certification,
-    Demands,
-    Level,
-    certify,
-    prepare_confirmation,
-    review,
-    review_confirmation,
-)
+from models.certificate import Certification, Level
+from models.certification import Demands, certify, prepare_confirmation, review_confirmation
 from models.database import Database
+from models.inspection import review
 from models.spot_check import Mark
 from models.spot_checking import Checking, draw, hand_in, mark
 from tests.support import ORGANIZATIONS, link

@@ -19,7 +19,7 @@ from models.account import (
     unlink_officer,
 )
 from models.audit import AuditEvent, Event
-from models.certification import NotYours
+from models.certificate import NotYours
 from models.conversation import Awaiting, Card, Conversation, Language, note_card
 from models.database import Database
 from models.dispute import NEW, end_disputed_link, load_dispute, new_links

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models import audit, triggers
-from models.certification import Level, reopen
+from models.certificate import Level
+from models.certification import reopen
 from models.database import Database
 from models.keys import Keyring
 from models.question import answer, ask

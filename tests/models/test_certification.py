@@ -11,23 +11,17 @@ from sqlalchemy import func, select, update
 from models import outbox
 from models.account import active_officer, unlink_officer
 from models.audit import AuditEvent
+from models.certificate import CODE_ALPHABET, Certification, Level, NotYours, Status
 from models.certification import (
-    CODE_ALPHABET,
     AlreadyCertified,
-    Certification,
     ConfirmationExpired,
-    Level,
     NotYetCertified,
-    NotYours,
-    RosterChanged,
-    Status,
     certify,
-    own_status,
     prepare_confirmation,
     reopen,
-    review,
 )
 from models.database import Database
+from models.inspection import RosterChanged, own_status, review
 from models.listing import Listing, Sorting, search
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations

@@ -12,23 +12,12 @@ from sqlalchemy import event, select
 
 from models.account import Officer
 from models.audit import AuditEvent
-from models.certification import (
-    Certification,
-    Demands,
-    ExplanationMissing,
-    Level,
-    NotYours,
-    Review,
-    RosterChanged,
-    certify,
-    prepare_confirmation,
-    reopen,
-    review,
-    review_confirmation,
-)
+from models.certificate import Certification, Level, NotYours
+from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation
 from models.comparison import is_beyond, marked, numbers
 from models.database import Database
 from models.explanation import NothingToExplain, explain, require_explainable
+from models.inspection import ExplanationMissing, Review, RosterChanged, review
 from models.remark import find_remark
 from models.remark_table import Kind, Remark, RemarkRefused
 from models.roster import Category, Headcount

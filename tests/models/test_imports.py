@@ -11,7 +11,7 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 
 from models.account import Account, Role, login_candidate
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations
 from models.organization import Organization, Province

@@ -10,9 +10,10 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
-from models.certification import Certification, Level, RosterChanged
+from models.certificate import Certification, Level
 from models.database import Database
 from models.imports import ImportRefused, ImportResult, import_personnel
+from models.inspection import RosterChanged
 from models.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.round import close_round, open_round
 from tests.support import ORGANIZATIONS, certify_as

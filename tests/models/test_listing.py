@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Officer, active_officer, unlink_officer
-from models.certification import Level, NotYours, Status, reopen
+from models.certificate import Level, NotYours, Status
+from models.certification import reopen
 from models.database import Database
 from models.imports.organizations import sort_key
 from models.listing import (

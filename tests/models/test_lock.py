@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.certification import Certification, Level
+from models.certificate import Certification, Level
 from models.database import Database
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import close_round, open_round

@@ -17,7 +17,7 @@ from sqlalchemy import Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
-from models.certification import Certification, Level, Reopening
+from models.certificate import Certification, Level, Reopening
 from models.database import Database
 from models.organization import Organization
 from models.remark_table import Kind, Remark

@@ -6,8 +6,10 @@ from datetime import datetime
 import pytest
 from sqlalchemy import func, select
 
-from models.certification import Level, NotYours, Status, own_status, reopen, review
+from models.certificate import Level, NotYours, Status
+from models.certification import reopen
 from models.database import Database
+from models.inspection import own_status, review
 from models.outbox import Kind as Notice
 from models.outbox import OutboxMessage
 from models.progress import locked_organizations

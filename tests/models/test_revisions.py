@@ -7,23 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from models import outbox
-from models.certification import (
-    AlreadyCertified,
-    Level,
-    NotYours,
-    ReopenRefused,
-    RosterChanged,
-    Status,
-    UnknownCode,
-    certify,
-    find_by_code,
-    history,
-    own_status,
-    prepare_confirmation,
-    reopen,
-    review,
-)
+from models.certificate import Level, NotYours, Status
+from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
 from models.database import Database
+from models.inspection import RosterChanged, UnknownCode, find_by_code, history, own_status, review
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.remark import (

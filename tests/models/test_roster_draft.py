@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from models.account import unlink_officer
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.difference import ChangeKind, aligned, compare
 from models.erasure import forget_officer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.roster import Category
 from models.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict

@@ -12,20 +12,19 @@ from sqlalchemy import event, select
 
 from models import outbox
 from models.base import DomainError
+from models.certificate import Level, NotYours
 from models.certification import (
     AlreadyCertified,
     Demands,
-    Level,
     NotYetCertified,
-    NotYours,
     SelfApproval,
     certify,
     prepare_confirmation,
     reopen,
-    review,
     review_confirmation,
 )
 from models.database import Database
+from models.inspection import review
 from models.outbox import OutboxMessage
 from models.remark import PetitionPending, decide, list_petitions, petition
 from models.remark_table import Kind, Remark, RemarkRefused

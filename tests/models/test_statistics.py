@@ -7,9 +7,11 @@ from sqlalchemy import event, func, select
 
 from models import audit
 from models.account import active_officer
-from models.certification import Level, NotYours, Status, UnknownCode, reopen
+from models.certificate import Level, NotYours, Status
+from models.certification import reopen
 from models.database import Database
 from models.export import certificate_of_code, province_list, take_certificate, take_list
+from models.inspection import UnknownCode
 from models.organization import Organization
 from models.progress import UnknownProvince
 from models.round import close_round

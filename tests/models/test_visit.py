@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from models.account import Officer, unlink_officer
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.progress import Day, look_around
 from models.round import current_round

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from demo.botapi import Emulator, Message, Phone
 from models import inbox, outbox
 from models.base import DomainError
-from models.certification import Certification, reopen
+from models.certificate import Certification
+from models.certification import reopen
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage

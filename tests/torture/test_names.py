@@ -28,9 +28,11 @@ from handlers.texts import texts
 from handlers.turn import Turn
 from handlers.words import find_label
 from models.account import Account, NameRefused, Officer, Role, name_or_position
-from models.certification import Certification, Confirmation, History, Level, Reopening, Review, Status
+from models.certificate import Certification, Level, Reopening, Status
+from models.certification import Confirmation
 from models.conversation import Awaiting, Conversation, Language
 from models.imports.organizations import LAYOUT
+from models.inspection import History, Review
 from models.organization import Organization, Province
 from models.outbox import Kind
 from models.roster import Headcount, RosterSummary

@@ -8,17 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
-from models.certification import (
-    AlreadyCertified,
-    Certification,
-    Level,
-    RosterChanged,
-    certify,
-    prepare_confirmation,
-    reopen,
-    review,
-)
+from models.certificate import Certification, Level
+from models.certification import AlreadyCertified, certify, prepare_confirmation, reopen
 from models.database import Database
+from models.inspection import RosterChanged, review
 from models.roster import PersonnelRecord
 from tests.support import DEMANDS, ORGANIZATIONS, link
 

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from demo.botapi import Emulator
 from demo.botapi.updates import Update
 from models.audit import AuditEvent
-from models.certification import Certification, Confirmation
+from models.certificate import Certification
+from models.certification import Confirmation
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage

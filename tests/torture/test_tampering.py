@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import triggers
 from models.audit import take_head
-from models.certification import Level
+from models.certificate import Level
 from models.database import Database
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as

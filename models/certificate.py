@@ -1,0 +1,153 @@
+"""Certificates and what ends them: rows that are only ever inserted, and whether they still count.
+
+A certificate is live while no reopening has ended its revision; status, lists and the lock follow from that
+(models/triggers.py has the same condition). What may be done: models/certification.py; what is looked at before:
+models/inspection.py.
+"""
+
+import enum
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
+
+from models.account import Account, Role
+from models.base import Base, BigKey, DomainError, text_enum
+from models.organization import Organization
+from models.remark_table import Kind, Remark
+from models.roster import Headcount
+from models.round import Round
+from models.spot_check import SpotCheck
+
+# Crockford's base 32: no I, L, O or U to misread over the telephone.
+CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LENGTH = 10
+
+
+class Level(enum.StrEnum):
+    """Who certified: the organization itself, then its province."""
+
+    LAO = "lao"
+    PROVINCE = "province"
+
+
+class Status(enum.StrEnum):
+    """How far an organization is in a round."""
+
+    UNCERTIFIED = "uncertified"
+    LAO_CERTIFIED = "lao_certified"
+    PROVINCE_CERTIFIED = "province_certified"
+
+
+class NotYours(DomainError):
+    """The officer's account has no right to this organization or act."""
+
+
+class Certification(Base):
+    """A certificate: the frozen numbers and who stood for them. Insert only."""
+
+    __tablename__ = "certification"
+    __table_args__ = (
+        UniqueConstraint("organization_code", "round_id", "revision", "level"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
+    revision: Mapped[int]
+    level: Mapped[Level] = mapped_column(text_enum(Level))
+    officials: Mapped[int]
+    permanent_employees: Mapped[int]
+    contract_employees: Mapped[int]
+    with_empty_menus: Mapped[int]
+    roster_digest: Mapped[str] = mapped_column(String(64))
+    roster_file: Mapped[str] = mapped_column(String(255))
+    roster_imported_at: Mapped[datetime]
+    officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"))
+    officer_name: Mapped[str] = mapped_column(String(200))
+    officer_position: Mapped[str] = mapped_column(String(200))
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    account_username: Mapped[str] = mapped_column(String(64))
+    # What was agreed to: level, version and language of models/statement.py.
+    statement: Mapped[str] = mapped_column(String(40))
+    # The last hash of the organization's audit chain before the certificate.
+    audit_head: Mapped[str] = mapped_column(String(64))
+    code: Mapped[str] = mapped_column(String(CODE_LENGTH), unique=True)
+    is_late: Mapped[bool]
+    certified_at: Mapped[datetime]
+    # Of a province: seed, sample, marks and times of its spot-check as JSON (models/spot_check.py).
+    spot_check: Mapped[str | None] = mapped_column(Text)
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
+    round: Mapped[Round] = relationship(lazy="raise")
+
+    @property
+    def headcount(self) -> Headcount:
+        """The numbers that were certified."""
+        return Headcount(self.officials, self.permanent_employees, self.contract_employees)
+
+    @property
+    def status(self) -> Status:
+        """What the organization's status was by it."""
+        return Status.LAO_CERTIFIED if self.level is Level.LAO else Status.PROVINCE_CERTIFIED
+
+
+class Reopening(Base):
+    """The end of a revision: its certificates stay in the history, the register can be changed. Insert only."""
+
+    __tablename__ = "reopening"
+    __table_args__ = (
+        UniqueConstraint("organization_code", "round_id", "revision"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    # The revision that ended.
+    revision: Mapped[int]
+    by_name: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    reopened_at: Mapped[datetime]
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
+    round: Mapped[Round] = relationship(lazy="raise")
+
+
+def require_sight(account: Account, organization: Organization) -> None:
+    """An organization is seen by its own officers and its province's. Raises NotYours."""
+    if account.role is Role.LAO and account.organization_code == organization.dla_code:
+        return
+    if account.role is Role.PROVINCE and account.province_code == organization.province_code:
+        return
+    raise NotYours
+
+
+def is_live(made: type[Certification] | type[Remark] | type[SpotCheck]) -> ColumnElement[bool]:
+    """A condition on what belongs to a revision: that has not been ended by a reopening."""
+    return ~exists().where(
+        Reopening.organization_code == made.organization_code,
+        Reopening.round_id == made.round_id,
+        Reopening.revision == made.revision,
+    )
+
+
+def is_open(question: type[Remark]) -> ColumnElement[bool]:
+    """A condition on the remarks of the newest round: a question that waits for its answer."""
+    answer = aliased(Remark)
+    answered = exists().where(answer.answers_id == question.id)
+    return (question.kind == Kind.QUESTION) & is_live(question) & ~answered
+
+
+def snapshot(made: Certification) -> dict[str, str]:
+    """All that a certificate keeps, as text: what the audit chain binds, and what is compared with it later.
+
+    A column that holds nothing is left out, so that columns can be added.
+    """
+    kept = {column.key: getattr(made, column.key) for column in Certification.__table__.columns}
+    return {
+        key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+        for key, value in kept.items()
+        if value is not None
+    }

@@ -1,0 +1,335 @@
+"""Looking at one organization: the review of its register before it is certified, and the history after it
+(procedure, LAO steps 2 and 3, province step 5).
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, joinedload
+
+from models.account import Officer
+from models.base import DomainError
+from models.certificate import Certification, Level, NotYours, Reopening, Status, is_live, is_open, require_sight
+from models.comparison import marked, numbers
+from models.organization import Organization
+from models.remark_table import Kind, Remark
+from models.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
+from models.round import Round, current_round
+from models.spot_check import SpotCheck
+
+
+class UnknownCode(DomainError):
+    """No certificate that the officer may see has this verification code."""
+
+
+class ExplanationMissing(DomainError):
+    """The numbers differ from the last round's by more than the set share, and the LAO has not said why.
+
+    `review` holds them.
+    """
+
+    def __init__(self, review: "Review") -> None:
+        super().__init__(review.organization.dla_code)
+        self.review = review
+
+
+class RosterChanged(DomainError):
+    """The register is not what the officer saw; `review` holds the new numbers."""
+
+    def __init__(self, review: "Review") -> None:
+        super().__init__(review.organization.dla_code)
+        self.review = review
+
+
+@dataclass(frozen=True)
+class Review:
+    """What an officer looks at before certifying: one organization's register and certificates, now."""
+
+    organization: Organization
+    round: Round | None
+    roster: RosterSummary
+    revision: int
+    lao: Certification | None
+    province: Certification | None
+    # Of this revision, as soon as it is drawn.
+    spot_check: SpotCheck | None
+    # What was certified in the newest earlier round in which anything was, and that round's fiscal year.
+    previous: Headcount | None
+    previous_year: int | None
+    # What the organization has said, in this revision, of the difference between them and these very numbers.
+    explanation: Remark | None
+    # Of the round's thread: all but answers and decisions; and the questions that wait for an answer.
+    remarks: int
+    open_questions: int
+
+    @property
+    def status(self) -> Status:
+        """Derived from the certificates."""
+        return _status([made.level for made in (self.lao, self.province) if made is not None])
+
+    def marked(self, difference_percent: int) -> tuple[Category, ...]:
+        """The categories that differ from the last round's by more than the set share."""
+        return marked(self.roster.headcount, self.previous, difference_percent)
+
+    def lacks_explanation(self, difference_percent: int) -> bool:
+        """Whether the organization must say why its numbers differ before it certifies them (issue 6)."""
+        return self.explanation is None and bool(self.marked(difference_percent))
+
+    @property
+    def fingerprint(self) -> str:
+        """16 letters that change with the round, the revision or anything in the register."""
+        round_id = self.round.id if self.round else 0
+        seen = f"{self.organization.dla_code}/{round_id}/{self.revision}/{self.roster.digest}"
+        return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+async def find_organization(session: AsyncSession, officer: Officer, dla_code: str) -> Organization:
+    """An organization that the officer may see. Raises NotYours, also for an unknown code."""
+    found = await session.scalar(
+        select(Organization).where(Organization.dla_code == dla_code).options(joinedload(Organization.province))
+    )
+    if found is None:
+        raise NotYours
+    require_sight(officer.account, found)
+    return found
+
+
+async def live_certificates(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> dict[Level, Certification]:
+    """The certificates that count for an organization in a round, by level."""
+    if round_ is None:
+        return {}
+    rows = await session.scalars(
+        select(Certification).where(
+            Certification.organization_code == dla_code,
+            Certification.round_id == round_.id,
+            is_live(Certification),
+        )
+    )
+    return {row.level: row for row in rows}
+
+
+def _with_checks(dla_code: str) -> Select[*tuple[Certification, SpotCheck | None]]:
+    """An organization's live certificates of all rounds, each with the spot-check of its revision, as they are now
+    in the database. Two certificates a year.
+    """
+    return (
+        select(Certification, SpotCheck)
+        .outerjoin(
+            SpotCheck,
+            (SpotCheck.organization_code == Certification.organization_code)
+            & (SpotCheck.round_id == Certification.round_id)
+            & (SpotCheck.revision == Certification.revision),
+        )
+        .where(Certification.organization_code == dla_code, is_live(Certification))
+        .options(joinedload(SpotCheck.items), joinedload(Certification.round))
+        .execution_options(populate_existing=True)
+    )
+
+
+async def load_standing(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> tuple[dict[Level, Certification], SpotCheck | None]:
+    """The certificates that count for an organization in a round, by level, and the spot-check of their revision;
+    in one query, as they are now in the database.
+    """
+    if round_ is None:
+        return {}, None
+    rows = await session.execute(_with_checks(dla_code).where(Certification.round_id == round_.id))
+    found = rows.unique().all()
+    return {made.level: made for made, _ in found}, next((check for _, check in found), None)
+
+
+async def current_revision(session: AsyncSession, dla_code: str, round_: Round) -> int:
+    """1, and one more for each reopening in the round."""
+    ended = select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == round_.id)
+    return 1 + (await session.scalar(ended) or 0)
+
+
+async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
+    """The newest round and how far an organization is in it."""
+    round_ = await current_round(session)
+    return round_, _status(await live_certificates(session, dla_code, round_))
+
+
+def _status(certificates: Collection[Level]) -> Status:
+    if Level.PROVINCE in certificates:
+        return Status.PROVINCE_CERTIFIED
+    return Status.LAO_CERTIFIED if Level.LAO in certificates else Status.UNCERTIFIED
+
+
+async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
+    """What the register holds now, who has certified it in the newest round, and what it is compared with.
+
+    Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
+    """
+    row = (await session.execute(_standing(dla_code))).one_or_none()
+    if row is None:
+        raise NotYours
+    organization, round_, roster, ended, remarks, open_questions, said = row
+    require_sight(officer.account, organization)
+    if roster is None:
+        raise NoRoster(dla_code)
+    summary, revision = await summarize_records(session, roster), ended + 1
+    now, check, before = await _now_and_before(session, dla_code, round_)
+    answers = said is not None and said.revision == revision and said.about == numbers(summary.headcount)
+    return Review(
+        organization=organization,
+        round=round_,
+        roster=summary,
+        revision=revision,
+        lao=now.get(Level.LAO),
+        province=now.get(Level.PROVINCE),
+        spot_check=check,
+        previous=before.headcount if before else None,
+        previous_year=before.round.fiscal_year if before else None,
+        explanation=said if answers else None,
+        remarks=remarks,
+        open_questions=open_questions,
+    )
+
+
+def _standing(dla_code: str) -> Select[*tuple[Any, ...]]:
+    """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
+    its remarks, open questions, and what it explained last; the last six of that round.
+    """
+    newest = select(func.max(Round.id)).scalar_subquery()
+    thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
+    said = aliased(Remark)
+    last_said = select(func.max(Remark.id)).where(thread, Remark.kind == Kind.EXPLANATION).scalar_subquery()
+    counts = (
+        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == newest),
+        select(func.count()).where(thread, Remark.answers_id.is_(None)),
+        select(func.count()).where(thread, is_open(Remark)),
+    )
+    return (
+        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said)
+        .select_from(Organization)
+        .outerjoin(Round, Round.id == newest)
+        .outerjoin(Roster, Roster.organization_code == Organization.dla_code)
+        .outerjoin(said, said.id == last_said)
+        .where(Organization.dla_code == dla_code)
+        .options(joinedload(Organization.province))
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _now_and_before(
+    session: AsyncSession, dla_code: str, round_: Round | None
+) -> tuple[dict[Level, Certification], SpotCheck | None, Certification | None]:
+    """The certificates that count in a round, by level, with their spot-check; and of the newest earlier round
+    with any, the one of the higher level.
+    """
+    if round_ is None:
+        return {}, None, None
+    made = (await session.execute(_with_checks(dla_code))).unique().all()
+    earlier = [one for one, _ in made if one.round_id < round_.id]
+    before = max(earlier, key=lambda one: (one.round_id, one.revision, one.level is Level.PROVINCE), default=None)
+    now = [(one, check) for one, check in made if one.round_id == round_.id]
+    return {one.level: one for one, _ in now}, next((check for _, check in now), None), before
+
+
+# --- history ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class History:
+    """All certificates of an organization, and the reopenings that ended some of them; both newest first."""
+
+    organization: Organization
+    certificates: list[Certification]
+    reopenings: list[Reopening]
+
+    def end_of(self, made: Certification) -> Reopening | None:
+        """The reopening that ended a certificate's revision."""
+        key = (made.round_id, made.revision)
+        return next((one for one in self.reopenings if (one.round_id, one.revision) == key), None)
+
+
+async def history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
+    """Every revision whole, with its numbers (procedure, LAO step 3). Raises NotYours."""
+    organization = await find_organization(session, officer, dla_code)
+    made = await session.scalars(
+        select(Certification)
+        .where(Certification.organization_code == dla_code)
+        .options(joinedload(Certification.round))
+        .order_by(Certification.id.desc())
+    )
+    reopened = await session.scalars(
+        select(Reopening).where(Reopening.organization_code == dla_code).order_by(Reopening.id.desc())
+    )
+    return History(organization, list(made), list(reopened))
+
+
+async def find_by_code(
+    session: AsyncSession, officer: Officer, code: str
+) -> tuple[Certification, Reopening | None]:
+    """The certificate with a verification code, and what ended it. Raises UnknownCode, also for one that the
+    officer may not see: a code tells nothing to outsiders.
+    """
+    made = await certificate_by_code(session, code)
+    try:
+        require_sight(officer.account, made.organization)
+    except NotYours:
+        raise UnknownCode from None
+    return made, await ended_by(session, made)
+
+
+async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
+    """The certificate with a verification code, whoever asks. Raises UnknownCode."""
+    # Crockford's base 32: what looks alike is alike.
+    tidy = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
+    made = await session.scalar(
+        select(Certification)
+        .where(Certification.code == tidy)
+        .options(
+            joinedload(Certification.organization).joinedload(Organization.province),
+            joinedload(Certification.round),
+        )
+    )
+    if made is None:
+        raise UnknownCode(f"no certificate has the code {code}; check it letter by letter")
+    return made
+
+
+async def ended_by(session: AsyncSession, made: Certification) -> Reopening | None:
+    """The reopening that ended a certificate's revision."""
+    return await session.scalar(
+        select(Reopening).where(
+            Reopening.organization_code == made.organization_code,
+            Reopening.round_id == made.round_id,
+            Reopening.revision == made.revision,
+        )
+    )
+
+
+async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:
+    """One reopening with its organization, province and round, for a notice about it."""
+    return (
+        await session.scalars(
+            select(Reopening)
+            .where(Reopening.id == reopening_id)
+            .options(
+                joinedload(Reopening.organization).joinedload(Organization.province), joinedload(Reopening.round)
+            )
+        )
+    ).one()
+
+
+async def load_certification(session: AsyncSession, certification_id: int) -> Certification:
+    """One certificate with its organization, province and round, for a notice about it."""
+    return (
+        await session.scalars(
+            select(Certification)
+            .where(Certification.id == certification_id)
+            .options(
+                joinedload(Certification.organization).joinedload(Organization.province),
+                joinedload(Certification.round),
+            )
+        )
+    ).one()
