@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner, Result
@@ -297,14 +296,6 @@ def test_text_stays_text_and_rows_have_no_end() -> None:
     assert sheet.auto_filter.ref == "A1:AD10"
     assert len(sheet.title) == 31
     assert workbook.rows == 9
-
-
-def test_an_error_leaves_no_whole_workbook() -> None:
-    file = io.BytesIO()
-    column = Column[int]("ก", 10, lambda row: 1 // row)
-    with pytest.raises(ZeroDivisionError), Workbook(file, "ก", [column]) as workbook:
-        workbook.append(0)
-    assert "xl/workbook.xml" not in ZipFile(file).namelist()
 
 
 # --- the commands -------------------------------------------------------------------------------------------
