@@ -103,7 +103,7 @@ async def question(thumb: Thumb) -> None:
 
 
 async def taken_away(thumb: Thumb, folder: Path) -> None:
-    """The certificate and the picture, as they are sent."""
+    """The certificate and the picture, as they are sent; between them who is linked."""
     await thumb.phone("province").locator(".key", has_text="📄").last.click()
     await thumb.phone("province").locator(".from-bot .file").wait_for()
     (folder / "certificate.pdf").write_bytes(await downloaded(thumb, "province"))
@@ -112,6 +112,9 @@ async def taken_away(thumb: Thumb, folder: Path) -> None:
         '#set page(width: auto, height: auto, margin: 0pt)\n#image("certificate.pdf")', encoding="utf-8"
     )
     typst.compile(page, IMAGES / "certificate.png", format="png", ppi=90)
+    await typed(thumb, "province", "/menu", "แห่ง")
+    await thumb.tap("province", "เจ้าหน้าที่ที่เชื่อมต่อ", "แชตนี้")
+    await shoot(thumb, "officers", "province")
     await typed(thumb, "province", "/menu", "แห่ง")
     for label, expected in (("ระบบรับรองข้อมูล", "อปท. รับรอง"), ("ดำเนินการ(จังหวัด)", "สถานภาพรับรองข้อมูล")):
         await thumb.tap("province", label, expected)
