@@ -157,7 +157,7 @@ class Worker:
     async def _prove(self, row: inbox.InboxUpdate, incoming: Incoming, job: Job, deleted: bool) -> None:
         """Check a password or PIN, and answer."""
         async with self._admissions:
-            until = await self._admit(job)
+            until = await self._admit(job, row.id)
         if until is not None:
             refused = Attempt(job.rests_on, blocked_until=until, message_deleted=deleted)
             async with self._slots:
@@ -181,12 +181,12 @@ class Worker:
         async with self._database.read() as session:
             return await find_job(session, incoming, self._clock())
 
-    async def _admit(self, job: Job) -> datetime | None:
+    async def _admit(self, job: Job, update: int) -> datetime | None:
         """Count the try before it is checked; the end of a block when it is one too many."""
         if not job.keys:
             return None
         async with self._database.write() as session:
-            return await throttle.admit(session, job.keys, self._clock())
+            return await throttle.admit(session, job.keys, self._clock(), update)
 
     async def _finish(
         self,

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import BigInteger, String, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -39,6 +39,8 @@ class Throttle(Base):
     since: Mapped[datetime]
     blocks: Mapped[int]
     blocked_until: Mapped[datetime | None]
+    # The update that was counted last: done once more after a crash, it is the same try.
+    last_update: Mapped[int | None] = mapped_column(BigInteger)
 
 
 def name_key(session: AsyncSession, username: str) -> str:
@@ -67,12 +69,17 @@ async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetim
     return max((end for end in ends if end is not None), default=None)
 
 
-async def admit(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
+async def admit(
+    session: AsyncSession, keys: Iterable[str], now: datetime, update: int | None = None
+) -> datetime | None:
     """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
 
-    The try that fills a key up is still admitted: the block begins behind it.
+    The try that fills a key up is still admitted: the block begins behind it. `update` is the number in the inbox
+    of the update that tries: a program that was killed does it again, and it is counted once.
     """
     wanted = sorted(set(keys))
+    if update is not None and await _was_counted(session, wanted, update):
+        return None
     # Looked at before as well: a closed chat must not leave a row for each name that it tries.
     until = await blocked_until(session, wanted, now)
     if until is not None:
@@ -83,8 +90,16 @@ async def admit(session: AsyncSession, keys: Iterable[str], now: datetime) -> da
         return until
     for row in rows:
         _count(row, now)
+        row.last_update = update
     await session.flush()
     return None
+
+
+async def _was_counted(session: AsyncSession, keys: list[str], update: int) -> bool:
+    counted = await session.scalars(
+        select(Throttle.key).where(Throttle.key.in_(keys), Throttle.last_update == update)
+    )
+    return set(counted) == set(keys)
 
 
 async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[Throttle]:

@@ -208,3 +208,16 @@ async def test_a_typed_username_is_kept_as_a_keyed_hash(database_url: str) -> No
         await opened.close()
     assert len(set(found)) == 4
     assert all("lao" not in key and len(key) <= 100 for key in found)
+
+
+async def test_an_update_that_is_done_again_is_counted_once(database: Database, now: datetime) -> None:
+    """A program that is killed between the count and the check does the same tap again."""
+    async with database.write() as session:
+        for _ in range(8):
+            assert await admit(session, ["pin:1"], now, update=41) is None
+        assert (await session.get_one(Throttle, "pin:1")).failures == 1
+        for update in range(42, 46):
+            assert await admit(session, ["pin:1"], now, update=update) is None
+        # The fifth filled it up and was killed; it is still admitted, and no other is.
+        assert await admit(session, ["pin:1"], now, update=45) is None
+        assert await admit(session, ["pin:1"], now, update=46) == now + timedelta(minutes=15)

@@ -61,6 +61,7 @@ $$""",
 
 def upgrade() -> None:
     op.add_column("certification", sa.Column("spot_check", sa.Text(), nullable=True))
+    op.add_column("throttle", sa.Column("last_update", sa.BigInteger(), nullable=True))
     op.add_column("remark", sa.Column("about", sa.String(80), nullable=True))
     op.add_column("conversation", sa.Column("subject", sa.String(80), nullable=True))
     op.create_table(
