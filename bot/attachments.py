@@ -1,4 +1,5 @@
-"""Files for officers: made off the event loop, one after the other, and sent below the screen that promised them.
+"""Files for officers: made by a process of their own, one after the other, and sent below the screen that
+promised them.
 
 Nothing of an update waits for them. A file that a stopped bot did not come to send is asked for again.
 """
@@ -6,15 +7,12 @@ Nothing of an update waits for them. A file that a stopped bot did not come to s
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from telegram import Bot
 from telegram.constants import ChatAction
 
-from bot import api, certificate, picture, province_list, template
-from bot.threads import step_back
+from bot import api
+from bot.files import FileMaker
 from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
 from models.account import active_officer
@@ -23,16 +21,6 @@ from models.database import Database
 
 log = logging.getLogger(__name__)
 
-# How the bytes of each kind are made from its facts.
-MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
-    AttachmentKind.PROGRESS: picture.png,
-    AttachmentKind.PROVINCE_LIST: province_list.xlsx,
-    AttachmentKind.CERTIFICATE: certificate.pdf,
-    AttachmentKind.TEMPLATE: template.xlsx,
-}
-# Made by Python alone, so in a thread like others: at the lowest priority it would keep Python's lock while other
-# programs have the processor, and a tap would wait for it (up to 0.8 s; docs/performance.md, "Documents").
-SPREADSHEETS = {AttachmentKind.PROVINCE_LIST, AttachmentKind.TEMPLATE}
 # Sent as a photo, which the chat shows at once; all else as a document.
 PHOTOS = {AttachmentKind.PROGRESS}
 
@@ -44,9 +32,7 @@ class Attachments:
         self._bot = bot
         self._database = database
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
-        # typst works without Python's lock: one page at a time at the lowest priority leaves a core to the taps.
-        self._typesetters = ThreadPoolExecutor(1, thread_name_prefix="typst", initializer=step_back)
-        self._writers = ThreadPoolExecutor(1, thread_name_prefix="xlsx")
+        self._maker = FileMaker()
 
     def take(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
         """Make and send a file; returns at once."""
@@ -64,8 +50,7 @@ class Attachments:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        for threads in (self._typesetters, self._writers):
-            threads.shutdown(wait=False, cancel_futures=True)
+        self._maker.close()
 
     async def _deliver(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
         is_photo = attachment.kind in PHOTOS
@@ -73,11 +58,7 @@ class Attachments:
         send = api.send_photo if is_photo else api.send_document
         try:
             async with api.busy(self._bot, chat_id, action):
-                content = await asyncio.get_running_loop().run_in_executor(
-                    self._writers if attachment.kind in SPREADSHEETS else self._typesetters,
-                    MAKERS[attachment.kind],
-                    attachment.facts,
-                )
+                content = await self._maker.make(attachment.kind, attachment.facts)
                 if not await self._is_linked(user_id):
                     return
                 name, caption = attachment.file_name, attachment.caption

@@ -1,7 +1,6 @@
 """Documents for people, typeset by typst: it sets Thai right, needs no system library and no network.
 
-Facts go in as data and come out as text. None of them is ever read as markup, whatever a name holds. typst lets
-go of Python's lock while it works, so a thread is enough for it (docs/performance.md, "Documents").
+Facts go in as data and come out as text. None of them is ever read as markup, whatever a name holds.
 """
 
 import io

@@ -3,14 +3,14 @@
 import asyncio
 import io
 import logging
-import threading
 from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import delete, update
 
-from bot import api, attachments
+from bot import api
+from bot.files import FileMaker
 from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
@@ -247,12 +247,13 @@ class Gate:
     """A maker that waits until it is told to go on."""
 
     def __init__(self) -> None:
-        self.begun, self.opened = threading.Event(), threading.Event()
+        self.begun, self.opened = asyncio.Event(), asyncio.Event()
         self.made = 0
 
-    def __call__(self, _facts: object) -> bytes:
+    async def make(self, _kind: AttachmentKind, _facts: object) -> bytes:
         self.begun.set()
-        assert self.opened.wait(20)
+        async with asyncio.timeout(20):
+            await self.opened.wait()
         self.made += 1
         return b"%PDF-1.7 a file"
 
@@ -260,7 +261,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
-    monkeypatch.setitem(attachments.MAKERS, AttachmentKind.CERTIFICATE, gate)
+    monkeypatch.setattr(FileMaker, "make", lambda _self, kind, facts: gate.make(kind, facts))
     return gate
 
 
@@ -326,10 +327,10 @@ async def test_a_file_that_cannot_be_made_is_one_sentence(
 ) -> None:
     name = "นาย" + "สมมุติ"
 
-    def broken(_facts: object) -> bytes:
+    async def broken(_self: FileMaker, _kind: AttachmentKind, _facts: object) -> bytes:
         raise RuntimeError(name)
 
-    monkeypatch.setitem(attachments.MAKERS, AttachmentKind.CERTIFICATE, broken)
+    monkeypatch.setattr(FileMaker, "make", broken)
     await certified(country, clock)
     hand = await officer()
     await hand.way(*TO_LAO_HISTORY)

@@ -55,7 +55,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
         return
-    request.getfixturevalue("postgres_template")
+    request.getfixturevalue("spares")
     name = MARK + uuid.uuid4().hex[:12]
     apart(_admin(f'CREATE DATABASE "{name}"'))
     yield postgres_url(name)
