@@ -11,7 +11,7 @@ from markupsafe import Markup
 from handlers import questions, threads
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
-from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.taps import (
     LaoHistory,
     LogOutNow,
@@ -41,9 +41,14 @@ from models.throttle import TRIES
 _SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
 
 
-async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> Screen:
+async def notice(
+    session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime
+) -> Screen | Dropped | Deferred:
     """The message of one kind about its subject, in the language of the chat that it goes to, and as much of it as
-    the chat may show now.
+    the chat may show now; or that it is not to be sent, or not yet.
+
+    Called in the transaction in which the message is claimed: what it says, and whether, is decided when it is
+    sent.
     """
     _ = texts(await chat_language(session, chat_id))
     if kind in _SAME_FOR_ALL:
