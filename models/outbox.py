@@ -14,7 +14,24 @@ import enum
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, Select, String, case, delete, literal_column, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,18 +60,27 @@ class Kind(enum.StrEnum):
     HANDED_OVER = "handed_over"
     # The subject is the second (Unix time) at which PINs are taken again.
     PIN_BLOCKED = "pin_blocked"
+    # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    # The operator's word; the subject is a broadcast.
+    BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
     BLANK = "blank"
 
 
 # What its chat is sent whether it is linked or not: the officer's own evidence, the end of a link itself, and the
 # operator's own business. All else is an account's, for those who are linked to it.
-FOR_ANY_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED})
+FOR_ANY_CHAT = frozenset(
+    {Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED, Kind.ESCALATION}
+)
+# What stays in a chat when its link ends: the officer's own evidence, and what was the operator's.
+KEPT_IN_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED, Kind.ESCALATION})
 
 # Kinds that change a message which is there: the subject is its id.
 CHANGES = frozenset({Kind.BLANK})
 # Kinds of which very many may be queued at once. None of them makes any other wait.
-BULK: frozenset[Kind] = frozenset()
+BULK: frozenset[Kind] = frozenset({Kind.REMINDER, Kind.BROADCAST})
 # What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
 URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
 URGENCY_OF_OTHERS = 2
@@ -74,6 +100,10 @@ class State(enum.StrEnum):
     DROPPED = "dropped"
     # After a restore: whether it was sent meanwhile is not known; the operator releases it.
     HELD = "held"
+
+
+# May still be sent by themselves.
+UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
 
 
 class OutboxMessage(Base):
@@ -115,7 +145,45 @@ def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, no
     )
 
 
-def _dedupe_key(kind: Kind, chat_id: int, subject_id: int) -> str:
+async def enqueue_all(
+    session: AsyncSession, kind: Kind, chats: Select[int], subject_id: int, now: datetime
+) -> int:
+    """Queue the same message to every chat that a query finds, each once, in one statement however many they are;
+    how many that is.
+    """
+    chat = chats.subquery().c[0]
+    values = {
+        "dedupe_key": literal(_dedupe_key(kind, "", subject_id)) + cast(chat, String),
+        "kind": literal(kind, OutboxMessage.kind.type),
+        "chat_id": chat,
+        "subject_id": literal(subject_id, OutboxMessage.subject_id.type),
+        "state": literal(State.PENDING, OutboxMessage.state.type),
+        "attempts": literal(0),
+        "created_at": literal(now, OutboxMessage.created_at.type),
+        "due_at": literal(now, OutboxMessage.due_at.type),
+    }
+    await session.execute(insert(OutboxMessage).from_select(list(values), select(*values.values())))
+    return await count(session, kind, [subject_id])
+
+
+async def count(
+    session: AsyncSession, kind: Kind, subject_ids: Iterable[int], *conditions: ColumnElement[bool]
+) -> int:
+    """How many messages of a kind about these subjects there are, of those that a condition holds for."""
+    found = await session.scalar(
+        select(func.count()).where(
+            OutboxMessage.kind == kind, OutboxMessage.subject_id.in_(list(subject_ids)), *conditions
+        )
+    )
+    return found or 0
+
+
+def is_unreachable() -> ColumnElement[bool]:
+    """A condition on messages: dead because their chat lets the bot write no more (Bot API, 403)."""
+    return and_(OutboxMessage.state == State.DEAD, func.coalesce(OutboxMessage.error, "").startswith("Forbidden"))
+
+
+def _dedupe_key(kind: Kind, chat_id: int | str, subject_id: int) -> str:
     return f"{kind}:{subject_id}:{chat_id}"
 
 
@@ -169,7 +237,7 @@ async def end_link(session: AsyncSession, chat_id: int, since: datetime) -> list
     sent = await session.scalars(
         select(OutboxMessage.message_id).where(
             OutboxMessage.chat_id == chat_id,
-            OutboxMessage.kind.not_in([Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED]),
+            OutboxMessage.kind.not_in(KEPT_IN_CHAT),
             OutboxMessage.message_id.is_not(None),
             OutboxMessage.sent_at >= since,
         )
