@@ -91,9 +91,11 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
     round_ = await open_round_with_deadline(session)
     if round_ is None:
         return None
+    before = aliased(Reminder)
+    is_first = ~exists().where(before.round_id == round_.id, before.escalated_at.is_not(None))
     reminder = await session.scalar(
         select(Reminder)
-        .where(Reminder.round_id == round_.id, Reminder.days_before <= ESCALATED_FROM)
+        .where(Reminder.round_id == round_.id, Reminder.days_before <= ESCALATED_FROM, is_first)
         .order_by(Reminder.id.desc())
         .limit(1)
     )
@@ -101,14 +103,10 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
         session, Kind.REMINDER, [reminder.id], OutboxMessage.state.in_(outbox.UNSETTLED)
     ):
         return None
-    before = aliased(Reminder)
+    # Of several who look at once the row lets one through.
     taken = await session.scalar(
         update(Reminder)
-        .where(
-            Reminder.id == reminder.id,
-            Reminder.escalated_at.is_(None),
-            ~exists().where(before.round_id == round_.id, before.escalated_at.is_not(None)),
-        )
+        .where(Reminder.id == reminder.id, Reminder.escalated_at.is_(None))
         .values(escalated_at=now)
         .returning(Reminder.id)
     )
