@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import announcement, deadlines, questions, threads
+from handlers import announcement, deadlines, petitions, questions
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
@@ -20,14 +20,11 @@ from handlers.taps import (
     NotOurs,
     Officers,
     ProvinceReview,
-    ReadRemark,
-    Remarks,
     SeeHistory,
     SeeRemark,
 )
 from handlers.texts import Texts, texts
-from handlers.turn import Turn
-from handlers.words import find_label, home, organization_line, signature
+from handlers.words import find_label, organization_line, signature
 from models.account import Officer, Role, active_officer
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
@@ -36,8 +33,8 @@ from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.inspection import load_certification, load_reopening
 from models.outbox import Kind
-from models.remark import find_remark, load_remark
-from models.remark_table import Kind as RemarkKind
+from models.reach import lost_since
+from models.remark import load_remark
 from models.remark_table import Remark
 from models.throttle import TRIES
 
@@ -69,10 +66,12 @@ async def notice(
 
 async def _to_reader(
     _: Texts, session: Session, kind: Kind, reader: Officer | None, subject_id: int, whole: bool
-) -> Screen:
+) -> Screen | Dropped:
     """What happened to a register, a question or a link; `whole`: to a chat that may show all of it."""
     if kind is Kind.LINKED:
         return _linked(_, await _officer(session, subject_id), whole)
+    if kind is Kind.UNREACHABLE:
+        return await _unreachable(_, session, await _officer(session, subject_id), reader, whole)
     if kind is Kind.REOPENED:
         return _reopened(_, await load_reopening(session, subject_id), reader, whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
@@ -184,11 +183,11 @@ def _reopened(_: Texts, ended: Reopening, reader: Officer | None, whole: bool) -
 def _remark(_: Texts, made: Remark, reader: Officer | None, whole: bool) -> Screen:
     """A petition or its refusal: to the officers with the way to the thread, to the operator with the command."""
     if reader is None:
-        return Screen(lines(_remark_text(_, made), _decide(made)))
+        return Screen(lines(petitions.notice_text(_, made), petitions.how_to_decide(made)))
     if whole:
-        return Screen(_remark_text(_, made), (_thread_row(_, made),))
+        return Screen(petitions.notice_text(_, made), (petitions.thread_row(_, made),))
     rows = ((Button(_.plain("Read"), SeeRemark(made.id)),),)
-    return _brief(_, _remark_title(_, made), organization_line(_, made.organization), rows)
+    return _brief(_, petitions.notice_title(_, made), organization_line(_, made.organization), rows)
 
 
 def _question(_: Texts, said: Remark, whole: bool) -> Screen:
@@ -197,51 +196,6 @@ def _question(_: Texts, said: Remark, whole: bool) -> Screen:
         return questions.notice_screen(_, said)
     title, rows = questions.notice_title(_, said), questions.read_rows(_, said)
     return _brief(_, title, organization_line(_, said.organization), rows)
-
-
-async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
-    """อ่าน: what a chat that was left alone was not told."""
-    made = await find_remark(turn.session, turn.officer, tap.remark)
-    if made.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
-        return await threads.read(turn, ReadRemark(made.id))
-    return Screen(_remark_text(turn.texts, made), (_thread_row(turn.texts, made), (home(turn.texts),)))
-
-
-def _thread_row(_: Texts, made: Remark) -> Row:
-    """ข้อสังเกต, from where it goes on to the review."""
-    return (Button(_.plain("Remarks"), Remarks(made.organization_code, 0), Style.PRIMARY),)
-
-
-def _decide(made: Remark) -> Markup | None:
-    """What the operator does with a petition."""
-    if made.kind is not RemarkKind.PETITION:
-        return None
-    command = f"laocert petition decide {made.id} --grant|--refuse --by NAME --reason TEXT"
-    return Markup("\n<code>{}</code>").format(command)
-
-
-def _remark_title(_: Texts, made: Remark) -> Markup:
-    if made.kind is RemarkKind.PETITION and made.side is Role.PROVINCE:
-        return _("✉️ <b>The province asks that a register be opened for correction</b>")
-    if made.kind is RemarkKind.PETITION:
-        return _("✉️ <b>An organization asks for a correction</b>")
-    return _("✉️ <b>The petition for a correction was refused</b>")
-
-
-def _remark_text(_: Texts, made: Remark) -> Markup:
-    """A petition, or the decision that refused one."""
-    return lines(
-        _remark_title(_, made),
-        "",
-        organization_line(_, made.organization),
-        _("Fiscal year {year}", year=made.round.fiscal_year),
-        _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
-        _("Reason: {reason}", reason=made.body),
-        "",
-        _("The operator decides; nothing is unlocked until then.")
-        if made.kind is RemarkKind.PETITION
-        else _("The register stays locked."),
-    )
 
 
 # --- links --------------------------------------------------------------------------------------------------
@@ -264,6 +218,40 @@ def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
         lines(about, _("Is this not one of you? Then end the link at once.")),
         ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),
     )
+
+
+async def _unreachable(
+    _: Texts, session: Session, officer: Officer, reader: Officer | None, whole: bool
+) -> Screen | Dropped:
+    """To the other officers of the account, or to the operator when there is none."""
+    since = await lost_since(session, officer.user_id)
+    if officer.unlinked_at is not None or since is None:
+        return Dropped("the chat is reachable again, or its link has ended")
+    title, unit = _("⚠️ <b>Messages to an officer do not arrive</b>"), unit_line(_, officer.account)
+    rows = () if reader is None else ((Button(_.plain("Linked officers"), Officers()),),)
+    if not whole:
+        return _brief(_, title, unit, rows)
+    return Screen(
+        lines(
+            title,
+            unit,
+            "",
+            person_line(_, officer),
+            _("Since {moment}", moment=_.moment(since)),
+            _("Account <code>{username}</code>", username=officer.account.username),
+            "",
+            _("The bot was blocked in that chat, or the Telegram account is no longer there."),
+            _("Please ask the officer to open the bot and press Start, or end the link."),
+            _unlink(officer) if reader is None else None,
+        ),
+        rows,
+    )
+
+
+def _unlink(officer: Officer) -> Markup:
+    """How the operator ends a link."""
+    command = f"laocert account unlink {officer.account.username} --officer {officer.id}"
+    return Markup("<code>{}</code>").format(command)
 
 
 async def _about_a_chat(_: Texts, session: Session, kind: Kind, subject_id: int) -> Screen:

@@ -11,6 +11,7 @@ from demo.botapi import Message
 from handlers.deadlines import escalation_screen
 from handlers.notices import notice
 from handlers.screen import Dropped, Screen
+from handlers.taps import Officers
 from handlers.texts import texts
 from handlers.words import round_line
 from models.account import Officer, Role
@@ -20,6 +21,7 @@ from models.conversation import Language
 from models.database import Database
 from models.organization import Organization, Province
 from models.outbox import Kind
+from models.reach import lose
 from models.remark import decide, petition
 from models.round import Round, RoundState, bangkok_day, close_round
 from models.unreached import Escalation, Unreached, Why
@@ -232,3 +234,18 @@ async def test_the_operator_is_told_how_to_decide(country: Database, clock: Cloc
     assert isinstance(screen, Screen)
     assert f"laocert petition decide {asked.id} --grant|--refuse" in screen.text
     assert screen.rows == ()
+
+
+async def test_whoever_is_told_that_a_chat_is_lost_can_end_its_link(country: Database, clock: Clock) -> None:
+    async with country.write() as session:
+        lost = await link(session, "lao5110201", 501, clock())
+        await lose(session, 501, "Forbidden: bot was blocked by the user", clock(), 900)
+        to_operator = await notice(session, Kind.UNREACHABLE, 900, lost.id, clock())
+        await link(session, "lao5110201", 502, clock())
+        to_colleague = await notice(session, Kind.UNREACHABLE, 502, lost.id, clock())
+    assert isinstance(to_operator, Screen)
+    assert isinstance(to_colleague, Screen)
+    assert f"<code>laocert account unlink lao5110201 --officer {lost.id}</code>" in to_operator.text
+    assert to_operator.rows == ()
+    assert "laocert" not in to_colleague.text
+    assert [button.tap for row in to_colleague.rows for button in row] == [Officers()]
