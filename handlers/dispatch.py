@@ -17,7 +17,6 @@ from handlers import (
     invitations,
     keypad,
     lao,
-    notices,
     officers,
     petitions,
     problems,
@@ -43,6 +42,7 @@ from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 from models.pin import Purpose
+from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]
@@ -120,7 +120,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.EmptyMenus: (Right.LINKED, gaps.show_menus),
     taps.EmptyMenu: (Right.LINKED, gaps.show_records),
     taps.SeeHistory: (Right.LINKED, confirming.see_history),
-    taps.SeeRemark: (Right.LINKED, notices.see_remark),
+    taps.SeeRemark: (Right.LINKED, petitions.see_remark),
     taps.Confirm: (Right.LINKED, confirming.confirm),
     taps.Cancel: (Right.LINKED, confirming.cancel),
 }
@@ -205,6 +205,9 @@ async def respond(
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
+    await find_again(session, conversation, now)
+    if incoming.is_return:
+        return None
     linked = await active_officer(session, incoming.user_id)
     turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
     if not incoming.is_private:

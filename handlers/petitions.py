@@ -4,23 +4,31 @@ nothing is unlocked by it (docs/contract.md, Remarks).
 
 from dataclasses import replace
 
+from markupsafe import Markup
+
+from handlers import threads
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.profile import ask
-from handlers.screen import Button, Screen, Style, lines
+from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
     AskForCorrection,
     AskForReopening,
     LaoReview,
     ProvinceReview,
+    ReadRemark,
+    Remarks,
+    SeeRemark,
     SendPetition,
     SendReopening,
     Tap,
 )
+from handlers.texts import Texts
 from handlers.turn import Turn
-from handlers.words import organization_line, way_out
+from handlers.words import home, organization_line, way_out
+from models.account import Role
 from models.conversation import Awaiting
-from models.remark import petition, require_petitionable
-from models.remark_table import RemarkRefused
+from models.remark import find_remark, petition, require_petitionable
+from models.remark_table import Kind, Remark, RemarkRefused
 from models.spot_checking import ask_reopening, require_reopenable
 
 # What a draft's subject begins with; behind the second one the organization.
@@ -134,4 +142,53 @@ async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:
     return Screen(
         lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
         (way_out(_, ProvinceReview(tap.organization)),),
+    )
+
+
+# --- what others are told ------------------------------------------------------------------------------------
+
+
+async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
+    """อ่าน: what a chat that was left alone was not told."""
+    made = await find_remark(turn.session, turn.officer, tap.remark)
+    if made.kind not in (Kind.PETITION, Kind.DECISION):
+        return await threads.read(turn, ReadRemark(made.id))
+    return Screen(notice_text(turn.texts, made), (thread_row(turn.texts, made), (home(turn.texts),)))
+
+
+def thread_row(_: Texts, made: Remark) -> Row:
+    """ข้อสังเกต, from where it goes on to the review."""
+    return (Button(_.plain("Remarks"), Remarks(made.organization_code, 0), Style.PRIMARY),)
+
+
+def how_to_decide(made: Remark) -> Markup | None:
+    """What the operator does with a petition."""
+    if made.kind is not Kind.PETITION:
+        return None
+    command = f"laocert petition decide {made.id} --grant|--refuse --by NAME --reason TEXT"
+    return Markup("\n<code>{}</code>").format(command)
+
+
+def notice_title(_: Texts, made: Remark) -> Markup:
+    """What an idle chat is told, too."""
+    if made.kind is Kind.PETITION and made.side is Role.PROVINCE:
+        return _("✉️ <b>The province asks that a register be opened for correction</b>")
+    if made.kind is Kind.PETITION:
+        return _("✉️ <b>An organization asks for a correction</b>")
+    return _("✉️ <b>The petition for a correction was refused</b>")
+
+
+def notice_text(_: Texts, made: Remark) -> Markup:
+    """A petition, or the decision that refused one."""
+    return lines(
+        notice_title(_, made),
+        "",
+        organization_line(_, made.organization),
+        _("Fiscal year {year}", year=made.round.fiscal_year),
+        _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
+        _("Reason: {reason}", reason=made.body),
+        "",
+        _("The operator decides; nothing is unlocked until then.")
+        if made.kind is Kind.PETITION
+        else _("The register stays locked."),
     )

@@ -1,0 +1,61 @@
+"""The task beside the courier that looks after the round's last day: it never ends, and two of them do it once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from bot import deadlines
+from models.database import Database
+from models.outbox import Kind, OutboxMessage
+from models.reminder import Reminder
+from models.round import Round, bangkok_day
+from tests.bot.running import Trouble
+from tests.support import KEYRING, Clock, link
+
+
+@pytest.fixture
+async def last_days(country: Database, clock: Clock) -> Database:
+    """Three days before the last one, with one officer to remind."""
+    async with country.write() as session:
+        await link(session, "lao5110201", 501, clock())
+        await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=3)))
+    return country
+
+
+async def rows(database: Database) -> list[tuple[Kind, int]]:
+    async with database.read() as session:
+        found = await session.execute(select(OutboxMessage.kind, OutboxMessage.chat_id).order_by(OutboxMessage.id))
+        return [(kind, chat) for kind, chat in found]
+
+
+async def test_several_who_look_at_once_remind_once(last_days: Database, database_url: str, clock: Clock) -> None:
+    replicas = [Database(database_url, KEYRING) for _ in range(4)]
+    await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
+    assert await rows(last_days) == [(Kind.REMINDER, 501)]
+    async with last_days.write() as session:
+        await session.execute(update(OutboxMessage).values(state="sent"))
+    await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
+    assert await rows(last_days) == [(Kind.REMINDER, 501), (Kind.ESCALATION, 900)]
+    for one in replicas:
+        await one.close()
+    async with last_days.read() as session:
+        assert len(list(await session.scalars(select(Reminder)))) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_error_is_logged_and_the_next_look_comes(
+    last_days: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(deadlines, "LOOK_EVERY", 0.0)
+    trouble, woken = Trouble(monkeypatch, last_days), asyncio.Event()
+    trouble.times = 2
+    task = asyncio.create_task(deadlines.keep_deadlines(last_days, clock, None, woken.set))
+    async with asyncio.timeout(10):
+        await woken.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert await rows(last_days) == [(Kind.REMINDER, 501)]
+    assert caplog.text.count("the deadlines could not be looked at: ConnectionRefusedError") == 2
