@@ -23,6 +23,7 @@ COMMANDS = {
     "petition": Lazy("bot.commands.reopen:petition", "Decide a petition."),
     "audit": Lazy("bot.commands.audit:audit", "The record: take heads, verify."),
     "outbox": Lazy("bot.commands.outbox:outbox", "Messages that a restore has held."),
+    "broadcast": Lazy("bot.commands.broadcast:broadcast", "Announce something to all officers of a side."),
     "export": Lazy("bot.commands.export:export", "Write what was certified to a file."),
 }
 

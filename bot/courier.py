@@ -8,20 +8,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegram import Bot
-from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 
-from bot import api
-from bot.transport import NotSent
+from bot.delivery import Outcome, again, deliver
 from handlers.notices import notice
-from handlers.screen import Screen
+from handlers.screen import Deferred, Dropped, Screen
 from models import outbox
 from models.account import active_officer, is_somebodys, take_away_late
 from models.database import Database, Session
-from models.outbox import Kind, OutboxMessage, State
+from models.outbox import OutboxMessage, State
 
 log = logging.getLogger(__name__)
 
@@ -29,30 +26,20 @@ PER_SECOND = 30
 CHAT_INTERVAL = 1.0
 # So many chats paused by 429s at once mean that the bot as a whole is too fast.
 SEVERAL = 3
-# Sends under way at once: enough for 30/s at half a second a call.
+# Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
 PARALLEL = 16
+BULK_PARALLEL = 12
 # Seconds between looks at the outbox when nothing wakes the courier.
 IDLE = 1.0
-# Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
-UNCERTAIN_PAUSE = 30.0
 # Seconds before what a dead courier may have sent is sent once more: a program that dies at each start must not
 # send it each time.
 RECOVERY_PAUSE = 5.0
 # Seconds before the end of a send is written down again, when the database was away.
 NOTE_PAUSE = 1.0
-# What Telegram says of a message that cannot show anything any more, or shows this already.
-BLANK_ALREADY = ("message to edit not found", "message can't be edited", "message is not modified")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended, and the seconds that the message (`wait`) or its whole chat (`pause`) must wait."""
-
-    state: State
-    error: str = ""
-    message_id: int | None = None
-    wait: float = 0.0
-    pause: float = 0.0
+class NotRendered(Exception):
+    """A message's screen could not be made; nothing was changed."""
 
 
 class Courier:
@@ -132,14 +119,18 @@ class Courier:
                 await self._awake.wait()
 
     async def _send_due(self) -> int:
-        """Start the sends that may start now, one a chat; how many."""
+        """Start the sends that may start now, one a chat, bulk when nothing else is left; how many."""
         loop = asyncio.get_running_loop()
         self._busy = {chat: until for chat, until in self._busy.items() if until > loop.time()}
         async with self._database.read() as session:
-            rows = await outbox.due(session, self._clock(), set(self._busy), limit=PER_SECOND)
+            rows = await outbox.due(session, self._clock(), self._busy.keys(), limit=PER_SECOND)
+            room = BULK_PARALLEL - len(self._sending)
+            if not rows and room > 0:
+                rows = await outbox.due_bulk(session, self._clock(), self._busy.keys(), limit=room)
         started = 0
         for row in rows:
-            if row.chat_id in self._busy or (row.kind is Kind.BLANK and self._in_hand(row.chat_id)):
+            # A change must come after the answer that is on its way to the same chat.
+            if row.chat_id in self._busy or (row.kind in outbox.CHANGES and self._in_hand(row.chat_id)):
                 continue
             await self._slots.acquire()
             await asyncio.sleep(max(self._next_send - loop.time(), 0))
@@ -166,37 +157,46 @@ class Courier:
 
     async def _attempt(self, row: OutboxMessage) -> float:
         """One call and its outcome; the seconds that its chat must now be left alone."""
-        async with self._database.write() as session:
-            if not await outbox.mark_sending(session, row):
-                return 0
         try:
-            screen = await self._render(row)
-        except Exception as error:
-            outcome = _again(row, type(error).__name__)
+            screen = await self._claim(row)
+        except NotRendered as error:
+            outcome = again(row, str(error))
         else:
-            outcome = Outcome(State.DEAD, outbox.LINK_ENDED) if screen is None else await self._call(row, screen)
+            if screen is None:
+                return 0
+            outcome = await deliver(self._bot, row, screen)
+            if outcome.pause:
+                self._flood(row.chat_id, outcome.pause)
         await self._note(row, outcome)
         return max(outcome.pause, CHAT_INTERVAL)
 
-    async def _call(self, row: OutboxMessage, screen: Screen) -> Outcome:
-        try:
-            if row.kind is Kind.BLANK:
-                await _blank(self._bot, row, screen)
-                return Outcome(State.SENT)
-            return Outcome(State.SENT, message_id=await api.send(self._bot, row.chat_id, screen))
-        except RetryAfter as error:
-            wait = api.retry_seconds(error)
-            self._flood(row.chat_id, wait)
-            return Outcome(row.state, error.message, wait=wait, pause=wait)
-        except Exception as error:
-            return _failed(row, error)
-
-    async def _render(self, row: OutboxMessage) -> Screen | None:
-        """What it says now; None when it is no longer for this chat."""
-        async with self._database.read() as session:
-            if self._needs_link(row) and await active_officer(session, row.chat_id) is None:
+    async def _claim(self, row: OutboxMessage) -> Screen | None:
+        """Mark the row as sending; what it says in the state of that moment. None when it is not to be sent: it
+        was taken or put off by somebody else, or its end is written. Raises NotRendered.
+        """
+        async with self._database.write() as session:
+            now = self._clock()
+            if not await outbox.mark_sending(session, row, now):
                 return None
-            return await notice(session, row.kind, row.chat_id, row.subject_id, self._clock())
+            try:
+                made = await self._render(session, row, now)
+            except Exception as error:
+                raise NotRendered(type(error).__name__) from error
+            if isinstance(made, Screen):
+                return made
+            if isinstance(made, Deferred):
+                await outbox.put_off(session, row, made.until)
+                return None
+            await self._settle(session, row, made)
+        log.info("message %d is %s: %s", row.id, made.state, made.error)
+        return None
+
+    async def _render(self, session: Session, row: OutboxMessage, now: datetime) -> Screen | Deferred | Outcome:
+        """What it says now, or its end."""
+        if self._needs_link(row) and await active_officer(session, row.chat_id) is None:
+            return Outcome(State.DEAD, outbox.LINK_ENDED)
+        made = await notice(session, row.kind, row.chat_id, row.subject_id, now)
+        return Outcome(State.DROPPED, made.reason) if isinstance(made, Dropped) else made
 
     def _needs_link(self, row: OutboxMessage) -> bool:
         """Whether it is an account's business, for those who are linked to it when it is sent."""
@@ -211,9 +211,7 @@ class Courier:
 
     async def _note(self, row: OutboxMessage, outcome: Outcome) -> None:
         """Write down how it ended, however long the database is away."""
-        if outcome.error == outbox.LINK_ENDED:
-            log.info("message %d: %s", row.id, outcome.error)
-        elif outcome.state is State.DEAD:
+        if outcome.state is State.DEAD:
             log.error("message %d is dead: %s", row.id, outcome.error)
         elif outcome.state is not State.SENT:
             log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
@@ -227,62 +225,16 @@ class Courier:
             await asyncio.sleep(NOTE_PAUSE)
 
     async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
-        now = self._clock()
-        if outcome.state is State.SENT and row.kind is Kind.BLANK:
+        now, is_change = self._clock(), row.kind in outbox.CHANGES
+        if outcome.state in (State.PENDING, State.UNCERTAIN):
+            after = timedelta(seconds=outcome.wait)
+            await outbox.mark_retry(session, row, outcome.state, outcome.error, now, after)
+        elif is_change and (outcome.state is State.SENT or not await is_somebodys(session, row.chat_id)):
+            # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
             await outbox.drop(session, row.id)
         elif outcome.state is State.SENT:
             if outcome.message_id is not None and self._needs_link(row):
                 await take_away_late(session, row.chat_id, outcome.message_id, now)
             await outbox.mark_sent(session, row.id, outcome.message_id, now)
-        elif outcome.state is not State.DEAD:
-            after = timedelta(seconds=outcome.wait)
-            await outbox.mark_retry(session, row.id, outcome.state, outcome.error, now, after)
-        elif row.kind is Kind.BLANK and not await is_somebodys(session, row.chat_id):
-            # The chat of somebody who was forgotten: its number is not kept for the sake of the reason.
-            await outbox.drop(session, row.id)
         else:
-            await outbox.mark_dead(session, row.id, outcome.error)
-
-
-async def _blank(bot: Bot, row: OutboxMessage, screen: Screen) -> None:
-    """Put the screen in place of a message. One that is gone, or says so already, is as good as blanked."""
-    try:
-        await bot.edit_message_text(screen.text, row.chat_id, row.subject_id, parse_mode="HTML")
-    except BadRequest as error:
-        if not any(words in error.message.lower() for words in BLANK_ALREADY):
-            raise
-
-
-def _failed(row: OutboxMessage, error: Exception) -> Outcome:
-    """What an error of the call means for the message."""
-    if isinstance(error, Forbidden | BadRequest | ChatMigrated):
-        return Outcome(State.DEAD, error.message)
-    if isinstance(error, NotSent):
-        # Without effect, and no fault of the message's: as often as it takes.
-        return Outcome(row.state, error.message, wait=_backoff(row))
-    if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
-        return _again(row, error.message)
-    # The network, or an answer that python-telegram-bot cannot read.
-    if row.kind is Kind.BLANK:
-        # Done twice it is done once: as often as it takes, too.
-        return Outcome(row.state, type(error).__name__, wait=_backoff(row))
-    return _maybe_sent(row, error.message if isinstance(error, TelegramError) else type(error).__name__)
-
-
-def _again(row: OutboxMessage, error: str) -> Outcome:
-    """It was not sent; after the last attempt that is allowed it never will be."""
-    if row.attempts + 1 >= outbox.MAX_ATTEMPTS:
-        return Outcome(State.DEAD, error)
-    return Outcome(row.state, error, wait=_backoff(row))
-
-
-def _maybe_sent(row: OutboxMessage, error: str) -> Outcome:
-    """It may have arrived. Once more, and no more: the code in it shows that it is the same."""
-    if row.state is State.UNCERTAIN:
-        return Outcome(State.DEAD, error)
-    return Outcome(State.UNCERTAIN, error, wait=UNCERTAIN_PAUSE)
-
-
-def _backoff(row: OutboxMessage) -> float:
-    """1, 2, 4 … 64 seconds."""
-    return float(2 ** min(row.attempts, 6))
+            await outbox.mark_ended(session, row, outcome.state, outcome.error)

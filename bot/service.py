@@ -12,6 +12,7 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 from bot import api
 from bot.clock import Clock, nap, utc_now
 from bot.courier import Courier
+from bot.deadlines import keep_deadlines
 from bot.intake import POLL, Poller, TokenRefused
 from bot.opening import opened
 from bot.settings import Settings, SettingsRefused, require_bot
@@ -128,13 +129,16 @@ async def serve(
     polling = asyncio.create_task(poller.run(), name="intake")
     sending = asyncio.create_task(courier.run(), name="courier")
     heads = asyncio.create_task(keep_heads(database, clock), name="heads")
+    reminding = keep_deadlines(database, clock, setup.operator_chat, courier.wake)
+    deadlines = asyncio.create_task(reminding, name="deadlines")
     stopping = asyncio.create_task(stop.wait())
     ended, _ = await asyncio.wait({polling, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping: updates in hand are finished first")
     polling.cancel()
     heads.cancel()
+    deadlines.cancel()
     stopping.cancel()
-    await asyncio.wait({polling, heads, stopping})
+    await asyncio.wait({polling, heads, deadlines, stopping})
     await worker.drain(GRACE / 2)
     sending.cancel()
     await asyncio.wait({sending})

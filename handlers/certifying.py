@@ -1,5 +1,7 @@
 """What both levels show alike: the numbers, the positions behind them, the warning, and the history."""
 
+from datetime import datetime
+
 from markupsafe import Markup
 
 from handlers.review_numbers import numbers_text
@@ -25,7 +27,7 @@ from models.statement import statement
 CERTIFICATES_PER_PAGE = 4
 
 
-def review_text(_: Texts, title: Markup, shown: Review, difference_percent: int) -> Markup:
+def review_text(_: Texts, title: Markup, shown: Review, difference_percent: int, now: datetime) -> Markup:
     """The numbers of a register beside the last round's, what is not filled in, where they come from, and who
     certified them last.
     """
@@ -39,7 +41,7 @@ def review_text(_: Texts, title: Markup, shown: Review, difference_percent: int)
         _("Records with empty menus: {count:,}", count=roster.with_empty_menus),
         _("Data as of {moment} · {file}", moment=_.moment(roster.imported_at), file=roster.file_name),
         "",
-        round_line(_, shown.round),
+        round_line(_, shown.round, now),
         _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
     ]
     newest = shown.province or shown.lao
@@ -116,13 +118,13 @@ def warning_title(_: Texts, level: Level) -> Markup:
     return _("<b>⚠️ Certify at province level?</b>")
 
 
-def warning(_: Texts, confirmation: Confirmation, shown: Review) -> Screen:
+def warning(_: Texts, confirmation: Confirmation, shown: Review, now: datetime) -> Screen:
     """Before the irreversible press: which organization, round and numbers, and what it means for good."""
     return Screen(
         lines(
             warning_title(_, confirmation.level),
             organization_line(_, shown.organization),
-            round_line(_, shown.round),
+            round_line(_, shown.round, now),
             "",
             headcount_lines(_, shown.roster.headcount),
             "",

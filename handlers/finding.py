@@ -68,7 +68,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
     return Screen(
         lines(
             _("<b>{province} province</b>", province=province_name(_, turn.officer.account)),
-            round_line(_, round_),
+            round_line(_, round_, turn.now),
             "",
             _("Status filter: <b>{status}</b>", status=status_word(_, kept.status)),
             await _narrowing_line(turn, kept),

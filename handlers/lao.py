@@ -1,5 +1,7 @@
 """An organization's way: look at the recorded numbers, certify them, see the history (procedure, LAO level)."""
 
+from datetime import datetime
+
 from handlers.certifying import (
     category_buttons,
     certificate_buttons,
@@ -45,7 +47,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
         lines(
             organization_line(_, organization),
             "",
-            round_line(_, round_),
+            round_line(_, round_, turn.now),
             _("Certification status: <b>{status}</b>", status=status_word(_, status)),
         ),
         (
@@ -66,10 +68,10 @@ async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
         _ = turn.texts
         file = Button(_.plain("Send the register as a file"), SendRegister(), Style.PRIMARY)
         return no_register(_, organization, LaoMenu(), file)
-    return review_screen(turn.texts, shown, turn.setup.demands)
+    return review_screen(turn.texts, shown, turn.setup.demands, turn.now)
 
 
-def review_screen(_: Texts, shown: Review, demands: Demands) -> Screen:
+def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> Screen:
     """The review as a screen; the button to certify is there only when it can be, and where an explanation is
     owed, the button to give it.
     """
@@ -83,7 +85,7 @@ def review_screen(_: Texts, shown: Review, demands: Demands) -> Screen:
             rows += ((_step(_, shown, demands),),)
         rows += ((Button(_.plain("Send the register as a file"), SendRegister()),),)
     title = _("<b>LAO-level certification</b>")
-    return Screen(review_text(_, title, shown, demands.difference_percent), (*rows, way_out(_, LaoMenu())))
+    return Screen(review_text(_, title, shown, demands.difference_percent, now), (*rows, way_out(_, LaoMenu())))
 
 
 def _step(_: Texts, shown: Review, demands: Demands) -> Button:
@@ -117,7 +119,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
         turn.rng,
         demands=turn.setup.demands,
     )
-    return warning(turn.texts, confirmation, shown)
+    return warning(turn.texts, confirmation, shown, turn.now)
 
 
 async def history(turn: Turn, tap: LaoHistory) -> Screen:

@@ -1,4 +1,5 @@
-"""What the bot says on its own: receipts, notices about certificates, reopenings and petitions, and about links.
+"""What the bot says on its own: receipts, notices about certificates, reopenings and petitions, about links, and
+because of the round's last day.
 
 A chat that its officer has left alone may be in other hands: it is told that something waits, and no number and no
 name (issue 5). The officer's own receipt is always whole, and can be passed on.
@@ -8,17 +9,19 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import questions, threads
+from handlers import announcement, deadlines, questions, threads
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
-from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.taps import (
     LaoHistory,
+    LaoReview,
     LogOutNow,
     NotOurs,
     Officers,
     ProvinceReview,
     ReadRemark,
+    Remarks,
     SeeHistory,
     SeeRemark,
 )
@@ -26,6 +29,7 @@ from handlers.texts import Texts, texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, organization_line, signature
 from models.account import Officer, Role, active_officer
+from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
 from models.conversation import chat_language
 from models.database import Session
@@ -39,31 +43,62 @@ from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
 _SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
+# What is said to many at once, and can wait for the end of an officer's quiet hours.
+_CAN_WAIT = {Kind.REMINDER, Kind.BROADCAST}
 
 
-async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> Screen:
+async def notice(
+    session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime
+) -> Screen | Dropped | Deferred:
     """The message of one kind about its subject, in the language of the chat that it goes to, and as much of it as
-    the chat may show now.
+    the chat may show now; or that it is not to be sent, or not yet.
+
+    Called in the transaction in which the message is claimed: what it says, and whether, is decided when it is
+    sent.
     """
     _ = texts(await chat_language(session, chat_id))
     if kind in _SAME_FOR_ALL:
         return await _about_a_chat(_, session, kind, subject_id)
-    whole = kind is Kind.RECEIPT or await _is_awake(session, chat_id, now)
+    if kind is Kind.ESCALATION:
+        return await deadlines.escalation(_, session, subject_id, now)
+    reader = await active_officer(session, chat_id)
+    if kind in _CAN_WAIT:
+        return await _when_it_may_ring(_, session, kind, reader, subject_id, now)
+    return await _to_reader(_, session, kind, reader, subject_id, kind is Kind.RECEIPT or _is_awake(reader, now))
+
+
+async def _to_reader(
+    _: Texts, session: Session, kind: Kind, reader: Officer | None, subject_id: int, whole: bool
+) -> Screen:
+    """What happened to a register, a question or a link; `whole`: to a chat that may show all of it."""
     if kind is Kind.LINKED:
         return _linked(_, await _officer(session, subject_id), whole)
     if kind is Kind.REOPENED:
-        return _reopened(_, await load_reopening(session, subject_id), whole)
+        return _reopened(_, await load_reopening(session, subject_id), reader, whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
-        return _remark(_, await load_remark(session, subject_id), whole)
+        return _remark(_, await load_remark(session, subject_id), reader, whole)
     if kind in (Kind.QUESTIONED, Kind.ANSWERED):
         return _question(_, await load_remark(session, subject_id), whole)
     return _certified(_, kind, await load_certification(session, subject_id), whole)
 
 
-async def _is_awake(session: Session, chat_id: int, now: datetime) -> bool:
+async def _when_it_may_ring(
+    _: Texts, session: Session, kind: Kind, reader: Officer | None, subject_id: int, now: datetime
+) -> Screen | Dropped | Deferred:
+    """A reminder or the operator's word: not in the quiet hours of its reader."""
+    if reader is None:
+        return Dropped("nobody is linked to the chat")
+    quiet = None
+    if kind is Kind.REMINDER:
+        return await deadlines.reminder(_, session, reader, subject_id, quiet, now)
+    if quiet is not None:
+        return Deferred(quiet)
+    return announcement.screen(_, (await load_broadcast(session, subject_id)).body)
+
+
+def _is_awake(reader: Officer | None, now: datetime) -> bool:
     """Whether the officer of the chat has been there lately; the operator's chat has none and is told all."""
-    officer = await active_officer(session, chat_id)
-    return officer is None or (officer.is_ready and not officer.is_idle(now))
+    return reader is None or (reader.is_ready and not reader.is_idle(now))
 
 
 async def _officer(session: Session, officer_id: int) -> Officer:
@@ -118,11 +153,13 @@ def _certified_rows(_: Texts, kind: Kind, made: Certification) -> tuple[Row, ...
     return ((Button(_.plain("Certification history"), LaoHistory(0)),),)
 
 
-def _reopened(_: Texts, ended: Reopening, whole: bool) -> Screen:
-    """To both sides."""
+def _reopened(_: Texts, ended: Reopening, reader: Officer | None, whole: bool) -> Screen:
+    """To both sides; the organization's goes on to its register."""
     title = _("🔓 <b>The register was opened for correction</b>")
     unit = organization_line(_, ended.organization)
-    rows = ((Button(_.plain("Certification history"), SeeHistory(ended.organization_code)),),)
+    rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), SeeHistory(ended.organization_code)),),)
+    if reader is not None and reader.account.role is Role.LAO:
+        rows = ((Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY),), *rows)
     if not whole:
         return _brief(_, title, unit, rows)
     return Screen(
@@ -144,9 +181,12 @@ def _reopened(_: Texts, ended: Reopening, whole: bool) -> Screen:
     )
 
 
-def _remark(_: Texts, made: Remark, whole: bool) -> Screen:
+def _remark(_: Texts, made: Remark, reader: Officer | None, whole: bool) -> Screen:
+    """A petition or its refusal: to the officers with the way to the thread, to the operator with the command."""
+    if reader is None:
+        return Screen(lines(_remark_text(_, made), _decide(made)))
     if whole:
-        return Screen(_remark_text(_, made))
+        return Screen(_remark_text(_, made), (_thread_row(_, made),))
     rows = ((Button(_.plain("Read"), SeeRemark(made.id)),),)
     return _brief(_, _remark_title(_, made), organization_line(_, made.organization), rows)
 
@@ -164,7 +204,20 @@ async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
     made = await find_remark(turn.session, turn.officer, tap.remark)
     if made.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
         return await threads.read(turn, ReadRemark(made.id))
-    return Screen(_remark_text(turn.texts, made), ((home(turn.texts),),))
+    return Screen(_remark_text(turn.texts, made), (_thread_row(turn.texts, made), (home(turn.texts),)))
+
+
+def _thread_row(_: Texts, made: Remark) -> Row:
+    """ข้อสังเกต, from where it goes on to the review."""
+    return (Button(_.plain("Remarks"), Remarks(made.organization_code, 0), Style.PRIMARY),)
+
+
+def _decide(made: Remark) -> Markup | None:
+    """What the operator does with a petition."""
+    if made.kind is not RemarkKind.PETITION:
+        return None
+    command = f"laocert petition decide {made.id} --grant|--refuse --by NAME --reason TEXT"
+    return Markup("\n<code>{}</code>").format(command)
 
 
 def _remark_title(_: Texts, made: Remark) -> Markup:
@@ -205,7 +258,8 @@ def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
         title, unit, "", person_line(_, officer), _("Since {moment}", moment=_.moment(officer.linked_at)), ""
     )
     if officer.unlinked_at is not None:
-        return Screen(lines(about, _("That link has ended already.")))
+        row = (Button(_.plain("Linked officers"), Officers()),)
+        return Screen(lines(about, _("That link has ended already.")), (row,))
     return Screen(
         lines(about, _("Is this not one of you? Then end the link at once.")),
         ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),

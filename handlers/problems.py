@@ -100,8 +100,8 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 
 def _review_screen(turn: Turn, problem: RosterChanged | ExplanationMissing) -> Screen:
     if turn.officer.account.role is Role.LAO:
-        return lao.review_screen(turn.texts, problem.review, turn.setup.demands)
-    return province.review_screen(turn.texts, problem.review, turn.setup.demands)
+        return lao.review_screen(turn.texts, problem.review, turn.setup.demands, turn.now)
+    return province.review_screen(turn.texts, problem.review, turn.setup.demands, turn.now)
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:

@@ -1,6 +1,7 @@
 """A province's way from the review on: certify, see the result (procedure, province steps 5 and 6)."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from markupsafe import Markup
 
@@ -52,15 +53,15 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await inspection.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.demands))
+    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.demands, turn.now))
 
 
-def review_screen(_: Texts, shown: Review, demands: Demands) -> Screen:
+def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
     rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
-    text = review_text(_, _("<b>Province-level review</b>"), shown, demands.difference_percent)
+    text = review_text(_, _("<b>Province-level review</b>"), shown, demands.difference_percent, now)
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
     if shown.status is Status.LAO_CERTIFIED and is_open:
         found = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
@@ -123,7 +124,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
         turn.rng,
         demands=turn.setup.demands,
     )
-    return warning(turn.texts, confirmation, shown)
+    return warning(turn.texts, confirmation, shown, turn.now)
 
 
 async def result(turn: Turn, made: Certification) -> Screen:

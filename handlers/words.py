@@ -3,6 +3,8 @@
 Buttons keep the source procedure's words to the letter (docs/contract.md, What the chat says).
 """
 
+from datetime import datetime
+
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, lines
@@ -82,15 +84,30 @@ def find_label(name: str, district: str, marks: str = "") -> str:
     return f"{marks}🔍 {name} · อ.{district}"
 
 
-def round_line(_: Texts, round_: Round | None) -> Markup:
-    """The round and its last day."""
+def round_line(_: Texts, round_: Round | None, now: datetime) -> Markup:
+    """The round, its last day, and how far that is: `ปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2569 (เหลือ 12 วัน)`."""
     if round_ is None:
         return _("No round has been opened yet.")
     if round_.state is RoundState.CLOSED:
         return _("Fiscal year {year} · the round is closed", year=round_.fiscal_year)
-    if round_.closes_on is None:
+    left = round_.days_left(now)
+    if round_.closes_on is None or left is None:
         return _("Fiscal year {year}", year=round_.fiscal_year)
-    return _("Fiscal year {year} · by {day}", year=round_.fiscal_year, day=_.day(round_.closes_on))
+    return _(
+        "Fiscal year {year} · by {day} ({left})",
+        year=round_.fiscal_year,
+        day=_.day(round_.closes_on),
+        left=days_left_word(_, left),
+    )
+
+
+def days_left_word(_: Texts, days: int) -> str:
+    """How many days there still are, or how many it is too late."""
+    if days == 0:
+        return _.plain("the last day")
+    if days > 0:
+        return _.plain("1 day left") if days == 1 else _.plain("{days:,} days left", days=days)
+    return _.plain("1 day overdue") if days == -1 else _.plain("{days:,} days overdue", days=-days)
 
 
 def headcount_lines(_: Texts, headcount: Headcount) -> Markup:

@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
+    Select,
     String,
+    and_,
     delete,
     exists,
     or_,
@@ -402,6 +405,25 @@ async def officers_concerned(session: AsyncSession, organization: Organization, 
         .order_by(Officer.id)
     )
     return list(found)
+
+
+def chats(*of: ColumnElement[bool]) -> Select[int]:
+    """The chats of all officers who are linked and ready, of the accounts that a condition holds for."""
+    return (
+        select(Officer.user_id)
+        .join(Account, Account.id == Officer.account_id)
+        .where(is_reachable(), Account.disabled_at.is_(None), *of)
+    )
+
+
+def is_reachable() -> ColumnElement[bool]:
+    """A condition on officers: linked, with a name, a position and a PIN."""
+    return and_(
+        Officer.unlinked_at.is_(None),
+        Officer.full_name.is_not(None),
+        Officer.position.is_not(None),
+        Officer.pin_hash.is_not(None),
+    )
 
 
 async def linked_officers(session: AsyncSession, account_ids: list[int], *, hold: bool = False) -> list[Officer]:

@@ -61,6 +61,7 @@ class Event(enum.StrEnum):
     ANSWERED = "answered"
     EXPLAINED = "explained"
     REFUSED = "refused"
+    BROADCAST = "broadcast"
     HEAD = "head"
 
 

@@ -2,17 +2,36 @@
 
 A row goes pending → sending → sent. `sending` is committed before the call, so that a row found in it after a
 crash is known to be uncertain: it may have arrived. An uncertain row is sent once more, bearing the same
-verification code, and is never lost. What cannot be delivered ends as dead, with the reason.
+verification code, and is never lost. What cannot be delivered ends as dead, with the reason; what is no longer
+true when its turn comes is dropped.
 
-A blank is no message of its own: it takes away what a message says, when its chat's link has ended. Taken away
-twice is taken away once, so it is tried until it is done; then its row is gone.
+A change is no message of its own: it is done to a message that is there. A blank takes away what that message
+says, when its chat's link has ended. Done twice it is done once, so it is tried until it is done; then its row is
+gone.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, String, case, delete, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,13 +60,32 @@ class Kind(enum.StrEnum):
     HANDED_OVER = "handed_over"
     # The subject is the second (Unix time) at which PINs are taken again.
     PIN_BLOCKED = "pin_blocked"
+    # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    # The operator's word; the subject is a broadcast.
+    BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
     BLANK = "blank"
 
 
 # What its chat is sent whether it is linked or not: the officer's own evidence, the end of a link itself, and the
 # operator's own business. All else is an account's, for those who are linked to it.
-FOR_ANY_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED})
+FOR_ANY_CHAT = frozenset(
+    {Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED, Kind.ESCALATION}
+)
+# What stays in a chat when its link ends: the officer's own evidence, and what was the operator's.
+KEPT_IN_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED, Kind.ESCALATION})
+
+# Kinds that change a message which is there: the subject is its id.
+CHANGES = frozenset({Kind.BLANK})
+# Kinds of which very many may be queued at once. None of them makes any other wait.
+BULK: frozenset[Kind] = frozenset({Kind.REMINDER, Kind.BROADCAST})
+# What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
+URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
+URGENCY_OF_OTHERS = 2
+# As SQL text and not as parameters: only then both databases know that the index on it will do.
+WAITS = "state IN ('pending', 'uncertain')"
 
 
 class State(enum.StrEnum):
@@ -58,8 +96,14 @@ class State(enum.StrEnum):
     SENT = "sent"
     UNCERTAIN = "uncertain"
     DEAD = "dead"
+    # No longer true, or no longer wanted, when it was to be sent.
+    DROPPED = "dropped"
     # After a restore: whether it was sent meanwhile is not known; the operator releases it.
     HELD = "held"
+
+
+# May still be sent by themselves.
+UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
 
 
 class OutboxMessage(Base):
@@ -67,12 +111,7 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index(
-            "ix_outbox_due",
-            "due_at",
-            sqlite_where=text("state IN ('pending', 'uncertain')"),
-            postgresql_where=text("state IN ('pending', 'uncertain')"),
-        ),
+        Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
         {"sqlite_autoincrement": True},
     )
 
@@ -106,7 +145,45 @@ def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, no
     )
 
 
-def _dedupe_key(kind: Kind, chat_id: int, subject_id: int) -> str:
+async def enqueue_all(
+    session: AsyncSession, kind: Kind, chats: Select[int], subject_id: int, now: datetime
+) -> int:
+    """Queue the same message to every chat that a query finds, each once, in one statement however many they are;
+    how many that is.
+    """
+    chat = chats.subquery().c[0]
+    values = {
+        "dedupe_key": literal(_dedupe_key(kind, "", subject_id)) + cast(chat, String),
+        "kind": literal(kind, OutboxMessage.kind.type),
+        "chat_id": chat,
+        "subject_id": literal(subject_id, OutboxMessage.subject_id.type),
+        "state": literal(State.PENDING, OutboxMessage.state.type),
+        "attempts": literal(0),
+        "created_at": literal(now, OutboxMessage.created_at.type),
+        "due_at": literal(now, OutboxMessage.due_at.type),
+    }
+    await session.execute(insert(OutboxMessage).from_select(list(values), select(*values.values())))
+    return await count(session, kind, [subject_id])
+
+
+async def count(
+    session: AsyncSession, kind: Kind, subject_ids: Iterable[int], *conditions: ColumnElement[bool]
+) -> int:
+    """How many messages of a kind about these subjects there are, of those that a condition holds for."""
+    found = await session.scalar(
+        select(func.count()).where(
+            OutboxMessage.kind == kind, OutboxMessage.subject_id.in_(list(subject_ids)), *conditions
+        )
+    )
+    return found or 0
+
+
+def is_unreachable() -> ColumnElement[bool]:
+    """A condition on messages: dead because their chat lets the bot write no more (Bot API, 403)."""
+    return and_(OutboxMessage.state == State.DEAD, func.coalesce(OutboxMessage.error, "").startswith("Forbidden"))
+
+
+def _dedupe_key(kind: Kind, chat_id: int | str, subject_id: int) -> str:
     return f"{kind}:{subject_id}:{chat_id}"
 
 
@@ -160,7 +237,7 @@ async def end_link(session: AsyncSession, chat_id: int, since: datetime) -> list
     sent = await session.scalars(
         select(OutboxMessage.message_id).where(
             OutboxMessage.chat_id == chat_id,
-            OutboxMessage.kind.not_in([Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED]),
+            OutboxMessage.kind.not_in(KEPT_IN_CHAT),
             OutboxMessage.message_id.is_not(None),
             OutboxMessage.sent_at >= since,
         )
@@ -191,33 +268,51 @@ async def recover(session: AsyncSession, due: datetime) -> int:
     return len(found.all())
 
 
-async def due(session: AsyncSession, now: datetime, busy: set[int], limit: int) -> list[OutboxMessage]:
-    """Rows that may be sent now: receipts, then blanks (a stolen phone must not show names for longer), then the
-    rest, oldest first; none to a `busy` chat.
-    """
-    urgency = case((OutboxMessage.kind == Kind.RECEIPT, 0), (OutboxMessage.kind == Kind.BLANK, 1), else_=2)
+async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
+    urgency = case(
+        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
+    )
     rows = await session.scalars(
-        select(OutboxMessage)
-        .where(
-            OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]),
-            OutboxMessage.due_at <= now,
-            OutboxMessage.chat_id.not_in(busy),
-        )
-        .order_by(urgency, OutboxMessage.id)
-        .limit(limit)
+        _due(now, busy, set(Kind) - BULK).order_by(urgency, OutboxMessage.id).limit(limit)
     )
     return list(rows)
 
 
-async def mark_sending(session: AsyncSession, row: OutboxMessage) -> bool:
-    """Before the call. False when the row is no longer as it was read: then it is not to be sent."""
+async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Bulk rows that may be sent now, in the order in which they became due; none to a `busy` chat.
+
+    A query a kind: each reads no more of the index than `limit` rows and those of busy chats.
+    """
+    rows: list[OutboxMessage] = []
+    for kind in BULK:
+        rows += await session.scalars(_due(now, busy, {kind}).order_by(OutboxMessage.due_at).limit(limit))
+    return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
+
+
+def _due(now: datetime, busy: Collection[int], kinds: Collection[Kind]) -> Select[OutboxMessage]:
+    return select(OutboxMessage).where(
+        literal_column(WAITS),
+        OutboxMessage.kind.in_(sorted(kinds)),
+        OutboxMessage.due_at <= now,
+        OutboxMessage.chat_id.not_in(busy),
+    )
+
+
+async def mark_sending(session: AsyncSession, row: OutboxMessage, now: datetime) -> bool:
+    """Before the call. False when it is not to be sent: the row is no longer as it was read, or was put off."""
     taken = await session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state)
-        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
+        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.due_at <= now)
+        .values(state=State.SENDING, attempts=row.attempts + 1)
         .returning(OutboxMessage.id)
     )
     return taken.first() is not None
+
+
+async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
+    """It was claimed and is not to be sent yet: as if it had not been claimed."""
+    await _settle(session, row.id, state=row.state, attempts=row.attempts, due_at=until)
 
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
@@ -226,15 +321,20 @@ async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, 
 
 
 async def mark_retry(
-    session: AsyncSession, row_id: int, state: State, error: str, now: datetime, after: timedelta
+    session: AsyncSession, row: OutboxMessage, state: State, error: str, now: datetime, after: timedelta
 ) -> None:
-    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more, later."""
-    await _settle(session, row_id, state=state, error=error[:300], due_at=now + after)
+    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more, later.
+
+    The attempt is counted here too, for one that failed before it could be marked as sending.
+    """
+    values = {"state": state, "error": error[:300], "due_at": now + after, "attempts": row.attempts + 1}
+    await _settle(session, row.id, **values)
 
 
-async def mark_dead(session: AsyncSession, row_id: int, error: str) -> None:
-    """It will never arrive; `error` says why."""
-    await _settle(session, row_id, state=State.DEAD, error=error[:300])
+async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, error: str) -> None:
+    """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
+    attempts = row.attempts + (state is State.DEAD)
+    await _settle(session, row.id, state=state, error=error[:300], attempts=attempts)
 
 
 async def drop(session: AsyncSession, row_id: int) -> None:
@@ -249,13 +349,13 @@ async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
 async def hold_unsent(session: AsyncSession) -> int:
     """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator.
 
-    Blanks go on: done twice they are done once.
+    Changes go on: done twice they are done once.
     """
     held = await session.execute(
         update(OutboxMessage)
         .where(
             OutboxMessage.state.in_([State.PENDING, State.SENDING, State.UNCERTAIN]),
-            OutboxMessage.kind != Kind.BLANK,
+            OutboxMessage.kind.not_in(CHANGES),
         )
         .values(state=State.HELD, error="held by a restore")
         .returning(OutboxMessage.id)

@@ -55,9 +55,21 @@ class Round(Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
+    def days_left(self, moment: datetime) -> int | None:
+        """Days from `moment` to the last day, both as Bangkok counts them: 0 on it, less than 0 after it; None
+        without a last day.
+        """
+        return None if self.closes_on is None else (self.closes_on - bangkok_day(moment)).days
+
     def is_late(self, moment: datetime) -> bool:
         """Whether a certification at `moment` comes after the last day."""
-        return self.closes_on is not None and moment.astimezone(BANGKOK).date() > self.closes_on
+        left = self.days_left(moment)
+        return left is not None and left < 0
+
+
+def bangkok_day(moment: datetime) -> date:
+    """The day that it is in Thailand at `moment`."""
+    return moment.astimezone(BANGKOK).date()
 
 
 async def current_round(session: AsyncSession) -> Round | None:
@@ -89,7 +101,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
         raise RoundRefused(f"round {last.fiscal_year} is open; close it first: laocert round close")
     if last is not None and fiscal_year <= last.fiscal_year:
         raise RoundRefused(f"round {last.fiscal_year} was already held; open a later fiscal year")
-    if closes_on is not None and closes_on < now.astimezone(BANGKOK).date():
+    if closes_on is not None and closes_on < bangkok_day(now):
         raise RoundRefused(f"the closing date {closes_on} has passed; give a day from today on")
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
     session.add(opened)

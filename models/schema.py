@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from models import (  # noqa: F401
     account,
     audit,
+    broadcast,
     certification,
     conversation,
     inbox,
@@ -22,6 +23,7 @@ from models import (  # noqa: F401
     outbox,
     pin,
     remark,
+    reminder,
     roster,
     roster_draft,
     round,

@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import update
 from telegram.error import Conflict
 
-from bot import api, courier
+from bot import api, courier, delivery
 from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
+from handlers.notices import notice
+from handlers.screen import Deferred, Dropped
 from models import outbox
 from models.account import IDLE, Officer, active_officer, unlink_officer
 from models.database import Database
@@ -188,7 +190,7 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(
         row = await office.state(0, State.UNCERTAIN)
         assert row.due_at > office.clock()
         assert row.error
-        office.clock.move(seconds=courier.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
         one.wake()
         row = await office.state(0, State.SENT)
         assert row.attempts == 2
@@ -205,7 +207,7 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
     office.emulator.faults.reset_after(method="sendMessage", times=5)
     async with sending(office.emulator, office.database, office.clock) as one:
         await office.state(0, State.UNCERTAIN)
-        office.clock.move(seconds=courier.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
         one.wake()
 
         async def flooded() -> bool:
@@ -277,7 +279,7 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.courier.api.send" if what == "call" else "bot.courier.notice"
+    name = "bot.delivery.api.send" if what == "call" else "bot.courier.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:
@@ -305,7 +307,7 @@ async def test_an_answer_that_cannot_be_read_leaves_no_row_behind(
         raise KeyError("message_id")
 
     await office.queue(office.phone("ก"))
-    monkeypatch.setattr("bot.courier.api.send", unreadable)
+    monkeypatch.setattr("bot.delivery.api.send", unreadable)
     async with sending(office.emulator, office.database, office.clock):
         row = await office.state(0, State.UNCERTAIN)
     assert row.error == "KeyError"
@@ -613,3 +615,61 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
     assert shown(idle, receipt) == [kept]
     protected = [bool(one.options.get("has_protected_content")) for one in (whole, brief, kept)]
     assert protected == [True, True, False]
+
+
+# --- decided when it is sent --------------------------------------------------------------------------------
+
+
+async def test_what_is_no_longer_true_is_dropped(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def untrue(*_args: Any) -> Dropped:
+        return Dropped("certified meanwhile")
+
+    monkeypatch.setattr("bot.courier.notice", untrue)
+    await office.queue(office.phone("ก"))
+    async with sending(office.emulator, office.database, office.clock):
+        row = await office.state(0, State.DROPPED)
+    assert (row.attempts, row.error, row.sent_at) == (0, "certified meanwhile", None)
+    assert not office.emulator.calls_of("sendMessage")
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, morning = office.phone("ก"), office.clock() + timedelta(hours=8)
+
+    async def not_at_night(*args: Any) -> Any:
+        return Deferred(morning) if office.clock() < morning else await notice(*args)
+
+    monkeypatch.setattr("bot.courier.notice", not_at_night)
+    code = await office.queue(phone)
+    async with sending(office.emulator, office.database, office.clock):
+
+        async def put_off() -> bool:
+            (row,) = await outbox_rows(office.database)
+            return (row.state, row.attempts, row.due_at) == (State.PENDING, 0, morning)
+
+        await until(put_off)
+        office.clock.move(hours=8)
+        row = await office.state(0, State.SENT)
+    assert row.attempts == 1
+    assert len(shown(phone, code)) == 1
+
+
+async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "BULK", frozenset({Kind.COLLEAGUE_CERTIFIED}))
+    monkeypatch.setattr(courier, "BULK_PARALLEL", 2)
+    crowd = [await office.linked(str(number)) for number in range(4)]
+    urgent = await office.linked("ด่วน")
+    for phone in crowd:
+        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+    held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
+    async with sending(office.emulator, office.database, office.clock) as one:
+        await until(lambda: count_of(lambda: held.hits, 2))
+        await office.queue(urgent, Kind.AWAITS_PROVINCE)
+        one.wake()
+        await office.state(4, State.SENT)
+        # All that bulk may take is taken: the others of it have not begun.
+        assert [row.state for row in (await outbox_rows(office.database))[2:4]] == [State.PENDING] * 2
+        for number in range(4):
+            await office.state(number, State.SENT)

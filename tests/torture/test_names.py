@@ -262,10 +262,10 @@ async def screens(who: Cast) -> dict[str, Screen]:
     certified = {kind: notices._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
     return {
         "home": await home.show_home(turn),
-        "review": lao.review_screen(_, who.review, DEMANDS),
+        "review": lao.review_screen(_, who.review, DEMANDS, NOW),
         "list": Screen(_("Organizations: {total:,}", total=1), ((listed,),)),
-        "province's review": province.review_screen(_, who.review, DEMANDS),
-        "warning": warning(_, asked, who.review),
+        "province's review": province.review_screen(_, who.review, DEMANDS, NOW),
+        "warning": warning(_, asked, who.review, NOW),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
         "reopened": notices._reopened(_, reopened, whole=True),

@@ -1,0 +1,49 @@
+"""Keeps the round's deadlines: the reminders on their days, and once a round whom they did not reach."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from models.database import Database
+from models.reminder import queue_due
+from models.unreached import escalate_due
+
+log = logging.getLogger(__name__)
+
+# Seconds between looks whether something is due.
+LOOK_EVERY = 60.0
+
+
+async def keep_deadlines(
+    database: Database, clock: Callable[[], datetime], operator_chat: int | None, wake: Callable[[], None]
+) -> None:
+    """Look each minute until cancelled; `wake` is called when there is something to send.
+
+    Several may look at once: what the database has noted is done by one of them (models/reminder.py).
+    """
+    while True:
+        try:
+            await look(database, clock(), operator_chat)
+            wake()
+        except Exception as error:
+            # The database is away; the next look comes.
+            log.error("the deadlines could not be looked at: %s", type(error).__name__)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def look(database: Database, now: datetime, operator_chat: int | None) -> None:
+    """Queue what is due at this moment."""
+    async with database.write() as session:
+        reminded = await queue_due(session, now)
+        unreached = await escalate_due(session, operator_chat, now)
+    if reminded is not None:
+        log.info("today's reminder goes to %d chats", reminded)
+    if unreached and operator_chat is None:
+        log.warning(
+            "%d organizations have not certified and were not reached by reminders;"
+            " see: laocert status --unreached; LAOCERT_OPERATOR_CHAT is not set",
+            unreached,
+        )
+    elif unreached is not None:
+        log.info("%d organizations have not certified and were not reached by reminders", unreached)

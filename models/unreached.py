@@ -1,0 +1,134 @@
+"""Whom the reminders of a round did not reach, and telling the operator of them once a round (issue 7)."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, case, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, joinedload
+
+from models import outbox
+from models.account import Account, Officer, is_reachable
+from models.organization import Organization
+from models.outbox import Kind, OutboxMessage, State
+from models.reminder import NotTrue, Reminder, has_certified, open_round_with_deadline
+from models.round import Round, RoundState, current_round
+
+# The operator is told as soon as the reminders of this many days before the last one are settled; later, when
+# nothing ran on that day.
+ESCALATED_FROM = 3
+
+
+class Why(enum.StrEnum):
+    """Why an organization was not reached."""
+
+    # Nobody is linked who has a name, a position and a PIN.
+    NOBODY_LINKED = "nobody_linked"
+    # Reminders were queued for its chats, and none arrived.
+    NOT_DELIVERED = "not_delivered"
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """An organization, with its province, that has not certified and was not reached."""
+
+    organization: Organization
+    why: Why
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """What the operator is told."""
+
+    round: Round
+    days_left: int
+    unreached: list[Unreached]
+
+
+async def list_unreached(session: AsyncSession, province_code: str | None = None) -> list[Unreached]:
+    """The organizations of the country, or of one province, that have not certified in the newest round, and that
+    nobody's chat brings a reminder to; by province and name. What is still on its way counts as arriving.
+    """
+    newest = await current_round(session)
+    if newest is None:
+        return []
+    linked = _linked()
+    tried = (
+        linked.join(OutboxMessage, OutboxMessage.chat_id == Officer.user_id)
+        .join(Reminder, Reminder.id == OutboxMessage.subject_id)
+        .where(OutboxMessage.kind == Kind.REMINDER, Reminder.round_id == newest.id)
+    )
+    in_vain = OutboxMessage.state.in_([State.DEAD, State.DROPPED, State.HELD])
+    code = Organization.dla_code
+    is_linked = code.in_(linked)
+    failed = and_(code.in_(tried.where(in_vain)), code.not_in(tried.where(~in_vain)))
+    why = case((is_linked, Why.NOT_DELIVERED.value), else_=Why.NOBODY_LINKED.value)
+    statement = (
+        select(Organization, why)
+        .where(~has_certified(code, newest.id), or_(~is_linked, failed))
+        .options(joinedload(Organization.province))
+        .order_by(Organization.province_code, Organization.sort_key)
+    )
+    if province_code is not None:
+        statement = statement.where(Organization.province_code == province_code)
+    return [Unreached(organization, Why(why)) for organization, why in await session.execute(statement)]
+
+
+def _linked() -> Select[str | None]:
+    """The codes of organizations for which somebody is linked and ready."""
+    return (
+        select(Account.organization_code)
+        .join(Officer, Officer.account_id == Account.id)
+        .where(is_reachable(), Account.disabled_at.is_(None), Account.organization_code.is_not(None))
+    )
+
+
+async def escalate_due(session: AsyncSession, operator_chat: int | None, now: datetime) -> int | None:
+    """Queue for the operator's chat, if there is one, whom the reminders did not reach: once a round, when the
+    day's are settled. How many organizations that are; None: nothing was to do.
+    """
+    round_ = await open_round_with_deadline(session)
+    if round_ is None:
+        return None
+    before = aliased(Reminder)
+    is_first = ~exists().where(before.round_id == round_.id, before.escalated_at.is_not(None))
+    reminder = await session.scalar(
+        select(Reminder)
+        .where(Reminder.round_id == round_.id, Reminder.days_before <= ESCALATED_FROM, is_first)
+        .order_by(Reminder.id.desc())
+        .limit(1)
+    )
+    if reminder is None or await outbox.count(
+        session, Kind.REMINDER, [reminder.id], OutboxMessage.state.in_(outbox.UNSETTLED)
+    ):
+        return None
+    # Of several who look at once the row lets one through.
+    taken = await session.scalar(
+        update(Reminder)
+        .where(Reminder.id == reminder.id, Reminder.escalated_at.is_(None))
+        .values(escalated_at=now)
+        .returning(Reminder.id)
+    )
+    if taken is None:
+        return None
+    found = await list_unreached(session)
+    if found and operator_chat is not None:
+        outbox.enqueue(session, Kind.ESCALATION, operator_chat, reminder.id, now)
+        await session.flush()
+    return len(found)
+
+
+async def load_escalation(session: AsyncSession, reminder_id: int, now: datetime) -> Escalation:
+    """What an escalation says now. Raises NotTrue when its round was closed, or all have been reached or have
+    certified meanwhile.
+    """
+    reminder = await session.get_one(Reminder, reminder_id)
+    round_ = await session.get_one(Round, reminder.round_id)
+    left = round_.days_left(now)
+    if round_.state is not RoundState.OPEN or left is None:
+        raise NotTrue("the round was closed")
+    found = await list_unreached(session)
+    if not found:
+        raise NotTrue("nobody is left who was not reached")
+    return Escalation(round_, left, found)
