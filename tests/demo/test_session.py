@@ -288,9 +288,10 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
         for message in lao.phone.messages:
             lao.phone.delete_own(message)
         demonstration.jump("closing-1")
-        # Weeks have gone by: the bot, not started again, asks who is there.
+        # Weeks have gone by: the bot, not started again, reminds of the last day, and asks who is there.
+        await lao.phone.until(lambda phone: "⏰" in phone.last.text, PATIENCE)
         await say(demonstration, lao, "/menu", ENTER)
-        await enter_pin(demonstration, lao, "ปีงบประมาณ")
+        await enter_pin(demonstration, lao, "สถานะการรับรองข้อมูล")
         await to_the_keypad(demonstration, lao)
         await enter_digit(demonstration, lao, 0)
         await demonstration.switch("bot", True)
