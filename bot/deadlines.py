@@ -1,10 +1,10 @@
 """Keeps the round's deadlines: the reminders on their days, and once a round whom they did not reach."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.clock import Clock, nap
 from models.database import Database
 from models.reminder import queue_due
 from models.unreached import escalate_due
@@ -16,7 +16,7 @@ LOOK_EVERY = 60.0
 
 
 async def keep_deadlines(
-    database: Database, clock: Callable[[], datetime], operator_chat: int | None, wake: Callable[[], None]
+    database: Database, clock: Clock, operator_chat: int | None, wake: Callable[[], None]
 ) -> None:
     """Look each minute until cancelled; `wake` is called when there is something to send.
 
@@ -29,7 +29,7 @@ async def keep_deadlines(
         except Exception as error:
             # The database is away; the next look comes.
             log.error("the deadlines could not be looked at: %s", type(error).__name__)
-        await asyncio.sleep(LOOK_EVERY)
+        await nap(clock, LOOK_EVERY)
 
 
 async def look(database: Database, now: datetime, operator_chat: int | None) -> None:

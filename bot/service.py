@@ -4,14 +4,13 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot import api
+from bot.clock import Clock, nap, utc_now
 from bot.courier import Courier
 from bot.deadlines import keep_deadlines
 from bot.intake import POLL, Poller, TokenRefused
@@ -39,12 +38,7 @@ HEADS_EVERY = 600.0
 HELLO_PAUSE = 2.0
 
 
-def utc_now() -> datetime:
-    """The clock of the program; tests bring their own."""
-    return datetime.now(UTC)
-
-
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
     Raises SettingsRefused, models.schema.SchemaOutdated.
@@ -59,7 +53,7 @@ async def run(settings: Settings) -> None:
         bot = api.make_bot(token, settings.api_url, polls)
         try:
             if await _open(bot, stop):
-                await serve(bot, polls, database, Seal(keys), stop, setup=_setup(settings))
+                await serve(bot, polls, database, Seal(keys), stop, clock, setup=_setup(settings))
         finally:
             await bot.shutdown()
 
@@ -99,7 +93,7 @@ async def _hello(bot: Bot) -> None:
         await asyncio.sleep(pause)
 
 
-async def keep_heads(database: Database, clock: Callable[[], datetime]) -> None:
+async def keep_heads(database: Database, clock: Clock) -> None:
     """Take a head of the record each day (Bangkok's time), at the first look of the day."""
     while True:
         try:
@@ -110,7 +104,7 @@ async def keep_heads(database: Database, clock: Callable[[], datetime]) -> None:
         except Exception as error:
             # The database is away; the next look comes.
             log.error("no head could be taken: %s", type(error).__name__)
-        await asyncio.sleep(HEADS_EVERY)
+        await nap(clock, HEADS_EVERY)
 
 
 async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
@@ -126,7 +120,7 @@ async def serve(
     database: Database,
     seal: Seal,
     stop: asyncio.Event,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Clock = utc_now,
     rng: random.Random | None = None,
     setup: Setup = DEFAULTS,
 ) -> None:

@@ -5,13 +5,13 @@ Nothing here is told because a button was pressed: a line appears when the rows 
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from demo.clock import MovedClock
 from demo.phones import Phones
 from models import inbox, outbox
 from models.account import Account, Officer, Role
@@ -31,6 +31,7 @@ SOURCES = (
     "bot/courier.py",
     "bot/intake.py",
     "bot/worker.py",
+    "demo/clock.py",
     "demo/sample.py",
     "models/account.py",
     "models/certification.py",
@@ -73,9 +74,10 @@ ABOUT_CERTIFICATES = {
 class Behind:
     """Looks at the database and keeps the lines, the counters, and which steps of the job are done."""
 
-    def __init__(self, database: Database, phones: Phones) -> None:
+    def __init__(self, database: Database, phones: Phones, clock: MovedClock) -> None:
         self._database = database
         self._phones = phones
+        self._clock = clock
         self._seen: _Seen | None = None
         self._lines: deque[dict[str, str]] = deque(maxlen=KEPT)
         self.counters: dict[str, int] = {}
@@ -84,7 +86,7 @@ class Behind:
     def say(self, th: str, en: str, source: str = "", tone: str = "plain") -> None:
         """Add a line, in both languages, with the file that explains it. Tones: plain, good, warn."""
         link = source if (ROOT / source).is_file() else ""
-        time = datetime.now(UTC).astimezone(BANGKOK).strftime("%H:%M:%S")
+        time = self._clock().astimezone(BANGKOK).strftime("%H:%M:%S")
         self._lines.append({"time": time, "th": th, "en": en, "source": link, "tone": tone})
 
     def value(self) -> dict[str, Any]:

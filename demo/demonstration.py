@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from demo.behind import Behind
 from demo.botapi import Chat, Emulator, Event
 from demo.feed import Feed
+from demo.jumps import Jumps
 from demo.phones import Held, Phones
 from demo.session import Session
 from demo.trouble import Trouble
@@ -27,8 +28,9 @@ class Demonstration:
         self.session = session
         self.feed = Feed()
         self.phones = Phones(session.emulator, session.units, session.folder / "phones.json")
-        self.behind = Behind(session.database, self.phones)
+        self.behind = Behind(session.database, self.phones, session.clock)
         self.trouble = Trouble(session, self.behind)
+        self.jumps = Jumps(session, self.behind)
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._turning = asyncio.Lock()
@@ -75,6 +77,11 @@ class Demonstration:
             await self.trouble.switches[name](on)
         self._changed.set()
 
+    def jump(self, name: str) -> None:
+        """Move the clock on. Raises KeyError for no jump of that name, demo.clock.GoesBack."""
+        self.jumps.make(name)
+        self._changed.set()
+
     def _happened(self, chat: Chat, event: Event) -> None:
         self.phones.happened(chat, event)
         if event.kind == "answered" and event.text:
@@ -100,8 +107,10 @@ class Demonstration:
         self.trouble.notice_death()
         await self.behind.look()
         await self.trouble.look()
+        await self.jumps.look()
         emulator: Emulator = self.session.emulator
         for user_id, held in self.phones.all.items():
             self.feed.put(f"phone {user_id}", held.snapshot(emulator))
         self.feed.put("behind", self.behind.value())
         self.feed.put("trouble", self.trouble.value())
+        self.feed.put("clock", self.jumps.value())

@@ -1,14 +1,19 @@
-"""`python -m demo.leash run …`: `laocert run …` that ends when the demonstration does, however that ends.
+"""`python -m demo.leash run`: `laocert run` that ends when the demonstration does, by the demonstration's clock.
 
 The demonstration holds the other end of standard input. When that closes, because it was killed with SIGKILL
-too, the bot is told to stop. It works on every system, and the bot itself knows nothing of it.
+too, the bot is told to stop. It works on every system, and the bot itself knows nothing of it, nor of whose
+clock it goes by.
 """
 
 import os
-import runpy
 import signal
+import sys
 import threading
 import time
+from pathlib import Path
+
+from bot.cli import cli
+from demo.clock import FILE, MovedClock
 
 # Seconds that the bot is given to stop by itself.
 GRACE = 15.0
@@ -24,4 +29,5 @@ def _watch() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_watch, daemon=True).start()
-    runpy.run_module("bot", run_name="__main__", alter_sys=True)
+    # Started in the demonstration's folder.
+    cli.main(sys.argv[1:], prog_name="laocert", obj=MovedClock(Path(FILE)))

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from demo.botapi import Emulator
+from demo.clock import FILE, MovedClock
 from demo.demonstration import Demonstration
 from demo.session import DemoRefused, Session
 from demo.web import Pages
@@ -87,8 +89,10 @@ async def _serve(listener: socket.socket, folder: Path, open_browser: bool) -> N
 @contextlib.asynccontextmanager
 async def running(folder: Path, listener: socket.socket) -> AsyncIterator[Demonstration]:
     """The emulated Telegram and the page's server over a folder; what runs there is ended on the way out."""
-    async with Emulator() as emulator:
-        demonstration = Demonstration(Session(folder, emulator))
+    clock = MovedClock(folder / FILE)
+    # What waits at Telegram waits by the real clock: a jump throws nothing away.
+    async with Emulator(clock=clock.timestamp, patience=time.time) as emulator:
+        demonstration = Demonstration(Session(folder, emulator, clock))
         runner = web.AppRunner(Pages(demonstration).application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:

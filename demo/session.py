@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, update
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from demo import sample
 from demo.botapi import Emulator
+from demo.clock import MovedClock
 from models import schema
 from models.base import DomainError
 from models.conversation import Card, Conversation
@@ -40,12 +41,14 @@ class DemoRefused(DomainError):
 class Session:
     """One demonstration in a folder; what is in the folder already is gone on with.
 
-    The bot is `laocert run`, with settings of its own; nothing in it knows that Telegram is emulated.
+    The bot is `laocert run`, with settings and a clock of its own (`clock`, which it reads from the folder too);
+    nothing in it knows that Telegram is emulated.
     """
 
-    def __init__(self, folder: Path, emulator: Emulator) -> None:
+    def __init__(self, folder: Path, emulator: Emulator, clock: MovedClock) -> None:
         self.folder = folder
         self.emulator = emulator
+        self.clock = clock
         self.units = sample.read_units(PROVINCES)
         self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}", Keyring(self._secret_key()))
         self._bot: asyncio.subprocess.Process | None = None
@@ -81,7 +84,7 @@ class Session:
         sample.write_accounts(files["accounts"], self.units)
         # The same rosters in every demonstration.
         sample.write_personnel(files["personnel"], self.units, random.Random(2570))  # noqa: S311
-        now = datetime.now(UTC)
+        now = self.clock()
         await import_organizations(self.database, files["organizations"], now)
         await import_accounts(self.database, files["accounts"], now)
         await import_personnel(self.database, files["personnel"], now=now)

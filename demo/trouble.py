@@ -1,7 +1,6 @@
 """Trouble on demand, so that a doubter can watch nothing being lost; and the operator's one way back."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -120,7 +119,11 @@ class Trouble:
             return
         async with self._session.database.write() as session:
             ended = await reopen(
-                session, self._certified.dla_code, "ผู้ดูแลระบบสาธิต", "ทดลองเปิดให้แก้ไขข้อมูล", datetime.now(UTC)
+                session,
+                self._certified.dla_code,
+                "ผู้ดูแลระบบสาธิต",
+                "ทดลองเปิดให้แก้ไขข้อมูล",
+                self._session.clock(),
             )
         self._behind.say(
             f"ผู้ดูแลเปิดแก้ไข{self._certified.full_name} · ครั้งที่ {ended.revision} ยังอยู่ในประวัติทั้งหมด",

@@ -77,6 +77,7 @@ class Pages:
                 web.post(r"/phones/{phone:\d+}/file", self._send_file),
                 web.post(r"/phones/{phone:\d+}/tap", self._tap),
                 web.post("/trouble/{switch}", self._trouble),
+                web.post("/clock/{jump}", self._jump),
             ]
         )
         return app
@@ -147,4 +148,8 @@ class Pages:
         if not isinstance(on, bool):
             raise ValueError("on: true or false")
         await self._demo.switch(request.match_info["switch"], on)
+        return web.json_response({})
+
+    async def _jump(self, request: web.Request) -> web.StreamResponse:
+        self._demo.jump(request.match_info["jump"])
         return web.json_response({})

@@ -4,9 +4,12 @@ import asyncio
 
 import click
 
+from bot.clock import Clock, utc_now
+
 
 @click.command(epilog="Example: LAOCERT_BOT_TOKEN=… LAOCERT_SECRET_KEY=… laocert run")
-def run() -> None:
+@click.pass_obj
+def run(clock: Clock | None) -> None:
     """Run the bot by long polling until it is told to stop."""
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 
@@ -16,4 +19,4 @@ def run() -> None:
     settings = load_settings()
     logs.set_up(settings.log_level, settings.log_format, secrets_of(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(service.run(settings))
+        runner.run(service.run(settings, clock or utc_now))

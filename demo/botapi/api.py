@@ -42,11 +42,11 @@ class Webhook:
 class Api:
     """The bot's side of the emulated Telegram."""
 
-    def __init__(self, bot: User, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, bot: User, clock: Clock, patience: Clock, rng: random.Random) -> None:
         self.world = World(bot, clock, rng)
-        self.updates = Updates(clock, rng)
-        self.callbacks = Callbacks(clock, rng)
-        self.limits = Limits(clock)
+        self.updates = Updates(patience, rng)
+        self.callbacks = Callbacks(patience, rng)
+        self.limits = Limits(patience)
         self.webhook = Webhook()
         self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.texts: dict[tuple[str, str], str] = {}  # name and descriptions, by language

@@ -33,7 +33,8 @@ DEFAULT_TOKEN = "123456789:emulated-token-that-opens-nothing-x"  # noqa: S105 - 
 class Emulator:
     """An emulated Bot API server for one bot, the people who talk to it, and the means to test both.
 
-    `clock` ages messages, updates and taps; `sleep` makes the waits of latency, delays and webhook retries.
+    `clock` dates messages and ages them; `patience` (the same clock unless given) ages what waits for the bot,
+    updates and taps, and refills the limits; `sleep` makes the waits of latency, delays and webhook retries.
     Polling itself waits in real time.
     """
 
@@ -44,6 +45,7 @@ class Emulator:
         port: int = 0,
         host: str = "127.0.0.1",
         clock: Clock = time.time,
+        patience: Clock | None = None,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         bot_name: str = "laocert",
@@ -56,7 +58,7 @@ class Emulator:
         self.port = port
         self.rng = rng or random.Random()  # noqa: S311 - nothing here is secret
         self.bot = User(int(token.partition(":")[0]), bot_name, username=bot_username, is_bot=True)
-        self.api = Api(self.bot, clock, self.rng)
+        self.api = Api(self.bot, clock, patience or clock, self.rng)
         self.faults = Faults()
         self.frontend = Frontend(self.api, token, self.faults, sleep, calls_kept)
         self.enforce_limits = enforce_limits

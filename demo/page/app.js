@@ -1,6 +1,7 @@
 // The page: phones side by side, as many as fit, fed by the server's stream of snapshots.
 
 import { Phone } from "./chat.js";
+import { drawClock, showClock } from "./clock.js";
 import { drawBehind, drawTrouble, noteUsed, point } from "./guide.js";
 import { language, make, post, setLanguage, t } from "./words.js";
 
@@ -11,6 +12,7 @@ let recent = []; // phone ids, the one in focus last
 let units = [];
 let behind = { lines: [], counters: {}, steps: [] };
 let trouble = { network: true, bot: true, flood: 0, pending: 0 };
+let clock = { ahead: 0, closes: null, jumps: {} };
 let session = null; // another one after a restart: then the page starts anew too
 let opening = null; // a phone just asked for: focused when it comes
 let audio = null;
@@ -89,6 +91,12 @@ function onTrouble(value) {
   for (const phone of phones.values()) phone.drawFrame(phone.now);
 }
 
+function onClock(value) {
+  const shown = drawClock(value);
+  if (clock.closes && value.ahead !== clock.ahead) $("announcer").textContent = `${t("clock")}: ${shown}`;
+  clock = value;
+}
+
 function ring(phone, count) {
   unread.set(phone.id, (unread.get(phone.id) ?? 0) + count);
   phone.node.classList.remove("ringing");
@@ -118,6 +126,7 @@ function listen() {
   on("phone", onPhone);
   on("behind", (value) => { behind = value; drawBehind(behind, trouble); });
   on("trouble", onTrouble);
+  on("clock", onClock);
   on("session", (value) => { if (session && session !== value) location.reload(); session = value; });
   on("units", (value) => { units = value; drawUnits(); });
   on("toast", (value) => { phones.get(value.phone)?.toast(value); $("announcer").textContent = value.text; });
@@ -175,6 +184,7 @@ function speak(code) {
   for (const phone of phones.values()) { phone.update(phone.now, false); point(phone); }
   drawBehind(behind, trouble);
   drawTrouble(trouble);
+  drawClock(clock);
   drawUnits();
   layout();
 }
@@ -202,6 +212,7 @@ $("strip").onclick = () => {
   $("strip").setAttribute("aria-expanded", String(open));
 };
 addEventListener("resize", layout);
+setInterval(showClock, 1000);
 
 dress(localStorage.getItem("theme"));
 speak(localStorage.getItem("language") ?? "th");

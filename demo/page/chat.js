@@ -1,5 +1,6 @@
 // One phone: its messages, the keyboards under them, what can be typed. Drawn from the server's snapshot.
 
+import { day } from "./clock.js";
 import { icon, language, make, post, t } from "./words.js";
 
 const CLOCK = new Intl.DateTimeFormat("th-TH-u-ca-gregory-nu-latn", { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: "Asia/Bangkok" });
@@ -130,6 +131,7 @@ export class Phone {
     const before = this.now;
     this.now = now;
     const news = this.drawMessages(now.messages);
+    this.drawDays(now.messages);
     this.drawFrame(now);
     const changed = news.added.length || news.edited.length || news.removed;
     if (changed || now.waiting !== before?.waiting) this.messages.scrollTop = this.messages.scrollHeight;
@@ -174,6 +176,15 @@ export class Phone {
       this.drawn.set(message.id, { node, state, keys });
     }
     return news;
+  }
+
+  // Where a day ends, the next one is named, as Telegram does.
+  drawDays(list) {
+    for (const node of this.messages.querySelectorAll(".day")) node.remove();
+    const days = list.map((message) => day(message.date * 1000));
+    days.forEach((name, i) => {
+      if (i && name !== days[i - 1]) this.drawn.get(list[i].id).node.before(make("p", { className: "day" }, name));
+    });
   }
 
   fade(node) {

@@ -19,6 +19,9 @@ const TH = {
   pending: "รอที่ Telegram", waiting: "กล่องรับ รอทำ", done: "ทำแล้ว", certificates: "ใบรับรอง", queued: "คิวส่ง", sent: "ส่งแล้ว",
   networkOff: "ตัดเครือข่าย", networkOn: "ต่อเครือข่ายกลับ", botOff: "ฆ่าบอต (SIGKILL)", botOn: "เริ่มบอตใหม่",
   flood: "ตอบ 429 ×3", flooding: "429 เหลือ ×", source: "ดูโค้ด",
+  clock: "เวลาของการสาธิต", hour: "+1 ชั่วโมง", day: "+1 วัน", morning: "พรุ่งนี้ 09:00",
+  closing: "ไปที่ 09:00 น. ก่อนปิดรอบ ", closingDay: "วันปิด", dayBefore: "วัน", daysBefore: "วัน",
+  clockHint: "เวลาเดินหน้าอย่างเดียว เพราะหลักฐานระบุเวลาไว้ การสาธิตที่เริ่มใหม่จะกลับเป็นเวลาจริง",
 };
 
 const EN = {
@@ -40,6 +43,9 @@ const EN = {
   pending: "at Telegram", waiting: "inbox, to do", done: "done", certificates: "certificates", queued: "outbox", sent: "sent",
   networkOff: "Cut the network", networkOn: "Reconnect", botOff: "Kill the bot (SIGKILL)", botOn: "Start the bot",
   flood: "Answer 429 ×3", flooding: "429 left ×", source: "See the code",
+  clock: "The demonstration's clock", hour: "+1 hour", day: "+1 day", morning: "Tomorrow 09:00",
+  closing: "To 09:00, before the round closes on ", closingDay: "That day", dayBefore: "day", daysBefore: "days",
+  clockHint: "Time moves forward only: certificates bear it. A fresh demonstration begins at the real time.",
 };
 
 let words = TH;

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from demo.botapi import Emulator
+from demo.clock import FILE, MovedClock
 from demo.session import Session
 from tests.conftest import apart
 
 
 async def _make(folder: Path) -> None:
     async with Emulator() as emulator:
-        session = Session(folder, emulator)
+        session = Session(folder, emulator, MovedClock(folder / FILE))
         try:
             await session.start()
         finally:

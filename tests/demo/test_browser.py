@@ -363,6 +363,38 @@ async def test_trouble_loses_nothing(thumb: Thumb) -> None:
     await thumb.sees("lao", "เข้าสู่ระบบ")
 
 
+@pytest.mark.parametrize("thumb", [WIDE], ids=["wide"], indirect=True)
+async def test_the_clock_is_moved_by_keyboard(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> None:
+    page = thumb.page
+    shown, last, one_before = (
+        page.locator(which) for which in ("#clock", "[data-jump=closing-0]", "[data-jump=closing-1]")
+    )
+    await thumb.next("lao", "เข้าสู่ระบบ")
+    await last.focus()
+    await page.keyboard.press("Enter")
+    await expect(shown).to_contain_text(re.compile(r"\b25\d\d · 09:0\d"))
+    await expect(page.locator("#announcer")).to_contain_text("เวลาของการสาธิต")
+    # What has passed keeps the focus, and leads nowhere.
+    await expect(last).to_be_focused()
+    await expect(last).to_have_attribute("aria-disabled", "true")
+    await expect(one_before).to_have_attribute("aria-disabled", "true")
+    ahead = demonstration[0].session.clock.ahead
+    await one_before.click(force=True)
+    await phone_says(thumb, "/menu")
+    await expect(thumb.phone("lao").locator(".day")).to_have_count(1)
+    assert demonstration[0].session.clock.ahead == ahead
+    await look(page)
+    await page.locator("#language").click()
+    await expect(shown).to_contain_text("BE")
+    await look(page)
+
+
+async def phone_says(thumb: Thumb, text: str) -> None:
+    field = thumb.phone("lao").locator(".composer input[type=text]")
+    await field.fill(text)
+    await field.press("Enter")
+
+
 async def test_the_page_goes_on_with_a_demonstration_that_is_started_again(
     browser: Browser, sample_folder: Path
 ) -> None:

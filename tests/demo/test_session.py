@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.account import Officer
 from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
+from models.round import BANGKOK, Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 
 PATIENCE = 20.0
@@ -273,6 +275,39 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         async with demonstration.session.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(Certification)) == 1
             assert await session.scalar(select(func.count()).where(InboxUpdate.finished_at.is_(None))) == 0
+
+
+async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        lao = held(demonstration, "lao")
+        await log_in(demonstration, lao)
+        async with demonstration.session.database.read() as session:
+            closes_on = (await session.scalars(select(Round.closes_on))).one()
+        assert closes_on is not None
+        # A bot cannot delete what is older than 48 hours: the officer does.
+        for message in lao.phone.messages:
+            lao.phone.delete_own(message)
+        demonstration.jump("closing-1")
+        # Weeks have gone by: the bot, not started again, reminds of the last day, and asks who is there.
+        await lao.phone.until(lambda phone: "⏰" in phone.last.text, PATIENCE)
+        await say(demonstration, lao, "/menu", ENTER)
+        await enter_pin(demonstration, lao, "สถานะการรับรองข้อมูล")
+        await to_the_keypad(demonstration, lao)
+        await enter_digit(demonstration, lao, 0)
+        await demonstration.switch("bot", True)
+        await demonstration.switch("bot", False)
+        for place in range(1, 6):
+            await enter_digit(demonstration, lao, place)
+        await lao.phone.until(lambda phone: "หลักฐานการรับรอง" in phone.last.text, PATIENCE)
+        async with demonstration.session.database.read() as session:
+            moment = (await session.scalars(select(Certification.certified_at))).one().astimezone(BANGKOK)
+        assert (moment.date(), moment.hour) == (closes_on - timedelta(days=1), 9)
+        assert datetime.fromtimestamp(lao.phone.last.date, BANGKOK).date() == moment.date()
+        assert demonstration.feed.value("clock")["jumps"]["closing-3"] is False
+    # The folder goes on where it was: its certificate is not from the future.
+    async with demonstrated(sample_folder) as (demonstration, _):
+        assert demonstration.session.clock() > moment
+        assert "ahead" in demonstration.feed.value("clock")
 
 
 async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_folder: Path) -> None:

@@ -5,7 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from demo.botapi import Emulator
+from demo.botapi import ApiError, Emulator
+from tests.demo.botapi.conftest import Clock
 
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 
@@ -123,6 +124,25 @@ async def test_a_tap_that_nobody_fetches_is_gone_after_150_seconds(bot, phone, c
     assert len(await bot("getUpdates")) == 2
     clock.advance(1)
     assert texts(await bot("getUpdates")) == ["stays"]
+
+
+async def test_a_jump_of_the_clock_alone_throws_nothing_away_that_waits(clock):
+    """As the demonstration's: messages get their age, what waits for the bot does not."""
+    real = Clock()
+    async with Emulator(clock=clock, patience=real) as emulator:
+        phone = emulator.phone("สมชาย")
+        sent = await phone.start()
+        tap = await phone.tap_data(sent, "a")
+        clock.advance(30 * 86_400)
+        assert len(emulator.call("getWebhookInfo")) == 3
+        assert [update.kind for update in emulator.updates.pending] == ["message", "callback_query"]
+        assert emulator.call("answerCallbackQuery", callback_query_id=tap.id) is True
+        with pytest.raises(ApiError, match="can't be deleted for everyone"):
+            emulator.call("deleteMessage", chat_id=phone.id, message_id=sent.id)
+        assert (await phone.send("now")).date == sent.date + 30 * 86_400
+        real.advance(86_400)
+        emulator.updates.expire()
+        assert not emulator.updates.pending
 
 
 @pytest.mark.parametrize("smaller", [True, False])

@@ -1,0 +1,51 @@
+"""The demonstration's clock and where it can be moved to."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from demo.clock import GoesBack, MovedClock
+from demo.jumps import targets
+from models.round import BANGKOK
+
+MOMENT = timedelta(seconds=5)
+
+
+def test_a_jump_is_seen_by_whoever_reads_the_same_file_and_the_clock_runs_on(tmp_path: Path) -> None:
+    clock, bots = MovedClock(tmp_path / "clock"), MovedClock(tmp_path / "clock")
+    real = datetime.now(UTC)
+    assert real <= bots() < real + MOMENT
+    clock.move(clock() + timedelta(days=16))
+    clock.move(clock() + timedelta(hours=1))
+    ahead = timedelta(days=16, hours=1)
+    assert real + ahead <= bots() < datetime.now(UTC) + ahead + MOMENT
+    assert abs(bots.timestamp() - bots().timestamp()) < MOMENT.total_seconds()
+    # A bot that is started later, or a demonstration that goes on.
+    assert abs(MovedClock(tmp_path / "clock").ahead - ahead) < MOMENT
+
+
+def test_time_does_not_go_back(tmp_path: Path) -> None:
+    clock = MovedClock(tmp_path / "clock")
+    clock.move(clock() + timedelta(days=1))
+    before = clock.ahead
+    with pytest.raises(GoesBack, match="only moves forward"):
+        clock.move(datetime.now(UTC))
+    assert clock.ahead == before
+
+
+def test_the_jumps_lead_to_nine_in_the_morning_of_bangkok() -> None:
+    # Half past six in the evening in Bangkok, on the last of November.
+    now = datetime(2026, 11, 30, 11, 30, tzinfo=UTC)
+    found = targets(now, date(2026, 12, 27))
+    assert found["hour"] - now == timedelta(hours=1)
+    assert found["day"] - now == timedelta(days=1)
+    assert found["morning"] == datetime(2026, 12, 1, 9, tzinfo=BANGKOK)
+    assert {name: (to.day, to.hour) for name, to in found.items() if name.startswith("closing")} == {
+        "closing-14": (13, 9),
+        "closing-7": (20, 9),
+        "closing-3": (24, 9),
+        "closing-1": (26, 9),
+        "closing-0": (27, 9),
+    }
+    assert set(targets(now, None)) == {"hour", "day", "morning"}
