@@ -5,6 +5,7 @@ import logging
 import random
 import signal
 from dataclasses import replace
+from datetime import datetime
 
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
