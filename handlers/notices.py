@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import questions, threads
+from handlers import live_card, questions, threads
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
@@ -17,14 +17,13 @@ from handlers.taps import (
     LogOutNow,
     NotOurs,
     Officers,
-    ProvinceReview,
     ReadRemark,
     SeeHistory,
     SeeRemark,
 )
 from handlers.texts import Texts, texts
 from handlers.turn import Turn
-from handlers.words import find_label, home, organization_line, signature
+from handlers.words import home, organization_line, signature
 from models.account import Officer, Role, active_officer
 from models.certificate import Certification, Reopening
 from models.conversation import chat_language
@@ -38,7 +37,7 @@ from models.remark_table import Remark
 from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
-_SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
+_SAME_FOR_ALL = {Kind.BLANK, Kind.REMOVE, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
 
 
 async def notice(
@@ -54,6 +53,13 @@ async def notice(
     if kind in _SAME_FOR_ALL:
         return await _about_a_chat(_, session, kind, subject_id)
     whole = kind is Kind.RECEIPT or await _is_awake(session, chat_id, now)
+    if kind in (Kind.WAITING, Kind.REFRESH):
+        return await live_card.card_notice(_, session, kind, chat_id, subject_id, now, whole=whole)
+    return await _about_business(_, session, kind, subject_id, whole=whole)
+
+
+async def _about_business(_: Texts, session: Session, kind: Kind, subject_id: int, *, whole: bool) -> Screen:
+    """About a link, a reopening, a remark or a certificate."""
     if kind is Kind.LINKED:
         return _linked(_, await _officer(session, subject_id), whole)
     if kind is Kind.REOPENED:
@@ -92,7 +98,6 @@ def _certified(_: Texts, kind: Kind, made: Certification, whole: bool) -> Screen
     """
     title = {
         Kind.RECEIPT: _("🧾 <b>Receipt of your certification</b>"),
-        Kind.AWAITS_PROVINCE: _("🔔 <b>Waiting for your certification</b>"),
         Kind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         Kind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
     }[kind]
@@ -116,10 +121,6 @@ def _certified(_: Texts, kind: Kind, made: Certification, whole: bool) -> Screen
 def _certified_rows(_: Texts, kind: Kind, made: Certification) -> tuple[Row, ...]:
     if kind is Kind.RECEIPT:
         return ()
-    if kind is Kind.AWAITS_PROVINCE:
-        label = find_label(made.organization.full_name, made.organization.district_th)
-        look = ProvinceReview(made.organization_code)
-        return ((Button(label, look, Style.PRIMARY),),)
     return ((Button(_.plain("Certification history"), LaoHistory(0)),),)
 
 
@@ -221,6 +222,8 @@ async def _about_a_chat(_: Texts, session: Session, kind: Kind, subject_id: int)
     """About the chat that it goes to; or to the operator."""
     if kind is Kind.BLANK:
         return Screen(_("This chat is no longer linked; what stood here was taken away."))
+    if kind is Kind.REMOVE:
+        return live_card.replaced_card(_)
     if kind is Kind.PIN_BLOCKED:
         return _pin_blocked(_, datetime.fromtimestamp(subject_id, UTC))
     if kind is Kind.HANDED_OVER:

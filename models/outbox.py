@@ -29,7 +29,6 @@ class Kind(enum.StrEnum):
     """What a message says, and so what its subject is: a certificate, a reopening, or a remark."""
 
     RECEIPT = "receipt"
-    AWAITS_PROVINCE = "awaits_province"
     COLLEAGUE_CERTIFIED = "colleague_certified"
     PROVINCE_CERTIFIED = "province_certified"
     REOPENED = "reopened"
@@ -45,14 +44,19 @@ class Kind(enum.StrEnum):
     PIN_BLOCKED = "pin_blocked"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
     BLANK = "blank"
+    # The live card of a province (models/province_card.py): a new message, which rings, and an edit in place; the
+    # subject of both is the officer. And the end of the card before, whose id is the subject.
+    WAITING = "waiting"
+    REFRESH = "refresh"
+    REMOVE = "remove"
 
 
 # What its chat is sent whether it is linked or not: the officer's own evidence, the end of a link itself, and the
 # operator's own business. All else is an account's, for those who are linked to it.
 FOR_ANY_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED})
 
-# Kinds that change a message which is there: the subject is its id.
-CHANGES = frozenset({Kind.BLANK})
+# Kinds that change a message which is there: the subject is its id, or the screen names it.
+CHANGES = frozenset({Kind.BLANK, Kind.REFRESH, Kind.REMOVE})
 # Kinds of which very many may be queued at once. None of them makes any other wait.
 BULK: frozenset[Kind] = frozenset()
 # What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
@@ -100,17 +104,30 @@ class OutboxMessage(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
 
-def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> None:
-    """Queue one message; it exists if and only if the caller's transaction commits."""
+def enqueue(
+    session: AsyncSession,
+    kind: Kind,
+    chat_id: int,
+    subject_id: int,
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    number: int | None = None,
+) -> None:
+    """Queue one message; it exists if and only if the caller's transaction commits.
+
+    `due_at`: not before. `number` tells the messages of one kind about one subject apart; without it there is one.
+    """
+    key = _dedupe_key(kind, chat_id, subject_id)
     session.add(
         OutboxMessage(
-            dedupe_key=_dedupe_key(kind, chat_id, subject_id),
+            dedupe_key=key if number is None else f"{key}:{number}",
             kind=kind,
             chat_id=chat_id,
             subject_id=subject_id,
             state=State.PENDING,
             created_at=now,
-            due_at=now,
+            due_at=due_at or now,
         )
     )
 
@@ -267,6 +284,15 @@ async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, er
     """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
     attempts = row.attempts + (state is State.DEAD)
     await _settle(session, row.id, state=state, error=error[:300], attempts=attempts)
+
+
+async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -> None:
+    """A message was deleted: there is nothing left of it to be blanked."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
+        .values(message_id=None)
+    )
 
 
 async def drop(session: AsyncSession, row_id: int) -> None:
