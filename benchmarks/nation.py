@@ -135,12 +135,24 @@ async def certify_lao(phone: Phone) -> None:
 
 
 async def certify_province(phone: Phone, organization: sample.Unit) -> None:
-    """The province's way for one organization, from the notice."""
-    label = f"🔍 {organization.name}"
-    await phone.until(
-        lambda shown: any(label in button for one in shown.messages for button in one.labels), timeout=60
+    """The province's way for one organization, from the list behind its live card."""
+    card = await phone.until(
+        lambda shown: next((one for one in reversed(shown.messages) if one.text.startswith("🔔 รอท่าน")), None),
+        timeout=60,
     )
-    message = next(one for one in phone.messages if any(label in button for button in one.labels))
+    last = phone.last.id
+    await phone.tap("ดูทั้งหมดที่รอ", card)
+    message = await phone.until(
+        lambda shown: next(
+            (one for one in shown.messages if one.id > last and one.text.startswith("สถานภาพรับรองข้อมูล")), None
+        ),
+        timeout=60,
+    )
+    label = f"🔍 {organization.name}"
+    while not any(label in button for button in message.labels):
+        before = message.text, message.labels
+        await phone.tap("▶", message)
+        await phone.until(lambda _, before=before: (message.text, message.labels) != before, timeout=60)  # type: ignore[misc]
     await phone.tap(label, message)
     await phone.until(lambda _: "ตรวจสอบข้อมูลระดับจังหวัด" in message.text, timeout=60)
     # Small registers are checked whole.

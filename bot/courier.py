@@ -17,11 +17,11 @@ from bot.delivery import Outcome, again, deliver
 from bot.limiter import Limiter
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
-from models import outbox, reach
+from models import outbox, province_card, reach
 from models.account import active_officer, is_somebodys, take_away_late
 from models.database import Database, Session
 from models.lease import Lease
-from models.outbox import OutboxMessage, State
+from models.outbox import Kind, OutboxMessage, State
 
 log = logging.getLogger(__name__)
 
@@ -293,12 +293,24 @@ class Courier:
         if outcome.state in (State.PENDING, State.UNCERTAIN):
             due = now + timedelta(seconds=outcome.wait)
             await outbox.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
-        elif is_change and (outcome.state is State.SENT or not await is_somebodys(session, row.chat_id)):
+        elif is_change and (outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)):
             # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
             await outbox.drop(session, row.id)
+            if outcome.state is State.SENT:
+                await _note_change(session, row, outcome, now)
         elif outcome.state is State.SENT:
             if outcome.message_id is not None and self._needs_link(row):
                 await take_away_late(session, row.chat_id, outcome.message_id, now)
             await outbox.mark_sent(session, row.id, outcome.message_id, now)
+            if row.kind is Kind.WAITING and outcome.message_id is not None:
+                await province_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
         else:
             await outbox.mark_ended(session, row, outcome.state, outcome.error)
+
+
+async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
+    """What follows from a message's being changed, or from its not being there any more."""
+    if row.kind is Kind.REFRESH:
+        await province_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
+    elif row.kind is Kind.REMOVE and outcome.is_gone:
+        await outbox.forget_message(session, row.chat_id, row.subject_id)

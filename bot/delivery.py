@@ -14,8 +14,11 @@ from models.outbox import Kind, OutboxMessage, State
 
 # Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0
-# What Telegram says of a message that cannot show anything any more, or shows this already.
-CHANGED_ALREADY = ("message to edit not found", "message can't be edited", "message is not modified")
+# What Telegram says of a message that shows this already, or cannot show anything any more.
+SHOWN_ALREADY = "message is not modified"
+GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
+# Older than 48 hours (Bot API, deleteMessage).
+NOT_DELETED = "message can't be deleted"
 # What it says, beside 403, of a chat that cannot be written to at all.
 NO_CHAT = "chat not found"
 
@@ -37,14 +40,16 @@ class Outcome:
     is_offline: bool = False
     is_unreachable: bool = False
     moved_to: int | None = None
+    # The message that was to be changed is not there any more.
+    is_gone: bool = False
 
 
 async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outcome:
     """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now."""
     try:
         if row.kind in outbox.CHANGES:
-            await _CHANGE[row.kind](bot, to, row.subject_id, screen)
-            return Outcome(State.SENT)
+            message_id = row.subject_id if screen.message_id is None else screen.message_id
+            return Outcome(State.SENT, is_gone=not await _CHANGE[row.kind](bot, to, message_id, screen))
         return Outcome(State.SENT, message_id=await api.send(bot, to, screen))
     except RetryAfter as error:
         wait = api.retry_seconds(error)
@@ -55,19 +60,44 @@ async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outc
         return _failed(row, error)
 
 
-async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> None:
-    """Put the screen in place of a message. One that is gone, or says so already, is as good as changed."""
+async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
+    """Put the screen in place of a message; whether it is there. One that is gone is as good as changed."""
     try:
         await bot.edit_message_text(
             screen.text, chat_id, message_id, parse_mode="HTML", reply_markup=api.markup(screen)
         )
     except BadRequest as error:
-        if not any(words in error.message.lower() for words in CHANGED_ALREADY):
-            raise
+        return _is_there(error)
+    return True
 
 
-# How each of outbox.CHANGES is done to the message whose id is the row's subject.
-_CHANGE: dict[Kind, Callable[[Bot, int, int, Screen], Awaitable[None]]] = {Kind.BLANK: _edit}
+async def _remove(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
+    """Delete a message, or put the screen in its place where it is too old for that; whether it is still there."""
+    try:
+        await bot.delete_message(chat_id, message_id)
+    except BadRequest as error:
+        if NOT_DELETED in error.message.lower():
+            return await _edit(bot, chat_id, message_id, screen)
+        return _is_there(error)
+    return False
+
+
+def _is_there(error: BadRequest) -> bool:
+    """What a refusal says of the message; any other refusal is raised."""
+    said = error.message.lower()
+    if SHOWN_ALREADY in said:
+        return True
+    if any(words in said for words in GONE):
+        return False
+    raise error
+
+
+# How each of outbox.CHANGES is done to its message.
+_CHANGE: dict[Kind, Callable[[Bot, int, int, Screen], Awaitable[bool]]] = {
+    Kind.BLANK: _edit,
+    Kind.REFRESH: _edit,
+    Kind.REMOVE: _remove,
+}
 
 
 def _failed(row: OutboxMessage, error: Exception) -> Outcome:

@@ -229,7 +229,9 @@ class Worker:
         if reply.screen.is_passing and self._queues.get(incoming.user_id) and incoming.callback_id is not None:
             await api.answer(self._bot, incoming.callback_id, reply.screen.toast)
             return
-        if incoming.callback_id is not None and incoming.message_id is not None:
+        if incoming.callback_id is not None and reply.is_below:
+            await api.answer(self._bot, incoming.callback_id, reply.screen.toast)
+        elif incoming.callback_id is not None and incoming.message_id is not None:
             _, shown = await asyncio.gather(
                 api.answer(self._bot, incoming.callback_id, reply.screen.toast),
                 api.edit(self._bot, incoming.chat_id, incoming.message_id, reply.screen),

@@ -65,10 +65,12 @@ class _Seen:
 # The messages whose subject is a certificate.
 ABOUT_CERTIFICATES = {
     outbox.Kind.RECEIPT,
-    outbox.Kind.AWAITS_PROVINCE,
     outbox.Kind.COLLEAGUE_CERTIFIED,
     outbox.Kind.PROVINCE_CERTIFIED,
 }
+
+
+ENDED = (outbox.State.SENT, outbox.State.DEAD, outbox.State.DROPPED)
 
 
 class Behind:
@@ -138,7 +140,7 @@ class Behind:
             "set_aside": updates[inbox.State.SET_ASIDE],
             "certificates": len(certificates),
             "sent": states[outbox.State.SENT],
-            "queued": sum(states.values()) - states[outbox.State.SENT] - states[outbox.State.DEAD],
+            "queued": sum(states.values()) - sum(states[one] for one in ENDED),
             "dead": states[outbox.State.DEAD],
         }
 
@@ -216,8 +218,8 @@ class Behind:
         name = made.organization.full_name
         if made.level is Level.LAO:
             self.say(
-                f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} ในธุรกรรมเดียวกัน",
-                f"Committed · register of {name} locked · {queued_en}, in one transaction",
+                f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} และปรับการ์ดของจังหวัด ในธุรกรรมเดียวกัน",
+                f"Committed · register of {name} locked · {queued_en}, province's card marked, in one transaction",
                 "models/triggers.py",
                 "good",
             )
@@ -287,7 +289,7 @@ class Behind:
         self.steps = [
             {one.account.role for one in officers if one.is_ready} == set(Role),
             Level.LAO in levels,
-            Kind.AWAITS_PROVINCE in sent,
+            Kind.WAITING in sent,
             Level.PROVINCE in levels,
             Kind.PROVINCE_CERTIFIED in sent,
         ]

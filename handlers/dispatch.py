@@ -17,6 +17,8 @@ from handlers import (
     invitations,
     keypad,
     lao,
+    live_card,
+    notice_times,
     officers,
     petitions,
     problems,
@@ -36,7 +38,8 @@ from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
-from models.account import active_officer, announce_link, record_refusal, saw_officer
+from models import card_marks
+from models.account import Role, active_officer, announce_link, record_refusal, saw_officer
 from models.base import DomainError
 from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
@@ -63,6 +66,11 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.NotOurs: (Right.LINKED, officers.end_disputed),
     taps.HandOver: (Right.LINKED, invitations.ask_hand_over),
     taps.HandOverNow: (Right.LINKED, invitations.ask_pin),
+    taps.NoticeTimes: (Right.LINKED, notice_times.show),
+    taps.ChooseRhythm: (Right.PROVINCE, notice_times.choose_rhythm),
+    taps.ChooseQuiet: (Right.LINKED, notice_times.choose_quiet),
+    taps.RestOnDaysOff: (Right.LINKED, notice_times.rest_on_days_off),
+    taps.RingOnDaysOff: (Right.LINKED, notice_times.ring_on_days_off),
     taps.EditProfile: (Right.LINKED, entrance.edit_profile),
     taps.CertificationMenu: (Right.LINKED, home.certification_menu),
     taps.LaoMenu: (Right.LAO, lao.menu),
@@ -93,6 +101,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     taps.ChooseSorting: (Right.PROVINCE, finding.choose_sorting),
     taps.ProvinceSearch: (Right.PROVINCE, finding.search),
     taps.ProvinceList: (Right.PROVINCE, finding.show_list),
+    taps.AllWaiting: (Right.PROVINCE, live_card.all_waiting),
     taps.ProvinceReview: (Right.PROVINCE, province.show_review),
     taps.NextWaiting: (Right.PROVINCE, queue.open_next),
     taps.NextOfAll: (Right.PROVINCE, queue.open_next_of_all),
@@ -190,6 +199,8 @@ class Reply:
 
     screen: Screen
     old_card: int | None = None
+    # The message that was tapped is the live card, which stays as it is: the screen is a new one too.
+    is_below: bool = False
     # It shows what an officer may see, and must go when the chat's link has ended meanwhile.
     is_of_officer: bool = False
 
@@ -212,22 +223,29 @@ async def respond(
     turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
     if not incoming.is_private:
         return _private_only(turn)
-    was_ready = linked is not None and linked.is_ready
+    was_ready, was_idle = linked is not None and linked.is_ready, turn.is_idle
     if linked is not None and not turn.is_idle:
         await saw_officer(session, linked, now)
     reply = replace(await _reply(turn, incoming), is_of_officer=turn.linked is not None)
     if turn.linked is not None and turn.linked.is_ready and not was_ready:
         await announce_link(session, turn.linked, now)
+        await card_marks.begin(session, turn.linked, now)
+    elif turn.linked is not None and was_idle and not turn.is_idle:
+        # The PIN was right: its card may say all again.
+        await card_marks.touch_own(session, turn.linked, now)
     return reply
 
 
 async def _reply(turn: Turn, incoming: Incoming) -> Reply:
     conversation, linked = turn.conversation, turn.linked
     old_card = conversation.card_message_id
+    is_live_card = await _look(turn, incoming)
     goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
         conversation.awaiting = Awaiting.NOTHING
+    if is_live_card:
+        return Reply(await _answer_and_go_on(turn, incoming.data), old_card, is_below=True)
     if incoming.callback_id is not None:
         conversation.card_message_id = incoming.message_id
         return Reply(await _answer_and_go_on(turn, incoming.data))
@@ -235,6 +253,16 @@ async def _reply(turn: Turn, incoming: Incoming) -> Reply:
     if sent is not None and _takes_document(turn):
         return Reply(await _answer(turn, lambda: _document(turn, sent)), old_card)
     return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
+
+
+async def _look(turn: Turn, incoming: Incoming) -> bool:
+    """Note that a province's officer has looked, unless its phone may be in other hands; whether it tapped on its
+    live card.
+    """
+    if turn.linked is None or not turn.linked.is_ready or turn.linked.account.role is not Role.PROVINCE:
+        return False
+    tapped = incoming.message_id if incoming.callback_id is not None else None
+    return await card_marks.look(turn.session, turn.linked, tapped, turn.now, is_idle=turn.is_idle)
 
 
 async def _answer_and_go_on(turn: Turn, data: str) -> Screen:

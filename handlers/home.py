@@ -12,6 +12,7 @@ from handlers.taps import (
     LogIn,
     LogOut,
     LogOutNow,
+    NoticeTimes,
     Officers,
     ProvinceMenu,
     ReadRemark,
@@ -21,6 +22,7 @@ from handlers.taps import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
+from models import card_marks
 from models.account import Account, Role, unlink_officer
 from models.certificate import Status
 from models.conversation import Awaiting, Language
@@ -120,7 +122,8 @@ def _home_rows(_: Texts, certification: str) -> tuple[tuple[Button, ...], ...]:
     return (
         (Button(certification, CertificationMenu(), Style.PRIMARY),),
         (Button(_.plain("Linked officers"), Officers()), Button(_.plain("Edit name and position"), EditProfile())),
-        (Button("ภาษา / Language", ChooseLanguage()), Button(_.plain("Log out"), LogOut())),
+        (Button(_.plain("Notifications"), NoticeTimes()), Button("ภาษา / Language", ChooseLanguage())),
+        (Button(_.plain("Log out"), LogOut()),),
     )
 
 
@@ -157,6 +160,8 @@ async def choose_language(turn: Turn, _tap: Tap | None = None) -> Screen:
 async def set_language(turn: Turn, tap: SetLanguage) -> Screen:
     """Speak that language in this chat from now on."""
     turn.conversation.language = tap.language
+    if turn.linked is not None:
+        await card_marks.touch_own(turn.session, turn.linked, turn.now)
     return await show_home(turn)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import announcement, deadlines, petitions, questions
+from handlers import announcement, deadlines, live_card, petitions, questions
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
@@ -19,12 +19,11 @@ from handlers.taps import (
     LogOutNow,
     NotOurs,
     Officers,
-    ProvinceReview,
     SeeHistory,
     SeeRemark,
 )
 from handlers.texts import Texts, texts
-from handlers.words import find_label, organization_line, signature
+from handlers.words import organization_line, signature
 from models.account import Officer, Role, active_officer
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
@@ -32,6 +31,7 @@ from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.inspection import load_certification, load_reopening
+from models.notice_times import quiet_until
 from models.outbox import Kind
 from models.reach import lost_since
 from models.remark import load_remark
@@ -39,7 +39,7 @@ from models.remark_table import Remark
 from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
-_SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
+_SAME_FOR_ALL = {Kind.BLANK, Kind.REMOVE, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
 # What is said to many at once, and can wait for the end of an officer's quiet hours.
 _CAN_WAIT = {Kind.REMINDER, Kind.BROADCAST}
 
@@ -61,7 +61,10 @@ async def notice(
     reader = await active_officer(session, chat_id)
     if kind in _CAN_WAIT:
         return await _when_it_may_ring(_, session, kind, reader, subject_id, now)
-    return await _to_reader(_, session, kind, reader, subject_id, kind is Kind.RECEIPT or _is_awake(reader, now))
+    whole = kind is Kind.RECEIPT or _is_awake(reader, now)
+    if kind in (Kind.WAITING, Kind.REFRESH):
+        return await live_card.card_notice(_, session, kind, chat_id, subject_id, now, whole=whole)
+    return await _to_reader(_, session, kind, reader, subject_id, whole)
 
 
 async def _to_reader(
@@ -87,7 +90,7 @@ async def _when_it_may_ring(
     """A reminder or the operator's word: not in the quiet hours of its reader."""
     if reader is None:
         return Dropped("nobody is linked to the chat")
-    quiet = None
+    quiet = await quiet_until(session, reader.user_id, now)
     if kind is Kind.REMINDER:
         return await deadlines.reminder(_, session, reader, subject_id, quiet, now)
     if quiet is not None:
@@ -121,7 +124,6 @@ def _certified(_: Texts, kind: Kind, made: Certification, whole: bool) -> Screen
     """
     title = {
         Kind.RECEIPT: _("🧾 <b>Receipt of your certification</b>"),
-        Kind.AWAITS_PROVINCE: _("🔔 <b>Waiting for your certification</b>"),
         Kind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         Kind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
     }[kind]
@@ -145,10 +147,6 @@ def _certified(_: Texts, kind: Kind, made: Certification, whole: bool) -> Screen
 def _certified_rows(_: Texts, kind: Kind, made: Certification) -> tuple[Row, ...]:
     if kind is Kind.RECEIPT:
         return ()
-    if kind is Kind.AWAITS_PROVINCE:
-        label = find_label(made.organization.full_name, made.organization.district_th)
-        look = ProvinceReview(made.organization_code)
-        return ((Button(label, look, Style.PRIMARY),),)
     return ((Button(_.plain("Certification history"), LaoHistory(0)),),)
 
 
@@ -258,6 +256,8 @@ async def _about_a_chat(_: Texts, session: Session, kind: Kind, subject_id: int)
     """About the chat that it goes to; or to the operator."""
     if kind is Kind.BLANK:
         return Screen(_("This chat is no longer linked; what stood here was taken away."))
+    if kind is Kind.REMOVE:
+        return live_card.replaced_card(_)
     if kind is Kind.PIN_BLOCKED:
         return _pin_blocked(_, datetime.fromtimestamp(subject_id, UTC))
     if kind is Kind.HANDED_OVER:

@@ -70,6 +70,8 @@ class Screen:
     apart: "Screen | None" = None
     # A file, made and sent after the screen is shown.
     attachment: Attachment | None = None
+    # Of a notice: the message in whose place it is put.
+    message_id: int | None = None
 
     def headed(self, line: Markup) -> "Screen":
         """The same screen under a line that comes first."""

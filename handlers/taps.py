@@ -14,6 +14,7 @@ from models.certificate import Status
 from models.conversation import Language
 from models.difference import ChangeKind
 from models.listing import Narrowing, Sorting
+from models.notice_tables import Quiet, Rhythm
 from models.question import Topic
 from models.roster import Category
 from models.spot_check import Mark
@@ -120,6 +121,30 @@ class LogOutNow(Tap, code="logout!"):
 
 class EditProfile(Tap, code="profile"):
     """Say name and position again."""
+
+
+class NoticeTimes(Tap, code="notices"):
+    """การแจ้งเตือน."""
+
+
+class ChooseRhythm(Tap, code="nr"):
+    """How often the province's card rings."""
+
+    rhythm: Rhythm
+
+
+class ChooseQuiet(Tap, code="nq"):
+    """The hours in which nothing rings."""
+
+    quiet: Quiet
+
+
+class RestOnDaysOff(Tap, code="nd"):
+    """Nothing rings on weekends and public holidays."""
+
+
+class RingOnDaysOff(Tap, code="nd!"):
+    """It rings on every day."""
 
 
 class CertificationMenu(Tap, code="certify"):
@@ -321,6 +346,10 @@ class ProvinceSearch(Tap, code="ps"):
 
 class ProvinceList(Tap, code="pl"):
     """Back to the list, at the page where it was left."""
+
+
+class AllWaiting(Tap, code="all"):
+    """The whole list of those that wait, from the live card."""
 
 
 class ProvinceReview(Tap, code="pr"):

@@ -28,6 +28,7 @@ from models import audit, outbox
 from models.base import Base, BigKey, DomainError, text_enum
 from models.conversation import Card, Conversation
 from models.names import WITHOUT_INK, becomes_link
+from models.notice_tables import drop_card_and_preference
 from models.organization import Organization, Province
 from models.roster_draft import drop_draft
 
@@ -293,6 +294,7 @@ async def unlink_officer(
         return False
     await drop_draft(session, officer.id)
     await _take_away(session, officer, now, but)
+    await drop_card_and_preference(session, officer.id)
     await audit.record(
         session,
         audit.Event.UNLINKED,

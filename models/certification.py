@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column
 
-from models import audit, outbox
+from models import audit, card_marks, outbox
 from models.account import Account, Officer, Role, officers_concerned
 from models.base import Base, DomainError, text_enum
 from models.certificate import (
@@ -272,20 +272,16 @@ async def _announce(
     organization: Organization,
     now: datetime,
 ) -> None:
-    """Queue the actor's receipt and the notices to everybody else whom the certificate concerns."""
+    """Queue the actor's receipt and the notices to the organization's officers, and mark the province's cards."""
     outbox.enqueue(session, outbox.Kind.RECEIPT, actor.user_id, certification.id, now)
-    roles = [Role.LAO, Role.PROVINCE] if certification.level is Level.LAO else [Role.LAO]
-    for officer in await officers_concerned(session, organization, *roles):
-        if officer.id == actor.id:
-            continue
-        if certification.level is Level.PROVINCE:
-            kind = outbox.Kind.PROVINCE_CERTIFIED
-        elif officer.account.role is Role.PROVINCE:
-            kind = outbox.Kind.AWAITS_PROVINCE
-        else:
-            kind = outbox.Kind.COLLEAGUE_CERTIFIED
-        outbox.enqueue(session, kind, officer.user_id, certification.id, now)
+    is_lao = certification.level is Level.LAO
+    kind = outbox.Kind.COLLEAGUE_CERTIFIED if is_lao else outbox.Kind.PROVINCE_CERTIFIED
+    for officer in await officers_concerned(session, organization, Role.LAO):
+        if officer.id != actor.id:
+            outbox.enqueue(session, kind, officer.user_id, certification.id, now)
     await session.flush()
+    arrived = certification.id if is_lao else None
+    await card_marks.touch(session, organization.province_code, now, arrived=arrived)
 
 
 # --- the way back, the operator's alone ---------------------------------------------------------------------
@@ -332,4 +328,5 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
     for officer in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
         outbox.enqueue(session, outbox.Kind.REOPENED, officer.user_id, reopening.id, now)
     await session.flush()
+    await card_marks.touch(session, organization.province_code, now)
     return reopening

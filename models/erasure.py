@@ -18,6 +18,7 @@ from models.certificate import Certification
 from models.conversation import Card, Conversation
 from models.inbox import InboxUpdate
 from models.listing import Listing
+from models.notice_tables import drop_card_and_preference
 from models.outbox import Kind, OutboxMessage, State
 from models.pin import Keypad
 from models.remark_table import Remark
@@ -95,6 +96,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     await session.execute(delete(Listing).where(Listing.officer_id == officer.id))
     await session.execute(delete(Visit).where(Visit.officer_id == officer.id))
     await drop_draft(session, officer.id)
+    await drop_card_and_preference(session, officer.id)
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
     officer.user_id = _nobody(officer)

@@ -47,7 +47,6 @@ class Kind(enum.StrEnum):
     """What a message says, and so what its subject is: a certificate, a reopening, or a remark."""
 
     RECEIPT = "receipt"
-    AWAITS_PROVINCE = "awaits_province"
     COLLEAGUE_CERTIFIED = "colleague_certified"
     PROVINCE_CERTIFIED = "province_certified"
     REOPENED = "reopened"
@@ -70,6 +69,11 @@ class Kind(enum.StrEnum):
     BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
     BLANK = "blank"
+    # The live card of a province (models/province_card.py): a new message, which rings, and an edit in place; the
+    # subject of both is the officer. And the end of the card before, whose id is the subject.
+    WAITING = "waiting"
+    REFRESH = "refresh"
+    REMOVE = "remove"
 
 
 # What its chat is sent whether it is linked or not: the officer's own evidence, the end of a link itself, and the
@@ -80,8 +84,8 @@ FOR_ANY_CHAT = frozenset(
 # What stays in a chat when its link ends: the officer's own evidence, and what was the operator's.
 KEPT_IN_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED, Kind.ESCALATION})
 
-# Kinds that change a message which is there: the subject is its id.
-CHANGES = frozenset({Kind.BLANK})
+# Kinds that change a message which is there: the subject is its id, or the screen names it.
+CHANGES = frozenset({Kind.BLANK, Kind.REFRESH, Kind.REMOVE})
 # Kinds of which very many may be queued at once. None of them makes any other wait.
 BULK: frozenset[Kind] = frozenset({Kind.REMINDER, Kind.BROADCAST})
 # What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
@@ -134,11 +138,18 @@ class OutboxMessage(Base):
 
 
 def enqueue(
-    session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, now: datetime, occasion: str = ""
+    session: AsyncSession,
+    kind: Kind,
+    chat_id: int,
+    subject_id: int,
+    now: datetime,
+    occasion: str = "",
+    *,
+    due_at: datetime | None = None,
 ) -> None:
     """Queue one message; it exists if and only if the caller's transaction commits.
 
-    `occasion` tells apart what may happen to the same subject again.
+    `due_at`: not before. `occasion` tells apart what may happen to the same subject again.
     """
     session.add(
         OutboxMessage(
@@ -148,7 +159,7 @@ def enqueue(
             subject_id=subject_id,
             state=State.PENDING,
             created_at=now,
-            due_at=now,
+            due_at=due_at or now,
         )
     )
 
@@ -347,6 +358,15 @@ async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, er
     """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
     attempts = row.attempts + int(state is State.DEAD)
     await _settle_try(session, row, state=state, error=error[:300], attempts=attempts)
+
+
+async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -> None:
+    """A message was deleted: there is nothing left of it to be blanked."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
+        .values(message_id=None)
+    )
 
 
 async def drop(session: AsyncSession, row_id: int) -> None:

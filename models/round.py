@@ -8,7 +8,7 @@ from sqlalchemy import Date, Index, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit
+from models import audit, card_marks
 from models.base import Base, BigKey, DomainError, text_enum
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -109,6 +109,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
     await audit.record(
         session, audit.Event.ROUND_OPENED, audit.SYSTEM, now, fiscal_year=fiscal_year, closes_on=closes_on
     )
+    await card_marks.touch_all(session, now)
     return opened
 
 
@@ -124,6 +125,7 @@ async def close_round(session: AsyncSession, now: datetime) -> Round:
     found.closed_at = now
     await session.flush()
     await audit.record(session, audit.Event.ROUND_CLOSED, audit.SYSTEM, now, fiscal_year=found.fiscal_year)
+    await card_marks.touch_all(session, now)
     return found
 
 

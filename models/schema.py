@@ -20,6 +20,7 @@ from models import (  # noqa: F401
     inbox,
     invitation,
     listing,
+    notice_tables,
     outbox,
     pin,
     remark,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit, thai
+from models import audit, card_marks, thai
 from models.database import Database
 from models.imports.common import (
     ImportResult,
@@ -180,6 +180,8 @@ async def import_organizations(
             await _write(session, file, existing)
             told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
             await audit.record(session, audit.Event.IMPORTED, audit.SYSTEM, now, **told)
+            # Names and totals.
+            await card_marks.touch_all(session, now)
         progress("writing", len(codes), len(codes))
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())
     updated = len(existing) - unchanged

@@ -379,7 +379,7 @@ async def test_receipts_come_before_notices(office: Office, monkeypatch: pytest.
     monkeypatch.setattr(courier, "PARALLEL", 1)
     phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
-        await office.queue(phone, Kind.AWAITS_PROVINCE)
+        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
     for phone in phones[4:]:
         await office.queue(phone, Kind.RECEIPT)
     async with sending(office.emulator, office.database, office.clock):
@@ -407,10 +407,10 @@ async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkey
         office = Office(emulator, country, clock, officer_id)
         phones = [await office.linked(str(number)) for number in range(60)]
         for phone in phones:
-            await office.queue(phone, Kind.AWAITS_PROVINCE)
+            await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
         # The emulator allows a chat a burst of five.
         for _ in range(5):
-            await office.queue(phones[0], Kind.AWAITS_PROVINCE)
+            await office.queue(phones[0], Kind.COLLEAGUE_CERTIFIED)
         async with sending(emulator, country, lambda: datetime.now(UTC)):
             await until(lambda: _all_sent(country), 20)
         assert emulator.api.limits.refused == 0
@@ -484,7 +484,7 @@ async def none_left(office: Office) -> bool:
 
 async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(office: Office) -> None:
     phone = await office.linked("ก")
-    notice, receipt = await office.queue(phone, Kind.AWAITS_PROVINCE), await office.queue(phone)
+    notice, receipt = await office.queue(phone, Kind.COLLEAGUE_CERTIFIED), await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock) as one:
         for number in range(2):
             await office.state(number, State.SENT)
@@ -500,7 +500,7 @@ async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(
 
 async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Office) -> None:
     phone = await office.linked("ก")
-    codes = [await office.queue(phone, Kind.AWAITS_PROVINCE) for _ in range(3)]
+    codes = [await office.queue(phone, Kind.COLLEAGUE_CERTIFIED) for _ in range(3)]
     async with sending(office.emulator, office.database, office.clock) as one:
         for number in range(3):
             await office.state(number, State.SENT)
@@ -519,7 +519,7 @@ async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Offi
 
 async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
     phone = await office.linked("ก")
-    code = await office.queue(phone, Kind.AWAITS_PROVINCE)
+    code = await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock) as one:
         await office.state(0, State.SENT)
         (sent,) = shown(phone, code)
@@ -543,11 +543,11 @@ async def test_blanks_come_after_receipts_and_before_notices(
 ) -> None:
     monkeypatch.setattr(courier, "PARALLEL", 1)
     stolen = await office.linked("ก")
-    await office.queue(stolen, Kind.AWAITS_PROVINCE)
+    await office.queue(stolen, Kind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.SENT)
     phones = [await office.linked(str(number)) for number in range(3)]
-    await office.queue(phones[0], Kind.AWAITS_PROVINCE)
+    await office.queue(phones[0], Kind.COLLEAGUE_CERTIFIED)
     await office.unlink(stolen)
     await office.queue(phones[1])
     before = office.emulator.call_count
@@ -564,7 +564,7 @@ async def test_an_accounts_business_reaches_no_chat_that_is_not_linked(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger, operator = office.phone("ก"), office.phone("ผู้ดูแล")
-    code = await office.queue(stranger, Kind.AWAITS_PROVINCE)
+    code = await office.queue(stranger, Kind.COLLEAGUE_CERTIFIED)
     await office.enqueue(Kind.LINKED, stranger, office.officer_id)
     receipt = await office.queue(stranger)
     await office.enqueue(Kind.HANDED_OVER, stranger, office.officer_id)
@@ -585,7 +585,7 @@ async def test_what_was_on_its_way_when_the_link_ended_is_taken_away(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone = await office.linked("ก")
-    await office.queue(phone, Kind.AWAITS_PROVINCE)
+    await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
     real = api.send
 
     async def overtaken(*args: Any) -> int:
@@ -603,7 +603,7 @@ async def test_what_was_on_its_way_when_the_link_ended_is_taken_away(
 async def test_why_a_blank_is_dead_is_kept_unless_its_person_was_forgotten(office: Office) -> None:
     known, forgotten = await office.linked("ก"), await office.linked("ข")
     for phone in (known, forgotten):
-        await office.queue(phone, Kind.AWAITS_PROVINCE)
+        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock):
         for number in range(2):
             await office.state(number, State.SENT)
@@ -629,7 +629,7 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
         officer = await active_officer(session, idle.id)
         assert officer is not None
         officer.last_seen_at = office.clock() - IDLE - timedelta(seconds=1)
-    codes = [await office.queue(phone, Kind.AWAITS_PROVINCE) for phone in (awake, idle)]
+    codes = [await office.queue(phone, Kind.COLLEAGUE_CERTIFIED) for phone in (awake, idle)]
     receipt = await office.queue(idle)
     async with sending(office.emulator, office.database, office.clock):
         for number in range(3):
@@ -639,7 +639,8 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
     kept, brief = idle.messages
     assert brief.buttons[0][0].label == whole.buttons[0][0].label
     assert brief.text == (
-        "🔔 รอท่านตรวจสอบและรับรอง\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
+        "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
+        "โปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
     )
     assert "ทดสอบ ลงชื่อ" in whole.text
     # One's own receipt is whole, wherever it is, and may be passed on.
@@ -692,7 +693,7 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: held.hits, 2))
-        await office.queue(urgent, Kind.AWAITS_PROVINCE)
+        await office.queue(urgent, Kind.COLLEAGUE_CERTIFIED)
         one.wake()
         await office.state(4, State.SENT)
         # All that bulk may take is taken: the others of it have not begun.

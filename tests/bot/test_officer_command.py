@@ -113,11 +113,11 @@ async def person(country: Database) -> int:
         await throttle.admit(session, [throttle.chat_key(PERSON), throttle.pin_key(PERSON)], NOW)
         await inbox.store(session, 1, [inbox.Received(1, PERSON, b"sealed")], NOW)
         outbox.enqueue(session, Kind.PIN_BLOCKED, PERSON, 1, NOW)
-        outbox.enqueue(session, Kind.AWAITS_PROVINCE, PERSON, 2, NOW)
+        outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, PERSON, 2, NOW)
         await session.flush()
         sent = await session.scalar(
             select(OutboxMessage.id).where(
-                OutboxMessage.kind == Kind.AWAITS_PROVINCE, OutboxMessage.chat_id == PERSON
+                OutboxMessage.kind == Kind.COLLEAGUE_CERTIFIED, OutboxMessage.chat_id == PERSON
             )
         )
         assert sent is not None

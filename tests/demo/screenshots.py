@@ -166,7 +166,7 @@ async def two_phones(thumb: Thumb) -> None:
     for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", ENTER):
         await thumb.next("lao", expected)
     await thumb.enter_pin("lao", "หลักฐานการรับรอง")
-    await thumb.sees("province", "รอท่านตรวจสอบ")
+    await thumb.sees("province", "🔔 รอท่าน 1 ")
     await thumb.page.locator("#steps .done").nth(2).wait_for()
     await shoot(thumb, "two-phones")
 

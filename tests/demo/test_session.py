@@ -270,7 +270,7 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         await demonstration.switch("network", True)
         await demonstration.switch("bot", False)
         await demonstration.switch("network", False)
-        await province.phone.until(lambda phone: "รอท่านตรวจสอบ" in phone.last.text, PATIENCE)
+        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, PATIENCE)
         await become(demonstration, lambda: demonstration.behind.steps == [True, True, True, False, False])
         async with demonstration.session.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(Certification)) == 1
@@ -326,8 +326,8 @@ async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_fol
                 for line in demonstration.feed.value("behind")["lines"]
             ),
         )
-        await province.phone.until(lambda phone: "รอท่านตรวจสอบ" in phone.last.text, PATIENCE)
-        assert sum("รอท่านตรวจสอบ" in message.text for message in province.phone.messages) == 1
+        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, PATIENCE)
+        assert sum("🔔 รอท่าน 1 " in message.text for message in province.phone.messages) == 1
         async with demonstration.session.database.read() as session:
             states = list(await session.scalars(select(outbox.OutboxMessage.state)))
         assert outbox.State.DEAD not in states

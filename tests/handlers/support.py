@@ -71,15 +71,27 @@ class Hand(Officer):
         await tap.answer()
         # An edit that changes nothing is no event on the phone, so the call itself is waited for.
         async with asyncio.timeout(5):
-            while not self._shown(calls):  # noqa: ASYNC110 - the emulator sets no event for it
+            while not self._shown(calls, card):  # noqa: ASYNC110 - the emulator sets no event for it
                 await asyncio.sleep(0.001)
         return card.text
 
-    def _shown(self, calls: int) -> bool:
+    def _shown(self, calls: int, card: Message) -> bool:
         new = list(self.bot.calls)[calls - self.bot.call_count :] if self.bot.call_count > calls else []
         return any(
-            call.method == "editMessageText" and call.params["chat_id"] == str(self.phone.id) for call in new
+            call.method == "editMessageText"
+            and (call.params["chat_id"], call.params["message_id"]) == (str(self.phone.id), str(card.id))
+            for call in new
         )
+
+    async def open(self, label: str, live_card: Message) -> str:
+        """Tap a button of the live card; the text of the new card that comes below it."""
+        last = self.phone.last.id
+        tap = await self.phone.tap_data(live_card, self.phone.button(label, live_card).data or "")
+        await tap.answer()
+        self._card = await self.phone.until(
+            lambda phone: next((one for one in phone.messages if one.id > last and is_card(one)), None)
+        )
+        return self.text
 
     async def say(self, text: str) -> str:
         """Type something; the text of the card that answers."""
@@ -99,7 +111,7 @@ SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"
 
 NOTICES = {
     "🧾 หลักฐานการรับรองของท่าน",
-    "🔔 รอท่านตรวจสอบและรับรอง",
+    "🔔 มี อปท. รอท่านรับรอง",
     "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",
     "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
     "⚠️ ใส่ PIN ผิด 5 ครั้ง",
@@ -118,7 +130,13 @@ NOTICES = {
 
 def is_card(message: Message) -> bool:
     """A message that answers, not one that the bot sends on its own."""
-    return message.outgoing and message.history[0].splitlines()[0] not in NOTICES
+    title = message.history[0].splitlines()[0]
+    return message.outgoing and title not in NOTICES and not is_live_card(message)
+
+
+def is_live_card(message: Message) -> bool:
+    """The one card of a province's officer that is kept up to date."""
+    return message.history[0].startswith(("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง"))
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,17 @@ async def test_a_notice_to_a_chat_left_alone_holds_no_numbers(
     lao = await officer()
     clock.move(hours=13)
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
-    await province.sees("รอท่านตรวจสอบและรับรอง")
+    await province.sees("มี อปท. รอท่านรับรอง")
     notice = province.phone.last
-    assert "เทศบาลตำบลบางปู" in notice.text
-    assert "20" not in notice.text
-    assert "ทดสอบ ลงนาม" not in notice.text
-    await province.press("🔍", notice)
+    assert notice.text == "🔔 มี อปท. รอท่านรับรอง\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
+    assert notice.labels == ["ดูทั้งหมดที่รอ"]
+    await province.open("ดูทั้งหมดที่รอ", notice)
     assert LEFT_ALONE in province.text
-    assert "20  รวม" in await province.enter()
+    await province.enter(expect="พบ 1 แห่ง")
+    assert "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ" in province.labels
+    # Its officer is back: the card may say all again.
+    clock.move(seconds=3)
+    await province.phone.until(lambda _: notice.text.startswith("🔔 รอท่าน 1 · รับรองแล้ว 0/4"))
 
 
 async def test_ending_a_link_holds_for_what_is_already_queued(

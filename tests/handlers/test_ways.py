@@ -29,7 +29,7 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
     await lao.tap("PIN", "ประวัติการรับรองข้อมูล")
     await lao.sees("หลักฐานการรับรองของท่าน")
 
-    await province.sees("รอท่านตรวจสอบและรับรอง")
+    await province.sees("รอท่าน 1 ·")
     await province.tap("🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     await province.tap("สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/3")
     await province.tap("✅ ถูกต้อง", "สุ่มตรวจสอบ 2/3")
@@ -209,7 +209,7 @@ async def test_back_leads_one_step_back(officer: MakeHand) -> None:
 
 
 RECEIPT = "🧾 หลักฐานการรับรองของท่าน"
-WAITING = "🔔 รอท่านตรวจสอบและรับรอง"
+WAITING = "🔔 รอท่าน 1 · รับรองแล้ว 0/4"
 COLLEAGUE = "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว"
 PROVINCE_DID = "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว"
 
@@ -239,11 +239,10 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     assert card.text.startswith("✅ รับรองแล้ว")
 
     notice = first.phone.last
-    assert "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ" in notice.text
-    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ"]
-    text = await first.press("🔍 เทศบาลตำบลบางปู", notice)
+    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ดูทั้งหมดที่รอ (1)"]
+    text = await first.open("🔍 เทศบาลตำบลบางปู", notice)
     assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
-    assert first.phone.last is notice
+    assert notice.text.startswith(WAITING)
     await first.way(*SPOT_CHECK, "รับรองระดับจังหวัด")
     text = await first.way("ยืนยันการรับรอง", "PIN")
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")

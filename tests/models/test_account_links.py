@@ -83,10 +83,10 @@ async def test_cards_and_notices_are_taken_away_newest_first_and_receipts_stay(
         for message in (10, 14):
             await note_card(session, CHAT, message, clock())
         await note_card(session, COLLEAGUE, 11, clock())
-    await sent(country, Kind.AWAITS_PROVINCE, 12, clock())
+    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock())
     await sent(country, Kind.RECEIPT, 13, clock())
     await sent(country, Kind.LINKED, 15, clock())
-    await sent(country, Kind.AWAITS_PROVINCE, 16, clock(), COLLEAGUE)
+    await sent(country, Kind.COLLEAGUE_CERTIFIED, 16, clock(), COLLEAGUE)
     assert await end(country, clock())
     assert await blanks(country) == [15, 14, 12, 10]
     assert await blanks(country, COLLEAGUE) == []
@@ -110,7 +110,7 @@ async def test_the_card_under_the_own_thumb_stays_and_is_blanked_with_the_next_l
 
 async def test_a_notice_that_became_the_card_is_taken_away(country: Database, clock: Clock) -> None:
     """A tap edits the message that it is on: an old notice may show the numbers of today."""
-    await sent(country, Kind.AWAITS_PROVINCE, 12, clock() - timedelta(days=3))
+    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock() - timedelta(days=3))
     await linked(country, clock())
     async with country.write() as session:
         session.add(
@@ -128,12 +128,12 @@ async def test_a_notice_that_became_the_card_is_taken_away(country: Database, cl
 
 async def test_what_was_sent_before_the_link_began_is_not_its(country: Database, clock: Clock) -> None:
     await linked(country, clock())
-    await sent(country, Kind.AWAITS_PROVINCE, 12, clock())
+    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock())
     clock.move(days=1)
     await end(country, clock())
     clock.move(days=1)
     await linked(country, clock())
-    await sent(country, Kind.AWAITS_PROVINCE, 20, clock())
+    await sent(country, Kind.COLLEAGUE_CERTIFIED, 20, clock())
     await end(country, clock())
     assert await blanks(country) == [12, 20]
 
@@ -145,10 +145,10 @@ async def test_what_was_not_sent_yet_is_dead_and_what_concerns_the_chat_itself_i
     states = {1: State.PENDING, 2: State.UNCERTAIN, 3: State.HELD, 4: State.SENDING, 5: State.SENT}
     async with country.write() as session:
         for subject in states:
-            outbox.enqueue(session, Kind.AWAITS_PROVINCE, CHAT, subject, clock())
+            outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, CHAT, subject, clock())
         for number, kind in enumerate((Kind.RECEIPT, Kind.HANDED_OVER, Kind.PIN_BLOCKED), 6):
             outbox.enqueue(session, kind, CHAT, number, clock())
-        outbox.enqueue(session, Kind.AWAITS_PROVINCE, COLLEAGUE, 9, clock())
+        outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, COLLEAGUE, 9, clock())
         await session.flush()
         for subject, state in states.items():
             await session.execute(
@@ -207,7 +207,7 @@ async def test_a_message_that_is_noted_while_its_link_ends_is_blanked_by_one_of_
     for message in range(10, 30):
         await linked(country, clock())
         async with country.write() as session:
-            outbox.enqueue(session, Kind.AWAITS_PROVINCE, CHAT, message, clock())
+            outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, CHAT, message, clock())
             await session.flush()
             row = await session.scalar(select(OutboxMessage).where(OutboxMessage.subject_id == message))
             assert row is not None

@@ -184,8 +184,8 @@ async def test_everybody_concerned_is_told_but_not_the_one_who_acted(country: Da
     assert told == {
         (kind.RECEIPT, 501),
         (kind.COLLEAGUE_CERTIFIED, 502),
-        (kind.AWAITS_PROVINCE, 601),
-        (kind.AWAITS_PROVINCE, 602),
+        (kind.REFRESH, 601),
+        (kind.REFRESH, 602),
         (kind.RECEIPT, 601),
         (kind.PROVINCE_CERTIFIED, 501),
         (kind.PROVINCE_CERTIFIED, 502),

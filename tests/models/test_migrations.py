@@ -2,15 +2,18 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from models import schema
+from models import card_marks, province_card, schema
 from models.audit import UNRECORDED
 from models.database import Database
+from models.notice_tables import ProvinceCard
+from models.outbox import Kind, OutboxMessage, State, end_link
 from models.verification import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
@@ -85,4 +88,58 @@ async def test_the_upgrade_from_0001_keeps_every_row(empty_url: str) -> None:
     assert found.unrecorded == ["0123456789"]
     # The old certificate's digest was made up above; that is what the check says.
     assert found.breaks == ["roster of 2110101: is not what certificate 0123456789 certified"]
+    await database.close()
+
+
+NOTICES = [
+    "INSERT INTO account (id, username, role, province_code, display_name)"
+    " VALUES (2, 'province11', 'province', '11', 'จังหวัดสมุทรปราการ')",
+    "INSERT INTO officer (id, account_id, user_id, full_name, position, linked_at, unlinked_at) VALUES"
+    " (2, 2, 601, 'ทดสอบ สอง', 'ท้องถิ่นจังหวัด', '2026-11-01 00:00:00', NULL),"
+    " (3, 2, 602, 'ทดสอบ สาม', 'ท้องถิ่นจังหวัด', '2026-11-01 00:00:00', '2026-11-02 00:00:00')",
+    "INSERT INTO outbox"
+    " (id, dedupe_key, kind, chat_id, subject_id, state, attempts, created_at, due_at, message_id)"
+    " VALUES (8, 'awaits_province:1:601', 'awaits_province', 601, 1, 'sent', 1, '2026-11-02 00:00:00',"
+    " '2026-11-02 00:00:00', 77), (9, 'awaits_province:2:601', 'awaits_province', 601, 2, 'uncertain', 1,"
+    " '2026-11-02 00:00:00', '2026-11-02 00:00:00', NULL)",
+]
+
+
+async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
+    """Whoever had a notice in the queue gets its card; what was sent is still taken away when the link ends."""
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await _upgrade(database, "0006")
+    async with database.engine.begin() as connection:
+        for row in NOTICES:
+            await connection.execute(text(row))
+    await schema.upgrade(database)
+    async with database.read() as session:
+        rows = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
+        assert [(row.kind, row.chat_id, row.state, row.message_id) for row in rows] == [
+            (Kind.RECEIPT, 501, State.PENDING, None),
+            (Kind.WAITING, 601, State.SENT, 77),
+            (Kind.REFRESH, 601, State.PENDING, None),
+        ]
+        (card,) = await session.scalars(select(ProvinceCard))
+        assert (card.officer_id, card.message_id) == (2, None)
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        assert await province_card.claim_edit(session, 2, 601, now) is None
+        made = await province_card.claim_ring(session, 2, now)
+        assert isinstance(made, province_card.Showing)
+        assert (made.waiting, made.newest[0].certificate) == (1, 1)
+        # The numbers go on where the migration began.
+        await card_marks.touch(session, "11", now)
+        await end_link(session, 601, now.replace(year=2020))
+    async with database.read() as session:
+        assert {
+            row.state for row in await session.scalars(select(OutboxMessage).where(OutboxMessage.chat_id == 601))
+        } == {
+            State.SENT,
+            State.DEAD,
+        }
     await database.close()

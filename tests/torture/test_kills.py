@@ -15,13 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from demo.botapi import Emulator, Message, Phone
 from models import inbox, outbox
+from models.account import Officer
 from models.base import DomainError
 from models.certificate import Certification
 from models.certification import reopen
 from models.database import Database
 from models.inbox import InboxUpdate
+from models.notice_tables import ProvinceCard
 from models.outbox import OutboxMessage
-from models.progress import locked_organizations
+from models.progress import count_statuses, locked_organizations
 from models.throttle import Throttle
 from models.verification import verify
 from tests.bot.program import Program
@@ -144,7 +146,7 @@ async def settled(database: Database, emulator: Emulator) -> bool:
         unsent = await session.scalar(
             select(func.count())
             .select_from(OutboxMessage)
-            .where(OutboxMessage.state.not_in([outbox.State.SENT, outbox.State.DEAD]))
+            .where(OutboxMessage.state.not_in([outbox.State.SENT, outbox.State.DEAD, outbox.State.DROPPED]))
         )
     return not emulator.updates.pending and not waiting and not unsent
 
@@ -198,6 +200,8 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     assert set(keys.values()) <= {1}
     for code in LAOS:
         assert await is_refused(database, code) is (code in locked)
+    await check_cards(database, emulator)
+    rows = [row for row in rows if row.kind is not outbox.Kind.WAITING]
     assert {row.state for row in rows} == {outbox.State.SENT}
     assert made
     assert not tries, "every PIN was right: no try is held against anybody"
@@ -214,6 +218,19 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     )
 
 
+async def check_cards(database: Database, emulator: Emulator) -> None:
+    """Each officer's live card says how it is now, whatever was cut short."""
+    async with database.read() as session:
+        cards = list(await session.scalars(select(ProvinceCard).where(ProvinceCard.message_id.is_not(None))))
+        (counts,) = await count_statuses(session, "11")
+        chats = {card.officer_id: (await session.get_one(Officer, card.officer_id)).user_id for card in cards}
+    assert cards, "something waited for the province at some time"
+    for card in cards:
+        said = emulator.chat(chats[card.officer_id]).messages[card.message_id or 0].text
+        waits = f"🔔 รอท่าน {counts.lao_certified} " if counts.lao_certified else "✅ ไม่มี อปท. รอท่าน "
+        assert said.startswith(f"{waits}· รับรองแล้ว {counts.province_certified}/{counts.total}\n")
+
+
 async def is_refused(database: Database, code: str) -> bool:
     try:
         async with database.write() as session:
@@ -227,7 +244,6 @@ async def is_refused(database: Database, code: str) -> bool:
 
 TITLES = {
     outbox.Kind.RECEIPT: "หลักฐานการรับรองของท่าน",
-    outbox.Kind.AWAITS_PROVINCE: "รอท่านตรวจสอบและรับรอง",
     outbox.Kind.COLLEAGUE_CERTIFIED: "หน่วยงานของท่าน",
     outbox.Kind.PROVINCE_CERTIFIED: "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
     outbox.Kind.REOPENED: "เปิดให้แก้ไขข้อมูลแล้ว",

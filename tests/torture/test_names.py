@@ -151,7 +151,7 @@ def generated(rng: random.Random) -> str:
 # --- the screens --------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
-CERTIFIED = (Kind.RECEIPT, Kind.AWAITS_PROVINCE, Kind.COLLEAGUE_CERTIFIED, Kind.PROVINCE_CERTIFIED)
+CERTIFIED = (Kind.RECEIPT, Kind.COLLEAGUE_CERTIFIED, Kind.PROVINCE_CERTIFIED)
 BEARING = {
     "organization": {
         *("home", "review", "list", "province's review", "warning", "history", "reopened", "linked", "logged in"),

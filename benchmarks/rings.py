@@ -1,0 +1,177 @@
+"""What two officers of one province hear on its busiest day: `python -m benchmarks.rings [--minutes N]`.
+
+200 organizations of a province certify within so many minutes (10), at random moments, through the same functions
+as the chat; `laocert run` on SQLite tells the province's two officers through the emulated Bot API, which enforces
+Telegram's limits. One of them looks at the chat now and then, the other does not. Prints for each how many new
+messages came and how long its card was behind; exits 1 beyond 12 in ten minutes, or 5 s.
+"""
+
+import argparse
+import asyncio
+import random
+import re
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from benchmarks.nation import SECRET_KEY, Country
+from demo import sample
+from demo.botapi import Emulator, Phone
+from models import card_marks
+from models.account import Account, Officer, active_officer
+from models.certificate import Level
+from models.certification import Demands, certify, prepare_confirmation
+from models.database import Database
+from models.inspection import review
+from models.keys import Keyring
+
+PROVINCE = "30"
+ORGANIZATIONS = 200
+# Issue 7.
+MOST_RINGS, MOST_BEHIND = 12, 5.0
+# Seconds between two looks of the officer who looks.
+LOOKS = (5.0, 40.0)
+DEMANDS = Demands(spot_check_size=3, difference_percent=100)
+WAITING = re.compile(r"🔔 รอท่าน ([\d,]+) ")
+
+
+class Watch:
+    """One officer's phone: its new cards, and when its card first showed each number."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+        self.shown_at: list[float] = []
+
+    async def run(self) -> None:
+        """Look after every change of the chat."""
+        while True:
+            await self.phone.until(lambda _: self._number() > len(self.shown_at), timeout=3600)
+            self.shown_at += [time.monotonic()] * (self._number() - len(self.shown_at))
+
+    def _number(self) -> int:
+        cards = [found for one in self.phone.messages if (found := WAITING.match(one.text))]
+        return max((int(one[1].replace(",", "")) for one in cards), default=0)
+
+    @property
+    def rings(self) -> int:
+        """New messages that were a card, also those that are deleted by now."""
+        return sum(
+            event.kind == "sent" and WAITING.match(event.message.history[0]) is not None
+            for event in self.phone.events
+        )
+
+
+async def link(database: Database, phone: Phone, username: str) -> None:
+    """An officer who is logged in."""
+    phone.chat.bot_status = "member"
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        account = (await session.scalars(select(Account).where(Account.username == username))).one()
+        officer = Officer(
+            account_id=account.id,
+            user_id=phone.id,
+            full_name="สมมุติ ทดสอบ",
+            position="ปลัด",
+            linked_at=now,
+            last_seen_at=now,
+            pin_hash="none",
+        )
+        session.add(officer)
+        await session.flush()
+        await card_marks.begin(session, officer, now)
+
+
+async def certify_one(database: Database, user_id: int, code: str, rng: random.Random) -> float:
+    """An organization certifies; the moment at which that was committed."""
+    async with database.write() as session:
+        now, officer = datetime.now(UTC), await active_officer(session, user_id)
+        if officer is None:
+            sys.exit("an officer's link has ended")
+        seen = await review(session, officer, code)
+        asked, _ = await prepare_confirmation(
+            session, officer, Level.LAO, code, seen.fingerprint, now, rng, demands=DEMANDS
+        )
+        await certify(session, officer, asked.nonce, now, rng, demands=DEMANDS)
+    return time.monotonic()
+
+
+async def look_now_and_then(phone: Phone, rng: random.Random) -> None:
+    """An officer who opens the chat again and again."""
+    while True:
+        await asyncio.sleep(rng.uniform(*LOOKS))
+        await phone.send("/menu")
+
+
+async def measure(
+    country: Country, units: list[sample.Unit], minutes: float
+) -> list[tuple[str, int, list[float]]]:
+    """Of each of the two officers: new messages, and the seconds until its card showed each certificate."""
+    rng = random.Random(1)  # noqa: S311 - the same in every run
+    database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
+    async with Emulator(enforce_limits=True) as emulator:
+        organizations = {emulator.phone(unit.code): unit for unit in units if unit.role == "lao"}
+        (province,) = [unit for unit in units if unit.role == "province"]
+        watches = {who: Watch(emulator.phone(who)) for who in ("looks now and then", "never looks")}
+        for phone, unit in organizations.items():
+            await link(database, phone, unit.username)
+        for watch in watches.values():
+            await link(database, watch.phone, province.username)
+        bot = await country.start_bot(emulator)
+        tasks = [asyncio.create_task(watch.run()) for watch in watches.values()]
+        tasks.append(asyncio.create_task(look_now_and_then(watches["looks now and then"].phone, rng)))
+        began, done = time.monotonic(), []
+        moments = sorted(rng.uniform(0, minutes * 60) for _ in organizations)
+        for moment, (phone, unit) in zip(moments, organizations.items(), strict=True):
+            await asyncio.sleep(max(began + moment - time.monotonic(), 0))
+            done.append(await certify_one(database, phone.id, unit.code, rng))
+        for watch in watches.values():
+            await watch.phone.until(lambda _, seen=watch: len(seen.shown_at) == len(done), timeout=60)  # type: ignore[misc]
+        for task in tasks:
+            task.cancel()
+        bot.terminate()
+        await bot.wait()
+    await database.close()
+    return [
+        (who, watch.rings, [shown - made for shown, made in zip(watch.shown_at, done, strict=True)])
+        for who, watch in watches.items()
+    ]
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        country = Country(folder, None)
+        everybody = sample.read_units([PROVINCE])
+        chosen = [unit for unit in everybody if unit.role == "lao"][:ORGANIZATIONS]
+        units = [*chosen, *(unit for unit in everybody if unit.role == "province")]
+        sample.write_organizations(folder / "organizations.csv", [PROVINCE])
+        sample.write_accounts(folder / "accounts.csv", units)
+        sample.write_personnel(folder / "personnel.csv", chosen, random.Random(1))  # noqa: S311 - samples
+        country.laocert("db", "upgrade")
+        for kind in ("organizations", "accounts", "personnel"):
+            country.laocert("import", kind, str(folder / f"{kind}.csv"))
+        country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2670-09-15")
+        found = asyncio.run(measure(country, units, options.minutes))
+    print(f"{ORGANIZATIONS} certifications in {options.minutes:g} minutes; an officer who")
+    is_within = True
+    for who, rings, behind in found:
+        print(
+            f"  {who}: {rings} new messages, the card behind {statistics.median(behind):.2f} s (median),"
+            f" {max(behind):.2f} s (longest)"
+        )
+        is_within &= rings <= MOST_RINGS and max(behind) <= MOST_BEHIND
+    if not is_within:
+        sys.exit(f"more than {MOST_RINGS} new messages, or longer than {MOST_BEHIND:g} s behind")
+
+
+if __name__ == "__main__":
+    main()

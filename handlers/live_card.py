@@ -1,0 +1,83 @@
+"""The one live card of a province's officer: how it looks, and the list behind it."""
+
+from datetime import datetime
+
+from handlers import finding
+from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
+from handlers.taps import AllWaiting, ProvinceReview, Tap
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import find_label, round_line
+from models import province_card
+from models.certificate import Status
+from models.database import Session
+from models.listing import Narrowing, load_listing
+from models.outbox import Kind
+from models.province_card import Showing
+
+
+async def card_notice(
+    _: Texts, session: Session, kind: Kind, chat_id: int, officer_id: int, now: datetime, *, whole: bool
+) -> Screen | Dropped | Deferred:
+    """The card as it is to stand in its chat now, in place or as a new message; brief in a chat left alone."""
+    if kind is Kind.REFRESH:
+        shown: Showing | datetime | None = await province_card.claim_edit(session, officer_id, chat_id, now)
+    else:
+        shown = await province_card.claim_ring(session, officer_id, now)
+    if shown is None:
+        return Dropped("nothing to show on the card")
+    if isinstance(shown, datetime):
+        return Deferred(shown)
+    return card(_, shown) if whole else brief_card(_, shown)
+
+
+def card(_: Texts, shown: Showing) -> Screen:
+    """Numbers, the round, and the newest that wait."""
+    if not shown.waiting:
+        title = _(
+            "✅ <b>Nothing waits for you · certified {done:,}/{total:,}</b>",
+            done=shown.counts.province_certified,
+            total=shown.counts.total,
+        )
+        return Screen(lines(title, round_line(_, shown.round)), message_id=shown.message_id)
+    title = _(
+        "🔔 <b>Waiting for you {waiting:,} · certified {done:,}/{total:,}</b>",
+        waiting=shown.waiting,
+        done=shown.counts.province_certified,
+        total=shown.counts.total,
+    )
+    rows: list[Row] = [
+        (Button(find_label(one.full_name, one.district_th), ProvinceReview(one.dla_code)),) for one in shown.newest
+    ]
+    rows.append(
+        (Button(_.plain("All that wait ({waiting:,})", waiting=shown.waiting), AllWaiting(), Style.PRIMARY),)
+    )
+    return Screen(
+        lines(title, round_line(_, shown.round), "", _("Certified last:")),
+        tuple(rows),
+        message_id=shown.message_id,
+    )
+
+
+def brief_card(_: Texts, shown: Showing) -> Screen:
+    """What an idle chat is told: that something waits or not, no number and no name."""
+    title = (
+        _("🔔 <b>Organizations wait for your certification</b>")
+        if shown.waiting
+        else _("✅ <b>Nothing waits for you</b>")
+    )
+    rows: tuple[Row, ...] = ((Button(_.plain("All that wait"), AllWaiting()),),) if shown.waiting else ()
+    return Screen(lines(title, "", _("Use the bot with your PIN to see more.")), rows, message_id=shown.message_id)
+
+
+def replaced_card(_: Texts) -> Screen:
+    """In place of a card that is too old to be deleted."""
+    return Screen(_("A newer card is below."))
+
+
+async def all_waiting(turn: Turn, tap: Tap) -> Screen:
+    """The whole list of those that wait, whatever it was narrowed to."""
+    kept = await load_listing(turn.session, turn.officer)
+    kept.lift(Narrowing.ALL)
+    kept.status = Status.LAO_CERTIFIED
+    return await finding.show_list(turn, tap)

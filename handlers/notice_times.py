@@ -1,0 +1,125 @@
+"""การแจ้งเตือน: how often a province's card rings, quiet hours, and days off, one tap each (issue 7)."""
+
+from dataclasses import replace
+
+from handlers.screen import Button, Row, Screen, lines
+from handlers.taps import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff, Tap
+from handlers.texts import Texts
+from handlers.turn import Turn
+from handlers.words import home
+from models import card_marks
+from models.account import Role
+from models.notice_tables import Quiet, Rhythm
+from models.notice_times import Preference, load_preference, next_time, quiet_end, save_preference
+
+CHOSEN = "✓ "
+
+
+async def show(turn: Turn, _tap: NoticeTimes) -> Screen:
+    """The choices, and when the next message can ring."""
+    return _screen(turn, await load_preference(turn.session, turn.officer.id))
+
+
+async def choose_rhythm(turn: Turn, tap: ChooseRhythm) -> Screen:
+    """How often the card rings."""
+    return await _choose(turn, rhythm=tap.rhythm)
+
+
+async def choose_quiet(turn: Turn, tap: ChooseQuiet) -> Screen:
+    """The hours in which nothing rings."""
+    return await _choose(turn, quiet=tap.quiet)
+
+
+async def rest_on_days_off(turn: Turn, _tap: RestOnDaysOff) -> Screen:
+    """Nothing rings on weekends and holidays."""
+    return await _choose(turn, skips_days_off=True)
+
+
+async def ring_on_days_off(turn: Turn, _tap: RingOnDaysOff) -> Screen:
+    """Every day is like another."""
+    return await _choose(turn, skips_days_off=False)
+
+
+async def _choose(turn: Turn, **change: Rhythm | Quiet | bool) -> Screen:
+    chosen = replace(await load_preference(turn.session, turn.officer.id), **change)  # type: ignore[arg-type]
+    await save_preference(turn.session, turn.officer.id, chosen)
+    if turn.officer.account.role is Role.PROVINCE:
+        await card_marks.plan_anew(turn.session, turn.officer, turn.now)
+    return _screen(turn, chosen)
+
+
+def _screen(turn: Turn, chosen: Preference) -> Screen:
+    _, is_province = turn.texts, turn.officer.account.role is Role.PROVINCE
+    rows: list[Row] = _rhythm_rows(_, chosen) if is_province else []
+    rows += [(_choice(quiet_word(_, one), ChooseQuiet(one), one is chosen.quiet),) for one in Quiet]
+    days_off: Tap = RingOnDaysOff() if chosen.skips_days_off else RestOnDaysOff()
+    rows.append((_choice(_.plain("Not on weekends and public holidays"), days_off, chosen.skips_days_off),))
+    return Screen(
+        lines(
+            _("<b>Notifications</b>"),
+            "",
+            _province_words(_) if is_province else _lao_words(_),
+            "",
+            _next_line(turn, chosen),
+        ),
+        (*rows, (home(_),)),
+    )
+
+
+def _rhythm_rows(_: Texts, chosen: Preference) -> list[Row]:
+    buttons = [_choice(rhythm_word(_, one), ChooseRhythm(one), one is chosen.rhythm) for one in Rhythm]
+    return [(buttons[0], buttons[1]), (buttons[2], buttons[3])]
+
+
+def _choice(label: str, tap: Tap, is_chosen: bool) -> Button:
+    return Button(f"{CHOSEN if is_chosen else ''}{label}", tap)
+
+
+def rhythm_word(_: Texts, rhythm: Rhythm) -> str:
+    """A rhythm on its button."""
+    return {
+        Rhythm.AT_ONCE: _.plain("At once"),
+        Rhythm.HOURLY: _.plain("Hourly"),
+        Rhythm.TWICE: _.plain("08:30 and 13:30"),
+        Rhythm.OFF: _.plain("Off"),
+    }[rhythm]
+
+
+def quiet_word(_: Texts, quiet: Quiet) -> str:
+    """Quiet hours on their button."""
+    return {
+        Quiet.NONE: _.plain("No quiet hours"),
+        Quiet.OVERNIGHT: _.plain("Quiet 20:00 to 07:00"),
+        Quiet.AFTER_HOURS: _.plain("Quiet outside office hours (16:30 to 08:30)"),
+    }[quiet]
+
+
+def _province_words(_: Texts) -> str:
+    return _(
+        "One card shows what waits for you and is kept up to date without a sound. A new message, which rings, "
+        "comes only when something new waits. Reminders keep to the quiet hours too. Questions, answers, and what "
+        "concerns your link or your PIN always come at once."
+    )
+
+
+def _lao_words(_: Texts) -> str:
+    return _(
+        "Reminders of the closing day and announcements wait for the end of the quiet hours. Receipts, questions, "
+        "decisions, and what concerns your link or your PIN always come at once."
+    )
+
+
+def _next_line(turn: Turn, chosen: Preference) -> str:
+    """When the next message can ring."""
+    _ = turn.texts
+    if turn.officer.account.role is Role.LAO:
+        moment = quiet_end(chosen, turn.now)
+        if moment <= turn.now:
+            return _("Reminders can ring now.")
+        return _("Reminders can ring again from {moment}.", moment=_.moment(moment))
+    following = next_time(chosen, turn.now)
+    if following is None:
+        return _("The card does not ring; it is still kept up to date.")
+    if following <= turn.now:
+        return _("The card can ring now.")
+    return _("The card can ring next at {moment}.", moment=_.moment(following))

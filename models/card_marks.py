@@ -1,0 +1,148 @@
+"""Marks on the live cards of a province's officers: that they show something else now (models/province_card.py).
+
+Whatever changes what a card shows calls `touch` in its own transaction: what is rolled back leaves no mark. That
+only counts the change and queues a row of the outbox, where none waits; what is to be done is decided when it has
+its turn.
+
+The card's row is held by whoever marks it and by the courier while it looks. A change that comes during the look
+therefore finds the queued row taken, and queues another.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, ColumnElement, case, exists, false, literal, literal_column, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import outbox
+from models.account import Account, Officer
+from models.conversation import Card
+from models.notice_tables import ProvinceCard
+from models.outbox import Kind, OutboxMessage
+
+# At most one edit in so long (issue 7).
+EDIT_EVERY = timedelta(seconds=3)
+# Below every certificate's number: all that waits is new.
+ALL_IS_NEW = 0
+
+
+async def touch(session: AsyncSession, province_code: str, now: datetime, *, arrived: int | None = None) -> None:
+    """The cards of a province show something else from now on; last in a transaction, for it holds their rows.
+
+    `arrived` is the certificate of an organization that waits now: only such news may ring.
+    """
+    await _touch(session, now, arrived, Account.province_code == province_code)
+
+
+async def touch_all(session: AsyncSession, now: datetime) -> None:
+    """The cards of all provinces show something else: a round was opened or closed."""
+    await _touch(session, now, None, Account.province_code.is_not(None))
+
+
+async def touch_own(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """The card of one officer shows something else, or may ring at other times."""
+    await _touch(session, now, None, Account.province_code.is_not(None), Officer.id == officer.id)
+
+
+async def begin(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """An officer is linked and ready. What waits already is new to it: its card comes at once, so that all that
+    follows is an edit.
+    """
+    await _touch(session, now, ALL_IS_NEW, Account.province_code.is_not(None), Officer.id == officer.id)
+
+
+async def _touch(session: AsyncSession, now: datetime, arrived: int | None, *whose: ColumnElement[bool]) -> None:
+    """Mark the cards, in order of officer, and queue a change of each that has none waiting."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    cards = (
+        select(Officer.id, literal(1), false(), literal(arrived, BigInteger))
+        .join(Account, Account.id == Officer.account_id)
+        .where(*whose, Officer.unlinked_at.is_(None), Officer.position.is_not(None))
+        .order_by(Officer.id)
+    )
+    made = dialect.insert(ProvinceCard).from_select(["officer_id", "changes", "shows_waiting", "new_from"], cards)
+    lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > made.excluded.new_from)
+    marked = await session.scalars(
+        made.on_conflict_do_update(
+            index_elements=[ProvinceCard.officer_id],
+            set_={
+                "changes": ProvinceCard.changes + 1,
+                "new_from": case((lower, made.excluded.new_from), else_=ProvinceCard.new_from),
+            },
+        ).returning(ProvinceCard.officer_id)
+    )
+    await queue_changes(session, list(marked), now)
+
+
+async def queue_changes(session: AsyncSession, officer_ids: list[int], now: datetime) -> None:
+    """Queue a change of each of the cards, which are held, unless one waits already."""
+    waiting = exists().where(
+        OutboxMessage.kind == Kind.REFRESH,
+        OutboxMessage.subject_id == ProvinceCard.officer_id,
+        literal_column(outbox.WAITS),
+    )
+    found = await session.execute(
+        select(ProvinceCard, Officer.user_id)
+        .join(Officer, Officer.id == ProvinceCard.officer_id)
+        .where(ProvinceCard.officer_id.in_(officer_ids), ~waiting)
+        .order_by(ProvinceCard.officer_id)
+        .execution_options(populate_existing=True)
+    )
+    for card, chat_id in found.all():
+        due = now if card.edited_at is None else max(now, card.edited_at + EDIT_EVERY)
+        enqueue(session, Kind.REFRESH, card, chat_id, now, due)
+    await session.flush()
+
+
+def enqueue(
+    session: AsyncSession, kind: Kind, card: ProvinceCard, chat_id: int, now: datetime, due: datetime
+) -> None:
+    """Queue a change or a ring of a card that is held."""
+    # Each of its rows has a number of its own.
+    card.changes += 1
+    outbox.enqueue(session, kind, chat_id, card.officer_id, now, occasion=str(card.changes), due_at=due)
+
+
+async def hold_card(session: AsyncSession, officer_id: int) -> ProvinceCard | None:
+    """An officer's card as it is now, held until the transaction ends."""
+    return await session.scalar(
+        select(ProvinceCard)
+        .where(ProvinceCard.officer_id == officer_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+async def look(
+    session: AsyncSession, officer: Officer, message_id: int | None, now: datetime, *, is_idle: bool
+) -> bool:
+    """The officer has tapped or written: what rang before has been seen, unless its session is idle. Whether the
+    message that it tapped is its live card.
+    """
+    card = await session.scalar(select(ProvinceCard).where(ProvinceCard.officer_id == officer.id))
+    if card is None:
+        return False
+    is_news = card.rung_at is not None and (officer.last_seen_at is None or officer.last_seen_at <= card.rung_at)
+    if is_news and not is_idle:
+        officer.last_seen_at = now
+        await session.flush()
+    if message_id is None or card.message_id == message_id:
+        return message_id is not None
+    # A thumb may be quicker than the note that the new card has arrived.
+    return card.telling_from is not None and not await _is_known(session, officer.user_id, message_id)
+
+
+async def _is_known(session: AsyncSession, chat_id: int, message_id: int) -> bool:
+    """Whether it was noted that a message was sent."""
+    noted = exists().where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
+    shown = exists().where(Card.chat_id == chat_id, Card.message_id == message_id)
+    return bool(await session.scalar(select(or_(noted, shown))))
+
+
+async def plan_anew(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """The officer has chosen other times: when the card is to ring next is decided again."""
+    await touch_own(session, officer, now)
+    card = await hold_card(session, officer.id)
+    if card is not None:
+        card.ring_at = None
+        await session.flush()

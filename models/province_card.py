@@ -1,0 +1,243 @@
+"""The one live card of a province's officer: what waits for the province, edited in place, rarely a new message.
+
+Whatever changes what the card shows marks it (models/card_marks.py). What is to be done is decided here, when the
+mark has its turn, from the state then: edit the message in place, replace it by a new one, which makes the phone
+ring, or nothing. So a burst of certificates is one edit.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from models import outbox
+from models.account import Account, Officer
+from models.card_marks import enqueue, hold_card, queue_changes
+from models.certificate import Certification, Level, Status, is_live
+from models.notice_tables import ProvinceCard, Rhythm
+from models.notice_times import Preference, load_preference, next_time, quiet_end
+from models.organization import full_name
+from models.outbox import Kind, OutboxMessage
+from models.progress import ProvinceCounts, count_statuses, is_waiting, standing
+from models.round import Round, current_round
+
+# At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most (issue 7).
+RING_EVERY = timedelta(seconds=60)
+# A message can be deleted for 48 hours (Bot API, deleteMessage): news replaces a card that is about as old.
+LASTS = timedelta(hours=47)
+# As many names as a phone shows without scrolling.
+NEWEST = 5
+
+
+@dataclass(frozen=True)
+class WaitingOrganization:
+    """One that has certified and waits for its province; `certificate` is the id of its own."""
+
+    dla_code: str
+    full_name: str
+    district_th: str
+    certificate: int
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a card says: the newest round, the province's counts, and the newest that wait, newest first.
+
+    `message_id` is the message to be edited; None: it is a new one.
+    """
+
+    round: Round | None
+    counts: ProvinceCounts
+    newest: list[WaitingOrganization]
+    message_id: int | None
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the province."""
+        return self.counts.of(Status.LAO_CERTIFIED)
+
+
+# --- deciding, when its turn has come -----------------------------------------------------------------------
+
+
+async def claim_edit(session: AsyncSession, officer_id: int, chat_id: int, now: datetime) -> Showing | None:
+    """A queued change has its turn: what to put in place of the message; None when there is nothing to edit.
+
+    A ring that has become due, or will, is queued. Call it in the courier's claim, after which the call is made.
+    """
+    card, shown = await _look(session, officer_id)
+    if card is None or shown is None:
+        return None
+    card.ring_at, tells = await _decide(session, card, shown, now)
+    if card.ring_at is not None:
+        await _queue_ring(session, card, chat_id, now)
+    if not shown.waiting:
+        card.new_from = card.telling_from = None
+    if card.message_id is None or (card.ring_at is not None and card.ring_at <= now):
+        await session.flush()
+        return None
+    card.edited_at, card.shows_waiting = now, shown.waiting > 0
+    if tells:
+        _begin_telling(card)
+    await session.flush()
+    return shown
+
+
+async def claim_ring(session: AsyncSession, officer_id: int, now: datetime) -> Showing | datetime | None:
+    """A queued ring has its turn: what the new message says, the time until which it must wait, or None when there
+    is no reason for it any more.
+    """
+    card, shown = await _look(session, officer_id)
+    if card is None or shown is None:
+        return None
+    card.ring_at, _tells = await _decide(session, card, shown, now)
+    if card.ring_at is not None and card.ring_at <= now:
+        _begin_telling(card)
+    await session.flush()
+    if card.ring_at is None:
+        return None
+    return replace(shown, message_id=None) if card.ring_at <= now else card.ring_at
+
+
+async def _look(session: AsyncSession, officer_id: int) -> tuple[ProvinceCard | None, Showing | None]:
+    """The card, held for the rest of the transaction, and what it should show: all that was committed before."""
+    card = await hold_card(session, officer_id)
+    province = await session.scalar(
+        select(Account.province_code)
+        .join(Officer, Officer.account_id == Account.id)
+        .where(Officer.id == officer_id, Officer.unlinked_at.is_(None))
+    )
+    if card is None or province is None:
+        return None, None
+    round_ = await current_round(session)
+    counts = await count_statuses(session, province)
+    if not counts:
+        return card, None
+    newest = await _newest_waiting(session, province, round_)
+    return card, Showing(round_, counts[0], newest, card.message_id)
+
+
+async def _newest_waiting(
+    session: AsyncSession, province_code: str, round_: Round | None
+) -> list[WaitingOrganization]:
+    if round_ is None:
+        return []
+    found, made = standing(province_code, round_.id), aliased(Certification)
+    certificate = (
+        select(func.max(made.id))
+        .where(
+            made.organization_code == found.c.dla_code,
+            made.round_id == round_.id,
+            made.level == Level.LAO,
+            is_live(made),
+        )
+        .correlate(found)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(found, certificate.label("certificate"))
+        .where(is_waiting(found))
+        .order_by(literal_column("certificate").desc())
+        .limit(NEWEST)
+    )
+    return [
+        WaitingOrganization(
+            row.dla_code, full_name(row.type_code, row.type_th, row.name_th), row.district_th, row.certificate
+        )
+        for row in rows
+    ]
+
+
+async def _decide(
+    session: AsyncSession, card: ProvinceCard, shown: Showing, now: datetime
+) -> tuple[datetime | None, bool]:
+    """When the card is to ring (None: not at all), and whether an edit is enough to tell the news."""
+    if not _has_news(card, shown):
+        return None, True
+    preference = await load_preference(session, card.officer_id)
+    if preference.rhythm is Rhythm.OFF:
+        return None, True
+    seen_at = await session.scalar(select(Officer.last_seen_at).where(Officer.id == card.officer_id))
+    if preference.rhythm is Rhythm.AT_ONCE and is_unread(card, seen_at, now):
+        return None, True
+    return ring_time(card, preference, now), False
+
+
+def _has_news(card: ProvinceCard, shown: Showing) -> bool:
+    """Whether something waits that the officer was not told of."""
+    untold = [number for number in (card.new_from, card.telling_from) if number is not None]
+    return bool(untold and shown.newest and shown.newest[0].certificate >= min(untold))
+
+
+def is_unread(card: ProvinceCard, seen_at: datetime | None, now: datetime) -> bool:
+    """Whether a card that says that something waits has rung, and its officer has not looked since: then another
+    ring would say nothing new.
+    """
+    if card.message_id is None or not card.shows_waiting or card.rung_at is None or now - card.rung_at > LASTS:
+        return False
+    return seen_at is None or seen_at <= card.rung_at
+
+
+def ring_time(card: ProvinceCard, preference: Preference, now: datetime) -> datetime | None:
+    """When news rings: as planned before, else at the preference's next time, and never within RING_EVERY."""
+    earliest = now if card.rung_at is None else max(now, card.rung_at + RING_EVERY)
+    planned = card.ring_at or next_time(preference, earliest)
+    # The courier may have been away: its first moment may be in quiet hours.
+    return quiet_end(preference, now) if planned is not None and planned <= now else planned
+
+
+def _begin_telling(card: ProvinceCard) -> None:
+    """The call that follows tells all the news; what comes while it is made is new again."""
+    told = [number for number in (card.new_from, card.telling_from) if number is not None]
+    card.telling_from, card.new_from = min(told, default=None), None
+
+
+async def _queue_ring(session: AsyncSession, card: ProvinceCard, chat_id: int, now: datetime) -> None:
+    """Unless one waits that comes early enough; one that comes too late finds no reason any more."""
+    due = max(card.ring_at or now, now)
+    earlier = await session.scalar(
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.kind == Kind.WAITING,
+            OutboxMessage.subject_id == card.officer_id,
+            literal_column(outbox.WAITS),
+            OutboxMessage.due_at <= due,
+        )
+        .limit(1)
+    )
+    if earlier is None:
+        enqueue(session, Kind.WAITING, card, chat_id, now, due)
+
+
+# --- after the call -----------------------------------------------------------------------------------------
+
+
+async def edited(session: AsyncSession, officer_id: int, now: datetime, *, is_gone: bool) -> None:
+    """The call was made. A message that its officer has deleted is forgotten; news that it should have told is
+    looked at again, and may ring.
+    """
+    card = await hold_card(session, officer_id)
+    if card is None:
+        return
+    if is_gone:
+        card.message_id, card.shows_waiting = None, False
+        await session.flush()
+        await queue_changes(session, [officer_id], now)
+    else:
+        card.telling_from = None
+        await session.flush()
+
+
+async def rung(session: AsyncSession, officer_id: int, chat_id: int, message_id: int, now: datetime) -> None:
+    """A new message has arrived: it is the card from now on, and the old one goes."""
+    card = await hold_card(session, officer_id)
+    if card is None:
+        return
+    if card.message_id is not None:
+        outbox.enqueue(session, Kind.REMOVE, chat_id, card.message_id, now)
+    card.message_id, card.shows_waiting = message_id, True
+    card.rung_at = card.edited_at = now
+    card.telling_from = card.ring_at = None
+    await session.flush()
