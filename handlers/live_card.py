@@ -28,10 +28,10 @@ async def card_notice(
         return Dropped("nothing to show on the card")
     if isinstance(shown, datetime):
         return Deferred(shown)
-    return card(_, shown) if whole else brief_card(_, shown)
+    return card(_, shown, now) if whole else brief_card(_, shown)
 
 
-def card(_: Texts, shown: Showing) -> Screen:
+def card(_: Texts, shown: Showing, now: datetime) -> Screen:
     """Numbers, the round, and the newest that wait."""
     if not shown.waiting:
         title = _(
@@ -39,7 +39,7 @@ def card(_: Texts, shown: Showing) -> Screen:
             done=shown.counts.province_certified,
             total=shown.counts.total,
         )
-        return Screen(lines(title, round_line(_, shown.round)), message_id=shown.message_id)
+        return Screen(lines(title, round_line(_, shown.round, now)), message_id=shown.message_id)
     title = _(
         "🔔 <b>Waiting for you {waiting:,} · certified {done:,}/{total:,}</b>",
         waiting=shown.waiting,
@@ -53,7 +53,7 @@ def card(_: Texts, shown: Showing) -> Screen:
         (Button(_.plain("All that wait ({waiting:,})", waiting=shown.waiting), AllWaiting(), Style.PRIMARY),)
     )
     return Screen(
-        lines(title, round_line(_, shown.round), "", _("Certified last:")),
+        lines(title, round_line(_, shown.round, now), "", _("Certified last:")),
         tuple(rows),
         message_id=shown.message_id,
     )
