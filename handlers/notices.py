@@ -87,7 +87,8 @@ async def _when_it_may_ring(
     """A reminder or the operator's word: not in the quiet hours of its reader."""
     if reader is None:
         return Dropped("nobody is linked to the chat")
-    quiet = None
+    # No officer has quiet hours yet: here models.notice_times.quiet_until(session, reader.user_id, now) is asked.
+    quiet: datetime | None = None
     if kind is Kind.REMINDER:
         return await deadlines.reminder(_, session, reader, subject_id, quiet, now)
     if quiet is not None:
