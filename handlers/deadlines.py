@@ -7,11 +7,10 @@ from markupsafe import Markup
 
 from handlers.officers import unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps import ChooseStatus, LaoReview
+from handlers.taps import AllWaiting, LaoReview
 from handlers.texts import Texts
 from handlers.words import round_line
 from models.account import Officer, Role
-from models.certificate import Status
 from models.database import Session
 from models.organization import Province
 from models.reminder import Due, NotTrue, look_at
@@ -48,7 +47,7 @@ def _way(_: Texts, officer: Officer) -> Button:
     """Where it is done."""
     if officer.account.role is Role.LAO:
         return Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY)
-    return Button(_.plain("See those that wait"), ChooseStatus(Status.LAO_CERTIFIED), Style.PRIMARY)
+    return Button(_.plain("See those that wait"), AllWaiting(), Style.PRIMARY)
 
 
 def _to_do(_: Texts, due: Due) -> Markup:

@@ -8,9 +8,9 @@ from sqlalchemy import update
 
 from bot import deadlines
 from demo.botapi import Message
-from handlers.deadlines import escalation_screen
+from handlers.deadlines import escalation_screen, reminder
 from handlers.notices import notice
-from handlers.screen import Dropped, Screen
+from handlers.screen import Deferred, Dropped, Screen
 from handlers.taps import Officers
 from handlers.texts import texts
 from handlers.words import round_line
@@ -249,3 +249,20 @@ async def test_whoever_is_told_that_a_chat_is_lost_can_end_its_link(country: Dat
     assert to_operator.rows == ()
     assert "laocert" not in to_colleague.text
     assert [button.tap for row in to_colleague.rows for button in row] == [Officers()]
+
+
+async def test_a_reminder_waits_for_the_end_of_quiet_hours_but_not_past_its_day(
+    country: Database, clock: Clock
+) -> None:
+    async with country.write() as session:
+        officer = await link(session, "lao5110201", 501, clock())
+    await close_in(country, clock, 1)
+    await deadlines.look(country, clock(), None)
+    async with country.read() as session:
+
+        async def quiet_for(hours: int) -> Screen | Dropped | Deferred:
+            until = clock() + timedelta(hours=hours)
+            return await reminder(texts(Language.THAI), session, officer, 1, until, clock())
+
+        assert await quiet_for(3) == Deferred(clock() + timedelta(hours=3))
+        assert await quiet_for(22) == Dropped("its day is over")
