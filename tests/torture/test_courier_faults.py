@@ -8,14 +8,16 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
 from bot import api, courier, delivery, limiter
@@ -33,8 +35,8 @@ from tests.bot.running import certificate, link, opened_bot, until
 
 SECOND = 0.02
 READ_TIMEOUT = 1.0
-CHATS = 4
-MESSAGES = 8
+CHATS = 3
+MESSAGES = 5
 # After which the bot cannot know whether a message has arrived: the last two have, and the delay comes too late.
 UNCERTAIN: list[Kind] = ["reset_before", "server_error", "reset_after", "delay"]
 
@@ -80,14 +82,14 @@ class BadDay:
         chat, words = int(params.text("chat_id")), params.text("text")
         self.early += time.monotonic() < self.free_at.get(chat, 0.0)
         dice = self.rng.random()
-        if dice < 0.15:
+        if dice < 0.25:
             self.floods += 1
             wait = self.rng.choice([1, 2, 5])
             self.free_at[chat] = time.monotonic() + wait * self.second
             return Fault("flood", None, None, 0, wait)
         is_first = words not in self._seen
         self._seen.add(words)
-        if dice > 0.35 or not (self.uncertain and is_first):
+        if dice > 0.5 or not (self.uncertain and is_first):
             return None
         kind = self.rng.choices(UNCERTAIN, [4, 4, 4, 0.1])[0]
         is_after = kind in ("reset_after", "delay")
@@ -107,8 +109,56 @@ class BadDay:
             faults.planned.remove(planned)
 
 
-async def kill(one: Courier, running: asyncio.Task[None]) -> None:
-    """As a SIGKILL leaves it: wherever it was, nothing more is written, and the lease is free."""
+class Dead(Exception):
+    """The courier was killed within a transaction."""
+
+
+class Mortal:
+    """A database as one courier sees it: once it is dead nothing more is read or committed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_dead = False
+        self.under_way = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with self._living(self._database.read()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        async with self._living(self._database.write()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _living(self, opened: AbstractAsyncContextManager[AsyncSession]) -> AsyncIterator[AsyncSession]:
+        if self.is_dead:
+            await asyncio.Event().wait()
+        self.under_way += 1
+        try:
+            async with opened as session:
+                yield session
+                if self.is_dead:
+                    raise Dead
+        finally:
+            self.under_way -= 1
+
+
+async def kill(one: Courier, running: asyncio.Task[None], database: Mortal) -> None:
+    """As a SIGKILL leaves it: wherever it was, nothing more is written, and the lease is free.
+
+    What stands in a transaction is rolled back first: a cancelled statement of aiosqlite would hold the database.
+    """
+
+    async def is_still() -> bool:
+        return not database.under_way
+
+    database.is_dead = True
+    await until(is_still)
     assert one._keeping is not None
     left = [running, one._keeping, *one._sending]
     for task in left:
@@ -178,10 +228,11 @@ async def one_run(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> N
     rows = await scene.queue(rng)
     with day.over(scene.emulator):
         for _ in range(crashes):
-            one = Courier(bot, scene.database, now)
+            database = Mortal(scene.database)
+            one = Courier(bot, database, now)  # type: ignore[arg-type]
             running = asyncio.create_task(one.run())
             await asyncio.sleep(rng.random() * 0.06)
-            await kill(one, running)
+            await kill(one, running, database)
             day.uncertain = False
         one = Courier(bot, scene.database, now)
         running = asyncio.create_task(one.run())
