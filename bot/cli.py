@@ -22,7 +22,7 @@ COMMANDS = {
     "petitions": Lazy("bot.commands.reopen:petitions", "Petitions that wait for a decision."),
     "petition": Lazy("bot.commands.reopen:petition", "Decide a petition."),
     "audit": Lazy("bot.commands.audit:audit", "The record: take heads, verify."),
-    "outbox": Lazy("bot.commands.outbox:outbox", "Messages that a restore has held."),
+    "outbox": Lazy("bot.commands.outbox:outbox", "Messages that the bot sends on its own."),
     "export": Lazy("bot.commands.export:export", "Write what was certified to a file."),
 }
 

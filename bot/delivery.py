@@ -1,7 +1,7 @@
 """One call for one row of the outbox, and what its end means for the row."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegram import Bot
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
@@ -19,31 +19,43 @@ SHOWN_ALREADY = "message is not modified"
 GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
 # Older than 48 hours (Bot API, deleteMessage).
 NOT_DELETED = "message can't be deleted"
+# What it says, beside 403, of a chat that cannot be written to at all.
+NO_CHAT = "chat not found"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended, and the seconds that the message (`wait`) or its whole chat (`pause`) must wait."""
+    """How a try ended, and what is to be known of its chat.
+
+    The message waits for `wait` seconds, its whole chat for `pause`. `counts`: whether it was one of the tries
+    after which a message is given up. `is_offline`: there is no connection to the Bot API.
+    """
 
     state: State
     error: str = ""
     message_id: int | None = None
     wait: float = 0.0
     pause: float = 0.0
+    counts: bool = True
+    is_offline: bool = False
+    is_unreachable: bool = False
+    moved_to: int | None = None
     # The message that was to be changed is not there any more.
     is_gone: bool = False
 
 
-async def deliver(bot: Bot, row: OutboxMessage, screen: Screen) -> Outcome:
-    """Make the row's call: a new message, or a change of one."""
+async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outcome:
+    """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now."""
     try:
         if row.kind in outbox.CHANGES:
             message_id = row.subject_id if screen.message_id is None else screen.message_id
-            return Outcome(State.SENT, is_gone=not await _CHANGE[row.kind](bot, row.chat_id, message_id, screen))
-        return Outcome(State.SENT, message_id=await api.send(bot, row.chat_id, screen))
+            return Outcome(State.SENT, is_gone=not await _CHANGE[row.kind](bot, to, message_id, screen))
+        return Outcome(State.SENT, message_id=await api.send(bot, to, screen))
     except RetryAfter as error:
         wait = api.retry_seconds(error)
-        return Outcome(row.state, error.message, wait=wait, pause=wait)
+        return Outcome(row.state, error.message, wait=wait, pause=wait, counts=False)
+    except ChatMigrated as error:
+        return replace(again(row, error.message), wait=0.0, moved_to=error.new_chat_id)
     except Exception as error:
         return _failed(row, error)
 
@@ -90,11 +102,12 @@ _CHANGE: dict[Kind, Callable[[Bot, int, int, Screen], Awaitable[bool]]] = {
 
 def _failed(row: OutboxMessage, error: Exception) -> Outcome:
     """What an error of the call means for the message."""
-    if isinstance(error, Forbidden | BadRequest | ChatMigrated):
-        return Outcome(State.DEAD, error.message)
+    if isinstance(error, Forbidden | BadRequest):
+        is_unreachable = isinstance(error, Forbidden) or NO_CHAT in error.message.lower()
+        return Outcome(State.DEAD, error.message, is_unreachable=is_unreachable)
     if isinstance(error, NotSent):
         # Without effect, and no fault of the message's: as often as it takes.
-        return Outcome(row.state, error.message, wait=_backoff(row))
+        return Outcome(row.state, error.message, counts=False, is_offline=True)
     if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
         return again(row, error.message)
     # The network, or an answer that python-telegram-bot cannot read.

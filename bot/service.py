@@ -14,12 +14,14 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 from bot import api
 from bot.courier import Courier
 from bot.intake import POLL, Poller, TokenRefused
+from bot.limiter import Limiter
 from bot.opening import opened
 from bot.settings import Settings, SettingsRefused, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
+from models import reach
 from models.audit import last_head, take_head
 from models.certification import Demands
 from models.database import Database
@@ -110,6 +112,13 @@ async def keep_heads(database: Database, clock: Callable[[], datetime]) -> None:
         await asyncio.sleep(HEADS_EVERY)
 
 
+async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
+    """Go on obeying the 429s of the process before."""
+    async with database.read() as session:
+        for chat_id, until in (await reach.paused(session, now)).items():
+            limiter.pause(chat_id, (until - now).total_seconds())
+
+
 async def serve(
     bot: Bot,
     polls: AiohttpRequest,
@@ -125,9 +134,11 @@ async def serve(
     def in_hand(chat_id: int) -> bool:
         return worker.serves(chat_id)
 
-    courier = Courier(bot, database, clock, setup.operator_chat, in_hand)
+    limiter = Limiter()
+    await resume_pauses(limiter, database, clock())
+    courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter)
     named = replace(setup, bot_username=bot.username)
-    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named)
+    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter)
     poller = Poller(bot, polls, database, seal, clock, worker.take)
     left = await worker.resume()
     log.info("@%s is running; %d updates were left to do", bot.username, left)

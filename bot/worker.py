@@ -14,7 +14,9 @@ import orjson
 from telegram import Bot
 
 from bot import api
+from bot.answers import Answers
 from bot.attachments import Attachments
+from bot.limiter import Limiter
 from bot.threads import step_back
 from bot.uploads import Uploads
 from handlers import problems
@@ -41,7 +43,10 @@ PAUSE_AFTER_FAILURE = 1.0
 
 
 class Worker:
-    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows."""
+    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows.
+
+    `limiter` is shared with whoever else sends messages.
+    """
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class Worker:
         rng: random.Random,
         on_commit: Callable[[], None],
         setup: Setup,
+        limiter: Limiter,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -68,7 +74,8 @@ class Worker:
         self._admissions = asyncio.Semaphore(1)
         self._proofs = asyncio.Semaphore(HASHERS)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
-        self._attachments = Attachments(bot, database)
+        self._answers = Answers(bot, database, clock, limiter)
+        self._attachments = Attachments(bot, database, self._answers)
         self._uploads = Uploads(bot)
 
     async def resume(self) -> int:
@@ -214,7 +221,7 @@ class Worker:
         await self._show_card(incoming, reply)
         apart = reply.screen.apart
         if apart is not None:
-            await api.persist("send what is passed on", lambda: api.send(self._bot, incoming.chat_id, apart))
+            await self._answers.send("send what is passed on", incoming.chat_id, apart)
         if reply.screen.attachment is not None:
             self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
 
@@ -231,7 +238,7 @@ class Worker:
             )
             if shown:
                 return
-        card = await api.persist("send a card", lambda: api.send(self._bot, incoming.chat_id, reply.screen))
+        card = await self._answers.send("send a card", incoming.chat_id, reply.screen)
         if card is None or not incoming.is_private:
             return
         async with self._database.write() as session:
@@ -255,8 +262,7 @@ class Worker:
             return False
         log.error("update %d is set aside", row.update_id)
         if row.sender > 0:
-            apology = problems.apology(language)
-            await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
+            await self._answers.send("apologize", row.sender, problems.apology(language))
         return True
 
 

@@ -31,6 +31,7 @@ from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.inspection import load_certification, load_reopening
 from models.outbox import Kind
+from models.reach import lost_since
 from models.remark import find_remark, load_remark
 from models.remark_table import Kind as RemarkKind
 from models.remark_table import Remark
@@ -58,10 +59,13 @@ async def notice(
     return await _about_business(_, session, kind, subject_id, whole=whole)
 
 
-async def _about_business(_: Texts, session: Session, kind: Kind, subject_id: int, *, whole: bool) -> Screen:
+async def _about_business(
+    _: Texts, session: Session, kind: Kind, subject_id: int, *, whole: bool
+) -> Screen | Dropped:
     """About a link, a reopening, a remark or a certificate."""
-    if kind is Kind.LINKED:
-        return _linked(_, await _officer(session, subject_id), whole)
+    if kind in (Kind.LINKED, Kind.UNREACHABLE):
+        show = _linked if kind is Kind.LINKED else _unreachable
+        return await show(_, session, await _officer(session, subject_id), whole)
     if kind is Kind.REOPENED:
         return _reopened(_, await load_reopening(session, subject_id), whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
@@ -200,7 +204,7 @@ def _remark_text(_: Texts, made: Remark) -> Markup:
 # --- links --------------------------------------------------------------------------------------------------
 
 
-def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
+async def _linked(_: Texts, _session: Session, officer: Officer, whole: bool) -> Screen:
     """To the other officers of the account. A chat that was left alone leads to the list: nobody should end a link
     without having seen whose it is.
     """
@@ -215,6 +219,29 @@ def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
     return Screen(
         lines(about, _("Is this not one of you? Then end the link at once.")),
         ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),
+    )
+
+
+async def _unreachable(_: Texts, session: Session, officer: Officer, whole: bool) -> Screen | Dropped:
+    """To the other officers of the account, or to the operator when there is none."""
+    since = await lost_since(session, officer.user_id)
+    if officer.unlinked_at is not None or since is None:
+        return Dropped("the chat is reachable again, or its link has ended")
+    title, unit = _("⚠️ <b>Messages to an officer do not arrive</b>"), unit_line(_, officer.account)
+    if not whole:
+        return _brief(_, title, unit, ((Button(_.plain("Linked officers"), Officers()),),))
+    return Screen(
+        lines(
+            title,
+            unit,
+            "",
+            person_line(_, officer),
+            _("Since {moment}", moment=_.moment(since)),
+            _("Account <code>{username}</code>", username=officer.account.username),
+            "",
+            _("The bot was blocked in that chat, or the Telegram account is no longer there."),
+            _("Please ask the officer to open the bot and press Start, or end the link."),
+        )
     )
 
 

@@ -100,7 +100,7 @@ def enqueue(
     """Queue a change or a ring of a card that is held."""
     # Each of its rows has a number of its own.
     card.changes += 1
-    outbox.enqueue(session, kind, chat_id, card.officer_id, now, due_at=due, number=card.changes)
+    outbox.enqueue(session, kind, chat_id, card.officer_id, now, str(card.changes), due_at=due)
 
 
 async def hold_card(session: AsyncSession, officer_id: int) -> ProvinceCard | None:

@@ -12,7 +12,7 @@ gone.
 
 import enum
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import BigInteger, Index, Select, String, case, delete, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,6 +40,8 @@ class Kind(enum.StrEnum):
     LINKED = "linked"
     LINK_DISPUTED = "link_disputed"
     HANDED_OVER = "handed_over"
+    # A chat cannot be written to any more; the subject is its officer.
+    UNREACHABLE = "unreachable"
     # The subject is the second (Unix time) at which PINs are taken again.
     PIN_BLOCKED = "pin_blocked"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
@@ -110,18 +112,17 @@ def enqueue(
     chat_id: int,
     subject_id: int,
     now: datetime,
+    occasion: str = "",
     *,
     due_at: datetime | None = None,
-    number: int | None = None,
 ) -> None:
-    """Queue one message; it exists if and only if the caller's transaction commits.
+    """Queue one message, due now or at `due_at`; it exists if and only if the caller's transaction commits.
 
-    `due_at`: not before. `number` tells the messages of one kind about one subject apart; without it there is one.
+    `occasion` tells apart what may happen to the same subject again.
     """
-    key = _dedupe_key(kind, chat_id, subject_id)
     session.add(
         OutboxMessage(
-            dedupe_key=key if number is None else f"{key}:{number}",
+            dedupe_key=_dedupe_key(kind, chat_id, subject_id) + (f":{occasion}" if occasion else ""),
             kind=kind,
             chat_id=chat_id,
             subject_id=subject_id,
@@ -204,17 +205,17 @@ async def told(session: AsyncSession, kind: Kind, chat_id: int, subject_ids: Ite
     return set(found)
 
 
-async def recover(session: AsyncSession, due: datetime) -> int:
-    """After a start: what was being sent when the last courier died may have arrived. The number of such rows,
-    which will be sent once more when `due`.
+async def recover(session: AsyncSession, due: datetime) -> list[int]:
+    """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
+    when `due`. The chat of each such row.
     """
-    found = await session.execute(
+    found = await session.scalars(
         update(OutboxMessage)
         .where(OutboxMessage.state == State.SENDING)
         .values(state=State.UNCERTAIN, due_at=due, error="the courier ended while sending")
-        .returning(OutboxMessage.id)
+        .returning(OutboxMessage.chat_id)
     )
-    return len(found.all())
+    return list(found)
 
 
 async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
@@ -260,8 +261,8 @@ async def mark_sending(session: AsyncSession, row: OutboxMessage, now: datetime)
 
 
 async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
-    """It was claimed and is not to be sent yet: as if it had not been claimed."""
-    await _settle(session, row.id, state=row.state, attempts=row.attempts, due_at=until)
+    """It was claimed, was not sent, and that is no fault of its own: as if it had not been claimed."""
+    await _settle_try(session, row, state=row.state, attempts=row.attempts, due_at=until, error=row.error)
 
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
@@ -270,20 +271,21 @@ async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, 
 
 
 async def mark_retry(
-    session: AsyncSession, row: OutboxMessage, state: State, error: str, now: datetime, after: timedelta
+    session: AsyncSession, row: OutboxMessage, state: State, error: str, due: datetime, counts: bool
 ) -> None:
-    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more, later.
+    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more when `due`.
 
-    The attempt is counted here too, for one that failed before it could be marked as sending.
+    `counts`: whether it was an attempt. One that failed before it could be marked as sending is counted here too.
     """
-    values = {"state": state, "error": error[:300], "due_at": now + after, "attempts": row.attempts + 1}
-    await _settle(session, row.id, **values)
+    await _settle_try(
+        session, row, state=state, error=error[:300], due_at=due, attempts=row.attempts + int(counts)
+    )
 
 
 async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, error: str) -> None:
     """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
-    attempts = row.attempts + (state is State.DEAD)
-    await _settle(session, row.id, state=state, error=error[:300], attempts=attempts)
+    attempts = row.attempts + int(state is State.DEAD)
+    await _settle_try(session, row, state=state, error=error[:300], attempts=attempts)
 
 
 async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -> None:
@@ -302,6 +304,15 @@ async def drop(session: AsyncSession, row_id: int) -> None:
 
 async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
     await session.execute(update(OutboxMessage).where(OutboxMessage.id == row_id).values(**values))
+
+
+async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:
+    """Write down how this try ended, unless another courier has made the next one meanwhile."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row.id, OutboxMessage.attempts <= row.attempts + 1)
+        .values(**values)
+    )
 
 
 async def hold_unsent(session: AsyncSession) -> int:

@@ -1,14 +1,69 @@
-"""`laocert outbox`: messages that a restore has held."""
+"""`laocert outbox`: what became of messages, dead ones tried once more, and those that a restore has held."""
+
+from dataclasses import asdict
 
 import click
+from rich.table import Table
 
-from bot.commands.common import now, writing
-from models.outbox import drop_held, release_held
+from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
+from models import outbox_admin
+from models.outbox import State, drop_held, release_held
 
 
-@click.group(epilog="Example: laocert outbox release")
+@click.group(epilog="Example: laocert outbox list --state dead")
 def outbox() -> None:
-    """Messages that wait to be sent."""
+    """Messages that the bot sends on its own."""
+
+
+@outbox.command("list", epilog="Example: laocert outbox list --account lao5110201")
+@click.option("--state", type=click.Choice([one.value for one in State]), help="Only those in this state.")
+@click.option("--account", metavar="USERNAME", help="Only those to this account's officers.")
+@click.option("--organization", metavar="CODE", help="Only those to the officers of this organization.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, metavar="N")
+@json_option
+def list_(state: str | None, account: str | None, organization: str | None, limit: int, as_json: bool) -> None:
+    """Messages, the newest first: to whom, how far, and why not further. No name, no text."""
+    if account is not None and organization is not None:
+        raise click.UsageError("--account and --organization do not go together")
+    found = reading(
+        lambda session: outbox_admin.list_messages(
+            session,
+            state=None if state is None else State(state),
+            username=account,
+            organization=organization,
+            limit=limit,
+        )
+    )
+    if as_json:
+        echo_json({"counts": found.counts, "messages": [asdict(one) for one in found.messages]})
+        return
+    click.echo(" · ".join(f"{count} {one}" for one, count in found.counts.items()))
+    if found.messages:
+        echo_table(_table(found.messages))
+
+
+def _table(messages: list[outbox_admin.Message]) -> Table:
+    table = Table("number", "kind", "to", "created", "due", "tries", "state", "reason", box=None)
+    for one in messages:
+        to = "a chat without an officer" if one.account is None else f"{one.account}, officer {one.officer}"
+        table.add_row(
+            str(one.number),
+            one.kind,
+            to,
+            thai_time(one.created_at),
+            thai_time(one.due_at),
+            str(one.tries),
+            one.state,
+            one.reason or "",
+        )
+    return table
+
+
+@outbox.command(epilog="Example: laocert outbox retry 17 18")
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="NUMBER...")
+def retry(numbers: tuple[int, ...]) -> None:
+    """Try dead messages once more. All of them, or none when one is not dead or cannot arrive."""
+    click.echo(f"{writing(lambda session: outbox_admin.retry(session, numbers, now()))} messages will be sent")
 
 
 @outbox.command(epilog="Example: laocert outbox release")

@@ -1,0 +1,221 @@
+"""Notices to the whole country: `python -m benchmarks.notices [--notices N] [--url URL]`.
+
+Queues a bulk notice to as many officers as there are organizations and lets `laocert run`, in a process of its
+own, send them to the emulated Bot API, which enforces Telegram's limits. When half of them have arrived, another
+process than the bot's queues an urgent one, so that nothing wakes the courier. Prints messages a second, their
+share of Telegram's 30, refusals by 429, what was lost or doubled, how long the urgent one waited, and the bot's
+CPU time; exits 1 when anything was lost, doubled or refused.
+
+COLLEAGUE_CERTIFIED is taken for bulk in it: the one change that is made to the program.
+"""
+
+import argparse
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from sqlalchemy import func, insert, select
+
+from benchmarks.nation import SECRET_KEY, Country
+from bot import service
+from bot.settings import load_settings
+from demo import sample
+from demo.botapi import Emulator
+from models import outbox
+from models.account import Account, Officer, Role
+from models.certificate import Certification, Level
+from models.conversation import Awaiting, Conversation, Language
+from models.database import Database
+from models.keys import Keyring
+from models.organization import Organization
+from models.outbox import Kind, OutboxMessage, State
+
+PER_SECOND = 30
+ORGANIZATIONS = 7849
+# Telegram's, of people; the first of them gets the urgent notice.
+FIRST_CHAT = 1_000_000
+CODE = "B012345678"
+
+
+def run_bot() -> None:
+    """`laocert run`, for which a notice to colleagues is bulk."""
+    outbox.BULK = outbox.BULK | {Kind.COLLEAGUE_CERTIFIED}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(service.run(load_settings()))
+
+
+async def fill(database: Database, count: int) -> int:
+    """Officers of `count` accounts and one certificate for all notices to be about; its id."""
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        codes = list(
+            await session.scalars(select(Organization.dla_code).order_by(Organization.dla_code).limit(count + 1))
+        )
+        accounts = [
+            {"id": number, "username": code, "role": Role.LAO, "organization_code": code, "display_name": code}
+            for number, code in enumerate(codes, 1)
+        ]
+        # By invitation only: no password costs a hash here.
+        await session.execute(insert(Account), accounts)
+        one = {
+            "full_name": "สมมุติ ทดสอบ",
+            "position": "ปลัด",
+            "pin_hash": "-",
+            "linked_at": now,
+            "last_seen_at": now,
+        }
+        chats = [
+            one | {"account_id": number, "user_id": FIRST_CHAT + number - 1} for number in range(1, len(codes) + 1)
+        ]
+        await session.execute(insert(Officer), chats)
+        known = {"language": Language.THAI, "awaiting": Awaiting.NOTHING, "told_private_only": False}
+        await session.execute(insert(Conversation), [known | {"chat_id": chat["user_id"]} for chat in chats])
+        made = Certification(
+            organization_code=codes[0],
+            round_id=1,
+            revision=1,
+            level=Level.LAO,
+            officials=12,
+            permanent_employees=3,
+            contract_employees=5,
+            with_empty_menus=1,
+            roster_digest="0" * 64,
+            roster_file="ทะเบียน.csv",
+            roster_imported_at=now,
+            officer_id=1,
+            officer_name="สมมุติ ทดสอบ",
+            officer_position="ปลัด",
+            user_id=FIRST_CHAT,
+            account_username=codes[0],
+            statement="lao/1/th",
+            audit_head="",
+            code=CODE,
+            is_late=False,
+            certified_at=now,
+        )
+        session.add(made)
+        await session.flush()
+        return made.id
+
+
+async def queue(database: Database, kind: Kind, chats: range, subject: int) -> None:
+    """One notice a chat, in one transaction."""
+    async with database.write() as session:
+        for chat in chats:
+            outbox.enqueue(session, kind, chat, subject, datetime.now(UTC))
+
+
+async def sent_at(database: Database, kind: Kind) -> datetime | None:
+    """When the newest of a kind was noted as sent."""
+    async with database.read() as session:
+        return await session.scalar(select(func.max(OutboxMessage.sent_at)).where(OutboxMessage.kind == kind))
+
+
+async def send_all(country: Country, database: Database, count: int, subject: int) -> bool:
+    """Measure and print; whether all went well."""
+    cpu = cpu_of_children()
+    async with Emulator(clock=time.time, enforce_limits=True, calls_kept=2 * count) as emulator:
+        for chat in range(FIRST_CHAT, FIRST_CHAT + count + 1):
+            emulator.phone(str(chat), user_id=chat).chat.bot_status = "member"
+        chats = range(FIRST_CHAT + 1, FIRST_CHAT + count + 1)
+        await queue(database, Kind.COLLEAGUE_CERTIFIED, chats, subject)
+        bot = await start(country, emulator)
+        await arrived(emulator, count // 2)
+        urgent = time.time()
+        await queue(database, Kind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), subject)
+        await arrived(emulator, count + 1)
+        bot.terminate()
+        await bot.wait()
+        calls = emulator.calls_of("sendMessage")
+        times = [call.time for call in calls]
+        waited = next(call.time for call in calls if call.params["chat_id"] == str(FIRST_CHAT)) - urgent
+        copies = Counter(int(call.params["chat_id"]) for call in calls)
+        shown = [
+            sum(one.outgoing for one in emulator.chat(chat).messages.values()) for chat in (FIRST_CHAT, *chats)
+        ]
+        refused = emulator.api.limits.refused
+    async with database.read() as session:
+        unsent = await session.scalar(
+            select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state != State.SENT)
+        )
+    lost, doubled = shown.count(0), sum(copies.values()) - refused - (count + 1)
+    rate = (len(times) - 1) / (max(times) - min(times))
+    took = max(times) - min(times)
+    print(f"{count + 1} notices in {took:.1f} s: {rate:.2f}/s, {rate / PER_SECOND:.1%} of {PER_SECOND}/s")
+    print(f"refused by 429: {refused}; lost: {lost}; doubled: {doubled}; not noted as sent: {unsent}")
+    print(f"the urgent one waited {waited:.2f} s; CPU of the bot {cpu_of_children() - cpu:.1f} s")
+    return not (refused or lost or doubled or unsent)
+
+
+async def start(country: Country, emulator: Emulator) -> asyncio.subprocess.Process:
+    """The bot, in a process of its own."""
+    settings = {"LAOCERT_BOT_TOKEN": emulator.token, "LAOCERT_API_URL": emulator.url}
+    with (country.folder / "bot.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "benchmarks.notices",
+            "--bot",
+            env=country.environment | settings,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def cpu_of_children() -> float:
+    """Seconds of processor time of the programs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def arrived(emulator: Emulator, count: int) -> None:
+    """Wait until so many messages were sent; gives up after twice the time that the limit allows, and 30 s."""
+    async with asyncio.timeout(2 * count / PER_SECOND + 30):
+        while True:
+            if len(emulator.calls_of("sendMessage")) - emulator.api.limits.refused >= count:
+                return
+            await asyncio.sleep(0.25)
+
+
+async def measure(folder: Path, count: int, url: str | None) -> bool:
+    """All of it, in a new database."""
+    country = Country(folder, url)
+    database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
+    try:
+        return await send_all(country, database, count, await fill(database, count))
+    finally:
+        await database.close()
+
+
+def make_country(folder: Path, url: str | None) -> None:
+    """Organizations and an open round, through the command line."""
+    country = Country(folder, url)
+    country.laocert("db", "upgrade")
+    country.laocert("import", "organizations", str(sample.ORGANIZATIONS))
+    country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2670-09-15")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--notices", type=int, default=ORGANIZATIONS)
+    parser.add_argument("--url", help="an empty PostgreSQL database, in place of SQLite")
+    parser.add_argument("--bot", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.bot:
+        run_bot()
+        return
+    with tempfile.TemporaryDirectory() as name:
+        make_country(Path(name), chosen.url)
+        if not asyncio.run(measure(Path(name), min(chosen.notices, ORGANIZATIONS - 1), chosen.url)):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

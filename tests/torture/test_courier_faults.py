@@ -1,0 +1,244 @@
+"""Seeded runs of a bad day at Telegram and of a courier that dies: nothing lost, nothing early, few copies.
+
+The pauses are real and short: a second of Telegram's is a fiftieth here. What the bot was told, and when, is read
+from the emulated server's side.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from telegram import Bot
+
+from bot import api, courier, delivery, limiter
+from bot.courier import Courier
+from bot.transport import AiohttpRequest
+from demo.botapi import Emulator, Phone
+from demo.botapi.faults import Fault, Kind
+from demo.botapi.params import Params
+from models import lease, outbox
+from models.database import Database
+from models.outbox import OutboxMessage, State
+from tests import support
+from tests.bot.program import Program
+from tests.bot.running import certificate, link, opened_bot, until
+
+SECOND = 0.02
+READ_TIMEOUT = 1.0
+CHATS = 4
+MESSAGES = 8
+# After which the bot cannot know whether a message has arrived: the last two have, and the delay comes too late.
+UNCERTAIN: list[Kind] = ["reset_before", "server_error", "reset_after", "delay"]
+
+
+def seconds_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pauses at a fiftieth, and no limit on speed: what is tried here is order."""
+    real = api.retry_seconds
+    monkeypatch.setattr(api, "retry_seconds", lambda error: real(error) * SECOND)
+    monkeypatch.setattr(limiter, "RATE", 5000.0)
+    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 0.001)
+    monkeypatch.setattr(courier, "IDLE", 0.01)
+    monkeypatch.setattr(courier, "NOTE_PAUSE", 0.01)
+    monkeypatch.setattr(courier, "RECOVERY_PAUSE", courier.RECOVERY_PAUSE * SECOND)
+    monkeypatch.setattr(delivery, "UNCERTAIN_PAUSE", 0.03)
+    monkeypatch.setattr(lease, "EVERY", 0.01)
+    monkeypatch.setattr(outbox, "BULK", frozenset({outbox.Kind.COLLEAGUE_CERTIFIED}))
+    monkeypatch.setattr("bot.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, READ_TIMEOUT))
+
+
+@dataclass
+class BadDay:
+    """Strikes calls at random, and keeps what each chat was told.
+
+    A message meets one uncertain fault at most, and none after a crash: the second is the end of a message by
+    design (tests/bot/test_courier.py).
+    """
+
+    rng: random.Random
+    second: float = SECOND
+    uncertain: bool = True
+    free_at: dict[int, float] = field(default_factory=dict)
+    early: int = 0
+    floods: int = 0
+    sends: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+    arrived_unsaid: Counter[str] = field(default_factory=Counter)
+    _seen: set[str] = field(default_factory=set)
+
+    def strike(self, method: str, params: Params) -> Fault | None:
+        if method != "sendmessage":
+            return None
+        self.sends += 1
+        chat, words = int(params.text("chat_id")), params.text("text")
+        self.early += time.monotonic() < self.free_at.get(chat, 0.0)
+        dice = self.rng.random()
+        if dice < 0.15:
+            self.floods += 1
+            wait = self.rng.choice([1, 2, 5])
+            self.free_at[chat] = time.monotonic() + wait * self.second
+            return Fault("flood", None, None, 0, wait)
+        is_first = words not in self._seen
+        self._seen.add(words)
+        if dice > 0.35 or not (self.uncertain and is_first):
+            return None
+        kind = self.rng.choices(UNCERTAIN, [4, 4, 4, 0.1])[0]
+        is_after = kind in ("reset_after", "delay")
+        self.struck[kind] += 1
+        self.arrived_unsaid[words] += is_after
+        return Fault(kind, None, None, 0, {"server_error": 502, "delay": 1.2}.get(kind, 0), after_effect=is_after)
+
+    @contextmanager
+    def over(self, emulator: Emulator) -> Iterator[None]:
+        faults = emulator.faults
+        real, faults.strike = faults.strike, self.strike  # type: ignore[method-assign]
+        planned = faults.flood(0, times=0)
+        try:
+            yield
+        finally:
+            faults.strike = real  # type: ignore[method-assign]
+            faults.planned.remove(planned)
+
+
+async def kill(one: Courier, running: asyncio.Task[None]) -> None:
+    """As a SIGKILL leaves it: wherever it was, nothing more is written, and the lease is free."""
+    assert one._keeping is not None
+    left = [running, one._keeping, *one._sending]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await one._lease.give_back()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Scene:
+    """Officers' phones, and rows of the outbox by their codes."""
+
+    emulator: Emulator
+    database: Database
+    officer_id: int
+    phones: list[Phone]
+    made: int = 0
+
+    async def queue(self, rng: random.Random) -> dict[int, tuple[Phone, str]]:
+        """Some receipts and some bulk; phone and code by the number of the row."""
+        rows = {}
+        async with self.database.write() as session:
+            for _ in range(MESSAGES):
+                self.made += 1
+                phone = rng.choice(self.phones)
+                kind = rng.choice([outbox.Kind.RECEIPT, outbox.Kind.COLLEAGUE_CERTIFIED])
+                subject = await certificate(session, self.officer_id, now(), self.made)
+                outbox.enqueue(session, kind, phone.id, subject, now())
+                await session.flush()
+                number = await session.scalar(select(func.max(OutboxMessage.id)))
+                rows[number or 0] = (phone, f"C{self.made:09}")
+        return rows
+
+    async def ends(self, rows: dict[int, tuple[Phone, str]], timeout: float = 30.0) -> list[OutboxMessage]:  # noqa: ASYNC109
+        """Wait until each has an end."""
+
+        async def ended() -> list[OutboxMessage]:
+            async with self.database.read() as session:
+                found = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.id.in_(rows))))
+            return found if {row.state for row in found} <= {State.SENT, State.DEAD, State.DROPPED} else []
+
+        return await until(ended, timeout)
+
+    def copies(self, phone: Phone, code: str) -> int:
+        return sum(code in one.text.replace("-", "") for one in phone.messages)
+
+
+@pytest.fixture
+async def scene(emulator: Emulator, country: Database) -> Scene:
+    officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), now())
+    phones = [emulator.phone(str(number)) for number in range(CHATS)]
+    for phone in phones:
+        phone.chat.bot_status = "member"
+        async with country.write() as session:
+            await support.link(session, "province11", phone.id, now(), f"ทดสอบ {phone.id}")
+    return Scene(emulator, country, officer_id, phones)
+
+
+async def one_run(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> None:
+    rng = random.Random(seed)
+    crashes = rng.choice([0, 1, 1, 2])
+    day = BadDay(rng)
+    rows = await scene.queue(rng)
+    with day.over(scene.emulator):
+        for _ in range(crashes):
+            one = Courier(bot, scene.database, now)
+            running = asyncio.create_task(one.run())
+            await asyncio.sleep(rng.random() * 0.06)
+            await kill(one, running)
+            day.uncertain = False
+        one = Courier(bot, scene.database, now)
+        running = asyncio.create_task(one.run())
+        ended = await scene.ends(rows)
+        running.cancel()
+        await asyncio.wait({running})
+        await one.drain(5)
+    said = f"seed {seed}: {crashes} crashes, {day.struck}"
+    assert [(row.state, row.error) for row in ended] == [(State.SENT, None)] * MESSAGES, said
+    assert day.early == 0, said
+    unsaid = {words.replace("-", ""): count for words, count in day.arrived_unsaid.items()}
+    for phone, code in rows.values():
+        copies = scene.copies(phone, code)
+        arrived_unsaid = sum(count for words, count in unsaid.items() if code in words)
+        assert 1 <= copies <= 1 + arrived_unsaid + crashes, said
+        counted["extra"] += copies - 1
+    counted.update(day.struck, crashes=crashes, floods=day.floods, messages=MESSAGES)
+
+
+async def test_a_bad_day_and_a_courier_that_dies(
+    scene: Scene, times: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds_of_telegram(monkeypatch)
+    counted: Counter[str] = Counter()
+    async with opened_bot(scene.emulator) as (bot, _):
+        for seed in range(times(1000)):
+            await one_run(scene, bot, seed, counted)
+    print(f"{times(1000)} runs: {dict(counted)}; 0 lost, 0 early")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_program_killed_within_pauses(
+    scene: Scene, database_url: str, tmp_path: Path, times: Callable[[int], int]
+) -> None:
+    rng = random.Random(7)
+    kills = times(20)
+    day = BadDay(rng, second=1.0, uncertain=False)
+    program = Program(tmp_path, scene.emulator, database_url)
+    with day.over(scene.emulator):
+        async with program.running():
+            rows = await scene.queue(rng)
+            for _ in range(kills):
+                sends = day.sends
+                await until(lambda sends=sends: sent_more(day, sends), 60)  # type: ignore[misc]
+                await asyncio.sleep(rng.random() / 2)
+                await program.kill()
+                await program.start()
+                rows |= await scene.queue(rng)
+            ended = await scene.ends(rows, 300)
+            assert await program.stop() == 0
+    assert {row.state for row in ended} == {State.SENT}
+    assert day.early == 0
+    copies = [scene.copies(phone, code) for phone, code in rows.values()]
+    assert min(copies) == 1
+    assert max(copies) <= 1 + kills
+    print(f"{kills} kills: {len(copies)} messages, {sum(copies) - len(copies)} extra copies, {day.floods} floods")
+
+
+async def sent_more(day: BadDay, before: int) -> bool:
+    return day.sends > before
