@@ -174,8 +174,8 @@ class Courier:
 
     async def _start(self, row: OutboxMessage) -> bool:
         """Start to send a row as soon as that is within the limits; whether it was started."""
-        # A change must come after the answer that is on its way to the same chat.
-        if row.chat_id in self._limiter.busy() or (row.kind in outbox.CHANGES and self._in_hand(row.chat_id)):
+        # A blank must come after the answer that is on its way to the same chat.
+        if row.chat_id in self._limiter.busy() or (row.kind is Kind.BLANK and self._in_hand(row.chat_id)):
             return False
         await self._slots.acquire()
         await self._limiter.ready()
