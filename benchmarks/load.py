@@ -158,6 +158,8 @@ class LoadServer:
             found = _CHAT.search(body)
             if found:
                 self._told(int(found[1]))
+        elif method == "sendMessage":
+            later(_EDITED)
         else:
             later(_ME if method == "getMe" else _TRUE)
 
