@@ -58,6 +58,8 @@ class AiohttpRequest(BaseRequest):
         """Open the pool."""
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+            # The Bot API sets none, and looking for them costs each call.
+            cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=lambda value: orjson.dumps(value).decode(),
         )
 
