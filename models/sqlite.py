@@ -15,6 +15,9 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
+# Seconds that a writer waits for another program.
+BUSY_SECONDS = 30.0
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}"
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
@@ -22,8 +25,10 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
-    "PRAGMA busy_timeout=30000",
+    _BUSY_TIMEOUT,
 )
+# Seconds between looks whether another program's transaction has ended.
+BUSY_PAUSE = 0.01
 # Transactions that one commit makes durable at most: the first of them waits for the last.
 MOST_TOGETHER = 64
 # In the info of a pooled connection: how its next transaction begins.
@@ -32,12 +37,33 @@ _BEGIN = "laocert_begin"
 _waiting_room = ThreadPoolExecutor(8, thread_name_prefix="sqlite")
 
 
+async def _begin_writing(driver: sqlite3.Connection) -> None:
+    """Wait for another program's transaction, but not in SQLite: nothing else would run, and nobody could cancel it.
+
+    Raises sqlite3.OperationalError when it takes too long.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + BUSY_SECONDS
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or loop.time() > until:
+                    raise
+            await asyncio.sleep(BUSY_PAUSE)
+    finally:
+        driver.execute(_BUSY_TIMEOUT)
+
+
 async def _at_once(work: Callable[..., Any], *args: Any) -> Any:
     return work(*args)
 
 
 def _elsewhere(work: Callable[..., Any], *args: Any) -> Any:
-    """Run in a thread what may wait for another process or for the disk; from within SQLAlchemy."""
+    """Run in a thread what waits for the disk; from within SQLAlchemy."""
 
     async def wait() -> Any:
         running = asyncio.get_running_loop().run_in_executor(_waiting_room, work, *args)
@@ -66,9 +92,9 @@ class Dialect(SQLiteDialect_pysqlite):
     thread.
 
     Handing a statement to a thread and back costs more than the statement, and while others compute each way waits
-    for Python's lock; aiosqlite does it four times a statement. Only the start of a writing transaction and the
-    commits go to a thread. With the driver's own BEGIN 261 of 320 read-then-write transactions were lost or
-    refused as locked, with BEGIN IMMEDIATE for writers none (docs/architecture.md).
+    for Python's lock; aiosqlite does it four times a statement. Only commits go to a thread. With the driver's own
+    BEGIN 261 of 320 read-then-write transactions were lost or refused as locked, with BEGIN IMMEDIATE for writers
+    none (docs/architecture.md).
     """
 
     driver = "laocert"
@@ -106,7 +132,7 @@ class Dialect(SQLiteDialect_pysqlite):
         """Readers see one moment; writers are alone from their first statement on."""
         how = dbapi_connection.info[_BEGIN]
         if how == "IMMEDIATE":
-            _elsewhere(dbapi_connection.dbapi_connection.execute, "BEGIN IMMEDIATE")
+            await_only(_begin_writing(dbapi_connection.dbapi_connection))
         else:
             dbapi_connection.dbapi_connection.execute(f"BEGIN {how}")
 

@@ -169,3 +169,17 @@ async def test_another_programs_lock_is_waited_for_beside_the_loop(shelf: Databa
     other.close()
     await writing
     assert await books(shelf) == {"late"}
+
+
+async def test_another_programs_lock_is_not_waited_for_without_end(
+    shelf: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
+    other = sqlite3.connect(str(shelf.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    results = await asyncio.gather(put(shelf, "a"), put(shelf, "b"), return_exceptions=True)
+    assert all("locked" in str(one) for one in results)
+    other.execute("COMMIT")
+    other.close()
+    await put(shelf, "c")
+    assert await books(shelf) == {"c"}
