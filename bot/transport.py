@@ -5,7 +5,8 @@ Its own httpx transport scans its pool at each request: at 256 calls at once it 
 """
 
 import os
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -21,6 +22,20 @@ READ_TIMEOUT = 15.0
 
 class NotSent(NetworkError):
     """No connection: the call certainly had no effect and can be repeated freely."""
+
+
+@dataclass(frozen=True)
+class JsonParameters:
+    """Parameters of a call without files, as they are to stand in its JSON: what `AiohttpRequest` needs of a
+    RequestData, which makes an object of each.
+    """
+
+    parameters: dict[str, Any]
+    contains_files = False
+
+    def as_data(self) -> RequestData:
+        """For BaseRequest.post, which passes it on to `do_request`."""
+        return cast(RequestData, self)
 
 
 class AiohttpRequest(BaseRequest):
@@ -43,6 +58,8 @@ class AiohttpRequest(BaseRequest):
         """Open the pool."""
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+            # The Bot API sets none, and looking for them costs each call.
+            cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=lambda value: orjson.dumps(value).decode(),
         )
 

@@ -25,7 +25,7 @@ from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, find_job, may_need_proof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
-from models import inbox, throttle
+from models import inbox, outbox, throttle
 from models.account import take_away_late
 from models.conversation import chat_language, forget_card, note_card
 from models.database import Database
@@ -43,7 +43,7 @@ PAUSE_AFTER_FAILURE = 1.0
 
 
 class Worker:
-    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows.
+    """Does updates. `on_commit` is called after each transaction that has queued messages.
 
     `limiter` is shared with whoever else sends messages.
     """
@@ -207,7 +207,8 @@ class Worker:
             if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
                 return
             reply = await respond(session, incoming, attempt, self._clock(), self._rng, self._setup, upload)
-        self._on_commit()
+        if outbox.has_queued(session):
+            self._on_commit()
         try:
             await self._show(incoming, reply)
         except Exception as error:

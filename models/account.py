@@ -4,6 +4,7 @@ import enum
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     delete,
     exists,
     or_,
@@ -194,10 +196,15 @@ async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
 
     A disabled account has no officers while it is disabled.
     """
-    return await session.scalar(
+    return await session.scalar(_active(), {"user": user_id})
+
+
+@cache
+def _active() -> Select[Officer]:
+    return (
         select(Officer)
         .join(Officer.account)
-        .where(Officer.user_id == user_id, Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
+        .where(Officer.user_id == bindparam("user"), Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
         .options(
             joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
             joinedload(Officer.account).joinedload(Account.province),

@@ -41,6 +41,8 @@ from models.base import Base, BigKey, text_enum
 MAX_ATTEMPTS = 8
 # Why a message about an account's business is not delivered any more.
 LINK_ENDED = "the chat's link has ended"
+# In the info of a session that has queued something.
+_QUEUED = "outbox"
 
 
 class Kind(enum.StrEnum):
@@ -137,6 +139,16 @@ class OutboxMessage(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
 
+def has_queued(session: AsyncSession) -> bool:
+    """Whether this session has queued messages: the courier is to look when it is committed."""
+    return _QUEUED in session.info
+
+
+def _add(session: AsyncSession, message: OutboxMessage) -> None:
+    session.info[_QUEUED] = True
+    session.add(message)
+
+
 def enqueue(
     session: AsyncSession,
     kind: Kind,
@@ -151,7 +163,8 @@ def enqueue(
 
     `due_at`: not before. `occasion` tells apart what may happen to the same subject again.
     """
-    session.add(
+    _add(
+        session,
         OutboxMessage(
             dedupe_key=_dedupe_key(kind, chat_id, subject_id) + (f":{occasion}" if occasion else ""),
             kind=kind,
@@ -160,7 +173,7 @@ def enqueue(
             state=State.PENDING,
             created_at=now,
             due_at=due_at or now,
-        )
+        ),
     )
 
 
@@ -226,7 +239,8 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
         row_id, state = before.get(message_id, (0, None))
         if state in (State.PENDING, State.UNCERTAIN):
             continue
-        session.add(
+        _add(
+            session,
             OutboxMessage(
                 dedupe_key=f"{_dedupe_key(Kind.BLANK, chat_id, message_id)}:{row_id}",
                 kind=Kind.BLANK,
@@ -235,7 +249,7 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
                 state=State.PENDING,
                 created_at=now,
                 due_at=now,
-            )
+            ),
         )
         count += 1
     await session.flush()

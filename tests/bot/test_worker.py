@@ -554,7 +554,14 @@ async def test_the_end_does_not_wait_for_ever(
         await phone.until(lambda at: "/language" in at.last.text)
 
 
-async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Database, clock: Clock) -> None:
+async def test_the_courier_is_woken_by_a_commit_that_queued_something(
+    emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def queuing(turn: Turn, arguments: str) -> Screen:
+        outbox.enqueue(turn.session, outbox.Kind.RECEIPT, turn.user_id, 1, turn.now)
+        return await home.show_help(turn)
+
+    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, queuing))
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
@@ -566,6 +573,9 @@ async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Dat
         phone = emulator.phone("ก")
         await phone.start()
         await phone.until(lambda at: at.last)
+        assert woken == []
+        await phone.send("/help")
+        await until(lambda: _answers(emulator, phone.id, 2))
         polling.cancel()
         await asyncio.wait({polling})
         await one.drain(1)
