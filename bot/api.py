@@ -184,12 +184,17 @@ async def answer(bot: Bot, callback_id: str, toast: str) -> None:
     )
 
 
+async def replace(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> None:
+    """Put the screen in place of a message. One try: the errors are the caller's."""
+    await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
+
+
 async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
     """Show the screen on a message that is there. False when that cannot be: then it wants a new one."""
 
     async def call() -> bool:
         try:
-            await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
+            await replace(bot, chat_id, message_id, screen)
         except BadRequest as error:
             # The same screen again: the officer tapped twice.
             return "message is not modified" in error.message.lower() or _raise(error)

@@ -11,7 +11,7 @@ import orjson
 _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
 
 # These print whole updates, parameters or URLs at DEBUG or INFO: passwords and tokens would be in them.
-_TALKATIVE = ("telegram", "httpx", "httpcore", "aiohttp", "asyncio", "sqlalchemy", "alembic")
+_TALKATIVE = ("telegram", "httpx", "httpcore", "aiosqlite", "aiohttp", "asyncio", "sqlalchemy", "alembic")
 
 
 class Redact:

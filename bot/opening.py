@@ -1,5 +1,7 @@
 """The database of the settings, opened for the length of a command."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,9 +25,20 @@ async def opened(settings: Settings, *, needs_head: bool = True) -> AsyncIterato
             "LAOCERT_DATABASE_URL is no URL of a database;"
             " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
         ) from None
+    threads = set(threading.enumerate())
     try:
         if needs_head:
             await schema.require_head(database)
         yield database
     finally:
         await database.close()
+        await _joined(set(threading.enumerate()) - threads)
+
+
+async def _joined(threads: set[threading.Thread]) -> None:
+    """Wait for the driver's threads: aiosqlite does not after a connection that failed, and a thread that reports
+    to a closed loop prints a traceback. They are daemons; the event loop's own are not.
+    """
+    for thread in threads:
+        if thread.daemon:
+            await asyncio.to_thread(thread.join, 5)

@@ -22,7 +22,7 @@ class Database:
     def __init__(self, url: str, keyring: Keyring | None = None) -> None:
         self._info = {"keyring": keyring}
         self.url = make_url(url)
-        self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: AsyncEngine = (
             sqlite.make_engine(self.url) if self.is_sqlite else create_async_engine(self.url, hide_parameters=True)
         )

@@ -1,23 +1,15 @@
-"""SQLite as the bot uses it: how connections are set up, where statements run, how writers share commits."""
+"""SQLite as the bot uses it: how connections are set up, how transactions begin, how writers share commits."""
 
 import asyncio
-import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Pool, event
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.util import await_only
 
-# Seconds that a writer waits for another program.
-BUSY_SECONDS = 30.0
-_BUSY_TIMEOUT = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}"
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
@@ -25,158 +17,32 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
-    _BUSY_TIMEOUT,
+    "PRAGMA busy_timeout=30000",
 )
-# Seconds between looks whether another program's transaction has ended.
-BUSY_PAUSE = 0.01
 # Transactions that one commit makes durable at most: the first of them waits for the last.
 MOST_TOGETHER = 64
-# In the info of a pooled connection: how its next transaction begins.
-_BEGIN = "laocert_begin"
-
-_waiting_room = ThreadPoolExecutor(8, thread_name_prefix="sqlite")
-
-
-async def _begin_writing(driver: sqlite3.Connection) -> None:
-    """Wait for another program's transaction, but not in SQLite: nothing else would run, and nobody could cancel it.
-
-    Raises sqlite3.OperationalError when it takes too long.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + BUSY_SECONDS
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or loop.time() > until:
-                    raise
-            await asyncio.sleep(BUSY_PAUSE)
-    finally:
-        driver.execute(_BUSY_TIMEOUT)
-
-
-async def _at_once(work: Callable[..., Any], *args: Any) -> Any:
-    return work(*args)
-
-
-def _elsewhere(work: Callable[..., Any], *args: Any) -> Any:
-    """Run in a thread what waits for the disk; from within SQLAlchemy."""
-
-    async def wait() -> Any:
-        running = asyncio.get_running_loop().run_in_executor(_waiting_room, work, *args)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            # The connection is not to be used here while it is in use there.
-            await asyncio.wait({running})
-            raise
-
-    return await_only(wait())
-
-
-class _Cursor(sqlite3.Cursor):
-    async def _async_soft_close(self) -> None:
-        """SQLAlchemy asks it of an asyncio driver's cursor; there is nothing to wait for."""
-
-
-class _Connection(sqlite3.Connection):
-    def cursor(self, factory: Any = _Cursor) -> Any:
-        return super().cursor(factory)
-
-
-class Dialect(SQLiteDialect_pysqlite):
-    """Python's own driver under SQLAlchemy's asyncio: a statement runs where it is called, not in aiosqlite's
-    thread.
-
-    Handing a statement to a thread and back costs more than the statement, and while others compute each way waits
-    for Python's lock; aiosqlite does it four times a statement. Only commits go to a thread. With the driver's own
-    BEGIN 261 of 320 read-then-write transactions were lost or refused as locked, with BEGIN IMMEDIATE for writers
-    none (docs/architecture.md).
-    """
-
-    driver = "laocert"
-    is_async = True
-    supports_statement_cache = True
-
-    @classmethod
-    def get_pool_class(cls, url: URL) -> type[Pool]:
-        """One that waits without blocking the loop."""
-        return AsyncAdaptedQueuePool
-
-    def create_connect_args(self, url: URL) -> Any:
-        """With the cursors that SQLAlchemy's asyncio needs."""
-        arguments, options = super().create_connect_args(url)
-        return arguments, {**options, "factory": _Connection}
-
-    def get_driver_connection(self, connection: Any) -> Any:
-        """There is nothing between."""
-        return connection
-
-    # SQLAlchemy refuses an asyncio driver whose statements never await.
-    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        """One statement."""
-        await_only(_at_once(cursor.execute, statement, parameters))
-
-    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
-        """One statement as it stands."""
-        await_only(_at_once(cursor.execute, statement))
-
-    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        """One statement with many rows."""
-        await_only(_at_once(cursor.executemany, statement, parameters))
-
-    def do_begin(self, dbapi_connection: Any) -> None:
-        """Readers see one moment; writers are alone from their first statement on."""
-        how = dbapi_connection.info[_BEGIN]
-        if how == "IMMEDIATE":
-            await_only(_begin_writing(dbapi_connection.dbapi_connection))
-        else:
-            dbapi_connection.dbapi_connection.execute(f"BEGIN {how}")
-
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Durable when it returns."""
-        _elsewhere(dbapi_connection.commit)
-
-    # As plain words: SQLAlchemy compiles its own anew each time.
-    def do_savepoint(self, connection: Connection, name: str) -> None:
-        """Begin one."""
-        _driver(connection).execute(f"SAVEPOINT {name}")
-
-    def do_release_savepoint(self, connection: Connection, name: str) -> None:
-        """Keep what was done since."""
-        _driver(connection).execute(f"RELEASE SAVEPOINT {name}")
-
-    def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
-        """Undo what was done since."""
-        _driver(connection).execute(f"ROLLBACK TO SAVEPOINT {name}")
-
-
-registry.register("sqlite.laocert", __name__, "Dialect")
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.dbapi_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the dialect's
-    return driver
 
 
 def make_engine(url: URL) -> AsyncEngine:
-    """The engine of a SQLite database. With the execution option `laocert_reads` its transactions only look."""
-    engine = create_async_engine(url.set(drivername="sqlite+laocert"), hide_parameters=True)
+    """The engine of a SQLite database. With the execution option `laocert_reads` its transactions only look.
+
+    Measured (docs/architecture.md): with the driver's own BEGIN, 261 of 320 read-then-write transactions were
+    lost or refused as locked; with BEGIN IMMEDIATE for writers none.
+    """
+    engine = create_async_engine(url, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
         for pragma in SQLITE_PRAGMAS:
-            dbapi_connection.execute(pragma)
+            cursor.execute(pragma)
+        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("laocert_reads", False)
-        connection.connection.info[_BEGIN] = "DEFERRED" if reads else "IMMEDIATE"
+        connection.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -118,8 +118,7 @@ class _Staging:
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self.connection = connection
-        # The driver's own connection: rows go into it as plain tuples, on PostgreSQL by COPY. SQLite's is called,
-        # PostgreSQL's awaited.
+        # The driver's own connection: rows go into it as plain tuples, on PostgreSQL by COPY.
         self._driver = driver
 
     async def keep(self, rows: Sequence[tuple[str, ...]]) -> None:
@@ -127,12 +126,12 @@ class _Staging:
         if self.connection.dialect.name == "postgresql":
             await self._driver.copy_records_to_table("staged", records=rows)
         else:
-            self._driver.executemany(_STAGE, rows)
+            await self._driver.executemany(_STAGE, rows)
 
     async def end(self) -> None:
         """All rows are there; the connection is free for the transaction that writes them."""
         if self.connection.dialect.name == "sqlite":
-            self._driver.execute("COMMIT")
+            await self._driver.execute("COMMIT")
 
 
 @asynccontextmanager
@@ -144,13 +143,12 @@ async def _staging(database: Database) -> AsyncIterator[_Staging]:
     async with database.engine.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         try:
-            table = f"CREATE TEMPORARY TABLE staged ({', '.join(f'{name} text' for name in _RECORD)})"
+            await driver.execute(
+                f"CREATE TEMPORARY TABLE staged ({', '.join(f'{name} text' for name in _RECORD)})"
+            )
             if database.is_sqlite:
-                driver.execute(table)
                 # Of the temporary file alone: nobody waits for it.
-                driver.execute("BEGIN DEFERRED")
-            else:
-                await driver.execute(table)
+                await driver.execute("BEGIN DEFERRED")
             yield _Staging(connection, driver)
         finally:
             await connection.invalidate()

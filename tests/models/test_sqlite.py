@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
 
 from models import sqlite
 from models.database import Database
@@ -84,16 +84,14 @@ async def test_nobody_is_told_before_the_commit(shelf: Database) -> None:
     assert all(await asyncio.gather(*(put_and_look(str(number)) for number in range(20))))
 
 
-async def test_a_commit_that_fails_is_told_to_all_who_share_it(
-    shelf: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_self: sqlite.Dialect, _connection: object) -> None:
+async def test_a_commit_that_fails_is_told_to_all_who_share_it(shelf: Database) -> None:
+    def full(_connection: Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite.Dialect, "do_commit", full)
-        results = await asyncio.gather(*(put(shelf, str(number)) for number in range(5)), return_exceptions=True)
-    assert all(isinstance(one, DBAPIError) for one in results)
+    event.listen(shelf.engine.sync_engine, "commit", full)
+    results = await asyncio.gather(*(put(shelf, str(number)) for number in range(5)), return_exceptions=True)
+    event.remove(shelf.engine.sync_engine, "commit", full)
+    assert all(isinstance(one, sqlite3.OperationalError) for one in results)
     assert len(results) == 5
     assert await books(shelf) == set()
     await put(shelf, "afterwards")
@@ -107,7 +105,7 @@ async def test_a_transaction_that_sqlite_rolled_back_is_nobodys(shelf: Database)
         async with shelf.write() as session:
             raw = await (await session.connection()).get_raw_connection()
             assert raw.driver_connection is not None
-            raw.driver_connection.rollback()
+            await raw.driver_connection.rollback()
 
     results = await asyncio.gather(put(shelf, "before"), lose(), put(shelf, "behind"), return_exceptions=True)
     assert isinstance(results[0], TransactionLost)
@@ -169,17 +167,3 @@ async def test_another_programs_lock_is_waited_for_beside_the_loop(shelf: Databa
     other.close()
     await writing
     assert await books(shelf) == {"late"}
-
-
-async def test_another_programs_lock_is_not_waited_for_without_end(
-    shelf: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
-    other = sqlite3.connect(str(shelf.url.database), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    results = await asyncio.gather(put(shelf, "a"), put(shelf, "b"), return_exceptions=True)
-    assert all("locked" in str(one) for one in results)
-    other.execute("COMMIT")
-    other.close()
-    await put(shelf, "c")
-    assert await books(shelf) == {"c"}
