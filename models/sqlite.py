@@ -38,7 +38,7 @@ _waiting_room = ThreadPoolExecutor(8, thread_name_prefix="sqlite")
 
 
 async def _begin_writing(driver: sqlite3.Connection) -> None:
-    """Wait for another program's transaction, but not in SQLite: nothing else would run, and nobody could cancel it.
+    """Wait for another program's transaction, but not in SQLite: nothing else would run, nobody could cancel it.
 
     Raises sqlite3.OperationalError when it takes too long.
     """
