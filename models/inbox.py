@@ -4,13 +4,28 @@ Bodies arrive sealed (models/sealing.py) and are blanked when done: they hold ty
 """
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint, delete, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    and_,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.base import Base, BigKey, text_enum
 
@@ -36,6 +51,14 @@ class InboxUpdate(Base):
         UniqueConstraint("bot_id", "update_id"),
         Index(
             "ix_inbox_pending",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        # Whose turn it is.
+        Index(
+            "ix_inbox_turn",
+            "sender",
             "id",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
@@ -89,21 +112,60 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
     return sorted(kept, key=lambda row: row.id)
 
 
-async def pending(session: AsyncSession, bot_id: int) -> list[InboxUpdate]:
-    """What a process that died left undone, in order of arrival."""
+async def pending(
+    session: AsyncSession, bot_id: int, taken: Collection[int] = (), limit: int | None = None
+) -> list[InboxUpdate]:
+    """What is not done yet and not among the ids `taken`, in order of arrival."""
     rows = await session.scalars(
         select(InboxUpdate)
-        .where(InboxUpdate.state == State.PENDING, InboxUpdate.bot_id == bot_id)
+        .where(InboxUpdate.state == State.PENDING, InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken))
         .order_by(InboxUpdate.id)
+        .limit(limit)
     )
     return list(rows)
 
 
-async def finish(session: AsyncSession, row_id: int, now: datetime) -> bool:
-    """Done, in the transaction of its effect. False when it was done before: then nothing else may happen."""
+@dataclass(frozen=True)
+class Waiting:
+    """What is not done yet: how many updates, and since when the oldest of them."""
+
+    depth: int
+    oldest: datetime | None
+
+
+async def waiting(session: AsyncSession) -> Waiting:
+    """How much of all bots is not done yet."""
+    found = await session.execute(
+        select(func.count(), func.min(InboxUpdate.received_at)).where(InboxUpdate.state == State.PENDING)
+    )
+    depth, oldest = found.one()
+    return Waiting(depth, oldest)
+
+
+def _is_next(row: InboxUpdate) -> ColumnElement[bool]:
+    """A condition: the update is not done, and no earlier one of its sender waits."""
+    earlier = aliased(InboxUpdate)
+    comes_first = exists().where(
+        earlier.bot_id == row.bot_id,
+        earlier.sender == row.sender,
+        earlier.state == State.PENDING,
+        earlier.id < row.id,
+    )
+    return and_(InboxUpdate.id == row.id, InboxUpdate.state == State.PENDING, ~comes_first)
+
+
+async def is_next(session: AsyncSession, row: InboxUpdate) -> bool:
+    """Whether it is the update's turn: it is not done, and no earlier one of its sender waits."""
+    return await session.scalar(select(InboxUpdate.id).where(_is_next(row))) is not None
+
+
+async def finish(session: AsyncSession, row: InboxUpdate, now: datetime) -> bool:
+    """Done, in the transaction of its effect. False when it was done before, or when an earlier one of its sender
+    waits: then nothing else may happen.
+    """
     taken = await session.execute(
         update(InboxUpdate)
-        .where(InboxUpdate.id == row_id, InboxUpdate.state == State.PENDING)
+        .where(_is_next(row))
         .values(state=State.DONE, body=None, finished_at=now)
         .returning(InboxUpdate.id)
     )

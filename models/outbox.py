@@ -10,9 +10,10 @@ twice is taken away once, so it is tried until it is done; then its row is gone.
 
 import enum
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Index, String, case, delete, select, text, update
+from sqlalchemy import BigInteger, Index, String, case, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,6 +73,12 @@ class OutboxMessage(Base):
             "due_at",
             sqlite_where=text("state IN ('pending', 'uncertain')"),
             postgresql_where=text("state IN ('pending', 'uncertain')"),
+        ),
+        Index(
+            "ix_outbox_unsent",
+            "state",
+            sqlite_where=text("state <> 'sent'"),
+            postgresql_where=text("state <> 'sent'"),
         ),
         {"sqlite_autoincrement": True},
     )
@@ -207,6 +214,27 @@ async def due(session: AsyncSession, now: datetime, busy: set[int], limit: int) 
         .limit(limit)
     )
     return list(rows)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is not sent: how many messages in each state, and since when the oldest of those still to be sent."""
+
+    depth: dict[State, int]
+    oldest: datetime | None
+
+
+async def waiting(session: AsyncSession) -> Waiting:
+    """How much is not sent."""
+    unsent = text("state <> 'sent'")
+    counts = await session.execute(
+        select(OutboxMessage.state, func.count().label("number")).where(unsent).group_by(OutboxMessage.state)
+    )
+    oldest = await session.scalar(
+        select(func.min(OutboxMessage.created_at)).where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]))
+    )
+    found = {row.state: row.number for row in counts}
+    return Waiting({state: found.get(state, 0) for state in State if state is not State.SENT}, oldest)
 
 
 async def mark_sending(session: AsyncSession, row: OutboxMessage) -> bool:

@@ -26,6 +26,7 @@ class Program:
             "LAOCERT_DATABASE_URL": database_url,
             "LAOCERT_SECRET_KEY": SECRET_KEY,
             "LAOCERT_LOG_LEVEL": "DEBUG",
+            "LAOCERT_LISTEN": "127.0.0.1:0",
             **settings,
         }
         self._log = directory / "log"
