@@ -14,6 +14,7 @@ from telegram import Bot
 from telegram.constants import ChatAction
 
 from bot import api, certificate, picture, province_list, template
+from bot.answers import Answers
 from bot.threads import step_back
 from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
@@ -40,9 +41,10 @@ PHOTOS = {AttachmentKind.PROGRESS}
 class Attachments:
     """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one."""
 
-    def __init__(self, bot: Bot, database: Database) -> None:
+    def __init__(self, bot: Bot, database: Database, answers: Answers) -> None:
         self._bot = bot
         self._database = database
+        self._answers = answers
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
         # typst works without Python's lock: one page at a time at the lowest priority leaves a core to the taps.
         self._typesetters = ThreadPoolExecutor(1, thread_name_prefix="typst", initializer=step_back)
@@ -81,8 +83,8 @@ class Attachments:
                 if not await self._is_linked(user_id):
                     return
                 name, caption = attachment.file_name, attachment.caption
-                await api.persist(
-                    f"send a {attachment.kind}", lambda: send(self._bot, chat_id, content, name, caption)
+                await self._answers.make(
+                    f"send a {attachment.kind}", chat_id, lambda: send(self._bot, chat_id, content, name, caption)
                 )
         except Exception as error:
             # What it says is left out: it may hold a name.
@@ -98,4 +100,4 @@ class Attachments:
     async def _apologize(self, chat_id: int) -> None:
         async with self._database.read() as session:
             apology = problems.no_file(await chat_language(session, chat_id))
-        await api.persist("apologize", lambda: api.send(self._bot, chat_id, apology))
+        await self._answers.send("apologize", chat_id, apology)

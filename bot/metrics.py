@@ -6,6 +6,7 @@ personal stands in a label.
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # Seconds from the receipt of a tap to its answer; the goal is a p99 under one.
@@ -27,8 +28,8 @@ class Tally:
     # Taps by the number of their bucket; the one beyond the last is for what took longer.
     taps: Counter[int] = field(default_factory=Counter)
     tap_seconds: float = 0.0
-    # 1 for each named lease that this process holds, 0 for one that it waits for.
-    leases: dict[str, int] = field(default_factory=dict)
+    # Whether this process holds a lease, by its name.
+    leases: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
     def time_tap(self, seconds: float) -> None:
         """A tap that was answered."""

@@ -12,6 +12,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.api import retry_seconds
 from bot.intake import ALLOWED_UPDATES, Intake
 from bot.transport import AiohttpRequest
+from models.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,10 @@ POLL = 20
 # Seconds before the next poll after a failure; when another program polls, it gets some more.
 PAUSE_AFTER_FAILURE = 1.0
 PAUSE_AFTER_CONFLICT = 5.0
+
+
+# Seconds between looks whether the lease is still held.
+LEASE_EVERY = 1.0
 
 
 class TokenRefused(Exception):
@@ -46,6 +51,12 @@ class Poller:
     async def run(self) -> None:
         """Poll until cancelled. Raises TokenRefused."""
         self._finished_at = asyncio.get_running_loop().time()
+        try:
+            await self._poll()
+        finally:
+            self._finished_at = None
+
+    async def _poll(self) -> None:
         while True:
             try:
                 await self._keep(await self._get_updates())
@@ -82,3 +93,31 @@ class Poller:
             raise ValueError("a batch without a single update in it")
         await self._intake.keep(batch)
         self._offset = max(item.update_id for item in batch) + 1
+
+
+async def poll_in_turn(poller: Poller, lease: Lease) -> None:
+    """Poll as long as this program has the lease, until cancelled: Telegram lets one program poll. Raises
+    TokenRefused.
+    """
+    keeping = asyncio.create_task(lease.keep(), name="lease of the poller")
+    try:
+        while True:
+            await lease.taken.wait()
+            await _poll_while(poller, lease)
+    finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await lease.give_back()
+
+
+async def _poll_while(poller: Poller, lease: Lease) -> None:
+    polling = asyncio.create_task(poller.run(), name="polls")
+    try:
+        while lease.is_held and not polling.done():
+            await asyncio.wait({polling}, timeout=LEASE_EVERY)
+    finally:
+        if not polling.done():
+            polling.cancel()
+            await asyncio.wait({polling})
+    if not polling.cancelled():
+        polling.result()

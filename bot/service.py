@@ -17,17 +17,20 @@ from bot import api, upkeep, webhook
 from bot.courier import Courier
 from bot.http.readiness import Readiness
 from bot.intake import Intake
+from bot.limiter import Limiter
+from bot.metrics import TALLY
 from bot.opening import opened
-from bot.polling import POLL, Poller, TokenRefused
+from bot.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import inbox
+from models import inbox, reach
 from models.certification import Demands
 from models.database import Database
+from models.lease import Lease
 from models.sealing import Seal
 
 if TYPE_CHECKING:
@@ -128,6 +131,13 @@ async def _look_at_webhook(bot: Bot, hook: Hook | None) -> None:
     log.warning("%s", fault)
 
 
+async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
+    """Go on obeying the 429s of the process before."""
+    async with database.read() as session:
+        for chat_id, until in (await reach.paused(session, now)).items():
+            limiter.pause(chat_id, (until - now).total_seconds())
+
+
 async def serve(
     bot: Bot,
     polls: AiohttpRequest,
@@ -148,9 +158,11 @@ async def serve(
     def in_hand(chat_id: int) -> bool:
         return worker.serves(chat_id)
 
-    courier = Courier(bot, database, clock, setup.operator_chat, in_hand)
+    limiter = Limiter()
+    await resume_pauses(limiter, database, clock())
+    courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter)
     named = replace(setup, bot_username=bot.username)
-    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named)
+    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter)
     intake = Intake(bot.id, database, seal, clock, worker.take)
     poller = None if front and front.hook else Poller(bot, polls, intake)
     readiness = Readiness(bot, database)
@@ -160,6 +172,7 @@ async def serve(
         readiness.bot_api_answers,
         readiness.database_answers,
     )
+    TALLY.leases["courier"] = courier.has_lease
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
     log.info("@%s is running; %d updates were left to do", bot.username, left)
@@ -171,7 +184,9 @@ async def serve(
         "watchdog": watchdog.run(),
     }
     if poller is not None:
-        work["polls"] = poller.run()
+        lease = Lease(database, "poller")
+        TALLY.leases["poller"] = lambda: lease.is_held
+        work["polls"] = poll_in_turn(poller, lease)
     if server is not None:
         work["listener"] = server.run()
     tasks = {name: asyncio.create_task(running, name=name) for name, running in work.items()}

@@ -19,7 +19,9 @@ import orjson
 from telegram import Bot
 
 from bot import api, logs
+from bot.answers import Answers
 from bot.attachments import Attachments
+from bot.limiter import Limiter
 from bot.metrics import TALLY
 from bot.threads import step_back
 from bot.uploads import Uploads
@@ -31,6 +33,7 @@ from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
 from models import inbox, throttle
 from models.account import take_away_late
+from models.claim import Claims
 from models.conversation import chat_language, forget_card, note_card
 from models.database import Database, Session
 from models.sealing import Seal
@@ -57,7 +60,10 @@ class NotNow(Exception):
 
 
 class Worker:
-    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows."""
+    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows.
+
+    `limiter` is shared with whoever else sends messages.
+    """
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class Worker:
         rng: random.Random,
         on_commit: Callable[[], None],
         setup: Setup,
+        limiter: Limiter,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -85,11 +92,13 @@ class Worker:
         # The last look left some.
         self._more = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claims = Claims(database)
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(1)
         self._proofs = asyncio.Semaphore(HASHERS)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
-        self._attachments = Attachments(bot, database)
+        self._answers = Answers(bot, database, clock, limiter)
+        self._attachments = Attachments(bot, database, self._answers)
         self._uploads = Uploads(bot)
 
     async def run(self) -> None:
@@ -147,6 +156,7 @@ class Worker:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self._claims.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
@@ -164,6 +174,7 @@ class Worker:
         finally:
             self._taken.difference_update(row.id for row in queue)
             del self._queues[sender]
+            self._claims.give_back(sender)
 
     async def _do(self, row: inbox.InboxUpdate) -> None:
         """Do one update to its end: done, or set aside after three failures. Raises NotNow."""
@@ -190,8 +201,13 @@ class Worker:
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def _try(self, row: inbox.InboxUpdate) -> None:
-        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot."""
+        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot.
+
+        A sender is claimed when there is a slot: what waits for one here may be done by another program.
+        """
         async with self._slots:
+            if not await self._claims.take(row.sender):
+                raise NotNow
             try:
                 incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
             except NotForUs:
@@ -283,7 +299,7 @@ class Worker:
         await self._show_card(incoming, reply)
         apart = reply.screen.apart
         if apart is not None:
-            await api.persist("send what is passed on", lambda: api.send(self._bot, incoming.chat_id, apart))
+            await self._answers.send("send what is passed on", incoming.chat_id, apart)
         if reply.screen.attachment is not None:
             self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
 
@@ -298,7 +314,7 @@ class Worker:
             )
             if shown:
                 return
-        card = await api.persist("send a card", lambda: api.send(self._bot, incoming.chat_id, reply.screen))
+        card = await self._answers.send("send a card", incoming.chat_id, reply.screen)
         if card is None or not incoming.is_private:
             return
         async with self._database.write() as session:
@@ -323,8 +339,7 @@ class Worker:
         log.error("the update is set aside")
         TALLY.updates["unknown", "set_aside"] += 1
         if row.sender > 0:
-            apology = problems.apology(language)
-            await api.persist("apologize", lambda: api.send(self._bot, row.sender, apology))
+            await self._answers.send("apologize", row.sender, problems.apology(language))
         return True
 
 

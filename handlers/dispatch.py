@@ -43,6 +43,7 @@ from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 from models.pin import Purpose
+from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]
@@ -205,6 +206,9 @@ async def respond(
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
     conversation = await load_conversation(session, incoming.chat_id)
+    await find_again(session, conversation, now)
+    if incoming.is_return:
+        return None
     linked = await active_officer(session, incoming.user_id)
     turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
     if not incoming.is_private:

@@ -28,6 +28,8 @@ class Incoming:
     callback_id: str | None = None
     data: str = ""
     document: Document | None = None
+    # The chat has unblocked the bot, and says nothing by it.
+    is_return: bool = False
 
     @property
     def kind(self) -> str:
@@ -88,9 +90,10 @@ def decode(update: dict[str, Any]) -> Incoming:
     if "my_chat_member" in update:
         change = update["my_chat_member"]
         chat = change["chat"]
-        if chat["type"] == "private" or change["new_chat_member"]["status"] not in ("member", "administrator"):
+        if change["new_chat_member"]["status"] not in ("member", "administrator"):
             raise NotForUs
-        return Incoming(user_id=change["from"]["id"], chat_id=chat["id"], is_private=False)
+        is_private = chat["type"] == "private"
+        return Incoming(change["from"]["id"], chat["id"], is_private=is_private, is_return=is_private)
     raise NotForUs
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from handlers import questions, threads
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
-from handlers.screen import Button, Row, Screen, Style, lines
+from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.taps import (
     LaoHistory,
     LogOutNow,
@@ -32,6 +32,7 @@ from models.database import Session
 from models.dispute import load_dispute, load_officer
 from models.inspection import load_certification, load_reopening
 from models.outbox import Kind
+from models.reach import lost_since
 from models.remark import find_remark, load_remark
 from models.remark_table import Kind as RemarkKind
 from models.remark_table import Remark
@@ -41,16 +42,22 @@ from models.throttle import TRIES
 _SAME_FOR_ALL = {Kind.BLANK, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}
 
 
-async def notice(session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> Screen:
+async def notice(
+    session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime
+) -> Screen | Dropped | Deferred:
     """The message of one kind about its subject, in the language of the chat that it goes to, and as much of it as
-    the chat may show now.
+    the chat may show now; or that it is not to be sent, or not yet.
+
+    Called in the transaction in which the message is claimed: what it says, and whether, is decided when it is
+    sent.
     """
     _ = texts(await chat_language(session, chat_id))
     if kind in _SAME_FOR_ALL:
         return await _about_a_chat(_, session, kind, subject_id)
     whole = kind is Kind.RECEIPT or await _is_awake(session, chat_id, now)
-    if kind is Kind.LINKED:
-        return _linked(_, await _officer(session, subject_id), whole)
+    if kind in (Kind.LINKED, Kind.UNREACHABLE):
+        show = _linked if kind is Kind.LINKED else _unreachable
+        return await show(_, session, await _officer(session, subject_id), whole)
     if kind is Kind.REOPENED:
         return _reopened(_, await load_reopening(session, subject_id), whole)
     if kind in (Kind.PETITIONED, Kind.PETITION_REFUSED):
@@ -194,7 +201,7 @@ def _remark_text(_: Texts, made: Remark) -> Markup:
 # --- links --------------------------------------------------------------------------------------------------
 
 
-def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
+async def _linked(_: Texts, _session: Session, officer: Officer, whole: bool) -> Screen:
     """To the other officers of the account. A chat that was left alone leads to the list: nobody should end a link
     without having seen whose it is.
     """
@@ -209,6 +216,29 @@ def _linked(_: Texts, officer: Officer, whole: bool) -> Screen:
     return Screen(
         lines(about, _("Is this not one of you? Then end the link at once.")),
         ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),
+    )
+
+
+async def _unreachable(_: Texts, session: Session, officer: Officer, whole: bool) -> Screen | Dropped:
+    """To the other officers of the account, or to the operator when there is none."""
+    since = await lost_since(session, officer.user_id)
+    if officer.unlinked_at is not None or since is None:
+        return Dropped("the chat is reachable again, or its link has ended")
+    title, unit = _("⚠️ <b>Messages to an officer do not arrive</b>"), unit_line(_, officer.account)
+    if not whole:
+        return _brief(_, title, unit, ((Button(_.plain("Linked officers"), Officers()),),))
+    return Screen(
+        lines(
+            title,
+            unit,
+            "",
+            person_line(_, officer),
+            _("Since {moment}", moment=_.moment(since)),
+            _("Account <code>{username}</code>", username=officer.account.username),
+            "",
+            _("The bot was blocked in that chat, or the Telegram account is no longer there."),
+            _("Please ask the officer to open the bot and press Start, or end the link."),
+        )
     )
 
 

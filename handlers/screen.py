@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from markupsafe import Markup
 
@@ -73,6 +74,20 @@ class Screen:
     def headed(self, line: Markup) -> "Screen":
         """The same screen under a line that comes first."""
         return replace(self, text=Markup("{}\n\n{}").format(line, self.text))
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """In place of a notice's screen: it is not to be sent any more. `reason`, in English, is the operator's."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """In place of a notice's screen: it is to be sent later, and rendered anew then."""
+
+    until: datetime
 
 
 def lines(*parts: Markup | str | None) -> Markup:

@@ -56,6 +56,14 @@ class Conversation(Base):
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)
     # A group was told once that the bot talks in private only.
     told_private_only: Mapped[bool] = mapped_column(default=False)
+    # No new message before: Telegram has said so (429, retry_after).
+    paused_until: Mapped[datetime | None]
+    # Telegram refuses messages to it since then, and what it says: the bot was blocked, the account is gone. Until
+    # something comes from the chat.
+    unreachable_since: Mapped[datetime | None]
+    unreachable_reason: Mapped[str | None] = mapped_column(String(300))
+    # A group that has become a supergroup has another id.
+    moved_to: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Card(Base):

@@ -2,18 +2,20 @@
 
 A row goes pending → sending → sent. `sending` is committed before the call, so that a row found in it after a
 crash is known to be uncertain: it may have arrived. An uncertain row is sent once more, bearing the same
-verification code, and is never lost. What cannot be delivered ends as dead, with the reason.
+verification code, and is never lost. What cannot be delivered ends as dead, with the reason; what is no longer
+true when its turn comes is dropped.
 
-A blank is no message of its own: it takes away what a message says, when its chat's link has ended. Taken away
-twice is taken away once, so it is tried until it is done; then its row is gone.
+A change is no message of its own: it is done to a message that is there. A blank takes away what that message
+says, when its chat's link has ended. Done twice it is done once, so it is tried until it is done; then its row is
+gone.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, String, case, delete, func, select, text, update
+from sqlalchemy import BigInteger, Index, Select, String, case, delete, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,6 +42,8 @@ class Kind(enum.StrEnum):
     LINKED = "linked"
     LINK_DISPUTED = "link_disputed"
     HANDED_OVER = "handed_over"
+    # A chat cannot be written to any more; the subject is its officer.
+    UNREACHABLE = "unreachable"
     # The subject is the second (Unix time) at which PINs are taken again.
     PIN_BLOCKED = "pin_blocked"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
@@ -50,6 +54,17 @@ class Kind(enum.StrEnum):
 # operator's own business. All else is an account's, for those who are linked to it.
 FOR_ANY_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED})
 
+# Kinds that change a message which is there: the subject is its id.
+CHANGES = frozenset({Kind.BLANK})
+# Kinds of which very many may be queued at once. None of them makes any other wait.
+BULK: frozenset[Kind] = frozenset()
+# What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
+URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
+URGENCY_OF_OTHERS = 2
+# As SQL text and not as parameters: only then both databases know that the index on it will do.
+WAITS = "state IN ('pending', 'uncertain')"
+UNSENT = "state NOT IN ('sent', 'dropped')"
+
 
 class State(enum.StrEnum):
     """How far a message is."""
@@ -59,8 +74,14 @@ class State(enum.StrEnum):
     SENT = "sent"
     UNCERTAIN = "uncertain"
     DEAD = "dead"
+    # No longer true, or no longer wanted, when it was to be sent.
+    DROPPED = "dropped"
     # After a restore: whether it was sent meanwhile is not known; the operator releases it.
     HELD = "held"
+
+
+# The states that UNSENT leaves out.
+OVER = (State.SENT, State.DROPPED)
 
 
 class OutboxMessage(Base):
@@ -68,18 +89,8 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index(
-            "ix_outbox_due",
-            "due_at",
-            sqlite_where=text("state IN ('pending', 'uncertain')"),
-            postgresql_where=text("state IN ('pending', 'uncertain')"),
-        ),
-        Index(
-            "ix_outbox_unsent",
-            "state",
-            sqlite_where=text("state <> 'sent'"),
-            postgresql_where=text("state <> 'sent'"),
-        ),
+        Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
+        Index("ix_outbox_unsent", "state", sqlite_where=text(UNSENT), postgresql_where=text(UNSENT)),
         {"sqlite_autoincrement": True},
     )
 
@@ -98,11 +109,16 @@ class OutboxMessage(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
 
-def enqueue(session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, now: datetime) -> None:
-    """Queue one message; it exists if and only if the caller's transaction commits."""
+def enqueue(
+    session: AsyncSession, kind: Kind, chat_id: int, subject_id: int, now: datetime, occasion: str = ""
+) -> None:
+    """Queue one message; it exists if and only if the caller's transaction commits.
+
+    `occasion` tells apart what may happen to the same subject again.
+    """
     session.add(
         OutboxMessage(
-            dedupe_key=_dedupe_key(kind, chat_id, subject_id),
+            dedupe_key=_dedupe_key(kind, chat_id, subject_id) + (f":{occasion}" if occasion else ""),
             kind=kind,
             chat_id=chat_id,
             subject_id=subject_id,
@@ -185,40 +201,33 @@ async def told(session: AsyncSession, kind: Kind, chat_id: int, subject_ids: Ite
     return set(found)
 
 
-async def recover(session: AsyncSession, due: datetime) -> int:
-    """After a start: what was being sent when the last courier died may have arrived. The number of such rows,
-    which will be sent once more when `due`.
+async def recover(session: AsyncSession, due: datetime) -> list[int]:
+    """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
+    when `due`. The chat of each such row.
     """
-    found = await session.execute(
+    found = await session.scalars(
         update(OutboxMessage)
         .where(OutboxMessage.state == State.SENDING)
         .values(state=State.UNCERTAIN, due_at=due, error="the courier ended while sending")
-        .returning(OutboxMessage.id)
+        .returning(OutboxMessage.chat_id)
     )
-    return len(found.all())
+    return list(found)
 
 
-async def due(session: AsyncSession, now: datetime, busy: set[int], limit: int) -> list[OutboxMessage]:
-    """Rows that may be sent now: receipts, then blanks (a stolen phone must not show names for longer), then the
-    rest, oldest first; none to a `busy` chat.
-    """
-    urgency = case((OutboxMessage.kind == Kind.RECEIPT, 0), (OutboxMessage.kind == Kind.BLANK, 1), else_=2)
+async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
+    urgency = case(
+        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
+    )
     rows = await session.scalars(
-        select(OutboxMessage)
-        .where(
-            OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]),
-            OutboxMessage.due_at <= now,
-            OutboxMessage.chat_id.not_in(busy),
-        )
-        .order_by(urgency, OutboxMessage.id)
-        .limit(limit)
+        _due(now, busy, set(Kind) - BULK).order_by(urgency, OutboxMessage.id).limit(limit)
     )
     return list(rows)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is not sent: how many messages in each state, and since when the oldest of those still to be sent."""
+    """What is not sent: how many messages in each state, and since when the oldest of those to be sent is due."""
 
     depth: dict[State, int]
     oldest: datetime | None
@@ -226,26 +235,50 @@ class Waiting:
 
 async def waiting(session: AsyncSession) -> Waiting:
     """How much is not sent."""
-    unsent = text("state <> 'sent'")
     counts = await session.execute(
-        select(OutboxMessage.state, func.count().label("number")).where(unsent).group_by(OutboxMessage.state)
+        select(OutboxMessage.state, func.count().label("number"))
+        .where(literal_column(UNSENT))
+        .group_by(OutboxMessage.state)
     )
-    oldest = await session.scalar(
-        select(func.min(OutboxMessage.created_at)).where(OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN]))
-    )
+    oldest = await session.scalar(select(func.min(OutboxMessage.due_at)).where(literal_column(WAITS)))
     found = {row.state: row.number for row in counts}
-    return Waiting({state: found.get(state, 0) for state in State if state is not State.SENT}, oldest)
+    return Waiting({state: found.get(state, 0) for state in State if state not in OVER}, oldest)
 
 
-async def mark_sending(session: AsyncSession, row: OutboxMessage) -> bool:
-    """Before the call. False when the row is no longer as it was read: then it is not to be sent."""
+async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Bulk rows that may be sent now, in the order in which they became due; none to a `busy` chat.
+
+    A query a kind: each reads no more of the index than `limit` rows and those of busy chats.
+    """
+    rows: list[OutboxMessage] = []
+    for kind in BULK:
+        rows += await session.scalars(_due(now, busy, {kind}).order_by(OutboxMessage.due_at).limit(limit))
+    return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
+
+
+def _due(now: datetime, busy: Collection[int], kinds: Collection[Kind]) -> Select[OutboxMessage]:
+    return select(OutboxMessage).where(
+        literal_column(WAITS),
+        OutboxMessage.kind.in_(sorted(kinds)),
+        OutboxMessage.due_at <= now,
+        OutboxMessage.chat_id.not_in(busy),
+    )
+
+
+async def mark_sending(session: AsyncSession, row: OutboxMessage, now: datetime) -> bool:
+    """Before the call. False when it is not to be sent: the row is no longer as it was read, or was put off."""
     taken = await session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state)
-        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
+        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.due_at <= now)
+        .values(state=State.SENDING, attempts=row.attempts + 1)
         .returning(OutboxMessage.id)
     )
     return taken.first() is not None
+
+
+async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
+    """It was claimed, was not sent, and that is no fault of its own: as if it had not been claimed."""
+    await _settle_try(session, row, state=row.state, attempts=row.attempts, due_at=until, error=row.error)
 
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
@@ -254,15 +287,21 @@ async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, 
 
 
 async def mark_retry(
-    session: AsyncSession, row_id: int, state: State, error: str, now: datetime, after: timedelta
+    session: AsyncSession, row: OutboxMessage, state: State, error: str, due: datetime, counts: bool
 ) -> None:
-    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more, later."""
-    await _settle(session, row_id, state=state, error=error[:300], due_at=now + after)
+    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more when `due`.
+
+    `counts`: whether it was an attempt. One that failed before it could be marked as sending is counted here too.
+    """
+    await _settle_try(
+        session, row, state=state, error=error[:300], due_at=due, attempts=row.attempts + int(counts)
+    )
 
 
-async def mark_dead(session: AsyncSession, row_id: int, error: str) -> None:
-    """It will never arrive; `error` says why."""
-    await _settle(session, row_id, state=State.DEAD, error=error[:300])
+async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, error: str) -> None:
+    """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
+    attempts = row.attempts + int(state is State.DEAD)
+    await _settle_try(session, row, state=state, error=error[:300], attempts=attempts)
 
 
 async def drop(session: AsyncSession, row_id: int) -> None:
@@ -274,16 +313,25 @@ async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
     await session.execute(update(OutboxMessage).where(OutboxMessage.id == row_id).values(**values))
 
 
+async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:
+    """Write down how this try ended, unless another courier has made the next one meanwhile."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row.id, OutboxMessage.attempts <= row.attempts + 1)
+        .values(**values)
+    )
+
+
 async def hold_unsent(session: AsyncSession) -> int:
     """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator.
 
-    Blanks go on: done twice they are done once.
+    Changes go on: done twice they are done once.
     """
     held = await session.execute(
         update(OutboxMessage)
         .where(
             OutboxMessage.state.in_([State.PENDING, State.SENDING, State.UNCERTAIN]),
-            OutboxMessage.kind != Kind.BLANK,
+            OutboxMessage.kind.not_in(CHANGES),
         )
         .values(state=State.HELD, error="held by a restore")
         .returning(OutboxMessage.id)

@@ -39,7 +39,7 @@ class _Numbers(Collector):
         yield _counted("laocert_webhook_requests", "Requests to the webhook by HTTP status.", ["status"], posts)
         yield CounterMetricFamily("laocert_floods", "Answers 429 of the Bot API.", value=TALLY.floods)
         yield _tap_histogram()
-        leases = {(name,): held for name, held in TALLY.leases.items()}
+        leases = {(name,): float(is_held()) for name, is_held in TALLY.leases.items()}
         yield _gauged("laocert_lease", "Whether this process holds a lease.", ["name"], leases)
         yield _gauged("laocert_build_info", "The program's version.", ["version"], {(version("laocert"),): 1})
         if self._stored is not None:

@@ -1,6 +1,7 @@
 """Messages out: at least once, at most one copy too many, and within Telegram's limits."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,12 +13,18 @@ import pytest
 from sqlalchemy import update
 from telegram.error import Conflict
 
-from bot import api, courier
+from bot import api, courier, delivery, limiter
 from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
-from models import outbox
+from handlers.dispatch import respond
+from handlers.incoming import decode
+from handlers.notices import notice
+from handlers.screen import Deferred, Dropped
+from handlers.turn import DEFAULTS
+from models import lease, outbox
 from models.account import IDLE, Officer, active_officer, unlink_officer
+from models.conversation import Conversation
 from models.database import Database
 from models.outbox import Kind, OutboxMessage, State
 from tests import support
@@ -27,8 +34,11 @@ from tests.support import Clock
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "CHAT_INTERVAL", 0.01)
+    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 0.01)
+    monkeypatch.setattr(limiter, "GROUP_INTERVAL", 0.01)
+    monkeypatch.setattr(courier, "OFFLINE_LONGEST", 0.01)
     monkeypatch.setattr(courier, "IDLE", 0.02)
+    monkeypatch.setattr(lease, "EVERY", 0.02)
     monkeypatch.setattr(courier, "NOTE_PAUSE", 0.01)
 
 
@@ -139,7 +149,9 @@ async def test_sending_is_committed_before_the_call_and_sent_after_it(
     assert (row.message_id, row.attempts, row.sent_at, row.error) == (message.id, 1, office.clock(), None)
 
 
-async def test_without_a_connection_it_is_tried_as_often_as_it_takes(office: Office) -> None:
+async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phone = office.phone("ก")
     code = await office.queue(phone)
     await office.emulator.close()
@@ -149,22 +161,22 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(office: Off
     one = Courier(bot, office.database, office.clock)
     running = asyncio.create_task(one.run())
 
-    async def tried(times: int) -> bool:
-        office.clock.move(seconds=70)
-        (row,) = await outbox_rows(office.database)
-        assert row.state in (State.PENDING, State.SENDING)
-        return row.attempts >= times
+    tries = 0
+    real = delivery.deliver
 
+    async def counted(*args: Any) -> delivery.Outcome:
+        nonlocal tries
+        tries += 1
+        return await real(*args)
+
+    monkeypatch.setattr(courier, "deliver", counted)
     # More often than a message may fail.
-    await until(lambda: tried(outbox.MAX_ATTEMPTS + 2))
+    await until(lambda: count_of(lambda: tries, outbox.MAX_ATTEMPTS + 2))
+    (row,) = await outbox_rows(office.database)
+    assert row.state in (State.PENDING, State.SENDING)
     await office.emulator.start()
-
-    async def arrived() -> bool:
-        office.clock.move(seconds=70)
-        return bool(shown(phone, code))
-
-    await until(arrived)
-    await office.state(0, State.SENT)
+    row = await office.state(0, State.SENT)
+    assert row.attempts == 1
     running.cancel()
     await asyncio.wait({running})
     await one.drain(1)
@@ -188,7 +200,7 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(
         row = await office.state(0, State.UNCERTAIN)
         assert row.due_at > office.clock()
         assert row.error
-        office.clock.move(seconds=courier.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
         one.wake()
         row = await office.state(0, State.SENT)
         assert row.attempts == 2
@@ -201,27 +213,28 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
     code = await office.queue(phone)
     # The 429 in between is without effect: it does not make the message certain again.
     office.emulator.faults.reset_after(method="sendMessage")
-    office.emulator.faults.flood(1, method="sendMessage")
+    fault = office.emulator.faults.flood(1, method="sendMessage")
     office.emulator.faults.reset_after(method="sendMessage", times=5)
     async with sending(office.emulator, office.database, office.clock) as one:
         await office.state(0, State.UNCERTAIN)
-        office.clock.move(seconds=courier.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
         one.wake()
 
         async def flooded() -> bool:
             (row,) = await outbox_rows(office.database)
-            return row.attempts == 2 and row.state is State.UNCERTAIN
+            return fault.hits == 1 and row.state is State.UNCERTAIN
 
         await until(flooded)
         office.clock.move(seconds=2)
+        one._limiter._paused.clear()
         row = await office.state(0, State.DEAD)
-    assert row.attempts == 3
+    assert row.attempts == 2
     assert row.error
     assert len(shown(phone, code)) == 2
 
 
 async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
-    paused, free = office.phone("ก"), office.phone("ข")
+    paused, free = await office.linked("ก"), office.phone("ข")
     fault = office.emulator.faults.flood(60, chat_id=paused.id)
     first = await office.queue(paused)
     async with sending(office.emulator, office.database, office.clock) as one:
@@ -237,24 +250,43 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
         rows = await outbox_rows(office.database)
         assert [row.state for row in rows[:2]] == [State.PENDING, State.PENDING]
         assert (rows[0].due_at - office.clock()).total_seconds() == 60
-        assert one._busy[paused.id] > asyncio.get_running_loop().time() + 50
+        assert rows[0].attempts == 0
+        assert 40 < one._limiter.paused_for(paused.id) <= 60
         assert all(len(shown(free, code)) == 1 for code in others)
-        # The pause over:
-        office.clock.move(seconds=61)
-        one._busy.clear()
-        one.wake()
-        await office.state(1, State.SENT)
+    # Another courier, which has heard nothing of it: also what was never tried waits.
+    async with sending(office.emulator, office.database, office.clock):
+        await until(lambda: put_off(office, 1, office.clock() + timedelta(seconds=60)))
+        assert fault.hits == 1
+        assert not paused.messages
+        office.clock.move(seconds=60)
+        for number in range(2):
+            await office.state(number, State.SENT)
     assert len(shown(paused, first)) == 1
 
 
-async def test_429s_of_several_chats_pause_all(office: Office) -> None:
-    phones = [office.phone(str(number)) for number in range(courier.SEVERAL)]
+async def put_off(office: Office, number: int, when: datetime) -> bool:
+    row = (await outbox_rows(office.database))[number]
+    return (row.state, row.attempts, row.due_at) == (State.PENDING, 0, when)
+
+
+async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "BULK", frozenset({Kind.COLLEAGUE_CERTIFIED}))
+    phones = [await office.linked(str(number)) for number in range(limiter.SEVERAL)]
+    crowd, urgent = await office.linked("มวล"), await office.linked("ด่วน")
     for phone in phones:
         office.emulator.faults.flood(60, chat_id=phone.id)
         await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock) as one:
-        await until(lambda: count_of(lambda: len(one._flooded), courier.SEVERAL))
-        assert one._next_send > asyncio.get_running_loop().time() + 50
+        await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
+        await office.queue(crowd, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(urgent, Kind.AWAITS_PROVINCE)
+        one.wake()
+        await office.state(limiter.SEVERAL + 1, State.SENT)
+        assert (await outbox_rows(office.database))[limiter.SEVERAL].state is State.PENDING
+        # The latest pause over:
+        one._limiter._bulk_rests_until = 0.0
+        await office.state(limiter.SEVERAL, State.SENT)
+    assert len(crowd.messages) == len(urgent.messages) == 1
 
 
 async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> None:
@@ -269,7 +301,8 @@ async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> N
     assert [row.state for row in rows] == [State.DEAD, State.DEAD, State.SENT, State.DEAD, State.SENT]
     assert "bot was blocked by the user" in (rows[0].error or "")
     assert "Chat not found" in (rows[1].error or "")
-    assert {row.attempts for row in rows} == {1}
+    # One call a chat: what else waits there ends with it.
+    assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(gone.id)]) == 1
 
 
 @pytest.mark.parametrize("what", ["call", "screen"])
@@ -277,7 +310,7 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.courier.api.send" if what == "call" else "bot.courier.notice"
+    name = "bot.delivery.api.send" if what == "call" else "bot.courier.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:
@@ -305,7 +338,7 @@ async def test_an_answer_that_cannot_be_read_leaves_no_row_behind(
         raise KeyError("message_id")
 
     await office.queue(office.phone("ก"))
-    monkeypatch.setattr("bot.courier.api.send", unreadable)
+    monkeypatch.setattr("bot.delivery.api.send", unreadable)
     async with sending(office.emulator, office.database, office.clock):
         row = await office.state(0, State.UNCERTAIN)
     assert row.error == "KeyError"
@@ -367,7 +400,7 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "CHAT_INTERVAL", 1.0)
+    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 1.0)
     # Its buckets fill up in real time.
     async with Emulator(clock=time.time, enforce_limits=True) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
@@ -429,7 +462,7 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
     phone = office.phone("ก")
     async with sending(office.emulator, office.database, office.clock) as one:
         # The first look is over.
-        await until(lambda: count_of(lambda: int(not one._unsure), 1))
+        await until(lambda: count_of(lambda: int(not one._is_unsure), 1))
         code = await office.queue(phone)
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
@@ -613,3 +646,201 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
     assert shown(idle, receipt) == [kept]
     protected = [bool(one.options.get("has_protected_content")) for one in (whole, brief, kept)]
     assert protected == [True, True, False]
+
+
+# --- decided when it is sent --------------------------------------------------------------------------------
+
+
+async def test_what_is_no_longer_true_is_dropped(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def untrue(*_args: Any) -> Dropped:
+        return Dropped("certified meanwhile")
+
+    monkeypatch.setattr("bot.courier.notice", untrue)
+    await office.queue(office.phone("ก"))
+    async with sending(office.emulator, office.database, office.clock):
+        row = await office.state(0, State.DROPPED)
+    assert (row.attempts, row.error, row.sent_at) == (0, "certified meanwhile", None)
+    assert not office.emulator.calls_of("sendMessage")
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, morning = office.phone("ก"), office.clock() + timedelta(hours=8)
+
+    async def not_at_night(*args: Any) -> Any:
+        return Deferred(morning) if office.clock() < morning else await notice(*args)
+
+    monkeypatch.setattr("bot.courier.notice", not_at_night)
+    code = await office.queue(phone)
+    async with sending(office.emulator, office.database, office.clock):
+        await until(lambda: put_off(office, 0, morning))
+        office.clock.move(hours=8)
+        row = await office.state(0, State.SENT)
+    assert row.attempts == 1
+    assert len(shown(phone, code)) == 1
+
+
+async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "BULK", frozenset({Kind.COLLEAGUE_CERTIFIED}))
+    monkeypatch.setattr(courier, "BULK_PARALLEL", 2)
+    crowd = [await office.linked(str(number)) for number in range(4)]
+    urgent = await office.linked("ด่วน")
+    for phone in crowd:
+        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+    held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
+    async with sending(office.emulator, office.database, office.clock) as one:
+        await until(lambda: count_of(lambda: held.hits, 2))
+        await office.queue(urgent, Kind.AWAITS_PROVINCE)
+        one.wake()
+        await office.state(4, State.SENT)
+        # All that bulk may take is taken: the others of it have not begun.
+        assert [row.state for row in (await outbox_rows(office.database))[2:4]] == [State.PENDING] * 2
+        for number in range(4):
+            await office.state(number, State.SENT)
+
+
+# --- chats that cannot be written to, or are somewhere else -------------------------------------------------
+
+
+async def unreachable_kinds(office: Office) -> list[tuple[int, int]]:
+    rows = await outbox_rows(office.database)
+    return [(row.chat_id, row.subject_id) for row in rows if row.kind is Kind.UNREACHABLE]
+
+
+async def officer_of(office: Office, phone: Phone) -> Officer:
+    async with office.database.read() as session:
+        found = await active_officer(session, phone.id)
+    assert found is not None
+    return found
+
+
+async def hears_from(office: Office, update_: dict[str, Any]) -> None:
+    """What the worker does with an update of the chat."""
+    async with office.database.write() as session:
+        await respond(session, decode(update_), None, office.clock(), random.Random(1), DEFAULTS)
+
+
+async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_heard_of_again(
+    office: Office,
+) -> None:
+    gone, colleague, operator = await office.linked("ก"), await office.linked("ข"), office.phone("ผู้ดูแล")
+    officer = await officer_of(office, gone)
+    notices = [await office.queue(gone, Kind.AWAITS_PROVINCE)]
+    async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id) as one:
+        await office.state(0, State.SENT)
+        gone.block()
+        await office.enqueue(Kind.BLANK, gone, gone.messages[0].id)
+        notices += [await office.queue(gone, Kind.AWAITS_PROVINCE) for _ in range(2)]
+        one.wake()
+        for number in (1, 2, 3):
+            row = await office.state(number, State.DEAD)
+            assert "blocked by the user" in (row.error or "")
+        await office.state(4, State.SENT)
+        # What comes later does not even try.
+        before = office.emulator.call_count
+        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        one.wake()
+        assert "blocked by the user" in ((await office.state(5, State.DEAD)).error or "")
+        assert office.emulator.call_count == before
+        assert await unreachable_kinds(office) == [(colleague.id, officer.id)]
+        (told,) = colleague.messages
+        assert told.text.startswith("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
+        assert "ทดสอบ ก" in told.text
+        # Unblocked: what was to be taken away there is taken away, and notices come again.
+        gone.chat.bot_status = "member"
+        member = {"status": "member"}
+        chat = {"id": gone.id, "type": "private"}
+        await hears_from(
+            office, {"my_chat_member": {"chat": chat, "from": {"id": gone.id}, "new_chat_member": member}}
+        )
+        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        one.wake()
+        await until(lambda: none_left(office))
+        await office.state(5, State.SENT)
+        assert gone.messages[0].text == BLANKED
+        # A second time, with the colleague gone as well: the operator hears of the last.
+        office.clock.move(minutes=1)
+        colleague.block()
+        await office.queue(colleague, Kind.AWAITS_PROVINCE)
+        one.wake()
+        await office.state(6, State.DEAD)
+        gone.block()
+        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        one.wake()
+
+        async def operator_told() -> bool:
+            return (operator.id, officer.id) in await unreachable_kinds(office)
+
+        await until(operator_told)
+        await until(lambda: count_of(lambda: len(operator.messages), 1))
+    assert "province11" in operator.messages[0].text
+
+
+async def test_that_a_chat_was_unreachable_is_dropped_when_it_is_there_again(office: Office) -> None:
+    back, colleague = await office.linked("ก"), await office.linked("ข")
+    await office.enqueue(Kind.UNREACHABLE, colleague, (await officer_of(office, back)).id)
+    async with sending(office.emulator, office.database, office.clock):
+        await office.state(0, State.DROPPED)
+    assert not colleague.messages
+
+
+async def test_of_somebody_forgotten_nothing_is_remembered_for_being_unreachable(office: Office) -> None:
+    phone = await office.linked("ก")
+    async with office.database.write() as session:
+        await session.execute(update(Officer).where(Officer.user_id == phone.id).values(user_id=-1))
+        for message in (1, 2):
+            outbox.enqueue(session, Kind.BLANK, phone.id, message, office.clock())
+    phone.block()
+    async with sending(office.emulator, office.database, office.clock):
+        await until(lambda: none_left(office))
+    async with office.database.read() as session:
+        assert await session.get(Conversation, phone.id) is None
+
+
+async def test_a_group_that_has_moved_is_followed_at_once_and_after_a_restart(office: Office) -> None:
+    owner = office.phone("ผู้ดูแล")
+    group = office.emulator.group("ผู้ดูแลระบบ", [owner])
+    group.add_bot(owner)
+    old, new = group.id, group.upgrade(owner).id
+    codes = []
+    for _ in range(2):
+        office.made += 1
+        async with office.database.write() as session:
+            made = await certificate(session, office.officer_id, office.clock(), office.made)
+            outbox.enqueue(session, Kind.PROVINCE_CERTIFIED, old, made, office.clock())
+        async with sending(office.emulator, office.database, office.clock, operator_chat=old):
+            await office.state(len(codes), State.SENT)
+        codes.append(f"C{office.made:09}")
+    texts = [one.history[0].replace("-", "") for one in office.emulator.chat(new).messages.values() if one.history]
+    assert [sum(code in text for text in texts) for code in codes] == [1, 1]
+    calls = [int(call.params["chat_id"]) for call in office.emulator.calls_of("sendMessage")]
+    assert calls == [old, new, new]
+
+
+# --- one courier at a time ----------------------------------------------------------------------------------
+
+
+async def test_another_courier_takes_over_when_the_lease_is_lost(office: Office) -> None:
+    phone = office.phone("ก")
+    async with sending(office.emulator, office.database, office.clock) as first:
+        await office.queue(phone)
+        await office.state(0, State.SENT)
+        second_database = Database(office.database.url.render_as_string(hide_password=False), support.KEYRING)
+        async with sending(office.emulator, second_database, office.clock) as second:
+            codes = [await office.queue(phone) for _ in range(3)]
+            await office.state(3, State.SENT)
+            assert not second._lease.is_held
+            # Lost: nothing is begun any more by the first, and the second goes on.
+            assert first._keeping is not None
+            first._keeping.cancel()
+            await first._lease.give_back()
+            await until(lambda: count_of(lambda: int(second._lease.is_held), 1))
+            codes += [await office.queue(phone) for _ in range(3)]
+            first.wake()
+            second.wake()
+            await office.state(6, State.SENT)
+            assert not first._sending
+        await second_database.close()
+    assert [len(shown(phone, code)) for code in codes] == [1] * 6

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from bot import api, service, worker
 from bot.courier import Courier
 from bot.intake import Intake
+from bot.limiter import Limiter
 from bot.polling import Poller
 from bot.worker import Worker
 from demo.botapi import Emulator
@@ -133,7 +134,7 @@ async def test_a_slow_chat_holds_up_nobody_else(
 async def working(emulator: Emulator, database: Database, clock: Clock, rng: Any = None) -> AsyncIterator[Worker]:
     """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
     async with opened_bot(emulator) as (bot, polls):
-        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None, Setup())
+        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None, Setup(), Limiter())
         await one.look()
         poller = Poller(bot, polls, Intake(bot.id, database, SEAL, clock, one.take))
         polling = asyncio.create_task(poller.run())
@@ -560,7 +561,14 @@ async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Dat
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
         one = Worker(
-            bot, country, SEAL, clock, service.random.Random(1), lambda: woken.append(courier.wake()), Setup()
+            bot,
+            country,
+            SEAL,
+            clock,
+            service.random.Random(1),
+            lambda: woken.append(courier.wake()),
+            Setup(),
+            Limiter(),
         )
         poller = Poller(bot, polls, Intake(bot.id, country, SEAL, clock, one.take))
         polling = asyncio.create_task(poller.run())

@@ -4,10 +4,10 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0006"
 
 PENDING = text("state = 'pending'")
-UNSENT = text("state <> 'sent'")
+UNSENT = text("state NOT IN ('sent', 'dropped')")
 
 
 def upgrade() -> None:

@@ -1,0 +1,66 @@
+"""New messages in answer to a person: they wait for no broadcast, but for a pause that Telegram asks for."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from telegram import Bot
+from telegram.error import RetryAfter
+
+from bot import api
+from bot.limiter import Limiter
+from handlers.screen import Screen
+from models import reach
+from models.database import Database
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Answers:
+    """Sends within the limits that it shares with the courier."""
+
+    def __init__(
+        self, bot: Bot, database: Database, clock: Callable[[], datetime], limiter: Limiter | None = None
+    ) -> None:
+        self._bot = bot
+        self._database = database
+        self._clock = clock
+        self._limiter = limiter or Limiter()
+
+    async def send(self, what: str, chat_id: int, screen: Screen) -> int | None:
+        """Send a screen until it gets through; the message's id, or None when it will not."""
+        return await self.make(what, chat_id, lambda: api.send(self._bot, chat_id, screen))
+
+    async def make(self, what: str, chat_id: int, call: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Make a call that sends a new message, like api.persist; nothing goes to a chat that is paused."""
+
+        async def once() -> Result:
+            await self._wait(chat_id)
+            self._limiter.count(chat_id)
+            try:
+                return await call()
+            except RetryAfter as error:
+                await self._pause(chat_id, api.retry_seconds(error))
+                raise
+
+        return await api.persist(what, once)
+
+    async def _wait(self, chat_id: int) -> None:
+        """Wait until the chat is not paused. Raises RetryAfter when that is not waited for."""
+        while (seconds := self._limiter.paused_for(chat_id)) > 0:
+            if seconds > api.LONGEST_WAIT:
+                raise RetryAfter(timedelta(seconds=seconds))
+            await asyncio.sleep(max(seconds, 0.001))
+
+    async def _pause(self, chat_id: int, seconds: float) -> None:
+        """Obey at once, and after a restart too."""
+        self._limiter.pause(chat_id, seconds)
+        try:
+            async with self._database.write() as session:
+                await reach.pause(session, chat_id, self._clock() + timedelta(seconds=seconds))
+        except Exception as error:
+            log.error("a chat's pause could not be noted: %s", type(error).__name__)

@@ -1,0 +1,93 @@
+"""Telegram's limits on new messages, kept for all who send: the courier waits for its turn, answers are counted.
+
+About 30 messages a second for a bot and one a second in a chat; 20 a minute in a group (Bot API FAQ, "My bot is
+hitting limits, how do I avoid this?"). A 429 is obeyed for exactly as long as it asks. Times are in seconds.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+RATE = 30.0
+# What an idle moment may be made good by: a late wake-up, a slow disk. Never so much that a second has many more.
+BURST = 5.0
+CHAT_INTERVAL = 1.0
+GROUP_INTERVAL = 3.0
+# So many chats paused by 429s at once mean that the bot as a whole is too fast: bulk rests.
+SEVERAL = 3
+
+
+class Limiter:
+    """One for a process. `clock` never goes back (time.monotonic)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # May be below zero: answers do not wait, the courier pays for them.
+        self._tokens = 0.0
+        self._filled_at = clock()
+        # Chats and until when: with a message on its way or just sent, and paused by a 429.
+        self._busy: dict[int, float] = {}
+        self._paused: dict[int, float] = {}
+        self._bulk_rests_until = 0.0
+
+    def busy(self) -> set[int]:
+        """The chats to which nothing may be sent now."""
+        now = self._clock()
+        for chats in (self._busy, self._paused):
+            for chat in [chat for chat, until in chats.items() if until <= now]:
+                del chats[chat]
+        return {*self._busy, *self._paused}
+
+    def until_free(self) -> float:
+        """Seconds until the next of the busy chats is free; infinity when none is, or none can be told."""
+        now = self._clock()
+        return min((until - now for until in (*self._busy.values(), *self._paused.values())), default=float("inf"))
+
+    async def ready(self) -> None:
+        """Wait until a message more is within the bot's limit."""
+        while True:
+            missing = 1 - self._filled()
+            if missing <= 0:
+                return
+            await asyncio.sleep(max(missing / RATE, 0.001))
+
+    def begin(self, chat_id: int) -> None:
+        """The courier's message is on its way: its chat gets no other until it has ended."""
+        self._tokens = self._filled() - 1
+        self._busy[chat_id] = float("inf")
+
+    def end(self, chat_id: int, was_sent: bool = True) -> None:
+        """The courier's message has ended; after one that may have arrived its chat is left alone for a moment."""
+        self._busy[chat_id] = self._clock() + _interval(chat_id) if was_sent else 0.0
+
+    def count(self, chat_id: int) -> None:
+        """An answer to a person is sent now: it has not waited, the courier pays for it."""
+        self._tokens = self._filled() - 1
+        self._busy[chat_id] = max(self._busy.get(chat_id, 0.0), self._clock() + _interval(chat_id))
+
+    def pause(self, chat_id: int, seconds: float) -> None:
+        """Telegram wants nothing new in a chat for so long."""
+        now = self._clock()
+        self._paused[chat_id] = max(self._paused.get(chat_id, 0.0), now + seconds)
+        paused = [until for until in self._paused.values() if until > now]
+        if len(paused) >= SEVERAL:
+            self._bulk_rests_until = max(paused)
+
+    def paused_for(self, chat_id: int) -> float:
+        """Seconds that a chat is paused from now on; 0 when it is not."""
+        return max(self._paused.get(chat_id, 0.0) - self._clock(), 0.0)
+
+    def bulk_rests(self) -> bool:
+        """Whether 429s of several chats have paused all bulk."""
+        return self._clock() < self._bulk_rests_until
+
+    def _filled(self) -> float:
+        now = self._clock()
+        self._tokens = min(BURST, self._tokens + (now - self._filled_at) * RATE)
+        self._filled_at = now
+        return self._tokens
+
+
+def _interval(chat_id: int) -> float:
+    """Groups have negative ids."""
+    return CHAT_INTERVAL if chat_id > 0 else GROUP_INTERVAL

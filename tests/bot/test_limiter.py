@@ -1,0 +1,151 @@
+"""Telegram's limits, on a clock that is moved by hand."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from markupsafe import Markup
+
+from bot import api
+from bot.answers import Answers
+from bot.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter
+from bot.service import resume_pauses
+from demo.botapi import Emulator
+from handlers.screen import Screen
+from models import reach
+from models.database import Database
+from tests.bot.running import link, opened_bot
+from tests.support import Clock
+
+
+@dataclass
+class Seconds:
+    """A clock; to sleep is to move it."""
+
+    value: float = 100.0
+
+    def __call__(self) -> float:
+        return self.value
+
+    async def sleep(self, seconds: float) -> None:
+        self.value += seconds
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    clock = Seconds()
+    monkeypatch.setattr("bot.limiter.asyncio.sleep", clock.sleep)
+    return clock
+
+
+async def _send(limiter: Limiter, chats: range) -> None:
+    for chat in chats:
+        await limiter.ready()
+        limiter.begin(chat)
+
+
+async def test_a_thousand_take_as_long_as_the_limit_says(seconds: Seconds) -> None:
+    limiter, began = Limiter(seconds), seconds()
+    await _send(limiter, range(1, 1001))
+    assert seconds() - began == pytest.approx(1000 / RATE, abs=0.01)
+
+
+async def test_lateness_is_made_good_up_to_a_small_burst(seconds: Seconds) -> None:
+    limiter, began = Limiter(seconds), seconds()
+    await _send(limiter, range(1, 31))
+    seconds.value += 0.1
+    await _send(limiter, range(31, 61))
+    assert seconds() - began == pytest.approx(60 / RATE, abs=0.01)
+    seconds.value += 60
+    began = seconds()
+    await _send(limiter, range(61, 61 + int(BURST)))
+    assert seconds() == began, "a burst and no more"
+    await _send(limiter, range(100, 130))
+    assert seconds() - began == pytest.approx(30 / RATE, abs=0.01)
+
+
+async def test_answers_do_not_wait_and_the_courier_pays(seconds: Seconds) -> None:
+    limiter, began = Limiter(seconds), seconds()
+    for chat in range(1, 61):
+        limiter.count(chat)
+    assert seconds() == began
+    await _send(limiter, range(100, 101))
+    assert seconds() - began == pytest.approx(61 / RATE, abs=0.01)
+
+
+def test_a_chat_is_busy_while_something_is_under_way_and_a_moment_longer() -> None:
+    seconds = Seconds()
+    limiter = Limiter(seconds)
+    limiter.begin(1)
+    seconds.value += 3600
+    assert limiter.busy() == {1}
+    limiter.count(1)
+    assert limiter.busy() == {1}
+    for chat, interval in ((1, CHAT_INTERVAL), (-1, GROUP_INTERVAL)):
+        limiter.end(chat)
+        assert limiter.until_free() == interval
+        seconds.value += interval - 0.01
+        assert limiter.busy() == {chat}
+        seconds.value += 0.01
+        assert limiter.busy() == set()
+    limiter.begin(2)
+    limiter.end(2, was_sent=False)
+    assert limiter.busy() == set()
+    limiter.count(3)
+    assert limiter.busy() == {3}
+
+
+def test_a_429_pauses_for_exactly_as_long_as_it_says_and_several_pause_bulk() -> None:
+    seconds = Seconds()
+    limiter = Limiter(seconds)
+    for chat in range(1, SEVERAL + 1):
+        assert not limiter.bulk_rests()
+        limiter.pause(chat, 10 * chat)
+    # A shorter one that comes later takes nothing back.
+    limiter.pause(SEVERAL, 1)
+    for chat in range(1, SEVERAL + 1):
+        assert limiter.bulk_rests()
+        seconds.value += 9.99
+        assert chat in limiter.busy()
+        seconds.value += 0.01
+        assert chat not in limiter.busy()
+    assert not limiter.bulk_rests()
+
+
+async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
+    emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, other = emulator.phone("ก"), emulator.phone("ข")
+    for username, one in (("lao5110201", phone), ("province11", other)):
+        await link(country, username, one, clock())
+    seconds, screen = Seconds(), Screen(Markup("ก"))
+    limiter = Limiter(seconds)
+    waits: list[float] = []
+
+    async def sleep(wait: float) -> None:
+        waits.append(wait)
+        assert len(emulator.calls_of("sendMessage")) == 1
+        # Woken a little early, it sleeps on.
+        seconds.value += wait if wait < 1 else wait - 0.5
+
+    async with opened_bot(emulator) as (bot, _):
+        answers = Answers(bot, country, clock, limiter)
+        fault = emulator.faults.flood(7, chat_id=phone.id)
+        with monkeypatch.context() as patch:
+            patch.setattr("bot.answers.asyncio.sleep", sleep)
+            await answers.send("send", phone.id, screen)
+        assert fault.hits == 1
+        assert len(phone.messages) == 1
+        assert sum(waits) >= 7
+        # Longer than anybody waits for an answer: not even tried.
+        limiter.pause(other.id, api.LONGEST_WAIT + 1)
+        before = emulator.call_count
+        assert await answers.send("send", other.id, screen) is None
+        assert emulator.call_count == before
+    # The next process goes on obeying.
+    async with country.read() as session:
+        assert await reach.paused(session, clock()) == {phone.id: clock() + timedelta(seconds=7)}
+    clock.move(seconds=3)
+    after = Limiter(seconds)
+    await resume_pauses(after, country, clock())
+    assert after.paused_for(phone.id) == 4

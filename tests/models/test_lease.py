@@ -1,0 +1,125 @@
+"""One holder at a time, in one process or several, and nobody's when its holder is gone."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from models import lease
+from models.database import Database
+from models.lease import Lease
+
+ROOT = Path(__file__).parents[2]
+# Takes the lease, says so, and does nothing more.
+HOLDER = """
+import asyncio, sys
+from models.database import Database
+from models.lease import Lease
+
+async def hold():
+    one = Lease(Database(sys.argv[1]), "courier")
+    keeping = asyncio.create_task(one.keep())
+    await one.taken.wait()
+    print("held", flush=True)
+    await keeping
+
+asyncio.run(hold())
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "EVERY", 0.02)
+
+
+@asynccontextmanager
+async def kept(database: Database, name: str = "courier") -> AsyncIterator[Lease]:
+    one = Lease(database, name)
+    task = asyncio.create_task(one.keep())
+    try:
+        yield one
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await one.give_back()
+
+
+async def soon(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if check():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_there_is_one_holder_and_another_when_it_gives_back(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    async with kept(other) as second:
+        await second.taken.wait()
+        async with kept(database) as first, kept(database, "poller") as apart:
+            # Another name is another lease.
+            await apart.taken.wait()
+            await asyncio.sleep(0.1)
+            assert (first.is_held, second.is_held) == (False, True)
+            second._good_until = 0.0
+            assert not second.is_held, "who stood still looks before it goes on"
+            await soon(lambda: second.is_held)
+        assert not first.is_held
+    async with kept(database) as third:
+        await third.taken.wait()
+    await other.close()
+
+
+async def test_it_is_free_when_its_process_is_killed(database: Database, database_url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, database_url, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"held\n"
+    async with kept(database) as waiting:
+        await asyncio.sleep(0.1)
+        assert not waiting.is_held
+        process.send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        await process.wait()
+        await waiting.taken.wait()
+        assert time.monotonic() - killed < 10
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_who_loses_the_connection_loses_the_lease(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    async with kept(database) as one:
+        await one.taken.wait()
+        # Somebody else is quicker.
+        monkeypatch.setattr(lease, "EVERY", 0.3)
+        await asyncio.sleep(0.05)
+        async with other.write() as session:
+            await session.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
+            )
+            await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert courier', 0))"))
+            await soon(lambda: not one.is_held)
+            await asyncio.sleep(0.4)
+            assert not one.is_held
+        await soon(lambda: one.is_held)
+    await other.close()
+
+
+async def test_a_database_in_memory_needs_none() -> None:
+    database = Database("sqlite+aiosqlite:///:memory:")
+    async with kept(database) as one:
+        await one.taken.wait()
+        assert one.is_held
+    await database.close()
