@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Iterator
 
@@ -26,9 +27,10 @@ def bind(settings: Settings) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
+        # A name that is not known has a number of its own, below 0.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise SettingsRefused(
-            f"LAOCERT_LISTEN: {settings.listen} cannot be listened at: {error.strerror};"
-            " stop what uses it, or choose another"
+            f"LAOCERT_LISTEN: {settings.listen} cannot be listened at: {why}; stop what uses it, or choose another"
         ) from None
 
 
