@@ -7,25 +7,32 @@ import enum
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Index,
     LargeBinary,
+    Select,
     String,
+    Table,
     UniqueConstraint,
     and_,
+    bindparam,
     delete,
     exists,
     func,
+    literal_column,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base import Base, BigKey, text_enum
 
@@ -118,7 +125,7 @@ async def pending(
     """What is not done yet and not among the ids `taken`, in order of arrival."""
     rows = await session.scalars(
         select(InboxUpdate)
-        .where(InboxUpdate.state == State.PENDING, InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken))
+        .where(_is_pending("inbox"), InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken))
         .order_by(InboxUpdate.id)
         .limit(limit)
     )
@@ -136,40 +143,53 @@ class Waiting:
 async def waiting(session: AsyncSession) -> Waiting:
     """How much of all bots is not done yet."""
     found = await session.execute(
-        select(func.count(), func.min(InboxUpdate.received_at)).where(InboxUpdate.state == State.PENDING)
+        select(func.count(), func.min(InboxUpdate.received_at)).where(_is_pending("inbox"))
     )
     depth, oldest = found.one()
     return Waiting(depth, oldest)
 
 
-def _is_next(row: InboxUpdate) -> ColumnElement[bool]:
-    """A condition: the update is not done, and no earlier one of its sender waits."""
-    earlier = aliased(InboxUpdate)
+def _is_pending(table: str) -> ColumnElement[bool]:
+    # As SQL text and not as a parameter: only then both databases know that the indexes on it will do.
+    return literal_column(f"{table}.state = 'pending'")
+
+
+def _is_next(table: Table) -> ColumnElement[bool]:
+    """A condition on `row`: it is not done, and no earlier one of its sender waits."""
+    earlier = table.alias("earlier")
     comes_first = exists().where(
-        earlier.bot_id == row.bot_id,
-        earlier.sender == row.sender,
-        earlier.state == State.PENDING,
-        earlier.id < row.id,
+        earlier.c.bot_id == bindparam("of_bot"),
+        earlier.c.sender == bindparam("of_sender"),
+        _is_pending("earlier"),
+        earlier.c.id < bindparam("row"),
     )
-    return and_(InboxUpdate.id == row.id, InboxUpdate.state == State.PENDING, ~comes_first)
+    return and_(table.c.id == bindparam("row"), _is_pending("inbox"), ~comes_first)
+
+
+@cache
+def _statements() -> tuple[Select[Any], ReturningUpdate[Any]]:
+    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
+    table = InboxUpdate.__table__
+    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    is_next = _is_next(table)
+    done = update(table).where(is_next).values(state=State.DONE, body=None, finished_at=bindparam("now"))
+    return select(table.c.id).where(is_next), done.returning(table.c.id)
 
 
 async def is_next(session: AsyncSession, row: InboxUpdate) -> bool:
     """Whether it is the update's turn: it is not done, and no earlier one of its sender waits."""
-    return await session.scalar(select(InboxUpdate.id).where(_is_next(row))) is not None
+    looking, _ = _statements()
+    parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender}
+    return await session.scalar(looking, parameters) is not None
 
 
 async def finish(session: AsyncSession, row: InboxUpdate, now: datetime) -> bool:
     """Done, in the transaction of its effect. False when it was done before, or when an earlier one of its sender
     waits: then nothing else may happen.
     """
-    taken = await session.execute(
-        update(InboxUpdate)
-        .where(_is_next(row))
-        .values(state=State.DONE, body=None, finished_at=now)
-        .returning(InboxUpdate.id)
-    )
-    return taken.first() is not None
+    _, done = _statements()
+    parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender, "now": now}
+    return (await session.execute(done, parameters)).first() is not None
 
 
 async def note_failure(session: AsyncSession, row_id: int, error: str, now: datetime) -> bool:
