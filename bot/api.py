@@ -77,14 +77,21 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
     )
 
 
-async def username(token: str, api_url: str) -> str:
-    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+@asynccontextmanager
+async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
+    """The bot for a question or two. Raises InvalidToken, TelegramError."""
     bot = make_bot(token, api_url, AiohttpRequest(1))
     try:
         await bot.initialize()
-        return bot.username
+        yield bot
     finally:
         await bot.shutdown()
+
+
+async def username(token: str, api_url: str) -> str:
+    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+    async with short_lived(token, api_url) as bot:
+        return bot.username
 
 
 async def send(bot: Bot, chat_id: int, screen: Screen) -> int:

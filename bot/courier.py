@@ -15,6 +15,7 @@ from telegram import Bot
 
 from bot.delivery import Outcome, again, deliver
 from bot.limiter import Limiter
+from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
 from models import outbox, province_card, reach
@@ -91,6 +92,10 @@ class Courier:
         self._offline_until = 0.0
         # Rows may be in `sending` that nobody sends: the last courier's, or after a commit that went astray.
         self._is_unsure = True
+
+    def has_lease(self) -> bool:
+        """Whether it is this courier that sends."""
+        return self._lease.is_held
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -237,6 +242,7 @@ class Courier:
                 await outbox.put_off(session, row, made.until)
                 return None
             await self._settle(session, row, made)
+        TALLY.messages[row.kind, made.state] += 1
         log.info("message %d is %s: %s", row.id, made.state, made.error)
         return None
 
@@ -269,6 +275,7 @@ class Courier:
 
     async def _note(self, row: OutboxMessage, outcome: Outcome) -> None:
         """Write down how it ended, however long the database is away."""
+        TALLY.messages[row.kind, outcome.state] += 1
         if outcome.state is State.DEAD:
             log.error("message %d is dead: %s", row.id, outcome.error)
         elif outcome.state is not State.SENT:

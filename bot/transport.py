@@ -13,6 +13,8 @@ import orjson
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bot.metrics import TALLY
+
 # Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
@@ -107,6 +109,8 @@ class AiohttpRequest(BaseRequest):
         except (aiohttp.ClientError, OSError) as error:
             # The text of an aiohttp error can hold the URL, and with it the token.
             raise NetworkError(type(error).__name__) from error
+        if status == 429:
+            TALLY.floods += 1
         if status >= 400:
             self._require_telegram(status, payload)
         return status, payload

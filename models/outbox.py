@@ -12,6 +12,7 @@ gone.
 
 import enum
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -95,6 +96,7 @@ URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
 URGENCY_OF_OTHERS = 2
 # As SQL text and not as parameters: only then both databases know that the index on it will do.
 WAITS = "state IN ('pending', 'uncertain')"
+UNSENT = "state NOT IN ('sent', 'dropped')"
 
 
 class State(enum.StrEnum):
@@ -113,6 +115,8 @@ class State(enum.StrEnum):
 
 # May still be sent by themselves.
 UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
+# The states that UNSENT leaves out.
+OVER = (State.SENT, State.DROPPED)
 
 
 class OutboxMessage(Base):
@@ -121,6 +125,7 @@ class OutboxMessage(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
+        Index("ix_outbox_unsent", "state", sqlite_where=text(UNSENT), postgresql_where=text(UNSENT)),
         {"sqlite_autoincrement": True},
     )
 
@@ -313,6 +318,26 @@ async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit
         _due(now, busy, set(Kind) - BULK).order_by(urgency, OutboxMessage.id).limit(limit)
     )
     return list(rows)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is not sent: how many messages in each state, and since when the oldest of those to be sent is due."""
+
+    depth: dict[State, int]
+    oldest: datetime | None
+
+
+async def waiting(session: AsyncSession) -> Waiting:
+    """How much is not sent."""
+    counts = await session.execute(
+        select(OutboxMessage.state, func.count().label("number"))
+        .where(literal_column(UNSENT))
+        .group_by(OutboxMessage.state)
+    )
+    oldest = await session.scalar(select(func.min(OutboxMessage.due_at)).where(literal_column(WAITS)))
+    found = {row.state: row.number for row in counts}
+    return Waiting({state: found.get(state, 0) for state in State if state not in OVER}, oldest)
 
 
 async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:

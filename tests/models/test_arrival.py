@@ -28,6 +28,9 @@ async def test_it_is_the_officer_with_all_that_belongs_to_it(
     async with country.read() as session:
         statements: list[str] = []
         event.listen(country.engine.sync_engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        # Not to be counted: the transaction's beginning.
+        await session.connection()
+        statements.clear()
         _, officer = await load_arrival(session, user, user)
         assert len(statements) == 1
         assert officer is not None
