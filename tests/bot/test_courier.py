@@ -279,7 +279,7 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
         await office.queue(crowd, Kind.COLLEAGUE_CERTIFIED)
-        await office.queue(urgent, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(limiter.SEVERAL + 1, State.SENT)
         assert (await outbox_rows(office.database))[limiter.SEVERAL].state is State.PENDING
@@ -693,7 +693,7 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: held.hits, 2))
-        await office.queue(urgent, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(4, State.SENT)
         # All that bulk may take is taken: the others of it have not begun.
