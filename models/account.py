@@ -2,6 +2,7 @@
 
 import enum
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -194,15 +195,21 @@ async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
 
     A disabled account has no officers while it is disabled.
     """
-    return await session.scalar(
+    return (await active_officers(session, [user_id])).get(user_id)
+
+
+async def active_officers(session: AsyncSession, user_ids: Collection[int]) -> dict[int, Officer]:
+    """The officers behind Telegram users, those who are linked, by user; in one query."""
+    found = await session.scalars(
         select(Officer)
         .join(Officer.account)
-        .where(Officer.user_id == user_id, Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
+        .where(Officer.user_id.in_(user_ids), Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
         .options(
             joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
             joinedload(Officer.account).joinedload(Account.province),
         )
     )
+    return {officer.user_id: officer for officer in found}
 
 
 async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandidate, now: datetime) -> Officer:
