@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check torture screenshots format messages lock clean
+.PHONY: demo test check torture bench screenshots format messages lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/laocert demo $(ARGS)
@@ -22,6 +22,10 @@ check: $(VENV)/.test
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest tests/torture tests/models/test_machine.py --torture --numprocesses 2 -rP -q $(ARGS)
 
+# The whole way of a tap beside bare bots, on this machine alone: under 6 minutes; ARGS="--quick" takes one.
+bench: $(VENV)/.test $(VENV)-bench/.peers
+	$(BIN)/python -m benchmarks.way $(ARGS)
+
 # Needs Chromium and a font with emoji (Debian: chromium, fonts-noto-color-emoji).
 screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.demo.screenshots
@@ -35,13 +39,15 @@ messages: $(VENV)/.test
 	$(BIN)/python -m handlers.locales
 
 # The locks name no registry and hold for every Python from 3.11 on.
-LOCK = $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --custom-compile-command "make lock"
+LOCK_OF = $(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --no-header --quiet --custom-compile-command "make lock"
+LOCK = $(LOCK_OF) pyproject.toml
 lock:
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip --disable-pip-version-check --quiet install uv
 	echo "setuptools>=84" > $(VENV)-lock/build.in
 	$(LOCK) $(VENV)-lock/build.in -o requirements.lock
 	$(LOCK) $(VENV)-lock/build.in --extra test -o requirements-test.lock
+	$(LOCK_OF) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("laocert needs Python 3.11 or newer; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
@@ -56,5 +62,12 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 	$(PIP) install --require-hashes --only-binary :all: -r requirements-test.lock
 	touch $@
 
+# The bots of `make bench`, apart from ours.
+$(VENV)-bench/.peers: benchmarks/peers/requirements.lock
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+		--only-binary :all: -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-lock build *.egg-info
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-bench build *.egg-info

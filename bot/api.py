@@ -5,14 +5,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import Bot, BotCommand
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
-from bot.transport import AiohttpRequest
-from handlers.screen import Screen
+from bot.transport import AiohttpRequest, JsonParameters
+from handlers.screen import Button, Screen
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,35 @@ def retry_seconds(error: RetryAfter) -> float:
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
-def markup(screen: Screen) -> InlineKeyboardMarkup | None:
-    """The screen's buttons as the Bot API wants them."""
+async def _call(bot: Bot, method: str, **parameters: object) -> Any:
+    """One call; its result as JSON. python-telegram-bot's own methods make objects of answers that nobody reads,
+    which costs more than the call. Raises TelegramError as they do.
+    """
+    given = JsonParameters({name: value for name, value in parameters.items() if value is not None})
+    return await bot.request.post(f"{bot.base_url}/{method}", given.as_data())
+
+
+def keyboard(screen: Screen) -> dict[str, object] | None:
+    """The screen's buttons as the Bot API wants them (Bot API, InlineKeyboardMarkup)."""
     if not screen.rows:
         return None
-    return InlineKeyboardMarkup(
-        [
-            [
-                InlineKeyboardButton(button.label, callback_data=button.tap.pack(), style=button.style)
-                for button in row
-            ]
-            for row in screen.rows
-        ]
-    )
+    return {"inline_keyboard": [[_button(button) for button in row] for row in screen.rows]}
+
+
+def _button(button: Button) -> dict[str, str]:
+    shown = {"text": button.label, "callback_data": button.tap.pack()}
+    if button.style is not None:
+        shown["style"] = button.style
+    return shown
+
+
+def _content(screen: Screen) -> dict[str, object]:
+    return {
+        "text": screen.text,
+        "parse_mode": "HTML",
+        "reply_markup": keyboard(screen),
+        "link_preview_options": {"is_disabled": True},
+    }
 
 
 def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
@@ -61,27 +77,33 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
     )
 
 
-async def username(token: str, api_url: str) -> str:
-    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+@asynccontextmanager
+async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
+    """The bot for a question or two. Raises InvalidToken, TelegramError."""
     bot = make_bot(token, api_url, AiohttpRequest(1))
     try:
         await bot.initialize()
-        return bot.username
+        yield bot
     finally:
         await bot.shutdown()
 
 
+async def username(token: str, api_url: str) -> str:
+    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+    async with short_lived(token, api_url) as bot:
+        return bot.username
+
+
 async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
     """Send a screen as a new message; its id. One try: the errors are the caller's."""
-    message = await bot.send_message(
-        chat_id,
-        screen.text,
-        parse_mode="HTML",
-        reply_markup=markup(screen),
-        protect_content=screen.is_protected,
-        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    message = await _call(
+        bot, "sendMessage", chat_id=chat_id, protect_content=screen.is_protected, **_content(screen)
     )
-    return message.message_id
+    try:
+        return int(message["message_id"])
+    except (KeyError, TypeError) as error:
+        # It may have had an effect.
+        raise NetworkError("the answer is not the Bot API's") from error
 
 
 async def send_photo(bot: Bot, chat_id: int, content: bytes, file_name: str, caption: str) -> int:
@@ -163,7 +185,15 @@ async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | 
 
 async def answer(bot: Bot, callback_id: str, toast: str) -> None:
     """Stop the button's spinner. Too late (150 s) is harmless: the message is edited all the same."""
-    await persist("answer a tap", lambda: bot.answer_callback_query(callback_id, text=toast or None))
+    await persist(
+        "answer a tap",
+        lambda: _call(bot, "answerCallbackQuery", callback_query_id=callback_id, text=toast or None),
+    )
+
+
+async def replace(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> None:
+    """Put the screen in place of a message. One try: the errors are the caller's."""
+    await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
 
 
 async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
@@ -171,14 +201,7 @@ async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
 
     async def call() -> bool:
         try:
-            await bot.edit_message_text(
-                screen.text,
-                chat_id,
-                message_id,
-                parse_mode="HTML",
-                reply_markup=markup(screen),
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-            )
+            await replace(bot, chat_id, message_id, screen)
         except BadRequest as error:
             # The same screen again: the officer tapped twice.
             return "message is not modified" in error.message.lower() or _raise(error)

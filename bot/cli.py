@@ -11,6 +11,8 @@ INTERRUPTED = 130
 COMMANDS = {
     "demo": Lazy("bot.commands.demo:demo", "Start everything with sample data, no token and no internet."),
     "run": Lazy("bot.commands.run:run", "Run the bot."),
+    "webhook": Lazy("bot.commands.webhook:webhook", "Have Telegram post updates, or go back to polling."),
+    "doctor": Lazy("bot.commands.doctor:doctor", "Look at everything that the bot needs."),
     "db": Lazy("bot.commands.db:db", "The database: upgrade, check, backup, restore."),
     "import": Lazy("bot.commands.imports:import_", "Import organizations, accounts or personnel."),
     "round": Lazy("bot.commands.round:round_", "The yearly round: open, close, list."),

@@ -18,7 +18,7 @@ from bot.limiter import Limiter
 from models import outbox, reach
 from models.database import Database
 from models.lease import Lease
-from models.outbox import OutboxMessage
+from models.outbox import Kind, OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,10 @@ class Courier:
         self._offline_until = 0.0
         # Rows may be in `sending` that nobody sends: the last courier's, or after a commit that went astray.
         self._is_unsure = True
+
+    def has_lease(self) -> bool:
+        """Whether it is this courier that sends."""
+        return self._lease.is_held
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -177,8 +181,8 @@ class Courier:
         return len(begun)
 
     def _is_free(self, row: OutboxMessage) -> bool:
-        """A change must come after the answer that is on its way to the same chat."""
-        is_after_answer = row.kind in outbox.CHANGES and self._in_hand(row.chat_id)
+        """A blank must come after the answer that is on its way to the same chat."""
+        is_after_answer = row.kind is Kind.BLANK and self._in_hand(row.chat_id)
         return not is_after_answer and row.chat_id not in self._limiter.busy()
 
     def _begin(self, row: OutboxMessage) -> None:

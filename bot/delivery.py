@@ -63,9 +63,7 @@ async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outc
 async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
     """Put the screen in place of a message; whether it is there. One that is gone is as good as changed."""
     try:
-        await bot.edit_message_text(
-            screen.text, chat_id, message_id, parse_mode="HTML", reply_markup=api.markup(screen)
-        )
+        await api.replace(bot, chat_id, message_id, screen)
     except BadRequest as error:
         return _is_there(error)
     return True

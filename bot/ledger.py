@@ -1,6 +1,4 @@
-"""What is written of messages before their calls and after them: which are claimed, what each says then, and how it
-ended.
-"""
+"""What is written of messages before and after their calls: which are claimed, what each says, how it ended."""
 
 import asyncio
 import logging
@@ -9,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.delivery import Outcome, again
+from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
 from models import outbox, province_card, reach
@@ -77,9 +76,10 @@ class Ledger:
                     await outbox.put_off(session, row, made.until)
                 else:
                     await self._settle(session, row, made)
-                    ended.append((row.id, made))
-        for number, outcome in ended:
-            log.info("message %d is %s: %s", number, outcome.state, outcome.error)
+                    ended.append((row, made))
+        for row, outcome in ended:
+            TALLY.messages[row.kind, outcome.state] += 1
+            log.info("message %d is %s: %s", row.id, outcome.state, outcome.error)
         return claimed
 
     async def _render(
@@ -108,6 +108,7 @@ class Ledger:
         """Write down how it ended, however long the database is away. Ends of bulk that come while one is being
         written share the next transaction.
         """
+        TALLY.messages[row.kind, outcome.state] += 1
         if outcome.state is State.DEAD:
             log.error("message %d is dead: %s", row.id, outcome.error)
         elif outcome.state is not State.SENT:

@@ -3,15 +3,29 @@
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
+
+# The id of the update that is being received or done: all its lines bear it.
+UPDATE: ContextVar[int | None] = ContextVar("update", default=None)
 
 # A bot token (Bot API, Authorizing your bot), also within a URL.
 _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
 
 # These print whole updates, parameters or URLs at DEBUG or INFO: passwords and tokens would be in them.
-_TALKATIVE = ("telegram", "httpx", "httpcore", "aiosqlite", "aiohttp", "asyncio", "sqlalchemy", "alembic")
+_TALKATIVE = (
+    "telegram",
+    "httpx",
+    "httpcore",
+    "aiosqlite",
+    "aiohttp",
+    "asyncio",
+    "sqlalchemy",
+    "alembic",
+    "uvicorn",
+)
 
 
 class Redact:
@@ -35,6 +49,10 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return self._redact.clean(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line, update = super().formatMessage(record), UPDATE.get()
+        return line if update is None else f"{line} [update {update}]"
+
 
 class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -44,6 +62,9 @@ class _JsonFormatter(_Formatter):
             "logger": record.name,
             "message": self._clean(record.getMessage()),
         }
+        update = UPDATE.get()
+        if update is not None:
+            line["update"] = update
         if record.exc_info:
             line["traceback"] = self._clean(self.formatException(record.exc_info))
         if record.stack_info:

@@ -1,61 +1,79 @@
-"""`laocert run`: wires intake, worker and courier together and keeps them running until told to stop."""
+"""`laocert run`: wires intake, worker, courier and listener together and keeps them running until told to stop."""
 
 import asyncio
 import logging
 import random
 import signal
-from dataclasses import replace
+import socket
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot import api
-from bot.clock import Clock, nap, utc_now
+from bot import api, upkeep, webhook
+from bot.clock import Clock, utc_now
 from bot.courier import Courier
 from bot.deadlines import keep_deadlines
-from bot.intake import POLL, Poller, TokenRefused
+from bot.http.readiness import Readiness
+from bot.intake import Intake
 from bot.limiter import Limiter
+from bot.metrics import TALLY
 from bot.opening import opened
-from bot.settings import Settings, SettingsRefused, require_bot
+from bot.polling import POLL, Poller, TokenRefused, poll_in_turn
+from bot.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
+from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import reach
-from models.audit import last_head, take_head
+from models import inbox, reach
 from models.certification import Demands
 from models.database import Database
-from models.round import BANGKOK
+from models.lease import Lease
 from models.sealing import Seal
+
+if TYPE_CHECKING:
+    from bot.http.server import Server
 
 log = logging.getLogger(__name__)
 
-# Seconds that updates in hand and sends under way are given after SIGTERM.
-GRACE = 8.0
-# Seconds between looks whether today's head of the record has been taken.
-HEADS_EVERY = 600.0
+# Seconds that updates in hand and sends under way are given after SIGTERM, half of it each.
+GRACE = 7.0
 # Seconds between tries to reach the Bot API at the start.
 HELLO_PAUSE = 2.0
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the program shows to the outside: its open port, and the webhook unless it polls."""
+
+    listening: socket.socket
+    hook: Hook | None = None
 
 
 async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
-    Raises SettingsRefused, models.schema.SchemaOutdated.
+    Raises SettingsRefused, models.schema.SchemaOutdated, bot.watchdog.StoodStill.
     """
+    from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
+
     token, keys = require_bot(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with opened(settings) as database:
+        front = Front(bind(settings), hook_of(settings))
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
         bot = api.make_bot(token, settings.api_url, polls)
         try:
-            if await _open(bot, stop):
-                await serve(bot, polls, database, Seal(keys), stop, clock, setup=_setup(settings))
+            if await _open(bot, front.hook, stop):
+                await serve(bot, polls, database, Seal(keys), stop, clock, setup=_setup(settings), front=front)
         finally:
+            front.listening.close()
             await bot.shutdown()
 
 
@@ -63,9 +81,9 @@ def _setup(settings: Settings) -> Setup:
     return Setup(settings.operator_chat, demands=Demands(settings.spot_check_size, settings.difference_percent))
 
 
-async def _open(bot: Bot, stop: asyncio.Event) -> bool:
+async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event) -> bool:
     """Say hello to the Bot API, waiting for it as long as it is away. False when told to stop before that."""
-    hello, stopping = asyncio.create_task(_hello(bot)), asyncio.create_task(stop.wait())
+    hello, stopping = asyncio.create_task(_hello(bot, hook)), asyncio.create_task(stop.wait())
     await asyncio.wait({hello, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not hello.done():
@@ -76,12 +94,12 @@ async def _open(bot: Bot, stop: asyncio.Event) -> bool:
     return True
 
 
-async def _hello(bot: Bot) -> None:
+async def _hello(bot: Bot, hook: Hook | None) -> None:
     while True:
         pause = HELLO_PAUSE
         try:
             await bot.initialize()
-            await bot.delete_webhook()
+            await _look_at_webhook(bot, hook)
             await api.introduce(bot, menu())
             return
         except InvalidToken as error:
@@ -94,18 +112,19 @@ async def _hello(bot: Bot) -> None:
         await asyncio.sleep(pause)
 
 
-async def keep_heads(database: Database, clock: Clock) -> None:
-    """Take a head of the record each day (Bangkok's time), at the first look of the day."""
-    while True:
-        try:
-            async with database.write() as session:
-                last, now = await last_head(session), clock()
-                if last is None or last.astimezone(BANGKOK).date() < now.astimezone(BANGKOK).date():
-                    log.info("head of the record: %s", await take_head(session, now))
-        except Exception as error:
-            # The database is away; the next look comes.
-            log.error("no head could be taken: %s", type(error).__name__)
-        await nap(clock, HEADS_EVERY)
+async def _look_at_webhook(bot: Bot, hook: Hook | None) -> None:
+    """Whether Telegram's webhook is as the settings say. It is changed by the operator only: a program that is
+    started with the token by mistake must not take away another one's updates.
+
+    Raises SettingsRefused.
+    """
+    fault = (await webhook.look(bot)).fault(hook)
+    if fault is None:
+        return
+    if hook is None:
+        raise SettingsRefused(fault)
+    # It can be set when this program listens.
+    log.warning("%s", fault)
 
 
 async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
@@ -124,8 +143,13 @@ async def serve(
     clock: Clock = utc_now,
     rng: random.Random | None = None,
     setup: Setup = DEFAULTS,
+    front: Front | None = None,
 ) -> None:
-    """Do updates and send messages until `stop` is set; `bot` is initialized. Raises SettingsRefused."""
+    """Do updates and send messages until `stop` is set; `bot` is initialized. Without a front it polls, and does
+    not listen.
+
+    Raises SettingsRefused, StoodStill.
+    """
 
     def in_hand(chat_id: int) -> bool:
         return worker.serves(chat_id)
@@ -135,28 +159,70 @@ async def serve(
     courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter)
     named = replace(setup, bot_username=bot.username)
     worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter)
-    poller = Poller(bot, polls, database, seal, clock, worker.take)
-    left = await worker.resume()
+    intake = Intake(bot.id, database, seal, clock, worker.take)
+    poller = None if front and front.hook else Poller(bot, polls, intake)
+    readiness = Readiness(bot, database)
+    watchdog = Watchdog(
+        poller.idle if poller else lambda: None,
+        worker.oldest,
+        readiness.bot_api_answers,
+        readiness.database_answers,
+    )
+    TALLY.leases["courier"] = courier.has_lease
+    async with database.read() as session:
+        left = (await inbox.waiting(session)).depth
     log.info("@%s is running; %d updates were left to do", bot.username, left)
-    polling = asyncio.create_task(poller.run(), name="intake")
-    sending = asyncio.create_task(courier.run(), name="courier")
-    heads = asyncio.create_task(keep_heads(database, clock), name="heads")
-    reminding = keep_deadlines(database, clock, setup.operator_chat, courier.wake)
-    deadlines = asyncio.create_task(reminding, name="deadlines")
+    server = _server(front, intake, readiness, database, clock) if front else None
+    work = {
+        "courier": courier.run(),
+        "looks": worker.run(),
+        "upkeep": upkeep.run(database, clock),
+        "deadlines": keep_deadlines(database, clock, setup.operator_chat, courier.wake),
+        "watchdog": watchdog.run(),
+    }
+    if poller is not None:
+        lease = Lease(database, "poller")
+        TALLY.leases["poller"] = lambda: lease.is_held
+        work["polls"] = poll_in_turn(poller, lease)
+    if server is not None:
+        work["listener"] = server.run()
+    tasks = {name: asyncio.create_task(running, name=name) for name, running in work.items()}
     stopping = asyncio.create_task(stop.wait())
-    ended, _ = await asyncio.wait({polling, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    over = guard(watchdog)
+    ended, _ = await asyncio.wait({*tasks.values(), stopping}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping: updates in hand are finished first")
-    polling.cancel()
-    heads.cancel()
-    deadlines.cancel()
-    stopping.cancel()
-    await asyncio.wait({polling, heads, deadlines, stopping})
+    if server is not None:
+        await server.stop(tasks["listener"])
+    sending = tasks.pop("courier")
+    await _cancel(stopping, *tasks.values())
     await worker.drain(GRACE / 2)
-    sending.cancel()
-    await asyncio.wait({sending})
+    await _cancel(sending)
     await courier.drain(GRACE / 2)
-    for task in ended - {stopping}:
+    over.set()
+    _raise_first(ended - {stopping})
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+def _raise_first(ended: set[asyncio.Task[Any]]) -> None:
+    """What has ended the program. Raises SettingsRefused, StoodStill."""
+    for task in ended:
         try:
             task.result()
         except TokenRefused as error:
             raise SettingsRefused("LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather") from error
+
+
+def _server(front: Front, intake: Intake, readiness: Readiness, database: Database, clock: Clock) -> "Server":
+    """The listener of a program that has a front."""
+    from bot.http.app import make_app  # noqa: PLC0415 - only a program that listens needs it
+    from bot.http.server import Server  # noqa: PLC0415
+    from bot.http.webhook import Webhook  # noqa: PLC0415
+
+    receiver = Webhook(front.hook.secret, intake) if front.hook else None
+    path = front.hook.path if front.hook else ""
+    return Server(front.listening, make_app(readiness, database, clock, receiver, path))

@@ -1,13 +1,23 @@
 """The settings, from the environment or `.env`: the one place that reads either (docs/contract.md)."""
 
+import re
+from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import DomainError
 from models.keys import Keyring
+
+# What the program serves itself on LAOCERT_LISTEN.
+OWN_PATHS = ("/healthz", "/readyz", "/metrics")
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+# Bot API, setWebhook, secret_token.
+_SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
 
 
 class SettingsRefused(DomainError):
@@ -26,6 +36,10 @@ class Settings(BaseSettings):
     # Those in use before, divided by commas: they open and verify, and make nothing new.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
+    # The secret stands before the URL, which cannot do without it.
+    webhook_secret: SecretStr | None = None
+    webhook_url: str | None = None
+    listen: str = "127.0.0.1:8081"
     # Records drawn for a province's spot-check; 0 makes it optional.
     spot_check_size: int = Field(3, ge=0, le=20)
     # A headcount that differs by more than this from the last round's must be explained; 100: never.
@@ -38,8 +52,84 @@ class Settings(BaseSettings):
             raise PydanticCustomError("comma", "holds a comma; make one of letters and digits")
         return value
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _telegram_takes_it(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _SECRET_TOKEN.fullmatch(value.get_secret_value()):
+            raise PydanticCustomError("secret", "is not 1 to 256 of A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _can_be_posted_to(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return value
+        parts = _split(value)
+        if not parts.hostname or parts.scheme not in ("https", "http"):
+            raise PydanticCustomError("url", "is no URL; write https://host/path")
+        if parts.scheme == "http" and parts.hostname not in _LOCAL:
+            raise PydanticCustomError("https", "is not https, without which Telegram sends nothing")
+        path = parts.path or "/"
+        if parts.query or parts.fragment or path in OWN_PATHS or not _PATH.fullmatch(path):
+            raise PydanticCustomError(
+                "path", "has a path of the program's own, or with other than letters, digits and / . _ ~ -"
+            )
+        # A secret that was refused itself is not in the data, and is told of first.
+        if info.data.get("webhook_secret", "refused") is None:
+            raise PydanticCustomError("secret", "needs LAOCERT_WEBHOOK_SECRET as well")
+        return value
+
+    @field_validator("listen")
+    @classmethod
+    def _can_be_listened_at(cls, value: str) -> str:
+        parts = _split(f"tcp://{value}")
+        if not parts.hostname or parts.port is None or parts.path or parts.username:
+            raise PydanticCustomError("listen", "is no address; write host:port")
+        return value
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; empty ones for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
+def host_of(url: str) -> str:
+    """The part of a webhook's URL that can be told: its path may be meant to be secret."""
+    return _split(url).hostname or "an unknown host"
+
+
+def listen_address(settings: Settings) -> tuple[str, int]:
+    """Host and port where `run` listens; port 0 is any that is free."""
+    parts = urlsplit(f"tcp://{settings.listen}")
+    return parts.hostname or "", parts.port or 0
+
+
+@dataclass(frozen=True)
+class Hook:
+    """The webhook: where Telegram posts, and what it shows that it is Telegram."""
+
+    url: str
+    secret: str
+
+    @property
+    def path(self) -> str:
+        """Where it is served."""
+        return urlsplit(self.url).path or "/"
+
+
+def hook_of(settings: Settings) -> Hook | None:
+    """The webhook; None for long polling."""
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        return None
+    return Hook(settings.webhook_url, settings.webhook_secret.get_secret_value())
 
 
 def load_settings() -> Settings:
@@ -73,8 +163,8 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """What must never be printed: the token, the keys, and the database's password."""
-    held = (settings.bot_token, settings.secret_key, settings.old_secret_keys)
+    """What must never be printed: the token, the keys, the webhook's secret, and the database's password."""
+    held = (settings.bot_token, settings.secret_key, settings.old_secret_keys, settings.webhook_secret)
     values = [part.strip() for secret in held if secret for part in secret.get_secret_value().split(",")]
     # As it stands in the URL; one without a password has no colon after the user.
     user_info = settings.database_url.get_secret_value().partition("://")[2].rpartition("@")[0]

@@ -5,12 +5,15 @@ Its own httpx transport scans its pool at each request: at 256 calls at once it 
 """
 
 import os
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import aiohttp
 import orjson
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
+
+from bot.metrics import TALLY
 
 # Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -21,6 +24,20 @@ READ_TIMEOUT = 15.0
 
 class NotSent(NetworkError):
     """No connection: the call certainly had no effect and can be repeated freely."""
+
+
+@dataclass(frozen=True)
+class JsonParameters:
+    """Parameters of a call without files, as they are to stand in its JSON: what `AiohttpRequest` needs of a
+    RequestData, which makes an object of each.
+    """
+
+    parameters: dict[str, Any]
+    contains_files = False
+
+    def as_data(self) -> RequestData:
+        """For BaseRequest.post, which passes it on to `do_request`."""
+        return cast(RequestData, self)
 
 
 class AiohttpRequest(BaseRequest):
@@ -43,6 +60,8 @@ class AiohttpRequest(BaseRequest):
         """Open the pool."""
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+            # The Bot API sets none, and looking for them costs each call.
+            cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=lambda value: orjson.dumps(value).decode(),
         )
 
@@ -90,6 +109,8 @@ class AiohttpRequest(BaseRequest):
         except (aiohttp.ClientError, OSError) as error:
             # The text of an aiohttp error can hold the URL, and with it the token.
             raise NetworkError(type(error).__name__) from error
+        if status == 429:
+            TALLY.floods += 1
         if status >= 400:
             self._require_telegram(status, payload)
         return status, payload

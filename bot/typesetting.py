@@ -15,6 +15,7 @@ import segno
 import typst
 
 TEMPLATES = Path(__file__).parent / "documents"
+FONT = "Sarabun"
 FONTS = fontpkg_sarabun.ROOT / "files"
 
 
@@ -28,6 +29,12 @@ def pdf(template: str, facts: Mapping[str, object]) -> bytes:
 def png(template: str, facts: Mapping[str, object], ppi: float) -> bytes:
     """The one page of a template as a picture of so many pixels an inch; as slow as a PDF."""
     return _compiled(template, facts, "png", ppi)
+
+
+def missing_font() -> str | None:
+    """The name of the font that documents are set in, when it is not there; sets a line to try typst."""
+    typst.compile(f'#set text(font: "{FONT}")\nทดสอบ'.encode(), font_paths=_fonts())
+    return None if FONT in _fonts().families() else FONT
 
 
 def qr_svg(content: str) -> str:

@@ -1,6 +1,11 @@
-"""Updates done: taken from the inbox, one sender's in order, senders in parallel, each in one transaction."""
+"""Updates done: taken from the inbox, one sender's in order, senders in parallel, each in one transaction.
+
+Several programs may work on one inbox: a sender is served by one of them at a time (models/claim.py), and an
+update whose turn it is not is left to the next look.
+"""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -13,10 +18,11 @@ from datetime import datetime
 import orjson
 from telegram import Bot
 
-from bot import api
+from bot import api, logs
 from bot.answers import Answers
 from bot.attachments import Attachments
 from bot.limiter import Limiter
+from bot.metrics import TALLY
 from bot.threads import step_back
 from bot.uploads import Uploads
 from handlers import problems
@@ -25,10 +31,11 @@ from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, find_job, may_need_proof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
-from models import inbox, throttle
+from models import inbox, outbox, throttle
 from models.account import take_away_late
+from models.claim import Claims
 from models.conversation import chat_language, forget_card, note_card
-from models.database import Database
+from models.database import Database, Session
 from models.sealing import Seal
 
 log = logging.getLogger(__name__)
@@ -40,10 +47,20 @@ PARALLEL = api.CONNECTIONS
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
 # Seconds before an update that failed is tried again.
 PAUSE_AFTER_FAILURE = 1.0
+# Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray. Sooner
+# when another one served the same sender just now.
+LOOK_EVERY = 0.5
+LOOK_SOON = 0.1
+# As many updates a look takes up; with more in hand none is needed.
+LOOK_AT_MOST = 2 * PARALLEL
+
+
+class NotNow(Exception):
+    """It is not this update's turn, or not this program's: it is done already, or will be found again."""
 
 
 class Worker:
-    """Does updates. `on_commit` is called after each transaction: the outbox may have new rows.
+    """Does updates. `on_commit` is called after each transaction that has queued messages.
 
     `limiter` is shared with whoever else sends messages.
     """
@@ -67,9 +84,15 @@ class Worker:
         self._on_commit = on_commit
         self._setup = setup
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
-        # Ids of the rows in the queues and in hand: after trouble with a commit the intake offers them again.
+        # Ids of the rows in the queues and in hand.
         self._taken: set[int] = set()
+        # Those in hand, by the loop's time since when.
+        self._since: dict[int, float] = {}
+        self._wake = asyncio.Event()
+        # The last look left some.
+        self._more = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claims = Claims(database)
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(1)
         self._proofs = asyncio.Semaphore(HASHERS)
@@ -78,12 +101,32 @@ class Worker:
         self._attachments = Attachments(bot, database, self._answers)
         self._uploads = Uploads(bot)
 
-    async def resume(self) -> int:
-        """Take up what a process that died left undone; how many updates that are."""
+    async def run(self) -> None:
+        """Take up what nobody has in hand, again and again until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.look()
+            except Exception as error:
+                # The database is away.
+                log.error("the inbox could not be read: %s", type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._wake.wait()
+
+    async def look(self) -> None:
+        """Queue the oldest updates that are not done and not in a queue."""
+        if len(self._taken) >= LOOK_AT_MOST:
+            return
         async with self._database.read() as session:
-            left = await inbox.pending(session, self._bot.id)
-        self.take(left)
-        return len(left)
+            found = await inbox.pending(session, self._bot.id, self._taken, LOOK_AT_MOST)
+        self._more = len(found) == LOOK_AT_MOST
+        self.take(found)
+
+    def oldest(self) -> float:
+        """How many seconds the update that was begun first has been in hand."""
+        now = asyncio.get_running_loop().time()
+        return max((now - since for since in self._since.values()), default=0.0)
 
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
         """Queue committed updates behind those of the same sender."""
@@ -113,37 +156,64 @@ class Worker:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self._claims.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
-        while queue:
-            row = queue.popleft()
-            await self._do(row)
-            self._taken.discard(row.id)
-        del self._queues[sender]
+        try:
+            while queue:
+                row = queue.popleft()
+                try:
+                    await self._do(row)
+                finally:
+                    self._taken.discard(row.id)
+                if self._more and len(self._taken) < PARALLEL:
+                    self._wake.set()
+        except NotNow:
+            asyncio.get_running_loop().call_later(LOOK_SOON, self._wake.set)
+        finally:
+            self._taken.difference_update(row.id for row in queue)
+            del self._queues[sender]
+            self._claims.give_back(sender)
 
     async def _do(self, row: inbox.InboxUpdate) -> None:
-        """Do one update to its end: done, or set aside after three failures."""
+        """Do one update to its end: done, or set aside after three failures. Raises NotNow."""
+        logs.UPDATE.set(row.update_id)
+        self._since[row.id] = asyncio.get_running_loop().time()
+        try:
+            await self._do_at_last(row)
+        finally:
+            del self._since[row.id]
+
+    async def _do_at_last(self, row: inbox.InboxUpdate) -> None:
         while True:
             try:
                 await self._try(row)
                 return
+            except NotNow:
+                raise
             except Exception as error:
                 # Whatever it is, it must not block the officer.
-                _log_failure(row, "failed", error)
+                _log_failure("failed", error)
+                TALLY.updates["unknown", "failed"] += 1
             if await self._give_up(row):
                 return
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def _try(self, row: inbox.InboxUpdate) -> None:
-        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot."""
+        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot.
+
+        A sender is claimed when there is a slot: what waits for one here may be done by another program.
+        """
         async with self._slots:
+            if not await self._claims.take(row.sender):
+                raise NotNow
             try:
                 incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
             except NotForUs:
                 incoming = None
-            wanted = await self._find_upload(incoming) if incoming else None
-            job = await self._find_job(incoming) if incoming else None
+            wanted = await self._find_upload(row, incoming) if incoming else None
+            job = await self._find_job(row, incoming) if incoming else None
             if incoming is None or (job is None and wanted is None):
                 await self._finish(row, incoming)
                 return
@@ -174,18 +244,20 @@ class Worker:
             result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
             await self._finish(row, incoming, job.ended(result, deleted=deleted))
 
-    async def _find_upload(self, incoming: Incoming) -> Wanted | None:
-        """A file that is to be fetched and checked."""
+    async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
+        """A file that is to be fetched and checked. Raises NotNow."""
         if incoming.document is None:
             return None
         async with self._database.read() as session:
+            await _require_turn(session, row)
             return await find_upload(session, incoming, self._clock())
 
-    async def _find_job(self, incoming: Incoming) -> Job | None:
-        """What must be checked slowly: a typed password, or a PIN's last digit."""
+    async def _find_job(self, row: inbox.InboxUpdate, incoming: Incoming) -> Job | None:
+        """What must be checked slowly: a typed password, or a PIN's last digit. Raises NotNow."""
         if not may_need_proof(incoming, set(COMMANDS)):
             return None
         async with self._database.read() as session:
+            await _require_turn(session, row)
             return await find_job(session, incoming, self._clock())
 
     async def _admit(self, job: Job, update: int) -> datetime | None:
@@ -202,17 +274,24 @@ class Worker:
         attempt: Attempt | None = None,
         upload: Upload | None = None,
     ) -> None:
-        """The update's transaction, and then its answer; nothing when it was done before."""
+        """The update's transaction, and then its answer. Raises NotNow."""
         async with self._database.write() as session:
-            if not await inbox.finish(session, row.id, self._clock()) or incoming is None:
+            if not await inbox.finish(session, row, self._clock()):
+                raise NotNow
+            if incoming is None:
+                TALLY.updates["other", "done"] += 1
                 return
             reply = await respond(session, incoming, attempt, self._clock(), self._rng, self._setup, upload)
-        self._on_commit()
+        if outbox.has_queued(session):
+            self._on_commit()
         try:
             await self._show(incoming, reply)
         except Exception as error:
             # It is done: no second try, and no apology that nothing was changed.
-            _log_failure(row, "was done, its answer not shown", error)
+            _log_failure("was done, its answer not shown", error)
+        TALLY.updates[incoming.kind, "done"] += 1
+        if incoming.callback_id is not None:
+            TALLY.time_tap((self._clock() - row.received_at).total_seconds())
 
     async def _show(self, incoming: Incoming, reply: Reply | None) -> None:
         """Put the screen where the officer looks: on the tapped message, or below what was typed."""
@@ -258,15 +337,22 @@ class Worker:
                 language = await chat_language(session, row.sender)
         except Exception as error:
             # The database is away: the update stays in the inbox and is tried again.
-            log.error("update %d: its failure could not be noted: %s", row.update_id, type(error).__name__)
+            log.error("the failure could not be noted: %s", type(error).__name__)
             return False
-        log.error("update %d is set aside", row.update_id)
+        log.error("the update is set aside")
+        TALLY.updates["unknown", "set_aside"] += 1
         if row.sender > 0:
             await self._answers.send("apologize", row.sender, problems.apology(language))
         return True
 
 
-def _log_failure(row: inbox.InboxUpdate, what: str, error: Exception) -> None:
+async def _require_turn(session: Session, row: inbox.InboxUpdate) -> None:
+    """Before what is done outside of the update's transaction. Raises NotNow."""
+    if not await inbox.is_next(session, row):
+        raise NotNow
+
+
+def _log_failure(what: str, error: Exception) -> None:
     """Where it went wrong. What the error says is left out: it may hold a password."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("update %d %s: %s\n%s", row.update_id, what, type(error).__name__, frames)
+    log.error("the update %s: %s\n%s", what, type(error).__name__, frames)

@@ -39,10 +39,11 @@ from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models import card_marks
-from models.account import Role, active_officer, announce_link, record_refusal, saw_officer
+from models.account import Role, announce_link, record_refusal, saw_officer
+from models.arrival import load_arrival
 from models.base import DomainError
 from models.certificate import NotYours
-from models.conversation import Awaiting, load_conversation
+from models.conversation import Awaiting
 from models.database import Session
 from models.pin import Purpose
 from models.reach import find_again
@@ -215,11 +216,10 @@ async def respond(
     upload: Upload | None = None,
 ) -> Reply | None:
     """Answer one update inside its transaction; None when there is nothing to say."""
-    conversation = await load_conversation(session, incoming.chat_id)
+    conversation, linked = await load_arrival(session, incoming.chat_id, incoming.user_id)
     await find_again(session, conversation, now)
     if incoming.is_return:
         return None
-    linked = await active_officer(session, incoming.user_id)
     turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
     if not incoming.is_private:
         return _private_only(turn)
@@ -243,11 +243,12 @@ async def _reply(turn: Turn, incoming: Incoming) -> Reply:
     goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
-        conversation.awaiting = Awaiting.NOTHING
+        conversation.await_nothing()
     if is_live_card:
         return Reply(await _answer_and_go_on(turn, incoming.data), old_card, is_below=True)
     if incoming.callback_id is not None:
-        conversation.card_message_id = incoming.message_id
+        if old_card != incoming.message_id:
+            conversation.card_message_id = incoming.message_id
         return Reply(await _answer_and_go_on(turn, incoming.data))
     sent = incoming.document
     if sent is not None and _takes_document(turn):

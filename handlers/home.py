@@ -41,7 +41,7 @@ async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
         return await _finish_login(turn)
     if turn.is_idle:
         return await keypad.unlock(turn)
-    turn.conversation.awaiting = Awaiting.NOTHING
+    turn.conversation.await_nothing()
     if turn.officer.account.role is Role.LAO:
         return await _lao_home(turn)
     return await _province_home(turn)

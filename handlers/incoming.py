@@ -32,6 +32,15 @@ class Incoming:
     is_return: bool = False
 
     @property
+    def kind(self) -> str:
+        """What it is, for counting."""
+        if self.callback_id is not None:
+            return "tap"
+        if self.document is not None:
+            return "file"
+        return "message" if self.message_id is not None else "other"
+
+    @property
     def command(self) -> str | None:
         """The command at the start of the text, in lower case without its slash and bot name."""
         if not self.text or not self.text.startswith("/"):

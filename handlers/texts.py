@@ -7,7 +7,7 @@ text are escaped by markupsafe, so a name can never become markup (Bot API, HTML
 import gettext
 import io
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from babel.dates import format_date
@@ -51,12 +51,17 @@ class Texts:
 
     def day(self, day: date) -> str:
         """A day in the Buddhist Era: `2 พ.ย. 2569`."""
-        return f"{format_date(day, 'd MMM', locale=self.language)} {day.year + BUDDHIST_ERA}"
+        return _day(self.language, day)
 
     def moment(self, moment: datetime) -> str:
         """A moment in the Buddhist Era and Bangkok's time: `2 พ.ย. 2569 09:30 น.`."""
         there = moment.astimezone(BANGKOK)
         return self.plain("{day} {time:%H:%M}", day=self.day(there.date()), time=there)
+
+
+@lru_cache(1000)
+def _day(language: Language, day: date) -> str:
+    return f"{format_date(day, 'd MMM', locale=language)} {day.year + BUDDHIST_ERA}"
 
 
 @cache

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     delete,
     exists,
     or_,
@@ -199,17 +201,26 @@ async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
 
 
 async def active_officers(session: AsyncSession, user_ids: Collection[int]) -> dict[int, Officer]:
-    """The officers behind Telegram users, those who are linked, by user; in one query."""
-    found = await session.scalars(
+    """The officers behind Telegram users, by user, of those who are linked; in one query."""
+    found = await session.scalars(_active(), {"users": user_ids})
+    return {officer.user_id: officer for officer in found}
+
+
+@cache
+def _active() -> Select[Officer]:
+    return (
         select(Officer)
         .join(Officer.account)
-        .where(Officer.user_id.in_(user_ids), Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
+        .where(
+            Officer.user_id.in_(bindparam("users", expanding=True)),
+            Officer.unlinked_at.is_(None),
+            Account.disabled_at.is_(None),
+        )
         .options(
             joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
             joinedload(Officer.account).joinedload(Account.province),
         )
     )
-    return {officer.user_id: officer for officer in found}
 
 
 async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandidate, now: datetime) -> Officer:

@@ -65,6 +65,11 @@ class Conversation(Base):
     # A group that has become a supergroup has another id.
     moved_to: Mapped[int | None] = mapped_column(BigInteger)
 
+    def await_nothing(self) -> None:
+        """No text is waited for. Set only where that is a change: every query looks at what was set first."""
+        if self.awaiting is not Awaiting.NOTHING:
+            self.awaiting = Awaiting.NOTHING
+
 
 class Card(Base):
     """A message with buttons that the bot has sent and not deleted: what is blanked when the chat's link ends."""
@@ -78,13 +83,16 @@ class Card(Base):
 
 async def load_conversation(session: AsyncSession, chat_id: int) -> Conversation:
     """What is remembered of a chat; a new chat starts in Thai, waiting for nothing."""
-    found = await session.get(Conversation, chat_id)
-    if found is None:
-        found = Conversation(
-            chat_id=chat_id, language=Language.THAI, awaiting=Awaiting.NOTHING, told_private_only=False
-        )
-        session.add(found)
-    return found
+    return await session.get(Conversation, chat_id) or start_conversation(session, chat_id)
+
+
+def start_conversation(session: AsyncSession, chat_id: int) -> Conversation:
+    """A new chat."""
+    started = Conversation(
+        chat_id=chat_id, language=Language.THAI, awaiting=Awaiting.NOTHING, told_private_only=False
+    )
+    session.add(started)
+    return started
 
 
 async def note_card(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> None:

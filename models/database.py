@@ -1,47 +1,13 @@
 """The engine: how transactions begin on SQLite and PostgreSQL, for readers and for writers."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from contextlib import asynccontextmanager
 
-from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine import Engine
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from models import sqlite
 from models.keys import Keyring
-
-# synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
-# the DELETE triggers of the rows that it removes.
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA recursive_triggers=ON",
-    "PRAGMA busy_timeout=30000",
-)
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Take transactions into our own hands.
-
-    Measured (docs/architecture.md): with the driver's own BEGIN, 261 of 320 read-then-write transactions were
-    lost or refused as locked; with BEGIN IMMEDIATE for writers none.
-    """
-
-    @event.listens_for(engine, "connect")
-    def on_connect(dbapi_connection: Any, _record: Any) -> None:
-        dbapi_connection.isolation_level = None
-        cursor = dbapi_connection.cursor()
-        for pragma in SQLITE_PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("laocert_reads", False)
-        connection.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
-
 
 # What handlers call it by: they know no SQLAlchemy.
 Session = AsyncSession
@@ -56,13 +22,12 @@ class Database:
     def __init__(self, url: str, keyring: Keyring | None = None) -> None:
         self._info = {"keyring": keyring}
         self.url = make_url(url)
-        self.engine: AsyncEngine = create_async_engine(self.url, hide_parameters=True)
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
-        if self.is_sqlite:
-            _prepare_sqlite(self.engine.sync_engine)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: AsyncEngine = (
+            sqlite.make_engine(self.url) if self.is_sqlite else create_async_engine(self.url, hide_parameters=True)
+        )
         self._readers = self.engine.execution_options(laocert_reads=True)
-        # SQLite has one writer; waiting here costs nothing, waiting in its busy handler costs up to 100 ms.
-        self._one_writer = asyncio.Lock()
+        self._writers = sqlite.Writers(self.engine)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -72,16 +37,23 @@ class Database:
 
     @asynccontextmanager
     async def write(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction, committed at the end, rolled back on any exception.
+        """A session in one transaction, committed at the end, rolled back on any exception. On SQLite the commit
+        may be shared with others, each in its own savepoint; the block's end waits for it all the same.
 
         `connection`: the caller's own, whose temporary tables the session sees; any other without it.
         """
-        async with (
-            self._one_writer if self.is_sqlite else nullcontext(),
-            AsyncSession(connection or self.engine, expire_on_commit=False, info=self._info) as session,
-            session.begin(),
-        ):
+        if connection is None and self.is_sqlite:
+            async with self._writers.turn() as shared, self._session(shared) as session, session.begin():
+                yield session
+            return
+        async with self._session(connection or self.engine) as session, session.begin():
             yield session
+
+    def _session(self, bind: AsyncConnection | AsyncEngine) -> AsyncSession:
+        # On a connection that is in a transaction it is a savepoint of its own.
+        return AsyncSession(
+            bind, expire_on_commit=False, info=self._info, join_transaction_mode="create_savepoint"
+        )
 
     async def close(self) -> None:
         """Give back all connections."""

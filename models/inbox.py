@@ -4,13 +4,35 @@ Bodies arrive sealed (models/sealing.py) and are blanked when done: they hold ty
 """
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint, delete, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base import Base, BigKey, text_enum
 
@@ -36,6 +58,14 @@ class InboxUpdate(Base):
         UniqueConstraint("bot_id", "update_id"),
         Index(
             "ix_inbox_pending",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        # Whose turn it is.
+        Index(
+            "ix_inbox_turn",
+            "sender",
             "id",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
@@ -89,25 +119,77 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
     return sorted(kept, key=lambda row: row.id)
 
 
-async def pending(session: AsyncSession, bot_id: int) -> list[InboxUpdate]:
-    """What a process that died left undone, in order of arrival."""
+async def pending(
+    session: AsyncSession, bot_id: int, taken: Collection[int] = (), limit: int | None = None
+) -> list[InboxUpdate]:
+    """What is not done yet and not among the ids `taken`, in order of arrival."""
     rows = await session.scalars(
         select(InboxUpdate)
-        .where(InboxUpdate.state == State.PENDING, InboxUpdate.bot_id == bot_id)
+        .where(_is_pending("inbox"), InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken))
         .order_by(InboxUpdate.id)
+        .limit(limit)
     )
     return list(rows)
 
 
-async def finish(session: AsyncSession, row_id: int, now: datetime) -> bool:
-    """Done, in the transaction of its effect. False when it was done before: then nothing else may happen."""
-    taken = await session.execute(
-        update(InboxUpdate)
-        .where(InboxUpdate.id == row_id, InboxUpdate.state == State.PENDING)
-        .values(state=State.DONE, body=None, finished_at=now)
-        .returning(InboxUpdate.id)
+@dataclass(frozen=True)
+class Waiting:
+    """What is not done yet: how many updates, and since when the oldest of them."""
+
+    depth: int
+    oldest: datetime | None
+
+
+async def waiting(session: AsyncSession) -> Waiting:
+    """How much of all bots is not done yet."""
+    found = await session.execute(
+        select(func.count(), func.min(InboxUpdate.received_at)).where(_is_pending("inbox"))
     )
-    return taken.first() is not None
+    depth, oldest = found.one()
+    return Waiting(depth, oldest)
+
+
+def _is_pending(table: str) -> ColumnElement[bool]:
+    # As SQL text and not as a parameter: only then both databases know that the indexes on it will do.
+    return literal_column(f"{table}.state = 'pending'")
+
+
+def _is_next(table: Table) -> ColumnElement[bool]:
+    """A condition on `row`: it is not done, and no earlier one of its sender waits."""
+    earlier = table.alias("earlier")
+    comes_first = exists().where(
+        earlier.c.bot_id == bindparam("of_bot"),
+        earlier.c.sender == bindparam("of_sender"),
+        _is_pending("earlier"),
+        earlier.c.id < bindparam("row"),
+    )
+    return and_(table.c.id == bindparam("row"), _is_pending("inbox"), ~comes_first)
+
+
+@cache
+def _statements() -> tuple[Select[Any], ReturningUpdate[Any]]:
+    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
+    table = InboxUpdate.__table__
+    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    is_next = _is_next(table)
+    done = update(table).where(is_next).values(state=State.DONE, body=None, finished_at=bindparam("now"))
+    return select(table.c.id).where(is_next), done.returning(table.c.id)
+
+
+async def is_next(session: AsyncSession, row: InboxUpdate) -> bool:
+    """Whether it is the update's turn: it is not done, and no earlier one of its sender waits."""
+    looking, _ = _statements()
+    parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender}
+    return await session.scalar(looking, parameters) is not None
+
+
+async def finish(session: AsyncSession, row: InboxUpdate, now: datetime) -> bool:
+    """Done, in the transaction of its effect. False when it was done before, or when an earlier one of its sender
+    waits: then nothing else may happen.
+    """
+    _, done = _statements()
+    parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender, "now": now}
+    return (await session.execute(done, parameters)).first() is not None
 
 
 async def note_failure(session: AsyncSession, row_id: int, error: str, now: datetime) -> bool:

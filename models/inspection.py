@@ -5,9 +5,10 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import BindParameter, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
@@ -18,7 +19,7 @@ from models.comparison import marked, numbers
 from models.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
-from models.round import Round, current_round
+from models.round import Round
 from models.spot_check import SpotCheck
 
 
@@ -89,6 +90,9 @@ class Review:
 
 async def find_organization(session: AsyncSession, officer: Officer, dla_code: str) -> Organization:
     """An organization that the officer may see. Raises NotYours, also for an unknown code."""
+    own = officer.account.organization
+    if own is not None and own.dla_code == dla_code:
+        return own
     found = await session.scalar(
         select(Organization).where(Organization.dla_code == dla_code).options(joinedload(Organization.province))
     )
@@ -114,9 +118,10 @@ async def live_certificates(
     return {row.level: row for row in rows}
 
 
-def _with_checks(dla_code: str) -> Select[*tuple[Certification, SpotCheck | None]]:
-    """An organization's live certificates of all rounds, each with the spot-check of its revision, as they are now
-    in the database. Two certificates a year.
+@cache
+def _with_checks() -> Select[*tuple[Certification, SpotCheck | None]]:
+    """The live certificates of the organization `code` of all rounds, each with the spot-check of its revision, as
+    they are now in the database. Two certificates a year.
     """
     return (
         select(Certification, SpotCheck)
@@ -126,7 +131,7 @@ def _with_checks(dla_code: str) -> Select[*tuple[Certification, SpotCheck | None
             & (SpotCheck.round_id == Certification.round_id)
             & (SpotCheck.revision == Certification.revision),
         )
-        .where(Certification.organization_code == dla_code, is_live(Certification))
+        .where(Certification.organization_code == bindparam("code"), is_live(Certification))
         .options(joinedload(SpotCheck.items), joinedload(Certification.round))
         .execution_options(populate_existing=True)
     )
@@ -140,7 +145,8 @@ async def load_standing(
     """
     if round_ is None:
         return {}, None
-    rows = await session.execute(_with_checks(dla_code).where(Certification.round_id == round_.id))
+    of_round = _with_checks().where(Certification.round_id == round_.id)
+    rows = await session.execute(of_round, {"code": dla_code})
     found = rows.unique().all()
     return {made.level: made for made, _ in found}, next((check for _, check in found), None)
 
@@ -153,8 +159,20 @@ async def current_revision(session: AsyncSession, dla_code: str, round_: Round) 
 
 async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
     """The newest round and how far an organization is in it."""
-    round_ = await current_round(session)
-    return round_, _status(await live_certificates(session, dla_code, round_))
+    rows = (await session.execute(_round_and_levels(), {"code": dla_code})).all()
+    return (rows[0][0] if rows else None), _status({level for _, level in rows})
+
+
+@cache
+def _round_and_levels() -> Select[*tuple[Any, ...]]:
+    """The newest round, a row for each level at which an organization is certified in it, or one without."""
+    made = Certification
+    counts = (made.organization_code == bindparam("code")) & (made.round_id == Round.id) & is_live(made)
+    return (
+        select(Round, made.level)
+        .outerjoin(made, counts)
+        .where(Round.id == select(func.max(Round.id)).scalar_subquery())
+    )
 
 
 def _status(certificates: Collection[Level]) -> Status:
@@ -168,7 +186,7 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
     Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
     """
-    row = (await session.execute(_standing(dla_code))).one_or_none()
+    row = (await session.execute(_standing(), {"code": dla_code})).one_or_none()
     if row is None:
         raise NotYours
     organization, round_, roster, ended, remarks, open_questions, said = row
@@ -194,10 +212,12 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
     )
 
 
-def _standing(dla_code: str) -> Select[*tuple[Any, ...]]:
+@cache
+def _standing() -> Select[*tuple[Any, ...]]:
     """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
     its remarks, open questions, and what it explained last; the last six of that round.
     """
+    dla_code: BindParameter[str] = bindparam("code")
     newest = select(func.max(Round.id)).scalar_subquery()
     thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
     said = aliased(Remark)
@@ -227,7 +247,7 @@ async def _now_and_before(
     """
     if round_ is None:
         return {}, None, None
-    made = (await session.execute(_with_checks(dla_code))).unique().all()
+    made = (await session.execute(_with_checks(), {"code": dla_code})).unique().all()
     earlier = [one for one, _ in made if one.round_id < round_.id]
     before = max(earlier, key=lambda one: (one.round_id, one.revision, one.level is Level.PROVINCE), default=None)
     now = [(one, check) for one, check in made if one.round_id == round_.id]
@@ -254,16 +274,21 @@ class History:
 async def history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
     """Every revision whole, with its numbers (procedure, LAO step 3). Raises NotYours."""
     organization = await find_organization(session, officer, dla_code)
-    made = await session.scalars(
-        select(Certification)
-        .where(Certification.organization_code == dla_code)
-        .options(joinedload(Certification.round))
-        .order_by(Certification.id.desc())
+    made, reopened = _made_and_reopened()
+    certificates = await session.scalars(made, {"code": dla_code})
+    reopenings = await session.scalars(reopened, {"code": dla_code})
+    return History(organization, list(certificates), list(reopenings))
+
+
+@cache
+def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
+    code: BindParameter[str] = bindparam("code")
+    made = select(Certification).where(Certification.organization_code == code)
+    reopened = select(Reopening).where(Reopening.organization_code == code)
+    return (
+        made.options(joinedload(Certification.round)).order_by(Certification.id.desc()),
+        reopened.order_by(Reopening.id.desc()),
     )
-    reopened = await session.scalars(
-        select(Reopening).where(Reopening.organization_code == dla_code).order_by(Reopening.id.desc())
-    )
-    return History(organization, list(made), list(reopened))
 
 
 async def find_by_code(

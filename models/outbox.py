@@ -12,6 +12,7 @@ gone.
 
 import enum
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -41,6 +42,8 @@ from models.base import Base, BigKey, text_enum
 MAX_ATTEMPTS = 8
 # Why a message about an account's business is not delivered any more.
 LINK_ENDED = "the chat's link has ended"
+# In the info of a session that has queued something.
+_QUEUED = "outbox"
 
 
 class Kind(enum.StrEnum):
@@ -93,6 +96,7 @@ URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
 URGENCY_OF_OTHERS = 2
 # As SQL text and not as parameters: only then both databases know that the index on it will do.
 WAITS = "state IN ('pending', 'uncertain')"
+UNSENT = "state NOT IN ('sent', 'dropped')"
 
 
 class State(enum.StrEnum):
@@ -111,6 +115,8 @@ class State(enum.StrEnum):
 
 # May still be sent by themselves.
 UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
+# The states that UNSENT leaves out.
+OVER = (State.SENT, State.DROPPED)
 
 
 class OutboxMessage(Base):
@@ -119,6 +125,7 @@ class OutboxMessage(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
+        Index("ix_outbox_unsent", "state", sqlite_where=text(UNSENT), postgresql_where=text(UNSENT)),
         {"sqlite_autoincrement": True},
     )
 
@@ -137,6 +144,16 @@ class OutboxMessage(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
 
+def has_queued(session: AsyncSession) -> bool:
+    """Whether this session has queued messages: the courier is to look when it is committed."""
+    return _QUEUED in session.info
+
+
+def _add(session: AsyncSession, message: OutboxMessage) -> None:
+    session.info[_QUEUED] = True
+    session.add(message)
+
+
 def enqueue(
     session: AsyncSession,
     kind: Kind,
@@ -151,7 +168,8 @@ def enqueue(
 
     `due_at`: not before. `occasion` tells apart what may happen to the same subject again.
     """
-    session.add(
+    _add(
+        session,
         OutboxMessage(
             dedupe_key=_dedupe_key(kind, chat_id, subject_id) + (f":{occasion}" if occasion else ""),
             kind=kind,
@@ -160,7 +178,7 @@ def enqueue(
             state=State.PENDING,
             created_at=now,
             due_at=due_at or now,
-        )
+        ),
     )
 
 
@@ -226,7 +244,8 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
         row_id, state = before.get(message_id, (0, None))
         if state in (State.PENDING, State.UNCERTAIN):
             continue
-        session.add(
+        _add(
+            session,
             OutboxMessage(
                 dedupe_key=f"{_dedupe_key(Kind.BLANK, chat_id, message_id)}:{row_id}",
                 kind=Kind.BLANK,
@@ -235,7 +254,7 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
                 state=State.PENDING,
                 created_at=now,
                 due_at=now,
-            )
+            ),
         )
         count += 1
     await session.flush()
@@ -299,6 +318,26 @@ async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit
         _due(now, busy, set(Kind) - BULK).order_by(urgency, OutboxMessage.id).limit(limit)
     )
     return list(rows)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is not sent: how many messages in each state, and since when the oldest of those to be sent is due."""
+
+    depth: dict[State, int]
+    oldest: datetime | None
+
+
+async def waiting(session: AsyncSession) -> Waiting:
+    """How much is not sent."""
+    counts = await session.execute(
+        select(OutboxMessage.state, func.count().label("number"))
+        .where(literal_column(UNSENT))
+        .group_by(OutboxMessage.state)
+    )
+    oldest = await session.scalar(select(func.min(OutboxMessage.due_at)).where(literal_column(WAITS)))
+    found = {row.state: row.number for row in counts}
+    return Waiting({state: found.get(state, 0) for state in State if state not in OVER}, oldest)
 
 
 async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:

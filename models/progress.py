@@ -74,6 +74,19 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
     return codes & set(found)
 
 
+async def count_certificates(session: AsyncSession) -> dict[Level, int]:
+    """How many certificates of the newest round count, by level."""
+    newest = await current_round(session)
+    if newest is None:
+        return {}
+    found = await session.execute(
+        select(Certification.level, func.count().label("number"))
+        .where(Certification.round_id == newest.id, is_live(Certification))
+        .group_by(Certification.level)
+    )
+    return {row.level: row.number for row in found}
+
+
 async def require_province(session: AsyncSession, code: str) -> Province:
     """The province with a two-digit code. Raises UnknownProvince."""
     found = await session.get(Province, code)

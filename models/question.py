@@ -6,8 +6,9 @@ It keeps nobody from certifying. The source procedure names no questions: they a
 
 import enum
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -207,10 +208,14 @@ async def is_waiting(session: AsyncSession, remark_id: int) -> bool:
 
 async def open_questions(session: AsyncSession, dla_code: str) -> list[int]:
     """The questions that an organization has not answered yet, oldest first."""
+    return list(await session.scalars(_open_questions(), {"code": dla_code}))
+
+
+@cache
+def _open_questions() -> Select[int]:
     newest = select(func.max(Round.id)).scalar_subquery()
-    found = await session.scalars(
+    return (
         select(Remark.id)
-        .where(Remark.organization_code == dla_code, Remark.round_id == newest, is_open(Remark))
+        .where(Remark.organization_code == bindparam("code"), Remark.round_id == newest, is_open(Remark))
         .order_by(Remark.id)
     )
-    return list(found)

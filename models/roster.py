@@ -17,6 +17,8 @@ from models import thai
 from models.base import Base, BigKey, DomainError, text_enum
 
 POSITIONS_PER_PAGE = 8
+# Made once: json.dumps makes one for each record.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Category(enum.StrEnum):
@@ -144,11 +146,11 @@ def summarize(roster: Roster, records: Iterable[tuple[str, str, Category, str, s
     """
     counts: Counter[str] = Counter()
     with_empty_menus = 0
-    digest = hashlib.sha256(json.dumps(roster.menu_names, ensure_ascii=False).encode())
+    digest = hashlib.sha256(_to_json(roster.menu_names).encode())
     for record in sorted(tuple(record) for record in records):
         counts[record[2]] += 1
         with_empty_menus += MenuState.EMPTY in record[5]
-        digest.update(json.dumps(record, ensure_ascii=False).encode())
+        digest.update(_to_json(record).encode())
     headcount = Headcount(*(counts[category] for category in Category))
     return RosterSummary(roster.file_name, roster.imported_at, headcount, with_empty_menus, digest.hexdigest())
 

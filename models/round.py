@@ -2,9 +2,10 @@
 
 import enum
 from datetime import date, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Date, Index, select, text
+from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,7 +75,12 @@ def bangkok_day(moment: datetime) -> date:
 
 async def current_round(session: AsyncSession) -> Round | None:
     """The newest round, open or closed: the one whose certificates count."""
-    return await session.scalar(select(Round).order_by(Round.id.desc()).limit(1))
+    return await session.scalar(_newest())
+
+
+@cache
+def _newest() -> Select[Round]:
+    return select(Round).order_by(Round.id.desc()).limit(1)
 
 
 async def require_open_round(session: AsyncSession) -> Round:

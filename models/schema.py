@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 # Every table must be known before it is compared.
@@ -36,6 +32,10 @@ from models import (  # noqa: F401
 from models.base import Base, DomainError
 from models.database import Database
 
+# Alembic is only there when a schema is changed or compared: every start of the bot asks which one it is.
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -43,7 +43,9 @@ class SchemaOutdated(DomainError):
     """The database is not at the program's schema."""
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     # Alembic reads this as a format string.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -52,12 +54,15 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def head() -> str:
-    """The newest revision that this program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    """The newest revision that this program knows: the files of the migrations begin with theirs, in order."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 async def revision(database: Database) -> str | None:
@@ -77,6 +82,8 @@ async def require_head(database: Database) -> None:
 
 async def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the schema to head in one transaction; the revisions before and after."""
+    from alembic import command  # noqa: PLC0415
+
     before = await revision(database)
     async with database.engine.begin() as connection:
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
@@ -85,6 +92,9 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
 
 def differences(connection: Connection) -> list[str]:
     """Tables, columns, indexes and triggers that are not as in the models, a line each."""
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
     return [str(difference) for difference in compare_metadata(context, Base.metadata)] + triggers.missing(
         connection

@@ -159,14 +159,16 @@ class Clock:
 
 
 @asynccontextmanager
-async def running_bot(emulator: Emulator, database: Database, clock: Clock, seed: int = 1) -> AsyncIterator[None]:
+async def running_bot(
+    emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: service.Front | None = None
+) -> AsyncIterator[None]:
     """The bot as `laocert run` wires it, in this process."""
     polls = AiohttpRequest(1, read_timeout=30)
     bot = api.make_bot(emulator.token, emulator.url, polls)
     stop = asyncio.Event()
     await bot.initialize()
     task = asyncio.create_task(
-        service.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed))
+        service.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed), front=front)
     )
     try:
         yield

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
-from openpyxl import load_workbook
-from openpyxl.utils.escape import unescape
-
 from models.tabular.csv_source import ROWS_A_BATCH, RawRow
 from models.tabular.problems import BadCell, ImportRefused, english, refuse
 
@@ -75,12 +72,19 @@ def _digits_of(number: float) -> str | BadCell:
     return str(int(number))
 
 
+def _unescaped(value: str) -> str:
+    from openpyxl.utils.escape import unescape  # noqa: PLC0415
+
+    unescaped: str = unescape(value)
+    return unescaped
+
+
 def text_of(value: Any) -> str | BadCell:
     """A cell's value as the text that was meant: numbers as their digits. A BadCell for what is no text."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return unescape(value) if _ESCAPED.search(value) else value
+        return _unescaped(value) if _ESCAPED.search(value) else value
     if isinstance(value, bool):
         mend = english("format the cell as text and write the word that belongs there")
         return BadCell(english("is TRUE or FALSE"), mend)
@@ -97,6 +101,8 @@ class XlsxSource:
     pads = True
 
     def __init__(self, file: BinaryIO) -> None:
+        from openpyxl import load_workbook  # noqa: PLC0415 - only those who read a workbook pay for it
+
         require_workbook(file, Limits(MAX_SHEETS_SIZE, MAX_PART_SIZE))
         file.seek(0)
         try:

@@ -26,6 +26,7 @@ class Program:
             "LAOCERT_DATABASE_URL": database_url,
             "LAOCERT_SECRET_KEY": SECRET_KEY,
             "LAOCERT_LOG_LEVEL": "DEBUG",
+            "LAOCERT_LISTEN": "127.0.0.1:0",
             **settings,
         }
         self._log = directory / "log"
@@ -52,13 +53,13 @@ class Program:
                 stderr=log,
             )
 
-    async def ready(self) -> None:
+    async def ready(self, seconds: float = 20.0) -> None:
         """Wait until the newest start has come so far that a signal finds it at work."""
 
         async def there() -> bool:
             return self.log.count(" is running; ") == self.starts
 
-        await until(there, 20)
+        await until(there, seconds)
 
     async def wait(self, seconds: float = 15.0) -> int:
         """Wait until it has ended; its exit code."""

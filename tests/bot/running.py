@@ -1,18 +1,24 @@
 """Parts of the bot run singly against the emulated Bot API, and what their tests wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
 from bot import api
+from bot.cli import cli
+from bot.http.server import bind
+from bot.service import Front
+from bot.settings import Hook, Settings
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
@@ -22,10 +28,11 @@ from models.database import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
 from models.sealing import Seal
-from tests.support import KEYRING, PIN, pin_hash
+from tests.support import KEYRING, PIN, SECRET_KEY, pin_hash
 
 T = TypeVar("T")
 SEAL = Seal(KEYRING)
+SECRET = "s3cret_of-the_webhook"
 
 
 async def until(check: Callable[[], Awaitable[T]], timeout: float = 10.0) -> T:  # noqa: ASYNC109
@@ -44,6 +51,52 @@ async def opened_bot(emulator: Emulator) -> AsyncIterator[tuple[Bot, AiohttpRequ
     bot = api.make_bot(emulator.token, emulator.url, polls)
     async with bot:
         yield bot, polls
+
+
+@pytest.fixture
+def front() -> Iterator[Front]:
+    """An open port of any number, and a webhook there."""
+    listening = bind(Settings(listen="127.0.0.1:0", _env_file=None))  # type: ignore[call-arg]
+    port = listening.getsockname()[1]
+    yield Front(listening, Hook(f"http://127.0.0.1:{port}/hook", SECRET))
+    listening.close()
+
+
+def served_at(front: Front, path: str) -> str:
+    host, port = front.listening.getsockname()[:2]
+    return f"http://{host}:{port}{path}"
+
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def laocert(
+    country: Database, database_url: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Run:
+    """Runs a command on the country and the emulated Bot API."""
+    settings = {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": SECRET_KEY,
+        "BOT_TOKEN": emulator.token,
+        "API_URL": emulator.url,
+        "LISTEN": "127.0.0.1:0",
+    }
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LAOCERT_{name}", value)
+
+    async def run(*arguments: str, code: int = 0) -> Result:
+        # In a thread, for the emulator answers from this one.
+        result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, prog_name="laocert")
+        assert result.exit_code == code, result.output
+        if code == 1:
+            [line] = result.stderr.splitlines()
+            assert line.strip()
+            assert "Traceback" not in result.output
+        return result
+
+    return run
 
 
 async def inbox_rows(database: Database) -> list[InboxUpdate]:

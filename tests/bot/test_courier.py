@@ -279,7 +279,7 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
         await office.queue(crowd, Kind.COLLEAGUE_CERTIFIED)
-        await office.queue(urgent, Kind.AWAITS_PROVINCE)
+        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(limiter.SEVERAL + 1, State.SENT)
         assert (await outbox_rows(office.database))[limiter.SEVERAL].state is State.PENDING
@@ -693,7 +693,7 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: held.hits, 2))
-        await office.queue(urgent, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(4, State.SENT)
         # All that bulk may take is taken: the others of it have not begun.
@@ -728,12 +728,12 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
 ) -> None:
     gone, colleague, operator = await office.linked("ก"), await office.linked("ข"), office.phone("ผู้ดูแล")
     officer = await officer_of(office, gone)
-    notices = [await office.queue(gone, Kind.AWAITS_PROVINCE)]
+    notices = [await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)]
     async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id) as one:
         await office.state(0, State.SENT)
         gone.block()
         await office.enqueue(Kind.BLANK, gone, gone.messages[0].id)
-        notices += [await office.queue(gone, Kind.AWAITS_PROVINCE) for _ in range(2)]
+        notices += [await office.queue(gone, Kind.COLLEAGUE_CERTIFIED) for _ in range(2)]
         one.wake()
         for number in (1, 2, 3):
             row = await office.state(number, State.DEAD)
@@ -741,7 +741,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await office.state(4, State.SENT)
         # What comes later does not even try.
         before = office.emulator.call_count
-        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
         one.wake()
         assert "blocked by the user" in ((await office.state(5, State.DEAD)).error or "")
         assert office.emulator.call_count == before
@@ -756,7 +756,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await hears_from(
             office, {"my_chat_member": {"chat": chat, "from": {"id": gone.id}, "new_chat_member": member}}
         )
-        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
         one.wake()
         await until(lambda: none_left(office))
         await office.state(5, State.SENT)
@@ -764,11 +764,11 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         # A second time, with the colleague gone as well: the operator hears of the last.
         office.clock.move(minutes=1)
         colleague.block()
-        await office.queue(colleague, Kind.AWAITS_PROVINCE)
+        await office.queue(colleague, Kind.COLLEAGUE_CERTIFIED)
         one.wake()
         await office.state(6, State.DEAD)
         gone.block()
-        await office.queue(gone, Kind.AWAITS_PROVINCE)
+        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
         one.wake()
 
         async def operator_told() -> bool:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from bot.settings import Settings, SettingsRefused, keyring, load_settings, secrets_of
+from bot.settings import (
+    Settings,
+    SettingsRefused,
+    hook_of,
+    keyring,
+    listen_address,
+    load_settings,
+    secrets_of,
+)
 
 
 def test_what_must_never_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +35,11 @@ def test_a_url_without_a_password_hides_nothing(url: str) -> None:
         ("LAOCERT_SECRET_KEY", "with a comma, and more than 32 letters"),
         ("LAOCERT_LOG_FORMAT", "xml"),
         ("LAOCERT_OPERATOR_CHAT", "somebody"),
+        ("LAOCERT_WEBHOOK_SECRET", "with a blank"),
+        ("LAOCERT_WEBHOOK_SECRET", "s" * 257),
+        ("LAOCERT_WEBHOOK_SECRET", "ความลับ"),
+        ("LAOCERT_LISTEN", "8081"),
+        ("LAOCERT_LISTEN", "127.0.0.1:70000"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -34,6 +47,52 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     with pytest.raises(SettingsRefused, match=name) as refused:
         load_settings()
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "fault"),
+    [
+        ("https://bot.example.org/hook", None, "needs LAOCERT_WEBHOOK_SECRET as well"),
+        ("http://bot.example.org/hook", "s3cret", "is not https"),
+        ("bot.example.org/hook", "s3cret", "is no URL"),
+        ("https://bot.example.org:x/hook", "s3cret", "is no URL"),
+        ("https://bot.example.org/metrics", "s3cret", "has a path of the program's own"),
+        ("https://bot.example.org/{hook}", "s3cret", "has a path of the program's own"),
+        ("https://bot.example.org/hook?a=b", "s3cret", "has a path of the program's own"),
+    ],
+)
+def test_a_webhook_that_telegram_could_not_post_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str, secret: str | None, fault: str
+) -> None:
+    monkeypatch.setenv("LAOCERT_WEBHOOK_URL", url)
+    if secret is not None:
+        monkeypatch.setenv("LAOCERT_WEBHOOK_SECRET", secret)
+    with pytest.raises(SettingsRefused, match=fault):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://bot.example.org", "/"),
+        ("https://bot.example.org:8443/a/b-c_d", "/a/b-c_d"),
+        ("http://127.0.0.1:8081/hook", "/hook"),
+    ],
+)
+def test_a_webhook_is_served_at_the_path_of_its_url(monkeypatch: pytest.MonkeyPatch, url: str, path: str) -> None:
+    monkeypatch.setenv("LAOCERT_WEBHOOK_URL", url)
+    monkeypatch.setenv("LAOCERT_WEBHOOK_SECRET", "s3cret_-")
+    settings = load_settings()
+    hook = hook_of(settings)
+    assert hook is not None
+    assert (hook.url, hook.path, hook.secret) == (url, path, "s3cret_-")
+    assert "s3cret_-" in secrets_of(settings)
+    assert "s3cret_-" not in repr(settings)
+
+
+def test_the_listener_may_be_of_ip_version_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAOCERT_LISTEN", "[::1]:8081")
+    assert listen_address(load_settings()) == ("::1", 8081)
 
 
 def test_old_keys_are_kept_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

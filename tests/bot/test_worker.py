@@ -13,7 +13,9 @@ from sqlalchemy import func, select
 
 from bot import api, service, worker
 from bot.courier import Courier
-from bot.intake import Poller
+from bot.intake import Intake
+from bot.limiter import Limiter
+from bot.polling import Poller
 from bot.worker import Worker
 from demo.botapi import Emulator
 from demo.botapi.state import Button
@@ -132,9 +134,9 @@ async def test_a_slow_chat_holds_up_nobody_else(
 async def working(emulator: Emulator, database: Database, clock: Clock, rng: Any = None) -> AsyncIterator[Worker]:
     """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
     async with opened_bot(emulator) as (bot, polls):
-        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None, Setup())
-        await one.resume()
-        poller = Poller(bot, polls, database, SEAL, clock, one.take)
+        one = Worker(bot, database, SEAL, clock, rng or service.random.Random(1), lambda: None, Setup(), Limiter())
+        await one.look()
+        poller = Poller(bot, polls, Intake(bot.id, database, SEAL, clock, one.take))
         polling = asyncio.create_task(poller.run())
         try:
             yield one
@@ -275,7 +277,7 @@ async def test_what_a_dead_process_left_is_taken_up_in_order(
 ) -> None:
     phone = emulator.phone("ก")
     async with opened_bot(emulator) as (bot, polls):
-        poller = Poller(bot, polls, country, SEAL, clock, lambda rows: None)
+        poller = Poller(bot, polls, Intake(bot.id, country, SEAL, clock, lambda rows: None))
         polling = asyncio.create_task(poller.run())
         for text in ("/help", "/language", "/menu"):
             await phone.send(text)
@@ -336,7 +338,7 @@ async def test_a_tap_answered_too_late_still_edits(emulator: Emulator, country: 
         await officer.says("/start", "เข้าสู่ระบบ")
     card = officer.phone.last
     async with opened_bot(emulator) as (bot, polls):
-        poller = Poller(bot, polls, country, SEAL, clock, lambda rows: None)
+        poller = Poller(bot, polls, Intake(bot.id, country, SEAL, clock, lambda rows: None))
         polling = asyncio.create_task(poller.run())
         tap = await officer.phone.tap("เข้าสู่ระบบ")
         await until(lambda: _received(country, 2))
@@ -514,7 +516,7 @@ async def test_a_database_that_was_away_costs_no_update(
     officer = Officer(bot.phone("ก"))
     await officer.says("/start", "เข้าสู่ระบบ")
     trouble = Trouble(monkeypatch, country)
-    monkeypatch.setattr("bot.intake.PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr("bot.polling.PAUSE_AFTER_FAILURE", 0.01)
     trouble.times = 9
     await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
     assert trouble.struck >= 9
@@ -554,18 +556,35 @@ async def test_the_end_does_not_wait_for_ever(
         await phone.until(lambda at: "/language" in at.last.text)
 
 
-async def test_the_courier_is_woken_by_a_commit(emulator: Emulator, country: Database, clock: Clock) -> None:
+async def test_the_courier_is_woken_by_a_commit_that_queued_something(
+    emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def queuing(turn: Turn, arguments: str) -> Screen:
+        outbox.enqueue(turn.session, outbox.Kind.RECEIPT, turn.user_id, 1, turn.now)
+        return await home.show_help(turn)
+
+    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, queuing))
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
         one = Worker(
-            bot, country, SEAL, clock, service.random.Random(1), lambda: woken.append(courier.wake()), Setup()
+            bot,
+            country,
+            SEAL,
+            clock,
+            service.random.Random(1),
+            lambda: woken.append(courier.wake()),
+            Setup(),
+            Limiter(),
         )
-        poller = Poller(bot, polls, country, SEAL, clock, one.take)
+        poller = Poller(bot, polls, Intake(bot.id, country, SEAL, clock, one.take))
         polling = asyncio.create_task(poller.run())
         phone = emulator.phone("ก")
         await phone.start()
         await phone.until(lambda at: at.last)
+        assert woken == []
+        await phone.send("/help")
+        await until(lambda: _answers(emulator, phone.id, 2))
         polling.cancel()
         await asyncio.wait({polling})
         await one.drain(1)

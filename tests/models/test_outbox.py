@@ -36,9 +36,9 @@ async def crowded(database: Database, now: datetime, monkeypatch: pytest.MonkeyP
     """Very much that is bulk and due, very much that was sent, and three that are urgent."""
     monkeypatch.setattr(outbox, "BULK", frozenset({BULK}))
     rows = [row(BULK, chat, State.PENDING, now - timedelta(seconds=chat)) for chat in range(CROWD)]
-    rows += [row(Kind.AWAITS_PROVINCE, chat, State.SENT, now) for chat in range(LONG_SENT)]
+    rows += [row(Kind.PROVINCE_CERTIFIED, chat, State.SENT, now) for chat in range(LONG_SENT)]
     rows += [
-        row(Kind.AWAITS_PROVINCE, -1, State.PENDING, now),
+        row(Kind.PROVINCE_CERTIFIED, -1, State.PENDING, now),
         row(Kind.RECEIPT, -2, State.UNCERTAIN, now),
         row(Kind.BLANK, -3, State.PENDING, now),
         row(Kind.RECEIPT, -4, State.PENDING, now + timedelta(seconds=1)),

@@ -1,5 +1,7 @@
 """Passwords: their hashes, and the forms in which the same letters can be typed."""
 
+from models import pin
+from models.keys import Keyring
 from models.passwords import NO_PASSWORD, hash_password, password_matches
 
 
@@ -10,6 +12,11 @@ def test_a_password_matches_its_own_hash_only() -> None:
     assert not password_matches(kept, "ถูกต้อง-horse-2")
     assert not password_matches(kept, "")
     assert not password_matches(NO_PASSWORD, "")
+
+
+def test_what_nobody_has_takes_as_long() -> None:
+    assert NO_PASSWORD.startswith(hash_password("1")[:30])
+    assert pin._NO_PIN.startswith(pin.hash_pin(Keyring("k" * 32), 1, "804915").partition(":")[2][:30])
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:

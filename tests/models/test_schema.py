@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from models import schema
@@ -12,6 +13,10 @@ from models.database import Database
 async def test_the_migrations_make_the_models(database: Database) -> None:
     assert await schema.check(database) == []
     assert await schema.revision(database) == schema.head()
+
+
+def test_the_files_of_the_migrations_say_which_is_the_newest() -> None:
+    assert schema.head() == ScriptDirectory.from_config(schema._config()).get_current_head()
 
 
 async def test_upgrading_twice_changes_nothing(database: Database) -> None:

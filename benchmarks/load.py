@@ -1,0 +1,208 @@
+"""An emulated Bot API for load: it feeds taps, answers each call after a set time, and counts.
+
+The strict one (demo/botapi) checks every call and keeps what phones show, which costs more than the bots that are
+to be measured. This one looks at the method and the chat, and answers with bytes that were made before.
+"""
+
+import asyncio
+import re
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import cast
+
+import orjson
+
+BOT_ID = 110201543
+TOKEN = f"{BOT_ID}:load-of-no-bot-that-there-is-000000"
+# As many as Telegram gives at once (Bot API, getUpdates.limit).
+BATCH = 100
+# Seconds that an empty poll is held.
+HOLD = 10.0
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+# In JSON, in a form, and in one of several parts.
+_CHAT = re.compile(rb'chat_id(?:"?[=:] ?|"\r\n(?:[^\r]+\r\n)*\r\n)(\d+)')
+_OFFSET = re.compile(rb'offset(?:"?[=:] ?|"\r\n(?:[^\r]+\r\n)*\r\n)(\d+)')
+
+_BOT = {"id": BOT_ID, "is_bot": True, "first_name": "bot", "username": "load_bot", "can_join_groups": True}
+# Of the size that a card has: the answer to an edit holds the whole message (Bot API, editMessageText).
+_TEXT = (
+    "เทศบาลตำบลตัวอย่าง\nอำเภอเมือง นครราชสีมา\n\nปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570\nสถานะการรับรองข้อมูล: ยังไม่รับรอง"
+)
+_KEYBOARD = {
+    "inline_keyboard": [
+        [{"text": label, "callback_data": data}]
+        for label, data in (
+            ("รับรองข้อมูลระดับ อปท.", "review"),
+            ("ประวัติการรับรองข้อมูล", "history:0"),
+            ("ส่งทะเบียนเป็นไฟล์", "file"),
+            ("ย้อนกลับ", "menu"),
+            ("หน้าหลัก", "home"),
+        )
+    ]
+}
+
+
+def _message(chat_id: int) -> dict[str, object]:
+    return {
+        "message_id": 7,
+        "from": _BOT,
+        "chat": {"id": chat_id, "first_name": "สมมุติ", "type": "private"},
+        "date": 1793000000,
+        "edit_date": 1793000100,
+        "text": _TEXT,
+        "entities": [{"type": "bold", "offset": 0, "length": 19}],
+        "reply_markup": _KEYBOARD,
+    }
+
+
+def _tap(update_id: int, user_id: int, data: str) -> dict[str, object]:
+    return {
+        "update_id": update_id,
+        "callback_query": {
+            "id": str(update_id),
+            "from": {"id": user_id, "is_bot": False, "first_name": "สมมุติ", "language_code": "th"},
+            "message": _message(user_id),
+            "chat_instance": "-4602",
+            "data": data,
+        },
+    }
+
+
+def _reply(result: object) -> bytes:
+    body = orjson.dumps({"ok": True, "result": result})
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+_TRUE = _reply(True)
+_ME = _reply(_BOT)
+_EDITED = _reply(_message(501))
+
+
+class LoadServer:
+    """Officers who tap again as soon as their card was edited and their tap answered: `people` says what each taps
+    next. `latency` is in seconds a call.
+    """
+
+    def __init__(self, people: dict[int, Callable[[], str]], latency: float) -> None:
+        self._people = people
+        self._latency = latency
+        # What each has still to be told before it taps again.
+        self._open: dict[int, int] = {}
+        self._told_by_id: dict[bytes, int] = {}
+        self._next_id = 1
+        self._updates: deque[tuple[int, bytes]] = deque()
+        self._poll: Callable[[bytes], None] | None = None
+        self.polled = asyncio.Event()
+        self.calls: Counter[str] = Counter()
+        self.taps_done = 0
+        self._loop = asyncio.get_running_loop()
+        self.url = ""
+
+    async def start(self) -> asyncio.Server:
+        """Listen; close what is returned in the end."""
+        server = await self._loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        return server
+
+    def begin(self) -> None:
+        """Everybody taps."""
+        for user_id in self._people:
+            self._tap(user_id)
+
+    def _tap(self, user_id: int) -> None:
+        # An answer and an edit.
+        self._open[user_id] = 2
+        update = orjson.dumps(_tap(self._next_id, user_id, self._people[user_id]()))
+        self._told_by_id[str(self._next_id).encode()] = user_id
+        self._updates.append((self._next_id, update))
+        self._next_id += 1
+        self._feed()
+
+    def _told(self, user_id: int) -> None:
+        left = self._open.get(user_id, 0) - 1
+        self._open[user_id] = left
+        if left == 0:
+            self.taps_done += 1
+            self._tap(user_id)
+
+    def _feed(self) -> None:
+        if self._poll is None or not self._updates:
+            return
+        answer, self._poll = self._poll, None
+        some = b",".join(update for _, update in list(self._updates)[:BATCH])
+        body = b'{"ok":true,"result":[' + some + b"]}"
+        answer(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+
+    def call(self, method: str, query: bytes, body: bytes, answer: Callable[[bytes], None]) -> None:
+        """One call; `answer` takes what is to be written."""
+        self.calls[method] += 1
+        later = answer
+        if self._latency:
+
+            def later(reply: bytes) -> None:
+                self._loop.call_later(self._latency, answer, reply)
+
+        if method == "getUpdates":
+            self._start_poll(query + b"&" + body, later)
+        elif method == "answerCallbackQuery":
+            later(_TRUE)
+            found = re.search(rb"callback_query_id\D{1,120}?(\d+)", body)
+            if found:
+                self._told(self._told_by_id.pop(found[1], 0))
+        elif method == "editMessageText":
+            later(_EDITED)
+            found = _CHAT.search(body)
+            if found:
+                self._told(int(found[1]))
+        elif method == "sendMessage":
+            later(_EDITED)
+        else:
+            later(_ME if method == "getMe" else _TRUE)
+
+    def _start_poll(self, parameters: bytes, answer: Callable[[bytes], None]) -> None:
+        offset = _OFFSET.search(parameters)
+        while offset and self._updates and self._updates[0][0] < int(offset[1]):
+            self._updates.popleft()
+        self._poll = answer
+        self._feed()
+        if self._poll is answer:
+            self._loop.call_later(HOLD, self._end_poll, answer)
+        self.polled.set()
+
+    def _end_poll(self, answer: Callable[[bytes], None]) -> None:
+        if self._poll is answer:
+            self._poll = None
+            answer(_reply([]))
+
+
+class _Connection(asyncio.Protocol):
+    """HTTP/1.1 with Content-Length, which is all that the bots speak."""
+
+    def __init__(self, server: LoadServer) -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's is one without being a subclass.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while True:
+            head, found, rest = self._buffer.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            size = int(length[1]) if length else 0
+            if not found or len(rest) < size:
+                return
+            body, self._buffer = rest[:size], rest[size:]
+            path, _, query = head.split(b" ", 2)[1].partition(b"?")
+            self._server.call(path.rpartition(b"/")[2].decode(), query, body, self._write)
+
+    def _write(self, reply: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(reply)

@@ -1,0 +1,226 @@
+"""The whole way of a tap beside bare bots: `make bench`, `make bench ARGS=--quick`, or
+`python -m benchmarks.way [--rounds N] [--seconds S]`.
+
+Our pipeline (durable inbox, rights, queries, rendering, commit, answer and edit) on SQLite through `laocert run`,
+a bare python-telegram-bot, a bare aiogram, and the raw HTTP calls alone, each against the same emulated Bot API
+(benchmarks/load.py), which runs in this process; by turns, without latency and with 50 ms a call. 200 officers
+each tap again as soon as they are answered. Prints taps a second and processor time a tap (user and system, all
+threads, from /proc), and the ratios: min, median, max of the rounds.
+
+The peers' own environment is `.venv-bench` (benchmarks/peers/requirements.lock), or `--peers` names its Python.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import officers
+from benchmarks.load import TOKEN, LoadServer
+from benchmarks.nation import Country
+from demo import sample
+from handlers.taps import CertificationMenu, Home, LaoHistory, LaoMenu, LaoReview
+
+PROVINCE = "30"
+OFFICERS = 200
+ROUND = [tap.pack() for tap in (CertificationMenu(), LaoMenu(), LaoReview(), LaoHistory(0), Home())]
+LATENCIES = (0.0, 0.05)
+OURS, PTB, AIOGRAM, RAW = "laocert run", "python-telegram-bot", "aiogram", "raw HTTP calls"
+PEERS = {PTB: "ptb_echo.py", AIOGRAM: "aiogram_echo.py", RAW: "raw_calls.py"}
+# Taps before the measuring begins, in seconds: pools are open and caches warm then.
+WARM_UP = 1.0
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run: taps a second, milliseconds of processor time a tap, seconds to the first poll, resident MB."""
+
+    rate: float
+    cost: float
+    start: float
+    memory: float
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process with all its threads (proc(5), /proc/pid/stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_megabytes(pid: int) -> float:
+    """Resident memory of a process (proc(5), /proc/pid/statm)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+
+
+def next_taps(place: int) -> Callable[[], str]:
+    """What one officer taps, again and again; each begins somewhere else."""
+    turns = itertools.cycle(ROUND[place % len(ROUND) :] + ROUND[: place % len(ROUND)])
+    return lambda: next(turns)
+
+
+class Bench:
+    """The four bots, each started anew for every run; ours on a fresh copy of the database."""
+
+    def __init__(self, country: Country, people: list[int], peers: str, seconds: float) -> None:
+        self._country = country
+        self._people = people
+        self._peers = peers
+        self._seconds = seconds
+        self._number = itertools.count(1)
+
+    def _command(self, name: str, url: str) -> tuple[list[str], dict[str, str]]:
+        if name in PEERS:
+            script = Path(__file__).parent / "peers" / PEERS[name]
+            return [self._peers, str(script)], os.environ | {"LOAD_URL": url, "LOAD_TOKEN": TOKEN}
+        copy = self._country.folder / f"run{next(self._number)}.db"
+        shutil.copy(self._country.folder / "nation.db", copy)
+        ours = {
+            "LAOCERT_DATABASE_URL": f"sqlite+aiosqlite:///{copy}",
+            "LAOCERT_BOT_TOKEN": TOKEN,
+            "LAOCERT_API_URL": url,
+        }
+        return [sys.executable, "-m", "bot", "run"], self._country.environment | ours
+
+    @asynccontextmanager
+    async def running(self, name: str, server: LoadServer) -> AsyncIterator[tuple[int, float]]:
+        """One bot from its start to its end; its process id and how many seconds it took to its first poll."""
+        command, environment = self._command(name, server.url)
+        started = time.perf_counter()
+        with (self._country.folder / "bots.log").open("w+b") as log:
+            bot = await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
+            try:
+                ended = asyncio.create_task(bot.wait())
+                polled = asyncio.create_task(server.polled.wait())
+                await asyncio.wait({ended, polled}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+                if not polled.done():
+                    log.seek(0)
+                    sys.exit(f"{name} did not start: {log.read().decode()}")
+                yield bot.pid, time.perf_counter() - started
+            finally:
+                if bot.returncode is None:
+                    bot.kill()
+                await bot.wait()
+
+    async def measure(self, name: str, latency: float) -> Seen:
+        """One run of one bot."""
+        people = {user: next_taps(place) for place, user in enumerate(self._people)}
+        server = LoadServer(people, latency)
+        listening = await server.start()
+        async with self.running(name, server) as (pid, start):
+            server.begin()
+            await asyncio.sleep(WARM_UP)
+            taps, work, began = server.taps_done, processor_seconds(pid), time.perf_counter()
+            await asyncio.sleep(self._seconds)
+            taps, work = server.taps_done - taps, processor_seconds(pid) - work
+            took, memory = time.perf_counter() - began, resident_megabytes(pid)
+        listening.close()
+        if not taps:
+            sys.exit(f"{name} answered nothing: {(self._country.folder / 'bots.log').read_text()}")
+        return Seen(taps / took, work / taps * 1000, start, memory)
+
+
+async def import_seconds(peers: str) -> float:
+    """What `python -c "import telegram.ext"` takes."""
+    started = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(peers, "-c", "import telegram.ext")
+    await process.wait()
+    return time.perf_counter() - started
+
+
+def spread(values: list[float], digits: int = 2) -> str:
+    """Min, median, max."""
+    return " / ".join(f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
+
+
+Rounds = list[dict[tuple[str, float], Seen]]
+
+
+def report(rounds: Rounds, imports: list[float]) -> Iterator[str]:
+    """The tables, as docs/performance.md has them."""
+    for latency in LATENCIES:
+        yield f"\n{latency * 1000:.0f} ms a call, {len(rounds)} rounds: min / median / max\n"
+        yield "| bot | taps a second | CPU ms a tap | resident MB |\n|---|---|---|---|"
+        for name in (OURS, PTB, AIOGRAM, RAW):
+            seen = [one[name, latency] for one in rounds]
+            rate, cost = spread([one.rate for one in seen], 0), spread([one.cost for one in seen])
+            yield f"| {name} | {rate} | {cost} | {spread([one.memory for one in seen], 0)} |"
+    yield "\n| ratio, of the same round | min / median / max | at least or at most | goal |\n|---|---|---|---|"
+    for words, values, bound, goal in ratios(rounds, imports):
+        yield f"| {words} | {spread(values)} | {bound} | {goal} |"
+
+
+def ratios(rounds: Rounds, imports: list[float]) -> Iterator[tuple[str, list[float], str, str]]:
+    """What issue 8 asks for."""
+
+    def rates(peer: str, latency: float) -> list[float]:
+        return [one[OURS, latency].rate / one[peer, latency].rate for one in rounds]
+
+    yield "taps a second, of python-telegram-bot's", rates(PTB, 0.0), "≥ 1.5", "2"
+    yield "taps a second, of aiogram's", rates(AIOGRAM, 0.0), "≥ 0.8", "1"
+    yield "at 50 ms a call, of python-telegram-bot's", rates(PTB, 0.05), "≥ 30", ""
+    yield "at 50 ms a call, of aiogram's", rates(AIOGRAM, 0.05), "≥ 1", ""
+    for latency in LATENCIES:
+        costs = [one[OURS, latency].cost / one[RAW, latency].cost for one in rounds]
+        yield f"CPU a tap at {latency * 1000:.0f} ms, of the raw calls'", costs, "≤ 8", "5"
+    starts = [one[OURS, 0.0].start / imported for one, imported in zip(rounds, imports, strict=True)]
+    yield "start to first poll, of `import telegram.ext`", starts, "≤ 5", "3"
+    memory = [one[OURS, 0.0].memory / one[PTB, 0.0].memory for one in rounds]
+    yield "resident memory, of python-telegram-bot's", memory, "≤ 3", ""
+
+
+async def run(folder: Path, options: argparse.Namespace) -> None:
+    """Fill the database, take turns, print."""
+    country = Country(folder, None)
+    units = [unit for unit in sample.read_units([PROVINCE]) if unit.role == "lao"][:OFFICERS]
+    people = await officers.fill(country, units)
+    bench = Bench(country, list(people), options.peers, options.seconds)
+    rounds: Rounds = []
+    imports = []
+    for number in range(options.rounds):
+        seen: dict[tuple[str, float], Seen] = {}
+        for latency in LATENCIES:
+            for name in (OURS, PTB, AIOGRAM, RAW):
+                if options.only and name != options.only:
+                    continue
+                one = seen[name, latency] = await bench.measure(name, latency)
+                print(
+                    f"round {number + 1}, {latency * 1000:2.0f} ms, {name}: {one.rate:,.0f} taps/s,"
+                    f" {one.cost:.2f} ms CPU a tap, start {one.start:.2f} s, {one.memory:.0f} MB",
+                    flush=True,
+                )
+        imports.append(await import_seconds(options.peers))
+        rounds.append(seen)
+    if not options.only:
+        print("\n".join(report(rounds, imports)))
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
+    parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python of the peers' environment")
+    parser.add_argument("--only", choices=[OURS, *PEERS], help="one of the bots, without ratios")
+    parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 2.0
+    with tempfile.TemporaryDirectory() as name:
+        uvloop.run(run(Path(name), options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""`laocert doctor`: everything that the bot needs, each with `ok` or the mend."""
+
+import asyncio
+
+import click
+
+from bot.commands.common import echo_json, json_option
+from bot.doctor import examine
+from bot.settings import load_settings
+from models.base import DomainError
+
+
+class NotWell(DomainError):
+    """Something is to be mended before the bot can run well."""
+
+
+@click.command(epilog="Example: laocert doctor --json")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Look at settings, database, Bot API, clock, fonts and port; exit code 1 when one is not as it should be."""
+    findings = asyncio.run(examine(load_settings()))
+    if as_json:
+        echo_json(
+            [{"name": one.name, "ok": one.mend is None, "said": one.said, "mend": one.mend} for one in findings]
+        )
+    else:
+        for one in findings:
+            click.echo(f"{one.name}: {f'ok, {one.said}' if one.mend is None else one.mend}")
+    wrong = sum(one.mend is not None for one in findings)
+    if wrong:
+        raise NotWell(f"{wrong} of {len(findings)} things are to be mended, see above")

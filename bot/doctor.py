@@ -1,0 +1,175 @@
+"""Looks at everything that the program needs, and says of each that it is well or how to mend it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import log2
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import aiohttp
+from telegram import Bot
+from telegram.constants import ChatAction
+from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+
+from bot import api, webhook
+from bot.http.server import bind
+from bot.opening import opened
+from bot.settings import Settings, SettingsRefused, hook_of
+from bot.typesetting import missing_font
+from models import schema
+from models.base import DomainError
+
+# Seconds that something outside is waited for.
+PATIENCE = 10.0
+# A clock that is off by more shows in deadlines and in what is late.
+LARGEST_DRIFT = timedelta(seconds=30)
+# Bits in a secret key, counted by how often each of its letters stands in it; 32 random hexadecimal letters have
+# about 110.
+LEAST_BITS = 80
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing: what was found, and how to mend it if it is not well."""
+
+    name: str
+    said: str
+    mend: str | None = None
+
+
+def _well(name: str, said: str) -> Finding:
+    return Finding(name, said)
+
+
+def _ill(name: str, mend: str) -> Finding:
+    return Finding(name, "", mend)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at all of it; nothing is changed."""
+    findings = [_secret_key(settings), _port(settings), _time_zone()]
+    findings += await _guarded("database", lambda: _database(settings))
+    findings += await _guarded("documents", _documents)
+    findings += await _guarded("Bot API", lambda: _bot_api(settings))
+    return findings
+
+
+async def _guarded(name: str, look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+    """What a look finds; a look that fails has found something."""
+    try:
+        async with asyncio.timeout(2 * PATIENCE):
+            return await look()
+    except DomainError as error:
+        return [_ill(name, str(error))]
+    except Exception as error:
+        return [_ill(name, f"could not be looked at ({type(error).__name__}); see docs/operations.md")]
+
+
+def _secret_key(settings: Settings) -> Finding:
+    """Whether it is there and not easily guessed: Shannon's entropy of its letters, an upper bound."""
+    name = "secret key"
+    mend = "make one: python -c 'import secrets; print(secrets.token_hex(32))'"
+    if settings.secret_key is None:
+        return _ill(name, f"LAOCERT_SECRET_KEY is not set; {mend}")
+    key = settings.secret_key.get_secret_value()
+    bits = -sum(count * log2(count / len(key)) for count in Counter(key).values())
+    if bits < LEAST_BITS:
+        return _ill(
+            name, f"LAOCERT_SECRET_KEY can be guessed; {mend}, and keep the old one: LAOCERT_OLD_SECRET_KEYS"
+        )
+    return _well(name, f"{len(key)} letters")
+
+
+def _port(settings: Settings) -> Finding:
+    try:
+        bind(settings).close()
+    except SettingsRefused as error:
+        return _ill("listener", f"{error} (while laocert run runs here, it is its own)")
+    return _well("listener", f"{settings.listen} is free")
+
+
+def _time_zone() -> Finding:
+    try:
+        ZoneInfo("Asia/Bangkok")
+    except ZoneInfoNotFoundError:
+        return _ill("time zone", "Asia/Bangkok is not known here; install tzdata")
+    return _well("time zone", "Asia/Bangkok is known")
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    async with opened(settings, needs_head=False) as database:
+        found, wanted = await schema.revision(database), schema.head()
+        if found != wanted:
+            return [
+                _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")
+            ]
+        differences = await schema.check(database)
+    well = _well("database", f"answers, schema {found}")
+    if differences:
+        return [well, _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")]
+    return [well, _well("locks and tables", "as they should be")]
+
+
+async def _documents() -> list[Finding]:
+    """A line of Thai is set, as on the certificates."""
+    if missing := await asyncio.to_thread(missing_font):
+        return [_ill("documents", f"the font {missing} is not there; install the locked dependencies again")]
+    return [_well("documents", "typst and its font are there")]
+
+
+async def _bot_api(settings: Settings) -> list[Finding]:
+    if settings.bot_token is None:
+        return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")]
+    try:
+        async with api.short_lived(settings.bot_token.get_secret_value(), settings.api_url) as bot:
+            well = _well("Bot API", f"answers, the bot is @{bot.username}")
+            return [well, await _webhook(settings, bot), *await _operator(settings, bot), await _clock(settings)]
+    except InvalidToken:
+        return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather")]
+    except TelegramError as error:
+        host = urlsplit(settings.api_url).hostname
+        return [
+            _ill("Bot API", f"{host} does not answer ({error.message}); check the way out and LAOCERT_API_URL")
+        ]
+
+
+async def _webhook(settings: Settings, bot: Bot) -> Finding:
+    state = await webhook.look(bot)
+    if fault := state.fault(hook_of(settings)):
+        return _ill("updates", fault)
+    way = "posted" if state.url else "polled"
+    return _well("updates", f"{way}, {state.pending} wait at Telegram")
+
+
+async def _operator(settings: Settings, bot: Bot) -> list[Finding]:
+    """Whether the operator's chat can be written to; nothing is sent."""
+    chat = settings.operator_chat
+    if chat is None:
+        return [_well("operator's chat", "none is set, nobody is told of petitions")]
+    try:
+        await bot.get_chat(chat)
+        await bot.send_chat_action(chat, ChatAction.TYPING)
+    except (BadRequest, Forbidden) as error:
+        mend = "write to the bot from it, or add the bot to it, and check LAOCERT_OPERATOR_CHAT"
+        return [_ill("operator's chat", f"cannot be written to ({error.message}); {mend}")]
+    return [_well("operator's chat", "can be written to")]
+
+
+async def _clock(settings: Settings) -> Finding:
+    """Compare the machine's clock with the Date (RFC 9110, in whole seconds) of the Bot API's server."""
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as client,
+        client.get(settings.api_url, allow_redirects=False) as answer,
+    ):
+        said = answer.headers.get("Date")
+    if said is None:
+        return _well("clock", "the Bot API's server says no time to compare with")
+    drift = abs(datetime.now(UTC) - parsedate_to_datetime(said))
+    if drift > LARGEST_DRIFT:
+        return _ill("clock", f"is off by {drift.total_seconds():.0f} s; set it, and keep it by NTP")
+    return _well("clock", f"within {LARGEST_DRIFT.seconds} s of the Bot API's")

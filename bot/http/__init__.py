@@ -1,0 +1,1 @@
+"""What the program serves on LAOCERT_LISTEN: the webhook, and how it does."""

@@ -1,0 +1,40 @@
+"""What the program counts of its own work, for Prometheus (docs/operations.md, Seeing it run).
+
+Counted in plain numbers; prometheus_client is imported when the first scrape comes (bot/http/scrape.py). Nothing
+personal stands in a label.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Seconds from the receipt of a tap to its answer; the goal is a p99 under one.
+TAP_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
+
+
+@dataclass
+class Tally:
+    """Counts since the start of the process."""
+
+    # By kind and outcome: `done`, `failed` (one try), `set_aside`, `left_out` (bears no id).
+    updates: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # Tries to send a message of the outbox, by its kind and how they ended.
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # Requests to the webhook, by their HTTP status.
+    posts: Counter[str] = field(default_factory=Counter)
+    # Answers 429 of the Bot API.
+    floods: int = 0
+    # Taps by the number of their bucket; the one beyond the last is for what took longer.
+    taps: Counter[int] = field(default_factory=Counter)
+    tap_seconds: float = 0.0
+    # Whether this process holds a lease, by its name.
+    leases: dict[str, Callable[[], bool]] = field(default_factory=dict)
+
+    def time_tap(self, seconds: float) -> None:
+        """A tap that was answered."""
+        self.taps[bisect_left(TAP_BUCKETS, seconds)] += 1
+        self.tap_seconds += seconds
+
+
+TALLY = Tally()

@@ -1,0 +1,63 @@
+"""What is to be done from time to time: the day's head of the record, and forgetting what has served."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from bot.clock import Clock, nap
+from models import inbox, pin, roster_draft, throttle
+from models.audit import last_head, take_head
+from models.database import Database
+from models.round import BANGKOK
+
+log = logging.getLogger(__name__)
+
+# Seconds between looks whether today's head of the record has been taken, and between forgettings.
+HEADS_EVERY = 600.0
+FORGET_EVERY = 3600.0
+
+
+async def keep_head(database: Database, now: datetime) -> None:
+    """Take a head of the record each day (Bangkok's time), at the first look of the day."""
+    async with database.read() as session:
+        last = await last_head(session)
+    if last is not None and _day(last) >= _day(now):
+        return
+    async with database.write() as session:
+        log.info("head of the record: %s", await take_head(session, now))
+
+
+def _day(moment: datetime) -> int:
+    return moment.astimezone(BANGKOK).toordinal()
+
+
+async def forget(database: Database, now: datetime) -> None:
+    """Drop what nobody needs any more."""
+    async with database.write() as session:
+        await inbox.forget_old(session, now)
+        await throttle.forget_old(session, now)
+        await pin.forget_old_keypads(session, now)
+        await roster_draft.forget_old_drafts(session, now)
+
+
+async def run(database: Database, clock: Clock) -> None:
+    """Do both again and again, until cancelled."""
+    await asyncio.gather(
+        _again(keep_head, HEADS_EVERY, database, clock), _again(forget, FORGET_EVERY, database, clock)
+    )
+
+
+async def _again(
+    work: Callable[[Database, datetime], Awaitable[None]],
+    seconds: float,
+    database: Database,
+    clock: Clock,
+) -> None:
+    while True:
+        try:
+            await work(database, clock())
+        except Exception as error:
+            # The database is away; the next time comes.
+            log.error("%s: %s", work.__name__, type(error).__name__)
+        await nap(clock, seconds)

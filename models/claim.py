@@ -1,0 +1,130 @@
+"""Who serves whom: of all programs on one database, one at a time does a sender's updates.
+
+PostgreSQL: session-level advisory locks, one a sender, all of a program on one connection of its own. They end
+with that connection, however the program ends. Whose connection was lost may still have an update in hand: whether
+it is its turn is looked at once more in the update's own transaction (models/inbox.py, finish). SQLite has one
+program.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.database import Database
+
+log = logging.getLogger(__name__)
+
+# Seconds between signs of life, those that PostgreSQL waits for one before it ends the session of a machine
+# without power or network, and those that an answer may take.
+ALIVE_EVERY = 2.0
+GONE_AFTER = 8
+PATIENCE = 5.0
+
+# Locks of two numbers are apart from those of one, which leases and the record have.
+_CLASS = 0x1A0C
+_TAKE = text(
+    f"SELECT sender FROM unnest(:senders) AS sender"  # noqa: S608 - a constant
+    f" WHERE pg_try_advisory_lock({_CLASS}, hashint8(sender))"
+).bindparams(bindparam("senders", type_=ARRAY(BigInteger)))
+_GIVE = text(
+    f"SELECT pg_advisory_unlock({_CLASS}, hashint8(sender)) FROM unnest(:senders) AS sender"  # noqa: S608
+).bindparams(bindparam("senders", type_=ARRAY(BigInteger)))
+
+
+class Claims:
+    """The senders that this program serves. Those who ask at the same moment are asked for together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = None if database.is_sqlite else database
+        self._connection: AsyncConnection | None = None
+        self._held: set[int] = set()
+        self._wanted: dict[int, asyncio.Future[bool]] = {}
+        self._over: set[int] = set()
+        self._news = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+
+    async def take(self, sender: int) -> bool:
+        """Whether the sender is this program's to serve now; it stays so until `give_back`. One call a sender at a
+        time.
+        """
+        if self._database is None or sender in self._held:
+            return True
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask(self._database), name="claims")
+        self._wanted[sender] = asyncio.get_running_loop().create_future()
+        self._news.set()
+        try:
+            return await self._wanted[sender]
+        finally:
+            self._wanted.pop(sender, None)
+
+    def give_back(self, sender: int) -> None:
+        """The sender may be served by others."""
+        if sender in self._held:
+            self._held.remove(sender)
+            self._over.add(sender)
+            self._news.set()
+
+    async def close(self) -> None:
+        """Nothing is held any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+            await self._let_go()
+
+    async def _ask(self, database: Database) -> None:
+        while True:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._go_round(database)
+            except Exception as error:
+                log.error("it could not be asked who serves whom: %s", type(error).__name__)
+                await self._let_go()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ALIVE_EVERY):
+                    await self._news.wait()
+
+    async def _go_round(self, database: Database) -> None:
+        connection = self._connection or await self._connect(database)
+        over, self._over = self._over, set()
+        if over:
+            await connection.execute(_GIVE, {"senders": list(over)})
+        wanted = [sender for sender, answer in self._wanted.items() if not answer.done()]
+        # With nothing wanted it is a sign of life.
+        taken = set(await connection.scalars(_TAKE, {"senders": wanted}))
+        for sender in wanted:
+            answer = self._wanted.get(sender)
+            if answer is not None and not answer.done():
+                self._held |= {sender} & taken
+                answer.set_result(sender in taken)
+            elif sender in taken:
+                # Whoever asked does not wait any more.
+                self._over.add(sender)
+
+    async def _connect(self, database: Database) -> AsyncConnection:
+        connection = await database.engine.connect()
+        self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
+        await self._connection.execute(
+            text("SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"),
+            {"after": f"{GONE_AFTER}s"},
+        )
+        return self._connection
+
+    async def _let_go(self) -> None:
+        """With the session its locks are gone; never back into the pool with its settings."""
+        self._held.clear()
+        self._over.clear()
+        for answer in self._wanted.values():
+            if not answer.done():
+                answer.set_result(False)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                await connection.invalidate()
+            await connection.close()

@@ -1,0 +1,122 @@
+"""`laocert doctor`: well where all is well, and one line with the mend for each thing that is not."""
+
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot import doctor, typesetting
+from demo.botapi import Emulator
+from models.database import Database
+from tests.bot.running import Run, laocert
+
+__all__ = ["laocert"]
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+KEY = "a4c1f09e7b52d8e6330f9ac4475be1d2a4c1f09e7b52d8e6330f9ac4475be1d2"
+NAMES = [
+    "secret key",
+    "listener",
+    "time zone",
+    "database",
+    "locks and tables",
+    "documents",
+    "Bot API",
+    "updates",
+    "operator's chat",
+    "clock",
+]
+
+
+@pytest.fixture(autouse=True)
+def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", KEY)
+
+
+async def test_where_all_is_well(laocert: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = emulator.phone("ผู้ดูแล")
+    await phone.start()
+    monkeypatch.setenv("LAOCERT_OPERATOR_CHAT", str(phone.id))
+    result = await laocert("doctor")
+    lines = result.output.splitlines()
+    assert [line.partition(":")[0] for line in lines] == NAMES
+    assert all(": ok, " in line for line in lines)
+    facts = json.loads((await laocert("doctor", "--json")).output)
+    assert [one["name"] for one in facts] == NAMES
+    assert all(one["ok"] and one["mend"] is None for one in facts)
+    assert KEY not in result.output
+    assert not emulator.calls_of("sendMessage")
+
+
+async def ill(laocert: Run) -> dict[str, str]:
+    """What is not well, with its mend."""
+    result = await laocert("doctor", code=1)
+    found = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert "things are to be mended" in result.stderr
+    return {name: said for name, said in found.items() if not said.startswith("ok, ")}
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(
+    ("setting", "value", "name", "mend"),
+    [
+        ("SECRET_KEY", None, "secret key", "LAOCERT_SECRET_KEY is not set; make one: "),
+        ("SECRET_KEY", "abab" * 10, "secret key", "LAOCERT_SECRET_KEY can be guessed; make one: "),
+        ("BOT_TOKEN", None, "Bot API", "LAOCERT_BOT_TOKEN is not set"),
+        ("BOT_TOKEN", "987654321:" + "x" * 35, "Bot API", "LAOCERT_BOT_TOKEN is not known to Telegram"),
+        ("API_URL", "http://127.0.0.1:9", "Bot API", "127.0.0.1 does not answer"),
+        ("OPERATOR_CHAT", "4711", "operator's chat", "cannot be written to"),
+        ("WEBHOOK_URL", "https://bot.example.org/hook", "updates", "run: laocert webhook set"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///empty.db", "database", "run: laocert db upgrade"),
+        ("DATABASE_URL", "sqlite+aiosqlite:////no/such/place.db", "database", "could not be looked at"),
+    ],
+)
+async def test_each_thing_has_its_mend(
+    laocert: Run, monkeypatch: pytest.MonkeyPatch, setting: str, value: str | None, name: str, mend: str
+) -> None:
+    monkeypatch.setenv("LAOCERT_WEBHOOK_SECRET", "s3cret")
+    if value is None:
+        monkeypatch.delenv(f"LAOCERT_{setting}")
+    else:
+        monkeypatch.setenv(f"LAOCERT_{setting}", value)
+    found = await ill(laocert)
+    assert list(found) == [name]
+    assert mend in found[name]
+
+
+@ONE_DATABASE
+async def test_a_port_that_is_taken_is_told(laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("LAOCERT_LISTEN", address)
+        found = await ill(laocert)
+    assert list(found) == ["listener"]
+    assert address in found["listener"]
+
+
+async def test_a_lock_that_is_not_in_place_is_found(laocert: Run, country: Database) -> None:
+    async with country.write() as session:
+        where = "" if country.is_sqlite else " ON roster"
+        await session.execute(text(f"DROP TRIGGER roster_locked_insert{where}"))
+    found = await ill(laocert)
+    assert found == {"locks and tables": "1 differences; run: laocert db check"}
+
+
+@ONE_DATABASE
+async def test_a_clock_that_is_off_and_a_font_that_is_gone_are_found(
+    laocert: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) - timedelta(minutes=3)
+
+    monkeypatch.setattr(doctor, "datetime", Late)
+    monkeypatch.setattr(typesetting, "FONT", "Another")
+    found = await ill(laocert)
+    assert list(found) == ["documents", "clock"]
+    assert "the font Another is not there" in found["documents"]
+    assert "is off by 18" in found["clock"] or "is off by 17" in found["clock"]

@@ -1,0 +1,199 @@
+"""Several programs on one PostgreSQL: each officer in order, all officers side by side, nothing twice."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot import service, worker
+from bot.intake import Intake
+from bot.limiter import Limiter
+from bot.worker import Worker
+from demo.botapi import Emulator
+from handlers.turn import Setup
+from models import inbox
+from models.claim import Claims
+from models.database import Database
+from models.inbox import State
+from tests.bot.program import Program
+from tests.bot.running import SEAL, inbox_rows, opened_bot, until
+from tests.support import KEYRING, Clock
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[Database]:
+    """The same database, as another program opens it."""
+    opened = Database(database_url, KEYRING)
+    yield opened
+    await opened.close()
+
+
+@asynccontextmanager
+async def working(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Worker]:
+    """A worker as of one program: it looks for what nobody has in hand."""
+    async with opened_bot(emulator) as (bot, _):
+        one = Worker(bot, database, SEAL, clock, service.random.Random(1), lambda: None, Setup(), Limiter())
+        looks = asyncio.create_task(one.run())
+        try:
+            yield one
+        finally:
+            looks.cancel()
+            await asyncio.wait({looks})
+            await one.drain(0)
+
+
+def message(update_id: int, user_id: int, words: str) -> dict[str, object]:
+    chat = {"id": user_id, "type": "private"}
+    return {
+        "update_id": update_id,
+        "message": {"message_id": update_id, "from": {"id": user_id}, "chat": chat, "text": words},
+    }
+
+
+async def put(emulator: Emulator, database: Database, clock: Clock, updates: list[dict[str, object]]) -> None:
+    """Into the inbox, as of a program that was killed then."""
+    intake = Intake(emulator.bot.id, database, SEAL, clock, lambda rows: None)
+    await intake.keep([received for received in map(intake.receive, updates) if received])
+
+
+async def all_done(database: Database) -> bool:
+    return all(row.state is State.DONE for row in await inbox_rows(database))
+
+
+async def test_two_share_the_officers_and_keep_each_ones_order(
+    emulator: Emulator, country: Database, other: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PARALLEL", 4)
+    monkeypatch.setattr(worker, "LOOK_AT_MOST", 8)
+    phones = [emulator.phone(str(number)) for number in range(12)]
+    for phone in phones:
+        await phone.start()
+    words = ["/help", "/language", "/menu"] * 2
+    await put(
+        emulator,
+        country,
+        clock,
+        [
+            message(100 * number + place, phone.id, said)
+            for place, said in enumerate(words)
+            for number, phone in enumerate(phones)
+        ],
+    )
+    done: list[tuple[str, int]] = []
+    finish = inbox.finish
+
+    async def noted(session, row, now):  # type: ignore[no-untyped-def]
+        if not await finish(session, row, now):
+            return False
+        done.append(("one" if session.bind is country.engine else "two", row.update_id))
+        return True
+
+    monkeypatch.setattr("bot.worker.inbox.finish", noted)
+    async with working(emulator, country, clock), working(emulator, other, clock):
+        await until(lambda: all_done(country), 60)
+    assert len(done) == len(words) * len(phones)
+    for number in range(len(phones)):
+        mine = [update_id for _, update_id in done if update_id // 100 == number]
+        assert mine == sorted(mine)
+    assert set(Counter(who for who, _ in done)) == {"one", "two"}
+    for phone in phones:
+        texts = [
+            call.params["text"]
+            for call in emulator.calls_of("sendMessage")
+            if call.params["chat_id"] == str(phone.id)
+        ]
+        assert texts == texts[:3] * 2
+
+
+async def test_an_update_waits_for_an_earlier_one_of_its_sender(
+    emulator: Emulator, country: Database, clock: Clock
+) -> None:
+    await put(emulator, country, clock, [message(number, 7, "/help") for number in (1, 2)])
+    first, second = await inbox_rows(country)
+    async with country.write() as session:
+        assert not await inbox.is_next(session, second)
+        assert not await inbox.finish(session, second, clock())
+    async with country.write() as holding:
+        assert await inbox.finish(holding, first, clock())
+        # Not committed yet: to others the first still waits.
+        async with country.write() as session:
+            assert not await inbox.finish(session, second, clock())
+    async with country.write() as session:
+        assert not await inbox.finish(session, first, clock())
+        assert await inbox.finish(session, second, clock())
+
+
+async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
+    country: Database, other: Database
+) -> None:
+    one, two = Claims(country), Claims(other)
+    assert await asyncio.gather(*(one.take(sender) for sender in range(5))) == [True] * 5
+    assert await asyncio.gather(*(two.take(sender) for sender in range(3, 8))) == [False, False, True, True, True]
+    one.give_back(3)
+    await until(lambda: two.take(3))
+    assert not await one.take(3)
+    # Its session is ended from outside, as that of a machine without power is: others have its senders at once.
+    async with other.write() as session:
+        await session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> ALL (SELECT pid FROM pg_locks"
+                " WHERE locktype = 'advisory' AND objsubid = 2 AND objid = hashint8(5)::oid)"
+            )
+        )
+    await until(lambda: two.take(4))
+    # It learns of it with its next question; until then the update's own transaction refuses what is not in turn.
+    await until(lambda: refused(one, 4))
+    assert await one.take(9)
+    await one.close()
+    await two.close()
+    async with other.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM pg_locks WHERE objsubid = 2")) == 0
+
+
+async def refused(claims: Claims, sender: int) -> bool:
+    return not await claims.take(sender)
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Emulator]:
+    """An emulator in real time, as the programs are."""
+    async with Emulator(clock=time.time) as running:
+        yield running
+        assert not running.violations
+
+
+async def test_one_polls_and_a_kill_is_taken_over(
+    tmp_path: Path, telegram: Emulator, country: Database, database_url: str
+) -> None:
+    programs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        programs.append(Program(tmp_path / name, telegram, database_url))
+    phone = telegram.phone("ก")
+    async with programs[0].running(), programs[1].running():
+        for program in programs:
+            await program.ready(60)
+        await phone.send("/start")
+        await phone.until(lambda at: at.last.labels, 20)
+        poller = await until(lambda: has_lease(programs))
+        await poller.kill()
+        killed_at = time.monotonic()
+        await phone.send("/help")
+        await phone.until(lambda at: "/language" in at.last.text, 20)
+        assert time.monotonic() - killed_at < 10
+        left = next(program for program in programs if program is not poller)
+        assert await left.stop() == 0
+    assert "another program polls" not in programs[0].log + programs[1].log
+    assert {row.state for row in await inbox_rows(country)} == {State.DONE}
+
+
+async def has_lease(programs: list[Program]) -> Program | None:
+    return next((one for one in programs if "this process has the lease of the poller" in one.log), None)

@@ -1,0 +1,106 @@
+"""The watchdog: ends the program when it stands still, and only when a new start would mend it."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from bot import service, watchdog
+from bot.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
+from demo.botapi import Emulator
+from models.database import Database
+from tests.bot.running import SEAL, opened_bot
+from tests.support import Clock
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def watching(idle: float | None, in_hand: float, bot_api: bool = True, database: bool = True) -> Watchdog:
+    async def telegram() -> bool:
+        return bot_api
+
+    async def stored() -> bool:
+        return database
+
+    return Watchdog(lambda: idle, lambda: in_hand, telegram, stored)
+
+
+@pytest.mark.parametrize(
+    ("dog", "reason"),
+    [
+        (lambda: watching(STANDSTILL + 1, 0), "no poll was finished for 61 s although Telegram answers"),
+        (lambda: watching(None, STUCK + 1), "an update is in hand for 601 s"),
+    ],
+)
+async def test_what_stands_still_ends_the_program(dog, reason) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(StoodStill, match=reason):
+        await dog().run()
+
+
+@pytest.mark.parametrize(
+    "dog",
+    [
+        lambda: watching(STANDSTILL - 1, STUCK - 1),
+        lambda: watching(None, 0),
+        lambda: watching(STANDSTILL + 1, 0, bot_api=False),
+        lambda: watching(STANDSTILL + 1, STUCK + 1, database=False),
+    ],
+)
+async def test_what_a_new_start_would_not_mend_is_left_alone(dog) -> None:  # type: ignore[no-untyped-def]
+    await dog().look()
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("still", ["intake", "worker"])
+async def test_the_program_ends_with_the_reason(
+    emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, still: str
+) -> None:
+    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr("bot.service.GRACE", 0.2)
+    async with opened_bot(emulator) as (bot, polls):
+        running = asyncio.create_task(service.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        phone = emulator.phone("ก")
+        await phone.send("/start")
+        await phone.until(lambda at: at.last.labels)
+        # From now on it seems to have stood still for a long time.
+        if still == "intake":
+            monkeypatch.setattr(watchdog, "STANDSTILL", -1.0)
+        else:
+            monkeypatch.setattr(watchdog, "STUCK", -1.0)
+        with pytest.raises(StoodStill, match="start laocert run again"):
+            await asyncio.wait_for(running, 20)
+
+
+def test_a_loop_that_is_held_up_is_ended_from_outside(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watchdog, "HELD_UP", 0.02)
+    ended: list[int] = []
+    done = threading.Event()
+
+    def end(code: int) -> None:
+        ended.append(code)
+        done.set()
+
+    dog = watching(None, 0)
+    dog.beat = time.monotonic() - 100
+    over = guard(dog, end)
+    assert done.wait(10)
+    over.set()
+    assert ended == [1]
+    assert "the event loop was held up" in caplog.text
+
+
+async def test_a_loop_that_lives_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.0)
+    ended: list[int] = []
+    dog = watching(None, 0)
+    running = asyncio.create_task(dog.run())
+    over = guard(dog, ended.append)
+    await asyncio.sleep(0)
+    over.set()
+    running.cancel()
+    await asyncio.wait({running})
+    assert ended == []
+    assert time.monotonic() - dog.beat < 60
