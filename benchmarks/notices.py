@@ -1,12 +1,10 @@
 """Notices to the whole country: `python -m benchmarks.notices [--notices N] [--url URL]`.
 
-Queues a bulk notice to as many officers as there are organizations and lets `laocert run`, in a process of its
-own, send them to the emulated Bot API, which enforces Telegram's limits. When half of them have arrived, another
+Queues a broadcast to as many officers as there are organizations and lets `laocert run`, in a process of its own,
+send them to the emulated Bot API, which enforces Telegram's limits. When half of them have arrived, another
 process than the bot's queues an urgent one, so that nothing wakes the courier. Prints messages a second, their
 share of Telegram's 30, refusals by 429, what was lost or doubled, how long the urgent one waited, and the bot's
 CPU time; exits 1 when anything was lost, doubled or refused.
-
-COLLEAGUE_CERTIFIED is taken for bulk in it: the one change that is made to the program.
 """
 
 import argparse
@@ -19,16 +17,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvloop
 from sqlalchemy import func, insert, select
 
 from benchmarks.nation import SECRET_KEY, Country
-from bot import service
-from bot.settings import load_settings
 from demo import sample
 from demo.botapi import Emulator
 from models import outbox
 from models.account import Account, Officer, Role
+from models.broadcast import Broadcast
 from models.certificate import Certification, Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
@@ -41,17 +37,11 @@ ORGANIZATIONS = 7849
 # Telegram's, of people; the first of them gets the urgent notice.
 FIRST_CHAT = 1_000_000
 CODE = "B012345678"
+BODY = "โปรดรับรองข้อมูลให้แล้วเสร็จภายในกำหนด"
 
 
-def run_bot() -> None:
-    """`laocert run`, for which a notice to colleagues is bulk."""
-    outbox.BULK = outbox.BULK | {Kind.COLLEAGUE_CERTIFIED}
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(service.run(load_settings()))
-
-
-async def fill(database: Database, count: int) -> int:
-    """Officers of `count` accounts and one certificate for all notices to be about; its id."""
+async def fill(database: Database, count: int) -> tuple[int, int]:
+    """Officers of `count` accounts and of one more, who has certified; the broadcast, and the certificate."""
     now = datetime.now(UTC)
     async with database.write() as session:
         codes = list(
@@ -99,9 +89,10 @@ async def fill(database: Database, count: int) -> int:
             is_late=False,
             certified_at=now,
         )
-        session.add(made)
+        said = Broadcast(audience="lao", body=BODY, made_at=now)
+        session.add_all((made, said))
         await session.flush()
-        return made.id
+        return said.id, made.id
 
 
 async def queue(database: Database, kind: Kind, chats: range, subject: int) -> None:
@@ -117,18 +108,19 @@ async def sent_at(database: Database, kind: Kind) -> datetime | None:
         return await session.scalar(select(func.max(OutboxMessage.sent_at)).where(OutboxMessage.kind == kind))
 
 
-async def send_all(country: Country, database: Database, count: int, subject: int) -> bool:
+async def send_all(country: Country, database: Database, count: int) -> bool:
     """Measure and print; whether all went well."""
     cpu = cpu_of_children()
+    broadcast, certificate = await fill(database, count)
     async with Emulator(clock=time.time, enforce_limits=True, calls_kept=2 * count) as emulator:
         for chat in range(FIRST_CHAT, FIRST_CHAT + count + 1):
             emulator.phone(str(chat), user_id=chat).chat.bot_status = "member"
         chats = range(FIRST_CHAT + 1, FIRST_CHAT + count + 1)
-        await queue(database, Kind.COLLEAGUE_CERTIFIED, chats, subject)
+        await queue(database, Kind.BROADCAST, chats, broadcast)
         bot = await start(country, emulator)
         await arrived(emulator, count // 2)
         urgent = time.time()
-        await queue(database, Kind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), subject)
+        await queue(database, Kind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), certificate)
         await arrived(emulator, count + 1)
         bot.terminate()
         await bot.wait()
@@ -160,8 +152,8 @@ async def start(country: Country, emulator: Emulator) -> asyncio.subprocess.Proc
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "benchmarks.notices",
-            "--bot",
+            "bot",
+            "run",
             env=country.environment | settings,
             stdout=log,
             stderr=log,
@@ -188,7 +180,7 @@ async def measure(folder: Path, count: int, url: str | None) -> bool:
     country = Country(folder, url)
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     try:
-        return await send_all(country, database, count, await fill(database, count))
+        return await send_all(country, database, count)
     finally:
         await database.close()
 
@@ -206,11 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notices", type=int, default=ORGANIZATIONS)
     parser.add_argument("--url", help="an empty PostgreSQL database, in place of SQLite")
-    parser.add_argument("--bot", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.bot:
-        run_bot()
-        return
     with tempfile.TemporaryDirectory() as name:
         make_country(Path(name), chosen.url)
         if not asyncio.run(measure(Path(name), min(chosen.notices, ORGANIZATIONS - 1), chosen.url)):

@@ -7,54 +7,35 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from telegram import Bot
 
-from bot.delivery import Outcome, again, deliver
+from bot.delivery import Outcome, deliver
+from bot.ledger import Claimed, Ledger
 from bot.limiter import Limiter
-from bot.metrics import TALLY
-from handlers.notices import notice
-from handlers.screen import Deferred, Dropped, Screen
-from models import outbox, province_card, reach
-from models.account import active_officer, is_somebodys, take_away_late
-from models.database import Database, Session
+from models import outbox, reach
+from models.database import Database
 from models.lease import Lease
-from models.outbox import Kind, OutboxMessage, State
+from models.outbox import Kind, OutboxMessage
 
 log = logging.getLogger(__name__)
 
-# Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them, and is read when so
-# many of its own are free that the queries are few.
+# Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
 PARALLEL = 24
 BULK_PARALLEL = 18
-BULK_BATCH = 6
-# Rows that are read at once: what a second may take.
-BATCH = 30
+# Bulk that is claimed in one transaction and sent together: what a transaction costs is shared, and what is urgent
+# waits for no more than so many turns.
+BULK_BATCH = 4
 # Seconds between looks at the outbox when nothing wakes the courier.
 IDLE = 1.0
 # Seconds before what a dead courier may have sent is sent once more, and before its chat gets anything: a program
 # that dies at each start must not send it each time, and a 429 may have been the answer.
 RECOVERY_PAUSE = 5.0
-# Seconds before the end of a send is written down again, when the database was away.
-NOTE_PAUSE = 1.0
 # Seconds between tries while there is no connection, doubled from the first to the last.
 OFFLINE_FIRST = 1.0
 OFFLINE_LONGEST = 8.0
-
-
-class NotRendered(Exception):
-    """A message's screen could not be made; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A row that is marked as sending: what it says, and the chat where it goes."""
-
-    to: int
-    screen: Screen
 
 
 class Courier:
@@ -76,7 +57,7 @@ class Courier:
         self._bot = bot
         self._database = database
         self._clock = clock
-        self._operator_chat = operator_chat
+        self._ledger = Ledger(database, clock, operator_chat)
         # Whether an answer to a chat is on its way: a change must come after it.
         self._in_hand = in_hand
         self._limiter = limiter or Limiter()
@@ -85,8 +66,8 @@ class Courier:
         self._awake = asyncio.Event()
         # Something may have been queued since the outbox was read.
         self._is_news = False
-        self._slots = asyncio.Semaphore(PARALLEL)
         self._sending: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._bulk_under_way = 0
         self._offline_for = 0.0
         self._offline_until = 0.0
@@ -158,111 +139,91 @@ class Courier:
 
     async def _send_due(self) -> int:
         """Start the sends that may start now, one a chat, bulk when nothing else can be; how many."""
-        if time.monotonic() < self._offline_until:
+        room = PARALLEL - self._under_way
+        if room <= 0 or time.monotonic() < self._offline_until:
             return 0
-        started = 0
         async with self._database.read() as session:
-            rows = await outbox.due(session, self._clock(), self._limiter.busy(), BATCH)
+            rows = await outbox.due(session, self._clock(), self._limiter.busy(), room)
+        started = 0
         for row in rows:
-            started += await self._start(row)
-        room = BULK_PARALLEL - self._bulk_under_way
-        if started or room < min(BULK_BATCH, BULK_PARALLEL) or self._limiter.bulk_rests():
+            started += await self._start([row])
+        room = min(PARALLEL - self._under_way, BULK_PARALLEL - self._bulk_under_way)
+        if started or room < min(BULK_BATCH, PARALLEL, BULK_PARALLEL) or self._limiter.bulk_rests():
             return started
         async with self._database.read() as session:
             rows = await outbox.due_bulk(session, self._clock(), self._limiter.busy(), room)
-        for row in rows:
+        for first in range(0, len(rows), BULK_BATCH):
             if self._is_news:
                 # Something urgent may have come: it goes first.
                 break
-            started += await self._start(row)
+            started += await self._start(rows[first : first + BULK_BATCH])
         return started
 
-    async def _start(self, row: OutboxMessage) -> bool:
-        """Start to send a row as soon as that is within the limits; whether it was started."""
-        # A blank must come after the answer that is on its way to the same chat.
-        if row.chat_id in self._limiter.busy() or (row.kind is Kind.BLANK and self._in_hand(row.chat_id)):
-            return False
-        await self._slots.acquire()
+    async def _start(self, rows: Sequence[OutboxMessage]) -> int:
+        """Start to send rows together as soon as that is within the limits, and make up for the turns of all but
+        the first afterwards; how many were started.
+        """
+        if not any(self._is_free(row) for row in rows):
+            return 0
         await self._limiter.ready()
-        is_late = row.kind in outbox.BULK and (self._is_news or self._limiter.bulk_rests())
-        if is_late or not self._lease.is_held or row.chat_id in self._limiter.busy():
-            self._slots.release()
-            return False
-        self._limiter.begin(row.chat_id)
-        self._bulk_under_way += row.kind in outbox.BULK
-        task = asyncio.create_task(self._send(row))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-        return True
+        is_late = rows[0].kind in outbox.BULK and (self._is_news or self._limiter.bulk_rests())
+        if is_late or not self._lease.is_held:
+            return 0
+        begun = []
+        for row in rows:
+            if self._is_free(row):
+                self._begin(row)
+                begun.append(row)
+        if begun:
+            task = asyncio.create_task(self._send(begun))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return len(begun)
 
-    async def _send(self, row: OutboxMessage) -> None:
+    def _is_free(self, row: OutboxMessage) -> bool:
+        """A blank must come after the answer that is on its way to the same chat."""
+        is_after_answer = row.kind is Kind.BLANK and self._in_hand(row.chat_id)
+        return not is_after_answer and row.chat_id not in self._limiter.busy()
+
+    def _begin(self, row: OutboxMessage) -> None:
+        self._limiter.begin(row.chat_id)
+        self._under_way += 1
+        self._bulk_under_way += row.kind in outbox.BULK
+
+    def _end(self, row: OutboxMessage, *, was_sent: bool = True) -> None:
+        self._limiter.end(row.chat_id, was_sent)
+        self._under_way -= 1
+        self._bulk_under_way -= row.kind in outbox.BULK
+        self._awake.set()
+
+    async def _send(self, rows: Sequence[OutboxMessage]) -> None:
+        """Claim rows together; a call for each of them that is to be sent."""
+        try:
+            claimed = await self._ledger.claim(rows)
+        except Exception as error:
+            log.error("%d messages could not be taken: %s", len(rows), type(error).__name__)
+            self._is_unsure = True
+            for row in rows:
+                self._end(row)
+            return
+        calls = {one.row.id for one in claimed}
+        for row in rows:
+            if row.id not in calls:
+                self._end(row, was_sent=False)
+        await asyncio.gather(*(self._attempt(one) for one in claimed))
+
+    async def _attempt(self, one: Claimed) -> None:
+        """One call, and its outcome noted."""
         was_sent = True
         try:
-            was_sent = await self._attempt(row)
-        except Exception as error:
-            log.error("message %d: could not be taken: %s", row.id, type(error).__name__)
-            self._is_unsure = True
+            outcome = await deliver(self._bot, one.row, one.to, one.screen)
+            if outcome.pause:
+                self._limiter.pause(one.row.chat_id, outcome.pause)
+            self._note_connection(outcome)
+            await self._ledger.note(one.row, outcome)
+            was_sent = not (outcome.pause or outcome.is_offline or outcome.is_unreachable)
         finally:
-            self._limiter.end(row.chat_id, was_sent)
-            self._bulk_under_way -= row.kind in outbox.BULK
-            self._slots.release()
-            self._awake.set()
-
-    async def _attempt(self, row: OutboxMessage) -> bool:
-        """One call, and its outcome noted; whether anything may have come into the chat."""
-        try:
-            claimed = await self._claim(row)
-        except NotRendered as error:
-            await self._note(row, again(row, str(error)))
-            return False
-        if claimed is None:
-            return False
-        outcome = await deliver(self._bot, row, claimed.to, claimed.screen)
-        if outcome.pause:
-            self._limiter.pause(row.chat_id, outcome.pause)
-        self._note_connection(outcome)
-        await self._note(row, outcome)
-        return not (outcome.pause or outcome.is_offline or outcome.is_unreachable)
-
-    async def _claim(self, row: OutboxMessage) -> Claimed | None:
-        """Mark the row as sending; what it says in the state of that moment. None when it is not to be sent: it
-        was taken or put off by somebody else, or its end is written. Raises NotRendered.
-        """
-        async with self._database.write() as session:
-            now = self._clock()
-            if not await outbox.mark_sending(session, row, now):
-                return None
-            try:
-                made = await self._render(session, row, now)
-            except Exception as error:
-                raise NotRendered(type(error).__name__) from error
-            if isinstance(made, Claimed):
-                return made
-            if isinstance(made, Deferred):
-                await outbox.put_off(session, row, made.until)
-                return None
-            await self._settle(session, row, made)
-        TALLY.messages[row.kind, made.state] += 1
-        log.info("message %d is %s: %s", row.id, made.state, made.error)
-        return None
-
-    async def _render(self, session: Session, row: OutboxMessage, now: datetime) -> Claimed | Deferred | Outcome:
-        """What it says now and where, when it may be sent, or its end."""
-        way = await reach.find_reach(session, row.chat_id, now)
-        if way.unreachable is not None:
-            return Outcome(State.DEAD, way.unreachable)
-        if way.paused_until is not None:
-            return Deferred(way.paused_until)
-        if self._needs_link(row) and await active_officer(session, row.chat_id) is None:
-            return Outcome(State.DEAD, outbox.LINK_ENDED)
-        made = await notice(session, row.kind, row.chat_id, row.subject_id, now)
-        if isinstance(made, Dropped):
-            return Outcome(State.DROPPED, made.reason)
-        return Claimed(way.to, made) if isinstance(made, Screen) else made
-
-    def _needs_link(self, row: OutboxMessage) -> bool:
-        """Whether it is an account's business, for those who are linked to it when it is sent."""
-        return row.kind not in outbox.FOR_ANY_CHAT and row.chat_id != self._operator_chat
+            self._end(one.row, was_sent=was_sent)
 
     def _note_connection(self, outcome: Outcome) -> None:
         """Without a connection all rest for a while, longer each time; calls that failed together count as one."""
@@ -272,52 +233,3 @@ class Courier:
         elif now >= self._offline_until:
             self._offline_for = min(max(2 * self._offline_for, OFFLINE_FIRST), OFFLINE_LONGEST)
             self._offline_until = now + self._offline_for
-
-    async def _note(self, row: OutboxMessage, outcome: Outcome) -> None:
-        """Write down how it ended, however long the database is away."""
-        TALLY.messages[row.kind, outcome.state] += 1
-        if outcome.state is State.DEAD:
-            log.error("message %d is dead: %s", row.id, outcome.error)
-        elif outcome.state is not State.SENT:
-            log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
-        while True:
-            try:
-                async with self._database.write() as session:
-                    await self._settle(session, row, outcome)
-                return
-            except Exception as error:
-                log.error("message %d: its end could not be noted yet: %s", row.id, type(error).__name__)
-            await asyncio.sleep(NOTE_PAUSE)
-
-    async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
-        now, is_change = self._clock(), row.kind in outbox.CHANGES
-        if outcome.pause:
-            await reach.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
-        if outcome.moved_to is not None:
-            await reach.move(session, row.chat_id, outcome.moved_to)
-        if outcome.is_unreachable:
-            await reach.lose(session, row.chat_id, outcome.error, now, self._operator_chat)
-        if outcome.state in (State.PENDING, State.UNCERTAIN):
-            due = now + timedelta(seconds=outcome.wait)
-            await outbox.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
-        elif is_change and (outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)):
-            # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
-            await outbox.drop(session, row.id)
-            if outcome.state is State.SENT:
-                await _note_change(session, row, outcome, now)
-        elif outcome.state is State.SENT:
-            if outcome.message_id is not None and self._needs_link(row):
-                await take_away_late(session, row.chat_id, outcome.message_id, now)
-            await outbox.mark_sent(session, row.id, outcome.message_id, now)
-            if row.kind is Kind.WAITING and outcome.message_id is not None:
-                await province_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
-        else:
-            await outbox.mark_ended(session, row, outcome.state, outcome.error)
-
-
-async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
-    """What follows from a message's being changed, or from its not being there any more."""
-    if row.kind is Kind.REFRESH:
-        await province_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
-    elif row.kind is Kind.REMOVE and outcome.is_gone:
-        await outbox.forget_message(session, row.chat_id, row.subject_id)

@@ -24,7 +24,7 @@ from handlers.taps import (
 )
 from handlers.texts import Texts, texts
 from handlers.words import organization_line, signature
-from models.account import Officer, Role, active_officer
+from models.account import Officer, Role
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
 from models.conversation import chat_language
@@ -45,10 +45,10 @@ _CAN_WAIT = {Kind.REMINDER, Kind.BROADCAST}
 
 
 async def notice(
-    session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime
+    session: Session, kind: Kind, chat_id: int, subject_id: int, now: datetime, reader: Officer | None
 ) -> Screen | Dropped | Deferred:
     """The message of one kind about its subject, in the language of the chat that it goes to, and as much of it as
-    the chat may show now; or that it is not to be sent, or not yet.
+    the chat may show now; or that it is not to be sent, or not yet. `reader`: the officer who is linked there.
 
     Called in the transaction in which the message is claimed: what it says, and whether, is decided when it is
     sent.
@@ -58,7 +58,6 @@ async def notice(
         return await _about_a_chat(_, session, kind, subject_id)
     if kind is Kind.ESCALATION:
         return await deadlines.escalation(_, session, subject_id, now)
-    reader = await active_officer(session, chat_id)
     if kind in _CAN_WAIT:
         return await _when_it_may_ring(_, session, kind, reader, subject_id, now)
     whole = kind is Kind.RECEIPT or _is_awake(reader, now)

@@ -2,6 +2,7 @@
 
 import enum
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -196,7 +197,13 @@ async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
 
     A disabled account has no officers while it is disabled.
     """
-    return await session.scalar(_active(), {"user": user_id})
+    return (await active_officers(session, [user_id])).get(user_id)
+
+
+async def active_officers(session: AsyncSession, user_ids: Collection[int]) -> dict[int, Officer]:
+    """The officers behind Telegram users, by user, of those who are linked; in one query."""
+    found = await session.scalars(_active(), {"users": user_ids})
+    return {officer.user_id: officer for officer in found}
 
 
 @cache
@@ -204,7 +211,11 @@ def _active() -> Select[Officer]:
     return (
         select(Officer)
         .join(Officer.account)
-        .where(Officer.user_id == bindparam("user"), Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
+        .where(
+            Officer.user_id.in_(bindparam("users", expanding=True)),
+            Officer.unlinked_at.is_(None),
+            Account.disabled_at.is_(None),
+        )
         .options(
             joinedload(Officer.account).joinedload(Account.organization).joinedload(Organization.province),
             joinedload(Officer.account).joinedload(Account.province),

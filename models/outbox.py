@@ -360,15 +360,20 @@ def _due(now: datetime, busy: Collection[int], kinds: Collection[Kind]) -> Selec
     )
 
 
-async def mark_sending(session: AsyncSession, row: OutboxMessage, now: datetime) -> bool:
-    """Before the call. False when it is not to be sent: the row is no longer as it was read, or was put off."""
-    taken = await session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.due_at <= now)
-        .values(state=State.SENDING, attempts=row.attempts + 1)
-        .returning(OutboxMessage.id)
+async def mark_sending(session: AsyncSession, rows: Iterable[OutboxMessage], now: datetime) -> set[int]:
+    """Before the calls. The ids of those that are to be sent: as they were read, and not put off since."""
+    as_read = (
+        and_(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.attempts == row.attempts)
+        for row in rows
     )
-    return taken.first() is not None
+    taken = await session.scalars(
+        update(OutboxMessage)
+        .where(or_(*as_read), OutboxMessage.due_at <= now)
+        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
+        .returning(OutboxMessage.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(taken)
 
 
 async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:

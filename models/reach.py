@@ -1,5 +1,6 @@
 """Whether a chat can be written to: not in a pause, not while Telegram refuses it; and where it has moved to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from models.outbox import CHANGES, Kind, OutboxMessage, State
 
 
 @dataclass(frozen=True)
-class Reach:
+class Way:
     """The way to a chat: its id at Telegram, until when it is paused, and why nothing reaches it."""
 
     to: int
@@ -21,13 +22,18 @@ class Reach:
     unreachable: str | None = None
 
 
-async def find_reach(session: AsyncSession, chat_id: int, now: datetime) -> Reach:
-    """The way to a chat now."""
-    found = await session.get(Conversation, chat_id)
+async def find_ways(session: AsyncSession, chats: Collection[int], now: datetime) -> dict[int, Way]:
+    """The ways to chats now."""
+    found = await session.scalars(select(Conversation).where(Conversation.chat_id.in_(chats)))
+    known = {one.chat_id: one for one in found}
+    return {chat: _way(chat, known.get(chat), now) for chat in chats}
+
+
+def _way(chat_id: int, found: Conversation | None, now: datetime) -> Way:
     if found is None:
-        return Reach(chat_id)
+        return Way(chat_id)
     is_paused = found.paused_until is not None and found.paused_until > now
-    return Reach(
+    return Way(
         to=found.moved_to or chat_id,
         paused_until=found.paused_until if is_paused else None,
         unreachable=(found.unreachable_reason or "unreachable") if found.unreachable_since else None,

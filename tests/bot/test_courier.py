@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 from telegram.error import Conflict
 
-from bot import api, courier, delivery, limiter
+from bot import api, courier, delivery, ledger, limiter
 from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Message, Phone
@@ -39,7 +39,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "OFFLINE_LONGEST", 0.01)
     monkeypatch.setattr(courier, "IDLE", 0.02)
     monkeypatch.setattr(lease, "EVERY", 0.02)
-    monkeypatch.setattr(courier, "NOTE_PAUSE", 0.01)
+    monkeypatch.setattr(ledger, "NOTE_PAUSE", 0.01)
 
 
 @dataclass
@@ -310,7 +310,7 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.delivery.api.send" if what == "call" else "bot.courier.notice"
+    name = "bot.delivery.api.send" if what == "call" else "bot.ledger.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:
@@ -658,7 +658,7 @@ async def test_what_is_no_longer_true_is_dropped(
     async def untrue(*_args: Any) -> Dropped:
         return Dropped("certified meanwhile")
 
-    monkeypatch.setattr("bot.courier.notice", untrue)
+    monkeypatch.setattr("bot.ledger.notice", untrue)
     await office.queue(office.phone("ก"))
     async with sending(office.emulator, office.database, office.clock):
         row = await office.state(0, State.DROPPED)
@@ -673,7 +673,7 @@ async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch
     async def not_at_night(*args: Any) -> Any:
         return Deferred(morning) if office.clock() < morning else await notice(*args)
 
-    monkeypatch.setattr("bot.courier.notice", not_at_night)
+    monkeypatch.setattr("bot.ledger.notice", not_at_night)
     code = await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock):
         await until(lambda: put_off(office, 0, morning))

@@ -232,7 +232,7 @@ async def test_notices_to_and_about_chats_whose_link_has_ended(country: Database
 
         async def text(kind: Kind, chat: int, subject: int) -> str:
             await session.flush()
-            return (await notice(session, kind, chat, subject, clock())).text
+            return (await notice(session, kind, chat, subject, clock(), await active_officer(session, chat))).text
 
         assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" not in await text(Kind.LINKED, 701, new.id)
         await announce_link(session, new, clock())

@@ -211,7 +211,7 @@ async def test_a_message_that_is_noted_while_its_link_ends_is_blanked_by_one_of_
             await session.flush()
             row = await session.scalar(select(OutboxMessage).where(OutboxMessage.subject_id == message))
             assert row is not None
-            await outbox.mark_sending(session, row, clock())
+            assert await outbox.mark_sending(session, [row], clock())
 
         async def note(row: OutboxMessage = row, message: int = message) -> None:
             async with country.write() as session:

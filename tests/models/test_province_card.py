@@ -77,7 +77,7 @@ class Desk:
 
     async def claim(self, row: OutboxMessage) -> Showing | datetime | None:
         async with self.country.write() as session:
-            assert await outbox.mark_sending(session, row, self.clock())
+            assert await outbox.mark_sending(session, [row], self.clock())
             if row.kind is Kind.REFRESH:
                 made: Showing | datetime | None = await province_card.claim_edit(
                     session, row.subject_id, row.chat_id, self.clock()

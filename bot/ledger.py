@@ -1,0 +1,177 @@
+"""What is written of messages before and after their calls: which are claimed, what each says, how it ended."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.delivery import Outcome, again
+from bot.metrics import TALLY
+from handlers.notices import notice
+from handlers.screen import Deferred, Dropped, Screen
+from models import outbox, province_card, reach
+from models.account import Officer, active_officers, is_somebodys, take_away_late
+from models.database import Database, Session
+from models.outbox import Kind, OutboxMessage, State
+
+log = logging.getLogger(__name__)
+
+# Seconds before the end of a send is written down again, when the database was away.
+NOTE_PAUSE = 1.0
+
+
+class NotRendered(Exception):
+    """A message's screen could not be made; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A row that is marked as sending: what it says, and the chat where it goes."""
+
+    row: OutboxMessage
+    to: int
+    screen: Screen
+
+
+class Ledger:
+    """The courier's hand in the outbox. `operator_chat` is told of its business without being linked."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], operator_chat: int | None) -> None:
+        self._database = database
+        self._clock = clock
+        self._operator_chat = operator_chat
+        # Ends of bulk that are not written down yet, by their rows: the next to write takes all of them along.
+        self._ends: dict[int, tuple[OutboxMessage, Outcome]] = {}
+        self._writing = asyncio.Lock()
+
+    async def claim(self, rows: Sequence[OutboxMessage]) -> list[Claimed]:
+        """Mark rows of different chats as sending, in one transaction; what each says in the state of that moment.
+
+        Left out are those that are not to be sent: taken or put off by somebody else, put off, or at their end.
+        """
+        try:
+            return await self._claim(rows)
+        except NotRendered as error:
+            if len(rows) == 1:
+                await self.note(rows[0], again(rows[0], str(error)))
+                return []
+        # One of them is to blame; it must not hold up the others.
+        return [one for row in rows for one in await self.claim([row])]
+
+    async def _claim(self, rows: Sequence[OutboxMessage]) -> list[Claimed]:
+        claimed, ended = [], []
+        async with self._database.write() as session:
+            now = self._clock()
+            taken = await outbox.mark_sending(session, rows, now)
+            mine = [row for row in rows if row.id in taken]
+            chats = [row.chat_id for row in mine]
+            ways = await reach.find_ways(session, chats, now)
+            readers = await active_officers(session, chats)
+            for row in mine:
+                made = await self._render(session, row, ways[row.chat_id], readers.get(row.chat_id), now)
+                if isinstance(made, Claimed):
+                    claimed.append(made)
+                elif isinstance(made, Deferred):
+                    await outbox.put_off(session, row, made.until)
+                else:
+                    await self._settle(session, row, made)
+                    ended.append((row, made))
+        for row, outcome in ended:
+            TALLY.messages[row.kind, outcome.state] += 1
+            log.info("message %d is %s: %s", row.id, outcome.state, outcome.error)
+        return claimed
+
+    async def _render(
+        self, session: Session, row: OutboxMessage, way: reach.Way, reader: Officer | None, now: datetime
+    ) -> Claimed | Deferred | Outcome:
+        """What it says now and where, when it may be sent, or its end. Raises NotRendered."""
+        if way.unreachable is not None:
+            return Outcome(State.DEAD, way.unreachable)
+        if way.paused_until is not None:
+            return Deferred(way.paused_until)
+        if reader is None and self._needs_link(row):
+            return Outcome(State.DEAD, outbox.LINK_ENDED)
+        try:
+            made = await notice(session, row.kind, row.chat_id, row.subject_id, now, reader)
+        except Exception as error:
+            raise NotRendered(type(error).__name__) from error
+        if isinstance(made, Dropped):
+            return Outcome(State.DROPPED, made.reason)
+        return Claimed(row, way.to, made) if isinstance(made, Screen) else made
+
+    def _needs_link(self, row: OutboxMessage) -> bool:
+        """Whether it is an account's business, for those who are linked to it when it is sent."""
+        return row.kind not in outbox.FOR_ANY_CHAT and row.chat_id != self._operator_chat
+
+    async def note(self, row: OutboxMessage, outcome: Outcome) -> None:
+        """Write down how it ended, however long the database is away. Ends of bulk that come while one is being
+        written share the next transaction.
+        """
+        TALLY.messages[row.kind, outcome.state] += 1
+        if outcome.state is State.DEAD:
+            log.error("message %d is dead: %s", row.id, outcome.error)
+        elif outcome.state is not State.SENT:
+            log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
+        if row.kind in outbox.BULK:
+            self._ends[row.id] = row, outcome
+            async with self._writing:
+                if row.id not in self._ends or await self._write_all(list(self._ends.values())):
+                    return
+                del self._ends[row.id]
+        while True:
+            if await self._write([(row, outcome)]):
+                return
+            await asyncio.sleep(NOTE_PAUSE)
+
+    async def _write_all(self, ends: list[tuple[OutboxMessage, Outcome]]) -> bool:
+        """Take what waits along; when that fails, everybody writes their own, for one of them may be to blame."""
+        if not await self._write(ends):
+            return False
+        for row, _ in ends:
+            del self._ends[row.id]
+        return True
+
+    async def _write(self, ends: list[tuple[OutboxMessage, Outcome]]) -> bool:
+        try:
+            async with self._database.write() as session:
+                for row, outcome in ends:
+                    await self._settle(session, row, outcome)
+        except Exception as error:
+            numbers = ", ".join(str(row.id) for row, _ in ends)
+            log.error("message %s: the end could not be noted yet: %s", numbers, type(error).__name__)
+            return False
+        return True
+
+    async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
+        now, is_change = self._clock(), row.kind in outbox.CHANGES
+        if outcome.pause:
+            await reach.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
+        if outcome.moved_to is not None:
+            await reach.move(session, row.chat_id, outcome.moved_to)
+        if outcome.is_unreachable:
+            await reach.lose(session, row.chat_id, outcome.error, now, self._operator_chat)
+        if outcome.state in (State.PENDING, State.UNCERTAIN):
+            due = now + timedelta(seconds=outcome.wait)
+            await outbox.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
+        elif is_change and (outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)):
+            # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
+            await outbox.drop(session, row.id)
+            if outcome.state is State.SENT:
+                await _note_change(session, row, outcome, now)
+        elif outcome.state is State.SENT:
+            if outcome.message_id is not None and self._needs_link(row):
+                await take_away_late(session, row.chat_id, outcome.message_id, now)
+            await outbox.mark_sent(session, row.id, outcome.message_id, now)
+            if row.kind is Kind.WAITING and outcome.message_id is not None:
+                await province_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
+        else:
+            await outbox.mark_ended(session, row, outcome.state, outcome.error)
+
+
+async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
+    """What follows from a message's being changed, or from its not being there any more."""
+    if row.kind is Kind.REFRESH:
+        await province_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
+    elif row.kind is Kind.REMOVE and outcome.is_gone:
+        await outbox.forget_message(session, row.chat_id, row.subject_id)
