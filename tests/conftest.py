@@ -197,7 +197,9 @@ async def province(bot: Emulator) -> Officer:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture", action="store_true", help="faults at full count (make torture), not at a twentieth")
+    parser.addoption(
+        "--torture", action="store_true", help="faults at full count (make torture), not at a twentieth"
+    )
 
 
 @pytest.fixture
