@@ -133,6 +133,9 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     await thumb.phone("province").locator(".menu button", has_text="/menu").click()
     await thumb.sees("province", "แห่ง")
     await shoot(thumb, "province-home", "province")
+    await thumb.tap("province", "การแจ้งเตือน", "การแจ้งเตือน")
+    await shoot(thumb, "notice-times", "province")
+    await thumb.tap("province", "หน้าหลัก", "แห่ง")
     await thumb.next("province", "อปท. รับรอง")
     await thumb.next("province", "สถานภาพรับรองข้อมูล")
     await shoot(thumb, "province-filter", "province")
@@ -169,6 +172,10 @@ async def two_phones(thumb: Thumb) -> None:
     await thumb.sees("province", "🔔 รอท่าน 1 ")
     await thumb.page.locator("#steps .done").nth(2).wait_for()
     await shoot(thumb, "two-phones")
+    # The province's work still waits when the day comes.
+    await thumb.page.locator("[data-jump=closing-3]").click()
+    await thumb.sees("province", "ใกล้ครบกำหนด")
+    await shoot(thumb, "reminder", "province")
 
 
 async def main() -> None:
