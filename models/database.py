@@ -56,5 +56,6 @@ class Database:
         )
 
     async def close(self) -> None:
-        """Give back all connections."""
+        """Give back all connections, when those who write have ended."""
+        await self._writers.close()
         await self.engine.dispose()

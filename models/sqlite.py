@@ -93,6 +93,11 @@ class Writers:
         if error is not None:
             raise error
 
+    async def close(self) -> None:
+        """Wait for the last commit: who has failed did not."""
+        if self._serving is not None:
+            await self._serving
+
     async def _serve(self) -> None:
         while self._queue:
             served: list[_Turn] = []

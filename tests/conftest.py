@@ -197,10 +197,12 @@ async def province(bot: Emulator) -> Officer:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture", action="store_true", help="faults at full count (make torture), not at a tenth")
+    parser.addoption(
+        "--torture", action="store_true", help="faults at full count (make torture), not at a twentieth"
+    )
 
 
 @pytest.fixture
 def times(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """A count of faults: full with --torture, a tenth in the suite."""
-    return lambda full: full if request.config.getoption("--torture") else full // 10
+    """A count of faults: full with --torture, a twentieth in the suite."""
+    return lambda full: full if request.config.getoption("--torture") else full // 20
