@@ -102,12 +102,6 @@ async def queue(database: Database, kind: Kind, chats: range, subject: int) -> N
             outbox.enqueue(session, kind, chat, subject, datetime.now(UTC))
 
 
-async def sent_at(database: Database, kind: Kind) -> datetime | None:
-    """When the newest of a kind was noted as sent."""
-    async with database.read() as session:
-        return await session.scalar(select(func.max(OutboxMessage.sent_at)).where(OutboxMessage.kind == kind))
-
-
 async def send_all(country: Country, database: Database, count: int) -> bool:
     """Measure and print; whether all went well."""
     cpu = cpu_of_children()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 RATE = 30.0
 # What an idle moment may be made good by: a late wake-up, a slow disk. Never so much that a second has many more.
-BURST = 5.0
+BURST = 8.0
 CHAT_INTERVAL = 1.0
 GROUP_INTERVAL = 3.0
 # So many chats paused by 429s at once mean that the bot as a whole is too fast: bulk rests.

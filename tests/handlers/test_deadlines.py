@@ -91,7 +91,7 @@ async def test_reminders_lead_to_what_is_to_be_done(country: Database, officer: 
         "ปีงบประมาณ 2570 · ภายใน 5 พ.ย. 2569 (เหลือ 3 วัน)\nมี 1 แห่งรอท่านตรวจสอบและรับรอง"
     )
     await province.press("ดูแห่งที่รอ", message)
-    assert "รับรองระดับ อปท. (1)" in " ".join(province.labels)
+    assert "🔍 เทศบาลตำบลบางปู" in " ".join(province.labels)
 
 
 async def test_a_chat_that_was_left_alone_is_told_the_day_only(

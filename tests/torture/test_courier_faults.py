@@ -63,12 +63,13 @@ class BadDay:
     """Strikes calls at random, and keeps what each chat was told.
 
     A message meets one uncertain fault at most, and none after a crash: the second is the end of a message by
-    design (tests/bot/test_courier.py).
+    design. The one with the code `doomed` meets nothing else.
     """
 
     rng: random.Random
     second: float = SECOND
     uncertain: bool = True
+    doomed: str = "none"
     free_at: dict[int, float] = field(default_factory=dict)
     early: int = 0
     floods: int = 0
@@ -83,6 +84,8 @@ class BadDay:
         self.sends += 1
         chat, words = int(params.text("chat_id")), params.text("text")
         self.early += time.monotonic() < self.free_at.get(chat, 0.0)
+        if self.doomed in words.replace("-", ""):
+            return Fault("reset_after", None, None, 0, 0, after_effect=True)
         dice = self.rng.random()
         if dice < 0.25:
             self.floods += 1
@@ -210,6 +213,14 @@ class Scene:
 
         return await until(ended, timeout)
 
+    async def unmarked(self, rows: dict[int, tuple[Phone, str]]) -> list[int]:
+        """Rows that look as if nothing had been sent, of messages that arrived."""
+        async with self.database.read() as session:
+            pending = await session.scalars(
+                select(OutboxMessage.id).where(OutboxMessage.id.in_(rows), OutboxMessage.state == State.PENDING)
+            )
+        return [number for number in pending if self.copies(*rows[number])]
+
     def copies(self, phone: Phone, code: str) -> int:
         return sum(code in one.text.replace("-", "") for one in phone.messages)
 
@@ -230,6 +241,8 @@ async def ten_runs(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> 
     crashes = rng.choice([0, 1, 1, 2])
     day = BadDay(rng)
     rows = await scene.queue(rng, RUNS)
+    doomed = rng.choice(list(rows))
+    day.doomed = rows[doomed][1]
     with day.over(scene.emulator):
         for _ in range(crashes):
             database = Mortal(scene.database)
@@ -237,6 +250,7 @@ async def ten_runs(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> 
             running = asyncio.create_task(one.run())
             await asyncio.sleep(rng.random() * 0.3)
             await kill(one, running, database)
+            assert await scene.unmarked(rows) == [], f"seed {seed}"
             day.uncertain = False
         one = Courier(bot, scene.database, now)
         running = asyncio.create_task(one.run())
@@ -245,8 +259,11 @@ async def ten_runs(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> 
         await asyncio.wait({running})
         await one.drain(5)
     said = f"seed {seed}: {crashes} crashes, {day.struck}"
-    assert {(row.state, row.error) for row in ended} == {(State.SENT, None)}, said
     assert len(ended) == RUNS * MESSAGES, said
+    assert {(row.state, row.error) for row in ended if row.id != doomed} == {(State.SENT, None)}, said
+    assert {row.state for row in ended if row.id == doomed} == {State.DEAD}, said
+    # Once more, and no more.
+    assert 1 <= scene.copies(*rows.pop(doomed)) <= 2 + crashes, said
     assert day.early == 0, said
     unsaid = {words.replace("-", ""): count for words, count in day.arrived_unsaid.items()}
     for phone, code in rows.values():
