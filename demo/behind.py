@@ -271,7 +271,7 @@ class Behind:
             self.say(f"ส่งแจ้งเตือนถึงแล้ว{again}", f"Notice delivered{at}", "bot/courier.py", "good")
         elif message.state is outbox.State.DEAD:
             self.say(f"ส่งแจ้งเตือนไม่ได้: {reason}", f"Notice undeliverable: {reason}", "bot/courier.py", "warn")
-        elif message.attempts and message.state is not outbox.State.SENDING:
+        elif reason and message.state in (outbox.State.PENDING, outbox.State.UNCERTAIN):
             self.say(
                 f"ส่งแจ้งเตือนยังไม่สำเร็จ ({reason}) · ยังอยู่ในคิว จะส่งใหม่เอง",
                 f"Notice not delivered yet ({reason}) · still queued, sent again by itself",

@@ -1,5 +1,6 @@
 """The one live card of a province's officer: how it looks, and the list behind it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from handlers import finding
@@ -49,9 +50,12 @@ def card(_: Texts, shown: Showing, now: datetime) -> Screen:
     rows: list[Row] = [
         (Button(find_label(one.full_name, one.district_th), ProvinceReview(one.dla_code)),) for one in shown.newest
     ]
-    rows.append(
-        (Button(_.plain("All that wait ({waiting:,})", waiting=shown.waiting), AllWaiting(), Style.PRIMARY),)
-    )
+    # What stands out is the next tap: the list only when it shows more than the card.
+    has_more = shown.waiting > len(shown.newest)
+    if not has_more:
+        rows[0] = (replace(rows[0][0], style=Style.PRIMARY),)
+    every = _.plain("All that wait ({waiting:,})", waiting=shown.waiting)
+    rows.append((Button(every, AllWaiting(), Style.PRIMARY if has_more else None),))
     return Screen(
         lines(title, round_line(_, shown.round, now), "", _("Certified last:")),
         tuple(rows),

@@ -96,7 +96,8 @@ URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
 URGENCY_OF_OTHERS = 2
 # As SQL text and not as parameters: only then both databases know that the index on it will do.
 WAITS = "state IN ('pending', 'uncertain')"
-UNSENT = "state NOT IN ('sent', 'dropped')"
+# Not sent, and not waiting to be. An index over both would be taken for what is due, and reads all that waits.
+STOPPED = "state IN ('sending', 'dead', 'held')"
 
 
 class State(enum.StrEnum):
@@ -115,7 +116,7 @@ class State(enum.StrEnum):
 
 # May still be sent by themselves.
 UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
-# The states that UNSENT leaves out.
+# Neither WAITS nor STOPPED.
 OVER = (State.SENT, State.DROPPED)
 
 
@@ -125,7 +126,7 @@ class OutboxMessage(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
-        Index("ix_outbox_unsent", "state", sqlite_where=text(UNSENT), postgresql_where=text(UNSENT)),
+        Index("ix_outbox_stopped", "state", sqlite_where=text(STOPPED), postgresql_where=text(STOPPED)),
         {"sqlite_autoincrement": True},
     )
 
@@ -330,13 +331,15 @@ class Waiting:
 
 async def waiting(session: AsyncSession) -> Waiting:
     """How much is not sent."""
-    counts = await session.execute(
-        select(OutboxMessage.state, func.count().label("number"))
-        .where(literal_column(UNSENT))
-        .group_by(OutboxMessage.state)
-    )
+    found: dict[State, int] = {}
+    for condition in (WAITS, STOPPED):
+        counts = await session.execute(
+            select(OutboxMessage.state, func.count())
+            .where(literal_column(condition))
+            .group_by(OutboxMessage.state)
+        )
+        found |= dict(counts.all())
     oldest = await session.scalar(select(func.min(OutboxMessage.due_at)).where(literal_column(WAITS)))
-    found = {row.state: row.number for row in counts}
     return Waiting({state: found.get(state, 0) for state in State if state not in OVER}, oldest)
 
 

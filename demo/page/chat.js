@@ -132,6 +132,7 @@ export class Phone {
     this.now = now;
     const news = this.drawMessages(now.messages);
     this.drawDays(now.messages);
+    if (!now.waiting) this.release();
     this.drawFrame(now);
     const changed = news.added.length || news.edited.length || news.removed;
     if (changed || now.waiting !== before?.waiting) this.messages.scrollTop = this.messages.scrollHeight;
@@ -176,6 +177,11 @@ export class Phone {
       this.drawn.set(message.id, { node, state, keys });
     }
     return news;
+  }
+
+  // What a tap brought may stand below, and its own message be as before. A digit waits for its dot.
+  release() {
+    for (const key of this.messages.querySelectorAll(".key.busy")) if (!/^\d$/.test(key.textContent)) key.classList.remove("busy");
   }
 
   // Where a day ends, the next one is named, as Telegram does.

@@ -429,7 +429,7 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
                 "รับรองระดับ อปท.",
                 "ยืนยันการรับรอง",
             ):
-                card = thumb.phone("lao").locator("article", has=thumb.page.get_by_role("button", name=label)).last
+                card = thumb.phone("lao").locator("article.from-bot:not(.gone)").last
                 await card.get_by_role("button", name=label, exact=True).click()
             await thumb.sees("lao", ENTER)
             await thumb.enter_pin("lao", "หลักฐานการรับรอง")

@@ -51,6 +51,7 @@ async def test_the_first_login(stranger: Hand, country: Database) -> None:
         "ระบบรับรองข้อมูล",
         "เจ้าหน้าที่ที่เชื่อมต่อ",
         "แก้ไขชื่อและตำแหน่ง",
+        "การแจ้งเตือน",
         "ภาษา / Language",
         "ออกจากระบบ",
     ]

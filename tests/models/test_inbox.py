@@ -56,7 +56,8 @@ async def test_what_was_done_is_not_read(database: Database) -> None:
         await connection.execute(text("ANALYZE"))
         await connection.commit()
     explained = await plans(database)
-    assert len(explained) == 6
+    # However the database begins a savepoint: each question has its plan.
+    assert len([one for one, _ in explained if one.startswith(("SELECT", "UPDATE"))]) == 7
     for statement, plan in explained:
         assert "Seq Scan on inbox" not in plan, statement
         assert "SCAN inbox\n" not in plan + "\n", statement

@@ -268,7 +268,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
         "warning": warning(_, asked, who.review, NOW),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
-        "reopened": notices._reopened(_, reopened, whole=True),
+        "reopened": notices._reopened(_, reopened, who.officer, whole=True),
         "linked": notices._linked(_, who.officer, whole=True),
         "logged in": Screen(_("✅ Logged in: {name}", name=who.officer.account.display_name)),
         **certified,
