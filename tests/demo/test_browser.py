@@ -97,6 +97,7 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     await look(page)
     if narrow:
         await thumb.look_at("province")
+    await thumb.sees("province", "🔔 รอท่าน 1 ")
     await thumb.next("province", "ข้อมูล ณ วันที่")
     await expect(badge).to_have_count(0) if narrow else await expect(badge).to_be_hidden()
     await look(page)
@@ -132,6 +133,7 @@ async def test_what_is_not_correct_is_asked_to_be_opened(thumb: Thumb) -> None:
         await thumb.next("lao", expected)
     await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await thumb.look_at("province")
+    await thumb.sees("province", "🔔 รอท่าน 1 ")
     await thumb.next("province", "ข้อมูล ณ วันที่")
     await thumb.next("province", "สุ่มตรวจสอบ 1/3")
     await thumb.tap("province", "❌ ไม่ถูกต้อง", "พิมพ์สิ่งที่ไม่ถูกต้อง")
