@@ -202,6 +202,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: else one worker ends alone with them while the other has nothing to do."""
+    items.sort(key=lambda item: "torture" not in item.path.parts)
+
+
 @pytest.fixture
 def times(request: pytest.FixtureRequest) -> Callable[[int], int]:
     """A count of faults: full with --torture, a twentieth in the suite."""
