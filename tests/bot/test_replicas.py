@@ -24,6 +24,12 @@ from tests.bot.program import Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until
 from tests.support import KEYRING, Clock
 
+# Claims of this test's own database: other tests run on the same server.
+CLAIMED = (
+    "locktype = 'advisory' AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -143,9 +149,8 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     async with other.write() as session:
         await session.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> ALL (SELECT pid FROM pg_locks"
-                " WHERE locktype = 'advisory' AND objsubid = 2 AND objid = hashint8(5)::oid)"
+                f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {CLAIMED} AND pid <> ALL"
+                f" (SELECT pid FROM pg_locks WHERE {CLAIMED} AND objid = hashint8(5)::oid)"
             )
         )
     await until(lambda: two.take(4))
@@ -155,7 +160,7 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     await one.close()
     await two.close()
     async with other.read() as session:
-        assert await session.scalar(text("SELECT count(*) FROM pg_locks WHERE objsubid = 2")) == 0
+        assert await session.scalar(text(f"SELECT count(*) FROM pg_locks WHERE {CLAIMED}")) == 0
 
 
 async def refused(claims: Claims, sender: int) -> bool:
