@@ -105,8 +105,7 @@ async def test_who_loses_the_connection_loses_the_lease(
         async with other.write() as session:
             await session.execute(
                 text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database ="
-                    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
                     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
                 )
             )
