@@ -15,13 +15,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
+from models.lease import end_session, own_session
 
 log = logging.getLogger(__name__)
 
-# Seconds between signs of life, those that PostgreSQL waits for one before it ends the session of a machine
-# without power or network, and those that an answer may take.
+# Seconds between signs of life, well below lease.GONE_AFTER, and those that an answer may take.
 ALIVE_EVERY = 2.0
-GONE_AFTER = 8
 PATIENCE = 5.0
 
 # Locks of two numbers are apart from those of one, which leases and the record have.
@@ -90,7 +89,9 @@ class Claims:
                     await self._news.wait()
 
     async def _go_round(self, database: Database) -> None:
-        connection = self._connection or await self._connect(database)
+        if self._connection is None:
+            self._connection = await own_session(database)
+        connection = self._connection
         over, self._over = self._over, set()
         if over:
             await connection.execute(_GIVE, {"senders": list(over)})
@@ -106,18 +107,8 @@ class Claims:
                 # Whoever asked does not wait any more.
                 self._over.add(sender)
 
-    async def _connect(self, database: Database) -> AsyncConnection:
-        connection = await database.engine.connect()
-        self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
-        await self._connection.execute(
-            text("SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"),
-            {"after": f"{GONE_AFTER}s"},
-        )
-        return self._connection
-
     async def _let_go(self) -> None:
-        """With the session its locks are gone; never back into the pool with its settings."""
+        """With the session its locks are gone."""
         self._held.clear()
         self._over.clear()
         for answer in self._wanted.values():
@@ -125,6 +116,4 @@ class Claims:
                 answer.set_result(False)
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                await connection.invalidate()
-            await connection.close()
+            await end_session(connection)

@@ -29,6 +29,31 @@ GOOD_FOR = 6.0
 GONE_AFTER = 8
 
 
+async def own_session(database: Database) -> AsyncConnection:
+    """A PostgreSQL session for advisory locks alone, which ends GONE_AFTER seconds after its last sign of life, or
+    by `end_session`.
+    """
+    connection = await database.engine.connect()
+    try:
+        session = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
+        await session.execute(
+            text("SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"),
+            {"after": f"{GONE_AFTER}s"},
+        )
+    except BaseException:
+        await end_session(connection)
+        raise
+    return session
+
+
+async def end_session(connection: AsyncConnection) -> None:
+    """With the session its locks are gone; never back into the pool with its settings."""
+    with contextlib.suppress(Exception):
+        await connection.invalidate()
+    await connection.close()
+
+
 class Lease:
     """Got and kept by `keep`, given back by `give_back`."""
 
@@ -102,15 +127,7 @@ class _Session(_Lock):
 
     async def take(self) -> bool:
         if self._connection is None:
-            connection = await self._database.engine.connect()
-            self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
-            await self._connection.execute(
-                text(
-                    "SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"
-                ),
-                {"after": f"{GONE_AFTER}s"},
-            )
+            self._connection = await own_session(self._database)
         taken = await self._connection.scalar(
             text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), self._key
         )
@@ -125,10 +142,7 @@ class _Session(_Lock):
     async def release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Never back into the pool: with the session the lock is gone, and its settings.
-            with contextlib.suppress(Exception):
-                await connection.invalidate()
-            await connection.close()
+            await end_session(connection)
 
 
 class _File(_Lock):
