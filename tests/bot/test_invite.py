@@ -2,7 +2,6 @@
 at all when something is in the way.
 """
 
-import asyncio
 import json
 import os
 import re
@@ -13,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.cli import cli
 from bot.commands import invite as command
 from demo.botapi import Emulator
 from models.account import disable_account, find_account
@@ -25,48 +22,21 @@ from models.audit import AuditEvent, Event
 from models.database import Database
 from models.invitation import Invitation, find_invitation
 from models.organization import Organization
+from tests.bot.running import Run, laocert
 from tests.conftest import NOW
 from tests.papers import Paper, scanned
-from tests.support import SECRET_KEY
 
-Run = Callable[..., Awaitable[Result]]
+__all__ = ["laocert"]
+
 LINK = re.compile(r"https://t\.me/laocert_bot\?start=([A-Za-z0-9_-]{22})")
 USERNAME = "lao5110201"
 # What does not come down to the database is tried on one.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture
-def laocert(
-    country: Database,
-    database_url: str,
-    emulator: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Run:
-    """Runs a command on the country and the emulated Bot API, at the test's time."""
-    settings = {
-        "DATABASE_URL": database_url,
-        "SECRET_KEY": SECRET_KEY,
-        "BOT_TOKEN": emulator.token,
-        "API_URL": emulator.url,
-    }
-    monkeypatch.chdir(tmp_path)
-    for name, value in settings.items():
-        monkeypatch.setenv(f"LAOCERT_{name}", value)
+@pytest.fixture(autouse=True)
+def _at_the_tests_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "now", lambda: NOW)
-
-    async def run(*arguments: str, code: int = 0) -> Result:
-        # In a thread, for the emulator answers from this one.
-        result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, prog_name="laocert")
-        assert result.exit_code == code, result.output
-        if code == 1:
-            [line] = result.stderr.splitlines()
-            assert line.strip()
-            assert "Traceback" not in result.output
-        return result
-
-    return run
 
 
 async def invitations(database: Database) -> list[Invitation]:
