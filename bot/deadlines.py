@@ -1,7 +1,6 @@
 """Keeps the round's deadlines: the reminders on their days, and once a round whom they did not reach."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
@@ -15,17 +14,14 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 60.0
 
 
-async def keep_deadlines(
-    database: Database, clock: Clock, operator_chat: int | None, wake: Callable[[], None]
-) -> None:
-    """Look each minute until cancelled; `wake` is called when there is something to send.
+async def keep_deadlines(database: Database, clock: Clock, operator_chat: int | None) -> None:
+    """Look each minute until cancelled. The courier finds within a second what is queued.
 
     Several may look at once: what the database has noted is done by one of them (models/reminder.py).
     """
     while True:
         try:
             await look(database, clock(), operator_chat)
-            wake()
         except Exception as error:
             # The database is away; the next look comes.
             log.error("the deadlines could not be looked at: %s", type(error).__name__)

@@ -177,7 +177,7 @@ async def serve(
         "courier": courier.run(),
         "looks": worker.run(),
         "upkeep": upkeep.run(database, clock),
-        "deadlines": keep_deadlines(database, clock, setup.operator_chat, courier.wake),
+        "deadlines": keep_deadlines(database, clock, setup.operator_chat),
         "watchdog": watchdog.run(),
     }
     if poller is not None:

@@ -11,7 +11,7 @@ from models.database import Database
 from models.outbox import Kind, OutboxMessage
 from models.reminder import Reminder
 from models.round import Round, bangkok_day
-from tests.bot.running import Trouble
+from tests.bot.running import Trouble, until
 from tests.support import KEYRING, Clock, link
 
 
@@ -49,11 +49,10 @@ async def test_an_error_is_logged_and_the_next_look_comes(
     last_days: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(deadlines, "LOOK_EVERY", 0.0)
-    trouble, woken = Trouble(monkeypatch, last_days), asyncio.Event()
+    trouble = Trouble(monkeypatch, last_days)
     trouble.times = 2
-    task = asyncio.create_task(deadlines.keep_deadlines(last_days, clock, None, woken.set))
-    async with asyncio.timeout(10):
-        await woken.wait()
+    task = asyncio.create_task(deadlines.keep_deadlines(last_days, clock, None))
+    await until(lambda: rows(last_days))
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
