@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, func, select
 
-from models import outbox, schema
+from models import outbox_admin, schema
 from models.base import Base, DomainError
 from models.database import Database
 from models.verification import Findings, verify
@@ -81,7 +81,7 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
         )
     differences = await schema.check(database)
     async with database.write() as session:
-        held = await outbox.hold_unsent(session)
+        held = await outbox_admin.hold_unsent(session)
         findings = await verify(session)
     return Restored(differences, findings, held)
 

@@ -386,7 +386,11 @@ async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) ->
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
     """After the call: it arrived."""
-    await _settle(session, row_id, state=State.SENT, message_id=message_id, sent_at=now, error=None)
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row_id)
+        .values(state=State.SENT, message_id=message_id, sent_at=now, error=None)
+    )
 
 
 async def mark_retry(
@@ -421,10 +425,6 @@ async def drop(session: AsyncSession, row_id: int) -> None:
     await session.execute(delete(OutboxMessage).where(OutboxMessage.id == row_id))
 
 
-async def _settle(session: AsyncSession, row_id: int, **values: object) -> None:
-    await session.execute(update(OutboxMessage).where(OutboxMessage.id == row_id).values(**values))
-
-
 async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:
     """Write down how this try ended, unless another courier has made the next one meanwhile."""
     await session.execute(
@@ -432,42 +432,3 @@ async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: objec
         .where(OutboxMessage.id == row.id, OutboxMessage.attempts <= row.attempts + 1)
         .values(**values)
     )
-
-
-async def hold_unsent(session: AsyncSession) -> int:
-    """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator.
-
-    Changes go on: done twice they are done once.
-    """
-    held = await session.execute(
-        update(OutboxMessage)
-        .where(
-            OutboxMessage.state.in_([State.PENDING, State.SENDING, State.UNCERTAIN]),
-            OutboxMessage.kind.not_in(CHANGES),
-        )
-        .values(state=State.HELD, error="held by a restore")
-        .returning(OutboxMessage.id)
-    )
-    return len(held.all())
-
-
-async def release_held(session: AsyncSession, now: datetime) -> int:
-    """The operator lets go what a restore held; how many messages will be sent."""
-    released = await session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.state == State.HELD)
-        .values(state=State.PENDING, due_at=now, error=None)
-        .returning(OutboxMessage.id)
-    )
-    return len(released.all())
-
-
-async def drop_held(session: AsyncSession) -> int:
-    """The operator lets what a restore held be dead; how many messages will not be sent."""
-    dropped = await session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.state == State.HELD)
-        .values(state=State.DEAD, error="dropped by the operator after a restore")
-        .returning(OutboxMessage.id)
-    )
-    return len(dropped.all())

@@ -1,16 +1,16 @@
-"""The outbox for the operator: what became of each message, and dead ones tried once more."""
+"""The outbox for the operator: what became of each message, dead ones tried once more, and what a restore held."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
 from models.base import DomainError
 from models.conversation import Conversation
-from models.outbox import OutboxMessage, State
+from models.outbox import CHANGES, UNSETTLED, OutboxMessage, State
 
 
 class NotFound(DomainError):
@@ -135,3 +135,42 @@ def _message(row: OutboxMessage, account: str | None, officer: int | None) -> Me
         state=row.state,
         reason=row.error,
     )
+
+
+async def hold_unsent(session: AsyncSession) -> int:
+    """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator.
+
+    Changes go on: done twice they are done once.
+    """
+    held = await session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.state.in_(UNSETTLED),
+            OutboxMessage.kind.not_in(CHANGES),
+        )
+        .values(state=State.HELD, error="held by a restore")
+        .returning(OutboxMessage.id)
+    )
+    return len(held.all())
+
+
+async def release_held(session: AsyncSession, now: datetime) -> int:
+    """The operator lets go what a restore held; how many messages will be sent."""
+    released = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.HELD)
+        .values(state=State.PENDING, due_at=now, error=None)
+        .returning(OutboxMessage.id)
+    )
+    return len(released.all())
+
+
+async def drop_held(session: AsyncSession) -> int:
+    """The operator lets what a restore held be dead; how many messages will not be sent."""
+    dropped = await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.HELD)
+        .values(state=State.DEAD, error="dropped by the operator after a restore")
+        .returning(OutboxMessage.id)
+    )
+    return len(dropped.all())

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
 from models import outbox_admin
-from models.outbox import State, drop_held, release_held
+from models.outbox import State
 
 
 @click.group(epilog="Example: laocert outbox list --state dead")
@@ -71,6 +71,6 @@ def retry(numbers: tuple[int, ...]) -> None:
 def release(drop: bool) -> None:
     """Send the messages that a restore held, or drop them."""
     if drop:
-        click.echo(f"{writing(drop_held)} messages will not be sent")
+        click.echo(f"{writing(outbox_admin.drop_held)} messages will not be sent")
     else:
-        click.echo(f"{writing(lambda session: release_held(session, now()))} messages will be sent")
+        click.echo(f"{writing(lambda session: outbox_admin.release_held(session, now()))} messages will be sent")
