@@ -7,22 +7,14 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
 
-from bot import certificate, picture, province_list, template
 from bot.threads import step_back
 from handlers.screen import AttachmentKind
 
-# How the bytes of each kind are made from its facts.
-MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
-    AttachmentKind.PROGRESS: picture.png,
-    AttachmentKind.PROVINCE_LIST: province_list.xlsx,
-    AttachmentKind.CERTIFICATE: certificate.pdf,
-    AttachmentKind.TEMPLATE: template.xlsx,
-}
+# What makes them, and the typesetter and spreadsheet writer that it needs: 10 MB that the bot has no use for.
+MAKERS = "bot.makers"
 
 
 class FileMaker:
@@ -52,7 +44,7 @@ class FileMaker:
 def _started() -> ProcessPoolExecutor:
     # Never a copy of the bot itself: its threads and connections would be in it.
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([MAKERS])
     return ProcessPoolExecutor(1, context, initializer=_begin)
 
 
@@ -70,4 +62,6 @@ def _end_with_the_bot() -> None:
 
 
 def _make(kind: AttachmentKind, facts: object) -> bytes:
-    return MAKERS[kind](facts)
+    from bot import makers  # noqa: PLC0415 - for this process only
+
+    return makers.make(kind, facts)

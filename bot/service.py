@@ -1,6 +1,7 @@
 """`laocert run`: wires intake, worker, courier and listener together and keeps them running until told to stop."""
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 GRACE = 7.0
 # Seconds between tries to reach the Bot API at the start.
 HELLO_PAUSE = 2.0
+# New objects before Python looks for garbage in rings (700 by default): a tap makes about as many as that.
+GARBAGE_AFTER = 10_000
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ async def serve(
         left = (await inbox.waiting(session)).depth
     log.info("@%s is running; %d updates were left to do", bot.username, left)
     server = _server(front, intake, readiness, database, clock) if front else None
+    _leave_alone_what_stays()
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
@@ -200,6 +204,15 @@ async def serve(
     await courier.drain(GRACE / 2)
     over.set()
     _raise_first(ended - {stopping})
+
+
+def _leave_alone_what_stays() -> None:
+    """Modules, mappers and settings stay to the end: to look through them for garbage again and again took a
+    tenth of the time of taps.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy import JSON, ForeignKey, Select, String, UniqueConstraint, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -170,13 +171,15 @@ async def summarize_records(session: AsyncSession, roster: Roster) -> RosterSumm
 
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:
     """All records of an organization's register, in no order."""
+    return [Record(*row) for row in await session.execute(_records(), {"of_organization": dla_code})]
+
+
+@cache
+def _records() -> Select[*tuple[Any, ...]]:
     record = PersonnelRecord
-    rows = await session.execute(
-        select(
-            record.record_no, record.full_name, record.category, record.position, record.level, record.menus
-        ).where(record.organization_code == dla_code)
-    )
-    return [Record(*row) for row in rows]
+    return select(
+        record.record_no, record.full_name, record.category, record.position, record.level, record.menus
+    ).where(record.organization_code == bindparam("of_organization"))
 
 
 async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from models import one_trip
+
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
@@ -29,7 +31,7 @@ def make_engine(url: URL) -> AsyncEngine:
     Measured (docs/architecture.md): with the driver's own BEGIN, 261 of 320 read-then-write transactions were
     lost or refused as locked; with BEGIN IMMEDIATE for writers none.
     """
-    engine = create_async_engine(url, hide_parameters=True)
+    engine = create_async_engine(url.set(drivername=one_trip.DRIVER), hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:

@@ -13,7 +13,7 @@ from handlers.screen import Screen
 from handlers.turn import Turn
 from models.certificate import Level
 from models.conversation import load_conversation
-from models.database import Database
+from models.database import Database, Session
 from models.listing import Listing
 from models.organization import Organization
 from models.remark_table import Kind, Remark
@@ -294,17 +294,18 @@ async def test_both_press_and_the_later_one_is_told_who_and_when(
 
 
 @asynccontextmanager
-async def counted(country: Database) -> AsyncIterator[list[str]]:
-    """The SELECTs that a block sends to the database."""
+async def counted(session: Session) -> AsyncIterator[list[str]]:
+    """The SELECTs that a block sends through this session; the bot that runs beside it sends its own."""
     sent: list[str] = []
+    connection = (await session.connection()).sync_connection
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if statement.lstrip().upper().startswith(("SELECT", "WITH")):
             sent.append(statement)
 
-    event.listen(country.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(connection, "before_cursor_execute", note)
     yield sent
-    event.remove(country.engine.sync_engine, "before_cursor_execute", note)
+    event.remove(connection, "before_cursor_execute", note)
 
 
 Handling = Callable[[Turn], Awaitable[Screen]]
@@ -343,7 +344,7 @@ async def test_at_most_five_queries_for_a_screen(
             conversation = await load_conversation(session, user)
             await session.flush()
             turn = Turn(session, clock(), random.Random(1), user, conversation, officer)
-            async with counted(country) as sent:
+            async with counted(session) as sent:
                 screen = await HANDLINGS[what](turn)
             assert screen.rows
             assert 1 <= len(sent) <= 5, "\n\n".join(sent)

@@ -1,0 +1,161 @@
+"""A statement in one trip to aiosqlite's thread, savepoints on the way of the first statement that writes.
+
+SQLAlchemy's own adapter makes four trips of a statement (cursor, execute, fetch, close) and four of the beginning
+and of the end of a savepoint; each trip wakes a thread and then the event loop.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    SQLiteDialect_aiosqlite,
+)
+
+# What a URL calls it.
+DRIVER = "sqlite+aiosqlite_one_trip"
+
+
+class _Fetched:
+    """All rows of a statement, with what its cursor knows of them (PEP 249)."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.description: Any = cursor.description
+        self.rows: Sequence[Any] = cursor.fetchall() if cursor.description else ()
+        self.rowcount = cursor.rowcount
+        self.lastrowid = cursor.lastrowid
+
+
+def _fetch(driver: sqlite3.Connection, before: list[str], statement: str, parameters: Any) -> _Fetched:
+    for waiting in before:
+        driver.execute(waiting)
+    return _Fetched(driver.execute(statement, parameters))
+
+
+def _fill(driver: sqlite3.Connection, before: list[str], statement: str, rows: Any) -> _Fetched:
+    for waiting in before:
+        driver.execute(waiting)
+    return _Fetched(driver.executemany(statement, rows))
+
+
+class _Trips(AsyncAdapt_aiosqlite_connection):
+    """SQLAlchemy's connection. Savepoints wait until something is written: while nothing is, there is nothing that
+    they would undo.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, dbapi: Any, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self._waiting: list[str] = []
+
+    async def run(self, work: Any, statement: str, parameters: Any) -> _Fetched:
+        """One trip, with the savepoints that wait when the statement is no mere look."""
+        before = []
+        if self._waiting and not statement.startswith("SELECT"):
+            before, self._waiting = self._waiting, []
+        driver: Any = self._connection
+        result: _Fetched = await driver._execute(work, driver._conn, before, statement, parameters)
+        return result
+
+    def savepoint(self, name: str) -> None:
+        self._waiting.append(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        if not self._forget(name):
+            self._waiting.append(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to(self, name: str) -> None:
+        if not self._forget(name):
+            self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+
+    def _forget(self, name: str) -> bool:
+        """Whether it was waiting still; it does not any more."""
+        begin = f"SAVEPOINT {name}"
+        if begin not in self._waiting:
+            return False
+        self._waiting.remove(begin)
+        return True
+
+    def commit(self) -> None:
+        self._waiting = []
+        super().commit()
+
+    def rollback(self) -> None:
+        self._waiting = []
+        super().rollback()
+
+
+class _AsyncCursor:
+    """What SQLAlchemy asks of an asynchronous cursor (its AsyncIODBAPICursor). All rows are there at once."""
+
+    def __init__(self, trips: _Trips) -> None:
+        self._trips = trips
+        self._rows: Sequence[Any] = ()
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> "_AsyncCursor":
+        return self
+
+    async def execute(self, statement: str, parameters: Any = ()) -> None:
+        self._take(await self._trips.run(_fetch, statement, parameters))
+
+    async def executemany(self, statement: str, rows: Any) -> None:
+        self._take(await self._trips.run(_fill, statement, rows))
+
+    def _take(self, fetched: _Fetched) -> None:
+        self._rows, self.description = fetched.rows, fetched.description
+        self.rowcount, self.lastrowid = fetched.rowcount, fetched.lastrowid
+
+    async def fetchall(self) -> Sequence[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        self._rows = ()
+
+
+class _Cursor(AsyncAdapt_aiosqlite_cursor):
+    __slots__ = ()
+
+    def _make_new_cursor(self, _connection: Any) -> Any:
+        return _AsyncCursor(self._adapt_connection)  # type: ignore[arg-type]
+
+
+_Trips._cursor_cls = _Cursor
+
+
+class OneTripDialect(SQLiteDialect_aiosqlite):
+    """SQLAlchemy's dialect for aiosqlite, in one trip; what is streamed (stream(), yield_per) goes as before."""
+
+    supports_statement_cache = True
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        """A connection of ours around what SQLAlchemy has opened."""
+        opened: Any = super().connect(*arguments, **options)
+        return _Trips(opened.dbapi, opened.driver_connection)
+
+    def do_savepoint(self, connection: Connection, name: str) -> None:
+        """Begin it."""
+        _trips(connection).savepoint(name)
+
+    def do_release_savepoint(self, connection: Connection, name: str) -> None:
+        """End it, with what was done in it."""
+        _trips(connection).release(name)
+
+    def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
+        """Undo what was done in it."""
+        _trips(connection).rollback_to(name)
+
+
+def _trips(connection: Connection) -> _Trips:
+    return cast(_Trips, connection.connection.dbapi_connection)
+
+
+registry.register(DRIVER.replace("+", "."), __name__, OneTripDialect.__name__)
