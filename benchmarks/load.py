@@ -5,17 +5,23 @@ to be measured. This one looks at the method and the chat, and answers with byte
 """
 
 import asyncio
+import contextlib
 import re
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import cast
 
+import aiohttp
 import orjson
 
 BOT_ID = 110201543
 TOKEN = f"{BOT_ID}:load-of-no-bot-that-there-is-000000"
 # As many as Telegram gives at once (Bot API, getUpdates.limit).
 BATCH = 100
+# Posts under way at once (Bot API, setWebhook.max_connections).
+POSTS = 40
+# Seconds before a post is repeated.
+REPEAT_AFTER = 0.05
 # Seconds that an empty poll is held.
 HOLD = 10.0
 
@@ -83,20 +89,34 @@ _EDITED = _reply(_message(501))
 
 
 class LoadServer:
-    """Officers who tap again as soon as their card was edited and their tap answered: `people` says what each taps
-    next. `latency` is in seconds a call.
+    """Officers who tap again as soon as their card was edited and their tap answered, but not sooner than `every`
+    seconds after the last tap: `people` says what each taps next. `latency` is in seconds a call. With a `hook`,
+    its URL and headers, the taps are posted there; they are polled for otherwise.
     """
 
-    def __init__(self, people: dict[int, Callable[[], str]], latency: float) -> None:
+    def __init__(
+        self,
+        people: dict[int, Callable[[], str]],
+        latency: float,
+        hook: tuple[str, dict[str, str]] | None = None,
+        every: float = 0.0,
+    ) -> None:
         self._people = people
         self._latency = latency
+        self._hook = hook
+        self._every = every
+        self._tapped_at: dict[int, float] = {}
+        # Seconds from each tap to the end of its answer and edit.
+        self.times: list[float] = []
+        self._to_post: asyncio.Queue[bytes] = asyncio.Queue()
+        self._posting: list[asyncio.Task[None]] = []
         # What each has still to be told before it taps again.
         self._open: dict[int, int] = {}
         self._told_by_id: dict[bytes, int] = {}
         self._next_id = 1
         self._updates: deque[tuple[int, bytes]] = deque()
         self._poll: Callable[[bytes], None] | None = None
-        self.polled = asyncio.Event()
+        self.ready = asyncio.Event()
         self.calls: Counter[str] = Counter()
         self.taps_done = 0
         self._loop = asyncio.get_running_loop()
@@ -109,25 +129,47 @@ class LoadServer:
         return server
 
     def begin(self) -> None:
-        """Everybody taps."""
-        for user_id in self._people:
-            self._tap(user_id)
+        """Everybody taps, one after the other when they do not tap again at once."""
+        if self._hook is not None:
+            self._posting = [self._loop.create_task(self._post_on(*self._hook)) for _ in range(POSTS)]
+        for place, user_id in enumerate(self._people):
+            self._loop.call_later(self._every * place / len(self._people), self._tap, user_id)
 
     def _tap(self, user_id: int) -> None:
+        self._tapped_at[user_id] = self._loop.time()
         # An answer and an edit.
         self._open[user_id] = 2
         update = orjson.dumps(_tap(self._next_id, user_id, self._people[user_id]()))
         self._told_by_id[str(self._next_id).encode()] = user_id
-        self._updates.append((self._next_id, update))
+        if self._hook is None:
+            self._updates.append((self._next_id, update))
+        else:
+            self._to_post.put_nowait(update)
         self._next_id += 1
         self._feed()
+
+    async def _post_on(self, url: str, headers: dict[str, str]) -> None:
+        """One of the connections over which taps are posted, each until it is taken."""
+        async with aiohttp.ClientSession(headers=headers) as client:
+            while True:
+                update = await self._to_post.get()
+                while not await _is_taken(client, url, update):  # noqa: ASYNC110 - a repetition, no waiting
+                    await asyncio.sleep(REPEAT_AFTER)
+
+    async def end(self) -> None:
+        """Nothing is posted any more."""
+        for task in self._posting:
+            task.cancel()
+        await asyncio.gather(*self._posting, return_exceptions=True)
 
     def _told(self, user_id: int) -> None:
         left = self._open.get(user_id, 0) - 1
         self._open[user_id] = left
         if left == 0:
             self.taps_done += 1
-            self._tap(user_id)
+            took = self._loop.time() - self._tapped_at[user_id]
+            self.times.append(took)
+            self._loop.call_later(max(0.0, self._every - took), self._tap, user_id)
 
     def _feed(self) -> None:
         if self._poll is None or not self._updates:
@@ -164,6 +206,8 @@ class LoadServer:
             later(_EDITED)
         else:
             later(_FACTS.get(method, _TRUE))
+            if method == "getWebhookInfo" and self._hook is not None:
+                self.ready.set()
 
     def _start_poll(self, parameters: bytes, answer: Callable[[bytes], None]) -> None:
         offset = _OFFSET.search(parameters)
@@ -173,12 +217,19 @@ class LoadServer:
         self._feed()
         if self._poll is answer:
             self._loop.call_later(HOLD, self._end_poll, answer)
-        self.polled.set()
+        self.ready.set()
 
     def _end_poll(self, answer: Callable[[bytes], None]) -> None:
         if self._poll is answer:
             self._poll = None
             answer(_reply([]))
+
+
+async def _is_taken(client: aiohttp.ClientSession, url: str, update: bytes) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with client.post(url, data=update) as answer:
+            return answer.status == 200
+    return False
 
 
 class _Connection(asyncio.Protocol):

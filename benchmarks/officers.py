@@ -1,6 +1,7 @@
 """A database in which officers are linked and at work: what load is put on."""
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from models.keys import Keyring
 FIRST_USER = 501
 
 
-async def fill(country: Country, units: list[sample.Unit]) -> dict[int, sample.Unit]:
-    """Import what there is of organizations and link an officer to each unit; the units by Telegram user.
-
-    Accounts without a password: a bench that has to hash hundreds says nothing of taps.
+async def fill(
+    country: Country,
+    units: list[sample.Unit],
+    hash_pins: Callable[[list[int]], dict[int, str]] = lambda users: dict.fromkeys(users, "none"),
+) -> dict[int, sample.Unit]:
+    """Import what there is of organizations and link an officer to each unit, to one that is there twice two of
+    them; the units by Telegram user. Nobody has a PIN unless `hash_pins` makes them.
     """
-    folder, now = country.folder, datetime.now(UTC)
+    folder = country.folder
     sample.write_organizations(folder / "organizations.csv", {unit.province for unit in units})
     sample.write_personnel(folder / "personnel.csv", units, random.Random(1))  # noqa: S311 - samples
     country.laocert("db", "upgrade")
@@ -31,17 +35,26 @@ async def fill(country: Country, units: list[sample.Unit]) -> dict[int, sample.U
     people = dict(enumerate(units, FIRST_USER))
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     try:
-        async with database.write() as session:
-            await session.execute(insert(Account), [_account(unit) for unit in units])
-            found = await session.execute(select(Account.username, Account.id))
-            ids = dict(found.tuples().all())
-            await session.execute(
-                insert(Officer), [_officer(user, ids[unit.username], now) for user, unit in people.items()]
-            )
-            await session.execute(insert(Conversation), [_conversation(user) for user in people])
+        await link(database, people, hash_pins(list(people)))
     finally:
         await database.close()
     return people
+
+
+async def link(database: Database, people: dict[int, sample.Unit], pins: dict[int, str]) -> None:
+    """An officer at work for each Telegram user.
+
+    Accounts without a password: a bench that has to hash hundreds says nothing of taps.
+    """
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        there = set(await session.scalars(select(Account.username)))
+        units = [unit for unit in dict.fromkeys(people.values()) if unit.username not in there]
+        await session.execute(insert(Account), [_account(unit) for unit in units])
+        ids = dict((await session.execute(select(Account.username, Account.id))).tuples().all())
+        officers = [_officer(user, ids[unit.username], pins[user], now) for user, unit in people.items()]
+        await session.execute(insert(Officer), officers)
+        await session.execute(insert(Conversation), [_conversation(user) for user in people])
 
 
 def _account(unit: sample.Unit) -> dict[str, object]:
@@ -56,15 +69,14 @@ def _account(unit: sample.Unit) -> dict[str, object]:
     }
 
 
-def _officer(user_id: int, account_id: int, now: datetime) -> dict[str, object]:
+def _officer(user_id: int, account_id: int, pin_hash: str, now: datetime) -> dict[str, object]:
     return {
         "account_id": account_id,
         "user_id": user_id,
         "full_name": "นางสาวสมมุติ ทดสอบระบบ",
         "position": "หัวหน้าสำนักปลัด",
         "linked_at": now,
-        # Nobody's: no tap of the load asks for it.
-        "pin_hash": "none",
+        "pin_hash": pin_hash,
         "last_seen_at": now,
     }
 

@@ -26,6 +26,7 @@ import asyncpg
 from sqlalchemy import event, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from benchmarks.nation import SECRET_KEY
 from demo import sample
 from models import schema
 from models.account import Account, Officer, Role, active_officer
@@ -41,7 +42,7 @@ from models.roster import Category, list_positions
 from models.round import close_round, open_round
 from models.spot_checking import draw
 
-KEYRING = Keyring("a key for measuring only of more than 32 letters")
+KEYRING = Keyring(SECRET_KEY)
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
 # Nakhon Ratchasima with its 334 organizations.
 PROVINCE = "30"
@@ -263,7 +264,7 @@ async def compare(full: Database, small: Database, times: int) -> bool:
 
 
 @asynccontextmanager
-async def _sample_url(folder: Path, url: str | None) -> AsyncIterator[str]:
+async def sample_url(folder: Path, url: str | None) -> AsyncIterator[str]:
     """Where the sample goes: beside the full database, and away at the end."""
     if url is None:
         yield f"sqlite+aiosqlite:///{folder / 'sample.db'}"
@@ -282,7 +283,7 @@ async def measure(url: str | None, times: int) -> bool:
     """Fill both databases and compare them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with _sample_url(folder, url) as small_url:
+        async with sample_url(folder, url) as small_url:
             full = Database(url or f"sqlite+aiosqlite:///{folder / 'nation.db'}", KEYRING)
             small = Database(small_url, KEYRING)
             for database in (full, small):

@@ -1,11 +1,11 @@
 """The whole way of a tap beside bare bots: `make bench`, `make bench ARGS=--quick`, or
 `python -m benchmarks.way [--rounds N] [--seconds S]`.
 
-Our pipeline (durable inbox, rights, queries, rendering, commit, answer and edit) on SQLite through `laocert run`,
-a bare python-telegram-bot, a bare aiogram, and the raw HTTP calls alone, each against the same emulated Bot API
-(benchmarks/load.py), which runs in this process; by turns, without latency and with 50 ms a call. 200 officers
-each tap again as soon as they are answered. Prints taps a second and processor time a tap (user and system, all
-threads, from /proc), and the ratios: min, median, max of the rounds.
+Our pipeline (durable inbox, rights, queries, rendering, commit, answer and edit) on SQLite through `laocert run`
+by polling and by webhook, a bare python-telegram-bot, a bare aiogram, and the raw HTTP calls alone, each against
+the same emulated Bot API (benchmarks/load.py), which runs in this process; by turns, without latency and with
+50 ms a call. 200 officers each tap again as soon as they are answered. Prints taps a second and processor time a
+tap (user and system, all threads, from /proc), and the ratios: min, median, max of the rounds.
 
 The peers' own environment is `.venv-bench` (benchmarks/peers/requirements.lock), or `--peers` names its Python.
 """
@@ -15,6 +15,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -36,7 +37,10 @@ PROVINCE = "30"
 OFFICERS = 200
 ROUND = [tap.pack() for tap in (CertificationMenu(), LaoMenu(), LaoReview(), LaoHistory(0), Home())]
 LATENCIES = (0.0, 0.05)
-OURS, PTB, AIOGRAM, RAW = "laocert run", "python-telegram-bot", "aiogram", "raw HTTP calls"
+OURS, HOOKED = "laocert run", "laocert run, webhook"
+PTB, AIOGRAM, RAW = "python-telegram-bot", "aiogram", "raw HTTP calls"
+BOTS = (OURS, HOOKED, PTB, AIOGRAM, RAW)
+SECRET = "of-no-bot-that-there-is"  # noqa: S105 - opens nothing anywhere
 PEERS = {PTB: "ptb_echo.py", AIOGRAM: "aiogram_echo.py", RAW: "raw_calls.py"}
 # Taps before the measuring begins, in seconds: pools are open and caches warm then.
 WARM_UP = 1.0
@@ -80,6 +84,9 @@ class Bench:
         self._peers = peers
         self._seconds = seconds
         self._number = itertools.count(1)
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self._port = found.getsockname()[1]
+        self._hook_url = f"http://127.0.0.1:{self._port}/hook"
 
     def _command(self, name: str, url: str) -> tuple[list[str], dict[str, str]]:
         if name in PEERS:
@@ -91,7 +98,10 @@ class Bench:
             "LAOCERT_DATABASE_URL": f"sqlite+aiosqlite:///{copy}",
             "LAOCERT_BOT_TOKEN": TOKEN,
             "LAOCERT_API_URL": url,
+            "LAOCERT_LISTEN": f"127.0.0.1:{self._port}",
         }
+        if name == HOOKED:
+            ours |= {"LAOCERT_WEBHOOK_URL": self._hook_url, "LAOCERT_WEBHOOK_SECRET": SECRET}
         return [sys.executable, "-m", "bot", "run"], self._country.environment | ours
 
     @asynccontextmanager
@@ -103,9 +113,9 @@ class Bench:
             bot = await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
             try:
                 ended = asyncio.create_task(bot.wait())
-                polled = asyncio.create_task(server.polled.wait())
-                await asyncio.wait({ended, polled}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
-                if not polled.done():
+                ready = asyncio.create_task(server.ready.wait())
+                await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+                if not ready.done():
                     log.seek(0)
                     sys.exit(f"{name} did not start: {log.read().decode()}")
                 yield bot.pid, time.perf_counter() - started
@@ -114,10 +124,23 @@ class Bench:
                     bot.kill()
                 await bot.wait()
 
+    async def watch_memory(self, taps: int) -> None:
+        """One long run of ours: the resident memory after each tenth of so many taps."""
+        server = LoadServer({user: next_taps(place) for place, user in enumerate(self._people)}, 0.0)
+        listening = await server.start()
+        async with self.running(OURS, server) as (pid, _):
+            server.begin()
+            for tenth in range(1, 11):
+                while server.taps_done < taps * tenth // 10:  # noqa: ASYNC110 - measuring needs no event for it
+                    await asyncio.sleep(0.1)
+                print(f"after {server.taps_done:,} taps: {resident_megabytes(pid):.1f} MB", flush=True)
+        listening.close()
+
     async def measure(self, name: str, latency: float) -> Seen:
         """One run of one bot."""
         people = {user: next_taps(place) for place, user in enumerate(self._people)}
-        server = LoadServer(people, latency)
+        headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET, "Content-Type": "application/json"}
+        server = LoadServer(people, latency, (self._hook_url, headers) if name == HOOKED else None)
         listening = await server.start()
         async with self.running(name, server) as (pid, start):
             server.begin()
@@ -126,6 +149,7 @@ class Bench:
             await asyncio.sleep(self._seconds)
             taps, work = server.taps_done - taps, processor_seconds(pid) - work
             took, memory = time.perf_counter() - began, resident_megabytes(pid)
+        await server.end()
         listening.close()
         if not taps:
             sys.exit(f"{name} answered nothing: {(self._country.folder / 'bots.log').read_text()}")
@@ -153,7 +177,7 @@ def report(rounds: Rounds, imports: list[float]) -> Iterator[str]:
     for latency in LATENCIES:
         yield f"\n{latency * 1000:.0f} ms a call, {len(rounds)} rounds: min / median / max\n"
         yield "| bot | taps a second | CPU ms a tap | resident MB |\n|---|---|---|---|"
-        for name in (OURS, PTB, AIOGRAM, RAW):
+        for name in BOTS:
             seen = [one[name, latency] for one in rounds]
             rate, cost = spread([one.rate for one in seen], 0), spread([one.cost for one in seen])
             yield f"| {name} | {rate} | {cost} | {spread([one.memory for one in seen], 0)} |"
@@ -165,16 +189,21 @@ def report(rounds: Rounds, imports: list[float]) -> Iterator[str]:
 def ratios(rounds: Rounds, imports: list[float]) -> Iterator[tuple[str, list[float], str, str]]:
     """What issue 8 asks for."""
 
-    def rates(peer: str, latency: float) -> list[float]:
-        return [one[OURS, latency].rate / one[peer, latency].rate for one in rounds]
+    def rates(peer: str, latency: float) -> Iterator[tuple[str, list[float]]]:
+        for ours in (OURS, HOOKED):
+            yield ours, [one[ours, latency].rate / one[peer, latency].rate for one in rounds]
 
-    yield "taps a second, of python-telegram-bot's", rates(PTB, 0.0), "≥ 1.5", "2"
-    yield "taps a second, of aiogram's", rates(AIOGRAM, 0.0), "≥ 0.8", "1"
-    yield "at 50 ms a call, of python-telegram-bot's", rates(PTB, 0.05), "≥ 30", ""
-    yield "at 50 ms a call, of aiogram's", rates(AIOGRAM, 0.05), "≥ 1", ""
-    for latency in LATENCIES:
-        costs = [one[OURS, latency].cost / one[RAW, latency].cost for one in rounds]
-        yield f"CPU a tap at {latency * 1000:.0f} ms, of the raw calls'", costs, "≤ 8", "5"
+    for latency, peer, bound, goal in (
+        (0.0, PTB, "≥ 1.5", "2"),
+        (0.0, AIOGRAM, "≥ 0.8", "1"),
+        (0.05, PTB, "≥ 30", ""),
+        (0.05, AIOGRAM, "≥ 1", ""),
+    ):
+        for ours, values in rates(peer, latency):
+            yield f"{ours}, taps a second at {latency * 1000:.0f} ms, of {peer}'s", values, bound, goal
+    for latency, ours in itertools.product(LATENCIES, (OURS, HOOKED)):
+        costs = [one[ours, latency].cost / one[RAW, latency].cost for one in rounds]
+        yield f"{ours}, CPU a tap at {latency * 1000:.0f} ms, of the raw calls'", costs, "≤ 8", "5"
     starts = [one[OURS, 0.0].start / imported for one, imported in zip(rounds, imports, strict=True)]
     yield "start to first poll, of `import telegram.ext`", starts, "≤ 5", "3"
     memory = [one[OURS, 0.0].memory / one[PTB, 0.0].memory for one in rounds]
@@ -187,12 +216,15 @@ async def run(folder: Path, options: argparse.Namespace) -> None:
     units = [unit for unit in sample.read_units([PROVINCE]) if unit.role == "lao"][:OFFICERS]
     people = await officers.fill(country, units)
     bench = Bench(country, list(people), options.peers, options.seconds)
+    if options.taps:
+        await bench.watch_memory(options.taps)
+        return
     rounds: Rounds = []
     imports = []
     for number in range(options.rounds):
         seen: dict[tuple[str, float], Seen] = {}
         for latency in LATENCIES:
-            for name in (OURS, PTB, AIOGRAM, RAW):
+            for name in BOTS:
                 if options.only and name != options.only:
                     continue
                 one = seen[name, latency] = await bench.measure(name, latency)
@@ -213,7 +245,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python of the peers' environment")
-    parser.add_argument("--only", choices=[OURS, *PEERS], help="one of the bots, without ratios")
+    parser.add_argument("--only", choices=BOTS, help="one of the bots, without ratios")
+    parser.add_argument("--taps", type=int, help="only the memory of ours, over so many taps")
     parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
     options = parser.parse_args()
     if options.quick:

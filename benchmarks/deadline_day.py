@@ -1,0 +1,352 @@
+"""The deadline day: `python -m benchmarks.deadline_day [--organizations N] [--taps-a-second N] [--url URL]`.
+
+Each organization's officer goes the whole way to the certificate, PIN and all, and then an officer of its province
+types its code, looks at its numbers, does the spot-check and certifies; every province has two officers who share
+the work. All of them tap against the strict emulated Bot API with Telegram's limits in force, so many taps a
+second together. Without `--url` one `laocert run` on SQLite; on an empty PostgreSQL database two, of which one is
+killed with SIGKILL every minute and started again.
+
+Prints the time from a tap (or a typed text) to its answer on the screen: p50, p95, p99 and the longest, kills
+included; and how many answers an officer had to ask for again because a program was killed between doing and
+showing. Exits 1 when a certificate is lost, doubled or wrong, or a screen showed another number than the register.
+"""
+
+import argparse
+import asyncio
+import csv
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import uvloop
+from sqlalchemy import select
+
+from benchmarks import officers
+from benchmarks.nation import PIN, SECRET_KEY, Country
+from demo import sample
+from demo.botapi import Emulator, Message, Phone
+from models.certificate import Certification, Level
+from models.database import Database
+from models.keys import Keyring
+from models.pin import hash_pin
+
+# Organizations whose officers are at it at the same moment.
+AT_ONCE = 64
+# Seconds that an officer waits before tapping again, and tries before it is called lost.
+PATIENCE = 30.0
+TRIES = 5
+KILL_EVERY = 60.0
+
+# What the register has of each category, in the words of the screens.
+Numbers = dict[str, int]
+T = TypeVar("T")
+
+
+class Unanswered(Exception):
+    """An officer has waited long enough."""
+
+
+class Day:
+    """What all officers have in common: how fast they tap together, and what they saw."""
+
+    def __init__(self, taps_a_second: float, registers: dict[str, Numbers]) -> None:
+        self._gap = 1 / taps_a_second
+        self._next = 0.0
+        self.registers = registers
+        self.times: list[float] = []
+        self.again = 0
+        self.wrong: list[str] = []
+
+    async def turn(self) -> None:
+        """Wait until it is this tap's turn."""
+        now = time.perf_counter()
+        self._next = max(self._next + self._gap, now)
+        await asyncio.sleep(self._next - now)
+
+
+class Hand:
+    """An officer at a phone; `card` is the message that is tapped."""
+
+    def __init__(self, phone: Phone, day: Day) -> None:
+        self.phone = phone
+        self.day = day
+        self.card: Message | None = None
+
+    async def say(self, text: str, words: str) -> None:
+        """Type something, which is answered on a new card."""
+        await self.day.turn()
+        last = max((one.id for one in self.phone.messages), default=0)
+        began = time.perf_counter()
+        await self.phone.send(text)
+        self.card = await self._seen(
+            lambda shown: next(
+                (one for one in shown.messages if one.outgoing and one.id > last and words in one.text), None
+            ),
+            began,
+        )
+
+    async def tap(self, label: str, words: str, *, gone: bool = False) -> str:
+        """Tap and read the card, which then has these words, or has them no more."""
+        await self.day.turn()
+        card = self.card
+        assert card is not None  # noqa: S101 - something was typed before
+        began = time.perf_counter()
+        await self.phone.tap(label, card)
+        await self._seen(lambda _: (words in card.text) is not gone, began)
+        return card.text
+
+    async def enter_pin(self) -> None:
+        """Six digits, each when the one before is shown."""
+        for place, digit in enumerate(PIN[:-1], 1):
+            await self.tap(digit, "●" * place + "○" * (len(PIN) - place))
+        await self.tap(PIN[-1], "โปรดใส่ PIN", gone=True)
+
+    async def receipt(self, name: str) -> None:
+        """Wait for the proof of a certificate."""
+        with suppress(AssertionError):
+            await self.phone.until(lambda _: self.has_receipt(name), PATIENCE)
+            return
+        raise Unanswered
+
+    def has_receipt(self, name: str) -> bool:
+        """Whether a proof of this organization's certificate is on the phone."""
+        return any("หลักฐานการรับรอง" in one.text and name in one.text for one in self.phone.messages)
+
+    def check(self, text: str, code: str) -> None:
+        """The numbers on a screen are those of the register."""
+        for name, number in self.day.registers[code].items():
+            if f"{number:,}  {name}" not in text:
+                self.day.wrong.append(f"{code}: not {number} {name}")
+
+    async def _seen(self, predicate: Callable[[Phone], T], began: float) -> T:
+        try:
+            result = await self.phone.until(predicate, PATIENCE)
+        except AssertionError:
+            raise Unanswered from None
+        self.day.times.append(time.perf_counter() - began)
+        return result
+
+
+async def lao_way(hand: Hand, unit: sample.Unit) -> None:
+    """The procedure's first part."""
+    await hand.say("/menu", "ปีงบประมาณ")
+    await hand.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
+    await hand.tap("ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
+    hand.check(await hand.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่"), unit.code)
+    await hand.tap("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
+    await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
+    await hand.enter_pin()
+    await hand.receipt(unit.name)
+
+
+async def province_way(hand: Hand, unit: sample.Unit) -> None:
+    """The procedure's second part, for one organization."""
+    await hand.say(unit.code, unit.code)
+    hand.check(await hand.tap("🔍", "ตรวจสอบข้อมูลระดับจังหวัด"), unit.code)
+    text = await hand.tap("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด", gone=True)
+    while "สรุปผลสุ่มตรวจสอบ" not in text:
+        text = await hand.tap("✅ ถูกต้อง", text, gone=True)
+    await hand.tap("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบแล้ว")
+    hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
+    await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
+    await hand.enter_pin()
+    await hand.receipt(unit.name)
+
+
+Way = Callable[[Hand, sample.Unit], Awaitable[None]]
+
+
+async def to_the_end(hand: Hand, unit: sample.Unit, way: Way) -> None:
+    """A way, begun anew when an answer did not come: what was pressed may have been done all the same."""
+    for _ in range(TRIES):
+        if hand.has_receipt(unit.name):
+            return
+        try:
+            await way(hand, unit)
+            return
+        except (Unanswered, AssertionError) as error:
+            hand.day.again += 1
+            print(f"           begun anew, {unit.code}: {type(error).__name__} {str(error)[:300]}", flush=True)
+    raise SystemExit(f"{unit.name} did not come to an end:\n{hand.phone.screen()}")
+
+
+async def all_ways(emulator: Emulator, people: dict[int, sample.Unit], day: Day) -> None:
+    """Everybody to the end of the day."""
+    waiting: dict[str, asyncio.Queue[sample.Unit | None]] = defaultdict(asyncio.Queue)
+    slots = asyncio.Semaphore(AT_ONCE)
+    hands = {user: Hand(emulator.phone(unit.name, user_id=user), day) for user, unit in people.items()}
+    for hand in hands.values():
+        hand.phone.chat.bot_status = "member"
+
+    async def lao(hand: Hand, unit: sample.Unit) -> None:
+        async with slots:
+            await to_the_end(hand, unit, lao_way)
+        waiting[unit.province].put_nowait(unit)
+
+    async def province(hand: Hand, unit: sample.Unit) -> None:
+        while (organization := await waiting[unit.code].get()) is not None:
+            await to_the_end(hand, organization, province_way)
+
+    laos = [(hands[user], unit) for user, unit in people.items() if unit.role == "lao"]
+    random.Random(1).shuffle(laos)  # noqa: S311 - the same in every run
+    provinces = [(hands[user], unit) for user, unit in people.items() if unit.role == "province"]
+    async with asyncio.TaskGroup() as group:
+        for hand, unit in provinces:
+            group.create_task(province(hand, unit))
+        async with asyncio.TaskGroup() as first:
+            for hand, unit in laos:
+                first.create_task(lao(hand, unit))
+        for _, unit in provinces:
+            waiting[unit.code].put_nowait(None)
+
+
+class Program:
+    """One `laocert run`."""
+
+    def __init__(self, country: Country, emulator: Emulator, number: int) -> None:
+        self._environment = country.environment | {
+            "LAOCERT_BOT_TOKEN": emulator.token,
+            "LAOCERT_API_URL": emulator.url,
+            "LAOCERT_LISTEN": "127.0.0.1:0",
+        }
+        self._log = country.folder / f"bot{number}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", env=self._environment, stderr=log
+            )
+
+    async def end(self, *, at_once: bool = False) -> None:
+        """End it, with SIGKILL or in peace."""
+        if self._process is not None:
+            (self._process.kill if at_once else self._process.terminate)()
+            await self._process.wait()
+
+
+@asynccontextmanager
+async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> AsyncIterator[None]:
+    """One program, or two of which one is killed every minute."""
+    programs = [Program(country, emulator, number) for number in range(1 if is_sqlite else 2)]
+    rng = random.Random(1)  # noqa: S311 - when they are killed is no secret
+
+    async def kill() -> None:
+        while True:
+            await asyncio.sleep(KILL_EVERY)
+            program = rng.choice(programs)
+            await program.end(at_once=True)
+            await program.start()
+            print("           SIGKILL, and started again", flush=True)
+
+    for program in programs:
+        await program.start()
+    while not emulator.calls_of("getUpdates"):  # noqa: ASYNC110 - measuring needs no event for it
+        await asyncio.sleep(0.01)
+    killing = None if is_sqlite else asyncio.create_task(kill())
+    try:
+        yield
+    finally:
+        if killing is not None:
+            killing.cancel()
+            await asyncio.wait({killing})
+        await asyncio.gather(*(program.end() for program in programs))
+
+
+def read_registers(path: Path) -> dict[str, Numbers]:
+    """How many of each category an organization's register has."""
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            counted[row["organization"]][row["category"]] += 1
+    return {code: {name: numbers[name] for name in sample.POSITIONS} for code, numbers in counted.items()}
+
+
+async def certificates_at_fault(database: Database, registers: dict[str, Numbers]) -> list[str]:
+    """One line for each organization that has not exactly one certificate a level, with the register's numbers."""
+    found: dict[str, list[Certification]] = defaultdict(list)
+    async with database.read() as session:
+        for one in await session.scalars(select(Certification)):
+            found[one.organization_code].append(one)
+    faults = []
+    for code, numbers in registers.items():
+        levels = Counter(one.level for one in found[code])
+        if levels != {Level.LAO: 1, Level.PROVINCE: 1}:
+            faults.append(f"{code}: {dict(levels)}")
+        wanted = tuple(numbers.values())
+        if any((one.officials, one.permanent_employees, one.contract_employees) != wanted for one in found[code]):
+            faults.append(f"{code}: other numbers than {wanted}")
+    return faults
+
+
+def hash_pins(users: list[int]) -> dict[int, str]:
+    """Everybody's PIN at its full cost, on all cores."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        return dict(
+            zip(users, pool.map(partial(hash_pin, Keyring(SECRET_KEY), pin=PIN), users, chunksize=16), strict=True)
+        )
+
+
+async def run(folder: Path, options: argparse.Namespace) -> bool:
+    """The whole day; whether all is right at its end."""
+    country = Country(folder, options.url)
+    everyone = sample.read_units()
+    laos = [unit for unit in everyone if unit.role == "lao"]
+    chosen = set(random.Random(1).sample(laos, min(options.organizations, len(laos))))  # noqa: S311
+    needed = {unit.province for unit in chosen}
+    provinces = [unit for unit in everyone if unit.role == "province" and unit.code in needed]
+    people = await officers.fill(
+        country, [*(unit for unit in laos if unit in chosen), *provinces, *provinces], hash_pins
+    )
+    day = Day(options.taps_a_second, read_registers(folder / "personnel.csv"))
+    database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
+    began = time.perf_counter()
+    async with Emulator(enforce_limits=True, calls_kept=1000) as emulator:
+        async with running(country, emulator, options.url is None):
+            await all_ways(emulator, people, day)
+        violations = emulator.violations
+    took = time.perf_counter() - began
+    faults = [*await certificates_at_fault(database, day.registers), *day.wrong, *violations]
+    await database.close()
+    rate = len(day.times) / took
+    print(f"{len(chosen)} organizations, {len(people)} officers, {took:.0f} s, {rate:.1f} taps a second")
+    report(day, faults)
+    return not faults
+
+
+def report(day: Day, faults: list[str]) -> None:
+    """What was seen."""
+    cuts = statistics.quantiles(day.times, n=100)
+    shown = ", ".join(
+        f"{name} {cuts[place - 1] * 1000:,.0f} ms" for name, place in (("p50", 50), ("p95", 95), ("p99", 99))
+    )
+    print(f"from tap to answer, {len(day.times):,} taps: {shown}, longest {max(day.times):.2f} s")
+    print(f"begun anew because an answer did not come: {day.again}")
+    print(f"lost, doubled or wrong: {len(faults)}", *faults[:20], sep="\n")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--organizations", type=int, default=7849)
+    parser.add_argument("--taps-a-second", type=float, default=50.0)
+    parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if not uvloop.run(run(Path(name), options)):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
