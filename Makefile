@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Where it is set, programs that are started again and again are compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check torture bench screenshots format messages lock clean
 
 demo: $(VENV)/.run

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -67,9 +68,12 @@ async def _admin(statement: str) -> None:
         await connection.close()
 
 
-async def _upgrade(url: str) -> None:
-    database = Database(url)
+async def _fill(url: str, *, settled: bool) -> None:
+    """At head; and with what `country` has."""
+    database = Database(url, KEYRING)
     await schema.upgrade(database)
+    if settled:
+        await settle(database, NOW)
     await database.close()
 
 
@@ -77,23 +81,28 @@ def postgres_url(name: str) -> str:
     return f"{POSTGRES.replace('postgresql:', 'postgresql+asyncpg:')}/{name}"
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    apart(_upgrade(f"sqlite+aiosqlite:///{path}"))
-    return path
+class Files:
+    """SQLite databases, copied from one that was made once."""
+
+    def __init__(self, folder: Path, *, settled: bool) -> None:
+        self._template = folder / f"template{settled:d}.db"
+        apart(_fill(f"sqlite+aiosqlite:///{self._template}", settled=settled))
+
+    def copy(self, path: Path) -> None:
+        """A database of a test's own."""
+        shutil.copy(self._template, path)
 
 
 class Spares:
-    """PostgreSQL databases at head, one ready before it is asked for. Making and dropping one costs a quarter of a
-    second of the disk: tests need not wait for it.
+    """PostgreSQL databases, one ready before it is asked for. Making and dropping one costs a quarter of a second
+    of the disk: tests need not wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, settled: bool) -> None:
         self._template = MARK + uuid.uuid4().hex[:12]
         self._thread = ThreadPoolExecutor(1)
         apart(_admin(f"CREATE DATABASE {self._template}"))
-        apart(_upgrade(postgres_url(self._template)))
+        apart(_fill(postgres_url(self._template), settled=settled))
         self._next = self._thread.submit(self._make)
 
     def _make(self) -> str:
@@ -118,27 +127,48 @@ class Spares:
 
 
 @pytest.fixture(scope="session")
-def spares() -> Iterator[Spares]:
-    try:
-        made = Spares()
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        pytest.skip(f"no PostgreSQL at {POSTGRES}: {error}")
-    yield made
-    made.close()
+def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Files]:
+    """The files for databases that are settled already, or only at head."""
+    folder = tmp_path_factory.mktemp("templates")
+    return cache(lambda settled: Files(folder, settled=settled))
+
+
+@pytest.fixture(scope="session")
+def spares() -> Iterator[Callable[[bool], Spares]]:
+    """The same on PostgreSQL."""
+    made: dict[bool, Spares] = {}
+
+    def get(settled: bool) -> Spares:
+        if settled not in made:
+            try:
+                made[settled] = Spares(settled=settled)
+            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                pytest.skip(f"no PostgreSQL at {POSTGRES}: {error}")
+        return made[settled]
+
+    yield get
+    for one in made.values():
+        one.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of an empty database at head."""
+async def database_url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    files: Callable[[bool], Files],
+    spares: Callable[[bool], Spares],
+) -> AsyncIterator[str]:
+    """The URL of a database at head: empty, or for tests with `country` settled."""
+    settled = "country" in request.fixturenames
     if request.param == "sqlite":
         path = tmp_path / "laocert.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        files(settled).copy(path)
         yield f"sqlite+aiosqlite:///{path}"
         return
-    spares: Spares = request.getfixturevalue("spares")
-    name = await spares.take()
+    source = spares(settled)
+    name = await source.take()
     yield postgres_url(name)
-    spares.give_back(name)
+    source.give_back(name)
 
 
 @pytest.fixture
@@ -168,8 +198,7 @@ async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def country(database: Database) -> Database:
-    """A database with two provinces, five organizations and an open round (tests/support.py)."""
-    await settle(database, NOW)
+    """A database with two provinces, five organizations and an open round (settle() in tests/support.py)."""
     return database
 
 

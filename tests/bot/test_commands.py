@@ -23,7 +23,7 @@ from models.certificate import Level
 from models.database import Database
 from models.passwords import password_matches
 from models.roster import Roster
-from tests.conftest import NOW
+from tests.conftest import NOW, Files
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
 
 FIRST, *_ = (code for code, *_ in ORGANIZATIONS)
@@ -201,10 +201,10 @@ def test_db(laocert: Run, tmp_path: Path) -> None:
 
 
 def test_db_check_finds_a_trigger_that_is_gone(
-    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: Callable[[bool], Files], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "laocert.db"
-    path.write_bytes(sqlite_template.read_bytes())
+    files(False).copy(path)
     connection = sqlite3.connect(path)
     connection.execute("DROP TRIGGER certification_no_delete")
     connection.close()
