@@ -165,12 +165,7 @@ async def serve(
     intake = Intake(bot.id, database, seal, clock, worker.take)
     poller = None if front and front.hook else Poller(bot, polls, intake)
     readiness = Readiness(bot, database)
-    watchdog = Watchdog(
-        poller.idle if poller else lambda: None,
-        worker.oldest,
-        readiness.bot_api_answers,
-        readiness.database_answers,
-    )
+    watchdog = _watchdog(poller, worker, readiness)
     TALLY.leases["courier"] = courier.has_lease
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
@@ -197,13 +192,28 @@ async def serve(
     log.info("stopping: updates in hand are finished first")
     if server is not None:
         await server.stop(tasks["listener"])
-    sending = tasks.pop("courier")
-    await _cancel(stopping, *tasks.values())
+    await _finish([*tasks.values(), stopping], tasks["courier"], worker, courier)
+    over.set()
+    _raise_first(ended - {stopping})
+
+
+def _watchdog(poller: Poller | None, worker: Worker, readiness: Readiness) -> Watchdog:
+    return Watchdog(
+        poller.idle if poller else lambda: None,
+        worker.oldest,
+        readiness.bot_api_answers,
+        readiness.database_answers,
+    )
+
+
+async def _finish(
+    tasks: list[asyncio.Task[Any]], sending: asyncio.Task[Any], worker: Worker, courier: Courier
+) -> None:
+    """End in order: nothing new comes in, then updates in hand end, then what they gave the courier to send."""
+    await _cancel(*(task for task in tasks if task is not sending))
     await worker.drain(GRACE / 2)
     await _cancel(sending)
     await courier.drain(GRACE / 2)
-    over.set()
-    _raise_first(ended - {stopping})
 
 
 def _leave_alone_what_stays() -> None:
