@@ -2,8 +2,9 @@
 
 On the largest province (334 organizations, 200 of them certified by the LAO, 120 of these by the province): the
 picture, the list as XLSX and a certificate as PDF are each made with facts that were not seen before. Then twenty
-officers tap on through `laocert run` on SQLite against the emulated Bot API while others ask for files again and
-again; quiet and busy times by turns. Prints how long a tap waited for its answer in both, and their ratio.
+officers tap on through `laocert run` on SQLite against the emulated Bot API: in quiet times, while others ask for
+files again and again, and while another program makes as many files beside the bot at the same low priority, which
+is what the machine itself cannot help; by turns. Prints how long a tap waited for its answer in each, and ratios.
 """
 
 import argparse
@@ -17,15 +18,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
 from benchmarks.logins import OFFICERS, Watch, told
 from benchmarks.nation import SECRET_KEY, Country, log_in
 from bot import certificate, picture, province_list
+from bot.files import FileMaker
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from handlers.exports import CertificatePage
+from handlers.screen import AttachmentKind
 from handlers.taps import CertificatePdf, ExportList, SeeProgress
 from models import export
 from models import statistics as progress_of
@@ -43,8 +47,11 @@ TIMES = 15
 # second.
 ASKING = 4
 ASK_EVERY = 1.1
-# Short, so that what else the machine does falls on both alike.
-QUIET = BUSY = 3.0
+# Short, so that what else the machine does falls on all alike.
+QUIET = BUSY = BESIDE = 3.0
+
+# The facts of one file of each kind.
+Facts = dict[AttachmentKind, Any]
 
 
 async def fill(database: Database) -> int:
@@ -102,7 +109,7 @@ def _certificate(
     )
 
 
-async def measure_making(database: Database, certificate_id: int) -> None:
+async def measure_making(database: Database, certificate_id: int) -> Facts:
     """The facts and the files, each from facts of another minute: typst remembers what it has set."""
     now = datetime.now(UTC)
     async with database.read() as session:
@@ -139,6 +146,11 @@ async def measure_making(database: Database, certificate_id: int) -> None:
             times.append(time.perf_counter() - started)
             work.append(time.process_time() - worked)
         print(f"  {name}: {_spread(times)}; of the processor {statistics.median(work) * 1000:.0f} ms")
+    return {
+        AttachmentKind.PROGRESS: progress,
+        AttachmentKind.PROVINCE_LIST: listed,
+        AttachmentKind.CERTIFICATE: CertificatePage(issued, link),
+    }
 
 
 def _spread(times: list[float]) -> str:
@@ -167,8 +179,29 @@ async def ask_on(
         await asyncio.sleep(ASK_EVERY)
 
 
-async def take_turns(country: Country, units: list[sample.Unit], certificate_id: int, rounds: int) -> None:
-    """Quiet and busy times by turns, and what was seen."""
+async def make_beside(maker: FileMaker, facts: Facts, first: int, watch: Watch) -> None:
+    """Make files at the pace of `ask_on`, in another program's process."""
+    kinds = list(facts)
+    for number in itertools.count(first):
+        while watch.now != "beside" and not watch.stop:  # noqa: ASYNC110 - measuring needs no event for it
+            await asyncio.sleep(0.05)
+        if watch.stop:
+            return
+        kind = kinds[number % len(kinds)]
+        one = facts[kind]
+        if kind is not AttachmentKind.CERTIFICATE:
+            one = replace(one, as_of=one.as_of + timedelta(minutes=number))
+        await maker.make(kind, one)
+        await asyncio.sleep(ASK_EVERY)
+
+
+async def take_turns(
+    country: Country, units: list[sample.Unit], certificate_id: int, facts: Facts, rounds: int
+) -> None:
+    """All times by turns, and what was seen."""
+    maker = FileMaker()
+    # Its process starts with the first file.
+    await maker.make(AttachmentKind.PROGRESS, facts[AttachmentKind.PROGRESS])
     rng, watch, waits = random.Random(1), Watch(), []  # noqa: S311 - the same in every run
     async with Emulator() as emulator:
         bot = await country.start_bot(emulator)
@@ -189,30 +222,33 @@ async def take_turns(country: Country, units: list[sample.Unit], certificate_id:
             tasks = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
             for number, phone in enumerate(asking):
                 tasks.append(asyncio.create_task(ask_on(phone, cards[number], taps, number, watch, waits)))
+                tasks.append(asyncio.create_task(make_beside(maker, facts, number, watch)))
             for _ in range(rounds):
-                for now, seconds in (("", 1.5), ("quiet", QUIET), ("busy", BUSY)):
+                for now, seconds in (("", 1.5), ("quiet", QUIET), ("busy", BUSY), ("", 1.5), ("beside", BESIDE)):
                     watch.now = now
                     await asyncio.sleep(seconds)
             watch.now, watch.stop = "", True
             await asyncio.gather(*tasks)
         finally:
+            maker.close()
             bot.terminate()
             await bot.wait()
     report(watch, waits, rounds * BUSY)
 
 
 def report(watch: Watch, waits: list[float], seconds: float) -> None:
-    """Both times side by side."""
-    quiet, busy = told(watch.times["quiet"]), told(watch.times["busy"])
+    """All times side by side."""
+    quiet, busy, beside = (told(watch.times[name]) for name in ("quiet", "busy", "beside"))
+    rate = len(waits) / seconds
     print(f"from tap to answer, {OFFICERS} officers tapping on: median, 95th percentile")
-    print(
-        f"  while nobody asks for files, {len(watch.times['quiet']):,} taps: {quiet[0]:.1f} ms, {quiet[1]:.1f} ms"
-    )
-    print(
-        f"  while {len(waits) / seconds:.1f} files a second are made, {len(watch.times['busy']):,} taps:"
-        f" {busy[0]:.1f} ms, {busy[1]:.1f} ms"
-    )
-    print(f"  that is {busy[0] / quiet[0]:.2f} and {busy[1] / quiet[1]:.2f} times as long")
+    for words, name, seen in (
+        ("nobody asks for files", "quiet", quiet),
+        (f"{rate:.1f} files a second are made for officers", "busy", busy),
+        ("another program makes as many beside the bot", "beside", beside),
+    ):
+        print(f"  while {words}, {len(watch.times[name]):,} taps: {seen[0]:.1f} ms, {seen[1]:.1f} ms")
+    print(f"  busy to quiet {busy[0] / quiet[0]:.2f} and {busy[1] / quiet[1]:.2f} times as long")
+    print(f"  busy to beside {busy[0] / beside[0]:.2f} and {busy[1] / beside[1]:.2f} times as long")
     median, most = told(waits)
     print(f"from tap to file, {len(waits)} files: median {median:.0f} ms, 95th percentile {most:.0f} ms")
 
@@ -221,9 +257,9 @@ async def measure(country: Country, units: list[sample.Unit], rounds: int) -> No
     """Fill the province, then both parts."""
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     certificate_id = await fill(database)
-    await measure_making(database, certificate_id)
+    facts = await measure_making(database, certificate_id)
     await database.close()
-    await take_turns(country, units, certificate_id, rounds)
+    await take_turns(country, units, certificate_id, facts, rounds)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import random
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +32,13 @@ ROUND = [tap.pack() for tap in (CertificationMenu(), LaoMenu(), LaoReview(), Hom
 
 @dataclass
 class Watch:
-    """How long each tap waited for its answer, in seconds: while nobody logged in (`quiet`), and while fifty did
-    (`busy`). In between nothing is noted.
+    """How long each tap waited for its answer, in seconds: in quiet times, while others kept the bot `busy`, and
+    while another program did the same work `beside` it. In between nothing is noted.
     """
 
     now: str = ""
     stop: bool = False
-    times: dict[str, list[float]] = field(default_factory=lambda: {"quiet": [], "busy": [], "": []})
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def tap_on(self, phone: Phone, rng: random.Random) -> None:
         """Go the same round again and again, at a person's pace."""
