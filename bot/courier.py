@@ -15,7 +15,7 @@ from telegram import Bot
 from bot.delivery import Outcome, deliver
 from bot.ledger import Claimed, Ledger
 from bot.limiter import Limiter
-from models import outbox, reach
+from models import outbox, reach, sending
 from models.database import Database
 from models.lease import Lease
 from models.outbox import Kind, OutboxMessage
@@ -123,7 +123,7 @@ class Courier:
             return
         async with self._database.write() as session:
             until = self._clock() + timedelta(seconds=RECOVERY_PAUSE)
-            found = await outbox.recover(session, until)
+            found = await sending.recover(session, until)
             for chat_id in sorted(set(found)):
                 await reach.pause(session, chat_id, until)
         self._is_unsure = False
@@ -143,7 +143,7 @@ class Courier:
         if room <= 0 or time.monotonic() < self._offline_until:
             return 0
         async with self._database.read() as session:
-            rows = await outbox.due(session, self._clock(), self._limiter.busy(), room)
+            rows = await sending.due(session, self._clock(), self._limiter.busy(), room)
         started = 0
         for row in rows:
             started += await self._start([row])
@@ -151,7 +151,7 @@ class Courier:
         if started or room < min(BULK_BATCH, PARALLEL, BULK_PARALLEL) or self._limiter.bulk_rests():
             return started
         async with self._database.read() as session:
-            rows = await outbox.due_bulk(session, self._clock(), self._limiter.busy(), room)
+            rows = await sending.due_bulk(session, self._clock(), self._limiter.busy(), room)
         for first in range(0, len(rows), BULK_BATCH):
             if self._is_news:
                 # Something urgent may have come: it goes first.

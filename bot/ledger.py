@@ -10,9 +10,10 @@ from bot.delivery import Outcome, again
 from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
-from models import outbox, province_card, reach
-from models.account import Officer, active_officers, is_somebodys, take_away_late
+from models import outbox, province_card, reach, sending
+from models.account import Officer, active_officers, is_somebodys
 from models.database import Database, Session
+from models.link import take_away_late
 from models.outbox import Kind, OutboxMessage, State
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Ledger:
         claimed, ended = [], []
         async with self._database.write() as session:
             now = self._clock()
-            taken = await outbox.mark_sending(session, rows, now)
+            taken = await sending.mark_sending(session, rows, now)
             mine = [row for row in rows if row.id in taken]
             chats = [row.chat_id for row in mine]
             ways = await reach.find_ways(session, chats, now)
@@ -73,7 +74,7 @@ class Ledger:
                 if isinstance(made, Claimed):
                     claimed.append(made)
                 elif isinstance(made, Deferred):
-                    await outbox.put_off(session, row, made.until)
+                    await sending.put_off(session, row, made.until)
                 else:
                     await self._settle(session, row, made)
                     ended.append((row, made))
@@ -153,20 +154,20 @@ class Ledger:
             await reach.lose(session, row.chat_id, outcome.error, now, self._operator_chat)
         if outcome.state in (State.PENDING, State.UNCERTAIN):
             due = now + timedelta(seconds=outcome.wait)
-            await outbox.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
+            await sending.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
         elif is_change and (outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)):
             # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
-            await outbox.drop(session, row.id)
+            await sending.drop(session, row.id)
             if outcome.state is State.SENT:
                 await _note_change(session, row, outcome, now)
         elif outcome.state is State.SENT:
             if outcome.message_id is not None and self._needs_link(row):
                 await take_away_late(session, row.chat_id, outcome.message_id, now)
-            await outbox.mark_sent(session, row.id, outcome.message_id, now)
+            await sending.mark_sent(session, row.id, outcome.message_id, now)
             if row.kind is Kind.WAITING and outcome.message_id is not None:
                 await province_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
         else:
-            await outbox.mark_ended(session, row, outcome.state, outcome.error)
+            await sending.mark_ended(session, row, outcome.state, outcome.error)
 
 
 async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
@@ -174,4 +175,4 @@ async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, n
     if row.kind is Kind.REFRESH:
         await province_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
     elif row.kind is Kind.REMOVE and outcome.is_gone:
-        await outbox.forget_message(session, row.chat_id, row.subject_id)
+        await sending.forget_message(session, row.chat_id, row.subject_id)

@@ -32,10 +32,10 @@ from handlers.proving import Attempt, Job, find_job, may_need_proof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
 from models import inbox, outbox, throttle
-from models.account import take_away_late
 from models.claim import Claims
 from models.conversation import chat_language, forget_card, note_card
 from models.database import Database, Session
+from models.link import take_away_late
 from models.sealing import Seal
 
 log = logging.getLogger(__name__)

@@ -33,13 +33,13 @@ SOURCES = (
     "bot/worker.py",
     "demo/clock.py",
     "demo/sample.py",
-    "models/account.py",
     "models/certification.py",
     "models/inbox.py",
     "models/invitation.py",
-    "models/outbox.py",
+    "models/link.py",
     "models/passwords.py",
     "models/pin.py",
+    "models/sending.py",
     "models/spot_check.py",
     "models/spot_checking.py",
     "models/triggers.py",
@@ -197,13 +197,13 @@ class Behind:
             self.say(
                 f"บันทึกแล้ว · {officer.full_name} ลงนามในนาม{name}ได้",
                 f"Committed · {officer.full_name} can now sign for {name}",
-                "models/account.py",
+                "models/link.py",
             )
         if is_unlinked and not was_unlinked:
             self.say(
                 f"เลิกผูกแชตกับบัญชี {name} แล้ว · ประวัติยังอยู่",
                 f"Chat unlinked from {name} · its history stays",
-                "models/account.py",
+                "models/link.py",
             )
 
     def _tell_certificate(self, made: Certification, caused: list[OutboxMessage]) -> None:
@@ -275,7 +275,7 @@ class Behind:
             self.say(
                 f"ส่งแจ้งเตือนยังไม่สำเร็จ ({reason}) · ยังอยู่ในคิว จะส่งใหม่เอง",
                 f"Notice not delivered yet ({reason}) · still queued, sent again by itself",
-                "models/outbox.py",
+                "models/sending.py",
                 "warn",
             )
 

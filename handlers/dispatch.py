@@ -39,12 +39,13 @@ from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models import card_marks
-from models.account import Role, announce_link, record_refusal, saw_officer
+from models.account import Role, record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base import DomainError
 from models.certificate import NotYours
 from models.conversation import Awaiting
 from models.database import Session
+from models.link import announce_link
 from models.pin import Purpose
 from models.reach import find_again
 

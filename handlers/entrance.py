@@ -7,16 +7,15 @@ from handlers.screen import Screen
 from handlers.taps import Tap
 from handlers.turn import Turn
 from models.account import (
-    AlreadyLinked,
     LoginCandidate,
     LoginRefused,
     NameRefused,
-    link_officer,
     name_or_position,
     normalize_username,
     record_failed_login,
 )
 from models.conversation import Awaiting
+from models.link import AlreadyLinked, link_officer
 
 # The bound of the import of accounts; a longer one cannot be right.
 MAX_USERNAME = 64

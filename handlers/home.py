@@ -23,10 +23,11 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
 from models import card_marks
-from models.account import Account, Role, unlink_officer
+from models.account import Account, Role
 from models.certificate import Status
 from models.conversation import Awaiting, Language
 from models.inspection import own_status
+from models.link import unlink_officer
 from models.progress import count_statuses
 from models.question import open_questions
 from models.round import current_round

@@ -17,23 +17,18 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    delete,
     exists,
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import audit, outbox
+from models import audit
 from models.base import Base, BigKey, DomainError, text_enum
-from models.conversation import Card, Conversation
 from models.names import WITHOUT_INK, becomes_link
-from models.notice_tables import drop_card_and_preference
 from models.organization import Organization, Province
-from models.roster_draft import drop_draft
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
@@ -69,10 +64,6 @@ class UnknownAccount(DomainError):
 
     def __init__(self, username: str) -> None:
         super().__init__(f"there is no account {username}; see: laocert account list")
-
-
-class AlreadyLinked(DomainError):
-    """The Telegram user is linked to an account; one active link each."""
 
 
 class Account(Base):
@@ -223,153 +214,9 @@ def _active() -> Select[Officer]:
     )
 
 
-async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandidate, now: datetime) -> Officer:
-    """Link a Telegram user to the account whose password it has just given (procedure, step 1 of both levels).
-
-    `checked` is what the password was found to match; it must still stand. An officer who was linked to this
-    account before keeps its name and position.
-
-    Raises LoginRefused when the account changed meanwhile, AlreadyLinked.
-    """
-    account = await session.scalar(
-        select(Account)
-        .where(Account.id == checked.account_id)
-        .options(joinedload(Account.organization).joinedload(Organization.province), joinedload(Account.province))
-        .with_for_update(of=Account)
-    )
-    if account is None or account.disabled_at or account.password_hash != checked.password_hash:
-        raise LoginRefused
-    return await add_link(session, user_id, account, now, "password")
-
-
-async def add_link(session: AsyncSession, user_id: int, account: Account, now: datetime, how: str) -> Officer:
-    """Link a Telegram user to an account that it has proved to be its own, by `password` or `invitation`.
-
-    Who was linked to this account before keeps its name, position and PIN. Raises AlreadyLinked.
-    """
-    if await session.scalar(select(Officer.id).where(Officer.user_id == user_id, Officer.unlinked_at.is_(None))):
-        raise AlreadyLinked
-    before = await session.scalar(
-        select(Officer)
-        .where(Officer.user_id == user_id, Officer.account_id == account.id)
-        .order_by(Officer.id.desc())
-        .limit(1)
-    )
-    pin_hash = before.pin_hash if before else None
-    officer = Officer(
-        account=account,
-        user_id=user_id,
-        full_name=before.full_name if before else None,
-        position=before.position if before else None,
-        linked_at=now,
-        pin_hash=pin_hash,
-        may_set_pin_until=None if pin_hash else now + PIN_CHOICE,
-        last_seen_at=now,
-    )
-    session.add(officer)
-    await session.flush()
-    await audit.record(
-        session,
-        audit.Event.LOGIN,
-        account.unit,
-        now,
-        username=account.username,
-        officer=officer.id,
-        user=user_id,
-        by=how,
-    )
-    return officer
-
-
-async def announce_link(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """Tell every other officer of the account that this one is linked and ready: a link that is nobody's of theirs
-    must be seen at once (models/dispute.py). Once for each link.
-    """
-    for colleague in await linked_officers(session, [officer.account_id]):
-        chat = colleague.user_id
-        if colleague.id != officer.id and not await outbox.told(session, outbox.Kind.LINKED, chat, [officer.id]):
-            outbox.enqueue(session, outbox.Kind.LINKED, chat, officer.id, now)
-    await session.flush()
-
-
-async def unlink_officer(
-    session: AsyncSession, officer: Officer, now: datetime, by: str = "officer", but: int | None = None
-) -> bool:
-    """End one link, wherever that is done; its account must be loaded. False when it has ended already.
-
-    What the bot has written into the chat while it was linked is taken away, but for the receipts and the message
-    `but`, the card under the officer's own thumb; what was not sent yet is not sent any more.
-    """
-    # The row is what decides between two who end a link at once.
-    ended = await session.scalar(
-        update(Officer)
-        .where(Officer.id == officer.id, Officer.unlinked_at.is_(None))
-        .values(unlinked_at=now)
-        .returning(Officer.id)
-    )
-    await session.refresh(officer, ["unlinked_at"])
-    if ended is None:
-        return False
-    await drop_draft(session, officer.id)
-    await _take_away(session, officer, now, but)
-    await drop_card_and_preference(session, officer.id)
-    await audit.record(
-        session,
-        audit.Event.UNLINKED,
-        officer.account.unit,
-        now,
-        username=officer.account.username,
-        officer=officer.id,
-        user=officer.user_id,
-        by=by,
-    )
-    return True
-
-
-async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but: int | None) -> None:
-    """Blank the chat's cards and notices; the link's end has been written."""
-    chat = officer.user_id
-    messages = set(await session.scalars(delete(Card).where(Card.chat_id == chat).returning(Card.message_id)))
-    # A notice that was tapped, or a message that was blanked before, has become the card.
-    messages.add(await session.scalar(select(Conversation.card_message_id).where(Conversation.chat_id == chat)))
-    messages.update(await outbox.end_link(session, chat, officer.linked_at))
-    if but is not None:
-        # It goes on as the card of a chat that is not linked, and is to be blanked should it be linked again.
-        await session.merge(Card(chat_id=chat, message_id=but, sent_at=now))
-    await outbox.enqueue_blanks(session, chat, messages - {but, None}, now)
-
-
-async def take_away_late(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> bool:
-    """Blank a message about an account's business that was on its way while its chat's link ended. Whether it was:
-    call it when the message has been sent, in the transaction that notes it.
-    """
-    # Held until the note is committed: whoever ends the link meanwhile sees the note.
-    linked = await session.scalar(
-        select(Officer.id)
-        .where(Officer.user_id == chat_id, Officer.unlinked_at.is_(None))
-        .with_for_update(read=True)
-    )
-    if linked is not None:
-        return False
-    await outbox.enqueue_blanks(session, chat_id, [message_id], now)
-    return True
-
-
 async def is_somebodys(session: AsyncSession, user_id: int) -> bool:
     """Whether a Telegram user is or was linked to an account, and has not been forgotten (models/erasure.py)."""
     return bool(await session.scalar(select(exists().where(Officer.user_id == user_id))))
-
-
-async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:
-    """Refuse the account from now on and end its links; the number of links that ended."""
-    account.disabled_at = now
-    await session.flush()
-    ended = [
-        await unlink_officer(session, officer, now, by="operator")
-        for officer in await linked_officers(session, [account.id], hold=True)
-    ]
-    await record_change(session, account, "disabled", now)
-    return sum(ended)
 
 
 async def record_change(session: AsyncSession, account: Account, change: str, now: datetime) -> None:

@@ -7,18 +7,10 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import (
-    Account,
-    Officer,
-    Role,
-    disable_account,
-    find_account,
-    linked_officers,
-    record_change,
-    unlink_officer,
-)
+from models.account import Account, Officer, Role, find_account, linked_officers, record_change
 from models.base import DomainError
 from models.invitation import end_invitations
+from models.link import disable_account, unlink_officer
 from models.organization import Organization, Province, full_name
 
 # NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.

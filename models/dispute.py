@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import audit, outbox
-from models.account import Account, Officer, unlink_officer
+from models.account import Account, Officer
 from models.certificate import NotYours
+from models.link import unlink_officer
 from models.organization import Organization
 
 # For so long the list of an account's chats offers to end a new link; after it, the announcement does.

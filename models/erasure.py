@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import audit, throttle
-from models.account import Officer, unlink_officer
+from models.account import Officer
 from models.base import DomainError
 from models.certificate import Certification
 from models.conversation import Card, Conversation
 from models.inbox import InboxUpdate
+from models.link import unlink_officer
 from models.listing import Listing
 from models.notice_tables import drop_card_and_preference
 from models.outbox import Kind, OutboxMessage, State

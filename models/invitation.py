@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
 from models import audit, outbox
-from models.account import PIN_CHOICE, Account, AlreadyLinked, Officer, add_link, unlink_officer
+from models.account import PIN_CHOICE, Account, Officer
 from models.base import Base, BigKey, DomainError
+from models.link import AlreadyLinked, add_link, unlink_officer
 from models.organization import Organization
 
 _BITS = 128

@@ -16,13 +16,14 @@ from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from models import passwords, thai
-from models.account import Account, Role, active_officer, link_officer, login_candidate
+from models.account import Account, Role, active_officer, login_candidate
 from models.account import Officer as AccountOfficer
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database import Database
 from models.inspection import review
 from models.keys import Keyring
+from models.link import link_officer
 from models.organization import Organization, Province
 from models.pin import _keyed
 from models.roster import Category, PersonnelRecord, Roster

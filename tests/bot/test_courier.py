@@ -23,9 +23,10 @@ from handlers.notices import notice
 from handlers.screen import Deferred, Dropped
 from handlers.turn import DEFAULTS
 from models import lease, outbox
-from models.account import IDLE, Officer, active_officer, unlink_officer
+from models.account import IDLE, Officer, active_officer
 from models.conversation import Conversation
 from models.database import Database
+from models.link import unlink_officer
 from models.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.running import Trouble, certificate, link, opened_bot, outbox_rows, until

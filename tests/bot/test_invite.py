@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.commands import invite as command
 from demo.botapi import Emulator
-from models.account import disable_account, find_account
+from models.account import find_account
 from models.audit import AuditEvent, Event
 from models.database import Database
 from models.invitation import Invitation, find_invitation
+from models.link import disable_account
 from models.organization import Organization
 from tests.bot.running import Run, laocert
 from tests.conftest import NOW

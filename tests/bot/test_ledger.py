@@ -12,7 +12,7 @@ from bot import ledger
 from bot.delivery import Outcome
 from bot.ledger import Ledger
 from handlers.screen import Screen
-from models import outbox
+from models import outbox, sending
 from models.database import Database, Session
 from models.outbox import Kind, OutboxMessage, State
 from tests import support
@@ -65,7 +65,7 @@ async def test_what_was_claimed_by_somebody_else_is_left_out(
 
     monkeypatch.setattr("bot.ledger.notice", said)
     async with country.write() as session:
-        assert await outbox.mark_sending(session, rows[:1], clock()) == {rows[0].id}
+        assert await sending.mark_sending(session, rows[:1], clock()) == {rows[0].id}
     assert [one.to for one in await desk.claim(rows)] == [502, 503]
 
 
@@ -73,7 +73,7 @@ async def test_ends_that_come_together_share_transactions(
     desk: Ledger, country: Database, rows: list[OutboxMessage], clock: Clock
 ) -> None:
     async with country.write() as session:
-        await outbox.mark_sending(session, rows, clock())
+        await sending.mark_sending(session, rows, clock())
     commits: list[Any] = []
     event.listen(country.engine.sync_engine, "commit", commits.append)
     await asyncio.gather(*(desk.note(row, Outcome(State.SENT, message_id=row.id)) for row in rows))
@@ -86,15 +86,15 @@ async def test_an_end_that_cannot_be_written_holds_up_no_other(
     desk: Ledger, country: Database, rows: list[OutboxMessage], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with country.write() as session:
-        await outbox.mark_sending(session, rows, clock())
-    real, is_broken = outbox.mark_sent, True
+        await sending.mark_sending(session, rows, clock())
+    real, is_broken = sending.mark_sent, True
 
     async def mark_sent(session: Session, row_id: int, message_id: int | None, now: datetime) -> None:
         if is_broken and row_id == rows[1].id:
             raise ConnectionError
         await real(session, row_id, message_id, now)
 
-    monkeypatch.setattr(outbox, "mark_sent", mark_sent)
+    monkeypatch.setattr(sending, "mark_sent", mark_sent)
     ends = [asyncio.create_task(desk.note(row, Outcome(State.SENT, message_id=row.id))) for row in rows]
     await asyncio.gather(ends[0], ends[2])
     assert [row.state for row in await outbox_rows(country)] == [State.SENT, State.SENDING, State.SENT]

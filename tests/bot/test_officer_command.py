@@ -12,11 +12,12 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.cli import cli
-from models import audit, inbox, outbox, pin, throttle
-from models.account import Officer, active_officer, unlink_officer
+from models import audit, inbox, outbox, pin, sending, throttle
+from models.account import Officer, active_officer
 from models.certificate import Certification, Level
 from models.conversation import load_conversation, note_card
 from models.database import Database
+from models.link import unlink_officer
 from models.listing import Listing, load_listing
 from models.outbox import Kind, OutboxMessage, State
 from models.question import answer, ask
@@ -121,7 +122,7 @@ async def person(country: Database) -> int:
             )
         )
         assert sent is not None
-        await outbox.mark_sent(session, sent, 12, NOW)
+        await sending.mark_sent(session, sent, 12, NOW)
         return officer.id
 
 

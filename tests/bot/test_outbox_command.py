@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import cli
-from models import outbox, reach
+from models import outbox, reach, sending
 from models.database import Database
 from models.outbox import Kind, OutboxMessage, State
 from tests.conftest import NOW, apart
@@ -44,10 +44,10 @@ async def queued(country: Database) -> Database:
         for kind, chat in ((Kind.RECEIPT, 501), (Kind.REOPENED, 501), (Kind.REOPENED, 601), (Kind.PETITIONED, -7)):
             outbox.enqueue(session, kind, chat, 1, NOW)
         await session.flush()
-        await outbox.mark_sent(session, 1, 77, NOW)
+        await sending.mark_sent(session, 1, 77, NOW)
         for number in (2, 3):
             row = await session.get_one(OutboxMessage, number)
-            await outbox.mark_ended(session, row, State.DEAD, REASON)
+            await sending.mark_ended(session, row, State.DEAD, REASON)
     await country.close()
     return country
 

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.botapi.state import Message
-from models.account import Account, disable_account, find_account
+from models.account import Account, find_account
 from models.account import Officer as Link
 from models.database import Database
 from models.invitation import invite
+from models.link import disable_account
 from models.organization import Organization
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PIN, Clock

@@ -9,11 +9,12 @@ from handlers.notices import notice
 from handlers.words import masked
 from models import audit
 from models.account import Officer as Link
-from models.account import active_officer, announce_link
+from models.account import active_officer
 from models.certificate import Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
 from models.dispute import end_disputed_link
+from models.link import announce_link
 from models.outbox import Kind
 from models.remark import decide, petition
 from tests.handlers.support import Hand, MakeHand

@@ -8,21 +8,14 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import account_admin, outbox
-from models.account import (
-    Officer,
-    active_officer,
-    announce_link,
-    disable_account,
-    find_account,
-    take_away_late,
-    unlink_officer,
-)
+from models import account_admin, outbox, sending
+from models.account import Officer, active_officer, find_account
 from models.audit import AuditEvent, Event
 from models.certificate import NotYours
 from models.conversation import Awaiting, Card, Conversation, Language, note_card
 from models.database import Database
 from models.dispute import NEW, end_disputed_link, load_dispute, new_links
+from models.link import announce_link, disable_account, take_away_late, unlink_officer
 from models.outbox import Kind, OutboxMessage, State
 from tests.support import Clock, link
 
@@ -42,7 +35,7 @@ async def sent(country: Database, kind: Kind, message: int, at: datetime, chat: 
         await session.flush()
         row = await session.scalar(select(OutboxMessage.id).where(OutboxMessage.subject_id == message))
         assert row is not None
-        await outbox.mark_sent(session, row, message, at)
+        await sending.mark_sent(session, row, message, at)
 
 
 async def end(country: Database, now: datetime, chat: int = CHAT, but: int | None = None) -> bool:
@@ -182,7 +175,7 @@ async def test_a_message_is_blanked_once_more_only_when_the_first_time_may_have_
     async with country.write() as session:
         first = (await session.scalars(select(OutboxMessage.id).order_by(OutboxMessage.id))).first()
         assert first is not None
-        await outbox.drop(session, first)
+        await sending.drop(session, first)
     await all_are(State.SENDING)
     assert [await enqueue(), len(await blanks(country))] == [1, 2]
 
@@ -211,12 +204,12 @@ async def test_a_message_that_is_noted_while_its_link_ends_is_blanked_by_one_of_
             await session.flush()
             row = await session.scalar(select(OutboxMessage).where(OutboxMessage.subject_id == message))
             assert row is not None
-            assert await outbox.mark_sending(session, [row], clock())
+            assert await sending.mark_sending(session, [row], clock())
 
         async def note(row: OutboxMessage = row, message: int = message) -> None:
             async with country.write() as session:
                 await take_away_late(session, CHAT, message, clock())
-                await outbox.mark_sent(session, row.id, message, clock())
+                await sending.mark_sent(session, row.id, message, clock())
 
         await asyncio.gather(note(), end(country, clock()))
         assert message in await blanks(country)

@@ -5,10 +5,11 @@ from datetime import datetime
 import pytest
 from sqlalchemy import event, select
 
-from models.account import Account, active_officer, disable_account
+from models.account import Account, active_officer
 from models.arrival import load_arrival
 from models.conversation import Language, load_conversation
 from models.database import Database
+from models.link import disable_account
 from tests.support import link
 
 LAO, PROVINCE = 501, 502

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models import outbox
-from models.account import active_officer, unlink_officer
+from models.account import active_officer
 from models.audit import AuditEvent
 from models.certificate import CODE_ALPHABET, Certification, Level, NotYours, Status
 from models.certification import (
@@ -22,6 +22,7 @@ from models.certification import (
 )
 from models.database import Database
 from models.inspection import RosterChanged, own_status, review
+from models.link import unlink_officer
 from models.listing import Listing, Sorting, search
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations

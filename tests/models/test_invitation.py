@@ -9,15 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import (
-    PIN_CHOICE,
-    AlreadyLinked,
-    Officer,
-    active_officer,
-    disable_account,
-    find_account,
-    unlink_officer,
-)
+from models.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
 from models.audit import AuditEvent, Event, verify_chains
@@ -32,6 +24,7 @@ from models.invitation import (
     find_invitation,
     invite,
 )
+from models.link import AlreadyLinked, disable_account, unlink_officer
 from models.outbox import Kind, OutboxMessage
 from tests.support import ORGANIZATIONS, link
 

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Officer, active_officer, unlink_officer
+from models.account import Officer, active_officer
 from models.certificate import Level, NotYours, Status
 from models.certification import reopen
 from models.database import Database
 from models.imports.organizations import sort_key
+from models.link import unlink_officer
 from models.listing import (
     ORGANIZATIONS_PER_PAGE,
     Listing,

@@ -18,12 +18,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import selectinload
 
-from models.account import Officer, active_officer, unlink_officer
+from models.account import Officer, active_officer
 from models.base import DomainError
 from models.certificate import Certification, Level, Status
 from models.certification import reopen
 from models.database import Database
 from models.inspection import own_status, review
+from models.link import unlink_officer
 from models.progress import count_statuses, locked_organizations
 from models.remark import decide, list_petitions, petition
 from models.round import RoundState, close_round, current_round, open_round

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.account import unlink_officer
 from models.database import Database
+from models.link import unlink_officer
 from models.notice_tables import Quiet, Rhythm
 from models.notice_times import (
     Preference,

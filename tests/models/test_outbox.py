@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert
 
-from models import outbox
+from models import outbox, sending
 from models.database import Database
 from models.outbox import Kind, OutboxMessage, State
 
@@ -65,8 +65,8 @@ def issued(database: Database) -> Iterator[list[tuple[str, Any]]]:
 async def test_what_is_due_comes_by_urgency_and_is_found_by_its_index(crowded: Database, now: datetime) -> None:
     with issued(crowded) as statements:
         async with crowded.read() as session:
-            urgent = await outbox.due(session, now, {-99}, 30)
-            bulk = await outbox.due_bulk(session, now, {CROWD - 1, CROWD - 3}, 3)
+            urgent = await sending.due(session, now, {-99}, 30)
+            bulk = await sending.due_bulk(session, now, {CROWD - 1, CROWD - 3}, 3)
     assert [one.chat_id for one in urgent] == [-2, -3, -1]
     assert [one.chat_id for one in bulk] == [CROWD - 2, CROWD - 4, CROWD - 5]
     asked = [one for one in statements if one[0].startswith("SELECT")]

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models import card_marks, outbox, province_card
-from models.account import Officer, active_officer, unlink_officer
+from models import card_marks, province_card, sending
+from models.account import Officer, active_officer
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database
+from models.link import unlink_officer
 from models.notice_tables import ProvinceCard, Quiet, Rhythm
 from models.notice_times import Preference, save_preference
 from models.outbox import Kind, OutboxMessage, State
@@ -77,7 +78,7 @@ class Desk:
 
     async def claim(self, row: OutboxMessage) -> Showing | datetime | None:
         async with self.country.write() as session:
-            assert await outbox.mark_sending(session, [row], self.clock())
+            assert await sending.mark_sending(session, [row], self.clock())
             if row.kind is Kind.REFRESH:
                 made: Showing | datetime | None = await province_card.claim_edit(
                     session, row.subject_id, row.chat_id, self.clock()
@@ -85,19 +86,19 @@ class Desk:
             else:
                 made = await province_card.claim_ring(session, row.subject_id, self.clock())
             if isinstance(made, datetime):
-                await outbox.put_off(session, row, made)
+                await sending.put_off(session, row, made)
             elif made is None:
-                await outbox.drop(session, row.id)
+                await sending.drop(session, row.id)
             return made
 
     async def arrived(self, row: OutboxMessage, made: Showing, *, is_gone: bool = False) -> str:
         async with self.country.write() as session:
             if row.kind is Kind.REFRESH:
-                await outbox.drop(session, row.id)
+                await sending.drop(session, row.id)
                 await province_card.edited(session, row.subject_id, self.clock(), is_gone=is_gone)
                 return f"edit {made.waiting}"
             self.last_message += 1
-            await outbox.mark_sent(session, row.id, self.last_message, self.clock())
+            await sending.mark_sent(session, row.id, self.last_message, self.clock())
             await province_card.rung(session, row.subject_id, row.chat_id, self.last_message, self.clock())
             return f"ring {made.waiting}"
 
@@ -108,7 +109,7 @@ class Desk:
             row = due[0]
             if row.kind is Kind.REMOVE:
                 async with self.country.write() as session:
-                    await outbox.drop(session, row.id)
+                    await sending.drop(session, row.id)
                 done.append(f"remove {row.subject_id}")
                 continue
             made = await self.claim(row)
@@ -370,7 +371,7 @@ async def test_a_ring_cut_short_by_a_crash_is_made_once_more(desk: Desk, clock: 
     (ring,) = await desk.rows()
     assert isinstance(await desk.claim(ring), Showing)
     async with desk.country.write() as session:
-        assert await outbox.recover(session, clock()) == [CHAT]
+        assert await sending.recover(session, clock()) == [CHAT]
         await session.execute(update(OutboxMessage).values(state=State.PENDING))
     assert await desk.serve() == ["ring 1"]
 

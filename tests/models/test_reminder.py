@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from models import outbox
-from models.account import Officer, active_officer, disable_account, find_account, unlink_officer
+from models.account import Officer, active_officer, find_account
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database
+from models.link import disable_account, unlink_officer
 from models.outbox import Kind, OutboxMessage, State
 from models.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due
 from models.round import Round, close_round

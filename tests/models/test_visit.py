@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models.account import Officer, unlink_officer
+from models.account import Officer
 from models.certificate import Level
 from models.database import Database
+from models.link import unlink_officer
 from models.progress import Day, look_around
 from models.round import current_round
 from models.visit import LOOKING, Visit, note_opened, note_skipped

@@ -22,13 +22,14 @@ from demo.botapi.state import Chat, Event, Message
 from handlers import taps
 from handlers.taps import InvalidTap, unpack
 from models import audit, inbox, invitation
-from models.account import Officer, find_account, unlink_officer
+from models.account import Officer, find_account
 from models.audit import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Confirmation, certify, prepare_confirmation
 from models.database import Database
 from models.inbox import InboxUpdate
 from models.inspection import review
+from models.link import unlink_officer
 from models.pin import Purpose, keep_keypad, open_keypad
 from models.question import Topic, ask
 from models.remark_table import Remark

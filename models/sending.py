@@ -1,0 +1,125 @@
+"""What the courier does with messages of the outbox: which are due, and how each try ends."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import Select, and_, case, delete, literal_column, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import outbox
+from models.outbox import URGENCY, URGENCY_OF_OTHERS, WAITS, Kind, OutboxMessage, State
+
+
+async def recover(session: AsyncSession, due: datetime) -> list[int]:
+    """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
+    when `due`. The chat of each such row.
+    """
+    found = await session.scalars(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == State.SENDING)
+        .values(state=State.UNCERTAIN, due_at=due, error="the courier ended while sending")
+        .returning(OutboxMessage.chat_id)
+    )
+    return list(found)
+
+
+async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
+    urgency = case(
+        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
+    )
+    rows = await session.scalars(
+        _due(now, busy, set(Kind) - outbox.BULK).order_by(urgency, OutboxMessage.id).limit(limit)
+    )
+    return list(rows)
+
+
+async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
+    """Bulk rows that may be sent now, in the order in which they became due; none to a `busy` chat.
+
+    A query a kind: each reads no more of the index than `limit` rows and those of busy chats.
+    """
+    rows: list[OutboxMessage] = []
+    for kind in outbox.BULK:
+        rows += await session.scalars(_due(now, busy, {kind}).order_by(OutboxMessage.due_at).limit(limit))
+    return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
+
+
+def _due(now: datetime, busy: Collection[int], kinds: Collection[Kind]) -> Select[OutboxMessage]:
+    return select(OutboxMessage).where(
+        literal_column(WAITS),
+        OutboxMessage.kind.in_(sorted(kinds)),
+        OutboxMessage.due_at <= now,
+        OutboxMessage.chat_id.not_in(busy),
+    )
+
+
+async def mark_sending(session: AsyncSession, rows: Iterable[OutboxMessage], now: datetime) -> set[int]:
+    """Before the calls. The ids of those that are to be sent: as they were read, and not put off since."""
+    as_read = (
+        and_(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.attempts == row.attempts)
+        for row in rows
+    )
+    taken = await session.scalars(
+        update(OutboxMessage)
+        .where(or_(*as_read), OutboxMessage.due_at <= now)
+        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
+        .returning(OutboxMessage.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(taken)
+
+
+async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
+    """It was claimed, was not sent, and that is no fault of its own: as if it had not been claimed."""
+    await _settle_try(session, row, state=row.state, attempts=row.attempts, due_at=until, error=row.error)
+
+
+async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
+    """After the call: it arrived."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row_id)
+        .values(state=State.SENT, message_id=message_id, sent_at=now, error=None)
+    )
+
+
+async def mark_retry(
+    session: AsyncSession, row: OutboxMessage, state: State, error: str, due: datetime, counts: bool
+) -> None:
+    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more when `due`.
+
+    `counts`: whether it was an attempt. One that failed before it could be marked as sending is counted here too.
+    """
+    await _settle_try(
+        session, row, state=state, error=error[:300], due_at=due, attempts=row.attempts + int(counts)
+    )
+
+
+async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, error: str) -> None:
+    """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
+    attempts = row.attempts + int(state is State.DEAD)
+    await _settle_try(session, row, state=state, error=error[:300], attempts=attempts)
+
+
+async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -> None:
+    """A message was deleted: there is nothing left of it to be blanked."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
+        .values(message_id=None)
+    )
+
+
+async def drop(session: AsyncSession, row_id: int) -> None:
+    """It is done, and nobody needs to know of it any more."""
+    await session.execute(delete(OutboxMessage).where(OutboxMessage.id == row_id))
+
+
+async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:
+    """Write down how this try ended, unless another courier has made the next one meanwhile."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == row.id, OutboxMessage.attempts <= row.attempts + 1)
+        .values(**values)
+    )
