@@ -7,6 +7,7 @@ models/inspection.py.
 
 import enum
 from datetime import UTC, datetime
+from functools import cache
 
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
@@ -133,9 +134,14 @@ def is_live(made: type[Certification] | type[Remark] | type[SpotCheck]) -> Colum
     )
 
 
+@cache
+def _answers() -> type[Remark]:
+    return aliased(Remark)
+
+
 def is_open(question: type[Remark]) -> ColumnElement[bool]:
     """A condition on the remarks of the newest round: a question that waits for its answer."""
-    answer = aliased(Remark)
+    answer = _answers()
     answered = exists().where(answer.answers_id == question.id)
     return (question.kind == Kind.QUESTION) & is_live(question) & ~answered
 

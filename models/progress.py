@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, and_, func, literal, select
@@ -98,19 +99,23 @@ async def require_province(session: AsyncSession, code: str) -> Province:
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
     """How many organizations of each province, or of one, have which status in the newest round."""
     newest = await current_round(session)
+    rows = await session.execute(_count_statement(newest.id if newest else None, province_code))
+    return [
+        ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
+        for where, all_, by_lao, by_province in rows
+    ]
+
+
+@cache
+def _count_statement(round_id: int | None, province_code: str | None) -> Select[*tuple[Any, ...]]:
     chosen = () if province_code is None else (Organization.province_code == province_code,)
-    found = _standing(newest.id if newest else None, *chosen)
-    statement = (
+    found = _standing(round_id, *chosen)
+    return (
         select(Province, func.count(), func.count(found.c.lao_at), func.count(found.c.province_at))
         .join(found, found.c.province_code == Province.code)
         .group_by(Province.code)
         .order_by(Province.code)
     )
-    rows = await session.execute(statement)
-    return [
-        ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
-        for where, all_, by_lao, by_province in rows
-    ]
 
 
 def standing(province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
@@ -145,6 +150,8 @@ def _standing(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
     )
 
 
+# Built once a round: an alias of the certificates costs more than the query, and every card of a province asks.
+@cache
 def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
     made = aliased(Certification)
     return (

@@ -7,8 +7,10 @@ ring, or nothing. So a burst of certificates is one edit.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -124,30 +126,35 @@ async def _newest_waiting(
 ) -> list[WaitingOrganization]:
     if round_ is None:
         return []
-    found, made = standing(province_code, round_.id), aliased(Certification)
-    certificate = (
-        select(func.max(made.id))
-        .where(
-            made.organization_code == found.c.dla_code,
-            made.round_id == round_.id,
-            made.level == Level.LAO,
-            is_live(made),
-        )
-        .correlate(found)
-        .scalar_subquery()
-    )
-    rows = await session.execute(
-        select(found, certificate.label("certificate"))
-        .where(is_waiting(found))
-        .order_by(literal_column("certificate").desc())
-        .limit(NEWEST)
-    )
+    rows = await session.execute(_waiting_statement(province_code, round_.id))
     return [
         WaitingOrganization(
             row.dla_code, full_name(row.type_code, row.type_th, row.name_th), row.district_th, row.certificate
         )
         for row in rows
     ]
+
+
+@cache
+def _waiting_statement(province_code: str, round_id: int) -> Select[*tuple[Any, ...]]:
+    found, made = standing(province_code, round_id), aliased(Certification)
+    certificate = (
+        select(func.max(made.id))
+        .where(
+            made.organization_code == found.c.dla_code,
+            made.round_id == round_id,
+            made.level == Level.LAO,
+            is_live(made),
+        )
+        .correlate(found)
+        .scalar_subquery()
+    )
+    return (
+        select(found, certificate.label("certificate"))
+        .where(is_waiting(found))
+        .order_by(literal_column("certificate").desc())
+        .limit(NEWEST)
+    )
 
 
 async def _decide(
