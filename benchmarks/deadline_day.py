@@ -111,16 +111,17 @@ class Hand:
             await self.tap(digit, "●" * place + "○" * (len(PIN) - place))
         await self.tap(PIN[-1], "โปรดใส่ PIN", gone=True)
 
-    async def receipt(self, name: str) -> None:
+    async def receipt(self, unit: sample.Unit) -> None:
         """Wait for the proof of a certificate."""
         with suppress(AssertionError):
-            await self.phone.until(lambda _: self.has_receipt(name), PATIENCE)
+            await self.phone.until(lambda _: self.has_receipt(unit), PATIENCE)
             return
         raise Unanswered
 
-    def has_receipt(self, name: str) -> bool:
-        """Whether a proof of this organization's certificate is on the phone."""
-        return any("หลักฐานการรับรอง" in one.text and name in one.text for one in self.phone.messages)
+    def has_receipt(self, unit: sample.Unit) -> bool:
+        """Whether a proof of this organization's certificate is on the phone: a name may begin another one's."""
+        words = "หลักฐานการรับรอง", f"{unit.name}\n", unit.district
+        return any(all(word in one.text for word in words) for one in self.phone.messages)
 
     def check(self, text: str, code: str) -> None:
         """The numbers on a screen are those of the register."""
@@ -146,7 +147,7 @@ async def lao_way(hand: Hand, unit: sample.Unit) -> None:
     await hand.tap("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
     await hand.enter_pin()
-    await hand.receipt(unit.name)
+    await hand.receipt(unit)
 
 
 async def province_way(hand: Hand, unit: sample.Unit) -> None:
@@ -160,7 +161,7 @@ async def province_way(hand: Hand, unit: sample.Unit) -> None:
     hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
     await hand.enter_pin()
-    await hand.receipt(unit.name)
+    await hand.receipt(unit)
 
 
 Way = Callable[[Hand, sample.Unit], Awaitable[None]]
@@ -169,7 +170,7 @@ Way = Callable[[Hand, sample.Unit], Awaitable[None]]
 async def to_the_end(hand: Hand, unit: sample.Unit, way: Way) -> None:
     """A way, begun anew when an answer did not come: what was pressed may have been done all the same."""
     for _ in range(TRIES):
-        if hand.has_receipt(unit.name):
+        if hand.has_receipt(unit):
             return
         try:
             await way(hand, unit)
