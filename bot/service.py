@@ -74,6 +74,7 @@ async def run(settings: Settings, clock: Clock = utc_now) -> None:
         bot = api.make_bot(token, settings.api_url, polls)
         try:
             if await _open(bot, front.hook, stop):
+                _leave_alone_what_stays()
                 await serve(bot, polls, database, Seal(keys), stop, clock, setup=_setup(settings), front=front)
         finally:
             front.listening.close()
@@ -171,7 +172,6 @@ async def serve(
         left = (await inbox.waiting(session)).depth
     log.info("@%s is running; %d updates were left to do", bot.username, left)
     server = _server(front, intake, readiness, database, clock) if front else None
-    _leave_alone_what_stays()
     work = {
         "courier": courier.run(),
         "looks": worker.run(),

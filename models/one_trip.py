@@ -30,16 +30,10 @@ class _Fetched:
         self.lastrowid = cursor.lastrowid
 
 
-def _fetch(driver: sqlite3.Connection, before: list[str], statement: str, parameters: Any) -> _Fetched:
+def _do(driver: sqlite3.Connection, before: list[str], method: str, statement: str, parameters: Any) -> _Fetched:
     for waiting in before:
         driver.execute(waiting)
-    return _Fetched(driver.execute(statement, parameters))
-
-
-def _fill(driver: sqlite3.Connection, before: list[str], statement: str, rows: Any) -> _Fetched:
-    for waiting in before:
-        driver.execute(waiting)
-    return _Fetched(driver.executemany(statement, rows))
+    return _Fetched(getattr(driver, method)(statement, parameters))
 
 
 class _Trips(AsyncAdapt_aiosqlite_connection):
@@ -53,13 +47,13 @@ class _Trips(AsyncAdapt_aiosqlite_connection):
         super().__init__(dbapi, connection)
         self._waiting: list[str] = []
 
-    async def run(self, work: Any, statement: str, parameters: Any) -> _Fetched:
-        """One trip, with the savepoints that wait when the statement is no mere look."""
+    async def run(self, method: str, statement: str, parameters: Any) -> _Fetched:
+        """One trip of `execute` or `executemany`; the savepoints that wait go along unless it only looks."""
         before = []
         if self._waiting and not statement.startswith("SELECT"):
             before, self._waiting = self._waiting, []
         driver: Any = self._connection
-        result: _Fetched = await driver._execute(work, driver._conn, before, statement, parameters)
+        result: _Fetched = await driver._execute(_do, driver._conn, before, method, statement, parameters)
         return result
 
     def savepoint(self, name: str) -> None:
@@ -105,10 +99,10 @@ class _AsyncCursor:
         return self
 
     async def execute(self, statement: str, parameters: Any = ()) -> None:
-        self._take(await self._trips.run(_fetch, statement, parameters))
+        self._take(await self._trips.run("execute", statement, parameters))
 
     async def executemany(self, statement: str, rows: Any) -> None:
-        self._take(await self._trips.run(_fill, statement, rows))
+        self._take(await self._trips.run("executemany", statement, rows))
 
     def _take(self, fetched: _Fetched) -> None:
         self._rows, self.description = fetched.rows, fetched.description

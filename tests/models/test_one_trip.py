@@ -1,8 +1,6 @@
 """Statements and savepoints on SQLite: they go together to the database, and do what they would do apart."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -10,16 +8,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
-
-
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Database]:
-    """A database with one small table."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'shelf.db'}")
-    async with database.write() as session:
-        await session.execute(text("CREATE TABLE book (name TEXT PRIMARY KEY)"))
-    yield database
-    await database.close()
 
 
 @pytest.fixture
@@ -148,22 +136,3 @@ async def test_what_waits_ends_with_its_transaction(desk: AsyncConnection) -> No
     await desk.commit()
     assert [statement.split()[0] for statement in statements] == ["BEGIN", "INSERT", "COMMIT"]
     assert await books(desk) == ["a", "first"]
-
-
-async def test_one_who_is_cancelled_in_the_middle_takes_back_its_own(shelf: Database) -> None:
-    begun = asyncio.Event()
-
-    async def half() -> None:
-        async with shelf.write() as session:
-            await session.execute(text("INSERT INTO book VALUES ('half')"))
-            begun.set()
-            await asyncio.Event().wait()
-
-    cancelled = asyncio.create_task(half())
-    await begun.wait()
-    cancelled.cancel()
-    await asyncio.gather(cancelled, return_exceptions=True)
-    async with shelf.write() as session:
-        await session.execute(text("INSERT INTO book VALUES ('whole')"))
-    async with shelf.engine.connect() as connection:
-        assert await books(connection) == ["whole"]

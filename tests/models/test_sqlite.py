@@ -2,9 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -13,16 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from models import sqlite
 from models.database import Database
 from models.sqlite import TransactionLost
-
-
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Database]:
-    """A database with one small table."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'shelf.db'}")
-    async with database.write() as session:
-        await session.execute(text("CREATE TABLE book (name TEXT PRIMARY KEY)"))
-    yield database
-    await database.close()
 
 
 async def put(database: Database, name: str) -> None:
