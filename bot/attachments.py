@@ -7,6 +7,8 @@ Nothing of an update waits for them. A file that a stopped bot did not come to s
 import asyncio
 import logging
 import traceback
+from collections.abc import Callable
+from datetime import datetime
 
 from telegram import Bot
 from telegram.constants import ChatAction
@@ -29,9 +31,10 @@ PHOTOS = {AttachmentKind.PROGRESS}
 class Attachments:
     """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one."""
 
-    def __init__(self, bot: Bot, database: Database, answers: Answers) -> None:
+    def __init__(self, bot: Bot, database: Database, answers: Answers, clock: Callable[[], datetime]) -> None:
         self._bot = bot
         self._database = database
+        self._clock = clock
         self._answers = answers
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._maker = FileMaker()
@@ -60,10 +63,12 @@ class Attachments:
         send = api.send_photo if is_photo else api.send_document
         try:
             async with api.busy(self._bot, chat_id, action):
-                content = await self._maker.make(attachment.kind, attachment.facts)
+                async with self._database.read() as session:
+                    facts, caption = await attachment.load(session, self._clock())
+                content = await self._maker.make(attachment.kind, facts)
                 if not await self._is_linked(user_id):
                     return
-                name, caption = attachment.file_name, attachment.caption
+                name = attachment.file_name
                 await self._answers.make(
                     f"send a {attachment.kind}", chat_id, lambda: send(self._bot, chat_id, content, name, caption)
                 )

@@ -98,7 +98,7 @@ class Worker:
         self._proofs = asyncio.Semaphore(HASHERS)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
         self._answers = Answers(bot, database, clock, limiter)
-        self._attachments = Attachments(bot, database, self._answers)
+        self._attachments = Attachments(bot, database, self._answers, clock)
         self._uploads = Uploads(bot)
 
     async def run(self) -> None:

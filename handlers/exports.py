@@ -4,10 +4,13 @@ Each screen stays what it was; the file is made after it is shown, and comes bel
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
+
+from markupsafe import Markup
 
 from handlers import finding, lao, province
 from handlers.certifying import CERTIFICATES_PER_PAGE
-from handlers.screen import Attachment, AttachmentKind, Screen, lines
+from handlers.screen import Attachment, AttachmentKind, Screen, known, lines
 from handlers.taps import CertificatePdf, ExportList, LaoHistory, ProvinceHistory, ProvinceMenu, SeeProgress
 from handlers.texts import Texts
 from handlers.turn import Turn
@@ -17,6 +20,7 @@ from models import export, inspection, statistics
 from models.account import Role
 from models.certificate import NotYours, Status
 from models.conversation import Language
+from models.database import Session
 from models.export import IssuedCertificate, ProvinceList
 from models.round import BANGKOK, BUDDHIST_ERA
 from models.statistics import ProvinceProgress
@@ -33,34 +37,49 @@ class CertificatePage:
 async def export_list(turn: Turn, _tap: ExportList) -> Screen:
     """ส่งออก: every organization of the officer's province, as XLSX."""
     _ = turn.texts
-    listed = await export.take_list(turn.session, turn.officer, turn.now)
-    caption = lines(
-        _(
-            "<b>{province} province</b>: {count:,} organizations",
-            province=_province_name(_, listed),
-            count=len(listed.rows),
-        ),
-        _("Data as of {moment}", moment=_.moment(listed.as_of)),
-    )
-    name = f"organizations-{listed.province_code}-{_stamp(turn)}.xlsx"
+    code = await export.take_list(turn.session, turn.officer, turn.now)
+
+    async def load(session: Session, now: datetime) -> tuple[object, Markup]:
+        listed = await export.province_list(session, code, now)
+        caption = lines(
+            _(
+                "<b>{province} province</b>: {count:,} organizations",
+                province=_province_name(_, listed),
+                count=len(listed.rows),
+            ),
+            _("Data as of {moment}", moment=_.moment(listed.as_of)),
+        )
+        return listed, caption
+
+    name = f"organizations-{code}-{_stamp(turn)}.xlsx"
     screen = await finding.menu(turn, ProvinceMenu())
-    return _with(turn, screen, Attachment(AttachmentKind.PROVINCE_LIST, name, listed, caption))
+    return _with(turn, screen, Attachment(AttachmentKind.PROVINCE_LIST, name, load))
 
 
 async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
     """ภาพความคืบหน้า: how far the officer's province is, by type and by day."""
-    _ = turn.texts
-    code = turn.officer.account.province_code
+    _, code = turn.texts, turn.officer.account.province_code
     if code is None:
         raise NotYours
-    progress = await statistics.province_progress(turn.session, code, turn.now)
+    await statistics.require_round(turn.session)
+
+    async def load(session: Session, now: datetime) -> tuple[object, Markup]:
+        progress = await statistics.province_progress(session, code, now)
+        return progress, _progress_caption(_, progress)
+
+    screen = await finding.menu(turn, ProvinceMenu())
+    name = f"progress-{code}-{_stamp(turn)}.png"
+    return _with(turn, screen, Attachment(AttachmentKind.PROGRESS, name, load))
+
+
+def _progress_caption(_: Texts, progress: ProvinceProgress) -> Markup:
     total = progress.total
     counts = {
         Status.PROVINCE_CERTIFIED: total.province_certified,
         Status.LAO_CERTIFIED: total.lao_certified,
         Status.UNCERTIFIED: total.uncertified,
     }
-    caption = lines(
+    return lines(
         _(
             "<b>{province} province</b> · fiscal year {year}",
             province=_province_name(_, progress),
@@ -72,9 +91,6 @@ async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
         ),
         _("Data as of {moment}", moment=_.moment(progress.as_of)),
     )
-    screen = await finding.menu(turn, ProvinceMenu())
-    name = f"progress-{code}-{_stamp(turn)}.png"
-    return _with(turn, screen, Attachment(AttachmentKind.PROGRESS, name, progress, caption))
 
 
 async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
@@ -94,7 +110,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
     page = CertificatePage(issued, link_to(turn.setup.bot_username, made.code))
     name = f"certificate-{made.code[:5]}-{made.code[5:]}.pdf"
     screen = await _history_around(turn, made.organization_code, made.id)
-    return _with(turn, screen, Attachment(AttachmentKind.CERTIFICATE, name, page, caption))
+    return _with(turn, screen, Attachment(AttachmentKind.CERTIFICATE, name, known(page, caption)))
 
 
 async def _history_around(turn: Turn, organization: str, certification_id: int) -> Screen:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from handlers.differences import change_text, kind_word, proposal_screen
 from handlers.incoming import Document
 from handlers.lao import show_review
-from handlers.screen import Attachment, AttachmentKind, Button, Screen, Style, lines
+from handlers.screen import Attachment, AttachmentKind, Button, Screen, Style, known, lines
 from handlers.taps import (
     DropRoster,
     LaoMenu,
@@ -74,7 +74,8 @@ async def template(turn: Turn, _tap: Tap) -> Screen:
     )
     name = f"register-{facts.organization.dla_code}.xlsx"
     toast = _.plain("The file is being made and comes below.")
-    return replace(screen, toast=toast, attachment=Attachment(AttachmentKind.TEMPLATE, name, facts, caption))
+    attachment = Attachment(AttachmentKind.TEMPLATE, name, known(facts, caption))
+    return replace(screen, toast=toast, attachment=attachment)
 
 
 async def take(turn: Turn, document: Document) -> Screen:

@@ -1,12 +1,14 @@
-"""A screen: what one message shows. Pure values; bot/ turns them into Bot API calls."""
+"""A screen: what one message shows. Values; bot/ turns them into Bot API calls."""
 
 import enum
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from markupsafe import Markup
 
 from handlers.taps import Tap
+from models.database import Session
 
 
 class Style(enum.StrEnum):
@@ -40,15 +42,28 @@ class AttachmentKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file to be made from `facts` and sent below the screen; not protected, because it is made to be passed on.
+    """A file to be made and sent below the screen; not protected, because it is made to be passed on.
 
-    `file_name` is in ASCII: what becomes of other letters in a multipart form, the Bot API does not say.
+    `file_name` is in ASCII: what becomes of other letters in a multipart form, the Bot API does not say. `load`
+    gives the facts that the file is made from, as they are at a moment, and its caption. It is called after the
+    tap's transaction, in which nobody else can certify: a province's list is much to read.
     """
 
     kind: AttachmentKind
     file_name: str
-    facts: object
-    caption: Markup
+    load: "Load"
+
+
+Load = Callable[[Session, datetime], Awaitable[tuple[object, Markup]]]
+
+
+def known(facts: object, caption: Markup) -> Load:
+    """Of a file whose few facts were read with its screen."""
+
+    async def load(_session: Session, _now: datetime) -> tuple[object, Markup]:
+        return facts, caption
+
+    return load
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -197,14 +197,17 @@ def _signed(made: Signature) -> Signed:
     return Signed(made.officer_name, made.officer_position, made.certified_at, made.is_late, made.code)
 
 
-async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> ProvinceList:
-    """The list of an officer's own province, recorded because names go out with it. Raises NotYours."""
-    if officer.account.role is not Role.PROVINCE or officer.account.province_code is None:
+async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> str:
+    """Record that an officer takes the list of its own province, for names go out with it; whose list that is, for
+    `province_list`. Raises NotYours.
+    """
+    code = officer.account.province_code
+    if officer.account.role is not Role.PROVINCE or code is None:
         raise NotYours
-    found = await province_list(session, officer.account.province_code, now)
-    told = {"what": "organizations", "organizations": len(found.rows), "officer": officer.id}
-    await audit.record(session, audit.Event.EXPORTED, found.province_code, now, **told)
-    return found
+    count = await session.scalar(select(func.count()).where(Organization.province_code == code))
+    told = {"what": "organizations", "organizations": count, "officer": officer.id}
+    await audit.record(session, audit.Event.EXPORTED, code, now, **told)
+    return code
 
 
 async def take_certificate(

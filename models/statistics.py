@@ -79,15 +79,21 @@ class ProvinceProgress:
         )
 
 
+async def require_round(session: AsyncSession) -> Round:
+    """The newest round. Raises NoRoundYet."""
+    found = await current_round(session)
+    if found is None:
+        raise NoRoundYet
+    return found
+
+
 async def province_progress(session: AsyncSession, province_code: str, now: datetime) -> ProvinceProgress:
     """Count what counts now: a certificate whose revision was ended counts on no day.
 
     Four queries. Raises UnknownProvince, NoRoundYet.
     """
     province = await require_province(session, province_code)
-    round_ = await current_round(session)
-    if round_ is None:
-        raise NoRoundYet
+    round_ = await require_round(session)
     organizations = await session.execute(
         select(Organization.type_code, Organization.type_th, func.count())
         .where(Organization.province_code == province_code)

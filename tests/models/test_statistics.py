@@ -142,8 +142,7 @@ async def test_what_bears_names_is_recorded_when_it_is_taken(country: Database, 
         await link(session, "province11", 502, now)
         officer = await active_officer(session, 502)
         assert officer is not None
-        listed = await take_list(session, officer, now)
-        assert len(listed.rows) == 4
+        assert await take_list(session, officer, now) == "11"
         await take_certificate(session, officer, 1, now)
         chains = await session.execute(
             select(audit.AuditEvent.chain, func.count())
