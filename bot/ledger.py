@@ -11,7 +11,8 @@ from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
 from models import outbox, province_card, reach, sending
-from models.account import Officer, active_officers, is_somebodys
+from models.account import Officer, is_somebodys
+from models.arrival import find_reader
 from models.database import Database, Session
 from models.link import take_away_late
 from models.outbox import Kind, OutboxMessage, State
@@ -66,11 +67,10 @@ class Ledger:
             now = self._clock()
             taken = await sending.mark_sending(session, rows, now)
             mine = [row for row in rows if row.id in taken]
-            chats = [row.chat_id for row in mine]
-            ways = await reach.find_ways(session, chats, now)
-            readers = await active_officers(session, chats)
             for row in mine:
-                made = await self._render(session, row, ways[row.chat_id], readers.get(row.chat_id), now)
+                conversation, reader = await find_reader(session, row.chat_id)
+                way = reach.way_to(row.chat_id, conversation, now)
+                made = await self._render(session, row, way, reader, now)
                 if isinstance(made, Claimed):
                     claimed.append(made)
                 elif isinstance(made, Deferred):

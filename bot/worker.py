@@ -26,9 +26,9 @@ from bot.metrics import TALLY
 from bot.threads import step_back
 from bot.uploads import Uploads
 from handlers import problems
-from handlers.dispatch import COMMANDS, Reply, respond
+from handlers.dispatch import Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
-from handlers.proving import Attempt, Job, find_job, may_need_proof
+from handlers.proving import Attempt, Job, NeedsProof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
 from models import inbox, outbox, throttle
@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 
 # Updates in hand at once: as many as the pool of calls serves.
 PARALLEL = api.CONNECTIONS
-# Argon2id takes a core for 50 ms: one core is left to everybody's taps. As many logins are in hand at once, for
-# fifty at the same moment would queue two hundred transactions before the next tap.
+# Argon2id takes a core for 50 ms: one core is left to everybody's taps. So fifty logins at the same moment come to
+# their transactions one after the other, and do not queue them all before the next tap.
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
 # Seconds before an update that failed is tried again.
 PAUSE_AFTER_FAILURE = 1.0
@@ -95,7 +95,6 @@ class Worker:
         self._claims = Claims(database)
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(1)
-        self._proofs = asyncio.Semaphore(HASHERS)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
         self._answers = Answers(bot, database, clock, limiter)
         self._attachments = Attachments(bot, database, self._answers, clock)
@@ -211,18 +210,21 @@ class Worker:
             try:
                 incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
             except NotForUs:
-                incoming = None
-            wanted = await self._find_upload(row, incoming) if incoming else None
-            job = await self._find_job(row, incoming) if incoming else None
-            if incoming is None or (job is None and wanted is None):
-                await self._finish(row, incoming)
+                await self._finish(row, None)
                 return
-            deleted = job is None or not job.is_typed or await self._delete(incoming)
+            wanted = await self._find_upload(row, incoming)
+            if wanted is None:
+                try:
+                    await self._finish(row, incoming)
+                    return
+                except NeedsProof as needed:
+                    job = needed.job
+                deleted = not job.is_typed or await self._delete(incoming)
         if wanted is not None:
             upload = await self._uploads.take(incoming.chat_id, wanted)
             async with self._slots:
                 await self._finish(row, incoming, upload=upload)
-        elif job is not None:
+        else:
             await self._prove(row, incoming, job, deleted)
 
     async def _delete(self, incoming: Incoming) -> bool:
@@ -240,8 +242,8 @@ class Worker:
             async with self._slots:
                 await self._finish(row, incoming, refused)
             return
-        async with self._proofs:
-            result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
+        result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
+        async with self._slots:
             await self._finish(row, incoming, job.ended(result, deleted=deleted))
 
     async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
@@ -251,14 +253,6 @@ class Worker:
         async with self._database.read() as session:
             await _require_turn(session, row)
             return await find_upload(session, incoming, self._clock())
-
-    async def _find_job(self, row: inbox.InboxUpdate, incoming: Incoming) -> Job | None:
-        """What must be checked slowly: a typed password, or a PIN's last digit. Raises NotNow."""
-        if not may_need_proof(incoming, set(COMMANDS)):
-            return None
-        async with self._database.read() as session:
-            await _require_turn(session, row)
-            return await find_job(session, incoming, self._clock())
 
     async def _admit(self, job: Job, update: int) -> datetime | None:
         """Count the try before it is checked; the end of a block when it is one too many."""
@@ -274,7 +268,7 @@ class Worker:
         attempt: Attempt | None = None,
         upload: Upload | None = None,
     ) -> None:
-        """The update's transaction, and then its answer. Raises NotNow."""
+        """The update's transaction, and then its answer. Raises NotNow; NeedsProof, with no attempt yet."""
         async with self._database.write() as session:
             if not await inbox.finish(session, row, self._clock()):
                 raise NotNow

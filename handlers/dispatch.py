@@ -32,20 +32,21 @@ from handlers import (
     verifying,
 )
 from handlers.incoming import Document, Incoming
-from handlers.proving import Attempt
+from handlers.proving import Attempt, NeedsProof, typed_password
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
 from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models import card_marks
-from models.account import Role, record_refusal, saw_officer
+from models.account import record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base import DomainError
 from models.certificate import NotYours
 from models.conversation import Awaiting
 from models.database import Session
 from models.link import announce_link
+from models.notice_tables import ProvinceCard
 from models.pin import Purpose
 from models.reach import find_again
 
@@ -216,8 +217,12 @@ async def respond(
     setup: Setup,
     upload: Upload | None = None,
 ) -> Reply | None:
-    """Answer one update inside its transaction; None when there is nothing to say."""
-    conversation, linked = await load_arrival(session, incoming.chat_id, incoming.user_id)
+    """Answer one update inside its transaction; None when there is nothing to say.
+
+    Raises NeedsProof when a password or PIN must be checked first: roll back, check, come again with `attempt`.
+    """
+    arrived = await load_arrival(session, incoming.chat_id, incoming.user_id)
+    conversation, linked = arrived.conversation, arrived.officer
     await find_again(session, conversation, now)
     if incoming.is_return:
         return None
@@ -227,7 +232,7 @@ async def respond(
     was_ready, was_idle = linked is not None and linked.is_ready, turn.is_idle
     if linked is not None and not turn.is_idle:
         await saw_officer(session, linked, now)
-    reply = replace(await _reply(turn, incoming), is_of_officer=turn.linked is not None)
+    reply = replace(await _reply(turn, incoming, arrived.card), is_of_officer=turn.linked is not None)
     if turn.linked is not None and turn.linked.is_ready and not was_ready:
         await announce_link(session, turn.linked, now)
         await card_marks.begin(session, turn.linked, now)
@@ -237,10 +242,10 @@ async def respond(
     return reply
 
 
-async def _reply(turn: Turn, incoming: Incoming) -> Reply:
+async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> Reply:
     conversation, linked = turn.conversation, turn.linked
     old_card = conversation.card_message_id
-    is_live_card = await _look(turn, incoming)
+    is_live_card = await _look(turn, incoming, live_card)
     goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
@@ -257,14 +262,14 @@ async def _reply(turn: Turn, incoming: Incoming) -> Reply:
     return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
 
 
-async def _look(turn: Turn, incoming: Incoming) -> bool:
+async def _look(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> bool:
     """Note that a province's officer has looked, unless its phone may be in other hands; whether it tapped on its
     live card.
     """
-    if turn.linked is None or not turn.linked.is_ready or turn.linked.account.role is not Role.PROVINCE:
+    if live_card is None or turn.linked is None or not turn.linked.is_ready:
         return False
     tapped = incoming.message_id if incoming.callback_id is not None else None
-    return await card_marks.look(turn.session, turn.linked, tapped, turn.now, is_idle=turn.is_idle)
+    return await card_marks.look(turn.session, turn.linked, live_card, tapped, turn.now, is_idle=turn.is_idle)
 
 
 async def _answer_and_go_on(turn: Turn, data: str) -> Screen:
@@ -314,7 +319,7 @@ async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument
 async def _typed(turn: Turn, incoming: Incoming) -> Screen:
     command = COMMANDS.get(incoming.command or "")
     if command is None and _awaits_password(turn):
-        return await _password(turn)
+        return await _password(turn, incoming)
     # An invitation of its own account is the way back in without the PIN.
     scanned = linked_code(incoming.arguments) if incoming.command == "start" else None
     is_invited = incoming.command == "start" and incoming.arguments and not scanned
@@ -363,9 +368,13 @@ def _awaits_password(turn: Turn) -> bool:
     return turn.conversation.awaiting is needed
 
 
-async def _password(turn: Turn) -> Screen:
-    if turn.attempt is None:
+async def _password(turn: Turn, incoming: Incoming) -> Screen:
+    """A typed password. Raises NeedsProof."""
+    if incoming.text is None:
         return (await entrance.ask_again(turn)).headed(turn.texts("Please answer with a text."))
+    if turn.attempt is None:
+        username = turn.linked.account.username if turn.linked else turn.conversation.username or ""
+        raise NeedsProof(await typed_password(turn.session, turn.user_id, username, incoming.text))
     if turn.linked is None:
         return await entrance.take_password(turn, turn.attempt)
     return await keypad.take_password(turn, turn.attempt)

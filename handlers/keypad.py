@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from handlers.profile import ask
-from handlers.proving import Attempt, login_keys
+from handlers.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.screen import Button, Row, Screen, lines
 from handlers.taps import EraseKey, ForgotPin, Home, Key, LogOutNow, Tap
 from handlers.turn import Turn
@@ -54,7 +54,7 @@ async def choose_pin(turn: Turn) -> Screen:
 
 
 async def press(turn: Turn, tap: Key) -> Screen:
-    """One digit; the sixth one makes the PIN."""
+    """One digit; the sixth one makes the PIN. Raises NeedsProof."""
     pad = (await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)).pressed(tap.place)
     if not pad.is_full:
         return await _show(turn, pad)
@@ -141,7 +141,9 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
         sentence = _("The two were not the same. Please choose the PIN again.")
         return (await _show(turn, _with(pad, entered="", first=""))).headed(sentence)
     attempt = turn.attempt
-    if attempt is None or attempt.rests_on != pad:
+    if attempt is None:
+        raise NeedsProof(chosen_pin(turn.session, turn.officer, pad))
+    if attempt.rests_on != pad:
         raise KeypadExpired
     await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
     await close_keypad(turn.session, turn.officer)
@@ -152,7 +154,9 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
 async def _check(turn: Turn, pad: Pad) -> Screen:
     """The officer's PIN; right, what it was asked for goes on by itself (handlers/dispatch.py, AFTER_PIN)."""
     attempt = turn.attempt
-    if attempt is None or attempt.rests_on != pad:
+    if attempt is None:
+        raise NeedsProof(entered_pin(turn.session, turn.officer, pad))
+    if attempt.rests_on != pad:
         raise KeypadExpired
     if attempt.blocked_until is not None:
         return _blocked(turn, attempt.blocked_until)

@@ -1,18 +1,15 @@
-"""What must be checked slowly, a typed password or an entered PIN: found before the turn's transaction, checked
-off the event loop, and looked at again inside the transaction.
+"""What must be checked slowly, a typed password or an entered PIN: the turn that finds it is undone, it is checked
+off the event loop, and the turn that is begun anew looks whether it still stands.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.incoming import Incoming
-from handlers.taps import InvalidTap, Key, unpack
 from models import audit, passwords, throttle
-from models.account import LoginCandidate, Officer, active_officer, login_candidate, normalize_username
-from models.conversation import Awaiting, load_conversation
+from models.account import LoginCandidate, Officer, login_candidate, normalize_username
 from models.database import Session
-from models.pin import KeypadExpired, Pad, Purpose, hash_pin, load_keypad, pin_matches
+from models.pin import Pad, hash_pin, pin_matches
 
 # The bound of the import of accounts; a longer one cannot be right.
 MAX_PASSWORD = 128
@@ -51,37 +48,20 @@ class Job:
         return Attempt(self.rests_on, right=result, message_deleted=deleted)
 
 
-def may_need_proof(incoming: Incoming, commands: set[str]) -> bool:
-    """Whether it is worth a look at the database: a key of a keypad, or a text that is no command."""
-    if not incoming.is_private:
-        return False
-    if incoming.callback_id is not None:
-        return incoming.data.startswith(f"{Key.code}:")
-    return incoming.text is not None and incoming.command not in commands
+class NeedsProof(Exception):
+    """Raised inside a turn: it cannot go on before `job` has ended. Nothing of it is kept; it is begun anew with
+    the attempt that comes of the job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__("something must be checked first")
+        self.job = job
 
 
-async def find_job(session: Session, incoming: Incoming, now: datetime) -> Job | None:
-    """What this update wants to have checked, if anything."""
-    if incoming.callback_id is not None:
-        return await _entered_pin(session, incoming, now)
-    return await _typed_password(session, incoming)
-
-
-async def _typed_password(session: Session, incoming: Incoming) -> Job | None:
-    conversation = await load_conversation(session, incoming.chat_id)
-    if incoming.text is None or incoming.message_id is None:
-        return None
-    if conversation.awaiting is Awaiting.PASSWORD:
-        username = normalize_username(conversation.username or "")
-    elif conversation.awaiting is Awaiting.PASSWORD_FOR_PIN:
-        officer = await active_officer(session, incoming.user_id)
-        if officer is None:
-            return None
-        username = officer.account.username
-    else:
-        return None
+async def typed_password(session: Session, user_id: int, username: str, typed: str) -> Job:
+    """The check of a typed password, as long for an unknown username as for a known one."""
+    username = normalize_username(username)
     candidate = await login_candidate(session, username)
-    typed = incoming.text
 
     def check() -> bool:
         if len(typed) > MAX_PASSWORD:
@@ -89,7 +69,7 @@ async def _typed_password(session: Session, incoming: Incoming) -> Job | None:
         matches = passwords.password_matches(candidate.password_hash or passwords.NO_PASSWORD, typed)
         return matches and candidate.password_hash is not None
 
-    return Job(candidate, login_keys(session, incoming.user_id, username), check, is_typed=True)
+    return Job(candidate, login_keys(session, user_id, username), check, is_typed=True)
 
 
 def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]:
@@ -97,27 +77,14 @@ def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]
     return throttle.name_key(session, username), throttle.chat_key(user_id)
 
 
-async def _entered_pin(session: Session, incoming: Incoming, now: datetime) -> Job | None:
-    """Only the sixth digit makes a PIN; a new one is hashed when it was given the same twice."""
-    officer = await active_officer(session, incoming.user_id)
-    pad = await _pad_after(session, officer, incoming.data, now) if officer else None
-    if officer is None or pad is None or not pad.is_full:
-        return None
+def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
+    """The check of the officer's PIN, on a keypad that is full."""
     keys, user_id, pin_hash = audit.keyring(session), officer.user_id, officer.pin_hash or ""
-    if pad.purpose is Purpose.SET:
-        if pad.first != pad.entered:
-            return None
-        return Job(pad, (), lambda: hash_pin(keys, user_id, pad.entered), is_typed=False)
     tried = (throttle.pin_key(user_id),)
     return Job(pad, tried, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
 
 
-async def _pad_after(session: Session, officer: Officer, data: str, now: datetime) -> Pad | None:
-    """The officer's keypad as it will be after this key; None when it will be refused."""
-    try:
-        tap = unpack(data)
-        if not isinstance(tap, Key):
-            return None
-        return (await load_keypad(session, officer, tap.keypad, now)).pressed(tap.place)
-    except (InvalidTap, KeypadExpired):
-        return None
+def chosen_pin(session: Session, officer: Officer, pad: Pad) -> Job:
+    """The hash of a new PIN, which was given the same twice."""
+    keys, user_id = audit.keyring(session), officer.user_id
+    return Job(pad, (), lambda: hash_pin(keys, user_id, pad.entered), is_typed=False)

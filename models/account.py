@@ -2,7 +2,6 @@
 
 import enum
 import unicodedata
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -188,13 +187,7 @@ async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
 
     A disabled account has no officers while it is disabled.
     """
-    return (await active_officers(session, [user_id])).get(user_id)
-
-
-async def active_officers(session: AsyncSession, user_ids: Collection[int]) -> dict[int, Officer]:
-    """The officers behind Telegram users, by user, of those who are linked; in one query."""
-    found = await session.scalars(_active(), {"users": user_ids})
-    return {officer.user_id: officer for officer in found}
+    return await session.scalar(_active(), {"user": user_id})
 
 
 @cache
@@ -203,7 +196,7 @@ def _active() -> Select[Officer]:
         select(Officer)
         .join(Officer.account)
         .where(
-            Officer.user_id.in_(bindparam("users", expanding=True)),
+            Officer.user_id == bindparam("user"),
             Officer.unlinked_at.is_(None),
             Account.disabled_at.is_(None),
         )
@@ -260,18 +253,23 @@ async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) ->
 
 async def officers_concerned(session: AsyncSession, organization: Organization, *roles: Role) -> list[Officer]:
     """The officers with a name and a position of an organization, of its province, or of both."""
+    parameters = {"code": organization.dla_code, "province": organization.province_code}
+    return list(await session.scalars(_concerned(*roles), parameters))
+
+
+@cache
+def _concerned(*roles: Role) -> Select[Officer]:
     units = {
-        Role.LAO: Account.organization_code == organization.dla_code,
-        Role.PROVINCE: Account.province_code == organization.province_code,
+        Role.LAO: Account.organization_code == bindparam("code"),
+        Role.PROVINCE: Account.province_code == bindparam("province"),
     }
-    found = await session.scalars(
+    return (
         select(Officer)
         .join(Officer.account)
         .where(or_(*(units[role] for role in roles)), Officer.unlinked_at.is_(None), Officer.position.is_not(None))
         .options(joinedload(Officer.account))
         .order_by(Officer.id)
     )
-    return list(found)
 
 
 def chats(*of: ColumnElement[bool]) -> Select[int]:

@@ -1,5 +1,6 @@
-"""What every update needs of its sender, read in one query."""
+"""What every update needs of its sender, and every message of its reader, read in one query."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -9,26 +10,47 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from models.account import Account, Officer
 from models.conversation import Conversation, start_conversation
+from models.notice_tables import ProvinceCard
 from models.organization import Organization, Province
 
 
-async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> tuple[Conversation, Officer | None]:
-    """The conversation of a chat, begun if it is new, and the officer behind a Telegram user with account,
-    organization and province, as `models.account.active_officer` finds it.
+@dataclass(frozen=True)
+class Arrival:
+    """Where something came from: the conversation of the chat, and the officer who is linked, with account,
+    organization and province as `models.account.active_officer` finds it, and its live card.
     """
+
+    conversation: Conversation
+    officer: Officer | None
+    card: ProvinceCard | None
+
+
+async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arrival:
+    """A chat and a Telegram user; a conversation that is new is begun."""
+    conversation, officer, card = await _find(session, chat_id, user_id)
+    return Arrival(conversation or start_conversation(session, chat_id), officer, card)
+
+
+async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:
+    """The conversation of a chat, if there is one, and the officer who is linked there."""
+    conversation, officer, _ = await _find(session, chat_id, chat_id)
+    return conversation, officer
+
+
+async def _find(
+    session: AsyncSession, chat_id: int, user_id: int
+) -> tuple[Conversation | None, Officer | None, ProvinceCard | None]:
     row = (await session.execute(_arrival(), {"chat": chat_id, "user": user_id})).one()
-    conversation, officer, account, organization, province = row
-    if conversation is None:
-        conversation = start_conversation(session, chat_id)
+    conversation, officer, account, organization, province, card = row
     if officer is None or account.disabled_at is not None:
-        return conversation, None
+        return conversation, None, None
     # Put together here: told to load relationships, SQLAlchemy takes a third longer.
     set_committed_value(officer, "account", account)
     set_committed_value(account, "organization", organization)
     set_committed_value(account, "province", None if organization else province)
     if organization is not None:
         set_committed_value(organization, "province", province)
-    return conversation, officer
+    return conversation, officer, card
 
 
 @cache
@@ -36,11 +58,12 @@ def _arrival() -> Select[*tuple[Any, ...]]:
     # One row, whether there is any of both or not.
     one = select(literal(1).label("one")).subquery()
     return (
-        select(Conversation, Officer, Account, Organization, Province)
+        select(Conversation, Officer, Account, Organization, Province, ProvinceCard)
         .select_from(one)
         .outerjoin(Conversation, Conversation.chat_id == bindparam("chat"))
         .outerjoin(Officer, (Officer.user_id == bindparam("user")) & Officer.unlinked_at.is_(None))
         .outerjoin(Account, Account.id == Officer.account_id)
         .outerjoin(Organization, Organization.dla_code == Account.organization_code)
         .outerjoin(Province, Province.code == func.coalesce(Organization.province_code, Account.province_code))
+        .outerjoin(ProvinceCard, ProvinceCard.officer_id == Officer.id)
     )

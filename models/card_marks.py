@@ -8,11 +8,27 @@ The card's row is held by whoever marks it and by the courier while it looks. A 
 therefore finds the queued row taken, and queues another.
 """
 
+import enum
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import BigInteger, ColumnElement, case, exists, false, literal, literal_column, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from models import outbox
 from models.account import Account, Officer
@@ -31,67 +47,96 @@ async def touch(session: AsyncSession, province_code: str, now: datetime, *, arr
 
     `arrived` is the certificate of an organization that waits now: only such news may ring.
     """
-    await _touch(session, now, arrived, Account.province_code == province_code)
+    await _touch(session, now, _Whose.OF_PROVINCE, province_code, arrived)
 
 
 async def touch_all(session: AsyncSession, now: datetime) -> None:
     """The cards of all provinces show something else: a round was opened or closed."""
-    await _touch(session, now, None, Account.province_code.is_not(None))
+    await _touch(session, now, _Whose.ALL)
 
 
 async def touch_own(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """The card of one officer shows something else, or may ring at other times."""
-    await _touch(session, now, None, Account.province_code.is_not(None), Officer.id == officer.id)
+    await _touch(session, now, _Whose.OF_OFFICER, officer.id)
 
 
 async def begin(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """An officer is linked and ready. What waits already is new to it: its card comes at once, so that all that
     follows is an edit.
     """
-    await _touch(session, now, ALL_IS_NEW, Account.province_code.is_not(None), Officer.id == officer.id)
+    await _touch(session, now, _Whose.OF_OFFICER, officer.id, ALL_IS_NEW)
 
 
-async def _touch(session: AsyncSession, now: datetime, arrived: int | None, *whose: ColumnElement[bool]) -> None:
+async def _touch(
+    session: AsyncSession, now: datetime, whose: "_Whose", of: str | int | None = None, arrived: int | None = None
+) -> None:
     """Mark the cards, in order of officer, and queue a change of each that has none waiting."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = _marking(session.get_bind().dialect.name, whose)
+    marked = await session.scalars(statement, {"arrived": arrived} | ({} if of is None else {"of": of}))
+    await queue_changes(session, list(marked), now)
+
+
+class _Whose(enum.Enum):
+    """Whose cards are marked: those of the province `of`, everybody's, or that of the officer `of`."""
+
+    OF_PROVINCE = enum.auto()
+    ALL = enum.auto()
+    OF_OFFICER = enum.auto()
+
+
+@cache
+def _marking(database: str, whose: _Whose) -> ReturningInsert[int]:
+    conditions = {
+        _Whose.OF_PROVINCE: Account.province_code == bindparam("of"),
+        _Whose.ALL: Account.province_code.is_not(None),
+        _Whose.OF_OFFICER: and_(Account.province_code.is_not(None), Officer.id == bindparam("of")),
+    }
     cards = (
-        select(Officer.id, literal(1), false(), literal(arrived, BigInteger))
+        select(Officer.id, literal(1), false(), bindparam("arrived", type_=BigInteger))
         .join(Account, Account.id == Officer.account_id)
-        .where(*whose, Officer.unlinked_at.is_(None), Officer.position.is_not(None))
+        .where(conditions[whose], Officer.unlinked_at.is_(None), Officer.position.is_not(None))
         .order_by(Officer.id)
     )
-    made = dialect.insert(ProvinceCard).from_select(["officer_id", "changes", "shows_waiting", "new_from"], cards)
+    dialect = sqlite if database == "sqlite" else postgresql
+    # On the table: SQLAlchemy takes what an insert of objects is executed with for their columns.
+    table = ProvinceCard.__table__
+    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    made = dialect.insert(table).from_select(["officer_id", "changes", "shows_waiting", "new_from"], cards)
     lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > made.excluded.new_from)
-    marked = await session.scalars(
-        made.on_conflict_do_update(
-            index_elements=[ProvinceCard.officer_id],
-            set_={
-                "changes": ProvinceCard.changes + 1,
-                "new_from": case((lower, made.excluded.new_from), else_=ProvinceCard.new_from),
-            },
-        ).returning(ProvinceCard.officer_id)
-    )
-    await queue_changes(session, list(marked), now)
+    statement: ReturningInsert[int] = made.on_conflict_do_update(
+        index_elements=[ProvinceCard.officer_id],
+        set_={
+            "changes": ProvinceCard.changes + 1,
+            "new_from": case((lower, made.excluded.new_from), else_=ProvinceCard.new_from),
+        },
+    ).returning(ProvinceCard.officer_id)
+    return statement
 
 
 async def queue_changes(session: AsyncSession, officer_ids: list[int], now: datetime) -> None:
     """Queue a change of each of the cards, which are held, unless one waits already."""
+    found = await session.execute(_without_change(), {"officers": officer_ids})
+    for card, chat_id in found.all():
+        due = now if card.edited_at is None else max(now, card.edited_at + EDIT_EVERY)
+        enqueue(session, Kind.REFRESH, card, chat_id, now, due)
+    await session.flush()
+
+
+@cache
+def _without_change() -> Select[*tuple[ProvinceCard, int]]:
+    """The cards of `officers` of which no change waits, as they are now, each with its chat."""
     waiting = exists().where(
         OutboxMessage.kind == Kind.REFRESH,
         OutboxMessage.subject_id == ProvinceCard.officer_id,
         literal_column(outbox.WAITS),
     )
-    found = await session.execute(
+    return (
         select(ProvinceCard, Officer.user_id)
         .join(Officer, Officer.id == ProvinceCard.officer_id)
-        .where(ProvinceCard.officer_id.in_(officer_ids), ~waiting)
+        .where(ProvinceCard.officer_id.in_(bindparam("officers", expanding=True)), ~waiting)
         .order_by(ProvinceCard.officer_id)
         .execution_options(populate_existing=True)
     )
-    for card, chat_id in found.all():
-        due = now if card.edited_at is None else max(now, card.edited_at + EDIT_EVERY)
-        enqueue(session, Kind.REFRESH, card, chat_id, now, due)
-    await session.flush()
 
 
 def enqueue(
@@ -105,23 +150,31 @@ def enqueue(
 
 async def hold_card(session: AsyncSession, officer_id: int) -> ProvinceCard | None:
     """An officer's card as it is now, held until the transaction ends."""
-    return await session.scalar(
+    return await session.scalar(_held(), {"officer": officer_id})
+
+
+@cache
+def _held() -> Select[ProvinceCard]:
+    return (
         select(ProvinceCard)
-        .where(ProvinceCard.officer_id == officer_id)
+        .where(ProvinceCard.officer_id == bindparam("officer"))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
 
 
 async def look(
-    session: AsyncSession, officer: Officer, message_id: int | None, now: datetime, *, is_idle: bool
+    session: AsyncSession,
+    officer: Officer,
+    card: ProvinceCard,
+    message_id: int | None,
+    now: datetime,
+    *,
+    is_idle: bool,
 ) -> bool:
     """The officer has tapped or written: what rang before has been seen, unless its session is idle. Whether the
     message that it tapped is its live card.
     """
-    card = await session.scalar(select(ProvinceCard).where(ProvinceCard.officer_id == officer.id))
-    if card is None:
-        return False
     is_news = card.rung_at is not None and (officer.last_seen_at is None or officer.last_seen_at <= card.rung_at)
     if is_news and not is_idle:
         officer.last_seen_at = now

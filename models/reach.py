@@ -1,6 +1,5 @@
 """Whether a chat can be written to: not in a pause, not while Telegram refuses it; and where it has moved to."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,14 +21,8 @@ class Way:
     unreachable: str | None = None
 
 
-async def find_ways(session: AsyncSession, chats: Collection[int], now: datetime) -> dict[int, Way]:
-    """The ways to chats now."""
-    found = await session.scalars(select(Conversation).where(Conversation.chat_id.in_(chats)))
-    known = {one.chat_id: one for one in found}
-    return {chat: _way(chat, known.get(chat), now) for chat in chats}
-
-
-def _way(chat_id: int, found: Conversation | None, now: datetime) -> Way:
+def way_to(chat_id: int, found: Conversation | None, now: datetime) -> Way:
+    """The way to a chat now, from what is remembered of it."""
     if found is None:
         return Way(chat_id)
     is_paused = found.paused_until is not None and found.paused_until > now

@@ -32,7 +32,7 @@ async def test_it_is_the_officer_with_all_that_belongs_to_it(
         # Not to be counted: the transaction's beginning.
         await session.connection()
         statements.clear()
-        _, officer = await load_arrival(session, user, user)
+        officer = (await load_arrival(session, user, user)).officer
         assert len(statements) == 1
         assert officer is not None
         assert officer.id == expected.id
@@ -46,13 +46,13 @@ async def test_it_is_the_officer_with_all_that_belongs_to_it(
 
 async def test_a_stranger_has_a_conversation_and_no_officer(country: Database) -> None:
     async with country.write() as session:
-        conversation, officer = await load_arrival(session, 900, 900)
-        assert officer is None
-        assert conversation.language is Language.THAI
-        conversation.language = Language.ENGLISH
+        arrived = await load_arrival(session, 900, 900)
+        assert arrived.officer is None
+        assert arrived.conversation.language is Language.THAI
+        arrived.conversation.language = Language.ENGLISH
     async with country.read() as session:
-        again, _ = await load_arrival(session, 900, 900)
-        assert again.language is Language.ENGLISH
+        again = await load_arrival(session, 900, 900)
+        assert again.conversation.language is Language.ENGLISH
 
 
 async def test_the_chat_and_the_person_are_looked_up_apart(country: Database, now: datetime) -> None:
@@ -62,9 +62,9 @@ async def test_the_chat_and_the_person_are_looked_up_apart(country: Database, no
     async with country.write() as session:
         (await load_conversation(session, -100)).told_private_only = True
     async with country.read() as session:
-        conversation, officer = await load_arrival(session, -100, LAO)
-        assert conversation.told_private_only
-        assert officer is not None
+        arrived = await load_arrival(session, -100, LAO)
+        assert arrived.conversation.told_private_only
+        assert arrived.officer is not None
 
 
 async def test_a_disabled_account_has_no_officer(country: Database, now: datetime) -> None:
@@ -75,8 +75,7 @@ async def test_a_disabled_account_has_no_officer(country: Database, now: datetim
         assert account is not None
         account.disabled_at = now
     async with country.read() as session:
-        _, officer = await load_arrival(session, LAO, LAO)
-        assert officer is None
+        assert (await load_arrival(session, LAO, LAO)).officer is None
 
 
 async def test_an_ended_link_has_no_officer(country: Database, now: datetime) -> None:
@@ -88,5 +87,4 @@ async def test_an_ended_link_has_no_officer(country: Database, now: datetime) ->
         assert await disable_account(session, account, now) == 1
         account.disabled_at = None
     async with country.read() as session:
-        _, officer = await load_arrival(session, LAO, LAO)
-        assert officer is None
+        assert (await load_arrival(session, LAO, LAO)).officer is None

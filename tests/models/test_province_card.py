@@ -48,7 +48,8 @@ class Desk:
         async with self.country.write() as session:
             officer = await active_officer(session, self.chat)
             assert officer is not None
-            await card_marks.look(session, officer, None, self.clock(), is_idle=False)
+            card = await session.get_one(ProvinceCard, officer.id)
+            await card_marks.look(session, officer, card, None, self.clock(), is_idle=False)
 
     async def prefers(self, preference: Preference) -> None:
         async with self.country.write() as session:
