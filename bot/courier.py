@@ -109,12 +109,12 @@ class Courier:
         self._is_news = False
         try:
             await self._recover()
-            started = await self._send_due()
+            may_be_more = await self._send_due()
         except Exception as error:
             # The database is away; rows stay as they are.
             log.error("the outbox could not be read: %s", type(error).__name__)
-            started = 0
-        if not started:
+            may_be_more = False
+        if not may_be_more:
             await self._rest()
 
     async def _recover(self) -> None:
@@ -137,27 +137,26 @@ class Courier:
             async with asyncio.timeout(min(max(self._limiter.until_free(), 0.01), IDLE)):
                 await self._awake.wait()
 
-    async def _send_due(self) -> int:
-        """Start the sends that may start now, one a chat, bulk when nothing else can be; how many."""
+    async def _send_due(self) -> bool:
+        """Start the sends that may start now, one a chat, and then bulk; whether there may be more."""
         room = PARALLEL - self._under_way
         if room <= 0 or time.monotonic() < self._offline_until:
-            return 0
+            return False
         async with self._database.read() as session:
             rows = await sending.due(session, self._clock(), self._limiter.busy(), room)
+            bulk_room = min(room - len(rows), BULK_PARALLEL - self._bulk_under_way)
+            may_be_bulk = bulk_room >= min(BULK_BATCH, PARALLEL, BULK_PARALLEL) and not self._limiter.bulk_rests()
+            busy = [*self._limiter.busy(), *(row.chat_id for row in rows)]
+            bulk = await sending.due_bulk(session, self._clock(), busy, bulk_room) if may_be_bulk else []
         started = 0
         for row in rows:
             started += await self._start([row])
-        room = min(PARALLEL - self._under_way, BULK_PARALLEL - self._bulk_under_way)
-        if started or room < min(BULK_BATCH, PARALLEL, BULK_PARALLEL) or self._limiter.bulk_rests():
-            return started
-        async with self._database.read() as session:
-            rows = await sending.due_bulk(session, self._clock(), self._limiter.busy(), room)
-        for first in range(0, len(rows), BULK_BATCH):
+        for first in range(0, len(bulk), BULK_BATCH):
             if self._is_news:
                 # Something urgent may have come: it goes first.
-                break
-            started += await self._start(rows[first : first + BULK_BATCH])
-        return started
+                return True
+            started += await self._start(bulk[first : first + BULK_BATCH])
+        return started > 0 and (len(rows) == room or bool(bulk))
 
     async def _start(self, rows: Sequence[OutboxMessage]) -> int:
         """Start to send rows together as soon as that is within the limits, and make up for the turns of all but

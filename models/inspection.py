@@ -93,13 +93,20 @@ async def find_organization(session: AsyncSession, officer: Officer, dla_code: s
     own = officer.account.organization
     if own is not None and own.dla_code == dla_code:
         return own
-    found = await session.scalar(
-        select(Organization).where(Organization.dla_code == dla_code).options(joinedload(Organization.province))
-    )
+    found = await session.scalar(_organization(), {"code": dla_code})
     if found is None:
         raise NotYours
     require_sight(officer.account, found)
     return found
+
+
+@cache
+def _organization() -> Select[Organization]:
+    return (
+        select(Organization)
+        .where(Organization.dla_code == bindparam("code"))
+        .options(joinedload(Organization.province))
+    )
 
 
 async def live_certificates(
@@ -137,6 +144,11 @@ def _with_checks() -> Select[*tuple[Certification, SpotCheck | None]]:
     )
 
 
+@cache
+def _with_checks_of_round() -> Select[*tuple[Certification, SpotCheck | None]]:
+    return _with_checks().where(Certification.round_id == bindparam("round"))
+
+
 async def load_standing(
     session: AsyncSession, dla_code: str, round_: Round | None
 ) -> tuple[dict[Level, Certification], SpotCheck | None]:
@@ -145,8 +157,7 @@ async def load_standing(
     """
     if round_ is None:
         return {}, None
-    of_round = _with_checks().where(Certification.round_id == round_.id)
-    rows = await session.execute(of_round, {"code": dla_code})
+    rows = await session.execute(_with_checks_of_round(), {"code": dla_code, "round": round_.id})
     found = rows.unique().all()
     return {made.level: made for made, _ in found}, next((check for _, check in found), None)
 

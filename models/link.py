@@ -1,8 +1,9 @@
 """The link between a chat and an account: how it begins, who is told, and what goes with it when it ends."""
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -148,15 +149,19 @@ async def take_away_late(session: AsyncSession, chat_id: int, message_id: int, n
     call it when the message has been sent, in the transaction that notes it.
     """
     # Held until the note is committed: whoever ends the link meanwhile sees the note.
-    linked = await session.scalar(
-        select(Officer.id)
-        .where(Officer.user_id == chat_id, Officer.unlinked_at.is_(None))
-        .with_for_update(read=True)
-    )
-    if linked is not None:
+    if await session.scalar(_linked(), {"user": chat_id}) is not None:
         return False
     await outbox.enqueue_blanks(session, chat_id, [message_id], now)
     return True
+
+
+@cache
+def _linked() -> Select[int]:
+    return (
+        select(Officer.id)
+        .where(Officer.user_id == bindparam("user"), Officer.unlinked_at.is_(None))
+        .with_for_update(read=True)
+    )
 
 
 async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:

@@ -24,7 +24,7 @@ from models.round import NoOpenRound, Round, RoundState, current_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.thai import sort_key
 from models.typed_name import is_called, tidy_words
-from models.visit import Visit, looker
+from models.visit import Visit, looker, looking
 
 # A page fits a phone's screen with its navigation buttons.
 ORGANIZATIONS_PER_PAGE = 8
@@ -232,12 +232,13 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
                 case(
                     (
                         row.status == Status.LAO_CERTIFIED.value,
-                        looker(row.dla_code, officer, round_id, now),
+                        looker(row.dla_code),
                     )
                 ).label("looker"),
             )
             .where((row.place - 1) // ORGANIZATIONS_PER_PAGE == shown)
-            .order_by(row.place)
+            .order_by(row.place),
+            looking(officer, round_id, now),
         )
     ).all()
     total = rows[0].total if rows else 0
@@ -343,10 +344,11 @@ async def next_waiting(
             .order_by(
                 case((Visit.skipped_at.is_not(None), 1), else_=0),
                 Visit.skipped_at,
-                case((looker(code, officer, round_.id, now).is_not(None), 1), else_=0),
+                case((looker(code).is_not(None), 1), else_=0),
                 *_order(found, listing.sorting),
             )
-            .limit(1)
+            .limit(1),
+            looking(officer, round_.id, now),
         )
     ).first()
     return (row.dla_code, row.was_skipped) if row is not None else None

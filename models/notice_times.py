@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -106,12 +106,17 @@ def _chosen(row: NoticePreference) -> Preference:
 
 async def load_preference(session: AsyncSession, officer_id: int) -> Preference:
     """What an officer has chosen, or what holds for those who have not."""
-    found = await session.scalar(
+    found = await session.scalar(_preference(), {"officer": officer_id})
+    return _chosen(found) if found else Preference()
+
+
+@cache
+def _preference() -> Select[NoticePreference]:
+    return (
         select(NoticePreference)
-        .where(NoticePreference.officer_id == officer_id)
+        .where(NoticePreference.officer_id == bindparam("officer"))
         .execution_options(populate_existing=True)
     )
-    return _chosen(found) if found else Preference()
 
 
 async def save_preference(session: AsyncSession, officer_id: int, chosen: Preference) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, and_, func, literal, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -13,8 +13,8 @@ from models.account import Officer
 from models.base import DomainError
 from models.certificate import Certification, Level, Status, is_live
 from models.organization import Organization, Province
-from models.round import BANGKOK, current_round
-from models.visit import looker
+from models.round import BANGKOK, Round, current_round
+from models.visit import looker, looking
 
 
 class UnknownProvince(DomainError):
@@ -98,8 +98,14 @@ async def require_province(session: AsyncSession, code: str) -> Province:
 
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
     """How many organizations of each province, or of one, have which status in the newest round."""
-    newest = await current_round(session)
-    rows = await session.execute(_count_statement(newest.id if newest else None, province_code))
+    return await count_statuses_in(session, await current_round(session), province_code)
+
+
+async def count_statuses_in(
+    session: AsyncSession, round_: Round | None, province_code: str | None
+) -> list[ProvinceCounts]:
+    """The same in a round."""
+    rows = await session.execute(_count_statement(round_.id if round_ else None, province_code))
     return [
         ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
         for where, all_, by_lao, by_province in rows
@@ -174,7 +180,8 @@ def is_waiting(found: CTE) -> ColumnElement[bool]:
 
 async def count_day(session: AsyncSession, officer: Officer, round_id: int, now: datetime) -> Day:
     """The day of the province of an officer, in a round."""
-    return Day(*(await session.execute(_day(officer, round_id, now))).one())
+    statement, moment = _day(officer.account.province_code, round_id), {"midnight": _midnight(now)}
+    return Day(*(await session.execute(statement, moment)).one())
 
 
 async def look_around(
@@ -183,14 +190,24 @@ async def look_around(
     """For an officer of a province at an organization: the province's day, and the name of the colleague who looks
     at the organization too (models/visit.py).
     """
-    statement = _day(officer, round_id, now).add_columns(looker(literal(dla_code), officer, round_id, now))
-    done, waiting, name = (await session.execute(statement)).one()
+    statement = _day_and_looker(officer.account.province_code, round_id)
+    parameters = looking(officer, round_id, now) | {"midnight": _midnight(now), "code": dla_code}
+    done, waiting, name = (await session.execute(statement, parameters)).one()
     return Day(done, waiting), name
 
 
-def _day(officer: Officer, round_id: int, now: datetime) -> Select[*tuple[Any, ...]]:
-    midnight = now.astimezone(BANGKOK).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = standing(officer.account.province_code, round_id)
+def _midnight(now: datetime) -> datetime:
+    return now.astimezone(BANGKOK).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@cache
+def _day(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
+    found = standing(province_code, round_id)
     return select(
-        func.count().filter(found.c.province_at >= midnight), func.count().filter(is_waiting(found))
+        func.count().filter(found.c.province_at >= bindparam("midnight")), func.count().filter(is_waiting(found))
     ).select_from(found)
+
+
+@cache
+def _day_and_looker(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
+    return _day(province_code, round_id).add_columns(looker(bindparam("code", type_=String)))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Select, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -22,7 +22,7 @@ from models.notice_tables import ProvinceCard, Rhythm
 from models.notice_times import Preference, load_preference, next_time, quiet_end
 from models.organization import full_name
 from models.outbox import Kind, OutboxMessage
-from models.progress import ProvinceCounts, count_statuses, is_waiting, standing
+from models.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
 from models.round import Round, current_round
 
 # At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most (issue 7).
@@ -105,20 +105,32 @@ async def claim_ring(session: AsyncSession, officer_id: int, now: datetime) -> S
 
 async def _look(session: AsyncSession, officer_id: int) -> tuple[ProvinceCard | None, Showing | None]:
     """The card, held for the rest of the transaction, and what it should show: all that was committed before."""
-    card = await hold_card(session, officer_id)
-    province = await session.scalar(
-        select(Account.province_code)
-        .join(Officer, Officer.account_id == Account.id)
-        .where(Officer.id == officer_id, Officer.unlinked_at.is_(None))
-    )
+    held = (await session.execute(_card_and_province(), {"officer": officer_id})).first()
+    card, province = held or (None, None)
     if card is None or province is None:
         return None, None
     round_ = await current_round(session)
-    counts = await count_statuses(session, province)
+    counts = await count_statuses_in(session, round_, province)
     if not counts:
         return card, None
     newest = await _newest_waiting(session, province, round_)
     return card, Showing(round_, counts[0], newest, card.message_id)
+
+
+@cache
+def _card_and_province() -> Select[*tuple[ProvinceCard, str | None]]:
+    """The card of the officer `officer`, if that is linked, as it is now, and its province."""
+    return (
+        select(ProvinceCard, Account.province_code)
+        .join(Officer, Officer.id == ProvinceCard.officer_id)
+        .join(Account, Account.id == Officer.account_id)
+        .where(
+            ProvinceCard.officer_id == bindparam("officer"),
+            Officer.unlinked_at.is_(None),
+        )
+        .with_for_update(of=ProvinceCard)
+        .execution_options(populate_existing=True)
+    )
 
 
 async def _newest_waiting(
@@ -166,10 +178,15 @@ async def _decide(
     preference = await load_preference(session, card.officer_id)
     if preference.rhythm is Rhythm.OFF:
         return None, True
-    seen_at = await session.scalar(select(Officer.last_seen_at).where(Officer.id == card.officer_id))
+    seen_at = await session.scalar(_seen(), {"officer": card.officer_id})
     if preference.rhythm is Rhythm.AT_ONCE and is_unread(card, seen_at, now):
         return None, True
     return ring_time(card, preference, now), False
+
+
+@cache
+def _seen() -> Select[datetime | None]:
+    return select(Officer.last_seen_at).where(Officer.id == bindparam("officer"))
 
 
 def _has_news(card: ProvinceCard, shown: Showing) -> bool:
@@ -204,18 +221,22 @@ def _begin_telling(card: ProvinceCard) -> None:
 async def _queue_ring(session: AsyncSession, card: ProvinceCard, chat_id: int, now: datetime) -> None:
     """Unless one waits that comes early enough; one that comes too late finds no reason any more."""
     due = max(card.ring_at or now, now)
-    earlier = await session.scalar(
+    if await session.scalar(_earlier_ring(), {"officer": card.officer_id, "due": due}) is None:
+        enqueue(session, Kind.WAITING, card, chat_id, now, due)
+
+
+@cache
+def _earlier_ring() -> Select[int]:
+    return (
         select(OutboxMessage.id)
         .where(
             OutboxMessage.kind == Kind.WAITING,
-            OutboxMessage.subject_id == card.officer_id,
+            OutboxMessage.subject_id == bindparam("officer"),
             literal_column(outbox.WAITS),
-            OutboxMessage.due_at <= due,
+            OutboxMessage.due_at <= bindparam("due"),
         )
         .limit(1)
     )
-    if earlier is None:
-        enqueue(session, Kind.WAITING, card, chat_id, now, due)
 
 
 # --- after the call -----------------------------------------------------------------------------------------

@@ -85,10 +85,15 @@ def _newest() -> Select[Round]:
 
 async def require_open_round(session: AsyncSession) -> Round:
     """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
-    found = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True))
+    found = await session.scalar(_open())
     if found is None:
         raise NoOpenRound
     return found
+
+
+@cache
+def _open() -> Select[Round]:
+    return select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True)
 
 
 async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:

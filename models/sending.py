@@ -1,10 +1,26 @@
 """What the courier does with messages of the outbox: which are due, and how each try ends."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, literal_column, or_, select, update
+from sqlalchemy import (
+    Delete,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models import outbox
 from models.outbox import URGENCY, URGENCY_OF_OTHERS, WAITS, Kind, OutboxMessage, State
@@ -25,13 +41,8 @@ async def recover(session: AsyncSession, due: datetime) -> list[int]:
 
 async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
     """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
-    urgency = case(
-        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
-    )
-    rows = await session.scalars(
-        _due(now, busy, set(Kind) - outbox.BULK).order_by(urgency, OutboxMessage.id).limit(limit)
-    )
-    return list(rows)
+    parameters = {"kinds": sorted(set(Kind) - outbox.BULK), "now": now, "busy": list(busy), "most": limit}
+    return list(await session.scalars(_by_urgency(), parameters))
 
 
 async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
@@ -41,33 +52,68 @@ async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], 
     """
     rows: list[OutboxMessage] = []
     for kind in outbox.BULK:
-        rows += await session.scalars(_due(now, busy, {kind}).order_by(OutboxMessage.due_at).limit(limit))
+        rows += await session.scalars(_by_age(), {"kinds": [kind], "now": now, "busy": list(busy), "most": limit})
     return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
 
 
-def _due(now: datetime, busy: Collection[int], kinds: Collection[Kind]) -> Select[OutboxMessage]:
-    return select(OutboxMessage).where(
-        literal_column(WAITS),
-        OutboxMessage.kind.in_(sorted(kinds)),
-        OutboxMessage.due_at <= now,
-        OutboxMessage.chat_id.not_in(busy),
+@cache
+def _by_urgency() -> Select[OutboxMessage]:
+    urgency = case(
+        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
+    )
+    return _due().order_by(urgency, OutboxMessage.id)
+
+
+@cache
+def _by_age() -> Select[OutboxMessage]:
+    return _due().order_by(OutboxMessage.due_at)
+
+
+def _due() -> Select[OutboxMessage]:
+    return (
+        select(OutboxMessage)
+        .where(
+            literal_column(WAITS),
+            OutboxMessage.kind.in_(bindparam("kinds", expanding=True)),
+            OutboxMessage.due_at <= bindparam("now"),
+            OutboxMessage.chat_id.not_in(bindparam("busy", expanding=True)),
+        )
+        .limit(bindparam("most"))
     )
 
 
-async def mark_sending(session: AsyncSession, rows: Iterable[OutboxMessage], now: datetime) -> set[int]:
+async def mark_sending(session: AsyncSession, rows: Sequence[OutboxMessage], now: datetime) -> set[int]:
     """Before the calls. The ids of those that are to be sent: as they were read, and not put off since."""
+    parameters: dict[str, object] = {"now": now}
+    for place, row in enumerate(rows):
+        parameters |= {f"id{place}": row.id, f"state{place}": row.state, f"attempts{place}": row.attempts}
+    return set(await session.scalars(_marking(len(rows)), parameters))
+
+
+def _table() -> Table:
+    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
+    table = OutboxMessage.__table__
+    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    return table
+
+
+@cache
+def _marking(rows: int) -> ReturningUpdate[Any]:
+    row = _table().c
     as_read = (
-        and_(OutboxMessage.id == row.id, OutboxMessage.state == row.state, OutboxMessage.attempts == row.attempts)
-        for row in rows
+        and_(
+            row.id == bindparam(f"id{place}"),
+            row.state == bindparam(f"state{place}"),
+            row.attempts == bindparam(f"attempts{place}"),
+        )
+        for place in range(rows)
     )
-    taken = await session.scalars(
-        update(OutboxMessage)
-        .where(or_(*as_read), OutboxMessage.due_at <= now)
-        .values(state=State.SENDING, attempts=OutboxMessage.attempts + 1)
-        .returning(OutboxMessage.id)
-        .execution_options(synchronize_session=False)
+    return (
+        update(_table())
+        .where(or_(*as_read), row.due_at <= bindparam("now"))
+        .values(state=State.SENDING, attempts=row.attempts + 1)
+        .returning(row.id)
     )
-    return set(taken)
 
 
 async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
@@ -77,10 +123,15 @@ async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) ->
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
     """After the call: it arrived."""
-    await session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.id == row_id)
-        .values(state=State.SENT, message_id=message_id, sent_at=now, error=None)
+    await session.execute(_sent(), {"row": row_id, "message": message_id, "now": now})
+
+
+@cache
+def _sent() -> Update:
+    return (
+        update(_table())
+        .where(_table().c.id == bindparam("row"))
+        .values(state=State.SENT, message_id=bindparam("message"), sent_at=bindparam("now"), error=None)
     )
 
 
@@ -113,7 +164,12 @@ async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -
 
 async def drop(session: AsyncSession, row_id: int) -> None:
     """It is done, and nobody needs to know of it any more."""
-    await session.execute(delete(OutboxMessage).where(OutboxMessage.id == row_id))
+    await session.execute(_dropping(), {"row": row_id})
+
+
+@cache
+def _dropping() -> Delete:
+    return delete(_table()).where(_table().c.id == bindparam("row"))
 
 
 async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:

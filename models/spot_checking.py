@@ -7,8 +7,9 @@ from there. All of it waits for the organization's row first, like all that cert
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -228,12 +229,7 @@ async def _find(
 
 async def _stand(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
     """Take the organization's row and see whether it waits for this officer's province."""
-    organization = await session.scalar(
-        select(Organization)
-        .where(Organization.dla_code == dla_code)
-        .options(joinedload(Organization.province, innerjoin=True))
-        .with_for_update(of=Organization)
-    )
+    organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
     require_sight(officer.account, organization)
@@ -248,17 +244,33 @@ async def _stand(session: AsyncSession, officer: Officer, dla_code: str) -> Stan
     return Standing(organization, lao, check)
 
 
+@cache
+def _organization() -> Select[Organization]:
+    return (
+        select(Organization)
+        .where(Organization.dla_code == bindparam("code"))
+        .options(joinedload(Organization.province, innerjoin=True))
+        .with_for_update(of=Organization)
+    )
+
+
 async def _with_records(session: AsyncSession, organization: Organization, check: SpotCheck) -> Checking:
     """The drawn records, found by their organization and numbers."""
-    rows = await session.execute(
+    drawn = [item.record_no for item in check.items]
+    found = (await session.execute(_records(), {"code": check.organization_code, "drawn": drawn})).all()
+    return Checking(
+        organization, check, {record.record_no: record for record, _ in found}, found[0][1] if found else []
+    )
+
+
+@cache
+def _records() -> Select[*tuple[PersonnelRecord, list[str]]]:
+    """The records of the organization `code` with the numbers `drawn`, and the names of its menus beside each."""
+    return (
         select(PersonnelRecord, Roster.menu_names)
         .join(Roster, Roster.organization_code == PersonnelRecord.organization_code)
         .where(
-            PersonnelRecord.organization_code == check.organization_code,
-            PersonnelRecord.record_no.in_([item.record_no for item in check.items]),
+            PersonnelRecord.organization_code == bindparam("code"),
+            PersonnelRecord.record_no.in_(bindparam("drawn", expanding=True)),
         )
-    )
-    found = rows.all()
-    return Checking(
-        organization, check, {record.record_no: record for record, _ in found}, found[0][1] if found else []
     )

@@ -23,6 +23,8 @@ SQLITE_PRAGMAS = (
 )
 # Transactions that one commit makes durable at most: the first of them waits for the last.
 MOST_TOGETHER = 64
+# Connections that are kept. Opening one starts a thread and costs as much as a tap (benchmarks/deadline_day.py).
+KEPT = 16
 
 
 def make_engine(url: URL) -> AsyncEngine:
@@ -34,7 +36,8 @@ def make_engine(url: URL) -> AsyncEngine:
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername=one_trip.DRIVER)
     # Any other driver is none that waits without blocking, and refused.
-    engine = create_async_engine(url, hide_parameters=True)
+    is_file = bool(url.database) and ":memory:" not in str(url.database)
+    engine = create_async_engine(url, hide_parameters=True, **({"pool_size": KEPT} if is_file else {}))
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:

@@ -10,8 +10,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import BigInteger, String, delete, select
+from sqlalchemy import BigInteger, Select, String, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -63,10 +64,15 @@ def pin_key(user_id: int) -> str:
 
 async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
     """Until when the keys may not be tried; None when they may."""
-    ends = await session.scalars(
-        select(Throttle.blocked_until).where(Throttle.key.in_(list(keys)), Throttle.blocked_until > now)
-    )
+    ends = await session.scalars(_blocks(), {"keys": list(keys), "now": now})
     return max((end for end in ends if end is not None), default=None)
+
+
+@cache
+def _blocks() -> Select[datetime | None]:
+    return select(Throttle.blocked_until).where(
+        Throttle.key.in_(bindparam("keys", expanding=True)), Throttle.blocked_until > bindparam("now")
+    )
 
 
 async def admit(

@@ -7,16 +7,7 @@ never counted, and go when the officer is forgotten (models/erasure.py).
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ForeignKey,
-    Index,
-    ScalarSelect,
-    SQLColumnExpression,
-    case,
-    exists,
-    or_,
-    select,
-)
+from sqlalchemy import ForeignKey, Index, ScalarSelect, SQLColumnExpression, bindparam, case, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -78,13 +69,11 @@ async def _upsert(
     )
 
 
-def looker(
-    dla_code: SQLColumnExpression[str], officer: Officer, round_id: int | None, now: datetime
-) -> ScalarSelect[str | None]:
+def looker(dla_code: SQLColumnExpression[str]) -> ScalarSelect[str | None]:
     """The name of the colleague who looks at an organization: it opened it within LOOKING, has not left it for
     later, and has opened no other since.
 
-    Of several the one who came last.
+    Of several the one who came last. The statement that it is part of is executed with `looking`.
     """
     # Aliased: the statement around it may be about visits as well.
     seen, newer = aliased(Visit), aliased(Visit)
@@ -94,12 +83,12 @@ def looker(
         .join(Officer, Officer.id == seen.officer_id)
         .join(Account, Account.id == Officer.account_id)
         .where(
-            Account.province_code == officer.account.province_code,
-            Officer.id != officer.id,
+            Account.province_code == bindparam("looking_province"),
+            Officer.id != bindparam("looking_officer"),
             Officer.unlinked_at.is_(None),
             seen.organization_code == dla_code,
-            seen.round_id == round_id,
-            seen.opened_at > now - LOOKING,
+            seen.round_id == bindparam("looking_round"),
+            seen.opened_at > bindparam("looking_since"),
             or_(seen.skipped_at.is_(None), seen.skipped_at < seen.opened_at),
             ~exists().where(newer.officer_id == seen.officer_id, newer.opened_at > seen.opened_at),
         )
@@ -107,3 +96,13 @@ def looker(
         .limit(1)
         .scalar_subquery()
     )
+
+
+def looking(officer: Officer, round_id: int | None, now: datetime) -> dict[str, object]:
+    """For whom a statement with `looker` is executed: an officer of a province, in a round, now."""
+    return {
+        "looking_province": officer.account.province_code,
+        "looking_officer": officer.id,
+        "looking_round": round_id,
+        "looking_since": now - LOOKING,
+    }
