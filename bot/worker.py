@@ -45,6 +45,9 @@ PARALLEL = api.CONNECTIONS
 # Argon2id takes a core for 50 ms: one core is left to everybody's taps. So fifty logins at the same moment come to
 # their transactions one after the other, and do not queue them all before the next tap.
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
+# They step back for taps, but not to the last place: a PIN is a tap too, and one whose hash got what all others
+# left over waited for half a minute (docs/performance.md, "A deadline day").
+HASHERS_NICE = 5
 # Seconds before an update that failed is tried again.
 PAUSE_AFTER_FAILURE = 1.0
 # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray. Sooner
@@ -86,6 +89,8 @@ class Worker:
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
         # Ids of the rows in the queues and in hand.
         self._taken: set[int] = set()
+        # Ids of those that have ended since the last look began.
+        self._ended: set[int] = set()
         # Those in hand, by the loop's time since when.
         self._since: dict[int, float] = {}
         self._wake = asyncio.Event()
@@ -95,7 +100,9 @@ class Worker:
         self._claims = Claims(database)
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(1)
-        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2", initializer=step_back)
+        self._hashers = ThreadPoolExecutor(
+            HASHERS, thread_name_prefix="argon2", initializer=step_back, initargs=(HASHERS_NICE,)
+        )
         self._answers = Answers(bot, database, clock, limiter)
         self._attachments = Attachments(bot, database, self._answers, clock)
         self._uploads = Uploads(bot)
@@ -115,12 +122,15 @@ class Worker:
 
     async def look(self) -> None:
         """Queue the oldest updates that are not done and not in a queue."""
+        self._ended.clear()
         if len(self._taken) >= LOOK_AT_MOST:
             return
         async with self._database.read() as session:
             found = await inbox.pending(session, self._bot.id, self._taken, LOOK_AT_MOST)
         self._more = len(found) == LOOK_AT_MOST
-        self.take(found)
+        # What was done while the answer came must not stand in a queue again: the officer's next screen would be
+        # taken for one that has been tapped away already.
+        self.take([row for row in found if row.id not in self._ended])
 
     def oldest(self) -> float:
         """How many seconds the update that was begun first has been in hand."""
@@ -166,6 +176,7 @@ class Worker:
                     await self._do(row)
                 finally:
                     self._taken.discard(row.id)
+                    self._ended.add(row.id)
                 if self._more and len(self._taken) < PARALLEL:
                     self._wake.set()
         except NotNow:

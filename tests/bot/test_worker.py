@@ -292,6 +292,43 @@ async def test_what_a_dead_process_left_is_taken_up_in_order(
     assert "เข้าสู่ระบบ" in phone.last.labels[0]
 
 
+async def test_a_look_that_was_overtaken_takes_nothing_up_again(
+    emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads before the intake tells of what it has committed, and its answer comes when that is done."""
+    phone, kept = emulator.phone("ก"), asyncio.Queue[list[inbox.InboxUpdate]]()
+    has_read, may_answer, pending = asyncio.Event(), asyncio.Event(), inbox.pending
+
+    async def slow(*arguments: Any) -> list[inbox.InboxUpdate]:
+        found = await pending(*arguments)
+        has_read.set()
+        await may_answer.wait()
+        return found
+
+    monkeypatch.setattr(inbox, "pending", slow)
+    async with opened_bot(emulator) as (bot, polls):
+        one = Worker(bot, country, SEAL, clock, service.random.Random(1), lambda: None, Setup(), Limiter())
+        poller = Poller(bot, polls, Intake(bot.id, country, SEAL, clock, kept.put_nowait))
+        polling = asyncio.create_task(poller.run())
+        await phone.send("/help")
+        rows = await kept.get()
+        look = asyncio.create_task(one.look())
+        await has_read.wait()
+        one.take(rows)
+        await until(lambda: _is_idle(one, phone.id))
+        may_answer.set()
+        await look
+        assert not one.serves(phone.id)
+        polling.cancel()
+        await asyncio.wait({polling})
+        await one.drain(0)
+    assert len(sent_texts(emulator, phone.id)) == 1
+
+
+async def _is_idle(one: Worker, user: int) -> bool:
+    return not one.serves(user)
+
+
 async def _received(database: Database, count: int) -> bool:
     return len(await inbox_rows(database)) == count
 
