@@ -21,7 +21,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Faults at full count, on both databases; the suite has a twentieth of them. Takes an hour or more on 2 cores.
+# Faults at full count, on both databases; the suite has a fortieth of them. Takes an hour or more on 2 cores.
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest tests/torture tests/models/test_machine.py --torture --numprocesses 2 -rP -q $(ARGS)
 

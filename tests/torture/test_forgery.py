@@ -421,7 +421,7 @@ async def test_forged_taps(
 ) -> None:
     rng = random.Random(31)
     # With fewer not every screen is shown that they must not see.
-    count, answered = max(times(10_000), 1_000), 0
+    count, answered = max(times(10_000), 500), 0
     forgers = Forgers(emulator, await hide(country, clock(), rng), rng)
     async with running_bot(emulator, country, clock):
         for username, own in ACTORS:

@@ -162,7 +162,7 @@ async def test_random_kills_during_certification_traffic(
 ) -> None:
     rng = random.Random(12)
     # A kill takes seconds: the suite has fewer than its share.
-    kills = times(300) if times(20) == 20 else 8
+    kills = times(300) if times(40) == 40 else 5
     first_update = telegram.updates.next_id
     traffic = Traffic(telegram, country, rng)
     program = Program(tmp_path, telegram, database_url)
