@@ -48,6 +48,9 @@ HASHERS = max(1, (os.cpu_count() or 1) - 1)
 # They step back for taps, but not to the last place: a PIN is a tap too, and one whose hash got what all others
 # left over waited for half a minute (docs/performance.md, "A deadline day").
 HASHERS_NICE = 5
+# Tries counted at the same moment. One after the other they came to four a second under a full load, and PINs
+# waited longer than officers do; fifty together would be fifty transactions before the next tap.
+ADMISSIONS = 8
 # Seconds before an update that failed is tried again.
 PAUSE_AFTER_FAILURE = 1.0
 # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray. Sooner
@@ -99,7 +102,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._claims = Claims(database)
         self._slots = asyncio.Semaphore(PARALLEL)
-        self._admissions = asyncio.Semaphore(1)
+        self._admissions = asyncio.Semaphore(ADMISSIONS)
         self._hashers = ThreadPoolExecutor(
             HASHERS, thread_name_prefix="argon2", initializer=step_back, initargs=(HASHERS_NICE,)
         )
