@@ -40,6 +40,9 @@ class AttachmentKind(enum.StrEnum):
     TEMPLATE = "template"
 
 
+Load = Callable[[Session, datetime], Awaitable[tuple[object, Markup]]]
+
+
 @dataclass(frozen=True)
 class Attachment:
     """A file to be made and sent below the screen; not protected, because it is made to be passed on.
@@ -51,10 +54,7 @@ class Attachment:
 
     kind: AttachmentKind
     file_name: str
-    load: "Load"
-
-
-Load = Callable[[Session, datetime], Awaitable[tuple[object, Markup]]]
+    load: Load
 
 
 def known(facts: object, caption: Markup) -> Load:
