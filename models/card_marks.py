@@ -15,7 +15,6 @@ from functools import cache
 from sqlalchemy import (
     BigInteger,
     Select,
-    Table,
     and_,
     bindparam,
     case,
@@ -99,9 +98,9 @@ def _marking(database: str, whose: _Whose) -> ReturningInsert[int]:
     )
     dialect = sqlite if database == "sqlite" else postgresql
     # On the table: SQLAlchemy takes what an insert of objects is executed with for their columns.
-    table = ProvinceCard.__table__
-    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
-    made = dialect.insert(table).from_select(["officer_id", "changes", "shows_waiting", "new_from"], cards)
+    made = dialect.insert(ProvinceCard.core()).from_select(
+        ["officer_id", "changes", "shows_waiting", "new_from"], cards
+    )
     lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > made.excluded.new_from)
     statement: ReturningInsert[int] = made.on_conflict_do_update(
         index_elements=[ProvinceCard.officer_id],

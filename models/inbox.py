@@ -168,9 +168,7 @@ def _is_next(table: Table) -> ColumnElement[bool]:
 
 @cache
 def _statements() -> tuple[Select[Any], ReturningUpdate[Any]]:
-    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
-    table = InboxUpdate.__table__
-    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    table = InboxUpdate.core()
     is_next = _is_next(table)
     done = update(table).where(is_next).values(state=State.DONE, body=None, finished_at=bindparam("now"))
     return select(table.c.id).where(is_next), done.returning(table.c.id)

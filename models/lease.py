@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
+from models.sqlite import file_of
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +150,8 @@ class _File(_Lock):
     """SQLite: the lock of a second, empty database. A database in memory has one process."""
 
     def __init__(self, database: Database, name: str) -> None:
-        path = database.url.database
-        self._path = None if not path or ":memory:" in path else f"{path}.{name}-lease"
+        path = file_of(database.url)
+        self._path = None if path is None else f"{path}.{name}-lease"
         self._connection: sqlite3.Connection | None = None
 
     async def take(self) -> bool:

@@ -20,7 +20,7 @@ from functools import cache
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import BigInteger, Delete, LargeBinary, String, Table, Update, bindparam, delete, update
+from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindparam, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -153,9 +153,7 @@ async def close_keypad(session: AsyncSession, officer: Officer) -> None:
 
 @cache
 def _statements() -> tuple[Update, Delete]:
-    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
-    table = Keypad.__table__
-    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
+    table = Keypad.core()
     is_theirs = table.c.user_id == bindparam("user")
     return update(table).where(is_theirs).values(sealed=bindparam("now_sealed")), delete(table).where(is_theirs)
 

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     Delete,
     Select,
-    Table,
     Update,
     and_,
     bindparam,
@@ -90,16 +89,9 @@ async def mark_sending(session: AsyncSession, rows: Sequence[OutboxMessage], now
     return set(await session.scalars(_marking(len(rows)), parameters))
 
 
-def _table() -> Table:
-    # On the table: what SQLAlchemy does for the objects of a session costs more than the statement.
-    table = OutboxMessage.__table__
-    assert isinstance(table, Table)  # noqa: S101 - mapped to no join
-    return table
-
-
 @cache
 def _marking(rows: int) -> ReturningUpdate[Any]:
-    row = _table().c
+    row = OutboxMessage.core().c
     as_read = (
         and_(
             row.id == bindparam(f"id{place}"),
@@ -109,7 +101,7 @@ def _marking(rows: int) -> ReturningUpdate[Any]:
         for place in range(rows)
     )
     return (
-        update(_table())
+        update(OutboxMessage.core())
         .where(or_(*as_read), row.due_at <= bindparam("now"))
         .values(state=State.SENDING, attempts=row.attempts + 1)
         .returning(row.id)
@@ -129,8 +121,8 @@ async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, 
 @cache
 def _sent() -> Update:
     return (
-        update(_table())
-        .where(_table().c.id == bindparam("row"))
+        update(OutboxMessage.core())
+        .where(OutboxMessage.core().c.id == bindparam("row"))
         .values(state=State.SENT, message_id=bindparam("message"), sent_at=bindparam("now"), error=None)
     )
 
@@ -169,7 +161,7 @@ async def drop(session: AsyncSession, row_id: int) -> None:
 
 @cache
 def _dropping() -> Delete:
-    return delete(_table()).where(_table().c.id == bindparam("row"))
+    return delete(OutboxMessage.core()).where(OutboxMessage.core().c.id == bindparam("row"))
 
 
 async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:

@@ -27,6 +27,11 @@ MOST_TOGETHER = 64
 KEPT = 16
 
 
+def file_of(url: URL) -> str | None:
+    """Where a database lies; None of one in memory, which has one connection and one process."""
+    return None if not url.database or ":memory:" in url.database else url.database
+
+
 def make_engine(url: URL) -> AsyncEngine:
     """The engine of a SQLite database. With the execution option `laocert_reads` its transactions only look.
 
@@ -36,8 +41,8 @@ def make_engine(url: URL) -> AsyncEngine:
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername=one_trip.DRIVER)
     # Any other driver is none that waits without blocking, and refused.
-    is_file = bool(url.database) and ":memory:" not in str(url.database)
-    engine = create_async_engine(url, hide_parameters=True, **({"pool_size": KEPT} if is_file else {}))
+    pool = {} if file_of(url) is None else {"pool_size": KEPT}
+    engine = create_async_engine(url, hide_parameters=True, **pool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:
