@@ -14,7 +14,7 @@ from bot.files import FileMaker
 from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
-from models import outbox
+from models import export, outbox
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database
@@ -299,6 +299,31 @@ async def test_nobody_waits_for_a_file(
         while signs != len(bot.calls_of("sendChatAction")):
             signs = len(bot.calls_of("sendChatAction"))
             await asyncio.sleep(0.1)
+
+
+async def test_nobody_waits_while_a_list_is_read(
+    officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read after the tap's transaction: in it, nobody else on SQLite could write."""
+    begun, opened, read = asyncio.Event(), asyncio.Event(), export.province_list
+
+    async def held(*arguments: Any) -> export.ProvinceList:
+        begun.set()
+        async with asyncio.timeout(20):
+            await opened.wait()
+        return await read(*arguments)
+
+    monkeypatch.setattr(export, "province_list", held)
+    hand, other = await officer("province11", "ทดสอบ สอง"), await officer(f"lao{SECOND}", "ทดสอบ สาม")
+    menu = await hand.way(*TO_PROVINCE_MENU)
+    try:
+        await hand.press("ส่งออก")
+        await until(begun.is_set)
+        assert "ดำเนินการ(อปท.)" in (await other.press("ระบบรับรองข้อมูล"), *other.labels)
+        assert hand.text == menu
+    finally:
+        opened.set()
+    await hand.phone.until(lambda phone: any(file_of(message) for message in phone.messages))
 
 
 async def test_a_link_that_ended_meanwhile_gets_no_file(
