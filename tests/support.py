@@ -218,6 +218,15 @@ class Officer:
         await self.says(position, "ตั้ง PIN")
         await self.enter(PIN + PIN, "ปีงบประมาณ")
 
+    async def to_keypad(self) -> None:
+        """An organization's way, as far as the PIN before the irreversible press."""
+        await self.says("/menu", "ปีงบประมาณ")
+        await self.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
+        await self.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
+        await self.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+        await self.tap("รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+        await self.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
+
     async def enter(self, pin: str, expect: str) -> None:
         """Tap the digits on the keypad, one after the other, and wait until the screen says something."""
         message = await self.phone.until(

@@ -1,6 +1,7 @@
 """Parts of the bot run singly against the emulated Bot API, and what their tests wait for."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,15 +18,20 @@ from telegram import Bot
 from bot import api
 from bot.cli import cli
 from bot.http.server import bind
+from bot.intake import Intake
+from bot.limiter import Limiter
+from bot.polling import Poller
 from bot.service import Front
 from bot.settings import Hook, Settings
 from bot.transport import AiohttpRequest
+from bot.worker import Worker
 from demo.botapi import Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
+from handlers.turn import Setup
 from models.account import Account, Officer
 from models.certificate import Certification, Level
 from models.database import Database
-from models.inbox import InboxUpdate
+from models.inbox import InboxUpdate, State
 from models.outbox import OutboxMessage
 from models.sealing import Seal
 from tests.support import KEYRING, PIN, SECRET_KEY, pin_hash
@@ -51,6 +57,36 @@ async def opened_bot(emulator: Emulator) -> AsyncIterator[tuple[Bot, AiohttpRequ
     bot = api.make_bot(emulator.token, emulator.url, polls)
     async with bot:
         yield bot, polls
+
+
+@asynccontextmanager
+async def polled(
+    bot: Bot,
+    polls: AiohttpRequest,
+    database: Database,
+    clock: Callable[[], datetime],
+    take: Callable[[list[InboxUpdate]], None],
+) -> AsyncIterator[None]:
+    """Intake alone: what it has committed is passed to `take`."""
+    polling = asyncio.create_task(Poller(bot, polls, Intake(bot.id, database, SEAL, clock, take)).run())
+    try:
+        yield
+    finally:
+        polling.cancel()
+        await asyncio.wait({polling})
+
+
+@asynccontextmanager
+async def working(emulator: Emulator, database: Database, clock: Callable[[], datetime]) -> AsyncIterator[Worker]:
+    """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
+    async with opened_bot(emulator) as (bot, polls):
+        one = Worker(bot, database, SEAL, clock, random.Random(1), lambda: None, Setup(), Limiter())
+        await one.look()
+        try:
+            async with polled(bot, polls, database, clock, one.take):
+                yield one
+        finally:
+            await one.drain(0)
 
 
 @pytest.fixture
@@ -102,6 +138,14 @@ def laocert(
 async def inbox_rows(database: Database) -> list[InboxUpdate]:
     async with database.read() as session:
         return list(await session.scalars(select(InboxUpdate).order_by(InboxUpdate.id)))
+
+
+async def received(database: Database, count: int) -> bool:
+    return len(await inbox_rows(database)) == count
+
+
+async def finished(database: Database) -> bool:
+    return all(row.state is not State.PENDING for row in await inbox_rows(database))
 
 
 async def outbox_rows(database: Database) -> list[OutboxMessage]:
@@ -193,6 +237,11 @@ async def certificate(session: AsyncSession, officer_id: int, now: datetime, rev
     session.add(made)
     await session.flush()
     return made.id
+
+
+def sent_texts(emulator: Emulator, chat_id: int) -> list[str]:
+    calls = emulator.calls_of("sendMessage")
+    return [call.params["text"] for call in calls if call.params["chat_id"] == str(chat_id)]
 
 
 class Trouble:

@@ -1,0 +1,162 @@
+"""PINs and passwords in the worker: counted before they are checked, and checked beside the loop."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import func, select
+
+from bot import api, worker
+from demo.botapi import Emulator
+from demo.botapi.state import Button
+from handlers import proving
+from models import inbox, outbox, passwords
+from models.certificate import Certification
+from models.database import Database
+from models.inbox import State
+from models.pin import pin_matches
+from models.throttle import Throttle
+from tests.bot.running import (
+    SEAL,
+    all_but_one_digit,
+    finished,
+    inbox_rows,
+    link,
+    outbox_rows,
+    until,
+    working,
+)
+from tests.support import PASSWORD, PIN, Clock, Officer, running_bot
+
+WRONG = "135790"
+ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
+    """The checks of PINs, held up until they are let go on."""
+    held = Checks()
+    monkeypatch.setattr(proving, "pin_matches", held)
+    yield held
+    held.let.set()
+
+
+class Checks:
+    """In place of `pin_matches`: counts what gets as far as the hash."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.begun = 0
+
+    def __call__(self, *args: Any) -> bool:
+        self.begun += 1
+        self.let.wait(20)
+        return pin_matches(*args)
+
+    async def are(self, count: int) -> bool:
+        return self.begun >= count
+
+
+async def test_a_try_is_counted_before_it_is_checked(
+    emulator: Emulator, country: Database, clock: Clock, checks: Checks
+) -> None:
+    """A process that dies while it hashes gives nobody a try for nothing."""
+    officer = Officer(emulator.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    async with working(emulator, country, clock):
+        await officer.to_keypad()
+        card = await all_but_one_digit(officer.phone, WRONG)
+        await officer.phone.tap(WRONG[-1], card)
+        await until(lambda: checks.are(1))
+    assert (await inbox_rows(country))[-1].state is State.PENDING
+    assert await failures(country) == 1
+    checks.let.set()
+    async with running_bot(emulator, country, clock):
+        await officer.sees("PIN ไม่ถูกต้อง")
+        # The same tap is checked again, and was counted already.
+        assert await failures(country) == 1
+        await officer.enter(PIN, "ประวัติการรับรองข้อมูล")
+    assert await failures(country) == 0
+
+
+async def failures(database: Database) -> int:
+    async with database.read() as session:
+        return await session.scalar(select(func.sum(Throttle.failures))) or 0
+
+
+async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
+    emulator: Emulator, country: Database, clock: Clock, checks: Checks
+) -> None:
+    officer = Officer(emulator.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    async with working(emulator, country, clock) as one:
+        await officer.to_keypad()
+        card = await all_but_one_digit(officer.phone, WRONG)
+        before = len(await inbox_rows(country))
+        # The last digit eight times, each as if somebody else had sent it: nothing puts them in order.
+        tap = orjson.loads(callback(officer.phone.button(WRONG[-1], card)))
+        received = [
+            inbox.Received(number, number, SEAL.close(orjson.dumps({"update_id": number, "callback_query": tap})))
+            for number in range(1, 9)
+        ]
+        async with country.write() as session:
+            rows = await inbox.store(session, 1, received, clock())
+        one.take(rows)
+        # Three are refused; the others are at the hash, or wait for it.
+        await until(lambda: _done(country, before + 3))
+        checks.let.set()
+        await until(lambda: finished(country))
+    assert checks.begun == 5
+    async with country.read() as session:
+        assert list(await session.scalars(select(Certification))) == []
+    assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.PIN_BLOCKED]
+
+
+async def _done(database: Database, count: int) -> bool:
+    return sum(row.state is State.DONE for row in await inbox_rows(database)) >= count
+
+
+def callback(button: Button) -> bytes:
+    """A tap as the Bot API tells of it."""
+    message = button.message
+    return orjson.dumps(
+        {
+            "id": "1",
+            "from": message.chat.user.json(),  # type: ignore[union-attr]
+            "message": message.json(),
+            "chat_instance": "1",
+            "data": button.data,
+        }
+    )
+
+
+async def test_a_typed_password_is_hashed_beside_the_loop_and_deleted(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    real = passwords.password_matches
+
+    def watched(*args: Any) -> bool:
+        threads.append(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(passwords, "password_matches", watched)
+    officer = Officer(bot.phone("ก"))
+    await officer.says("/start", "เข้าสู่ระบบ")
+    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    await officer.says("lao5110201", "รหัสผ่าน")
+    await officer.says("ผิด", "ชื่อผู้ใช้")
+    await officer.says("lao5110201", "รหัสผ่าน")
+    await officer.says(PASSWORD, "ชื่อ-สกุล")
+    assert len(threads) == 2
+    assert all(name.startswith("argon2") for name in threads)
+    shown = {one.text for one in officer.phone.messages}
+    assert not shown & {PASSWORD, "ผิด"}
