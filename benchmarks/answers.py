@@ -11,9 +11,7 @@ Prints p50, p95 and p99 of the time from a tap to the end of its answer and edit
 import argparse
 import asyncio
 import itertools
-import os
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +20,7 @@ import uvloop
 
 from benchmarks import officers, scale
 from benchmarks.load import TOKEN, LoadServer
-from benchmarks.nation import SECRET_KEY
+from benchmarks.nation import Country
 from demo import sample
 from handlers.taps import (
     CertificationMenu,
@@ -70,15 +68,7 @@ async def measure(url: str, folder: Path) -> list[float]:
     taps = {user: next_taps(place, unit, codes) for place, (user, unit) in enumerate(everyone.items())}
     server = LoadServer(taps, 0.0, every=len(everyone) / TAPS_A_SECOND)
     listening = await server.start()
-    environment = os.environ | {
-        "LAOCERT_DATABASE_URL": url,
-        "LAOCERT_SECRET_KEY": SECRET_KEY,
-        "LAOCERT_BOT_TOKEN": TOKEN,
-        "LAOCERT_API_URL": server.url,
-        "LAOCERT_LISTEN": "127.0.0.1:0",
-    }
-    with (folder / "bot.log").open("ab") as log:
-        bot = await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", "run", env=environment, stderr=log)
+    bot = await Country(folder, url).start(TOKEN, server.url)
     try:
         async with asyncio.timeout(60):
             await server.ready.wait()

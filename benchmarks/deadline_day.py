@@ -211,48 +211,21 @@ async def all_ways(emulator: Emulator, people: dict[int, sample.Unit], day: Day,
             waiting[unit.code].put_nowait(None)
 
 
-class Program:
-    """One `laocert run`."""
-
-    def __init__(self, country: Country, emulator: Emulator, number: int) -> None:
-        self._environment = country.environment | {
-            "LAOCERT_BOT_TOKEN": emulator.token,
-            "LAOCERT_API_URL": emulator.url,
-            "LAOCERT_LISTEN": "127.0.0.1:0",
-        }
-        self._log = country.folder / f"bot{number}.log"
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it."""
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=self._environment, stderr=log
-            )
-
-    async def end(self, *, at_once: bool = False) -> None:
-        """End it, with SIGKILL or in peace."""
-        if self._process is not None:
-            (self._process.kill if at_once else self._process.terminate)()
-            await self._process.wait()
-
-
 @asynccontextmanager
 async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> AsyncIterator[None]:
     """One program, or two of which one is killed every minute."""
-    programs = [Program(country, emulator, number) for number in range(1 if is_sqlite else 2)]
-    rng = random.Random(1)  # noqa: S311 - when they are killed is no secret
+    programs = [await country.start(emulator.token, emulator.url) for _ in range(1 if is_sqlite else 2)]
+    rng = random.Random(1)  # noqa: S311 - which is killed is no secret
 
     async def kill() -> None:
         while True:
             await asyncio.sleep(KILL_EVERY)
-            program = rng.choice(programs)
-            await program.end(at_once=True)
-            await program.start()
+            place = rng.randrange(len(programs))
+            programs[place].kill()
+            await programs[place].wait()
+            programs[place] = await country.start(emulator.token, emulator.url)
             print("           SIGKILL, and started again", flush=True)
 
-    for program in programs:
-        await program.start()
     while not emulator.calls_of("getUpdates"):  # noqa: ASYNC110 - measuring needs no event for it
         await asyncio.sleep(0.01)
     killing = None if is_sqlite else asyncio.create_task(kill())
@@ -262,7 +235,9 @@ async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> Asyn
         if killing is not None:
             killing.cancel()
             await asyncio.wait({killing})
-        await asyncio.gather(*(program.end() for program in programs))
+        for program in programs:
+            program.terminate()
+            await program.wait()
 
 
 def read_registers(path: Path) -> dict[str, Numbers]:

@@ -28,6 +28,7 @@ class Country:
 
     def __init__(self, folder: Path, url: str | None) -> None:
         self.folder = folder
+        self.log = folder / "bot.log"
         self.environment = os.environ | {
             "LAOCERT_DATABASE_URL": url or f"sqlite+aiosqlite:///{folder / 'nation.db'}",
             "LAOCERT_SECRET_KEY": SECRET_KEY,
@@ -49,18 +50,22 @@ class Country:
         print(f"{took:7.2f} s  laocert {' '.join(Path(word).name for word in arguments)}", flush=True)
         return ended.stdout
 
+    async def start(self, token: str, api_url: str) -> asyncio.subprocess.Process:
+        """Start `laocert run`; returns at once."""
+        settings = {"LAOCERT_BOT_TOKEN": token, "LAOCERT_API_URL": api_url, "LAOCERT_LISTEN": "127.0.0.1:0"}
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", env=self.environment | settings, stderr=log
+            )
+
     async def start_bot(self, emulator: Emulator) -> asyncio.subprocess.Process:
         """Start `laocert run` and say how long it took to its first poll."""
         polls = len(emulator.calls_of("getUpdates"))
         started = time.perf_counter()
-        settings = {"LAOCERT_BOT_TOKEN": emulator.token, "LAOCERT_API_URL": emulator.url}
-        with (self.folder / "bot.log").open("ab") as log:
-            bot = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=self.environment | settings, stderr=log
-            )
+        bot = await self.start(emulator.token, emulator.url)
         while len(emulator.calls_of("getUpdates")) == polls:
             if bot.returncode is not None:
-                sys.exit((self.folder / "bot.log").read_text())
+                sys.exit(self.log.read_text())
             await asyncio.sleep(0.005)
         print(
             f"{time.perf_counter() - started:7.2f} s  from the start of laocert run to its first poll", flush=True

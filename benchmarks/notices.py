@@ -111,7 +111,7 @@ async def send_all(country: Country, database: Database, count: int) -> bool:
             emulator.phone(str(chat), user_id=chat).chat.bot_status = "member"
         chats = range(FIRST_CHAT + 1, FIRST_CHAT + count + 1)
         await queue(database, Kind.BROADCAST, chats, broadcast)
-        bot = await start(country, emulator)
+        bot = await country.start(emulator.token, emulator.url)
         await arrived(emulator, count // 2)
         urgent = time.time()
         await queue(database, Kind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), certificate)
@@ -137,21 +137,6 @@ async def send_all(country: Country, database: Database, count: int) -> bool:
     print(f"refused by 429: {refused}; lost: {lost}; doubled: {doubled}; not noted as sent: {unsent}")
     print(f"the urgent one waited {waited:.2f} s; CPU of the bot {cpu_of_children() - cpu:.1f} s")
     return not (refused or lost or doubled or unsent)
-
-
-async def start(country: Country, emulator: Emulator) -> asyncio.subprocess.Process:
-    """The bot, in a process of its own."""
-    settings = {"LAOCERT_BOT_TOKEN": emulator.token, "LAOCERT_API_URL": emulator.url}
-    with (country.folder / "bot.log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bot",
-            "run",
-            env=country.environment | settings,
-            stdout=log,
-            stderr=log,
-        )
 
 
 def cpu_of_children() -> float:
