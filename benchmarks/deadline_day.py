@@ -82,7 +82,9 @@ class Hand:
         await self.phone.send(text)
         self.card = await self._seen(
             lambda shown: next(
-                (one for one in shown.messages if one.outgoing and one.id > last and words in one.text), None
+                # A proof that comes meanwhile has these words too, and no buttons.
+                (one for one in shown.messages if one.id > last and one.labels and words in one.text),
+                None,
             ),
             began,
             text,
