@@ -26,6 +26,9 @@ FLAGS = (
 )
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 360, "height": 740}
+# Milliseconds that a sight may take: a bot that is started again needs some seconds, on a slow machine ten.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 # What the keypad asks for.
 CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 
@@ -60,7 +63,7 @@ async def opened(browser: Browser, address: str, size: dict[str, int], **options
     page = await context.new_page()
     thumb = Thumb(page)
     await page.goto(address)
-    await expect(page.locator("body")).to_have_attribute("data-stage", "ready", timeout=30_000)
+    await expect(page.locator("body")).to_have_attribute("data-stage", "ready")
     yield thumb
     await context.close()
 
