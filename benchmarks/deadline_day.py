@@ -238,7 +238,9 @@ async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> Asyn
             killing.cancel()
             await asyncio.wait({killing})
         for program in programs:
-            program.terminate()
+            # The end of the day may come between a kill and the next start.
+            if program.returncode is None:
+                program.terminate()
             await program.wait()
 
 
