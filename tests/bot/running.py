@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
-from bot import api
+from bot import api, worker
 from bot.cli import cli
 from bot.http.server import bind
 from bot.intake import Intake
@@ -38,6 +38,7 @@ from tests.support import KEYRING, PIN, SECRET_KEY, pin_hash
 
 T = TypeVar("T")
 SEAL = Seal(KEYRING)
+ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
 SECRET = "s3cret_of-the_webhook"
 
 
@@ -87,6 +88,13 @@ async def working(emulator: Emulator, database: Database, clock: Callable[[], da
                 yield one
         finally:
             await one.drain(0)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once."""
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -6,28 +6,24 @@ from typing import Any
 
 import pytest
 
-from bot import api, worker
+from bot import api
 from demo.botapi import Emulator
 from models.database import Database
 from models.inbox import State
 from tests.bot.running import (
+    ASK_USERNAME,
     finished,
     inbox_rows,
     opened_bot,
     polled,
     received,
     sent_texts,
+    short_pauses,  # noqa: F401
     until,
 )
 from tests.support import Clock, Officer, running_bot
 
-ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 async def test_a_deleted_card_is_replaced(bot: Emulator) -> None:

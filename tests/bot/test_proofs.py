@@ -8,7 +8,6 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from bot import api, worker
 from demo.botapi import Emulator
 from demo.botapi.state import Button
 from handlers import proving
@@ -19,25 +18,21 @@ from models.inbox import State
 from models.pin import pin_matches
 from models.throttle import Throttle
 from tests.bot.running import (
+    ASK_USERNAME,
     SEAL,
     all_but_one_digit,
     finished,
     inbox_rows,
     link,
     outbox_rows,
+    short_pauses,  # noqa: F401
     until,
     working,
 )
 from tests.support import PASSWORD, PIN, Clock, Officer, running_bot
 
 WRONG = "135790"
-ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot import api, service, worker
+from bot import service
 from bot.courier import Courier
 from bot.limiter import Limiter
 from bot.worker import Worker
@@ -22,6 +22,7 @@ from models.conversation import load_conversation
 from models.database import Database
 from models.inbox import State
 from tests.bot.running import (
+    ASK_USERNAME,
     SEAL,
     Trouble,
     all_but_one_digit,
@@ -33,18 +34,13 @@ from tests.bot.running import (
     polled,
     received,
     sent_texts,
+    short_pauses,  # noqa: F401
     until,
     working,
 )
 from tests.support import PIN, Clock, Officer, running_bot
 
-ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 class Gate:
