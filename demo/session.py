@@ -30,7 +30,7 @@ FISCAL_YEAR_BEGINS = 10
 DAYS_UNTIL_CLOSING = 30
 
 # Seconds until the bot must have asked for its first updates, and those it is given to stop.
-PATIENCE = 30.0
+PATIENCE = 60.0
 GRACE = 12.0
 
 

@@ -16,11 +16,12 @@ from demo.botapi.callbacks import Answer
 from demo.botapi.emulator import DEFAULT_TOKEN, Emulator
 from demo.botapi.errors import ApiError, EmulatorBug
 from demo.botapi.groups import Group
-from demo.botapi.phone import Phone, Tap
+from demo.botapi.phone import PATIENCE, Phone, Tap
 from demo.botapi.state import Button, Chat, Event, Message
 
 __all__ = [
     "DEFAULT_TOKEN",
+    "PATIENCE",
     "Answer",
     "ApiError",
     "Button",

@@ -19,6 +19,9 @@ from demo.botapi.updates import CALLBACK_LIFE
 T = TypeVar("T")
 JsonDict = dict[str, Any]
 
+# Seconds that are waited for what must come: only what is broken waits so long, on the slowest machine too.
+PATIENCE = 30.0
+
 # The smallest PNG header that has a size; what phones send here is not looked at.
 _PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 640, 480) + b"\x08\x02\x00\x00\x00"
 
@@ -39,7 +42,7 @@ class Tap:
         """The answer, if there is one already."""
         return self.query.answered
 
-    async def answer(self, timeout: float = 5.0) -> Answer:  # noqa: ASYNC109 - an assertion, not a cancellation
+    async def answer(self, timeout: float = PATIENCE) -> Answer:  # noqa: ASYNC109 - an assertion, not a cancellation
         """Wait for the bot's answer."""
         if self.query.answered is not None:
             return self.query.answered
@@ -97,7 +100,7 @@ class Phone:
             lines += ["    " + " | ".join(button.label for button in row) for row in message.buttons]
         return "\n".join(lines)
 
-    async def until(self, predicate: Callable[[Phone], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def until(self, predicate: Callable[[Phone], T], timeout: float = PATIENCE) -> T:  # noqa: ASYNC109
         """Wait for changes of the chat until the predicate is true, and give what it gave.
 
         A predicate that fails an assertion (`phone.last` on an empty screen) is not true yet.

@@ -13,6 +13,8 @@ from tests.bot.running import until
 from tests.support import SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
+# Seconds that a program is given to start and to end, beside others that do the same on a slow machine.
+START = 60.0
 
 
 class Program:
@@ -53,7 +55,7 @@ class Program:
                 stderr=log,
             )
 
-    async def ready(self, seconds: float = 20.0) -> None:
+    async def ready(self, seconds: float = START) -> None:
         """Wait until the newest start has come so far that a signal finds it at work."""
 
         async def there() -> bool:
@@ -61,7 +63,7 @@ class Program:
 
         await until(there, seconds)
 
-    async def wait(self, seconds: float = 15.0) -> int:
+    async def wait(self, seconds: float = START) -> int:
         """Wait until it has ended; its exit code."""
         assert self._process is not None
         code = await asyncio.wait_for(self._process.wait(), seconds)
@@ -84,7 +86,7 @@ class Program:
         async def there() -> bool:
             return words in self.log
 
-        await until(there, 20)
+        await until(there, START)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Program"]:

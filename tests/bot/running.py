@@ -25,7 +25,7 @@ from bot.service import Front
 from bot.settings import Hook, Settings
 from bot.transport import AiohttpRequest
 from bot.worker import Worker
-from demo.botapi import Emulator, Message, Phone
+from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from handlers.turn import Setup
 from models.account import Account, Officer
@@ -42,7 +42,7 @@ ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่�
 SECRET = "s3cret_of-the_webhook"
 
 
-async def until(check: Callable[[], Awaitable[T]], timeout: float = 10.0) -> T:  # noqa: ASYNC109
+async def until(check: Callable[[], Awaitable[T]], timeout: float = PATIENCE) -> T:  # noqa: ASYNC109
     """Look again and again until there is something, and give it."""
     async with asyncio.timeout(timeout):
         while True:
@@ -196,7 +196,7 @@ async def link(database: Database, username: str, phone: Phone, now: datetime) -
         return officer.id
 
 
-async def keypad(phone: Phone, timeout: float = 5.0) -> Message:  # noqa: ASYNC109 - an assertion
+async def keypad(phone: Phone, timeout: float = PATIENCE) -> Message:  # noqa: ASYNC109 - an assertion
     """The message with the keypad, as soon as it is there."""
     return await phone.until(
         lambda at: next((one for one in reversed(at.messages) if "⌫" in one.labels), None), timeout

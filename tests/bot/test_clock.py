@@ -7,6 +7,7 @@ import pytest
 
 from bot import clock as clocks
 from bot.clock import nap
+from demo.botapi import PATIENCE
 from tests.support import Clock
 
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
@@ -22,13 +23,13 @@ async def test_a_jump_of_the_clock_wakes_who_sleeps_by_it(monkeypatch: pytest.Mo
     await asyncio.sleep(0.05)
     assert not sleeper.done()
     clock.move(minutes=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await sleeper
 
 
 async def test_a_clock_that_stands_still_or_is_set_back_keeps_nobody_asleep() -> None:
     clock = Clock(NOW)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await nap(clock, 0.02)
         sleeper = asyncio.create_task(nap(clock, 0.05))
         await asyncio.sleep(0)

@@ -413,7 +413,7 @@ async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkey
         for _ in range(5):
             await office.queue(phones[0], Kind.COLLEAGUE_CERTIFIED)
         async with sending(emulator, country, lambda: datetime.now(UTC)):
-            await until(lambda: _all_sent(country), 20)
+            await until(lambda: _all_sent(country))
         assert emulator.api.limits.refused == 0
         assert len(emulator.calls_of("sendMessage")) == 65
 

@@ -12,7 +12,7 @@ from bot import service, upkeep, worker
 from bot.intake import Intake
 from bot.polling import Poller, TokenRefused
 from bot.settings import SettingsRefused
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from models.database import Database
 from models.inbox import InboxUpdate, State
 from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
@@ -61,7 +61,7 @@ def offsets(emulator: Emulator) -> list[int | None]:
 
 
 async def settled(emulator: Emulator) -> None:
-    await asyncio.wait_for(emulator.updates.until_waiting(), 10)
+    await asyncio.wait_for(emulator.updates.until_waiting(), PATIENCE)
 
 
 async def test_offsets_follow_the_batches_and_rest_after_an_empty_one(
@@ -223,7 +223,7 @@ async def test_a_refused_token_ends_the_poller(emulator: Emulator, polling: Poll
     emulator.frontend.token = "987654321:" + "x" * 35
     emulator.updates.wake()
     with pytest.raises(TokenRefused):
-        await asyncio.wait_for(polling.task, 10)
+        await asyncio.wait_for(polling.task, PATIENCE)
 
 
 async def test_a_page_not_found_of_a_proxy_does_not_end_it(emulator: Emulator, polling: Polling) -> None:
@@ -250,7 +250,7 @@ async def test_a_refused_token_ends_the_program_with_one_sentence(
         emulator.frontend.token = "987654321:" + "x" * 35
         emulator.updates.wake()
         with pytest.raises(SettingsRefused, match=r"^LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather$"):
-            await asyncio.wait_for(running, 15)
+            await asyncio.wait_for(running, PATIENCE)
 
 
 POISON = [
@@ -279,8 +279,8 @@ async def test_poison_is_set_aside_and_blocks_nobody(
     await ann.send("/start")
     await ben.send("/start")
     async with running_bot(emulator, country, clock):
-        await ben.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0], 15)
-        await ann.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0], 15)
+        await ben.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0])
+        await ann.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0])
         rows = await until(lambda: _all_finished(country))
     assert [row.update_id for row in rows if row.state is State.SET_ASIDE] == ids
     assert all(row.body is None for row in rows)

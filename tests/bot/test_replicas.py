@@ -20,7 +20,7 @@ from models import inbox
 from models.claim import Claims
 from models.database import Database
 from models.inbox import State
-from tests.bot.program import Program
+from tests.bot.program import START, Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until
 from tests.support import KEYRING, Clock
 
@@ -103,7 +103,7 @@ async def test_two_share_the_officers_and_keep_each_ones_order(
 
     monkeypatch.setattr("bot.worker.inbox.finish", noted)
     async with working(emulator, country, clock), working(emulator, other, clock):
-        await until(lambda: all_done(country), 60)
+        await until(lambda: all_done(country), START)
     assert len(done) == len(words) * len(phones)
     for number in range(len(phones)):
         mine = [update_id for _, update_id in done if update_id // 100 == number]
@@ -185,14 +185,14 @@ async def test_one_polls_and_a_kill_is_taken_over(
     phone = telegram.phone("ก")
     async with programs[0].running(), programs[1].running():
         for program in programs:
-            await program.ready(60)
+            await program.ready()
         await phone.send("/start")
-        await phone.until(lambda at: at.last.labels, 20)
+        await phone.until(lambda at: at.last.labels, START)
         poller = await until(lambda: has_lease(programs))
         await poller.kill()
         killed_at = time.monotonic()
         await phone.send("/help")
-        await phone.until(lambda at: "/language" in at.last.text, 20)
+        await phone.until(lambda at: "/language" in at.last.text, START)
         assert time.monotonic() - killed_at < 10
         left = next(program for program in programs if program is not poller)
         assert await left.stop() == 0

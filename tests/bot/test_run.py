@@ -17,7 +17,7 @@ from models.notice_tables import ProvinceCard
 from models.outbox import Kind, State
 from models.pin import Keypad
 from models.throttle import Throttle
-from tests.bot.program import Program
+from tests.bot.program import START, Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
 from tests.support import ORGANIZATIONS, PASSWORD, PIN, Officer
 
@@ -25,8 +25,6 @@ ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 # Those that have a register.
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]
 LAO_WAY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
-# Seconds for what includes a start of the program on a busy machine.
-START = 20.0
 
 
 @pytest.fixture

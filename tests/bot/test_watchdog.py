@@ -8,7 +8,7 @@ import pytest
 
 from bot import service, watchdog
 from bot.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from models.database import Database
 from tests.bot.running import SEAL, opened_bot
 from tests.support import Clock
@@ -69,7 +69,7 @@ async def test_the_program_ends_with_the_reason(
         else:
             monkeypatch.setattr(watchdog, "STUCK", -1.0)
         with pytest.raises(StoodStill, match="start laocert run again"):
-            await asyncio.wait_for(running, 20)
+            await asyncio.wait_for(running, PATIENCE)
 
 
 def test_a_loop_that_is_held_up_is_ended_from_outside(

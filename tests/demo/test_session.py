@@ -24,7 +24,7 @@ from models.inbox import InboxUpdate
 from models.round import BANGKOK, Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def held(demonstration: Demonstration, role: str) -> Held:

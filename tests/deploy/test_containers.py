@@ -21,6 +21,7 @@ import yaml
 from aiohttp import web
 
 from bot import service
+from demo.botapi import PATIENCE
 from demo.main import listening
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,7 +210,7 @@ async def _post(telegram: aiohttp.ClientSession) -> int:
 
 
 async def _until_listening(telegram: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 async with telegram.get("/"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
 from models.account import Officer as Link
@@ -70,7 +70,7 @@ class Hand(Officer):
         tap = await self.phone.tap_data(card, data)
         await tap.answer()
         # An edit that changes nothing is no event on the phone, so the call itself is waited for.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not self._shown(calls, card):  # noqa: ASYNC110 - the emulator sets no event for it
                 await asyncio.sleep(0.001)
         return card.text

@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from bot import api
 from bot.files import FileMaker
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
 from models import export, outbox
@@ -252,7 +252,7 @@ class Gate:
 
     async def make(self, _kind: AttachmentKind, _facts: object) -> bytes:
         self.begun.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await self.opened.wait()
         self.made += 1
         return b"%PDF-1.7 a file"
@@ -266,7 +266,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - threads set no event of the loop
             await asyncio.sleep(0.005)
 
@@ -294,7 +294,7 @@ async def test_nobody_waits_for_a_file(
     await hand.phone.until(lambda phone: any(file_of(message) for message in phone.messages))
     assert gate.made == 1
     # One may have been on its way when the file came; then there are no more.
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         signs = -1
         while signs != len(bot.calls_of("sendChatAction")):
             signs = len(bot.calls_of("sendChatAction"))
@@ -309,7 +309,7 @@ async def test_nobody_waits_while_a_list_is_read(
 
     async def held(*arguments: Any) -> export.ProvinceList:
         begun.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await opened.wait()
         return await read(*arguments)
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from demo.botapi import PATIENCE
 from models.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
@@ -330,7 +331,7 @@ async def while_another_holds(
         await first(session)
         await session.flush()
         task = asyncio.ensure_future(second())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await waits(database):
                 assert not task.done()
     return (await asyncio.gather(task, return_exceptions=True))[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from demo.botapi import PATIENCE
 from models import lease
 from models.database import Database
 from models.lease import Lease
@@ -51,7 +52,7 @@ async def kept(database: Database, name: str = "courier") -> AsyncIterator[Lease
 
 
 async def soon(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if check():
                 return

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from demo.botapi import PATIENCE
+
 KEYS = {
     "inline_keyboard": [
         [
@@ -85,7 +87,7 @@ async def test_until_wakes_at_the_change(bot, phone):
     sent = await bot("sendMessage", chat_id=phone.id, text="ยัง")
     assert not waiting.done()
     await bot("editMessageText", chat_id=phone.id, message_id=sent["message_id"], text="ถึงแล้ว")
-    assert await asyncio.wait_for(waiting, 2) is True
+    assert await asyncio.wait_for(waiting, PATIENCE) is True
     assert await phone.until(lambda p: p.messages) == phone.messages  # gives what the predicate gave
 
 
@@ -113,7 +115,7 @@ async def test_press_waits_for_the_answer(bot, phone, card):
     (update,) = await bot("getUpdates")
     assert not pressing.done()
     await bot("answerCallbackQuery", callback_query_id=update["callback_query"]["id"], text="ok")
-    assert (await asyncio.wait_for(pressing, 2)).answered.text == "ok"
+    assert (await asyncio.wait_for(pressing, PATIENCE)).answered.text == "ok"
 
 
 async def test_snapshot_is_json(bot, phone, card):

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from demo.botapi import ApiError, Emulator
+from demo.botapi import PATIENCE, ApiError, Emulator
 from tests.demo.botapi.conftest import Clock
 
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
@@ -53,7 +53,7 @@ async def test_long_polling_returns_at_once_when_something_arrives(bot, phone, e
     task = asyncio.create_task(bot("getUpdates", timeout=50))
     await emulator.updates.until_waiting()
     await phone.send("now")
-    assert texts(await asyncio.wait_for(task, 2)) == ["now"]
+    assert texts(await asyncio.wait_for(task, PATIENCE)) == ["now"]
 
 
 async def test_long_polling_ends_empty_when_the_emulator_closes():
@@ -64,7 +64,7 @@ async def test_long_polling_ends_empty_when_the_emulator_closes():
         task = asyncio.create_task(session.get(url))
         await emulator.updates.until_waiting()
         await emulator.close()
-        response = await asyncio.wait_for(task, 2)
+        response = await asyncio.wait_for(task, PATIENCE)
         assert await response.json() == {"ok": True, "result": []}
 
 
@@ -72,9 +72,12 @@ async def test_a_second_waiting_poll_ends_the_first(bot, phone, emulator):
     first = asyncio.create_task(bot.answer("getUpdates", timeout=50))
     await emulator.updates.until_waiting()
     second = asyncio.create_task(bot("getUpdates", timeout=50))
-    assert await asyncio.wait_for(first, 2) == (409, {"ok": False, "error_code": 409, "description": CONFLICT})
+    assert await asyncio.wait_for(first, PATIENCE) == (
+        409,
+        {"ok": False, "error_code": 409, "description": CONFLICT},
+    )
     await phone.send("for the second")
-    assert texts(await asyncio.wait_for(second, 2)) == ["for the second"]
+    assert texts(await asyncio.wait_for(second, PATIENCE)) == ["for the second"]
 
 
 async def test_a_short_poll_leaves_the_waiting_one_alone(bot, phone, emulator):
@@ -83,7 +86,7 @@ async def test_a_short_poll_leaves_the_waiting_one_alone(bot, phone, emulator):
     assert await bot("getUpdates") == []
     assert not first.done()
     await phone.send("x")
-    assert texts(await asyncio.wait_for(first, 2)) == ["x"]
+    assert texts(await asyncio.wait_for(first, PATIENCE)) == ["x"]
 
 
 async def test_allowed_updates_are_remembered(bot, phone):

@@ -7,6 +7,8 @@ import orjson
 import pytest
 from aiohttp import web
 
+from demo.botapi import PATIENCE
+
 
 class Receiver:
     """A bot's webhook: notes what comes, answers as planned."""
@@ -24,7 +26,7 @@ class Receiver:
         return self.answers.pop(0) if self.answers else web.Response()
 
     async def received(self, count: int) -> list[dict]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(self.got) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -90,7 +92,7 @@ async def test_get_updates_and_a_webhook_exclude_each_other(bot, phone, emulator
     waiting = asyncio.create_task(bot.refusal("getUpdates", timeout=50))
     await emulator.updates.until_waiting()
     await bot("setWebhook", url=receiver.url)
-    assert await asyncio.wait_for(waiting, 2) == "Conflict: terminated by setWebhook request"
+    assert await asyncio.wait_for(waiting, PATIENCE) == "Conflict: terminated by setWebhook request"
     assert await bot.refusal("getUpdates") == (
         "Conflict: can't use getUpdates method while webhook is active; "
         "use deleteWebhook to delete the webhook first"
