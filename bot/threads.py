@@ -7,9 +7,12 @@ import threading
 LAST = 19
 
 
-def step_back(nice: int = LAST) -> None:
-    """To be called first in a thread: the event loop goes before it. Linux has a nice value for each thread:
-    one of 19 gets a seventieth of a core all of which the loop wants, one of 5 a quarter (sched(7)).
+def step_back(by: int = LAST) -> None:
+    """To be called first in a thread: the event loop goes before it. Linux has a nice value for each thread: one
+    19 behind the loop gets a seventieth of a core all of which the loop wants, one 5 behind a quarter (sched(7)).
+
+    Counted from where the thread is: a bot that was started with nice(1) may go further back, but not forward.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(LAST, os.getpriority(os.PRIO_PROCESS, thread) + by))
