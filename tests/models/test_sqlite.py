@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -155,3 +155,14 @@ async def test_another_programs_lock_is_waited_for_beside_the_loop(shelf: Databa
     other.close()
     await writing
     assert await books(shelf) == {"late"}
+
+
+async def test_a_connection_that_was_opened_is_kept(shelf: Database) -> None:
+    opened: list[int] = []
+    event.listen(shelf.engine.sync_engine, "connect", lambda *_: opened.append(1))
+    for _ in range(3):
+        async with AsyncExitStack() as together:
+            for _ in range(sqlite.KEPT):
+                session = await together.enter_async_context(shelf.read())
+                await session.execute(text("SELECT name FROM book"))
+    assert len(opened) <= sqlite.KEPT
