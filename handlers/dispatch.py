@@ -47,7 +47,7 @@ from models.conversation import Awaiting
 from models.database import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
-from models.pin import Purpose
+from models.pin import Purpose, close_keypad
 from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
@@ -250,6 +250,9 @@ async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None)
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
         conversation.await_nothing()
+    if incoming.command in COMMANDS and linked is not None:
+        # The keypad that it was typed below is taken away: digits still on their way must not count on it.
+        await close_keypad(turn.session, linked)
     if is_live_card:
         return Reply(await _answer_and_go_on(turn, incoming.data), old_card, is_below=True)
     if incoming.callback_id is not None:

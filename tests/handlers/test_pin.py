@@ -208,6 +208,19 @@ async def test_a_keypad_is_its_officers_own_and_lasts_half_an_hour(
     assert await certificates(country) == 0
 
 
+async def test_a_digit_that_comes_after_a_command_counts_on_no_keypad(
+    officer: MakeHand, country: Database
+) -> None:
+    """Who saw nothing happen, typed /menu and pressed again has not entered a wrong PIN."""
+    hand = await officer()
+    await hand.way(*TO_PIN, "8", "0")
+    key = hand.phone.button("8").data or ""
+    await hand.say("/menu")
+    assert (await hand.forge(key)).startswith("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
+    async with country.read() as session:
+        assert list(await session.scalars(select(Keypad))) == []
+
+
 @pytest.mark.parametrize("data", ["k:0:0", "k:0:10", "k:x:999999999", "ke:0", "k:0", "k:0:0:0"])
 async def test_forged_keys(officer: MakeHand, stranger: Hand, country: Database, data: str) -> None:
     hand = await officer()
