@@ -55,18 +55,18 @@ class Program:
                 stderr=log,
             )
 
-    async def ready(self, seconds: float = START) -> None:
+    async def ready(self) -> None:
         """Wait until the newest start has come so far that a signal finds it at work."""
 
         async def there() -> bool:
             return self.log.count(" is running; ") == self.starts
 
-        await until(there, seconds)
+        await until(there, START)
 
-    async def wait(self, seconds: float = START) -> int:
+    async def wait(self) -> int:
         """Wait until it has ended; its exit code."""
         assert self._process is not None
-        code = await asyncio.wait_for(self._process.wait(), seconds)
+        code = await asyncio.wait_for(self._process.wait(), START)
         self._process = None
         return code
 

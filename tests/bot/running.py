@@ -196,11 +196,9 @@ async def link(database: Database, username: str, phone: Phone, now: datetime) -
         return officer.id
 
 
-async def keypad(phone: Phone, timeout: float = PATIENCE) -> Message:  # noqa: ASYNC109 - an assertion
+async def keypad(phone: Phone) -> Message:
     """The message with the keypad, as soon as it is there."""
-    return await phone.until(
-        lambda at: next((one for one in reversed(at.messages) if "⌫" in one.labels), None), timeout
-    )
+    return await phone.until(lambda at: next((one for one in reversed(at.messages) if "⌫" in one.labels), None))
 
 
 async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | None = None) -> Message:

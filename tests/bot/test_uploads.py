@@ -23,13 +23,12 @@ from models.inbox import State
 from models.roster import PersonnelRecord
 from models.roster_draft import RosterDraft
 from models.tabular import ImportRefused
+from tests.bot.program import START
 from tests.bot.running import inbox_rows, link, opened_bot, until
 from tests.support import Clock, Officer, running_bot
 
 HEADERS = ["organization", "record_no", "full_name", "category", "position", "level", "ประวัติ"]
 BANGPU = "5110201"
-# Of a process that is started, on a machine that does other things, too.
-PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +183,7 @@ async def test_a_file_goes_all_the_way_through_the_process(
     await link(country, "lao5110201", officer.phone, clock())
     async with running_bot(emulator, country, clock):
         await officer.phone.send_document("register.csv", register(300))
-        await officer.phone.until(lambda at: "ข้าราชการ 12 → 300" in at.last.text, PATIENCE)
+        await officer.phone.until(lambda at: "ข้าราชการ 12 → 300" in at.last.text, START)
         await officer.tap("บันทึกทะเบียน", "✅ บันทึกทะเบียนแล้ว 300 ราย")
 
 

@@ -22,9 +22,8 @@ from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
 from models.round import BANGKOK, Round
+from tests.bot.program import START
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
-
-PATIENCE = 60.0
 
 
 def held(demonstration: Demonstration, role: str) -> Held:
@@ -33,7 +32,7 @@ def held(demonstration: Demonstration, role: str) -> Held:
 
 async def become(demonstration: Demonstration, predicate: Any) -> None:
     """Wait for what the page is told."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(START):
         async for _ in demonstration.feed.watch(0.1):
             if predicate():
                 return
@@ -42,14 +41,14 @@ async def become(demonstration: Demonstration, predicate: Any) -> None:
 async def say(demonstration: Demonstration, one: Held, text: str, expected: str) -> None:
     seen = {message.id for message in one.phone.messages}
     await demonstration.phones.send(one.phone.id, text)
-    await one.phone.until(lambda phone: phone.last.id not in seen and expected in phone.last.text, PATIENCE)
+    await one.phone.until(lambda phone: phone.last.id not in seen and expected in phone.last.text, START)
     await become(demonstration, lambda: not one.waiting)
 
 
 async def tap(demonstration: Demonstration, one: Held, label: str, expected: str) -> None:
     button = one.phone.button(label)
     await demonstration.phones.tap(one.phone.id, button.message.id, button.data or "")
-    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), PATIENCE)
+    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), START)
 
 
 async def log_in(demonstration: Demonstration, one: Held) -> None:
@@ -75,7 +74,7 @@ async def take_up(demonstration: Demonstration, one: Held, awaited: Awaiting, ex
 async def enter_pin(demonstration: Demonstration, one: Held, expected: str) -> None:
     for place in range(6):
         await enter_digit(demonstration, one, place)
-    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), PATIENCE)
+    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), START)
 
 
 async def enter_digit(demonstration: Demonstration, one: Held, place: int) -> None:
@@ -177,7 +176,7 @@ async def test_no_bot_is_left_behind(sample_folder: Path, number: signal.Signals
     assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
     log = sample_folder / "bot.log"
     before = log.read_text().count("is running")
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + START
     while log.read_text().count("is running") == before:
         assert time.monotonic() < ends
         await asyncio.sleep(0.05)
@@ -270,7 +269,7 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         await demonstration.switch("network", True)
         await demonstration.switch("bot", False)
         await demonstration.switch("network", False)
-        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, PATIENCE)
+        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, START)
         await become(demonstration, lambda: demonstration.behind.steps == [True, True, True, False, False])
         async with demonstration.session.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(Certification)) == 1
@@ -289,7 +288,7 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
             lao.phone.delete_own(message)
         demonstration.jump("closing-1")
         # Weeks have gone by: the bot, not started again, reminds of the last day, and asks who is there.
-        await lao.phone.until(lambda phone: "⏰" in phone.last.text, PATIENCE)
+        await lao.phone.until(lambda phone: "⏰" in phone.last.text, START)
         await say(demonstration, lao, "/menu", ENTER)
         await enter_pin(demonstration, lao, "สถานะการรับรองข้อมูล")
         await to_the_keypad(demonstration, lao)
@@ -298,7 +297,7 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
         await demonstration.switch("bot", False)
         for place in range(1, 6):
             await enter_digit(demonstration, lao, place)
-        await lao.phone.until(lambda phone: "หลักฐานการรับรอง" in phone.last.text, PATIENCE)
+        await lao.phone.until(lambda phone: "หลักฐานการรับรอง" in phone.last.text, START)
         async with demonstration.session.database.read() as session:
             moment = (await session.scalars(select(Certification.certified_at))).one().astimezone(BANGKOK)
         assert (moment.date(), moment.hour) == (closes_on - timedelta(days=1), 9)
@@ -326,7 +325,7 @@ async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_fol
                 for line in demonstration.feed.value("behind")["lines"]
             ),
         )
-        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, PATIENCE)
+        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, START)
         assert sum("🔔 รอท่าน 1 " in message.text for message in province.phone.messages) == 1
         async with demonstration.session.database.read() as session:
             states = list(await session.scalars(select(outbox.OutboxMessage.state)))

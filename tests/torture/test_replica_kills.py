@@ -25,9 +25,6 @@ from tests.bot.program import Program
 from tests.bot.running import SECRET, until
 from tests.torture.test_kills import Traffic, certified, check, settled
 
-# Seconds that a start is given on a busy machine.
-START = 60.0
-
 
 @pytest.fixture
 async def telegram() -> AsyncIterator[Emulator]:
@@ -93,14 +90,14 @@ async def test_random_kills_of_one_of_two(
             program = Program(tmp_path / str(port), telegram, database_url, **settings, **listen)
             programs.append(await stack.enter_async_context(program.running()))
         for program in programs:
-            await program.ready(START)
+            await program.ready()
         await traffic.start()
         for _ in range(kills):
             await asyncio.sleep(rng.random() * 3)
             program = rng.choice(programs)
             await program.kill()
             await program.start()
-            await program.ready(START)
+            await program.ready()
         # A few kills may have let nobody come to an end.
         await until(lambda: certified(country), 400)
         await traffic.stop()
