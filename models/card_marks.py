@@ -181,14 +181,18 @@ async def look(
     if message_id is None or card.message_id == message_id:
         return message_id is not None
     # A thumb may be quicker than the note that the new card has arrived.
-    return card.telling_from is not None and not await _is_known(session, officer.user_id, message_id)
+    return card.telling_from is not None and await _is_new_card(session, officer, message_id)
 
 
-async def _is_known(session: AsyncSession, chat_id: int, message_id: int) -> bool:
-    """Whether it was noted that a message was sent."""
-    noted = exists().where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
-    shown = exists().where(Card.chat_id == chat_id, Card.message_id == message_id)
-    return bool(await session.scalar(select(or_(noted, shown))))
+async def _is_new_card(session: AsyncSession, officer: Officer, message_id: int) -> bool:
+    """Whether a message of which `look`'s card does not know is the new one: that was noted since, or nothing was.
+
+    One statement: between two, the note could make the message known, and its card was read before.
+    """
+    noted = exists().where(OutboxMessage.chat_id == officer.user_id, OutboxMessage.message_id == message_id)
+    shown = exists().where(Card.chat_id == officer.user_id, Card.message_id == message_id)
+    is_new = or_(ProvinceCard.message_id == message_id, ~or_(noted, shown))
+    return bool(await session.scalar(select(is_new).where(ProvinceCard.officer_id == officer.id)))
 
 
 async def plan_anew(session: AsyncSession, officer: Officer, now: datetime) -> None:

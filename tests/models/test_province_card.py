@@ -51,6 +51,13 @@ class Desk:
             card = await session.get_one(ProvinceCard, officer.id)
             await card_marks.look(session, officer, card, None, self.clock(), is_idle=False)
 
+    async def taps(self, message_id: int, card: ProvinceCard) -> bool:
+        """Whether it is taken for the live card, which is as it was when the tap's turn began."""
+        async with self.country.write() as session:
+            officer = await active_officer(session, self.chat)
+            assert officer is not None
+            return await card_marks.look(session, officer, card, message_id, self.clock(), is_idle=False)
+
     async def prefers(self, preference: Preference) -> None:
         async with self.country.write() as session:
             officer = await active_officer(session, self.chat)
@@ -364,6 +371,25 @@ async def test_news_during_a_ring_is_news_after_it(desk: Desk, clock: Clock) -> 
     await desk.looks()
     assert await desk.after(seconds=2) == ["edit 2"]
     assert await desk.after(minutes=1) == ["ring 2", "remove 101"]
+
+
+async def test_a_new_card_is_known_before_while_and_after_its_arrival_is_noted(desk: Desk, clock: Clock) -> None:
+    await desk.arrives(CODES[0])
+    assert await desk.claim((await desk.rows())[0]) is None
+    (ring,) = await desk.rows()
+    made = await desk.claim(ring)
+    assert isinstance(made, Showing)
+    as_sent, new = await desk.card(), desk.last_message + 1
+    assert await desk.taps(new, as_sent)
+    await desk.arrived(ring, made)
+    assert await desk.taps(new, as_sent)
+    assert await desk.taps(new, await desk.card())
+    clock.move(minutes=2)
+    await desk.looks()
+    await desk.arrives(CODES[1])
+    assert await desk.serve() == ["ring 2", "remove 101"]
+    assert not await desk.taps(new, as_sent)
+    assert not await desk.taps(new, await desk.card())
 
 
 async def test_a_ring_cut_short_by_a_crash_is_made_once_more(desk: Desk, clock: Clock) -> None:
