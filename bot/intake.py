@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from bot.metrics import TALLY
 from handlers.incoming import sender
 from models import inbox
@@ -53,7 +55,7 @@ class Intake:
             log.error("an update without an id was left out")
             TALLY.updates["unknown", "left_out"] += 1
             return None
-        return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or json.dumps(update).encode()))
+        return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or _as_json(update)))
 
     async def keep(self, batch: list[inbox.Received]) -> None:
         """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then."""
@@ -95,3 +97,11 @@ def _turn_of(update: dict[str, Any]) -> int:
     except (AttributeError, TypeError):
         return 0
     return found if 0 <= found <= _LARGEST_ID else 0
+
+
+def _as_json(update: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(update)
+    except orjson.JSONEncodeError:
+        # Half a surrogate pair in a text: kept as an escape.
+        return json.dumps(update).encode()
