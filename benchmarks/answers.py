@@ -38,6 +38,8 @@ TAPS_A_SECOND = 50
 LAOS, PROVINCES = 100, 10
 # Taps before the measuring begins, and those that are measured, in seconds.
 WARM_UP, SECONDS = 5.0, 20.0
+# More than there are in any.
+TAPS_A_RUN = 1_000_000
 # Beside the officer of benchmarks/scale.py.
 FIRST_USER = 1000
 
@@ -61,12 +63,12 @@ def next_taps(place: int, unit: sample.Unit, codes: list[str]) -> Callable[[], s
     return lambda: next(turns)
 
 
-async def measure(url: str, folder: Path) -> list[float]:
-    """One run on one database: seconds from each tap to its answer."""
+async def measure(url: str, folder: Path, number: int) -> list[float]:
+    """The run with this number, from 0, on one database: seconds from each tap to its answer."""
     everyone = people()
     codes = [unit.code for unit in everyone.values() if unit.role == "lao"]
     taps = {user: next_taps(place, unit, codes) for place, (user, unit) in enumerate(everyone.items())}
-    server = LoadServer(taps, 0.0, every=len(everyone) / TAPS_A_SECOND)
+    server = LoadServer(taps, 0.0, every=len(everyone) / TAPS_A_SECOND, first_update=1 + number * TAPS_A_RUN)
     listening = await server.start()
     bot = await Country(folder, url).start(TOKEN, server.url)
     try:
@@ -102,7 +104,7 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
         medians: dict[str, list[float]] = {name: [] for name in urls}
         for number in range(options.rounds):
             for name in sorted(urls, reverse=bool(number % 2)):
-                times = await measure(urls[name], folder)
+                times = await measure(urls[name], folder, number)
                 medians[name].append(statistics.median(times))
                 print(
                     f"{name}: {len(times) / SECONDS:.1f} taps a second, p50 / p95 / p99 {told(times)} ms",

@@ -91,7 +91,8 @@ _EDITED = _reply(_message(501))
 class LoadServer:
     """Officers who tap again as soon as their card was edited and their tap answered, but not sooner than `every`
     seconds after the last tap: `people` says what each taps next. `latency` is in seconds a call. With a `hook`,
-    its URL and headers, the taps are posted there; they are polled for otherwise.
+    its URL and headers, the taps are posted there; they are polled for otherwise. `first_update` is the id of the
+    first update: a database takes each id once.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class LoadServer:
         latency: float,
         hook: tuple[str, dict[str, str]] | None = None,
         every: float = 0.0,
+        first_update: int = 1,
     ) -> None:
         self._people = people
         self._latency = latency
@@ -113,7 +115,7 @@ class LoadServer:
         # What each has still to be told before it taps again.
         self._open: dict[int, int] = {}
         self._told_by_id: dict[bytes, int] = {}
-        self._next_id = 1
+        self._next_id = first_update
         self._updates: deque[tuple[int, bytes]] = deque()
         self._poll: Callable[[bytes], None] | None = None
         self.ready = asyncio.Event()
