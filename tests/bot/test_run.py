@@ -233,23 +233,30 @@ async def test_killed_around_the_irreversible_press(
         await program.ready()
         assert await program.stop() == 0
     assert "Traceback" not in program.log
-    rows = await outbox_rows(country)
+    await assert_same_card(country, provinces)
+    await assert_told_once_or_twice(country, telegram)
+
+
+async def assert_same_card(country: Database, provinces: list[Phone]) -> None:
+    """The same truth on both, whatever was cut short."""
     async with country.read() as session:
         cards = {card.message_id for card in await session.scalars(select(ProvinceCard))}
     for phone in provinces:
-        # The same truth on both, whatever was cut short.
         (card,) = [one for one in phone.messages if one.id in cards]
         assert card.text.startswith("✅ ไม่มี อปท. รอท่าน · รับรองแล้ว 3/4")
-    rows = [row for row in rows if row.kind not in CARD]
-    # Of the LAO's certificate: the receipt and the colleague; of the province's: the receipt and two LAOs.
+
+
+async def assert_told_once_or_twice(country: Database, telegram: Emulator) -> None:
+    """Of each LAO's certificate the receipt and the colleague; of its province's the receipt and two LAOs."""
+    rows = [row for row in await outbox_rows(country) if row.kind not in CARD]
     assert len(rows) == 3 * (2 + 3)
+    made = {one.id: one for one in await certificates(country)}
     for row in rows:
-        phone_messages = telegram.chat(row.chat_id).messages.values()
-        made = next(one for one in await certificates(country) if one.id == row.subject_id)
+        code = made[row.subject_id].code
         copies = [
             one
-            for one in phone_messages
-            if f"{made.code[:5]}-{made.code[5:]}" in one.history[0] and TITLES[row.kind] in one.history[0]
+            for one in telegram.chat(row.chat_id).messages.values()
+            if f"{code[:5]}-{code[5:]}" in one.history[0] and TITLES[row.kind] in one.history[0]
         ]
         assert 1 <= len(copies) <= 2, (row.kind, row.chat_id)
 

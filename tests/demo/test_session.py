@@ -5,6 +5,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,10 +150,18 @@ async def test_a_bot_that_does_not_start_is_told_with_its_last_words(
 # --- as a process
 
 
-async def _start(*options: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`laocert demo`; whatever a test finds, it is not left behind."""
+    demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "demo", "--no-open", *options, stdout=-1, stderr=-1
     )
+    try:
+        yield demo
+    finally:
+        if demo.returncode is None:
+            demo.kill()
+            await demo.wait()
 
 
 def _bots(folder: Path) -> list[int]:
@@ -171,29 +181,29 @@ def _bots(folder: Path) -> list[int]:
 async def test_no_bot_is_left_behind(sample_folder: Path, number: signal.Signals) -> None:
     with listening(0) as free:
         port = free.getsockname()[1]
-    demo = await _start("--port", str(port), "--keep", str(sample_folder))
-    assert demo.stdout is not None
-    assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
-    log = sample_folder / "bot.log"
-    before = log.read_text().count("is running")
-    ends = time.monotonic() + START
-    while log.read_text().count("is running") == before:
-        assert time.monotonic() < ends
-        await asyncio.sleep(0.05)
-    assert len(_bots(sample_folder)) == 1
-    demo.send_signal(number)
-    out, err = await demo.communicate()
-    assert demo.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL)
-    assert (out, err) == (b"", b"")
-    while _bots(sample_folder):
-        assert time.monotonic() < ends
-        await asyncio.sleep(0.05)
+    async with _started("--port", str(port), "--keep", str(sample_folder)) as demo:
+        assert demo.stdout is not None
+        assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
+        log = sample_folder / "bot.log"
+        before = log.read_text().count("is running")
+        ends = time.monotonic() + START
+        while log.read_text().count("is running") == before:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.05)
+        assert len(_bots(sample_folder)) == 1
+        demo.send_signal(number)
+        out, err = await demo.communicate()
+        assert demo.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+        assert (out, err) == (b"", b"")
+        while _bots(sample_folder):
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.05)
 
 
 async def test_the_command_says_in_one_line_why_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        demo = await _start("--port", str(taken.getsockname()[1]))
-        out, err = await demo.communicate()
+        async with _started("--port", str(taken.getsockname()[1])) as demo:
+            out, err = await demo.communicate()
     assert (demo.returncode, out, err.count(b"\n")) == (1, b"", 1)
     assert b"is taken" in err
 

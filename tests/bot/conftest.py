@@ -1,0 +1,27 @@
+"""What the tests of the courier begin with."""
+
+import pytest
+
+from bot import courier, ledger, limiter
+from demo.botapi import Emulator
+from models import lease
+from models.database import Database
+from tests.bot.office import Office
+from tests.bot.running import link
+from tests.support import Clock
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 0.01)
+    monkeypatch.setattr(limiter, "GROUP_INTERVAL", 0.01)
+    monkeypatch.setattr(courier, "OFFLINE_LONGEST", 0.01)
+    monkeypatch.setattr(courier, "IDLE", 0.02)
+    monkeypatch.setattr(lease, "EVERY", 0.02)
+    monkeypatch.setattr(ledger, "NOTE_PAUSE", 0.01)
+
+
+@pytest.fixture
+async def office(emulator: Emulator, country: Database, clock: Clock) -> Office:
+    officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
+    return Office(emulator, country, clock, officer_id)

@@ -1,0 +1,99 @@
+"""An office with a courier: who sends, to whom, and what has arrived."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.courier import Courier
+from demo.botapi import Emulator, Message, Phone
+from models import outbox
+from models.account import active_officer
+from models.database import Database
+from models.link import unlink_officer
+from models.outbox import Kind, OutboxMessage, State
+from tests import support
+from tests.bot.running import certificate, opened_bot, outbox_rows, until
+from tests.support import Clock
+
+
+@dataclass
+class Office:
+    """A database with an officer in it who certified a hundred times."""
+
+    emulator: Emulator
+    database: Database
+    clock: Clock
+    officer_id: int
+    made: int = 0
+
+    def phone(self, name: str) -> Phone:
+        phone = self.emulator.phone(name)
+        phone.chat.bot_status = "member"
+        return phone
+
+    async def linked(self, name: str, username: str = "province11") -> Phone:
+        """A phone whose chat is linked and whose officer has just been there."""
+        phone = self.phone(name)
+        async with self.database.write() as session:
+            await support.link(session, username, phone.id, self.clock(), f"ทดสอบ {name}")
+        return phone
+
+    async def unlink(self, phone: Phone) -> None:
+        async with self.database.write() as session:
+            officer = await active_officer(session, phone.id)
+            assert officer is not None
+            await unlink_officer(session, officer, self.clock())
+
+    async def enqueue(self, kind: Kind, phone: Phone, subject_id: int) -> None:
+        async with self.database.write() as session:
+            outbox.enqueue(session, kind, phone.id, subject_id, self.clock())
+
+    async def queue(self, phone: Phone, kind: Kind = Kind.RECEIPT) -> str:
+        """Queue a message about a new certificate; the verification code in it."""
+        self.made += 1
+        async with self.database.write() as session:
+            made = await certificate(session, self.officer_id, self.clock(), self.made)
+            outbox.enqueue(session, kind, phone.id, made, self.clock())
+        return f"C{self.made:09}"
+
+    async def state(self, row: int, *states: State) -> OutboxMessage:
+        """Wait until the row, counted from 0, is in one of the states."""
+
+        async def there() -> OutboxMessage | None:
+            found = (await outbox_rows(self.database))[row]
+            return found if found.state in states else None
+
+        found = await until(there)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def sending(
+    emulator: Emulator,
+    database: Database,
+    clock: Callable[[], datetime],
+    grace: float = 1.0,
+    operator_chat: int | None = None,
+) -> AsyncIterator[Courier]:
+    async with opened_bot(emulator) as (bot, _):
+        one = Courier(bot, database, clock, operator_chat)
+        task = asyncio.create_task(one.run())
+        try:
+            yield one
+        finally:
+            assert not task.done()
+            task.cancel()
+            await asyncio.wait({task})
+            await one.drain(grace)
+
+
+def shown(phone: Phone, code: str) -> list[Message]:
+    """The messages with this verification code."""
+    return [one for one in phone.messages if code in one.text.replace("-", "")]
+
+
+async def count_of(check: Callable[[], int], wanted: int) -> bool:
+    return check() >= wanted
