@@ -46,6 +46,8 @@ ORGANIZATIONS = [
 PASSWORD = "ถูกต้อง-horse-1"
 PASSWORD_HASH = passwords.hash_password(PASSWORD)
 PIN = "804915"
+# From home to the keypad before the irreversible press of an LAO.
+TO_PIN = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
 # As many records as a bot of the tests draws: the default of LAOCERT_SPOT_CHECK_SIZE.
 SPOT_CHECK_SIZE = 3
 DEMANDS = Demands(SPOT_CHECK_SIZE, 10)

@@ -19,12 +19,13 @@ from models.pin import Keypad
 from models.throttle import Throttle
 from tests.bot.program import START, Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
-from tests.support import ORGANIZATIONS, PASSWORD, PIN, Officer
+from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Officer
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # Those that have a register.
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]
-LAO_WAY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+# At which the program is killed.
+Moment = Callable[[], Awaitable[bool]]
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
         await sees(lao.phone, "เข้าสู่ระบบ")
         await lao.log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
         await province.log_in("province11", "ทดสอบ สอง", "ท้องถิ่นจังหวัด")
-        for label in LAO_WAY:
+        for label in TO_PIN:
             await press(lao.phone, label)
         await lao.enter(PIN, "ประวัติการรับรองข้อมูล")
         await sees(lao.phone, "หลักฐานการรับรองของท่าน")
@@ -178,63 +179,70 @@ async def test_killed_around_the_irreversible_press(
     async def stored() -> bool:
         return (await inbox_rows(country))[-1].update_id == telegram.updates.next_id - 1
 
-    def certified(count: int) -> Callable[[], Awaitable[bool]]:
+    def certified(count: int) -> Moment:
         async def check() -> bool:
             return len(await certificates(country)) == count
 
         return check
 
     async def sent() -> bool:
-        rows = await outbox_rows(country)
-        rows = [row for row in rows if row.kind not in CARD]
+        rows = [row for row in await outbox_rows(country) if row.kind not in CARD]
         # With those of the last of the three certificates.
         return len(rows) == 3 * (2 + 3) and rows[-1].state in (State.SENDING, State.SENT)
 
     provinces = [telegram.phone(f"จังหวัด {number}") for number in range(2)]
     for phone in provinces:
         await link(country, "province11", phone, datetime.now(UTC))
-    moments = {
-        "5110201": (tapped, certified(2)),
-        "6110301": (stored, certified(4)),
-        "6110302": (certified(5), sent),
-    }
     async with program.running():
-        for number, (code, (lao_moment, province_moment)) in enumerate(moments.items()):
-            lao, colleague = telegram.phone(f"ปลัด {code}"), telegram.phone(f"รองปลัด {code}")
-            for phone in (lao, colleague):
+        for code, lao_moment, province_moment in (
+            ("5110201", tapped, certified(2)),
+            ("6110301", stored, certified(4)),
+            ("6110302", certified(5), sent),
+        ):
+            laos = [telegram.phone(f"{title} {code}") for title in ("ปลัด", "รองปลัด")]
+            for phone in laos:
                 await link(country, f"lao{code}", phone, datetime.now(UTC))
-            await to_keypad(lao)
-            await lao.tap(PIN[-1], await all_but_one_digit(lao))
-            await until(lao_moment)
-            await program.kill()
-            await program.start()
-            await sees(lao, "หลักฐานการรับรองของท่าน")
-            made = (await certificates(country))[-1]
-            assert (made.organization_code, made.level) == (code, Level.LAO)
-            words = f"{made.code[:5]}-{made.code[5:]}"
-            await sees(colleague, words)
+            await lao_certifies(program, country, code, laos, lao_moment)
             name = f"🔍 {next(kind + name for one, kind, name, *_ in ORGANIZATIONS if one == code)}"
             cards = [await live_card(phone, name) for phone in provinces]
-
-            phone = provinces[0]
-            await phone.tap(name, cards[0])
-            review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None), START)
-            await check_and_confirm(phone, review)
-            await phone.tap(PIN[-1], await all_but_one_digit(phone, PIN, review))
-            await until(province_moment, START)
-            await program.kill()
-            await program.start()
-            for one in (lao, colleague):
-                await sees(one, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
-            await sees(phone, "หลักฐานการรับรองของท่าน")
+            await province_certifies(program, provinces[0], cards[0], name, province_moment)
+            for phone in laos:
+                await sees(phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
             levels = [one.level for one in await certificates(country) if one.organization_code == code]
-            assert levels == [Level.LAO, Level.PROVINCE], number
+            assert levels == [Level.LAO, Level.PROVINCE], code
         await until(lambda: _all_sent(country), START)
         await program.ready()
         assert await program.stop() == 0
     assert "Traceback" not in program.log
     await assert_same_card(country, provinces)
     await assert_told_once_or_twice(country, telegram)
+
+
+async def lao_certifies(
+    program: Program, database: Database, code: str, phones: list[Phone], moment: Moment
+) -> None:
+    """The first of them presses, the program dies at the moment and is started again; both are told."""
+    await to_keypad(phones[0])
+    await phones[0].tap(PIN[-1], await all_but_one_digit(phones[0]))
+    await until(moment, START)
+    await program.kill()
+    await program.start()
+    await sees(phones[0], "หลักฐานการรับรองของท่าน")
+    made = (await certificates(database))[-1]
+    assert (made.organization_code, made.level) == (code, Level.LAO)
+    await sees(phones[1], f"{made.code[:5]}-{made.code[5:]}")
+
+
+async def province_certifies(program: Program, phone: Phone, card: Message, name: str, moment: Moment) -> None:
+    """From its live card; the program dies at the moment and is started again."""
+    await phone.tap(name, card)
+    review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None), START)
+    await check_and_confirm(phone, review)
+    await phone.tap(PIN[-1], await all_but_one_digit(phone, PIN, review))
+    await until(moment, START)
+    await program.kill()
+    await program.start()
+    await sees(phone, "หลักฐานการรับรองของท่าน")
 
 
 async def assert_same_card(country: Database, provinces: list[Phone]) -> None:
@@ -264,7 +272,7 @@ async def assert_told_once_or_twice(country: Database, telegram: Emulator) -> No
 async def to_keypad(phone: Phone) -> None:
     """From home to the PIN before the irreversible press of an LAO."""
     await phone.send("/menu")
-    for label in LAO_WAY:
+    for label in TO_PIN:
         await press(phone, label)
     await sees(phone, "โปรดใส่ PIN ของท่าน")
 

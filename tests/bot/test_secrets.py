@@ -16,13 +16,12 @@ from demo.botapi import Emulator, Message
 from models.database import Database
 from tests.bot.program import ROOT, START, Program
 from tests.bot.running import all_but_one_digit, keypad, link, push
-from tests.support import PASSWORD, PIN, SECRET_KEY, Officer
+from tests.support import PASSWORD, PIN, SECRET_KEY, TO_PIN, Officer
 
 WRONG = "ผิดพลาด-canary-ZQ77"
 WRONG_PIN = "271828"
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
 SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
-TO_PIN = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
 
 
 @pytest.fixture

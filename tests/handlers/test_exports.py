@@ -22,7 +22,7 @@ from models.organization import Organization
 from models.round import Round
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
-from tests.support import ORGANIZATIONS, PIN, Clock, certify_as
+from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as
 
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 TO_PROVINCE_MENU = ("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)")
@@ -156,9 +156,7 @@ async def test_both_sides_get_each_certificate(
 
 async def test_after_certifying_it_is_one_tap_away(officer: MakeHand) -> None:
     hand = await officer()
-    await hand.way(
-        *("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
-    )
+    await hand.way(*TO_PIN, "PIN")
     assert (await file_after(hand, label_of(hand))).content["document"]["mime_type"] == "application/pdf"
 
 

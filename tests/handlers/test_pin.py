@@ -11,10 +11,9 @@ from models.database import Database
 from models.outbox import OutboxMessage
 from models.pin import Keypad
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import PASSWORD, PIN, Clock, put_roster
+from tests.support import PASSWORD, PIN, TO_PIN, Clock, put_roster
 
 TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
-TO_PIN = (*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง")
 WRONG = "135790"
 CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 BLOCKED = "ใส่ PIN ผิดหลายครั้งเกินไป"

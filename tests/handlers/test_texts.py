@@ -19,7 +19,7 @@ from models.database import Database
 from models.organization import Organization
 from models.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand, walk
-from tests.support import PASSWORD, PIN, Clock
+from tests.support import PASSWORD, PIN, TO_PIN, Clock
 
 THAI, ENGLISH = texts(Language.THAI), texts(Language.ENGLISH)
 
@@ -137,7 +137,7 @@ async def test_a_certificate_bears_the_name_as_typed(
     for text in ("lao5110201", PASSWORD, f"ก {NASTY}", f"ต {NASTY}"):
         await stranger.say(text)
     await stranger.enter(PIN + PIN)
-    await stranger.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await stranger.way(*TO_PIN)
     assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await stranger.enter()
     await province.sees("🔔 รอท่าน 1 ·")
     assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await province.open("🔍", province.phone.last)

@@ -20,7 +20,7 @@ from models.imports.sent_file import packed_check
 from models.roster import PersonnelRecord, Roster
 from models.roster_draft import RosterDraft
 from tests.handlers.support import Hand, MakeHand
-from tests.support import Clock, certify_as, put_roster
+from tests.support import TO_PIN, Clock, certify_as, put_roster
 
 BANGPU, NO_ROSTER = "5110201", "6110303"
 HEADERS = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ", "ประวัติ", "การศึกษา", "เครื่องราชฯ"]
@@ -551,7 +551,7 @@ async def test_a_picture_of_the_register_is_no_file(officer: MakeHand, bot: Emul
 async def test_a_file_while_the_pin_is_asked_for(officer: MakeHand, country: Database) -> None:
     """The keypad is left, and what it was for is not done."""
     hand = await officer()
-    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await hand.way(*TO_PIN)
     rows = await changed(country)
     assert "สิ่งที่ไฟล์จะเปลี่ยน" in await send(hand, as_csv(rows))
     await hand.press("บันทึกทะเบียน")

@@ -38,7 +38,7 @@ from models.roster_draft import SentRoster
 from models.sent_roster import propose
 from models.spot_check import SpotCheck, SpotCheckItem
 from tests.handlers.support import Hand
-from tests.support import DEMANDS, ORGANIZATIONS, Clock, link, pass_spot_check, put_roster, running_bot
+from tests.support import DEMANDS, ORGANIZATIONS, TO_PIN, Clock, link, pass_spot_check, put_roster, running_bot
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
 # Officials and total of each organization's register; no other text of a chat holds these numbers.
@@ -428,7 +428,7 @@ async def test_forged_taps(
         for username, own in ACTORS:
             await forgers.add(country, username, own, clock())
         before = await facts(country)
-        await give_a_wrong_pin(emulator, forgers.all[2])
+        await give_a_wrong_pin(emulator, next(one for one in forgers.all if one.review == "lr"))
         while answered < count:
             answered += await forgers.tap(min(AT_ONCE, count - answered))
             # Warnings and keypads of all ages; nobody is away for 12 hours.
@@ -451,7 +451,7 @@ async def test_forged_taps(
 async def give_a_wrong_pin(bot: Emulator, forger: Forger) -> None:
     """Rightly to its own keypad, and a whole PIN there: its buttons are tapped again later, as all are."""
     hand = Hand(bot, forger.phone)
-    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await hand.way(*TO_PIN)
     await hand.enter("111111", "PIN ไม่ถูกต้อง")
 
 

@@ -22,7 +22,7 @@ from models.audit import keyring
 from models.database import Database
 from models.pin import hash_pin, pin_matches
 from tests.handlers.support import Hand
-from tests.support import KEYRING, ORGANIZATIONS, PASSWORD, PIN, Clock, link
+from tests.support import KEYRING, ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Clock, link
 
 KNOWN = [f"lao{code}" for code, *_ in ORGANIZATIONS]
 UNKNOWN = ["lao5110202", "admin", "ก"]
@@ -228,7 +228,7 @@ async def test_the_rightful_officer_is_never_locked_out(
     for number in range(6):
         text = await guess(guessers[number % 3], KNOWN[0], "wrong")
     assert CLOSED in text
-    await officer.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
+    await officer.way(*TO_PIN)
     await officer.enter(PIN, "✅ รับรองแล้ว")
     print(f"{tries} guesses at an account, {refused} refused unseen: its linked chat worked after each")
 
