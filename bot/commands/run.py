@@ -11,7 +11,7 @@ from bot.clock import Clock, utc_now
 @click.command(epilog="Example: LAOCERT_BOT_TOKEN=… LAOCERT_SECRET_KEY=… laocert run")
 @click.pass_obj
 def run(clock: Clock | None) -> None:
-    """Run the bot by long polling until it is told to stop."""
+    """Run the bot, by long polling or as a webhook, until it is told to stop."""
     # What is imported stays: to look through it for garbage while it comes is a tenth of the start.
     gc.disable()
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
