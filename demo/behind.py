@@ -42,7 +42,7 @@ SOURCES = (
     "models/sending.py",
     "models/spot_check.py",
     "models/spot_checking.py",
-    "models/triggers.py",
+    "models/sqlite_triggers.py",
 )
 
 
@@ -220,7 +220,7 @@ class Behind:
             self.say(
                 f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} และปรับการ์ดของจังหวัด ในธุรกรรมเดียวกัน",
                 f"Committed · register of {name} locked · {queued_en}, province's card marked, in one transaction",
-                "models/triggers.py",
+                "models/sqlite_triggers.py",
                 "good",
             )
         else:
@@ -254,7 +254,7 @@ class Behind:
             self.say(
                 f"ส่งผลสุ่มตรวจสอบ{name} · ถูกต้องทั้งหมด แก้ไขไม่ได้อีก",
                 f"Spot-check of {name} handed in · all correct, and never changed again",
-                "models/triggers.py",
+                "models/sqlite_triggers.py",
                 "good",
             )
 

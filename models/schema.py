@@ -96,7 +96,7 @@ def differences(connection: Connection) -> list[str]:
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
-    return [str(difference) for difference in compare_metadata(context, Base.metadata)] + triggers.missing(
+    return [str(difference) for difference in compare_metadata(context, Base.metadata)] + triggers.differences(
         connection
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models import audit, triggers
+from models import audit, sqlite_triggers
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database
@@ -121,13 +121,21 @@ async def without_triggers(database: Database, statement: str) -> None:
 
 async def _toggle(connection: AsyncConnection, database: Database, what: str) -> None:
     if not database.is_sqlite:
-        for table in ("audit_event", "certification", "reopening", "remark", "personnel_record", "roster"):
+        for table in (
+            "audit_event",
+            "certification",
+            "reopening",
+            "remark",
+            "personnel_record",
+            "roster",
+            "round",
+        ):
             await connection.execute(text(f"ALTER TABLE {table} {what} TRIGGER USER"))
     elif what == "DISABLE":
-        for name in triggers.SQLITE:
+        for name in sqlite_triggers.SQLITE:
             await connection.execute(text(f"DROP TRIGGER {name}"))
     else:
-        for statement in triggers.statements("sqlite"):
+        for statement in sqlite_triggers.definitions().values():
             await connection.exec_driver_sql(statement)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
-from models import card_marks, province_card, schema
+from models import card_marks, province_card, schema, triggers
 from models.audit import UNRECORDED
 from models.database import Database
 from models.notice_tables import ProvinceCard
@@ -143,4 +144,52 @@ async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
             State.SENT,
             State.DEAD,
         }
+    await database.close()
+
+
+async def test_the_lock_of_an_older_schema_is_brought_up_to_date(empty_url: str) -> None:
+    """What the triggers of 0009 let through is refused afterwards, also where one of them was away."""
+    renumber = text(
+        "UPDATE round SET rowid = rowid + 100" if "sqlite" in empty_url else "DELETE FROM organization"
+    )
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await _upgrade(database, "0009")
+    async with database.engine.begin() as connection:
+        if database.is_sqlite:
+            await connection.execute(text("DROP TRIGGER round_no_delete"))
+        else:
+            await connection.execute(text("DROP TRIGGER round_no_delete ON round"))
+            await connection.execute(text("DROP FUNCTION keep_round() CASCADE"))
+    await _upgrade(database, "0010")
+    async with database.engine.begin() as connection:
+        assert await connection.run_sync(triggers.differences) == []
+    with pytest.raises(DBAPIError, match="never"):
+        async with database.engine.begin() as connection:
+            await connection.execute(renumber)
+    await database.close()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+async def test_the_tables_may_lie_in_any_schema(empty_url: str) -> None:
+    """The first of the search path, whatever letters its name has."""
+    database = Database(empty_url, KEYRING)
+    async with database.engine.begin() as connection:
+        name = database.url.database
+        await connection.execute(text('CREATE SCHEMA "ทะเบียน 70"'))
+        await connection.execute(text(f"""ALTER DATABASE {name} SET search_path = "ทะเบียน 70", public"""))
+    await database.engine.dispose()
+    await schema.upgrade(database)
+    assert await schema.check(database) == []
+    async with database.engine.begin() as connection:
+        in_public = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert await connection.scalar(in_public) == 0
+        for row in ROWS[:5]:
+            await connection.execute(text(row))
+    with pytest.raises(DBAPIError, match="a round is never renumbered or removed"):
+        async with database.engine.begin() as connection:
+            await connection.execute(text('DELETE FROM "ทะเบียน 70".round'))
     await database.close()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import triggers
+from models import postgresql_triggers, sqlite_triggers
 from models.audit import take_head
 from models.certificate import Level
 from models.database import Database
@@ -31,12 +31,11 @@ async def filed(country: Database, now: datetime) -> tuple[Database, str]:
 
 async def drop_triggers(session: AsyncSession) -> None:
     if session.get_bind().dialect.name == "sqlite":
-        for name in triggers.SQLITE:
+        for name in sqlite_triggers.SQLITE:
             await session.execute(text(f"DROP TRIGGER {name}"))
         return
-    for name, definition in triggers.POSTGRESQL.items():
-        table = definition.split(" ON ")[1].split()[0]
-        await session.execute(text(f"DROP TRIGGER {name} ON {table}"))
+    for name, trigger in postgresql_triggers.POSTGRESQL.items():
+        await session.execute(text(f"DROP TRIGGER {name} ON {trigger.table}"))
 
 
 async def pick(session: AsyncSession, rng: random.Random, query: str) -> tuple[object, ...]:

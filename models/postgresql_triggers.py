@@ -1,0 +1,203 @@
+"""PostgreSQL's triggers and their functions.
+
+A register's trigger looks once a statement, at all rows that it changed. (A look at each row made the import of
+the nation three times as slow.) It waits for their organizations' rows first, so that a change that races the
+certification is refused once that has committed.
+
+Nothing that a session may have made or set has a say in it:
+- each function has a search_path of its own, of which pg_catalog alone has operators, functions and types, and
+  names its tables with their schema. Without one, a session's temporary tables come before all others (PostgreSQL,
+  "Writing SECURITY DEFINER Functions Safely"), and an operator that fits a column's type better than pg_catalog's
+  would be taken from whichever schema of the path has it;
+- each trigger is ENABLE ALWAYS, so that it fires with session_replication_role = replica too, where PostgreSQL's
+  own triggers of foreign keys rest;
+- each function is VOLATILE: it sees what has committed since the statement began, which is the whole point of
+  waiting.
+"""
+
+from typing import NamedTuple
+
+from models.trigger_conditions import (
+    DRAW_COLUMNS,
+    DRAW_KEPT,
+    INSERT_ONLY,
+    ITEM_COLUMNS,
+    ORGANIZATION_KEPT,
+    ROSTER_LOCKED,
+    ROUND_KEPT,
+    certified,
+    locked,
+    unfinished,
+)
+
+# Whoever reads an older snapshot would not see a lock that has come since, nor after waiting for it.
+_READ_COMMITTED = """IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION '{what} is changed at READ COMMITTED only, where it shows whether it is locked'
+            USING ERRCODE = 'restrict_violation';
+    END IF;"""
+_ROSTER_READ_COMMITTED = _READ_COMMITTED.format(what="a roster")
+_DRAW_READ_COMMITTED = _READ_COMMITTED.format(what="a spot-check")
+
+
+def _refuse(message: str) -> str:
+    return f"RAISE EXCEPTION '{message}' USING ERRCODE = 'restrict_violation';"
+
+
+def _other(*columns: str) -> str:
+    return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+
+
+def _keeps_key(message: str, *key: str) -> str:
+    return f"""
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT ({_other(*key)}) THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    {_refuse(message)}
+END
+"""
+
+
+def bodies(schema: str) -> dict[str, str]:
+    """The functions' texts by name. `schema`, quoted where it must be, holds the tables and the functions."""
+    at = f"{schema}."
+    return {
+        "refuse_locked_roster": f"""
+DECLARE
+    touched text[];
+BEGIN
+    {_ROSTER_READ_COMMITTED}
+    IF TG_OP = 'INSERT' THEN
+        touched := ARRAY(SELECT DISTINCT organization_code FROM new_rows);
+    ELSIF TG_OP = 'DELETE' THEN
+        touched := ARRAY(SELECT DISTINCT organization_code FROM old_rows);
+    ELSE
+        touched := ARRAY(SELECT organization_code FROM old_rows UNION SELECT organization_code FROM new_rows);
+    END IF;
+    PERFORM 1 FROM {at}organization WHERE dla_code = ANY (touched) ORDER BY dla_code FOR SHARE;
+    IF {locked("ANY (touched)", at)} THEN
+        {_refuse(ROSTER_LOCKED)}
+    END IF;
+    RETURN NULL;
+END
+""",  # noqa: S608 - no input in it
+        "refuse_roster_truncate": f"""
+BEGIN
+    {_ROSTER_READ_COMMITTED}
+    IF EXISTS (
+    SELECT 1 {certified(at)}) THEN
+        {_refuse(ROSTER_LOCKED)}
+    END IF;
+    RETURN NULL;
+END
+""",
+        "keep_round": _keeps_key(ROUND_KEPT, "id", "fiscal_year"),
+        "keep_organization": _keeps_key(ORGANIZATION_KEPT, "dla_code"),
+        "keep_spot_check": f"""
+BEGIN
+    {_DRAW_READ_COMMITTED}
+    IF (CASE TG_OP
+        WHEN 'INSERT' THEN NEW.handed_in_at IS NOT NULL
+        WHEN 'DELETE' THEN true
+        ELSE OLD.handed_in_at IS NOT NULL OR {_other(*DRAW_COLUMNS)}
+            OR (NEW.handed_in_at IS NOT NULL AND {unfinished(at)}) END)
+    THEN
+        {_refuse(DRAW_KEPT)}
+    END IF;
+    RETURN NEW;
+END
+""",
+        "keep_spot_check_item": f"""
+BEGIN
+    {_DRAW_READ_COMMITTED}
+    PERFORM 1 FROM {at}spot_check WHERE id = NEW.spot_check_id AND handed_in_at IS NULL FOR SHARE;
+    IF NOT FOUND OR TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND ({_other(*ITEM_COLUMNS)})) THEN
+        {_refuse(DRAW_KEPT)}
+    END IF;
+    RETURN NEW;
+END
+""",
+        "refuse_change": """
+BEGIN
+    RAISE EXCEPTION 'a row of % is never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END
+""",
+    }
+
+
+class Trigger(NamedTuple):
+    """`fires` names the events in PostgreSQL's own order; `each` is what else stands before the function."""
+
+    table: str
+    fires: str
+    each: str
+    function: str
+
+    def statement(self, name: str, schema: str) -> str:
+        """The DDL that makes it, as pg_get_triggerdef tells it."""
+        return (
+            f"CREATE TRIGGER {name} {self.fires} ON {schema}.{self.table} {self.each}"
+            f" EXECUTE FUNCTION {schema}.{self.function}()"
+        )
+
+
+_ROW, _STATEMENT = "FOR EACH ROW", "FOR EACH STATEMENT"
+# What a statement's trigger is given, in the order in which PostgreSQL tells it.
+_CHANGED_ROWS = {
+    "INSERT": "REFERENCING NEW TABLE AS new_rows",
+    "UPDATE": "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    "DELETE": "REFERENCING OLD TABLE AS old_rows",
+}
+
+
+def _of_register(table: str) -> dict[str, Trigger]:
+    return {
+        f"{table}_locked_{event.lower()}": Trigger(
+            table, f"AFTER {event}", f"{rows} {_STATEMENT}", "refuse_locked_roster"
+        )
+        for event, rows in _CHANGED_ROWS.items()
+    } | {f"{table}_locked_truncate": Trigger(table, "BEFORE TRUNCATE", _STATEMENT, "refuse_roster_truncate")}
+
+
+def _kept(table: str, name: str, events: str, function: str, on_truncate: str) -> dict[str, Trigger]:
+    return {
+        f"{table}_{name}": Trigger(table, f"BEFORE {events}", _ROW, function),
+        f"{table}_no_truncate": Trigger(table, "BEFORE TRUNCATE", _STATEMENT, on_truncate),
+    }
+
+
+_ANY_CHANGE, _ANY = "DELETE OR UPDATE", "INSERT OR DELETE OR UPDATE"
+
+POSTGRESQL: dict[str, Trigger] = {
+    **_of_register("personnel_record"),
+    **_of_register("roster"),
+    **{
+        name: trigger
+        for table in INSERT_ONLY
+        for name, trigger in _kept(table, "insert_only", _ANY_CHANGE, "refuse_change", "refuse_change").items()
+    },
+    **_kept("round", "kept", _ANY_CHANGE, "keep_round", "keep_round"),
+    **_kept("organization", "kept", _ANY_CHANGE, "keep_organization", "keep_organization"),
+    **_kept("spot_check", "kept", _ANY, "keep_spot_check", "refuse_change"),
+    **_kept("spot_check_item", "kept", _ANY, "keep_spot_check_item", "refuse_change"),
+}
+
+
+def functions(schema: str) -> dict[str, str]:
+    """The DDL that makes each function, as pg_get_functiondef tells it."""
+    return {
+        name: f"CREATE OR REPLACE FUNCTION {schema}.{name}() RETURNS trigger LANGUAGE plpgsql"
+        f" SET search_path TO 'pg_catalog', 'pg_temp' AS $function${body}$function$"
+        for name, body in bodies(schema).items()
+    }
+
+
+def statements(schema: str) -> list[str]:
+    """The DDL that makes all functions and triggers in `schema`."""
+    made = list(functions(schema).values())
+    for name, trigger in POSTGRESQL.items():
+        made.append(trigger.statement(name, schema))
+        made.append(f"ALTER TABLE {schema}.{trigger.table} ENABLE ALWAYS TRIGGER {name}")
+    return made
