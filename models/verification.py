@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -119,12 +120,21 @@ async def _check_rows(
 async def _check_rounds(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
-    """A round that nobody opened would end the locks of the one before it."""
+    """The newest round decides what is locked: one that nobody opened, one that is gone, or an older one that was
+    given a newer number would end locks.
+    """
     opened = {key for kind, key in recorded if kind == Event.ROUND_OPENED}
     before_the_chain = bool(found.unrecorded)
-    for fiscal_year in await session.scalars(select(Round.fiscal_year).order_by(Round.id)):
+    fiscal_years = list(await session.scalars(select(Round.fiscal_year).order_by(Round.id)))
+    for fiscal_year in fiscal_years:
         if str(fiscal_year) not in opened and not before_the_chain:
             found.breaks.append(f"round {fiscal_year}: no event records that it was opened")
+    gone = opened - {str(fiscal_year) for fiscal_year in fiscal_years}
+    found.breaks += [f"round {fiscal_year}: was opened and is gone" for fiscal_year in sorted(gone)]
+    # A round is of a later year than the one before it (models/round.py).
+    for earlier, later in pairwise(fiscal_years):
+        if earlier > later:
+            found.breaks.append(f"round {later}: is numbered after round {earlier}")
 
 
 async def _check_rosters(session: AsyncSession, found: Findings) -> None:

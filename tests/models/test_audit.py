@@ -15,6 +15,7 @@ from models.database import Database
 from models.keys import Keyring
 from models.question import answer, ask
 from models.remark import decide, petition
+from models.round import close_round, open_round
 from models.verification import Findings, verify
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
 
@@ -169,6 +170,28 @@ async def test_tampering_is_found(lived: Database, now: datetime, statement: str
     head = await take_head(lived, now)
     await without_triggers(lived, statement)
     assert (await checked(lived, head)).breaks
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("UPDATE round SET id = 99 WHERE fiscal_year = 2570", "round 2570: is numbered after round 2571"),
+        ("DELETE FROM round WHERE fiscal_year = 2570", "round 2570: was opened and is gone"),
+        ("UPDATE round SET fiscal_year = 2580 WHERE fiscal_year = 2570", "round 2580: no event records"),
+    ],
+)
+async def test_another_newest_round_is_found(
+    country: Database, now: datetime, statement: str, finding: str
+) -> None:
+    """The registers of the round before are locked no more then, so that nothing else of them is looked at."""
+    async with country.write() as session:
+        await close_round(session, now)
+    async with country.write() as session:
+        await open_round(session, 2571, None, now)
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    assert (await checked(country)).breaks == []
+    await without_triggers(country, statement)
+    assert any(finding in line for line in (await checked(country)).breaks)
 
 
 async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: datetime) -> None:
