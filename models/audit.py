@@ -53,6 +53,7 @@ class Event(enum.StrEnum):
     EXPORTED = "exported"
     ROUND_OPENED = "round_opened"
     ROUND_CLOSED = "round_closed"
+    ROUND_REOPENED = "round_reopened"
     CERTIFIED = "certified"
     REOPENED = "reopened"
     PETITIONED = "petitioned"
@@ -126,7 +127,7 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
     if not links:
         return
     chains = sorted({link.chain for link in links})
-    await _hold(session, chains)
+    await hold(session, chains)
     ends = await _ends(session, chains)
     keys = keyring(session)
     key = keys.key(PURPOSE, keys.current_id)
@@ -148,7 +149,7 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
     await session.execute(insert(AuditEvent), rows)
 
 
-async def _hold(session: AsyncSession, chains: list[str]) -> None:
+async def hold(session: AsyncSession, chains: list[str]) -> None:
     """Keep others from appending to the same chains until the transaction ends; SQLite has one writer anyway.
 
     By the rows of the organizations and provinces, in order of code, as everything else locks them: an import of
@@ -199,7 +200,7 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
     File it where the database's keeper cannot reach; `verify` finds any change of what came before it.
     """
     # In the order in which everybody else takes the two.
-    await _hold(session, [SYSTEM])
+    await hold(session, [SYSTEM])
     if session.get_bind().dialect.name == "postgresql":
         # Waits for transactions that are appending: an event that commits later has a higher id.
         await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))

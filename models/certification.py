@@ -37,6 +37,7 @@ from models.inspection import (
     review,
 )
 from models.organization import Organization, lock_organization
+from models.remark_table import operator_name
 from models.round import Round, RoundState, require_open_round
 from models.spot_check import kept, require_passed
 from models.statement import statement_name
@@ -290,15 +291,19 @@ async def _announce(
 async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now: datetime) -> Reopening:
     """End the current revision: the register can be changed and must be certified anew.
 
-    The officers of both sides are told, with the reason. Raises UnknownOrganization, ReopenRefused.
+    The officers of both sides are told, with the reason. Raises OperatorRefused, UnknownOrganization,
+    ReopenRefused.
     """
+    by = operator_name(by)
     await lock_organization(session, dla_code)
     organization = await session.get_one(
         Organization, dla_code, options=[joinedload(Organization.province)], populate_existing=True
     )
     round_ = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True))
     if round_ is None:
-        raise ReopenRefused("no round is open, so what was reopened could not be certified again")
+        raise ReopenRefused(
+            "no round is open, so what was reopened could not be certified again; see: laocert round reopen --help"
+        )
     certificates = await live_certificates(session, dla_code, round_)
     if not certificates:
         raise ReopenRefused(

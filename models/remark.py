@@ -16,7 +16,7 @@ from models.certificate import Certification, NotYours, is_live, require_sight
 from models.certification import reopen
 from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
-from models.remark_table import Kind, Remark, remark_text, said_by
+from models.remark_table import Kind, Remark, operator_name, remark_text, said_by
 from models.round import Round, current_round
 
 
@@ -162,13 +162,20 @@ async def list_petitions(session: AsyncSession) -> list[Remark]:
     return list(found)
 
 
+async def count_petitions(session: AsyncSession) -> int:
+    """How many petitions wait for a decision."""
+    return await session.scalar(select(func.count()).select_from(_open_petitions().subquery())) or 0
+
+
 async def decide(
     session: AsyncSession, number: int, *, granted: bool, by: str, reason: str, now: datetime
 ) -> Remark:
     """The operator's word on a petition; granting it reopens the organization.
 
-    The officers of both sides are told. Raises UnknownPetition, RemarkRefused, and what reopen raises.
+    The officers of both sides are told. Raises OperatorRefused, UnknownPetition, RemarkRefused, and what reopen
+    raises.
     """
+    by = operator_name(by)
     asked = await session.scalar(_open_petitions().where(Remark.id == number))
     if asked is None:
         raise UnknownPetition(number)

@@ -15,11 +15,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Officer, Role
 from models.base import Base, BigKey, DomainError, text_enum
+from models.names import WITHOUT_INK
 from models.organization import Organization
 from models.round import Round
 
 MAX_REMARK = 1000
 MIN_REMARK = 5
+# The length of Reopening.by_name.
+MAX_OPERATOR = 200
 
 
 class Kind(enum.StrEnum):
@@ -37,6 +40,15 @@ class RemarkRefused(DomainError):
 
     def __init__(self) -> None:
         super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
+
+
+class OperatorRefused(DomainError):
+    """The name under which the operator decides is not one that can be read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"--by names the person or office that decides, in 1 to {MAX_OPERATOR} letters, none of them invisible"
+        )
 
 
 class Remark(Base):
@@ -89,6 +101,20 @@ def remark_text(typed: str) -> str:
     tidy = "\n".join(line for line in lines if line)
     if not MIN_REMARK <= len(tidy) <= MAX_REMARK or not any(letter.isalpha() for letter in tidy):
         raise RemarkRefused
+    return tidy
+
+
+def operator_name(typed: str) -> str:
+    """The name under which the operator decides something, blanks tidied. Raises OperatorRefused.
+
+    Nothing is left out of a name, as it is of a remark: whoever reads it must know it for the name that was given.
+    """
+    tidy = " ".join(typed.split())
+    is_visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy) and not WITHOUT_INK.search(
+        tidy
+    )
+    if not is_visible or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_OPERATOR:
+        raise OperatorRefused
     return tidy
 
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, SQLColumnExpression, UniqueConstraint, and_, exists, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    SQLColumnExpression,
+    UniqueConstraint,
+    and_,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -19,12 +29,15 @@ from models.base import Base, BigKey, DomainError
 from models.certificate import Certification, Level, Status, is_live
 from models.inspection import own_status
 from models.organization import Organization
+from models.outbox import Kind, OutboxMessage, State
 from models.progress import count_statuses
 from models.round import BANGKOK, Round, RoundState
 
 # Days before the last one on which people are reminded (issue 7), and the hour from which.
 DAYS_BEFORE = (14, 7, 3, 1, 0)
 FROM = time(9)
+# Why a reminder, or what the operator is told of the reminders, was dropped while its round was closed.
+ROUND_CLOSED = "the round was closed"
 
 
 class NotTrue(DomainError):
@@ -83,7 +96,34 @@ async def queue_due(session: AsyncSession, now: datetime) -> int | None:
     if made is None:
         return None
     concerned = chats(or_(_has_not_certified(round_.id), _has_work_waiting(round_.id)))
-    return await outbox.enqueue_all(session, outbox.Kind.REMINDER, concerned, made, now)
+    return await outbox.enqueue_all(session, Kind.REMINDER, concerned, made, now)
+
+
+async def queue_again(session: AsyncSession, round_: Round, now: datetime) -> int:
+    """Queue once more what was dropped because the round, which is open again, was closed: today's reminder, and
+    what the operator is told once a round. How many messages that is.
+
+    The rows themselves are queued again, so that nobody is reminded twice of one day.
+    """
+    todays = select(Reminder.id).where(
+        Reminder.round_id == round_.id, Reminder.days_before == round_.days_left(now)
+    )
+    of_round = select(Reminder.id).where(Reminder.round_id == round_.id)
+    subject = OutboxMessage.subject_id
+    revived = await session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.state == State.DROPPED,
+            OutboxMessage.error == ROUND_CLOSED,
+            or_(
+                and_(OutboxMessage.kind == Kind.REMINDER, subject.in_(todays)),
+                and_(OutboxMessage.kind == Kind.ESCALATION, subject.in_(of_round)),
+            ),
+        )
+        .values(state=State.PENDING, due_at=now, error=None)
+        .returning(OutboxMessage.id)
+    )
+    return len(revived.all())
 
 
 async def _is_queued(session: AsyncSession, round_id: int, days: int) -> bool:
@@ -134,7 +174,7 @@ async def look_at(session: AsyncSession, reminder_id: int, officer: Officer, now
     reminder = await session.get_one(Reminder, reminder_id)
     round_ = await session.get_one(Round, reminder.round_id)
     if round_.state is not RoundState.OPEN:
-        raise NotTrue("the round was closed")
+        raise NotTrue(ROUND_CLOSED)
     if round_.days_left(now) != reminder.days_before:
         raise NotTrue("its day is over")
     account = officer.account

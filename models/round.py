@@ -1,4 +1,7 @@
-"""The yearly round: opened and closed by the operator, one at a time."""
+"""The yearly round: opened and closed by the operator, one at a time.
+
+What that ends, and how a closing is undone: models/closing.py.
+"""
 
 import enum
 from datetime import date, datetime
@@ -25,7 +28,7 @@ class RoundState(enum.StrEnum):
 
 
 class RoundRefused(DomainError):
-    """A round cannot be opened or closed so; the message says why and how to mend it."""
+    """A round cannot be opened, closed or reopened so; the message says why and how to mend it."""
 
 
 class NoOpenRound(DomainError):
@@ -83,6 +86,15 @@ def _newest() -> Select[Round]:
     return select(Round).order_by(Round.id.desc()).limit(1)
 
 
+async def hold_newest_round(session: AsyncSession) -> Round | None:
+    """The newest round as it is now. Until the transaction ends nobody else opens, closes or reopens a round, and
+    what would be inserted for this one (certificates, reopenings, remarks) waits.
+    """
+    # First: before the first round there is no row to lock.
+    await audit.hold(session, [audit.SYSTEM])
+    return await session.scalar(_newest().with_for_update().execution_options(populate_existing=True))
+
+
 async def require_open_round(session: AsyncSession) -> Round:
     """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
     found = await session.scalar(_open())
@@ -96,24 +108,31 @@ def _open() -> Select[Round]:
     return select(Round).where(Round.state == RoundState.OPEN).with_for_update(read=True)
 
 
-async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:
-    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end.
+def require_openable(newest: Round | None, fiscal_year: int, closes_on: date | None, now: datetime) -> None:
+    """Refuse the round of a fiscal year (Buddhist Era) after the newest one.
 
-    Raises RoundRefused when another is open, the year is not later than the last one's, not Buddhist, or the
-    deadline has passed.
+    Raises RoundRefused when that is open, the year is not later than its year, not Buddhist, or the deadline has
+    passed.
     """
     if fiscal_year not in FISCAL_YEARS:
         hint = (
             f"; did you mean {fiscal_year + BUDDHIST_ERA}?" if fiscal_year + BUDDHIST_ERA in FISCAL_YEARS else ""
         )
         raise RoundRefused(f"fiscal year {fiscal_year} is not a Buddhist year{hint}")
-    last = await current_round(session)
-    if last is not None and last.state is RoundState.OPEN:
-        raise RoundRefused(f"round {last.fiscal_year} is open; close it first: laocert round close")
-    if last is not None and fiscal_year <= last.fiscal_year:
-        raise RoundRefused(f"round {last.fiscal_year} was already held; open a later fiscal year")
+    if newest is not None and newest.state is RoundState.OPEN:
+        raise RoundRefused(f"round {newest.fiscal_year} is open; close it first: laocert round close")
+    if newest is not None and fiscal_year <= newest.fiscal_year:
+        raise RoundRefused(f"round {newest.fiscal_year} was already held; open a later fiscal year")
     if closes_on is not None and closes_on < bangkok_day(now):
         raise RoundRefused(f"the closing date {closes_on} has passed; give a day from today on")
+
+
+async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:
+    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end.
+
+    Raises RoundRefused for the reasons of require_openable.
+    """
+    require_openable(await hold_newest_round(session), fiscal_year, closes_on, now)
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
     session.add(opened)
     await session.flush()
@@ -124,20 +143,26 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
     return opened
 
 
+def require_closable(newest: Round | None) -> Round:
+    """The newest round, if it is open. Raises RoundRefused."""
+    if newest is None:
+        raise RoundRefused("no round is open; open one: laocert round open --fiscal-year 2570")
+    if newest.state is not RoundState.OPEN:
+        raise RoundRefused(f"no round is open; round {newest.fiscal_year} is closed, see: laocert round list")
+    return newest
+
+
 async def close_round(session: AsyncSession, now: datetime) -> Round:
     """Close the open round; what is certified stays locked until the next one opens.
 
     Raises RoundRefused when none is open.
     """
-    found = await session.scalar(select(Round).where(Round.state == RoundState.OPEN).with_for_update())
-    if found is None:
-        raise RoundRefused("no round is open; open one: laocert round open --fiscal-year 2570")
-    found.state = RoundState.CLOSED
-    found.closed_at = now
+    closed = require_closable(await hold_newest_round(session))
+    closed.state, closed.closed_at = RoundState.CLOSED, now
     await session.flush()
-    await audit.record(session, audit.Event.ROUND_CLOSED, audit.SYSTEM, now, fiscal_year=found.fiscal_year)
+    await audit.record(session, audit.Event.ROUND_CLOSED, audit.SYSTEM, now, fiscal_year=closed.fiscal_year)
     await card_marks.touch_all(session, now)
-    return found
+    return closed
 
 
 async def list_rounds(session: AsyncSession) -> list[Round]:

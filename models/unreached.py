@@ -12,7 +12,7 @@ from models import outbox
 from models.account import Account, Officer, is_reachable
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
-from models.reminder import NotTrue, Reminder, has_certified, open_round_with_deadline
+from models.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
 from models.round import Round, RoundState, current_round
 
 # The operator is told as soon as the reminders of this many days before the last one are settled; later, when
@@ -127,7 +127,7 @@ async def load_escalation(session: AsyncSession, reminder_id: int, now: datetime
     round_ = await session.get_one(Round, reminder.round_id)
     left = round_.days_left(now)
     if round_.state is not RoundState.OPEN or left is None:
-        raise NotTrue("the round was closed")
+        raise NotTrue(ROUND_CLOSED)
     found = await list_unreached(session)
     if not found:
         raise NotTrue("nobody is left who was not reached")

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.audit import UNRECORDED, AuditEvent, Event, verify_chains
+from models.audit import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certificate import Certification, Level, Reopening, is_live, snapshot
 from models.remark_table import Kind, Remark
 from models.roster import NoRoster, PersonnelRecord, load_summary
-from models.round import Round, current_round
+from models.round import Round, RoundState, current_round
 from models.spot_check import is_drawn_from
 
 
@@ -30,15 +31,16 @@ class Findings:
 
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
-    """Check the chains (up to a filed `head` too), then certificates, reopenings and remarks against their events,
-    then each locked roster against its certificate, and each spot-check against the roster that it was drawn from.
+    """Check the chains (up to a filed `head` too), then certificates, reopenings, remarks and rounds against their
+    events, then each locked roster against its certificate, and each spot-check against the roster that it was
+    drawn from.
     """
     found = Findings()
     found.breaks += await verify_chains(session, head)
     recorded = await _recorded(session, found)
     await _check_certificates(session, recorded, found)
     await _check_rows(session, recorded, found)
-    await _check_rounds(session, recorded, found)
+    await _check_rounds(session, found)
     await _check_rosters(session, found)
     await _check_spot_checks(session, found)
     return found
@@ -54,7 +56,6 @@ async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, s
         Event.QUESTIONED: lambda details: str(details["question"]),
         Event.ANSWERED: lambda details: str(details["answer"]),
         Event.EXPLAINED: lambda details: str(details["explanation"]),
-        Event.ROUND_OPENED: lambda details: str(details["fiscal_year"]),
     }
     recorded = {}
     rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.details))
@@ -110,31 +111,61 @@ async def _check_rows(
     told = {
         key: (event["chain"], event.get("reason", event.get("body")), event.get("about"))
         for key, event in recorded.items()
-        if key[0] not in (Event.CERTIFIED, Event.ROUND_OPENED)
+        if key[0] != Event.CERTIFIED
     }
     for kind, key in sorted(stored.keys() | told.keys()):
         if stored.get((kind, key)) != told.get((kind, key)):
             found.breaks.append(f"{kind} {key}: the row and its event do not agree")
 
 
-async def _check_rounds(
-    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
-) -> None:
-    """The newest round decides what is locked: one that nobody opened, one that is gone, or an older one that was
-    given a newer number would end locks.
+# What each event makes of its round.
+_ROUND_STATES = {
+    Event.ROUND_OPENED: RoundState.OPEN,
+    Event.ROUND_CLOSED: RoundState.CLOSED,
+    Event.ROUND_REOPENED: RoundState.OPEN,
+}
+
+
+async def _check_rounds(session: AsyncSession, found: Findings) -> None:
+    """The newest round decides what is locked: one that nobody opened, one that is gone, or an older one with a
+    newer number would end locks. A round that nobody reopened would take certificates after its end.
     """
-    opened = {key for kind, key in recorded if kind == Event.ROUND_OPENED}
+    histories = await _round_events(session)
     before_the_chain = bool(found.unrecorded)
-    fiscal_years = list(await session.scalars(select(Round.fiscal_year).order_by(Round.id)))
-    for fiscal_year in fiscal_years:
-        if str(fiscal_year) not in opened and not before_the_chain:
-            found.breaks.append(f"round {fiscal_year}: no event records that it was opened")
-    gone = opened - {str(fiscal_year) for fiscal_year in fiscal_years}
-    found.breaks += [f"round {fiscal_year}: was opened and is gone" for fiscal_year in sorted(gone)]
+    rounds = list(await session.scalars(select(Round).order_by(Round.id)))
     # A round is of a later year than the one before it (models/round.py).
-    for earlier, later in pairwise(fiscal_years):
+    for earlier, later in pairwise(round_.fiscal_year for round_ in rounds):
         if earlier > later:
             found.breaks.append(f"round {later}: is numbered after round {earlier}")
+    for round_ in rounds:
+        name, events = f"round {round_.fiscal_year}", histories.pop(round_.fiscal_year, [])
+        if Event.ROUND_OPENED not in [kind for kind, _ in events] and not before_the_chain:
+            found.breaks.append(f"{name}: no event records that it was opened")
+        if not events:
+            continue
+        kind, at = events[-1]
+        state = _ROUND_STATES[kind]
+        closed_at = at if state is RoundState.CLOSED else None
+        if (round_.state, round_.closed_at) != (state, closed_at):
+            found.breaks.append(f"{name}: is not {state} as its last event left it")
+    found.breaks += [f"round {year}: was recorded and is gone" for year in sorted(histories)]
+
+
+async def _round_events(session: AsyncSession) -> dict[int, list[tuple[Event, datetime]]]:
+    """The events of each round, by fiscal year, in the order in which they were recorded."""
+    rows = await session.execute(
+        select(AuditEvent.kind, AuditEvent.at, AuditEvent.details)
+        .where(AuditEvent.chain == SYSTEM, AuditEvent.kind.in_(_ROUND_STATES))
+        .order_by(AuditEvent.number)
+    )
+    histories: dict[int, list[tuple[Event, datetime]]] = {}
+    for kind, at, details in rows:
+        try:
+            histories.setdefault(int(json.loads(details)["fiscal_year"]), []).append((Event(kind), at))
+        except (ValueError, KeyError, TypeError):
+            # The chain's own check has said so already.
+            continue
+    return histories
 
 
 async def _check_rosters(session: AsyncSession, found: Findings) -> None:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import click
 
-from bot.commands.common import echo_json, json_option, now, progress, reading, thai_time, with_database, writing
+from bot.commands.common import (
+    ask,
+    echo_json,
+    json_option,
+    now,
+    progress,
+    reading,
+    thai_time,
+    with_database,
+    writing,
+    yes_option,
+)
 from handlers.announcement import heading
 from handlers.texts import texts
 from models.broadcast import (
@@ -58,7 +69,7 @@ def _audience(_context: click.Context, _option: click.Parameter, words: str | No
     metavar="FILE",
     help="Plain text in UTF-8, 1 to 3,500 characters; it is sent as it is, under a heading.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.option("--again", is_flag=True, help="Also when the same was announced to the same within the hour.")
 @click.option(
     "--report",
@@ -90,7 +101,7 @@ def broadcast(
     if not as_json or not yes:
         _preview(audience, body, chats, to_stderr=as_json)
     if not yes:
-        _ask(chats)
+        ask(f"Send it to {chats:,} chats?", otherwise="nothing was queued")
     made = writing(lambda session: announce(session, audience, body, now(), again=again))
     _print(_followed(made, as_json), as_json)
 
@@ -109,13 +120,6 @@ def _preview(audience: Audience, body: str, chats: int, *, to_stderr: bool) -> N
     rule = "─" * 40
     message = f"{rule}\n{heading(texts(Language.THAI))}\n\n{body}\n{rule}"
     click.echo(f"{message}\nto {audience}: {chats:,} chats of role {audience.role}", err=to_stderr)
-
-
-def _ask(chats: int) -> None:
-    if not sys.stdin.isatty():
-        raise BroadcastRefused("nobody is there to be asked; look at the message, then give --yes")
-    if not click.confirm(f"Send it to {chats:,} chats?", err=True):
-        raise BroadcastRefused("nothing was queued")
 
 
 # --- how far it is ------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from bot import thai
 from bot.opening import opened
 from bot.settings import keyring, load_settings
 from models.audit import KeyMissing
+from models.base import DomainError
 from models.database import Database
 
 _T = TypeVar("_T")
@@ -25,7 +26,19 @@ _T = TypeVar("_T")
 thai_time = thai.thai_time
 
 province_option = click.option("--province", metavar="CODE", help="Only the province with this two-digit code.")
+by_option = click.option(
+    "--by",
+    required=True,
+    metavar="NAME",
+    help="The person or office that decides; kept, and shown to the officers.",
+)
+reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept like the name.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+
+
+class NotAgreed(DomainError):
+    """Nobody said yes to what a command asked; the message says that nothing was done."""
 
 
 def now() -> datetime:
@@ -47,6 +60,23 @@ def echo_table(table: Any) -> None:
     width = None if sys.stdout.isatty() else 200
     # Names are data: no markup, no emoji codes in them.
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+def ask(question: str, *, otherwise: str) -> None:
+    """Ask on stderr, where the answer is no unless it is yes. `otherwise` says what has not happened then.
+
+    Raises NotAgreed at any other answer, at its end (Ctrl-C, Ctrl-D), and where there is no terminal to ask at.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise NotAgreed(f"nobody is there to be asked, and {otherwise}; look at what is shown, then give --yes")
+    try:
+        is_agreed = click.confirm(question, err=True)
+    except click.Abort:
+        # The question's line has not ended.
+        click.echo(err=True)
+        is_agreed = False
+    if not is_agreed:
+        raise NotAgreed(otherwise)
 
 
 def require_key() -> None:

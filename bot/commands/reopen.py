@@ -3,16 +3,21 @@
 import click
 from rich.table import Table
 
-from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
+from bot.commands.common import (
+    by_option,
+    echo_json,
+    echo_table,
+    json_option,
+    now,
+    reading,
+    reason_option,
+    thai_time,
+    writing,
+)
 from models.certification import reopen as reopen_organization
 from models.remark import decide as decide_petition
 from models.remark import list_petitions
 from models.remark_table import Remark, remark_text
-
-by_option = click.option(
-    "--by", required=True, metavar="NAME", help="Who decides; the officers are shown the name."
-)
-reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; the officers are shown it.")
 
 
 @click.command(epilog="Example: laocert reopen 2110101 --by 'สถ. กองบุคลากร' --reason 'นับซ้ำ 1 ราย'")

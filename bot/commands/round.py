@@ -1,10 +1,43 @@
-"""`laocert round`: open, close and list the yearly rounds."""
+"""`laocert round`: open, close, reopen and list the yearly rounds."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TypeVar
 
 import click
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
-from models.round import BUDDHIST_ERA, Round, close_round, list_rounds, open_round, parse_closing_date
+from bot.commands.common import (
+    ask,
+    by_option,
+    echo_json,
+    echo_table,
+    json_option,
+    now,
+    reading,
+    reason_option,
+    require_key,
+    thai_time,
+    writing,
+    yes_option,
+)
+from models.closing import (
+    Changed,
+    Closing,
+    Opening,
+    RoundReopening,
+    close_as_agreed,
+    list_reopenings,
+    look_at_closing,
+    look_at_opening,
+    open_as_agreed,
+    reopen_round,
+)
+from models.round import BUDDHIST_ERA, Round, list_rounds, parse_closing_date
+
+_Ends = TypeVar("_Ends")
+_Done = TypeVar("_Done")
 
 
 @click.group("round", epilog="Example: laocert round open --fiscal-year 2570 --closes 2570-09-15")
@@ -15,19 +48,89 @@ def round_() -> None:
 @round_.command("open", epilog="Example: laocert round open --fiscal-year 2570 --closes 2570-09-15")
 @click.option("--fiscal-year", type=int, required=True, metavar="YEAR", help="Buddhist year, for example 2570.")
 @click.option("--closes", metavar="YYYY-MM-DD", help="Last day, Christian or Buddhist year; later is marked late.")
-def open_(fiscal_year: int, closes: str | None) -> None:
-    """Open the round of a fiscal year; the locks of the round before end."""
+@yes_option
+@json_option
+def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> None:
+    """Open the round of a fiscal year. The locks of the round before end, and so do its petitions: where there are
+    any, they are counted and it is asked first.
+    """
+    require_key()
     closes_on = parse_closing_date(closes) if closes is not None else None
-    opened = writing(lambda session: open_round(session, fiscal_year, closes_on, now()))
+
+    def agree(opening: Opening) -> None:
+        if opening.locked or opening.petitions:
+            _show(_opening_lines(opening), to_stderr=as_json)
+            ask(f"Open round {fiscal_year}?", otherwise=f"round {fiscal_year} was not opened")
+
+    opened, opening = _agreed(
+        lambda session: look_at_opening(session, fiscal_year, closes_on, now()),
+        None if yes else agree,
+        lambda session, agreed: open_as_agreed(session, fiscal_year, closes_on, agreed, now()),
+    )
+    if as_json:
+        echo_json(facts(opened) | {"ended": asdict(opening)})
+        return
     until = f", until {_thai_day(opened)}" if closes_on else ""
     click.echo(f"round {opened.fiscal_year} is open{until}")
 
 
 @round_.command(epilog="Example: laocert round close")
-def close() -> None:
-    """Close the open round; what is certified stays locked until the next one opens."""
-    closed = writing(lambda session: close_round(session, now()))
-    click.echo(f"round {closed.fiscal_year} is closed")
+@yes_option
+@json_option
+def close(yes: bool, as_json: bool) -> None:
+    """Close the open round, after showing what that ends and asking.
+
+    What is certified stays locked until the next round opens; until then `laocert round reopen` undoes it.
+    """
+    require_key()
+
+    def agree(closing: Closing) -> None:
+        _show(_closing_lines(closing), to_stderr=as_json)
+        question = f"Close round {closing.fiscal_year} for the whole nation?"
+        ask(question, otherwise=f"round {closing.fiscal_year} was not closed")
+
+    closing = _agreed(
+        look_at_closing, None if yes else agree, lambda session, agreed: close_as_agreed(session, agreed, now())
+    )
+    if as_json:
+        echo_json(facts(closing.round) | {"ended": _ended(closing)})
+        return
+    if yes:
+        _show(_closing_lines(closing))
+    click.echo(f"round {closing.fiscal_year} is closed")
+
+
+def _agreed(
+    look: Callable[[AsyncSession], Awaitable[_Ends]],
+    agree: Callable[[_Ends], None] | None,
+    do: Callable[[AsyncSession, _Ends | None], Awaitable[_Done]],
+) -> _Done:
+    """Do what ends something, when the operator agrees to what it ends; asked again when that has changed. Without
+    `agree` it is done whatever it ends.
+    """
+    ends = None
+    if agree is not None:
+        ends = reading(look)
+        agree(ends)
+    try:
+        return writing(lambda session: do(session, ends))
+    except Changed:
+        click.echo("it has changed meanwhile; this is what it ends now:", err=True)
+    return _agreed(look, agree, do)
+
+
+@round_.command(epilog="Example: laocert round reopen --by 'สถ. กองบุคลากร' --reason 'ปิดก่อนกำหนดโดยผิดพลาด'")
+@by_option
+@reason_option
+@json_option
+def reopen(by: str, reason: str, as_json: bool) -> None:
+    """Undo the closing of the newest round: all goes on as before it, with the same closing date."""
+    reopened = writing(lambda session: reopen_round(session, by, reason, now()))
+    if as_json:
+        echo_json(facts(reopened))
+        return
+    until = f", until {_thai_day(reopened)}" if reopened.closes_on else ""
+    click.echo(f"round {reopened.fiscal_year} is open again{until}")
 
 
 @round_.command("list", epilog="Example: laocert round list --json")
@@ -35,17 +138,21 @@ def close() -> None:
 def list_(as_json: bool) -> None:
     """All rounds, newest first. Dates are in the Buddhist Era, in JSON as ISO 8601."""
     rounds = reading(list_rounds)
+    reopenings = reading(list_reopenings)
     if as_json:
-        echo_json([facts(found) for found in rounds])
+        echo_json(
+            [facts(one) | {"reopenings": list(map(asdict, reopenings.get(one.fiscal_year, [])))} for one in rounds]
+        )
         return
     if not rounds:
         click.echo("no round yet; open one: laocert round open --fiscal-year 2570")
         return
-    table = Table("Fiscal year", "State", "Opened", "Last day", "Closed")
-    for found in rounds:
-        closed = thai_time(found.closed_at) if found.closed_at else ""
+    table = Table("Fiscal year", "State", "Opened", "Last day", "Closed", "Reopened")
+    for one in rounds:
+        closed = thai_time(one.closed_at) if one.closed_at else ""
+        reopened = "\n".join(map(_reopening_line, reopenings.get(one.fiscal_year, [])))
         table.add_row(
-            str(found.fiscal_year), found.state.value, thai_time(found.opened_at), _thai_day(found), closed
+            str(one.fiscal_year), one.state.value, thai_time(one.opened_at), _thai_day(one), closed, reopened
         )
     echo_table(table)
 
@@ -59,6 +166,47 @@ def facts(found: Round) -> dict[str, object]:
         "opened_at": found.opened_at,
         "closed_at": found.closed_at,
     }
+
+
+def _show(lines: list[str], *, to_stderr: bool = False) -> None:
+    for line in lines:
+        click.echo(line, err=to_stderr)
+
+
+def _closing_lines(closing: Closing) -> list[str]:
+    round_ = closing.round
+    left = round_.days_left(now())
+    days = "" if left is None else f"; its last day is {_thai_day(round_)}, {_distance(left)}"
+    return [
+        f"closing round {closing.fiscal_year} ends certifying{days}",
+        f"not certified: {closing.uncertified:,} of {closing.organizations:,} organizations",
+        f"waiting for their province: {closing.waiting:,}",
+        f"petitions that wait for a decision and cannot be granted then: {closing.petitions:,}",
+    ]
+
+
+def _distance(days: int) -> str:
+    if days == 0:
+        return "today"
+    number = f"{abs(days):,} day{'' if abs(days) == 1 else 's'}"
+    return f"{number} from now" if days > 0 else f"{number} ago"
+
+
+def _ended(closing: Closing) -> dict[str, int]:
+    names = ("organizations", "uncertified", "waiting", "petitions")
+    return {name: getattr(closing, name) for name in names}
+
+
+def _opening_lines(opening: Opening) -> list[str]:
+    return [
+        f"opening the next round ends what is left of round {opening.fiscal_year}, which cannot be reopened then",
+        f"registers whose lock ends: {opening.locked:,}",
+        f"petitions that end without a decision: {opening.petitions:,}",
+    ]
+
+
+def _reopening_line(reopening: RoundReopening) -> str:
+    return f"{thai_time(reopening.at)}, {reopening.by}: {' '.join(reopening.reason.split())}"
 
 
 def _thai_day(found: Round) -> str:

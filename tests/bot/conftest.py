@@ -1,5 +1,6 @@
 """What the tests of the courier begin with."""
 
+import click.testing
 import pytest
 
 from bot import courier, ledger, limiter
@@ -19,6 +20,12 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "IDLE", 0.02)
     monkeypatch.setattr(lease, "EVERY", 0.02)
     monkeypatch.setattr(ledger, "NOTE_PAUSE", 0.01)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sits before the command."""
+    monkeypatch.setattr(click.testing._NamedTextIOWrapper, "isatty", lambda _self: True, raising=False)
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def test_rounds(laocert: Run) -> None:
     opened = laocert("round", "open", "--fiscal-year", "2570", "--closes", "2027-09-15")
     assert opened.stdout == "round 2570 is open, until 15/09/2570\n"
     assert "2570 is open; close it first" in laocert("round", "open", "--fiscal-year", "2571", code=1).stderr
-    laocert("round", "close")
+    laocert("round", "close", "--yes")
     table = laocert("round", "list").stdout
     assert all(text in table for text in ("2570", "closed", "02/11/2569 09:30", "15/09/2570"))
     assert facts(laocert("round", "list", "--json")) == [
@@ -233,6 +233,7 @@ def test_rounds(laocert: Run) -> None:
             "closes_on": "2027-09-15",
             "opened_at": "2026-11-02T02:30:00+00:00",
             "closed_at": "2026-11-02T02:30:00+00:00",
+            "reopenings": [],
         }
     ]
 

@@ -96,6 +96,17 @@ def test_reopen_wants_a_reason_in_words(petitioned: Database, laocert: Run) -> N
         assert "5 to 1,000 letters" in refused.stderr
 
 
+@pytest.mark.parametrize("name", ["", "  ", "…", "x" * 201, "ผู้\x1bดูแล", "ผู้\u200bดูแล"])
+def test_whoever_decides_gives_a_name_that_can_be_read(petitioned: Database, laocert: Run, name: str) -> None:
+    reason = ("--by", name, "--reason", "นับซ้ำจริง")
+    for command in (("reopen", FIRST), ("petition", "decide", "1", "--refuse"), ("round", "reopen")):
+        refused = laocert(*command, *reason, code=1)
+        assert refused.stderr == (
+            "--by names the person or office that decides, in 1 to 200 letters, none of them invisible\n"
+        )
+    assert len(json.loads(laocert("petitions", "--json").stdout)) == 1
+
+
 @pytest.mark.parametrize(
     ("decision", "outcome"),
     [("--grant", "granted; the organization is reopened"), ("--refuse", "refused; it stays locked")],

@@ -3,6 +3,7 @@
 import pytest
 
 from models.certificate import Level
+from models.closing import reopen_round
 from models.database import Database
 from models.round import close_round, open_round
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
@@ -150,6 +151,23 @@ async def test_outside_a_round_nothing_is_certified(
     for stale in (ask, confirm):
         assert "จึงยังไม่ได้รับรอง" in await hand.forge(stale) or "อปท. ยังไม่ได้รับรองข้อมูล" in hand.text
     assert await facts(country) == before
+
+
+async def test_when_a_closing_is_undone_the_warning_on_the_screen_is_good_again(
+    officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    hand = await officer()
+    await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
+    confirm = hand.phone.button("ยืนยันการรับรอง").data or ""
+    async with country.write() as session:
+        await close_round(session, clock())
+    assert NO_ROUND in await hand.forge(confirm)
+    async with country.write() as session:
+        await reopen_round(session, "ผู้ดูแลระบบ", "ปิดก่อนกำหนดโดยผิดพลาด", clock())
+    await hand.forge(confirm)
+    await hand.way("PIN")
+    assert await certificates(country) == 1
+    assert "(เลยกำหนด)" not in hand.text
 
 
 async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: Database, clock: Clock) -> None:

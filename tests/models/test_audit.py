@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models import audit, sqlite_triggers
 from models.certificate import Level
 from models.certification import reopen
+from models.closing import reopen_round
 from models.database import Database
 from models.keys import Keyring
 from models.question import answer, ask
@@ -35,7 +36,9 @@ async def take_head(database: Database, now: datetime) -> str:
 
 @pytest.fixture
 async def lived(country: Database, now: datetime) -> Database:
-    """Two organizations certified, one of them by its province too and reopened on its petition; a third asked."""
+    """Two organizations certified, one of them by its province too and reopened on its petition; a third asked.
+    The round was closed and reopened.
+    """
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
     await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, now)
     await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
@@ -46,6 +49,8 @@ async def lived(country: Database, now: datetime) -> Database:
         province = await link(session, "province11", 601, now)
         question = await ask(session, province, THIRD, "official", "เหตุใดจำนวนจึงลดลง", now)
         await answer(session, await link(session, f"lao{THIRD}", 503, now), question.id, "เกษียณสองราย", now)
+        await close_round(session, now)
+        await reopen_round(session, "ผู้ดูแล", REASON, now)
     return country
 
 
@@ -157,6 +162,9 @@ TAMPERINGS: dict[str, str] = {
     f" reopened_at) VALUES ('{SECOND}', 1, 1, 'x', 'x', '2026-11-02 00:00:00')",
     "a round that nobody opened": "INSERT INTO round (fiscal_year, state, opened_at)"
     " VALUES (2571, 'closed', '2026-11-02 00:00:00')",
+    "a round that nobody closed": "UPDATE round SET state = 'closed', closed_at = '2026-11-02 00:00:00'",
+    "a reopening of the round cut off": "DELETE FROM audit_event WHERE kind = 'round_reopened'",
+    "another year for the round": "UPDATE round SET fiscal_year = 2569",
     "a petition's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'petition'",
     "a question's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'question'",
     "a question's subject": "UPDATE remark SET about = 'whole' WHERE kind = 'question'",
@@ -176,7 +184,7 @@ async def test_tampering_is_found(lived: Database, now: datetime, statement: str
     ("statement", "finding"),
     [
         ("UPDATE round SET id = 99 WHERE fiscal_year = 2570", "round 2570: is numbered after round 2571"),
-        ("DELETE FROM round WHERE fiscal_year = 2570", "round 2570: was opened and is gone"),
+        ("DELETE FROM round WHERE fiscal_year = 2570", "round 2570: was recorded and is gone"),
         ("UPDATE round SET fiscal_year = 2580 WHERE fiscal_year = 2570", "round 2580: no event records"),
     ],
 )
@@ -192,6 +200,31 @@ async def test_another_newest_round_is_found(
     assert (await checked(country)).breaks == []
     await without_triggers(country, statement)
     assert any(finding in line for line in (await checked(country)).breaks)
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        (
+            "UPDATE round SET state = 'open', closed_at = NULL",
+            "round 2570: is not closed as its last event left it",
+        ),
+        (
+            "UPDATE round SET closed_at = '2026-11-02 00:00:00'",
+            "round 2570: is not closed as its last event left it",
+        ),
+    ],
+)
+async def test_a_round_that_nobody_reopened_is_found(
+    lived: Database, now: datetime, statement: str, line: str
+) -> None:
+    """By plain SQL, which the round's state is not kept from."""
+    async with lived.write() as session:
+        await close_round(session, now)
+    assert (await checked(lived)).breaks == []
+    async with lived.write() as session:
+        await session.execute(text(statement))
+    assert (await checked(lived)).breaks == [line]
 
 
 async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: datetime) -> None:

@@ -22,6 +22,7 @@ from models.account import Officer, active_officer
 from models.base import DomainError
 from models.certificate import Certification, Level, Status
 from models.certification import reopen
+from models.closing import reopen_round
 from models.database import Database
 from models.inspection import own_status, review
 from models.link import unlink_officer
@@ -145,6 +146,17 @@ class Country(RuleBasedStateMachine):
         async def work() -> None:
             async with self.database.write() as session:
                 await close_round(session, self.now())
+
+        self.attempt(work())
+
+    @rule()
+    def reopen_the_round(self) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                newest = await current_round(session)
+                deadline = newest and newest.closes_on
+                reopened = await reopen_round(session, "ผู้ดูแล", "เหตุผล", self.now())
+                assert (reopened.closes_on, reopened.closed_at) == (deadline, None)
 
         self.attempt(work())
 

@@ -1,0 +1,185 @@
+"""What closing a round ends, and opening the next one; and how a closing is undone.
+
+The operator is shown what ends and agrees to that. Nothing else is done: when it has changed between the question
+and the answer, the operator is asked again.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import audit, card_marks
+from models.base import DomainError
+from models.certificate import Level, Status
+from models.progress import count_certificates, count_statuses
+from models.remark import count_petitions
+from models.remark_table import operator_name, remark_text
+from models.reminder import queue_again
+from models.round import (
+    Round,
+    RoundRefused,
+    RoundState,
+    close_round,
+    current_round,
+    hold_newest_round,
+    open_round,
+    require_closable,
+    require_openable,
+)
+
+
+class Changed(DomainError):
+    """What the operator agreed to end is not what would end now; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("it has changed while you were asked; nothing was done: look again")
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What closing the open round ends in the whole nation: organizations by status, and `petitions` that can be
+    granted no more.
+    """
+
+    fiscal_year: int
+    closes_on: date | None
+    organizations: int
+    uncertified: int
+    waiting: int
+    petitions: int
+    round: Round = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What opening the next round ends of the one before, of `fiscal_year` (None: there is none): the locks of
+    `locked` registers, and `petitions` that nobody has decided.
+    """
+
+    fiscal_year: int | None
+    locked: int
+    petitions: int
+
+
+@dataclass(frozen=True)
+class RoundReopening:
+    """One time that a closing was undone."""
+
+    at: datetime
+    by: str
+    reason: str
+    closed_at: datetime | None
+
+
+async def look_at_closing(session: AsyncSession) -> Closing:
+    """What closing the round would end now. Raises RoundRefused when none is open."""
+    return await _closing(session, require_closable(await current_round(session)))
+
+
+async def _closing(session: AsyncSession, round_: Round) -> Closing:
+    counts = await count_statuses(session)
+    return Closing(
+        fiscal_year=round_.fiscal_year,
+        closes_on=round_.closes_on,
+        organizations=sum(province.total for province in counts),
+        uncertified=sum(province.of(Status.UNCERTIFIED) for province in counts),
+        waiting=sum(province.of(Status.LAO_CERTIFIED) for province in counts),
+        petitions=await count_petitions(session),
+        round=round_,
+    )
+
+
+async def close_as_agreed(session: AsyncSession, agreed: Closing | None, now: datetime) -> Closing:
+    """Close the open round; what that has ended. `agreed` is what the operator was shown; None: whatever it ends.
+
+    Raises RoundRefused when none is open, Changed when it ends something else than was agreed.
+    """
+    # Held: nobody certifies between the count and the end.
+    closing = await _closing(session, require_closable(await hold_newest_round(session)))
+    if agreed not in (None, closing):
+        raise Changed
+    await close_round(session, now)
+    return closing
+
+
+async def look_at_opening(
+    session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime
+) -> Opening:
+    """What opening a round would end now. Raises RoundRefused when it cannot be opened."""
+    newest = await current_round(session)
+    require_openable(newest, fiscal_year, closes_on, now)
+    return await _opening(session, newest)
+
+
+async def _opening(session: AsyncSession, newest: Round | None) -> Opening:
+    if newest is None:
+        return Opening(None, 0, 0)
+    certificates = await count_certificates(session)
+    return Opening(newest.fiscal_year, certificates.get(Level.LAO, 0), await count_petitions(session))
+
+
+async def open_as_agreed(
+    session: AsyncSession, fiscal_year: int, closes_on: date | None, agreed: Opening | None, now: datetime
+) -> tuple[Round, Opening]:
+    """Open the round of a fiscal year; it, and what that has ended. `agreed` as in
+    close_as_agreed.
+
+    Raises RoundRefused when it cannot be opened, Changed when it ends something else than was agreed.
+    """
+    opening = await _opening(session, await hold_newest_round(session))
+    if agreed not in (None, opening):
+        raise Changed
+    return await open_round(session, fiscal_year, closes_on, now), opening
+
+
+async def reopen_round(session: AsyncSession, by: str, reason: str, now: datetime) -> Round:
+    """Undo the closing of the newest round: all goes on as before it, with the same deadline.
+
+    Raises OperatorRefused, RemarkRefused, and RoundRefused when the newest round is not closed.
+    """
+    by, reason = operator_name(by), remark_text(reason)
+    newest = await hold_newest_round(session)
+    if newest is None:
+        raise RoundRefused("no round was opened yet; open one: laocert round open --fiscal-year 2570")
+    if newest.state is RoundState.OPEN:
+        raise RoundRefused(
+            f"round {newest.fiscal_year} is open; only the newest round is reopened, when it is closed"
+        )
+    closed_at, newest.state, newest.closed_at = newest.closed_at, RoundState.OPEN, None
+    await session.flush()
+    await audit.record(
+        session,
+        audit.Event.ROUND_REOPENED,
+        audit.SYSTEM,
+        now,
+        fiscal_year=newest.fiscal_year,
+        closed_at=closed_at and closed_at.isoformat(),
+        by=by,
+        reason=reason,
+    )
+    await queue_again(session, newest, now)
+    await card_marks.touch_all(session, now)
+    return newest
+
+
+async def list_reopenings(session: AsyncSession) -> dict[int, list[RoundReopening]]:
+    """All times that a closing was undone, by fiscal year, the oldest first, from the record."""
+    events = await session.execute(
+        select(audit.AuditEvent.at, audit.AuditEvent.details)
+        .where(audit.AuditEvent.chain == audit.SYSTEM, audit.AuditEvent.kind == audit.Event.ROUND_REOPENED)
+        .order_by(audit.AuditEvent.number)
+    )
+    reopenings: dict[int, list[RoundReopening]] = {}
+    for at, details in events:
+        try:
+            facts = json.loads(details)
+            closed_at = facts["closed_at"] and datetime.fromisoformat(facts["closed_at"])
+            reopening = RoundReopening(at, facts["by"], facts["reason"], closed_at)
+            reopenings.setdefault(facts["fiscal_year"], []).append(reopening)
+        except (ValueError, KeyError, TypeError):
+            # Somebody has changed it: `laocert audit verify` says so.
+            continue
+    return reopenings
