@@ -104,6 +104,8 @@ def _agreed(
     look: Callable[[AsyncSession], Awaitable[_Ends]],
     agree: Callable[[_Ends], None] | None,
     do: Callable[[AsyncSession, _Ends | None], Awaitable[_Done]],
+    *,
+    is_repeated: bool = False,
 ) -> _Done:
     """Do what ends something, when the operator agrees to what it ends; asked again when that has changed. Without
     `agree` it is done whatever it ends.
@@ -111,12 +113,13 @@ def _agreed(
     ends = None
     if agree is not None:
         ends = reading(look)
+        if is_repeated:
+            click.echo("it has changed meanwhile; this is what it ends now:", err=True)
         agree(ends)
     try:
         return writing(lambda session: do(session, ends))
     except Changed:
-        click.echo("it has changed meanwhile; this is what it ends now:", err=True)
-    return _agreed(look, agree, do)
+        return _agreed(look, agree, do, is_repeated=True)
 
 
 @round_.command(epilog="Example: laocert round reopen --by 'สถ. กองบุคลากร' --reason 'ปิดก่อนกำหนดโดยผิดพลาด'")

@@ -17,6 +17,7 @@ from bot.commands import round as command
 from models.certificate import Level
 from models.database import Database
 from models.remark import petition
+from models.round import open_round
 from tests.conftest import NOW, apart
 from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as, link
 
@@ -214,6 +215,32 @@ def test_opening_asks_where_it_ends_locks(laocert: Run) -> None:
     assert rounds(laocert) == [(2570, "closed")]
     laocert("open", "--fiscal-year", "2571", stdin="y\n")
     assert rounds(laocert) == [(2571, "open"), (2570, "closed")]
+
+
+@pytest.mark.usefixtures("country")
+def test_whoever_comes_second_reads_one_line(
+    database_url: str, laocert: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another operator opens the round after this one has looked."""
+    laocert("close", "--yes")
+
+    async def open_meanwhile() -> None:
+        database = Database(database_url, KEYRING)
+        async with database.write() as session:
+            await open_round(session, 2572, None, NOW)
+        await database.close()
+
+    writing = command.writing
+
+    def wait_and_write(operation: Any) -> Any:
+        monkeypatch.setattr(command, "writing", writing)
+        apart(open_meanwhile())
+        return writing(operation)
+
+    monkeypatch.setattr(command, "writing", wait_and_write)
+    refused = laocert("open", "--fiscal-year", "2571", code=1)
+    assert refused.stderr == "round 2572 is open; close it first: laocert round close\n"
+    assert rounds(laocert) == [(2572, "open"), (2570, "closed")]
 
 
 # --- undoing it ---------------------------------------------------------------------------------------------
