@@ -59,7 +59,8 @@ class _Seen:
     pins: set[str] = field(default_factory=set, repr=False)  # hashes, to tell a new one; never shown
     certificates: set[int] = field(default_factory=set)
     checks: dict[int, bool] = field(default_factory=dict)  # by id: handed in
-    outbox: dict[int, tuple[str, int]] = field(default_factory=dict)  # by id: state, attempts
+    # By id: state, attempts and error. A 429 that comes between two looks changes the error alone.
+    outbox: dict[int, tuple[str, int, str]] = field(default_factory=dict)
 
 
 # The messages whose subject is a certificate.
@@ -260,11 +261,10 @@ class Behind:
 
     def _tell_message(self, message: OutboxMessage) -> None:
         assert self._seen is not None  # noqa: S101 - set by look()
-        before = self._seen.outbox.get(message.id)
-        self._seen.outbox[message.id] = (message.state, message.attempts)
-        if before == (message.state, message.attempts) or message.kind == Kind.RECEIPT:
+        before, reason = self._seen.outbox.get(message.id), message.error or ""
+        self._seen.outbox[message.id] = (message.state, message.attempts, reason)
+        if before == self._seen.outbox[message.id] or message.kind == Kind.RECEIPT:
             return
-        reason = message.error or ""
         if message.state is outbox.State.SENT:
             again = f" ในครั้งที่ {message.attempts}" if message.attempts > 1 else ""
             at = f" at attempt {message.attempts}" if message.attempts > 1 else ""
