@@ -29,8 +29,9 @@ PROVINCES = ("83", "85")
 FISCAL_YEAR_BEGINS = 10
 DAYS_UNTIL_CLOSING = 30
 
-# Seconds until the bot must have asked for its first updates, and those it is given to stop.
-PATIENCE = 60.0
+# Seconds after which a bot that has not asked for updates is taken for hung, on a busy machine too. And those
+# that a bot is given to stop.
+PATIENCE = 300.0
 GRACE = 12.0
 
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import models.database
 import models.sqlite
-from demo.botapi import Emulator
-from models import schema
+from bot import transport
+from demo.botapi import PATIENCE, Emulator
+from models import claim, lease, schema
 from models.database import Database
 from tests.canary import Canary
 from tests.support import KEYRING, Clock, Officer, running_bot, settle
@@ -35,6 +37,12 @@ NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
 
 
 _CANARY = Canary()
+
+# How long an example takes, and how long it takes to make one, says how busy the machine is.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 class CompiledOnce(dict[tuple[Any, ...], Any]):
@@ -55,6 +63,20 @@ def pytest_configure() -> None:
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
     for module in (models.sqlite, models.database):
         module.create_async_engine = with_cache  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts of the program in this process take neither a database nor an emulator for lost that is only slow:
+    what they do then is tried by tests of its own.
+    """
+    for module, limits in (
+        (claim, ("PATIENCE",)),
+        (lease, ("PATIENCE", "GOOD_FOR", "GONE_AFTER")),
+        (transport, ("CONNECT_TIMEOUT",)),
+    ):
+        for limit in limits:
+            monkeypatch.setattr(module, limit, PATIENCE)
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +103,17 @@ def apart(work: Coroutine[None, None, None]) -> None:
 
 
 async def _admin(statement: str) -> None:
-    connection = await asyncpg.connect(f"{POSTGRES}/postgres", timeout=5)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    """Create or drop a database, as soon as its sessions and those of all other tests leave room for it."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                connection = await asyncpg.connect(f"{POSTGRES}/postgres", timeout=PATIENCE)
+                try:
+                    return await connection.execute(statement)
+                finally:
+                    await connection.close()
+            except (asyncpg.ObjectInUseError, asyncpg.TooManyConnectionsError):
+                await asyncio.sleep(0.1)
 
 
 async def _fill(url: str, *, settled: bool) -> None:

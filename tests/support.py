@@ -1,11 +1,13 @@
 """A small country to test in, and the whole bot running against the emulated Bot API."""
 
 import asyncio
+import inspect
 import itertools
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from sqlalchemy import delete
@@ -13,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import api, service
 from bot.transport import AiohttpRequest
-from demo.botapi import Emulator
-from demo.botapi.phone import Phone
+from demo.botapi import PATIENCE, Emulator, Message, Phone
+from demo.botapi.emulator import reserve_port
 from models import passwords, thai
 from models.account import Account, Role, active_officer, login_candidate
 from models.account import Officer as AccountOfficer
@@ -31,6 +33,8 @@ from models.round import open_round
 from models.sealing import Seal
 from models.spot_check import Mark
 from models.spot_checking import draw, hand_in, mark
+
+T = TypeVar("T")
 
 SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)
@@ -166,7 +170,7 @@ async def running_bot(
     emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: service.Front | None = None
 ) -> AsyncIterator[None]:
     """The bot as `laocert run` wires it, in this process."""
-    polls = AiohttpRequest(1, read_timeout=30)
+    polls = AiohttpRequest(1, read_timeout=PATIENCE)
     bot = api.make_bot(emulator.token, emulator.url, polls)
     stop = asyncio.Event()
     await bot.initialize()
@@ -179,6 +183,39 @@ async def running_bot(
         stop.set()
         await task
         await bot.shutdown()
+
+
+async def until(check: Callable[[], Awaitable[T] | T], limit: float = PATIENCE) -> T:
+    """Look again and again until there is something, and give it."""
+    async with asyncio.timeout(limit):
+        while True:
+            result = check()
+            found = await result if inspect.isawaitable(result) else result
+            if found:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def says(phone: Phone, words: str, after: int = 0) -> Message:
+    """Wait for a message of the bot that says something, whatever stands below it: the newest such, of those that
+    came after the message with the id `after`.
+    """
+
+    def newest(at: Phone) -> Message | None:
+        return next(
+            (one for one in reversed(at.messages) if one.outgoing and one.id > after and words in one.text), None
+        )
+
+    found = await phone.until(newest)
+    assert found is not None
+    return found
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """The number of a port at which nobody listens, and which the system gives to nobody who asks for any port."""
+    with reserve_port("127.0.0.1") as reserved:
+        yield reserved.getsockname()[1]
 
 
 class Officer:
@@ -199,16 +236,14 @@ class Officer:
         await self.phone.tap(label)
         await self.sees(expect)
 
-    async def sees(self, expect: str) -> None:
-        await self.phone.until(
-            lambda phone: any(expect in message.text for message in phone.messages if message.outgoing)
-        )
+    async def sees(self, expect: str) -> Message:
+        """Wait until the screen says something; the message that does."""
+        return await says(self.phone, expect)
 
-    async def says(self, text: str, expect: str) -> None:
+    async def says(self, text: str, expect: str) -> Message:
         """Type something and wait for a new card that says something."""
-        seen = {message.id for message in self.phone.messages}
-        await self.phone.send(text)
-        await self.phone.until(lambda phone: phone.last.id not in seen and expect in phone.last.text)
+        sent = await self.phone.send(text)
+        return await says(self.phone, expect, after=sent.id)
 
     async def log_in(self, username: str, name: str, position: str) -> None:
         """The whole first login."""

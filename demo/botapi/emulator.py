@@ -30,6 +30,16 @@ from demo.botapi.webhook import Courier
 DEFAULT_TOKEN = "123456789:emulated-token-that-opens-nothing-x"  # noqa: S105 - opens nothing anywhere
 
 
+def reserve_port(host: str, port: int = 0) -> socket.socket:
+    """Bind a port, by default any free one, without listening. Connections are refused, the system gives the port
+    to nobody else, and whoever is told its number can listen on it (socket(7), SO_REUSEADDR).
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind((host, port))
+    return reserved
+
+
 class Emulator:
     """An emulated Bot API server for one bot, the people who talk to it, and the means to test both.
 
@@ -65,6 +75,7 @@ class Emulator:
         self._sleep = sleep
         self._courier: Courier | None = None
         self._runner: web.ServerRunner | None = None
+        self._reserved: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -160,8 +171,10 @@ class Emulator:
             limit = UPLOAD_LIMIT + 2**21
             return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
 
+        if self._reserved is None:
+            self._reserved = reserve_port(self.host, self.port)
+            self.port = self._reserved.getsockname()[1]
         listening = socket.create_server((self.host, self.port))
-        self.port = listening.getsockname()[1]
         server = web.Server(self.frontend.handle, request_factory=make_request, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -169,7 +182,7 @@ class Emulator:
         self._courier = Courier(self.api, self.frontend.perform, self._sleep)
 
     async def close(self) -> None:
-        """Close the port and raise the first bug of the emulator that an answer hid."""
+        """Close the port, which stays reserved, and raise the first bug of the emulator that an answer hid."""
         self.updates.wake()
         if self._courier is not None:
             await self._courier.close()
@@ -185,4 +198,9 @@ class Emulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            await self.close()
+        finally:
+            if self._reserved is not None:
+                self._reserved.close()
+                self._reserved = None

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from click.testing import CliRunner, Result
@@ -34,27 +33,23 @@ from models.database import Database
 from models.inbox import InboxUpdate, State
 from models.outbox import OutboxMessage
 from models.sealing import Seal
-from tests.support import KEYRING, PIN, SECRET_KEY, pin_hash
+from tests.support import (
+    KEYRING,
+    PIN,
+    SECRET_KEY,
+    pin_hash,
+    until,  # noqa: F401 - the tests of the bot take it from here
+)
 
-T = TypeVar("T")
 SEAL = Seal(KEYRING)
 ASK_USERNAME = "พิมพ์ชื่อผู้ใช้ของหน่วยงาน"
 SECRET = "s3cret_of-the_webhook"
 
 
-async def until(check: Callable[[], Awaitable[T]], timeout: float = PATIENCE) -> T:  # noqa: ASYNC109
-    """Look again and again until there is something, and give it."""
-    async with asyncio.timeout(timeout):
-        while True:
-            if found := await check():
-                return found
-            await asyncio.sleep(0.02)
-
-
 @asynccontextmanager
 async def opened_bot(emulator: Emulator) -> AsyncIterator[tuple[Bot, AiohttpRequest]]:
     """The bot's calls, and nothing that makes them."""
-    polls = AiohttpRequest(1, read_timeout=30)
+    polls = AiohttpRequest(1, read_timeout=PATIENCE)
     bot = api.make_bot(emulator.token, emulator.url, polls)
     async with bot:
         yield bot, polls

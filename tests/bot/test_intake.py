@@ -279,8 +279,8 @@ async def test_poison_is_set_aside_and_blocks_nobody(
     await ann.send("/start")
     await ben.send("/start")
     async with running_bot(emulator, country, clock):
-        await ben.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0])
-        await ann.until(lambda phone: "เข้าสู่ระบบ" in phone.last.labels[0])
+        await ben.until(lambda phone: phone.button("เข้าสู่ระบบ"))
+        await ann.until(lambda phone: phone.button("เข้าสู่ระบบ"))
         rows = await until(lambda: _all_finished(country))
     assert [row.update_id for row in rows if row.state is State.SET_ASIDE] == ids
     assert all(row.body is None for row in rows)

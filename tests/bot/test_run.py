@@ -10,14 +10,14 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from demo.botapi import Emulator, Message, Phone
+from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.certificate import Certification, Level
 from models.database import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, State
 from models.pin import Keypad
 from models.throttle import Throttle
-from tests.bot.program import START, Program
+from tests.bot.program import Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
 from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Officer
 
@@ -42,12 +42,12 @@ def program(tmp_path: Path, telegram: Emulator, country: Database, database_url:
 
 
 async def sees(phone: Phone, words: str) -> None:
-    await phone.until(lambda at: any(words in one.text for one in at.messages if one.outgoing), START)
+    await phone.until(lambda at: any(words in one.text for one in at.messages if one.outgoing))
 
 
 async def press(phone: Phone, label: str) -> None:
     """Tap a button that is there now or soon."""
-    await phone.until(lambda at: at.button(label), START)
+    await phone.until(lambda at: at.button(label))
     await phone.tap(label)
 
 
@@ -83,6 +83,7 @@ async def test_what_is_missing_is_said_in_one_line(
 async def test_both_ways_through_the_program(program: Program, telegram: Emulator, country: Database) -> None:
     lao, province = Officer(telegram.phone("ก")), Officer(telegram.phone("ข"))
     async with program.running():
+        await program.ready()
         await lao.phone.send("/start")
         await sees(lao.phone, "เข้าสู่ระบบ")
         await lao.log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
@@ -98,15 +99,15 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
             "ค้นหา",
             "🔍 เทศบาลตำบลบางปู",
         ):
-            await province.phone.until(lambda at, label=label: at.button(label, card), START)
+            await province.phone.until(lambda at, label=label: at.button(label, card))
             await province.phone.tap(label, card)
         await check_and_confirm(province.phone, card)
         await province.enter(PIN, "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
         await sees(lao.phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
-        await until(lambda: _all_sent(country), START)
+        await until(lambda: _all_sent(country))
         begun = time.monotonic()
         assert await program.stop() == 0
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < program.seconds(10)
     assert "Traceback" not in program.log
     assert [one.level for one in await certificates(country)] == [Level.LAO, Level.PROVINCE]
 
@@ -122,7 +123,7 @@ async def check_and_confirm(phone: Phone, card: Message) -> None:
         ("รับรองระดับจังหวัด", "ส่งผลสุ่มตรวจสอบแล้ว"),
         ("ยืนยันการรับรอง", "ยกเลิกไม่ได้"),
     ):
-        await phone.until(lambda _, before=before: before in card.text, START)
+        await phone.until(lambda _, before=before: before in card.text)
         await phone.tap(label, card)
 
 
@@ -210,7 +211,7 @@ async def test_killed_around_the_irreversible_press(
                 await sees(phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
             levels = [one.level for one in await certificates(country) if one.organization_code == code]
             assert levels == [Level.LAO, Level.PROVINCE], code
-        await until(lambda: _all_sent(country), START)
+        await until(lambda: _all_sent(country))
         await program.ready()
         assert await program.stop() == 0
     assert "Traceback" not in program.log
@@ -224,7 +225,7 @@ async def lao_certifies(
     """The first of them presses, the program dies at the moment and is started again; both are told."""
     await to_keypad(phones[0])
     await phones[0].tap(PIN[-1], await all_but_one_digit(phones[0]))
-    await until(moment, START)
+    await until(moment)
     await program.kill()
     await program.start()
     await sees(phones[0], "หลักฐานการรับรองของท่าน")
@@ -236,10 +237,10 @@ async def lao_certifies(
 async def province_certifies(program: Program, phone: Phone, card: Message, name: str, moment: Moment) -> None:
     """From its live card; the program dies at the moment and is started again."""
     await phone.tap(name, card)
-    review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None), START)
+    review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None))
     await check_and_confirm(phone, review)
     await phone.tap(PIN[-1], await all_but_one_digit(phone, PIN, review))
-    await until(moment, START)
+    await until(moment)
     await program.kill()
     await program.start()
     await sees(phone, "หลักฐานการรับรองของท่าน")
@@ -290,11 +291,11 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
         # One sees three digits before the kill, and enters the others while the bot is away.
         for digit in PIN[:3]:
             await looks[0].tap(digit, looks[1])
-        await looks[0].until(lambda _: "●●●○○○" in looks[1].text, START)
+        await looks[0].until(lambda _: "●●●○○○" in looks[1].text)
         # One enters all in a hurry: they are anywhere between the server and the end.
         for digit in PIN:
             await hurries[0].tap(digit, hurries[1])
-        await until(lambda: _received(country, received + 4), START)
+        await until(lambda: _received(country, received + 4))
         await program.kill()
         for digit in PIN[3:]:
             await looks[0].tap(digit, looks[1])
@@ -339,8 +340,7 @@ async def live_card(phone: Phone, label: str) -> Message:
                 if one.text.startswith("🔔 รอท่าน") and any(label in other for other in one.labels)
             ),
             None,
-        ),
-        START,
+        )
     )
 
 
@@ -359,7 +359,7 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
             assert await program.stop() == 0
     # And again away, it ends when it is told to.
     async with program.running():
-        await until(lambda: _times(program, "does not answer yet", 2), START)
+        await until(lambda: _times(program, "does not answer yet", 2))
         assert await program.stop() == 0
     assert "Unclosed" not in program.log
     assert "Traceback" not in program.log
@@ -373,7 +373,7 @@ async def _times(program: Program, words: str, count: int) -> bool:
 async def test_another_poller_is_told_of_and_survived(program: Program, telegram: Emulator) -> None:
     phone = telegram.phone("ก")
     async with program.running():
-        await asyncio.wait_for(telegram.updates.until_waiting(), START)
+        await asyncio.wait_for(telegram.updates.until_waiting(), PATIENCE)
         url = f"{telegram.url}/bot{telegram.token}/getUpdates?timeout=1"
         async with aiohttp.ClientSession() as other, other.get(url) as answer:
             assert answer.status == 200

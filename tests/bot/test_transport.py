@@ -1,6 +1,5 @@
 """The transport: what each way of failing means, and what arrives."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,14 +21,15 @@ from telegram.error import (
 
 from bot import api
 from bot.transport import AiohttpRequest, NotSent
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from tests.bot.running import opened_bot
+from tests.support import reserved_port
 
 TOKEN = "123456789:canary-token-that-opens-nothing-x"
 
 
 @asynccontextmanager
-async def calling(url: str, read_timeout: float = 5.0) -> AsyncIterator[Bot]:
+async def calling(url: str, read_timeout: float = PATIENCE) -> AsyncIterator[Bot]:
     """A bot that has not said hello."""
     request = AiohttpRequest(4, read_timeout)
     bot = Bot(TOKEN, base_url=f"{url}/bot", request=request, get_updates_request=AiohttpRequest(1))
@@ -76,12 +76,10 @@ async def test_a_file_arrives_whole(emulator: Emulator) -> None:
 
 
 async def test_a_refused_connection_was_not_sent() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    async with calling(f"http://127.0.0.1:{port}") as bot:
-        with pytest.raises(NotSent) as caught:
-            await bot.get_me()
+    with reserved_port() as port:
+        async with calling(f"http://127.0.0.1:{port}") as bot:
+            with pytest.raises(NotSent) as caught:
+                await bot.get_me()
     assert_no_token(caught.value)
 
 

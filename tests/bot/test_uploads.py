@@ -23,7 +23,6 @@ from models.inbox import State
 from models.roster import PersonnelRecord
 from models.roster_draft import RosterDraft
 from models.tabular import ImportRefused
-from tests.bot.program import START
 from tests.bot.running import inbox_rows, link, opened_bot, until
 from tests.support import Clock, Officer, running_bot
 
@@ -183,7 +182,7 @@ async def test_a_file_goes_all_the_way_through_the_process(
     await link(country, "lao5110201", officer.phone, clock())
     async with running_bot(emulator, country, clock):
         await officer.phone.send_document("register.csv", register(300))
-        await officer.phone.until(lambda at: "ข้าราชการ 12 → 300" in at.last.text, START)
+        await officer.sees("ข้าราชการ 12 → 300")
         await officer.tap("บันทึกทะเบียน", "✅ บันทึกทะเบียนแล้ว 300 ราย")
 
 

@@ -62,7 +62,7 @@ async def test_the_program_ends_with_the_reason(
         running = asyncio.create_task(service.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
         phone = emulator.phone("ก")
         await phone.send("/start")
-        await phone.until(lambda at: at.last.labels)
+        await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
         # From now on it seems to have stood still for a long time.
         if still == "intake":
             monkeypatch.setattr(watchdog, "STANDSTILL", -1.0)

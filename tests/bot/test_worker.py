@@ -38,7 +38,7 @@ from tests.bot.running import (
     until,
     working,
 )
-from tests.support import PIN, Clock, Officer, running_bot
+from tests.support import PIN, Clock, Officer, running_bot, says
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -197,8 +197,8 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     await phone.send("/help")
     await phone.send("/menu")
     await other.send("/menu")
-    await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
-    await other.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
+    await other.until(lambda at: at.button("เข้าสู่ระบบ"))
     assert tries == [phone.id] * 3
     assert "ขออภัย" in sent_texts(bot, phone.id)[0]
     await until(lambda: finished(country))
@@ -227,7 +227,7 @@ async def test_a_passing_failure_is_tried_again_without_an_apology(
     monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, shaky))
     phone = bot.phone("ก")
     await phone.send("/help")
-    await phone.until(lambda at: "เข้าสู่ระบบ" in at.last.labels[0])
+    await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
     (row,) = await inbox_rows(country)
     assert (row.state, row.attempts) == (State.DONE, 2)
     assert len(sent_texts(bot, phone.id)) == 1
@@ -276,7 +276,7 @@ async def test_the_end_does_not_wait_for_ever(
     assert [row.state for row in await inbox_rows(country)] == [State.DONE, State.PENDING]
     gate.opened.set()
     async with running_bot(gated, country, clock):
-        await phone.until(lambda at: "/language" in at.last.text)
+        await says(phone, "/language")
 
 
 async def test_the_courier_is_woken_by_a_commit_that_queued_something(

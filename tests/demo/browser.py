@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
+from demo.botapi import PATIENCE
 from demo.demonstration import Demonstration
 from demo.main import listening, running
 
@@ -26,9 +27,9 @@ FLAGS = (
 )
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 360, "height": 740}
-# Milliseconds that a sight may take: a bot that is started again needs some seconds, on a slow machine ten.
-PATIENCE = 30_000
-expect.set_options(timeout=PATIENCE)
+# Playwright counts in milliseconds.
+LIMIT = PATIENCE * 1000
+expect.set_options(timeout=LIMIT)
 # What the keypad asks for.
 CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 
@@ -41,7 +42,9 @@ def find_chromium() -> str | None:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(), args=list(FLAGS), timeout=LIMIT
+        )
         yield browser
         await browser.close()
 
@@ -60,6 +63,7 @@ async def demonstrated(folder: Path, port: int = 0) -> AsyncIterator[tuple[Demon
 async def opened(browser: Browser, address: str, size: dict[str, int], **options: Any) -> AsyncIterator["Thumb"]:
     """The page in a window of its own; what it complains of is in `complaints`."""
     context = await browser.new_context(viewport=size, locale="th-TH", **options)  # type: ignore[arg-type]
+    context.set_default_timeout(LIMIT)
     page = await context.new_page()
     thumb = Thumb(page)
     await page.goto(address)

@@ -331,7 +331,7 @@ async def test_a_register_is_sent_and_taken_as_a_file(
     await page.keyboard.press("Enter")
     await (await chooser).set_files(file)
     await expect(phone.locator(".from-me .file")).to_contain_text("register.csv")
-    await expect(phone.locator(".key", has_text="บันทึกทะเบียน")).to_be_visible(timeout=60_000)
+    await expect(phone.locator(".key", has_text="บันทึกทะเบียน")).to_be_visible()
     await look(page)
     await phone.locator(".key", has_text="ยกเลิก").click()
     await phone.locator(".key", has_text="ขอแบบฟอร์มที่มีข้อมูลปัจจุบัน").click()

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from demo.botapi import PATIENCE
 from demo.demonstration import Demonstration
 from demo.main import data_folder, listening
 from demo.phones import Held
@@ -24,8 +24,8 @@ from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
 from models.round import BANGKOK, Round
-from tests.bot.program import START
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
+from tests.support import reserved_port, says, until
 
 
 def held(demonstration: Demonstration, role: str) -> Held:
@@ -34,23 +34,23 @@ def held(demonstration: Demonstration, role: str) -> Held:
 
 async def become(demonstration: Demonstration, predicate: Any) -> None:
     """Wait for what the page is told."""
-    async with asyncio.timeout(START):
+    async with asyncio.timeout(PATIENCE):
         async for _ in demonstration.feed.watch(0.1):
             if predicate():
                 return
 
 
 async def say(demonstration: Demonstration, one: Held, text: str, expected: str) -> None:
-    seen = {message.id for message in one.phone.messages}
+    last = max((message.id for message in one.phone.messages), default=0)
     await demonstration.phones.send(one.phone.id, text)
-    await one.phone.until(lambda phone: phone.last.id not in seen and expected in phone.last.text, START)
+    await says(one.phone, expected, after=last)
     await become(demonstration, lambda: not one.waiting)
 
 
 async def tap(demonstration: Demonstration, one: Held, label: str, expected: str) -> None:
     button = one.phone.button(label)
     await demonstration.phones.tap(one.phone.id, button.message.id, button.data or "")
-    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), START)
+    await says(one.phone, expected)
 
 
 async def log_in(demonstration: Demonstration, one: Held) -> None:
@@ -76,7 +76,7 @@ async def take_up(demonstration: Demonstration, one: Held, awaited: Awaiting, ex
 async def enter_pin(demonstration: Demonstration, one: Held, expected: str) -> None:
     for place in range(6):
         await enter_digit(demonstration, one, place)
-    await one.phone.until(lambda phone: any(expected in m.text for m in phone.messages if m.outgoing), START)
+    await says(one.phone, expected)
 
 
 async def enter_digit(demonstration: Demonstration, one: Held, place: int) -> None:
@@ -179,25 +179,19 @@ def _bots(folder: Path) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc to look for processes in")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_no_bot_is_left_behind(sample_folder: Path, number: signal.Signals) -> None:
-    with listening(0) as free:
-        port = free.getsockname()[1]
-    async with _started("--port", str(port), "--keep", str(sample_folder)) as demo:
-        assert demo.stdout is not None
-        assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
-        log = sample_folder / "bot.log"
-        before = log.read_text().count("is running")
-        ends = time.monotonic() + START
-        while log.read_text().count("is running") == before:
-            assert time.monotonic() < ends
-            await asyncio.sleep(0.05)
-        assert len(_bots(sample_folder)) == 1
-        demo.send_signal(number)
-        out, err = await demo.communicate()
-        assert demo.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL)
-        assert (out, err) == (b"", b"")
-        while _bots(sample_folder):
-            assert time.monotonic() < ends
-            await asyncio.sleep(0.05)
+    with reserved_port() as port:
+        async with _started("--port", str(port), "--keep", str(sample_folder)) as demo:
+            assert demo.stdout is not None
+            assert f"http://127.0.0.1:{port}".encode() in await demo.stdout.readline()
+            log = sample_folder / "bot.log"
+            before = log.read_text().count("is running")
+            await until(lambda: log.read_text().count("is running") > before)
+            assert len(_bots(sample_folder)) == 1
+            demo.send_signal(number)
+            out, err = await demo.communicate()
+            assert demo.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+            assert (out, err) == (b"", b"")
+            await until(lambda: not _bots(sample_folder))
 
 
 async def test_the_command_says_in_one_line_why_not() -> None:
@@ -279,7 +273,7 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         await demonstration.switch("network", True)
         await demonstration.switch("bot", False)
         await demonstration.switch("network", False)
-        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, START)
+        await says(province.phone, "🔔 รอท่าน 1 ")
         await become(demonstration, lambda: demonstration.behind.steps == [True, True, True, False, False])
         async with demonstration.session.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(Certification)) == 1
@@ -298,7 +292,7 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
             lao.phone.delete_own(message)
         demonstration.jump("closing-1")
         # Weeks have gone by: the bot, not started again, reminds of the last day, and asks who is there.
-        await lao.phone.until(lambda phone: "⏰" in phone.last.text, START)
+        await says(lao.phone, "⏰")
         await say(demonstration, lao, "/menu", ENTER)
         await enter_pin(demonstration, lao, "สถานะการรับรองข้อมูล")
         await to_the_keypad(demonstration, lao)
@@ -307,11 +301,11 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
         await demonstration.switch("bot", False)
         for place in range(1, 6):
             await enter_digit(demonstration, lao, place)
-        await lao.phone.until(lambda phone: "หลักฐานการรับรอง" in phone.last.text, START)
+        receipt = await says(lao.phone, "หลักฐานการรับรอง")
         async with demonstration.session.database.read() as session:
             moment = (await session.scalars(select(Certification.certified_at))).one().astimezone(BANGKOK)
         assert (moment.date(), moment.hour) == (closes_on - timedelta(days=1), 9)
-        assert datetime.fromtimestamp(lao.phone.last.date, BANGKOK).date() == moment.date()
+        assert datetime.fromtimestamp(receipt.date, BANGKOK).date() == moment.date()
         assert demonstration.feed.value("clock")["jumps"]["closing-3"] is False
     # The folder goes on where it was: its certificate is not from the future.
     async with demonstrated(sample_folder) as (demonstration, _):
@@ -335,7 +329,7 @@ async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_fol
                 for line in demonstration.feed.value("behind")["lines"]
             ),
         )
-        await province.phone.until(lambda phone: "🔔 รอท่าน 1 " in phone.last.text, START)
+        await says(province.phone, "🔔 รอท่าน 1 ")
         assert sum("🔔 รอท่าน 1 " in message.text for message in province.phone.messages) == 1
         async with demonstration.session.database.read() as session:
             states = list(await session.scalars(select(outbox.OutboxMessage.state)))

@@ -9,7 +9,7 @@ import sysconfig
 import threading
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from aiohttp import web
 
 from bot import service
 from demo.botapi import PATIENCE
-from demo.main import listening
+from tests.support import reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -179,9 +179,10 @@ async def _replica(posts: list[str], name: str) -> AsyncIterator[tuple[int, web.
 
 async def test_posts_go_to_a_replica_that_runs_and_nothing_else_is_shown(tmp_path: Path) -> None:
     posts: list[str] = []
-    with listening(0) as free:
-        port = free.getsockname()[1]
-    async with _replica(posts, "1") as (first, runner), _replica(posts, "2") as (second, _):
+    async with AsyncExitStack() as stack:
+        port = stack.enter_context(reserved_port())
+        first, runner = await stack.enter_async_context(_replica(posts, "1"))
+        second, _ = await stack.enter_async_context(_replica(posts, "2"))
         config = tmp_path / "caddy.json"
         to = dict(zip(REPLICAS, (first, second), strict=True))
         config.write_text(json.dumps(await asyncio.to_thread(_adapted, to, port)))

@@ -1,12 +1,12 @@
 """Officers who are logged in already, and a log without errors after every conversation."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from demo.botapi import Emulator
 from models.database import Database
-from tests.handlers.support import Hand, MakeHand, errors
+from tests.handlers.support import Hand, MakeHand, errors, notices_taken_for_answers
 from tests.support import Clock, link
 
 
@@ -18,7 +18,7 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-def officer(bot: Emulator, country: Database, clock: Clock) -> MakeHand:
+async def officer(bot: Emulator, country: Database, clock: Clock) -> AsyncIterator[MakeHand]:
     """Make an officer who is logged in and at home, by default one of เทศบาลตำบลบางปู."""
 
     async def make(username: str = "lao5110201", name: str = "ทดสอบ หนึ่ง") -> Hand:
@@ -28,7 +28,8 @@ def officer(bot: Emulator, country: Database, clock: Clock) -> MakeHand:
         await hand.say("/start")
         return hand
 
-    return make
+    yield make
+    assert await notices_taken_for_answers(bot, country) == []
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from demo.botapi.state import Message
 from models.account import Officer as Link
 from models.certificate import Certification
 from models.database import Database
+from models.outbox import Kind, OutboxMessage
 from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 
 NEVER_IN_A_WALK = (
@@ -33,7 +34,7 @@ class Hand(Officer):
     @property
     def card(self) -> Message:
         """The message that the officer uses, whatever the bot has sent on its own meanwhile."""
-        return self._card or self.phone.last
+        return self._card or newest_card(self.phone)
 
     @property
     def text(self) -> str:
@@ -85,7 +86,7 @@ class Hand(Officer):
 
     async def open(self, label: str, live_card: Message) -> str:
         """Tap a button of the live card; the text of the new card that comes below it."""
-        last = self.phone.last.id
+        last = self.phone.messages[-1].id
         tap = await self.phone.tap_data(live_card, self.phone.button(label, live_card).data or "")
         await tap.answer()
         self._card = await self.phone.until(
@@ -109,34 +110,52 @@ class Hand(Officer):
 # From the review to the button that certifies: everything drawn is ถูกต้อง.
 SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE, "ส่งผลสุ่มตรวจสอบ")
 
-NOTICES = {
-    "🧾 หลักฐานการรับรองของท่าน",
-    "🔔 มี อปท. รอท่านรับรอง",
-    "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",
-    "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
-    "⚠️ ใส่ PIN ผิด 5 ครั้ง",
-    "🤝 ส่งมอบงานของท่านแล้ว",
-    "🔓 เปิดให้แก้ไขข้อมูลแล้ว",
-    "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",
-    "✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว",
-    "✉️ ไม่อนุญาตให้แก้ไขข้อมูล",
-    "❓ คำถามจากจังหวัด",
-    "💬 อปท. ตอบคำถามแล้ว",
-    "⏰ ใกล้ครบกำหนดรับรองข้อมูล",
-    "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล",
-    "📢 ประกาศจากผู้ดูแลระบบ",
+# What a notice of each kind begins with (handlers/notices.py), in Thai. The live card has titles of its own.
+NOTICES: dict[Kind, tuple[str, ...]] = {
+    Kind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน",),
+    Kind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",),
+    Kind.PROVINCE_CERTIFIED: ("✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",),
+    Kind.REOPENED: ("🔓 เปิดให้แก้ไขข้อมูลแล้ว",),
+    Kind.PETITIONED: ("✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว", "✉️ อปท. ขอแก้ไขข้อมูลที่รับรองแล้ว"),
+    Kind.PETITION_REFUSED: ("✉️ ไม่อนุญาตให้แก้ไขข้อมูล",),
+    Kind.QUESTIONED: ("❓ คำถามจากจังหวัด",),
+    Kind.ANSWERED: ("💬 อปท. ตอบคำถามแล้ว",),
+    Kind.LINKED: ("🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",),
+    Kind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
+    Kind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
+    Kind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
+    Kind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
+    Kind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
+    Kind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),
+    Kind.BROADCAST: ("📢 ประกาศจากผู้ดูแลระบบ",),
+    Kind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง"),
 }
+TITLES = tuple(title for titles in NOTICES.values() for title in titles)
 
 
 def is_card(message: Message) -> bool:
     """A message that answers, not one that the bot sends on its own."""
-    title = message.history[0].splitlines()[0]
-    return message.outgoing and title not in NOTICES and not is_live_card(message)
+    text = message.history[0] if message.history else ""
+    return message.outgoing and bool(text) and not text.startswith(TITLES)
+
+
+def newest_card(phone: Phone) -> Message:
+    """The newest answer, whatever notices stand below it."""
+    return next(one for one in reversed(phone.messages) if is_card(one))
 
 
 def is_live_card(message: Message) -> bool:
     """The one card of a province's officer that is kept up to date."""
-    return message.history[0].startswith(("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง"))
+    return message.history[0].startswith(NOTICES[Kind.WAITING])
+
+
+async def notices_taken_for_answers(emulator: Emulator, database: Database) -> list[str]:
+    """Notices that `is_card` takes for answers: what a notice of their kind begins with is missing above."""
+    async with database.read() as session:
+        sent = await session.scalars(select(OutboxMessage).where(OutboxMessage.message_id.is_not(None)))
+    chats = emulator.world.chats
+    messages = [chats[row.chat_id].messages.get(row.message_id or 0) for row in sent if row.chat_id in chats]
+    return [one.history[0] for one in messages if one is not None and is_card(one)]
 
 
 @dataclass(frozen=True)

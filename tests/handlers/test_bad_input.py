@@ -10,7 +10,7 @@ from demo.botapi.state import Message
 from models.certificate import Level
 from models.database import Database
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import Clock, certify_as
+from tests.support import Clock, certify_as, says
 
 BANGPU = "5110201"
 USE_BUTTONS = "โปรดเลือกจากปุ่มด้านล่าง"
@@ -147,7 +147,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
     # The card is gone for the bot too: the answer comes as a new one.
     tap = await first.phone.tap_data(card, certify)
     await tap.answer()
-    await first.phone.until(lambda phone: phone.last.text.startswith("แชตนี้ยังไม่ได้เข้าสู่ระบบ"))
+    await first.sees("แชตนี้ยังไม่ได้เข้าสู่ระบบ")
     assert await facts(country) == logged_out
 
 
@@ -169,7 +169,7 @@ async def test_an_edited_message_is_not_taken_again(officer: MakeHand, country: 
     hand = await officer()
     await hand.press("แก้ไขชื่อและตำแหน่ง")
     sent = await hand.phone.send("ทดสอบ ก")
-    await hand.phone.until(lambda phone: phone.last.id > sent.id)
+    await says(hand.phone, "ตำแหน่ง", after=sent.id)
     await hand.phone.edit_own(sent, "ทดสอบ ข")
     assert "ทดสอบ ก ปลัด" in await hand.say("ปลัด")
 
@@ -183,7 +183,7 @@ async def test_a_group_is_told_once(
     group = bot.group("สำนักปลัด", [hand.phone], supergroup=supergroup)
     there = group.phone(hand.phone)
     group.add_bot(hand.phone)
-    told = await there.until(lambda phone: phone.last)
+    told = await says(there, "")
     assert told.text.startswith("ระบบนี้ใช้ได้เฉพาะแชตส่วนตัว")
     assert "I work in private chats only." in told.text
     assert told.labels == []

@@ -22,7 +22,7 @@ from models.organization import Organization
 from models.round import Round
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
-from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as
+from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until
 
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 TO_PROVINCE_MENU = ("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)")
@@ -31,7 +31,7 @@ TO_LAO_HISTORY = ("ระบบรับรองข้อมูล", "ดำเ
 
 async def file_after(hand: Hand, label: str) -> Message:
     """Tap a button; the file that comes."""
-    known = hand.phone.last.id
+    known = hand.phone.messages[-1].id
     await hand.press(label)
     return await hand.phone.until(
         lambda phone: next((one for one in phone.messages if one.id > known and file_of(one)), None)
@@ -233,7 +233,7 @@ async def test_an_idle_chat_gives_its_pin_first(officer: MakeHand, country: Data
     assert "ยังมีผลอยู่" in await hand.enter(PIN)
     clock.move(hours=13)
     assert "โปรดใส่ PIN" in await hand.forge("pdf:1")
-    known = hand.phone.last.id
+    known = hand.phone.messages[-1].id
     await hand.enter(PIN)
     await hand.phone.until(lambda phone: any(one.id > known and file_of(one) for one in phone.messages))
 
@@ -261,12 +261,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
     monkeypatch.setattr(FileMaker, "make", lambda _self, kind, facts: gate.make(kind, facts))
     return gate
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - threads set no event of the loop
-            await asyncio.sleep(0.005)
 
 
 async def test_nobody_waits_for_a_file(

@@ -45,7 +45,7 @@ async def finish(hand: Hand, name: str, position: str) -> str:
 async def issue(hand: Hand) -> Message:
     """The message with the link for the successor."""
     await hand.way(*HAND_OVER, "PIN")
-    return await hand.phone.until(lambda phone: phone.last if "t.me/" in phone.last.text else None)
+    return await hand.sees("t.me/")
 
 
 def code_in(message: Message) -> str:
@@ -260,7 +260,7 @@ async def test_handing_over(officer: MakeHand, stranger: Hand, country: Database
     assert "โปรดใส่ PIN ของท่าน" in await hand.press("ออกลิงก์ให้ผู้รับมอบงาน")
     text = await hand.enter()
     assert "โปรดส่งต่อข้อความด้านล่างให้ผู้รับมอบงานเท่านั้น" in text
-    message = await hand.phone.until(lambda phone: phone.last if "t.me/" in phone.last.text else None)
+    message = await hand.sees("t.me/")
     code = code_in(message)
     assert message.text == (
         "🔑 การส่งมอบงาน\n"

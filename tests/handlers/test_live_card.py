@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from demo.botapi import Emulator
+from demo.botapi import Emulator, Message
 from models.certificate import Level
 from models.conversation import load_conversation
 from models.database import Database
@@ -24,10 +24,12 @@ async def arrives(bot: Emulator, country: Database, code: str, clock: Clock) -> 
     await certify_as(country, f"lao{code}", int(code), code, Level.LAO, clock())
 
 
-async def shows(hand: Hand, start: str) -> None:
-    """Wait until the newest live card says something."""
-    await hand.phone.until(
-        lambda phone: any(is_live_card(one) and one.text.startswith(start) for one in phone.messages)
+async def shows(hand: Hand, start: str) -> Message:
+    """Wait until a live card says something; that card."""
+    return await hand.phone.until(
+        lambda phone: next(
+            (one for one in phone.messages if is_live_card(one) and one.text.startswith(start)), None
+        )
     )
 
 
@@ -68,10 +70,9 @@ async def test_one_message_rings_and_then_it_is_edited(
 async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
-    home = province.phone.last
+    home = province.card
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1")
-    card = province.phone.last
+    card = await shows(province, "🔔 รอท่าน 1")
     await sent(country, Kind.WAITING, 1)
     clock.move(seconds=10)
     assert (await province.open("🔍 เทศบาลตำบลบางปู", card)).startswith("ตรวจสอบข้อมูลระดับจังหวัด")
@@ -92,8 +93,7 @@ async def test_who_has_looked_is_rung_once_more_and_the_old_card_goes(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1")
-    old = province.phone.last
+    old = await shows(province, "🔔 รอท่าน 1")
     await sent(country, Kind.WAITING, 1)
     clock.move(seconds=61)
     await province.say("/menu")
@@ -107,8 +107,7 @@ async def test_a_card_too_old_to_be_deleted_says_so(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1")
-    old = province.phone.last
+    old = await shows(province, "🔔 รอท่าน 1")
     await sent(country, Kind.WAITING, 1)
     clock.move(hours=49)
     await arrives(bot, country, NAMESAKE, clock)
@@ -121,8 +120,7 @@ async def test_the_whole_list_whatever_it_was_narrowed_to(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     await arrives(bot, country, NAMESAKE, clock)
-    await shows(province, "🔔 รอท่าน")
-    card = province.phone.last
+    card = await shows(province, "🔔 รอท่าน")
     await province.say("/menu")
     await province.forge("pf:u")
     await province.forge("pft:6110301")
@@ -134,8 +132,7 @@ async def test_the_card_goes_when_the_link_ends(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1")
-    card = province.phone.last
+    card = await shows(province, "🔔 รอท่าน 1")
     await sent(country, Kind.WAITING, 1)
     await province.say("/logout")
     await province.phone.until(lambda _: card.text.startswith("แชตนี้ไม่ได้เชื่อมต่อแล้ว"))
@@ -153,8 +150,7 @@ async def test_the_card_speaks_the_language_of_the_chat(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1")
-    card = province.phone.last
+    card = await shows(province, "🔔 รอท่าน 1")
     await sent(country, Kind.WAITING, 1)
     clock.move(seconds=3)
     await province.forge("language:e")

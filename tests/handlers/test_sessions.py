@@ -118,8 +118,7 @@ async def test_a_notice_to_a_chat_left_alone_holds_no_numbers(
     lao = await officer()
     clock.move(hours=13)
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
-    await province.sees("มี อปท. รอท่านรับรอง")
-    notice = province.phone.last
+    notice = await province.sees("มี อปท. รอท่านรับรอง")
     assert notice.text == "🔔 มี อปท. รอท่านรับรอง\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
     assert notice.labels == ["ดูทั้งหมดที่รอ"]
     await province.open("ดูทั้งหมดที่รอ", notice)

@@ -139,8 +139,8 @@ async def test_a_certificate_bears_the_name_as_typed(
     await stranger.enter(PIN + PIN)
     await stranger.way(*TO_PIN)
     assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await stranger.enter()
-    await province.sees("🔔 รอท่าน 1 ·")
-    assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await province.open("🔍", province.phone.last)
+    card = await province.sees("🔔 รอท่าน 1 ·")
+    assert f"ก {NASTY} ต {NASTY}\n2 พ.ย. 2569" in await province.open("🔍", card)
 
 
 async def test_a_chat_speaks_the_language_that_it_has_chosen(officer: MakeHand, stranger: Hand) -> None:

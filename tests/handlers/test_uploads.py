@@ -20,7 +20,7 @@ from models.imports.sent_file import packed_check
 from models.roster import PersonnelRecord, Roster
 from models.roster_draft import RosterDraft
 from tests.handlers.support import Hand, MakeHand
-from tests.support import TO_PIN, Clock, certify_as, put_roster
+from tests.support import TO_PIN, Clock, certify_as, put_roster, says
 
 BANGPU, NO_ROSTER = "5110201", "6110303"
 HEADERS = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ", "ประวัติ", "การศึกษา", "เครื่องราชฯ"]
@@ -533,7 +533,7 @@ async def test_a_file_in_a_group_is_not_fetched(officer: MakeHand, country: Data
     group.promote_bot(hand.phone)
     there = group.phone(hand.phone)
     await there.send_document("register.csv", as_csv(await register(country)))
-    await there.until(lambda at: at.last.text.startswith("ระบบนี้ใช้ได้เฉพาะแชตส่วนตัว"))
+    await says(there, "ระบบนี้ใช้ได้เฉพาะแชตส่วนตัว")
     # Whatever came after it has been done, too.
     await hand.say("/menu")
     assert downloads(bot) == 0

@@ -230,7 +230,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     first, second = await officer("province11", "ทดสอบ ห้า"), await officer("province11", "ทดสอบ หก")
 
     await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
-    card = lao.phone.last
+    card = lao.card
     await lao.way("ยืนยันการรับรอง", "PIN")
     await hears(lao, RECEIPT)
     await hears(colleague, COLLEAGUE)
@@ -238,7 +238,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     await hears(second, WAITING)
     assert card.text.startswith("✅ รับรองแล้ว")
 
-    notice = first.phone.last
+    notice = await first.sees(WAITING)
     assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ดูทั้งหมดที่รอ (1)"]
     text = await first.open("🔍 เทศบาลตำบลบางปู", notice)
     assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
@@ -251,12 +251,12 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     await hears(first, WAITING, RECEIPT)
     assert told(second) == [WAITING]
     assert told(namesake) == told(elsewhere) == []
-    assert "ประวัติการรับรองข้อมูล" in await colleague.press("ประวัติการรับรองข้อมูล", colleague.phone.last)
+    assert "ประวัติการรับรองข้อมูล" in await colleague.press("ประวัติการรับรองข้อมูล", await colleague.sees(PROVINCE_DID))
 
 
 async def test_a_tap_edits_its_own_message(officer: MakeHand) -> None:
     hand = await officer()
-    card = hand.phone.last
+    card = hand.card
     await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยกเลิก", "หน้าหลัก")
     assert [message for message in hand.phone.messages if message.outgoing] == [card]
 

@@ -4,17 +4,17 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from demo.botapi import PATIENCE
 from models import lease
 from models.database import Database
 from models.lease import Lease
+from tests.support import until
 
 ROOT = Path(__file__).parents[2]
 # Takes the lease, says so, and does nothing more.
@@ -51,14 +51,6 @@ async def kept(database: Database, name: str = "courier") -> AsyncIterator[Lease
         await one.give_back()
 
 
-async def soon(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if check():
-                return
-            await asyncio.sleep(0.01)
-
-
 async def test_there_is_one_holder_and_another_when_it_gives_back(database: Database) -> None:
     other = Database(database.url.render_as_string(hide_password=False))
     async with kept(other) as second:
@@ -70,7 +62,7 @@ async def test_there_is_one_holder_and_another_when_it_gives_back(database: Data
             assert (first.is_held, second.is_held) == (False, True)
             second._good_until = 0.0
             assert not second.is_held, "who stood still looks before it goes on"
-            await soon(lambda: second.is_held)
+            await until(lambda: second.is_held)
         assert not first.is_held
     async with kept(database) as third:
         await third.taken.wait()
@@ -78,11 +70,13 @@ async def test_there_is_one_holder_and_another_when_it_gives_back(database: Data
 
 
 async def test_it_is_free_when_its_process_is_killed(database: Database, database_url: str) -> None:
+    began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, database_url, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"held\n"
+    start_took = time.monotonic() - began
     async with kept(database) as waiting:
         await asyncio.sleep(0.1)
         assert not waiting.is_held
@@ -90,7 +84,8 @@ async def test_it_is_free_when_its_process_is_killed(database: Database, databas
         killed = time.monotonic()
         await process.wait()
         await waiting.taken.wait()
-        assert time.monotonic() - killed < 10
+        # On a busy machine as long as a start takes.
+        assert time.monotonic() - killed < max(10, start_took)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -111,10 +106,10 @@ async def test_who_loses_the_connection_loses_the_lease(
                 )
             )
             await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert courier', 0))"))
-            await soon(lambda: not one.is_held)
+            await until(lambda: not one.is_held)
             await asyncio.sleep(0.4)
             assert not one.is_held
-        await soon(lambda: one.is_held)
+        await until(lambda: one.is_held)
     await other.close()
 
 

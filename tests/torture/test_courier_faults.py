@@ -35,7 +35,10 @@ from tests.bot.program import Program
 from tests.bot.running import certificate, link, opened_bot, until
 
 SECOND = 0.02
-READ_TIMEOUT = 1.0
+# Seconds that the bot waits for an answer, and after which one comes that is too late. An answer that is not held
+# back takes far less: one late by itself would be an uncertain fault too many.
+READ_TIMEOUT = 5.0
+TOO_LATE = 6.0
 CHATS = 3
 MESSAGES = 5
 RUNS = 10
@@ -100,7 +103,9 @@ class BadDay:
         is_after = kind in ("reset_after", "delay")
         self.struck[kind] += 1
         self.arrived_unsaid[words] += is_after
-        return Fault(kind, None, None, 0, {"server_error": 502, "delay": 1.2}.get(kind, 0), after_effect=is_after)
+        return Fault(
+            kind, None, None, 0, {"server_error": 502, "delay": TOO_LATE}.get(kind, 0), after_effect=is_after
+        )
 
     @contextmanager
     def over(self, emulator: Emulator) -> Iterator[None]:
@@ -201,7 +206,7 @@ class Scene:
                 rows[number or 0] = (phone, f"C{self.made:09}")
         return rows
 
-    async def ends(self, rows: dict[int, tuple[Phone, str]], timeout: float = 30.0) -> list[OutboxMessage]:  # noqa: ASYNC109
+    async def ends(self, rows: dict[int, tuple[Phone, str]]) -> list[OutboxMessage]:
         """Wait until each has an end."""
 
         async def ended() -> list[OutboxMessage]:
@@ -211,7 +216,7 @@ class Scene:
                     return []
                 return list(await session.scalars(select(OutboxMessage).where(mine)))
 
-        return await until(ended, timeout)
+        return await until(ended)
 
     async def unmarked(self, rows: dict[int, tuple[Phone, str]]) -> list[int]:
         """Rows that look as if nothing had been sent, of messages that arrived."""
@@ -298,12 +303,12 @@ async def test_the_program_killed_within_pauses(
             rows = await scene.queue(rng)
             for _ in range(kills):
                 sends = day.sends
-                await until(lambda sends=sends: sent_more(day, sends), 60)  # type: ignore[misc]
+                await until(lambda sends=sends: sent_more(day, sends))  # type: ignore[misc]
                 await asyncio.sleep(rng.random() / 2)
                 await program.kill()
                 await program.start()
                 rows |= await scene.queue(rng)
-            ended = await scene.ends(rows, 300)
+            ended = await scene.ends(rows)
             assert await program.stop() == 0
     assert {row.state for row in ended} == {State.SENT}
     assert day.early == 0

@@ -37,8 +37,18 @@ from models.roster import Category, Record
 from models.roster_draft import SentRoster
 from models.sent_roster import propose
 from models.spot_check import SpotCheck, SpotCheckItem
-from tests.handlers.support import Hand
-from tests.support import DEMANDS, ORGANIZATIONS, TO_PIN, Clock, link, pass_spot_check, put_roster, running_bot
+from tests.handlers.support import Hand, newest_card
+from tests.support import (
+    DEMANDS,
+    ORGANIZATIONS,
+    TO_PIN,
+    Clock,
+    link,
+    pass_spot_check,
+    put_roster,
+    running_bot,
+    says,
+)
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
 # Officials and total of each organization's register; no other text of a chat holds these numbers.
@@ -340,7 +350,7 @@ class Forgers:
             async with database.write() as session:
                 await link(session, username, phone.id, now, "ทดสอบ ลงมือ")
         await phone.start()
-        await phone.until(lambda shown: shown.last)
+        await says(phone, "")
 
     async def tap(self, count: int) -> int:
         """So many taps, by any of the phones, none waiting for another; how many were answered."""
@@ -360,7 +370,7 @@ class Forgers:
                     self.counted[way.__name__] += 1
                     made.append((forger, await forger.phone.tap_data(message, data)))
         for forger, tap in made:
-            forger.shown.append((await tap.answer(60)).text)
+            forger.shown.append((await tap.answer()).text)
         return len(made)
 
     def anywhere(self, forger: Forger) -> Message:
@@ -396,7 +406,7 @@ class Forgers:
 
     def guessed(self, forger: Forger) -> Pressed:
         """Six keys at random, when it has a keypad before it."""
-        message = forger.phone.last
+        message = newest_card(forger.phone)
         keys = [button.data for row in message.buttons for button in row if (button.data or "").startswith("k:")]
         return [(message, self.rng.choice(keys) or "") for _ in range(6)] if keys else []
 
@@ -436,9 +446,8 @@ async def test_forged_taps(
         # One message more: when it is answered, all before it has been shown.
         for forger in forgers.all:
             if forger.review:
-                await (await forger.phone.tap_data(forger.phone.last, forger.review)).answer(60)
-            sent = await forger.phone.send("/menu")
-            await forger.phone.until(lambda phone, sent=sent: phone.last.id > sent.id, 60)  # type: ignore[misc]
+                await (await forger.phone.tap_data(forger.phone.last, forger.review)).answer()
+            await Hand(emulator, forger.phone).say("/menu")
         assert await facts(country) == before
     leaks = [leak for forger in forgers.all for leak in forger.leaks]
     assert leaks == []

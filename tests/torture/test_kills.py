@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import DBAPIError
 
+import demo.botapi
 from demo.botapi import Emulator, Message, Phone
 from models import inbox, outbox
 from models.account import Officer
@@ -51,6 +52,8 @@ PATIENCE = 1.5
 # Seconds after which an officer no longer waits for a digit to appear. Tapped again it might count twice, so it
 # begins anew with another keypad.
 PATIENCE_FOR_A_DIGIT = 5.0
+# Seconds that everything which was queued may take to be sent: about a message a second to each chat.
+LONGEST = 10 * demo.botapi.PATIENCE
 # Seconds between reopenings, so that no chat is told more than once a second in the long run.
 OPERATOR_EVERY = 4.0
 
@@ -173,14 +176,14 @@ async def test_random_kills_during_certification_traffic(
         await traffic.start()
         for _ in range(kills):
             calls = telegram.call_count
-            await until(lambda calls=calls: _called(telegram, calls), 60)  # type: ignore[misc]
+            await until(lambda calls=calls: _called(telegram, calls))  # type: ignore[misc]
             await asyncio.sleep(rng.random() * 1.5)
             await program.kill()
             await program.start()
         # A few kills may have let nobody come to an end.
-        await until(lambda: certified(country), 400)
+        await until(lambda: certified(country))
         await traffic.stop()
-        await until(lambda: settled(country, telegram), 900)
+        await until(lambda: settled(country, telegram), LONGEST)
         assert await program.stop() == 0
     assert "Traceback" not in program.log
     await check(country, telegram, first_update, kills)

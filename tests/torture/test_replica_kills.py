@@ -5,7 +5,6 @@ or out of order, by polling and by posts through a proxy.
 import asyncio
 import json
 import random
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +22,8 @@ from models.database import Database
 from models.inbox import InboxUpdate
 from tests.bot.program import Program
 from tests.bot.running import SECRET, until
-from tests.torture.test_kills import Traffic, certified, check, settled
+from tests.support import reserved_port
+from tests.torture.test_kills import LONGEST, Traffic, certified, check, settled
 
 
 @pytest.fixture
@@ -31,11 +31,6 @@ async def telegram() -> AsyncIterator[Emulator]:
     async with Emulator(clock=time.time) as running:
         yield running
         assert not running.violations
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @asynccontextmanager
@@ -76,8 +71,8 @@ async def test_random_kills_of_one_of_two(
     kills = 150 if times(10) == 10 else 2
     first_update = telegram.updates.next_id
     traffic = Traffic(telegram, country, rng)
-    ports = [free_port(), free_port()]
     async with AsyncExitStack() as stack:
+        ports = [stack.enter_context(reserved_port()) for _ in range(2)]
         settings = {}
         if way == "posts":
             url = await stack.enter_async_context(proxied(ports, rng))
@@ -99,9 +94,9 @@ async def test_random_kills_of_one_of_two(
             await program.start()
             await program.ready()
         # A few kills may have let nobody come to an end.
-        await until(lambda: certified(country), 400)
+        await until(lambda: certified(country))
         await traffic.stop()
-        await until(lambda: settled(country, telegram), 900)
+        await until(lambda: settled(country, telegram), LONGEST)
         for program in programs:
             assert await program.stop() == 0
             assert "Traceback" not in program.log

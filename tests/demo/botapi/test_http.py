@@ -1,6 +1,7 @@
 """Routing, tokens, and the ways in which parameters come."""
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 
@@ -136,13 +137,24 @@ async def test_kept_calls_are_bounded_but_counted():
 
 
 async def test_a_bug_of_the_emulator_is_raised_when_it_closes():
-    emulator = Emulator()
-    await emulator.start()
-    emulator.bot.first_name = 5  # type: ignore[assignment]
-    status, _ = await fetch(f"{emulator.url}/bot{emulator.token}/getMe")
-    assert status == 500
-    with pytest.raises(AssertionError, match="first_name: a String expected"):
+    async with Emulator() as emulator:
+        emulator.bot.first_name = 5  # type: ignore[assignment]
+        status, _ = await fetch(f"{emulator.url}/bot{emulator.token}/getMe")
+        assert status == 500
+        with pytest.raises(AssertionError, match="first_name: a String expected"):
+            await emulator.close()
+        emulator.frontend.errors.clear()
+
+
+async def test_nobody_is_given_the_port_during_an_outage():
+    async with Emulator() as emulator:
         await emulator.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(emulator.host, emulator.port)
+        with socket.socket() as somebody, pytest.raises(OSError, match="already in use"):
+            somebody.bind((emulator.host, emulator.port))
+        await emulator.start()
+        assert (await fetch(f"{emulator.url}/bot{emulator.token}/getMe"))[0] == 200
 
 
 async def test_two_emulators_live_side_by_side():

@@ -57,9 +57,7 @@ async def test_long_polling_returns_at_once_when_something_arrives(bot, phone, e
 
 
 async def test_long_polling_ends_empty_when_the_emulator_closes():
-    emulator = Emulator()
-    await emulator.start()
-    async with aiohttp.ClientSession() as session:
+    async with Emulator() as emulator, aiohttp.ClientSession() as session:
         url = f"{emulator.url}/bot{emulator.token}/getUpdates?timeout=50"
         task = asyncio.create_task(session.get(url))
         await emulator.updates.until_waiting()
