@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import models.database
 import models.sqlite
-from bot import transport
+from bot import service, transport
+from bot.http import readiness
 from demo.botapi import PATIENCE, Emulator
 from models import claim, lease, schema
 from models.database import Database
@@ -67,13 +68,15 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parts of the program in this process take neither a database nor an emulator for lost that is only slow:
-    what they do then is tried by tests of its own.
+    """The parts of the program in this process take nothing for lost that is only slow, and end what they have in
+    hand. What they do when their patience ends is tried by tests that set a limit of their own.
     """
     for module, limits in (
         (claim, ("PATIENCE",)),
         (lease, ("PATIENCE", "GOOD_FOR", "GONE_AFTER")),
         (transport, ("CONNECT_TIMEOUT",)),
+        (readiness, ("PATIENCE",)),
+        (service, ("GRACE",)),
     ):
         for limit in limits:
             monkeypatch.setattr(module, limit, PATIENCE)

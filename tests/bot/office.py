@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.courier import Courier
-from demo.botapi import Emulator, Message, Phone
+from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models import outbox
 from models.account import active_officer
 from models.database import Database
@@ -75,7 +75,7 @@ async def sending(
     emulator: Emulator,
     database: Database,
     clock: Callable[[], datetime],
-    grace: float = 1.0,
+    grace: float = PATIENCE,
     operator_chat: int | None = None,
 ) -> AsyncIterator[Courier]:
     async with opened_bot(emulator) as (bot, _):

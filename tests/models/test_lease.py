@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import lease
 from models.database import Database
@@ -88,24 +89,32 @@ async def test_it_is_free_when_its_process_is_killed(database: Database, databas
         assert time.monotonic() - killed < max(10, start_took)
 
 
+OF_THIS_DATABASE = (
+    "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+async def waits(session: AsyncSession) -> bool:
+    """Whether somebody waits for the lease."""
+    found = await session.scalar(text(f"SELECT count(*) FROM pg_locks WHERE {OF_THIS_DATABASE} AND NOT granted"))
+    return bool(found)
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_who_loses_the_connection_loses_the_lease(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_loses_the_connection_loses_the_lease(database: Database) -> None:
     other = Database(database.url.render_as_string(hide_password=False))
     async with kept(database) as one:
         await one.taken.wait()
-        # Somebody else is quicker.
-        monkeypatch.setattr(lease, "EVERY", 0.3)
-        await asyncio.sleep(0.05)
         async with other.write() as session:
-            await session.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            # Somebody else is next in the queue.
+            take = text("SELECT pg_advisory_xact_lock(hashtextextended('laocert courier', 0))")
+            taking = asyncio.create_task(session.execute(take))
+            async with other.write() as ending:
+                await until(lambda: waits(ending))
+                await ending.execute(
+                    text(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {OF_THIS_DATABASE} AND granted")
                 )
-            )
-            await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert courier', 0))"))
+            await taking
             await until(lambda: not one.is_held)
             await asyncio.sleep(0.4)
             assert not one.is_held

@@ -52,7 +52,8 @@ PATIENCE = 1.5
 # Seconds after which an officer no longer waits for a digit to appear. Tapped again it might count twice, so it
 # begins anew with another keypad.
 PATIENCE_FOR_A_DIGIT = 5.0
-# Seconds that everything which was queued may take to be sent: about a message a second to each chat.
+# Seconds in which officers who begin anew after each kill come to an end, and all that was queued is sent: about a
+# message a second to each chat.
 LONGEST = 10 * demo.botapi.PATIENCE
 # Seconds between reopenings, so that no chat is told more than once a second in the long run.
 OPERATOR_EVERY = 4.0
@@ -181,7 +182,7 @@ async def test_random_kills_during_certification_traffic(
             await program.kill()
             await program.start()
         # A few kills may have let nobody come to an end.
-        await until(lambda: certified(country))
+        await until(lambda: certified(country), LONGEST)
         await traffic.stop()
         await until(lambda: settled(country, telegram), LONGEST)
         assert await program.stop() == 0

@@ -94,7 +94,7 @@ async def test_random_kills_of_one_of_two(
             await program.start()
             await program.ready()
         # A few kills may have let nobody come to an end.
-        await until(lambda: certified(country))
+        await until(lambda: certified(country), LONGEST)
         await traffic.stop()
         await until(lambda: settled(country, telegram), LONGEST)
         for program in programs:
