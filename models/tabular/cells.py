@@ -20,6 +20,8 @@ _ERROR_VALUES = frozenset(
     {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
 )
 
+# Of a national ID number, the check digit among them.
+ID_DIGITS = 13
 _ID_NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12}(?![0-9])")
 _DIGIT = re.compile("[0-9๐-๙]")
 
@@ -77,7 +79,7 @@ def holds_national_id(text: str) -> bool:
     """Whether there is a valid Thai national ID number in a text: 13 digits, Thai or Arabic, blanks or dashes
     between them or not, the check digit right. One in ten numbers of 13 digits is one by chance.
     """
-    if len(text) < 13 or not _DIGIT.search(text):
+    if len(text) < ID_DIGITS or not _DIGIT.search(text):
         return False
     for found in _ID_NUMBER.finditer(arabic_digits(text)):
         digits = re.sub("[ -]", "", found[0])
@@ -89,7 +91,7 @@ def holds_national_id(text: str) -> bool:
 def is_national_id(text: str) -> bool:
     """Whether a cell is a valid Thai national ID number and nothing else."""
     # Most cells are no numbers, and are told by their first letter.
-    if len(text) < 13 or not _DIGIT.match(text.lstrip()):
+    if len(text) < ID_DIGITS or not _DIGIT.match(text.lstrip()):
         return False
     return bool(_ID_NUMBER.fullmatch(arabic_digits(text.strip()))) and holds_national_id(text)
 

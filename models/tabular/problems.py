@@ -36,6 +36,28 @@ class BadCell(Exception):
         self.mend = mend
 
 
+class BadNumber(BadCell):
+    """A cell that shows something else than the number in it; `digits` is the number.
+
+    `is_named`: `what` or `mend` name the number, so that a column of secrets raises `hidden` in its place.
+    """
+
+    def __init__(self, what: str, mend: str, digits: str, *, is_named: bool) -> None:
+        super().__init__(what, mend)
+        self.digits = digits
+        self._is_named = is_named
+
+    @property
+    def hidden(self) -> BadCell:
+        """The same without the number."""
+        if not self._is_named:
+            return self
+        return BadCell(
+            english("is a number that the cell shows in another form"),
+            english("format the column as text and type what the cell is to say"),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing to mend. `line` counts from 1 (the header's, as a rule); None for what concerns the whole file.

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from models.tabular.cells import clean, is_national_id
+from models.tabular.cells import ID_DIGITS, clean, is_national_id
 from models.tabular.csv_source import CsvSource, RawRow
-from models.tabular.problems import BadCell, ImportRefused, Problem, Problems, english, refuse
+from models.tabular.problems import BadCell, BadNumber, ImportRefused, Problem, Problems, english, refuse
 from models.tabular.xlsx_source import XlsxSource
 from models.thai import arabic_digits
 
@@ -82,12 +83,18 @@ class _Cells(dict[str | BadCell, str]):
 
     def __missing__(self, raw: str | BadCell) -> str:
         if isinstance(raw, BadCell):
-            raise raw
+            raise self._without_secrets(raw)
         value = self._value(raw)
         if len(self) >= _MEMORY:
             self.clear()
         self[raw] = value
         return value
+
+    def _without_secrets(self, bad: BadCell) -> BadCell:
+        """As it may be told: no digit of a password, nor of what may be a national ID number."""
+        if isinstance(bad, BadNumber) and (self.column.verbatim or len(bad.digits) >= ID_DIGITS):
+            return bad.hidden
+        return bad
 
     def _value(self, raw: str) -> str:
         column = self.column
@@ -102,6 +109,12 @@ class _Cells(dict[str | BadCell, str]):
             what = english("has {count} characters", count=len(text))
             raise BadCell(what, english("shorten it to {count}", count=column.max_length))
         return column.convert(text)
+
+
+def _is_national_id(raw: str | BadCell) -> bool:
+    if isinstance(raw, BadCell):
+        return isinstance(raw, BadNumber) and is_national_id(raw.digits)
+    return is_national_id(raw)
 
 
 def _header_key(name: str) -> str:
@@ -259,10 +272,11 @@ class Table:
 
     def _count_ids(self, batch: list[RawRow]) -> None:
         width = len(self._cells)
-        full = [cells for _line, cells in batch if len(cells) == width]
-        for index, column in enumerate(zip(*full, strict=True)):
+        # A row of a workbook ends with its last filled cell.
+        rows = (cells[:width] for _line, cells in batch)
+        for index, column in enumerate(zip_longest(*rows, fillvalue="")):
             self._filled[index] += len(column) - column.count("")
-            ids = [text for text in set(column) if isinstance(text, str) and is_national_id(text)]
+            ids = [text for text in set(column) if _is_national_id(text)]
             self._ids[index] += sum(map(column.count, ids))
 
     def national_id_columns(self) -> list[str]:

@@ -1,15 +1,15 @@
 """Raw rows of an XLSX workbook's one filled sheet, by openpyxl in its streaming mode."""
 
-import math
 import re
 import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from models.tabular.csv_source import ROWS_A_BATCH, RawRow
+from models.tabular.number_formats import AS_TEXT, changes_text, number_text
 from models.tabular.problems import BadCell, ImportRefused, english, refuse
 
 # Uncompressed bytes. A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is
@@ -20,10 +20,8 @@ MAX_PART_SIZE = 160 << 20
 _MAX_ROW = 1_048_576
 # Wider than any register; likewise.
 _MAX_COLUMNS = 256
-# Excel keeps 15 digits of a number; behind them it has written zeros.
-_MAX_NUMBER = 10**15
+_Row = TypeVar("_Row")
 _ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
-_AS_TEXT = english("format the cell as text and write it again")
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,6 @@ def require_workbook(file: BinaryIO, limits: Limits) -> None:
         raise refuse(english("the workbook holds macros"), english("save only its rows, as a new XLSX or as CSV"))
 
 
-def _digits_of(number: float) -> str | BadCell:
-    if not math.isfinite(number) or abs(number) >= _MAX_NUMBER:
-        return BadCell(english("is a number of more than 15 digits"), _AS_TEXT)
-    if number != int(number):
-        return BadCell(english("is a number with a fraction"), _AS_TEXT)
-    return str(int(number))
-
-
 def _unescaped(value: str) -> str:
     from openpyxl.utils.escape import unescape  # noqa: PLC0415
 
@@ -79,20 +69,22 @@ def _unescaped(value: str) -> str:
     return unescaped
 
 
-def text_of(value: Any) -> str | BadCell:
-    """A cell's value as the text that was meant: numbers as their digits. A BadCell for what is no text."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return _unescaped(value) if _ESCAPED.search(value) else value
-    if isinstance(value, bool):
-        mend = english("format the cell as text and write the word that belongs there")
-        return BadCell(english("is TRUE or FALSE"), mend)
-    if isinstance(value, int | float):
-        return _digits_of(value)
-    if type(value).__module__ == "datetime":
-        return BadCell(english("is a date or time"), _AS_TEXT)
-    return BadCell(english("is a formula"), english("paste the cell as a value"))
+@dataclass(frozen=True)
+class _NumberFormat:
+    """The number format of cells: its code, and whether they show a text otherwise than it is."""
+
+    code: str
+    changes_text: bool
+
+
+def _number_format(cell: Any) -> _NumberFormat:
+    """Of one cell; a format that is built in and that openpyxl does not know has its number as its code."""
+    from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE  # noqa: PLC0415
+
+    number = cell.style_array.numFmtId
+    if number < BUILTIN_FORMATS_MAX_SIZE and number not in BUILTIN_FORMATS:
+        return _NumberFormat(f"numFmtId {number}", changes_text=False)
+    return _NumberFormat(cell.number_format, changes_text(cell.number_format))
 
 
 class XlsxSource:
@@ -114,6 +106,8 @@ class XlsxSource:
             raise _unreadable(error) from None
         self._sheet = self._filled_sheet()
         self._done = 0
+        # By the number that cells name them by.
+        self._number_formats: dict[int, _NumberFormat] = {}
 
     def _filled_sheet(self) -> Any:
         """The one sheet with anything in it, hidden ones included: none may be taken for another."""
@@ -129,20 +123,8 @@ class XlsxSource:
         return filled[0]
 
     def _is_filled(self, sheet: Any) -> bool:
-        return any(value is not None for batch in self._value_batches(sheet) for row in batch for value in row)
-
-    def _value_batches(self, sheet: Any) -> Iterator[list[tuple[Any, ...]]]:
         rows = sheet.iter_rows(max_row=_MAX_ROW, max_col=_MAX_COLUMNS, values_only=True)
-        while True:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    batch = list(islice(rows, ROWS_A_BATCH))
-            except Exception as error:  # as above; the sheets are parsed only here
-                raise _unreadable(error) from None
-            if not batch:
-                return
-            yield batch
+        return any(value is not None for batch in _batched(rows) for row in batch for value in row)
 
     def position(self) -> tuple[int, int]:
         """How far the sheet is read: rows done and all, 0 when the workbook does not say."""
@@ -150,19 +132,63 @@ class XlsxSource:
 
     def batches(self) -> Iterator[list[RawRow]]:
         """All rows with their numbers. Raises ImportRefused for a damaged workbook."""
-        for values in self._value_batches(self._sheet):
-            batch: list[RawRow] = []
-            for row in values:
-                self._done += 1
-                width = len(row)
-                while width and row[width - 1] is None:
-                    width -= 1
-                batch.append((self._done, [text_of(value) for value in row[:width]]))
-            yield batch
+        rows = self._sheet.iter_rows(max_row=_MAX_ROW, max_col=_MAX_COLUMNS)
+        for batch in _batched(map(self._texts, rows)):
+            numbered = list(enumerate(batch, self._done + 1))
+            self._done += len(batch)
+            yield numbered
+
+    def _texts(self, row: tuple[Any, ...]) -> list[str | BadCell]:
+        width = len(row)
+        while width and row[width - 1].value is None:
+            width -= 1
+        return [self._text(cell) for cell in row[:width]]
+
+    def _text(self, cell: Any) -> str | BadCell:
+        """What a cell shows, or a BadCell where that is no text, or not certain."""
+        value = cell.value
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return self._string(cell, value)
+        if isinstance(value, bool):
+            mend = english("format the cell as text and write the word that belongs there")
+            return BadCell(english("is TRUE or FALSE"), mend)
+        if isinstance(value, int | float):
+            return number_text(value, self._number_format(cell).code)
+        if type(value).__module__ == "datetime":
+            return BadCell(english("is a date or time"), AS_TEXT)
+        return BadCell(english("is a formula"), english("paste the cell as a value"))
+
+    def _string(self, cell: Any, value: str) -> str | BadCell:
+        if cell.data_type == "s" and self._number_format(cell).changes_text:
+            return BadCell(english("has a number format that changes its text"), AS_TEXT)
+        return _unescaped(value) if _ESCAPED.search(value) else value
+
+    def _number_format(self, cell: Any) -> _NumberFormat:
+        number = cell.style_array.numFmtId
+        found = self._number_formats.get(number)
+        if found is None:
+            found = self._number_formats[number] = _number_format(cell)
+        return found
 
     def close(self) -> None:
         """Let go of the archive; the file is its owner's."""
         self._workbook.close()
+
+
+def _batched(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
+    """Rows of a sheet, which is parsed only as they are taken. Raises ImportRefused for a damaged workbook."""
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                batch = list(islice(rows, ROWS_A_BATCH))
+        except Exception as error:  # what its parsing trips over is not documented
+            raise _unreadable(error) from None
+        if not batch:
+            return
+        yield batch
 
 
 def _unreadable(error: Exception) -> ImportRefused:
