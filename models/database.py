@@ -30,10 +30,21 @@ class Database:
         self._writers = sqlite.Writers(self.engine)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for looking only; what it changes is rolled back."""
-        async with AsyncSession(self._readers, expire_on_commit=False, info=self._info) as session:
-            yield session
+    async def read(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
+        """A session for looking only; what it changes is rolled back.
+
+        `connection`: the caller's own, whose temporary tables the session sees; any other without it.
+        """
+        if connection is not None:
+            await connection.execution_options(laocert_reads=True)
+        try:
+            async with AsyncSession(
+                connection or self._readers, expire_on_commit=False, info=self._info
+            ) as session:
+                yield session
+        finally:
+            if connection is not None:
+                await connection.execution_options(laocert_reads=False)
 
     @asynccontextmanager
     async def write(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:

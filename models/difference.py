@@ -4,7 +4,6 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from models.roster import Category, Headcount, MenuState, Record
 from models.roster_draft import SentRoster
@@ -43,35 +42,42 @@ class RecordChange:
         return found
 
 
+# How many records come, go or change, by their category.
+Counts = Counter[tuple[ChangeKind, Category]]
+
+
 @dataclass(frozen=True)
-class Difference:
-    """All that a file changes; `changes` in order of record_no."""
+class Totals:
+    """What a file changes in a register, as numbers; `counts` has only what is not zero."""
 
     before: Headcount
     after: Headcount
-    with_empty_menus: int
     new_menus: tuple[str, ...]
     gone_menus: tuple[str, ...]
-    changes: tuple[RecordChange, ...]
-
-    @cached_property
-    def _counts(self) -> Counter[tuple[ChangeKind, Category]]:
-        return Counter((change.kind, change.record.category) for change in self.changes)
+    counts: Counts
 
     def count(self, kind: ChangeKind, category: Category | None = None) -> int:
         """How many records come, go or change, of one category or all; one that changes its category counts
         where it comes to.
         """
-        return sum(self._counts[kind, one] for one in ([category] if category else Category))
-
-    def of(self, kind: ChangeKind) -> list[RecordChange]:
-        """The changes of one kind."""
-        return [change for change in self.changes if change.kind is kind]
+        return sum(self.counts[kind, one] for one in ([category] if category else Category))
 
     @property
     def is_nothing(self) -> bool:
         """Whether the register already is as the file says."""
-        return not (self.changes or self.new_menus or self.gone_menus)
+        return not (self.counts or self.new_menus or self.gone_menus)
+
+
+@dataclass(frozen=True)
+class Difference(Totals):
+    """All that a file changes; `changes` in order of record_no."""
+
+    with_empty_menus: int
+    changes: tuple[RecordChange, ...]
+
+    def of(self, kind: ChangeKind) -> list[RecordChange]:
+        """The changes of one kind."""
+        return [change for change in self.changes if change.kind is kind]
 
 
 def aligned(sent: SentRoster, menu_names: Sequence[str]) -> SentRoster:
@@ -107,8 +113,9 @@ def compare(menu_names: Sequence[str], records: Sequence[Record], sent: SentRost
     return Difference(
         before=Headcount.count(one.category for one in records),
         after=Headcount.count(one.category for one in sent.records),
-        with_empty_menus=sum(MenuState.EMPTY in one.menus for one in sent.records),
         new_menus=tuple(name for name in sent.menu_names if name not in menu_names),
         gone_menus=tuple(name for name in menu_names if name not in sent.menu_names),
+        counts=Counter((change.kind, change.record.category) for change in changes),
+        with_empty_menus=sum(MenuState.EMPTY in one.menus for one in sent.records),
         changes=tuple(sorted(changes, key=lambda change: change.record.record_no)),
     )

@@ -1,17 +1,20 @@
 """`laocert import`: organizations, accounts and personnel from CSV or XLSX."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from bot.commands import register_changes
 from bot.commands.common import echo_json, json_option, now, progress, require_key, with_database
 from models.database import Database
 from models.imports import (
     ImportResult,
     Progress,
+    RegisterChange,
     import_accounts,
     import_organizations,
     import_personnel,
@@ -39,7 +42,11 @@ def _import(
         result = with_database(lambda database: operation(database, report))
     if as_json:
         echo_json(asdict(result))
-        return
+    else:
+        _echo_result(what, result)
+
+
+def _echo_result(what: str, result: ImportResult) -> None:
     done = "would be imported" if result.dry_run else "imported"
     counts = f"{what}: {result.added} new, {result.updated} replaced or changed, {result.unchanged} as before"
     click.echo(f"{result.rows} rows of {result.file_name} {done}; {counts}")
@@ -80,16 +87,45 @@ def accounts(file: Path, dry_run: bool, as_json: bool) -> None:
     )
 
 
-@import_.command(epilog="Example: laocert import personnel personnel.csv")
+@import_.command(epilog="Example: laocert import personnel personnel.csv --dry-run")
 @_import_options
-def personnel(file: Path, dry_run: bool, as_json: bool) -> None:
+@click.option("--allow-shrink", is_flag=True, help="Let registers lose more than 30 % of their records.")
+def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool) -> None:
     """Replace the whole roster of each organization that the file names. Certified ones are locked.
+
+    Prints what is added, removed and changed before it writes. Refuses a roster that shrinks by more than 30 %.
 
     Columns: organization, record_no, full_name, category, position, level, then one for each menu of the register.
     """
-    _import(
-        "rosters",
-        as_json,
-        dry_run,
-        lambda database, report: import_personnel(database, file, now(), dry_run=dry_run, progress=report),
-    )
+    if not dry_run:
+        require_key()
+    with ExitStack() as bars:
+        report = bars.enter_context(progress(quiet=as_json))
+
+        def announce(changes: Sequence[RegisterChange]) -> None:
+            nonlocal report
+            # The bars go before lines are printed, and come again below them.
+            bars.close()
+            if not as_json:
+                for line in register_changes.lines(changes):
+                    click.echo(line)
+            report = bars.enter_context(progress(quiet=as_json))
+
+        def tell(step: str, done: int, total: int) -> None:
+            report(step, done, total)
+
+        result = with_database(
+            lambda database: import_personnel(
+                database,
+                file,
+                now(),
+                dry_run=dry_run,
+                allow_shrink=allow_shrink,
+                announce=announce,
+                progress=tell,
+            )
+        )
+    if as_json:
+        echo_json(asdict(replace(result, changes=())) | {"changes": register_changes.facts(result.changes)})
+    else:
+        _echo_result("rosters", result)

@@ -8,14 +8,17 @@ is written at all.
 from models.imports.accounts import import_accounts
 from models.imports.common import ImportResult, Progress
 from models.imports.organizations import import_organizations
-from models.imports.personnel import import_personnel
+from models.imports.personnel import PersonnelResult, import_personnel
+from models.imports.register_changes import RegisterChange
 from models.tabular import ImportRefused, Problem
 
 __all__ = [
     "ImportRefused",
     "ImportResult",
+    "PersonnelResult",
     "Problem",
     "Progress",
+    "RegisterChange",
     "import_accounts",
     "import_organizations",
     "import_personnel",

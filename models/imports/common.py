@@ -13,8 +13,8 @@ from models.progress import locked_organizations
 from models.tabular import Problems, Table
 from models.tabular.table import Row
 
-# Called with the step ("reading", "hashing", "writing"), how much of it is done, and how much it is in all
-# (0 when that is unknown). The units are the step's own.
+# Called with the step ("reading", "comparing", "hashing", "writing"), how much of it is done, and how much it is
+# in all (0 when that is unknown). The units are the step's own.
 Progress = Callable[[str, int, int], None]
 
 # Rows of one statement; also below what SQLite and PostgreSQL take as parameters of one IN.

@@ -1,13 +1,11 @@
 """Import of personnel: replaces whole the roster of each organization that the file names."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import column, delete, insert, literal, select, table
+from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -23,6 +21,14 @@ from models.imports.common import (
     read_rows,
     refuse_locked,
 )
+from models.imports.register_changes import (
+    MAX_SHRINKING,
+    RegisterChange,
+    RosterOrigin,
+    compare_registers,
+    load_origins,
+)
+from models.imports.staging import RECORD, STAGED, Staging, staging
 from models.roster import Category, MenuState, PersonnelRecord, Roster
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
 from models.tabular.cells import clean, refuse_national_id
@@ -45,11 +51,8 @@ _MENU_STATES = {
     "ไม่มี": MenuState.NONE,
 }
 
-_RECORD = ("organization_code", "record_no", "full_name", "category", "position", "level", "menus")
-_STAGED = table("staged", *(column(name) for name in _RECORD))
 # What becomes of checked rows.
 _Keep = Callable[[Sequence[tuple[str, ...]]], Awaitable[None]]
-_STAGE = f"INSERT INTO staged VALUES ({', '.join('?' * len(_RECORD))})"  # noqa: S608 - no input in it
 
 
 def _category(text: str) -> str:
@@ -109,55 +112,6 @@ def layout(known_code: Callable[[str], str]) -> Layout:
     )
 
 
-class _Staging:
-    """Checked rows in a temporary table of one connection, from the check of the first to the write of the last.
-
-    So the file is read once, what was checked is what is written, half a million rows need no memory, and the
-    transaction for which others wait is a single statement inside the database.
-    """
-
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
-        self.connection = connection
-        # The driver's own connection: rows go into it as plain tuples, on PostgreSQL by COPY.
-        self._driver = driver
-
-    async def keep(self, rows: Sequence[tuple[str, ...]]) -> None:
-        """Add some rows."""
-        if self.connection.dialect.name == "postgresql":
-            await self._driver.copy_records_to_table("staged", records=rows)
-        else:
-            await self._driver.executemany(_STAGE, rows)
-
-    async def end(self) -> None:
-        """All rows are there; the connection is free for the transaction that writes them."""
-        if self.connection.dialect.name == "sqlite":
-            await self._driver.execute("COMMIT")
-
-
-@asynccontextmanager
-async def _staging(database: Database) -> AsyncIterator[_Staging]:
-    """A connection that is closed at the end, and with it go its table and the names in it.
-
-    SQLite keeps the table in a file without a name (https://www.sqlite.org/tempfiles.html).
-    """
-    async with database.engine.connect() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        try:
-            await driver.execute(
-                f"CREATE TEMPORARY TABLE staged ({', '.join(f'{name} text' for name in _RECORD)})"
-            )
-            if database.is_sqlite:
-                # Of the temporary file alone: nobody waits for it.
-                await driver.execute("BEGIN DEFERRED")
-            yield _Staging(connection, driver)
-        finally:
-            await connection.invalidate()
-
-
-async def _forget(_rows: Sequence[tuple[str, ...]]) -> None:
-    """What a dry run does with checked rows."""
-
-
 class Checks:
     """What the rows of a file must be to one another, and what becomes of them."""
 
@@ -165,7 +119,7 @@ class Checks:
         self._table = table
         self._problems = problems
         self.code_column, self._number_column = table.headers[:2]
-        self.menu_names = table.headers[len(_RECORD) - 1 :]
+        self.menu_names = table.headers[len(RECORD) - 1 :]
         # The first line of each organization, and the line of each record_no by organization.
         self.lines: dict[str, int] = {}
         self._seen: dict[str, dict[str, int]] = {}
@@ -199,11 +153,26 @@ class Checks:
             self._problems.replace_column(name, what, english("delete the column or its numbers"))
 
 
+@dataclass(frozen=True)
+class PersonnelResult(ImportResult):
+    """`changes`: what becomes of the register of each organization in the file, by code."""
+
+    changes: tuple[RegisterChange, ...] = ()
+
+
+# Called with what a file changes, before anything is written.
+Announce = Callable[[Sequence[RegisterChange]], None]
+
+
+def _announce_nothing(_changes: Sequence[RegisterChange]) -> None:
+    """An import that nobody watches."""
+
+
 @dataclass
 class _File:
     """What was read: the menus, the organizations with their first line, and how many rows there are.
 
-    `names` are those of all organizations, `replaced` how many of the file's have a roster already.
+    `names` are those of all organizations, `origins` those of the registers that `changes` were compared with.
     """
 
     menu_names: list[str] = field(default_factory=list)
@@ -211,7 +180,8 @@ class _File:
     code_column: str = ""
     rows: int = 0
     names: dict[str, str] = field(default_factory=dict)
-    replaced: int = 0
+    origins: dict[str, RosterOrigin] = field(default_factory=dict)
+    changes: tuple[RegisterChange, ...] = ()
 
 
 async def _read(path: Path, layout: Layout, keep: _Keep, problems: Problems, progress: Progress) -> _File:
@@ -241,7 +211,7 @@ def shown_name(path: Path) -> str:
 async def _replace(session: AsyncSession, codes: list[str], values: dict[str, object]) -> None:
     """Take the organizations' records away and put the staged ones in their place."""
     kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    code = _STAGED.c.organization_code
+    code = STAGED.c.organization_code
     constants = [literal(value, Roster.__table__.c[name].type) for name, value in values.items()]
     rosters = kind(Roster).from_select([code.name, *values], select(code, *constants).group_by(code))
     rosters = rosters.on_conflict_do_update(
@@ -250,68 +220,101 @@ async def _replace(session: AsyncSession, codes: list[str], values: dict[str, ob
     await session.execute(rosters)
     for some in chunks(codes):
         await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(some)))
-    await session.execute(insert(PersonnelRecord).from_select(_RECORD, select(_STAGED)))
+    await session.execute(insert(PersonnelRecord).from_select(RECORD, select(STAGED)))
 
 
-async def _count_rosters(session: AsyncSession, codes: list[str]) -> int:
-    found = 0
-    for some in chunks(codes):
-        found += len(
-            (
-                await session.scalars(select(Roster.organization_code).where(Roster.organization_code.in_(some)))
-            ).all()
-        )
-    return found
+async def _compare(session: AsyncSession, file: _File) -> None:
+    """Fill in what the staged rows change."""
+    file.origins = await load_origins(session, sorted(file.lines))
+    names = {code: file.names[code] for code in file.lines}
+    file.changes = tuple(await compare_registers(session, names, file.origins, file.menu_names))
 
 
-async def _refuse_locked(session: AsyncSession, file: _File, problems: Problems) -> None:
-    await refuse_locked(session, file.names, file.lines, file.code_column, problems)
-    problems.require_none()
-    file.replaced = await _count_rosters(session, sorted(file.lines))
+def _refuse_shrinking(file: _File, problems: Problems) -> None:
+    """Note each register that would lose so much that the file may be a part of it."""
+    for change in file.changes:
+        if change.shrinks:
+            before, after = change.totals.before.total, change.totals.after.total
+            problems.add(
+                file.lines[change.organization],
+                file.code_column,
+                f"the register of {change.organization} {change.name} would shrink from {before:,} records to"
+                f" {after:,}, by more than {MAX_SHRINKING} %",
+                "put all of its records into the file, or add --allow-shrink if it really shrinks",
+            )
 
 
-async def _check(database: Database, path: Path, keep: _Keep, progress: Progress) -> _File:
+async def _refuse_changed(session: AsyncSession, file: _File, problems: Problems) -> None:
+    """Note each register that is not the one any more that the file was compared with."""
+    origins = await load_origins(session, sorted(file.lines))
+    for code in sorted(file.lines):
+        if origins.get(code) != file.origins.get(code):
+            what = f"the register of {code} {file.names[code]} was saved anew meanwhile"
+            problems.add(file.lines[code], file.code_column, what, "look at its changes and import once more")
+
+
+async def _check(database: Database, staged: Staging, path: Path, allow_shrink: bool, progress: Progress) -> _File:
     """Read the whole file, and compare it with the database. Raises ImportRefused."""
     problems = Problems()
     async with database.read() as session:
         names = await organization_names(session)
-    file = await _read(path, _layout(names), keep, problems, progress)
+    file = await _read(path, _layout(names), staged.keep, problems, progress)
     file.names = names
-    async with database.read() as session:
-        await _refuse_locked(session, file, problems)
+    await staged.end()
+    progress("comparing", 0, file.rows)
+    is_sound = not problems
+    async with database.read(staged.connection) as session:
+        await refuse_locked(session, names, file.lines, file.code_column, problems)
+        if is_sound:
+            await _compare(session, file)
+    if not allow_shrink:
+        _refuse_shrinking(file, problems)
+    problems.require_none()
+    progress("comparing", file.rows, file.rows)
     return file
 
 
 async def _write(
     database: Database, connection: AsyncConnection, file: _File, file_name: str, now: datetime
 ) -> None:
-    codes = sorted(file.lines)
+    codes, problems = sorted(file.lines), Problems()
     async with database.write(connection) as session:
         await lock_organizations(session, codes)
-        # Once more: one may have been certified since.
-        await _refuse_locked(session, file, Problems())
+        # Once more: one may have been certified or saved since.
+        await refuse_locked(session, file.names, file.lines, file.code_column, problems)
+        await _refuse_changed(session, file, problems)
+        problems.require_none()
         await _replace(session, codes, {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names})
         told = {"what": "personnel", "file": file_name}
         await audit.record_all(session, [audit.Link(audit.Event.IMPORTED, code, told) for code in codes], now)
 
 
 async def import_personnel(
-    database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
-) -> ImportResult:
+    database: Database,
+    path: Path,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    allow_shrink: bool = False,
+    announce: Announce = _announce_nothing,
+    progress: Progress = no_progress,
+) -> PersonnelResult:
     """Replace the rosters of the organizations that a CSV or XLSX file names, all or none.
 
     Each roster keeps the file's name and `now` (procedure, LAO step 2: what is about to be certified). Raises
-    ImportRefused with every problem: of the file, codes that are unknown, national ID numbers, and each
-    organization whose roster is certified and locked.
+    ImportRefused with every problem: of the file, codes that are unknown, national ID numbers, each organization
+    whose roster is certified and locked, and, unless `allow_shrink`, each whose roster would shrink by more than
+    MAX_SHRINKING percent.
     """
     file_name = shown_name(path)
-    if dry_run:
-        file = await _check(database, path, _forget, progress)
-    else:
-        async with _staging(database) as staging:
-            file = await _check(database, path, staging.keep, progress)
-            await staging.end()
+    async with staging(database) as staged:
+        file = await _check(database, staged, path, allow_shrink, progress)
+        announce(file.changes)
+        if not dry_run:
             progress("writing", 0, file.rows)
-            await _write(database, staging.connection, file, file_name, now)
+            await _write(database, staged.connection, file, file_name, now)
             progress("writing", file.rows, file.rows)
-    return ImportResult(file_name, dry_run, file.rows, len(file.lines) - file.replaced, file.replaced)
+    replaced = len(file.origins)
+    return PersonnelResult(
+        file_name, dry_run, file.rows, len(file.lines) - replaced, replaced, changes=file.changes
+    )

@@ -279,6 +279,98 @@ def test_imports(laocert: Run, tmp_path: Path) -> None:
     laocert("import", "accounts", code=2)
 
 
+PERSONNEL = "organization,record_no,full_name,category,position,level,ประวัติ,การศึกษา\n"
+
+
+def personnel_rows(organization: str, numbers: range) -> str:
+    """Officials of the country (tests/support.py), all their menus recorded; the country's have one more menu."""
+    return "".join(f"{organization},{n:04},บุคคล ทดสอบ{n},official,ตำแหน่ง {n % 11},ปฏิบัติการ,มี,มี\n" for n in numbers)
+
+
+@pytest.mark.usefixtures("country")
+def test_an_import_of_personnel_says_what_it_changes_before_it_writes(laocert: Run, tmp_path: Path) -> None:
+    path = tmp_path / "personnel.csv"
+    path.write_text(PERSONNEL + personnel_rows(FIRST, range(1, 15)) + personnel_rows("6110303", range(1, 3)))
+    lines = [
+        "registers in the file: 2, of which 2 change",
+        "  official: 12 → 16 records; 2 added, 0 removed, 2 changed",
+        "  permanent_employee: 3 → 0 records; 0 added, 1 removed, 0 changed",
+        "  contract_employee: 5 → 0 records; 0 added, 5 removed, 0 changed",
+        "  total: 20 → 16 records; 2 added, 6 removed, 2 changed",
+        f"  {FIRST} เทศบาลตำบลบางปู: 20 → 14 records; 0 added, 6 removed, 2 changed; menus that go: เครื่องราชฯ",
+        "  6110303 อบต.เทพารักษ์ (first import): 0 → 2 records; 2 added, 0 removed, 0 changed",
+    ]
+    tried = laocert("import", "personnel", str(path), "--dry-run").stdout.splitlines()
+    assert tried == [
+        "reading …",
+        "comparing …",
+        *lines,
+        "16 rows of personnel.csv would be imported; rosters: 1 new, 1 replaced or changed, 0 as before",
+    ]
+    everything = facts(laocert("import", "personnel", str(path), "--dry-run", "--json"))
+    assert (everything["dry_run"], everything["rows"], everything["added"], everything["updated"]) == (
+        True,
+        16,
+        1,
+        1,
+    )
+    numbers = {"before": 5, "after": 0, "added": 0, "removed": 5, "changed": 0}
+    assert everything["changes"]["total"]["categories"]["contract_employee"] == numbers
+    register, _first = everything["changes"]["organizations"]
+    assert register == {
+        "organization": FIRST,
+        "name": "เทศบาลตำบลบางปู",
+        "first_import": False,
+        "before": 20,
+        "after": 14,
+        "added": 0,
+        "removed": 6,
+        "changed": 2,
+        "categories": register["categories"],
+        "new_menus": [],
+        "gone_menus": ["เครื่องราชฯ"],
+    }
+    done = laocert("import", "personnel", str(path)).stdout.splitlines()
+    assert done[: len(lines) + 3] == ["reading …", "comparing …", *lines, "writing …"]
+    assert facts(laocert("import", "personnel", str(path), "--json"))["changes"]["total"]["changed"] == 0
+    again = laocert("import", "personnel", str(path)).stdout
+    assert "registers in the file: 2, of which 0 change\n" in again
+    assert FIRST not in again
+
+
+@pytest.mark.usefixtures("country")
+def test_a_part_of_a_register_is_refused_unless_it_is_said_to_shrink(laocert: Run, tmp_path: Path) -> None:
+    path = tmp_path / "personnel.csv"
+    path.write_text(PERSONNEL + personnel_rows(FIRST, range(1, 2)) + personnel_rows("6110301", range(1, 14)))
+    for options in ([], ["--dry-run"], ["--dry-run", "--json"]):
+        refused = laocert("import", "personnel", str(path), *options, code=1)
+        assert refused.stderr.splitlines() == [
+            f"line {line}, organization: the register of {name} would shrink from 20 records to {left},"
+            " by more than 30 %; put all of its records into the file, or add --allow-shrink if it really shrinks"
+            for line, name, left in ((2, f"{FIRST} เทศบาลตำบลบางปู", 1), (3, "6110301 อบต.บางปู", 13))
+        ]
+    tried = facts(laocert("import", "personnel", str(path), "--dry-run", "--json", "--allow-shrink"))
+    assert [one["removed"] for one in tried["changes"]["organizations"]] == [19, 7]
+    assert "20 → 1 records" in laocert("import", "personnel", str(path), "--allow-shrink").stdout
+
+
+def test_the_registers_that_change_most_are_printed(laocert: Run, tmp_path: Path) -> None:
+    header = "dla_code,type_th,type_code,name_th,province_code,province_th,province_en,district_th\n"
+    codes = [f"61103{number:02}" for number in range(1, 13)]
+    organizations, personnel = tmp_path / "organizations.csv", tmp_path / "personnel.csv"
+    organizations.write_text(
+        header + "".join(f"{code},อบต.,tao,ที่{code},11,สมุทรปราการ,Samut Prakan,เมือง\n" for code in codes)
+    )
+    laocert("import", "organizations", str(organizations))
+    rows = [personnel_rows(code, range(1, size + 2)) for size, code in enumerate(codes)]
+    personnel.write_text(PERSONNEL + "".join(rows))
+    printed = laocert("import", "personnel", str(personnel), "--dry-run").stdout.splitlines()
+    listed = printed[printed.index("the 10 that change most (all with --json):") + 1 : -1]
+    assert [line.split()[0] for line in listed] == codes[:1:-1]
+    everything = facts(laocert("import", "personnel", str(personnel), "--dry-run", "--json"))
+    assert [one["organization"] for one in everything["changes"]["organizations"]] == codes
+
+
 @pytest.mark.usefixtures("settled")
 def test_status(laocert: Run) -> None:
     table = laocert("status").stdout

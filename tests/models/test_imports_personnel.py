@@ -2,6 +2,9 @@
 
 import asyncio
 import csv
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,22 @@ from sqlalchemy import select
 
 from models.certificate import Certification, Level
 from models.database import Database
-from models.imports import ImportRefused, ImportResult, import_personnel
+from models.difference import ChangeKind, Totals, aligned, compare
+from models.imports import ImportRefused, PersonnelResult, import_personnel
 from models.inspection import RosterChanged
-from models.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
+from models.roster import (
+    Category,
+    Headcount,
+    PersonnelRecord,
+    Record,
+    Roster,
+    RosterSummary,
+    load_records,
+    load_summary,
+)
+from models.roster_draft import SentRoster
 from models.round import close_round, open_round
-from tests.support import ORGANIZATIONS, certify_as
+from tests.support import ORGANIZATIONS, certify_as, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
 COLUMNS = ["organization", "record_no", "full_name", "category", "position", "level"]
@@ -65,13 +79,13 @@ async def summary(database: Database, organization: str) -> RosterSummary:
         return await load_summary(session, organization)
 
 
-async def refusal(database: Database, path: Path, now: datetime) -> list[str]:
+async def refusal(database: Database, path: Path, now: datetime, *, allow_shrink: bool = False) -> list[str]:
     """The problems of a file, the same in a dry run; nothing has changed."""
     before = await records(database, FIRST)
     told = []
     for dry_run in (True, False):
         with pytest.raises(ImportRefused) as refused:
-            await import_personnel(database, path, now, dry_run=dry_run)
+            await import_personnel(database, path, now, dry_run=dry_run, allow_shrink=allow_shrink)
         told.append([str(problem) for problem in refused.value.problems])
     assert told[0] == told[1]
     assert await records(database, FIRST) == before
@@ -90,12 +104,12 @@ async def test_a_file_replaces_the_rosters_that_it_names(
         row("1", WITHOUT_ROSTER, "Contract employee", "none", ""),
     ]
     path = write(tmp_path / f"ทะเบียน ปี 2570{suffix}", rows)
-    tried = await import_personnel(country, path, now, dry_run=True)
-    assert tried == ImportResult(path.name, True, 3, 1, 1)
+    tried = await import_personnel(country, path, now, dry_run=True, allow_shrink=True)
+    assert (tried.file_name, tried.dry_run, tried.rows, tried.added, tried.updated) == (path.name, True, 3, 1, 1)
     assert len(await records(country, FIRST)) == 20
     told: list[tuple[str, int, int]] = []
-    done = await import_personnel(country, path, now, progress=lambda *step: told.append(step))
-    assert done == ImportResult(path.name, False, 3, 1, 1)
+    done = await import_personnel(country, path, now, allow_shrink=True, progress=lambda *step: told.append(step))
+    assert done == replace(tried, dry_run=False)
     assert told[-1] == ("writing", 3, 3)
     assert await records(country, FIRST) == [
         ("1", "บุคคล ๑", Category.OFFICIAL, "นักวิชาการ", "ชำนาญการ", "rn"),
@@ -153,7 +167,7 @@ async def test_half_of_a_columns_record_numbers_may_look_like_national_ids(
     country: Database, tmp_path: Path, now: datetime
 ) -> None:
     path = write(tmp_path / "a.csv", [COLUMNS, row(IDS[0], full_name="ก"), row("1234567890120")])
-    assert (await import_personnel(country, path, now)).rows == 2
+    assert (await import_personnel(country, path, now, allow_shrink=True)).rows == 2
 
 
 @pytest.mark.parametrize("column", ["full_name", "position", "level"])
@@ -189,7 +203,7 @@ async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
     path = write(
         tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST), row("1", SECOND), row("2", FIRST)]
     )
-    assert await refusal(country, path, now) == [
+    assert await refusal(country, path, now, allow_shrink=True) == [
         f"line {line}, organization: the roster of {code} {name} is certified and locked;"
         " leave its rows out; it can change again when the next round opens"
         for line, code, name in ((3, FIRST, "เทศบาลตำบลบางปู"), (4, SECOND, "อบต.บางปู"))
@@ -197,10 +211,10 @@ async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
     assert await summary(country, THIRD) == before
     async with country.write() as session:
         await close_round(session, now)
-    assert len(await refusal(country, path, now)) == 2
+    assert len(await refusal(country, path, now, allow_shrink=True)) == 2
     async with country.write() as session:
         await open_round(session, 2571, None, now)
-    assert (await import_personnel(country, path, now)).updated == 3
+    assert (await import_personnel(country, path, now, allow_shrink=True)).updated == 3
 
 
 async def test_an_import_and_a_certification_follow_one_another(
@@ -220,7 +234,7 @@ async def test_an_import_and_a_certification_follow_one_another(
         assert isinstance(imported, ImportRefused) or after.headcount.total == 500
     else:
         assert isinstance(certified, RosterChanged)
-        assert isinstance(imported, ImportResult)
+        assert isinstance(imported, PersonnelResult)
 
 
 async def test_a_lock_that_comes_while_the_file_is_read_is_found(
@@ -228,16 +242,180 @@ async def test_a_lock_that_comes_while_the_file_is_read_is_found(
 ) -> None:
     """The lock is looked for again in the transaction that writes."""
     path = write(tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST)])
-    names = import_personnel.__globals__
-    real = names["_count_rosters"]
 
-    async def certified_meanwhile(*arguments: object) -> object:
-        found = await real(*arguments)
+    async def certified_meanwhile() -> None:
         await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
-        return found
 
-    monkeypatch.setitem(names, "_count_rosters", certified_meanwhile)
+    before_writing(monkeypatch, certified_meanwhile)
     before = await summary(country, THIRD)
     with pytest.raises(ImportRefused, match=f"the roster of {FIRST} เทศบาลตำบลบางปู is certified and locked"):
-        await import_personnel(country, path, now)
+        await import_personnel(country, path, now, allow_shrink=True)
     assert await summary(country, THIRD) == before
+
+
+def before_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[None]]) -> None:
+    """Let something happen between what an import says it will change and its writing."""
+    names = import_personnel.__globals__
+    write_rows = names["_write"]
+
+    async def happens_first(*arguments: object) -> None:
+        await happens()
+        await write_rows(*arguments)
+
+    monkeypatch.setitem(names, "_write", happens_first)
+
+
+# --- what it changes ----------------------------------------------------------------------------------------
+
+
+def person(number: int, organization: str = FIRST, category: str = "official") -> list[str]:
+    """A row that is just like the record that put_roster makes (tests/support.py)."""
+    return [
+        organization,
+        f"{number:04}",
+        f"บุคคล ทดสอบ{number}",
+        category,
+        f"ตำแหน่ง {number % 11}",
+        "ปฏิบัติการ",
+        "มี",
+        "มี",
+        "ไม่มี",
+    ]
+
+
+MENUS = ["ประวัติ", "การศึกษา", "เครื่องราชฯ"]
+CATEGORIES = 12 * ["official"] + 3 * ["permanent_employee"] + 5 * ["contract_employee"]
+
+
+def people(count: int, organization: str = FIRST) -> list[list[str]]:
+    """The first rows of a register of the country; there the last record has an empty menu."""
+    return [person(number, organization, CATEGORIES[number - 1]) for number in range(1, count + 1)]
+
+
+async def test_what_is_added_removed_and_changed_is_said_before_it_is_written(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    rows = people(18)
+    rows[0][3], rows[1][4] = "ลูกจ้างประจำ", "ปลัด"
+    rows += [person(21, FIRST, "contract_employee"), person(1, WITHOUT_ROSTER)]
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *rows])
+    told: list[tuple[str, ...]] = []
+
+    def announce(changes: object) -> None:
+        assert changes == tried.changes
+        told.append(("announced",))
+
+    tried = await import_personnel(country, path, now, dry_run=True)
+    await import_personnel(country, path, now, announce=announce, progress=lambda step, *_: told.append((step,)))
+    assert told.index(("announced",)) < told.index(("writing",))
+    register, first = tried.changes
+    assert (register.organization, register.name, register.is_first) == (FIRST, "เทศบาลตำบลบางปู", False)
+    assert (first.organization, first.is_first) == (WITHOUT_ROSTER, True)
+    totals = register.totals
+    assert (totals.before, totals.after) == (Headcount(12, 3, 5), Headcount(11, 4, 4))
+    assert dict(totals.counts) == {
+        (ChangeKind.CHANGED, Category.PERMANENT_EMPLOYEE): 1,
+        (ChangeKind.CHANGED, Category.OFFICIAL): 1,
+        (ChangeKind.ADDED, Category.CONTRACT_EMPLOYEE): 1,
+        (ChangeKind.REMOVED, Category.CONTRACT_EMPLOYEE): 2,
+    }
+    assert (totals.new_menus, totals.gone_menus) == ((), ())
+    assert first.totals.count(ChangeKind.ADDED, Category.OFFICIAL) == 1
+    again = await import_personnel(country, path, now, dry_run=True)
+    assert all(change.totals.is_nothing for change in again.changes)
+
+
+@pytest.mark.parametrize("same_menus", [True, False])
+async def test_an_import_counts_what_the_chat_shows_of_one_register(
+    country: Database, tmp_path: Path, now: datetime, same_menus: bool
+) -> None:
+    """Random registers, with menus that are the file's, in another order, or partly others."""
+    rng = random.Random(17)
+    lists = [MENUS] if same_menus else [MENUS, MENUS[::-1], ["วันลา", *MENUS[:2]], ["ไม่มีในไฟล์"]]
+    codes = [FIRST, SECOND, THIRD, ELSEWHERE, WITHOUT_ROSTER]
+    for code, menus in zip(codes[:4], lists * 4, strict=False):
+        async with country.write() as session:
+            roster = await session.get_one(Roster, code)
+            roster.menu_names = menus
+            for record in await session.scalars(select(PersonnelRecord).filter_by(organization_code=code)):
+                record.menus = "".join(rng.choices("rn-", k=len(menus)))
+    sent = {code: [random_record(rng, number) for number in rng.sample(range(1, 30), 20)] for code in codes}
+    words = {"r": "มี", "n": "ไม่มี", "-": ""}
+    rows = [
+        [code, *record[:-1], *(words[letter] for letter in record.menus)]
+        for code, records in sent.items()
+        for record in records
+    ]
+    rng.shuffle(rows)
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *rows])
+    changes = (await import_personnel(country, path, now, dry_run=True)).changes
+    assert [change.organization for change in changes] == sorted(codes)
+    for change in changes:
+        code = change.organization
+        async with country.read() as session:
+            before = await load_records(session, code)
+            roster = await session.get(Roster, code)
+        menus = roster.menu_names if roster else []
+        file = aligned(SentRoster("a.csv", tuple(MENUS), tuple(sent[code])), menus)
+        shown = compare(menus, before, file)
+        counted = Totals(shown.before, shown.after, shown.new_menus, shown.gone_menus, shown.counts)
+        assert change.totals == replace(
+            counted, new_menus=tuple(name for name in MENUS if name in counted.new_menus)
+        )
+
+
+def random_record(rng: random.Random, number: int) -> Record:
+    """Like the record of that number in the country, or not."""
+    texts = f"บุคคล ทดสอบ{number}", rng.choice(list(Category)), f"ตำแหน่ง {number % 11}", "ปฏิบัติการ"
+    return Record(f"{number:04}", *texts, "".join(rng.choices("rn-", k=3)))
+
+
+# --- registers that shrink ----------------------------------------------------------------------------------
+
+
+async def test_a_file_with_one_row_is_no_register(country: Database, tmp_path: Path, now: datetime) -> None:
+    rows = people(1) + people(14, SECOND) + people(13, THIRD) + people(1, WITHOUT_ROSTER)
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *rows])
+    before = await summary(country, SECOND)
+    mend = "put all of its records into the file, or add --allow-shrink if it really shrinks"
+    assert await refusal(country, path, now) == [
+        f"line 2, organization: the register of {FIRST} เทศบาลตำบลบางปู would shrink from 20 records to 1,"
+        f" by more than 30 %; {mend}",
+        f"line 17, organization: the register of {THIRD} อบต.แพรกษา would shrink from 20 records to 13,"
+        f" by more than 30 %; {mend}",
+    ]
+    assert await summary(country, SECOND) == before
+    done = await import_personnel(country, path, now, allow_shrink=True)
+    assert (done.added, done.updated) == (1, 3)
+    assert len(await records(country, FIRST)) == 1
+
+
+async def test_what_is_locked_and_what_shrinks_is_said_together(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *people(1), *people(1, SECOND)])
+    assert [line.split(" ", 6)[:6] for line in await refusal(country, path, now)] == [
+        ["line", "2,", "organization:", "the", "roster", "of"],
+        ["line", "3,", "organization:", "the", "register", "of"],
+    ]
+
+
+async def test_a_register_that_was_saved_since_it_was_compared_is_not_replaced(
+    country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    """What was said would change is not what would change now: 14 of 20 records, and then of 40."""
+    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *people(14)])
+
+    async def saved_meanwhile() -> None:
+        async with country.write() as session:
+            await put_roster(session, FIRST, (40, 0, 0), now + timedelta(days=2))
+
+    before_writing(monkeypatch, saved_meanwhile)
+    with pytest.raises(ImportRefused) as refused:
+        await import_personnel(country, path, now)
+    assert str(refused.value) == (
+        f"line 2, organization: the register of {FIRST} เทศบาลตำบลบางปู was saved anew meanwhile;"
+        " look at its changes and import once more"
+    )
+    assert len(await records(country, FIRST)) == 40

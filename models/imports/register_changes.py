@@ -1,0 +1,171 @@
+"""What an import of personnel changes in each register, counted by the database against the staged rows.
+
+The same numbers as models/difference.py gives of one register, without half a million records in memory.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.difference import ChangeKind, Counts, Totals
+from models.imports.common import chunks
+from models.imports.staging import STAGED
+from models.roster import Category, Headcount, PersonnelRecord, Roster
+
+# Percent of a register's records. A file that holds less than the rest is taken for a part of the register.
+MAX_SHRINKING = 30
+
+
+@dataclass(frozen=True)
+class RosterOrigin:
+    """The import that a register comes from: while it is the same, so are the register's records."""
+
+    file_name: str
+    imported_at: datetime
+    menu_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RegisterChange:
+    """What a file changes in the register of one organization; `is_first`: it has none yet."""
+
+    organization: str
+    name: str
+    is_first: bool
+    totals: Totals
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the register would lose more than MAX_SHRINKING percent of its records."""
+        before = self.totals.before.total
+        return (before - self.totals.after.total) * 100 > before * MAX_SHRINKING
+
+
+async def load_origins(session: AsyncSession, codes: Sequence[str]) -> dict[str, RosterOrigin]:
+    """Of each organization that has a register."""
+    columns = Roster.organization_code, Roster.file_name, Roster.imported_at, Roster.menu_names
+    origins = {}
+    for some in chunks(codes):
+        for code, file_name, imported_at, menu_names in await session.execute(
+            select(*columns).where(Roster.organization_code.in_(some))
+        ):
+            origins[code] = RosterOrigin(file_name, imported_at, tuple(menu_names))
+    return origins
+
+
+async def compare_registers(
+    session: AsyncSession, names: dict[str, str], origins: dict[str, RosterOrigin], menu_names: Sequence[str]
+) -> list[RegisterChange]:
+    """What the staged rows change in the registers of the organizations that they name, by code.
+
+    `names`: of these organizations; `origins`: of their registers; `menu_names`: those of the staged rows.
+    """
+    before = await _headcounts(session, PersonnelRecord, sorted(origins))
+    after = await _headcounts(session, STAGED.c)
+    counts = await _count_changes(session, origins, tuple(menu_names), before, after)
+    changes = []
+    for code in sorted(names):
+        old_menus = origins[code].menu_names if code in origins else ()
+        totals = Totals(
+            before=Headcount(*(before[code][category] for category in Category)),
+            after=Headcount(*(after[code][category] for category in Category)),
+            new_menus=tuple(name for name in menu_names if name not in old_menus),
+            gone_menus=tuple(name for name in old_menus if name not in menu_names),
+            counts=+counts[code],
+        )
+        changes.append(RegisterChange(code, names[code], code not in origins, totals))
+    return changes
+
+
+# Records of each category, by organization.
+_Headcounts = defaultdict[str, Counter[Category]]
+
+
+async def _headcounts(session: AsyncSession, of: Any, codes: Sequence[str] | None = None) -> _Headcounts:
+    """Of a table that has organizations and categories, `codes`: of these organizations alone."""
+    found: _Headcounts = defaultdict(Counter)
+    statement = select(of.organization_code, of.category, func.count()).group_by(of.organization_code, of.category)
+    some_of = (
+        [statement] if codes is None else [statement.where(of.organization_code.in_(c)) for c in chunks(codes)]
+    )
+    for one in some_of:
+        for code, category, count in await session.execute(one):
+            found[code][Category(category)] = count
+    return found
+
+
+async def _count_changes(
+    session: AsyncSession,
+    origins: dict[str, RosterOrigin],
+    menu_names: tuple[str, ...],
+    before: _Headcounts,
+    after: _Headcounts,
+) -> defaultdict[str, Counts]:
+    """How many records come, go and change in each register: what is on both sides neither comes nor goes."""
+    counts: defaultdict[str, Counts] = defaultdict(Counter)
+    for code, categories in after.items():
+        counts[code].update({(ChangeKind.ADDED, category): count for category, count in categories.items()})
+    for code, categories in before.items():
+        counts[code].update({(ChangeKind.REMOVED, category): count for category, count in categories.items()})
+    for code, old, new, is_changed, count in await _matches(session, origins, menu_names):
+        counts[code][ChangeKind.REMOVED, Category(old)] -= count
+        counts[code][ChangeKind.ADDED, Category(new)] -= count
+        if is_changed:
+            counts[code][ChangeKind.CHANGED, Category(new)] += count
+    return counts
+
+
+async def _matches(
+    session: AsyncSession, origins: dict[str, RosterOrigin], menu_names: tuple[str, ...]
+) -> list[tuple[str, str, str, bool, int]]:
+    """Records whose number is on both sides: organization, category before and after, whether anything else
+    than the number differs, and how many they are.
+    """
+    with_menus: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for code, origin in origins.items():
+        with_menus[origin.menu_names].append(code)
+    if len(with_menus) > 1:
+        # A register at a time is looked up, and there may be as many lists of menus as registers.
+        await session.execute(text("CREATE INDEX staged_number ON staged (organization_code, record_no)"))
+    matches: list[tuple[str, str, str, bool, int]] = []
+    for old_menus, codes in with_menus.items():
+        matches += await _matches_with(session, old_menus, menu_names, codes if len(with_menus) > 1 else None)
+    return matches
+
+
+async def _matches_with(
+    session: AsyncSession, old_menus: tuple[str, ...], menu_names: tuple[str, ...], codes: Collection[str] | None
+) -> list[tuple[str, str, str, bool, int]]:
+    """`_matches` of registers that have these menus; `codes`: of these organizations alone."""
+    record, staged = PersonnelRecord, STAGED.c
+    is_changed = or_(
+        *(getattr(record, name) != staged[name] for name in ("full_name", "category", "position", "level")),
+        _menus_differ(old_menus, menu_names),
+    ).label("is_changed")
+    same = and_(record.organization_code == staged.organization_code, record.record_no == staged.record_no)
+    columns = staged.organization_code, record.category, staged.category.label("new_category"), is_changed
+    statement = select(*columns, func.count()).select_from(STAGED.join(record, same)).group_by(*columns)
+    statements = [statement]
+    if codes is not None:
+        statements = [statement.where(record.organization_code.in_(some)) for some in chunks(sorted(codes))]
+    matches: list[tuple[str, str, str, bool, int]] = []
+    for one in statements:
+        matches += [tuple(row) for row in await session.execute(one)]
+    return matches
+
+
+def _menus_differ(old_menus: tuple[str, ...], menu_names: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether a menu that both have differs; menus are letters in the order of their names."""
+    old, new = PersonnelRecord.menus, STAGED.c.menus
+    if old_menus == menu_names:
+        return old != new
+    places = [
+        (place + 1, menu_names.index(name) + 1) for place, name in enumerate(old_menus) if name in menu_names
+    ]
+    differing = [func.substr(old, here, 1) != func.substr(new, there, 1) for here, there in places]
+    return or_(false(), *differing)
