@@ -14,6 +14,8 @@ from models.tabular.problems import BadCell, BadNumber, english
 MAX_NUMBER = 10**15
 # From 12 digits on Excel shows 1.23457E+11 in a cell without a format of its own.
 MAX_GENERAL_NUMBER = 10**11
+# Letters of a format, or of what a cell shows, that are told.
+_LONGEST = 40
 AS_TEXT = english("format the cell as text and write it again")
 
 _GENERAL = {"general", "@"}
@@ -80,13 +82,14 @@ def _certain_text(number: float, code: str) -> str | None:
 
 
 def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:40]
+    """A format's code, which may hold anything, as it may be printed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_LONGEST] or '""'
 
 
 def _refused(number: float, code: str, whole: bool) -> BadNumber:
     digits = str(int(number)) if whole else repr(number)
     shown = _certain_text(number, code)
-    if shown is None:
+    if shown is None or not shown.isprintable() or len(shown) > _LONGEST:
         what = english(
             "is the number {number} in the format {format}, which shows something else",
             number=digits,
@@ -94,7 +97,7 @@ def _refused(number: float, code: str, whole: bool) -> BadNumber:
         )
         mend = english("format the column as text and type what the cell is to say")
         return BadNumber(what, mend, digits, is_named=True)
-    shown = _printable(shown)
+    shown = shown.strip()
     what = english("is the number {number}, and the cell shows {shown}", number=digits, shown=shown)
     mend = english("format the column as text and type {shown}", shown=shown)
     return BadNumber(what, mend, digits, is_named=True)
@@ -106,7 +109,8 @@ def number_text(number: float, code: str) -> str | BadCell:
     `code` is the number format. A number is shown as its digits without a format, and with as many digits as
     there are zeros by a format of zeros.
     """
-    if not math.isfinite(number) or abs(number) >= MAX_NUMBER:
+    # In this order: an int of 400 digits is not turned into a float.
+    if abs(number) >= MAX_NUMBER or not math.isfinite(number):
         return BadCell(english("is a number of more than 15 digits"), AS_TEXT)
     whole = number == int(number)
     if code.casefold() not in _GENERAL and not (whole and _ZEROS.fullmatch(code)):

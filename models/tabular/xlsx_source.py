@@ -77,6 +77,10 @@ class _NumberFormat:
     changes_text: bool
 
 
+# Of a style that the workbook does not define, or not where openpyxl looks: what a number looks like is not known.
+_UNDEFINED = _NumberFormat("undefined", changes_text=False)
+
+
 def _number_format(cell: Any) -> _NumberFormat:
     """Of one cell; a format that is built in and that openpyxl does not know has its number as its code."""
     from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE  # noqa: PLC0415
@@ -84,7 +88,10 @@ def _number_format(cell: Any) -> _NumberFormat:
     number = cell.style_array.numFmtId
     if number < BUILTIN_FORMATS_MAX_SIZE and number not in BUILTIN_FORMATS:
         return _NumberFormat(f"numFmtId {number}", changes_text=False)
-    return _NumberFormat(cell.number_format, changes_text(cell.number_format))
+    try:
+        return _NumberFormat(cell.number_format, changes_text(cell.number_format))
+    except IndexError:
+        return _UNDEFINED
 
 
 class XlsxSource:
@@ -166,7 +173,10 @@ class XlsxSource:
         return _unescaped(value) if _ESCAPED.search(value) else value
 
     def _number_format(self, cell: Any) -> _NumberFormat:
-        number = cell.style_array.numFmtId
+        try:
+            number = cell.style_array.numFmtId
+        except IndexError:
+            return _UNDEFINED
         found = self._number_formats.get(number)
         if found is None:
             found = self._number_formats[number] = _number_format(cell)

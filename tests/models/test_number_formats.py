@@ -246,12 +246,45 @@ def test_a_number_as_a_header_is_refused_like_any_other(tmp_path: Path) -> None:
     )
 
 
-def test_a_cell_of_a_style_that_is_not_there_is_a_damaged_workbook(tmp_path: Path) -> None:
-    whole = by_openpyxl(tmp_path / "whole.xlsx", [[(1, "General")]])
-    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(tmp_path / "a.xlsx", "w") as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name).replace(b'<c r="A2"', b'<c r="A2" s="99"'))
-    assert "the workbook is damaged" in refusal(tmp_path / "a.xlsx")[0]
+def patched(path: Path, old: bytes, new: bytes) -> Path:
+    """A workbook with other bytes in its parts."""
+    target = path.with_name("patched.xlsx")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as archive:
+        contents = {name: source.read(name) for name in source.namelist()}
+        assert any(old in content for content in contents.values())
+        for name, content in contents.items():
+            archive.writestr(name, content.replace(old, new))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # A style that no one defines, and a format that no one defines.
+        (b'<c r="A2" s="1"', b'<c r="A2" s="99"'),
+        (b'<numFmt numFmtId="164"', b'<numFmt numFmtId="165"'),
+    ],
+)
+def test_a_number_whose_format_is_not_known_is_refused_and_a_text_is_not(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    number = patched(by_openpyxl(tmp_path / "number.xlsx", [[(1, "0000")]]), old, new)
+    assert refusal(number)[0].startswith("line 2, code: is the number 1 in the format undefined,")
+    text = patched(by_openpyxl(tmp_path / "text.xlsx", [[("0001", "0000")]]), old, new)
+    assert read(text) == [("0001", "", "")]
+
+
+def test_a_number_of_400_digits_is_too_long(tmp_path: Path) -> None:
+    path = patched(by_openpyxl(tmp_path / "a.xlsx", [[(17, "0")]]), b"<v>17</v>", b"<v>" + b"9" * 400 + b"</v>")
+    assert refusal(path)[0].startswith("line 2, code: is a number of more than 15 digits; ")
+
+
+@pytest.mark.parametrize("code", ['"' + "a" * 50 + '"0', '"a\u202e"0', '"a\nb"0'])
+def test_only_what_can_be_typed_is_told(tmp_path: Path, code: str) -> None:
+    [problem] = refusal(by_openpyxl(tmp_path / "a.xlsx", [[(1, code)]]))
+    assert "which shows something else" in problem
+    assert problem.isprintable()
+    assert "a" * 41 not in problem
 
 
 @both_writers
