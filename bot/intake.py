@@ -17,7 +17,7 @@ from models.sealing import Seal
 
 log = logging.getLogger(__name__)
 
-ALLOWED_UPDATES = ["message", "callback_query", "my_chat_member"]
+ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 _LARGEST_ID = 2**63 - 1
 

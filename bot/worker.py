@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -26,6 +27,7 @@ from bot.metrics import TALLY
 from bot.threads import step_back
 from bot.uploads import Uploads
 from handlers import problems
+from handlers.deleting import NeedsDeletion
 from handlers.dispatch import Reply, respond
 from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, NeedsProof
@@ -231,34 +233,38 @@ class Worker:
                 try:
                     await self._finish(row, incoming)
                     return
+                except NeedsDeletion:
+                    await self._finish(row, await self._delete(incoming))
+                    return
                 except NeedsProof as needed:
                     job = needed.job
-                deleted = not job.is_typed or await self._delete(incoming)
+                if job.is_typed:
+                    incoming = await self._delete(incoming)
         if wanted is not None:
             upload = await self._uploads.take(incoming.chat_id, wanted)
             async with self._slots:
                 await self._finish(row, incoming, upload=upload)
         else:
-            await self._prove(row, incoming, job, deleted)
+            await self._prove(row, incoming, job)
 
-    async def _delete(self, incoming: Incoming) -> bool:
-        """A message with a password; whether it is gone."""
-        if incoming.message_id is None:
-            return True
-        return await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+    async def _delete(self, incoming: Incoming) -> Incoming:
+        """Delete a message that may hold a password or a PIN; the update, and whether its message is gone."""
+        assert incoming.message_id is not None  # noqa: S101 - only messages hold what was typed
+        gone = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+        return replace(incoming, is_deleted=gone)
 
-    async def _prove(self, row: inbox.InboxUpdate, incoming: Incoming, job: Job, deleted: bool) -> None:
+    async def _prove(self, row: inbox.InboxUpdate, incoming: Incoming, job: Job) -> None:
         """Check a password or PIN, and answer."""
         async with self._admissions:
             until = await self._admit(job, row.id)
         if until is not None:
-            refused = Attempt(job.rests_on, blocked_until=until, message_deleted=deleted)
+            refused = Attempt(job.rests_on, blocked_until=until)
             async with self._slots:
                 await self._finish(row, incoming, refused)
             return
         result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
         async with self._slots:
-            await self._finish(row, incoming, job.ended(result, deleted=deleted))
+            await self._finish(row, incoming, job.ended(result))
 
     async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
         """A file that is to be fetched and checked. Raises NotNow."""

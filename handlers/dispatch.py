@@ -31,6 +31,7 @@ from handlers import (
     threads,
     verifying,
 )
+from handlers.deleting import require_deleted, warned
 from handlers.incoming import Document, Incoming
 from handlers.proving import Attempt, NeedsProof, typed_password
 from handlers.screen import Screen
@@ -43,11 +44,11 @@ from models.account import record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base import DomainError
 from models.certificate import NotYours
-from models.conversation import Awaiting
+from models.conversation import Awaiting, Conversation
 from models.database import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
-from models.pin import Purpose, close_keypad
+from models.pin import Purpose, is_bare_number, leave_keypad
 from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
@@ -163,6 +164,9 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.QUESTION: (Right.PROVINCE, questions.take_question),
 }
 
+# Answered by digits, too: the others want words.
+IN_DIGITS = {Awaiting.USERNAME, Awaiting.RECORD_NO, Awaiting.NOTHING}
+
 # Where something else than a text came, the question once more; without an entry it is one of the login's.
 AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
     Awaiting.PETITION: petitions.ask_again,
@@ -220,13 +224,30 @@ async def respond(
     """Answer one update inside its transaction; None when there is nothing to say.
 
     Raises NeedsProof when a password or PIN must be checked first: roll back, check, come again with `attempt`.
+    Raises NeedsDeletion when the message must be deleted first: roll back, delete, come again with `is_deleted`.
     """
     arrived = await load_arrival(session, incoming.chat_id, incoming.user_id)
     conversation, linked = arrived.conversation, arrived.officer
     await find_again(session, conversation, now)
     if incoming.is_return:
         return None
-    turn = Turn(session, now, rng, incoming.user_id, conversation, linked, setup, attempt, upload)
+    turn = Turn(
+        session,
+        now,
+        rng,
+        incoming.user_id,
+        conversation,
+        linked,
+        setup,
+        attempt,
+        upload,
+        is_edit=incoming.is_edit,
+        is_early=_is_early(incoming, conversation),
+        is_deleted=incoming.is_deleted,
+        keypad=arrived.open_keypad(now),
+    )
+    if incoming.is_edit and not _takes_edit(turn, incoming):
+        return None
     if not incoming.is_private:
         return _private_only(turn)
     was_ready, was_idle = linked is not None and linked.is_ready, turn.is_idle
@@ -242,6 +263,25 @@ async def respond(
     return reply
 
 
+def _is_early(incoming: Incoming, conversation: Conversation) -> bool:
+    """Whether a message was sent before the newest screen was there; in a chat message ids ascend."""
+    if incoming.callback_id is not None or incoming.is_edit or incoming.message_id is None:
+        return False
+    return incoming.message_id < (conversation.card_message_id or 0)
+
+
+def _takes_edit(turn: Turn, incoming: Incoming) -> bool:
+    """Whether an edited message is taken for an answer: where a text is asked for, or a PIN. Messages also change
+    without their sender's doing (Bot API, Update.edited_message), so that no edit is a command.
+    """
+    if not incoming.is_private or incoming.command in COMMANDS:
+        return False
+    if turn.keypad or _awaits_password(turn):
+        return True
+    awaiting = turn.conversation.awaiting
+    return awaiting is not Awaiting.NOTHING and _awaits(turn, awaiting) and not turn.is_idle
+
+
 async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> Reply:
     conversation, linked = turn.conversation, turn.linked
     old_card = conversation.card_message_id
@@ -250,9 +290,10 @@ async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None)
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
         conversation.await_nothing()
-    if incoming.command in COMMANDS and linked is not None:
-        # The keypad that it was typed below is taken away: digits still on their way must not count on it.
-        await close_keypad(turn.session, linked)
+    if _leaves_keypad(turn, incoming, is_live_card=is_live_card):
+        # Digits still on their way must not count on it.
+        await leave_keypad(turn.session, turn.officer)
+        turn.keypad = ""
     if is_live_card:
         return Reply(await _answer_and_go_on(turn, incoming.data), old_card, is_below=True)
     if incoming.callback_id is not None:
@@ -263,6 +304,25 @@ async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None)
     if sent is not None and _takes_document(turn):
         return Reply(await _answer(turn, lambda: _document(turn, sent)), old_card)
     return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
+
+
+def _leaves_keypad(turn: Turn, incoming: Incoming, *, is_live_card: bool) -> bool:
+    """Whether something else takes the place of the keypad: the answer to a command or a file, which comes below
+    it, or to a button on its message that is no key.
+    """
+    if not turn.keypad:
+        return False
+    if incoming.callback_id is None:
+        return incoming.command in COMMANDS or (incoming.document is not None and _takes_document(turn))
+    is_its_message = incoming.message_id == turn.conversation.card_message_id
+    return (is_its_message or is_live_card) and not _is_key(incoming.data)
+
+
+def _is_key(data: str) -> bool:
+    try:
+        return isinstance(unpack(data), taps.Key | taps.EraseKey)
+    except InvalidTap:
+        return False
 
 
 async def _look(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> bool:
@@ -321,26 +381,45 @@ async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument
 
 async def _typed(turn: Turn, incoming: Incoming) -> Screen:
     command = COMMANDS.get(incoming.command or "")
-    if command is None and _awaits_password(turn):
-        return await _password(turn, incoming)
+    if command is None:
+        return await _words(turn, incoming)
     # An invitation of its own account is the way back in without the PIN.
     scanned = linked_code(incoming.arguments) if incoming.command == "start" else None
     is_invited = incoming.command == "start" and incoming.arguments and not scanned
     if turn.is_idle and incoming.command not in WHILE_IDLE and not is_invited:
         return await keypad.unlock(turn, taps.SeeCertificate(scanned).pack() if scanned else "")
-    if command is not None:
-        return await _allowed(turn, incoming.command or "", command, incoming.arguments)
-    right, step = STEPS.get(turn.conversation.awaiting, (Right.ANYONE, None))
-    is_for_strangers = turn.conversation.awaiting is Awaiting.USERNAME
+    return await _allowed(turn, incoming.command or "", command, incoming.arguments)
+
+
+async def _words(turn: Turn, incoming: Incoming) -> Screen:
+    """What is no command: a password, something beside a keypad, an answer, or of no use."""
+    if _awaits_password(turn):
+        return await _password(turn, incoming)
+    if turn.keypad or turn.is_idle:
+        return await keypad.refuse_text(turn, incoming.text or "")
+    awaiting = turn.conversation.awaiting
     is_text = incoming.text is not None and incoming.command is None
-    is_nothing_asked = turn.conversation.awaiting is Awaiting.NOTHING and not is_text
-    # The link may have begun or ended since it was asked for.
-    if step is None or is_nothing_asked or not turn.has(right) or is_for_strangers is not (turn.linked is None):
-        return (await home.show_home(turn)).headed(turn.texts("Please use the buttons below."))
-    if incoming.text is None or incoming.command is not None:
-        again = AGAIN.get(turn.conversation.awaiting, entrance.ask_again)
+    if not _awaits(turn, awaiting) or (awaiting is Awaiting.NOTHING and not is_text):
+        # It may be a password that was sent twice, or a login before it was asked for.
+        require_deleted(turn)
+        return warned(turn, (await home.show_home(turn)).headed(turn.texts("Please use the buttons below.")))
+    if incoming.text is None or not is_text:
+        again = AGAIN.get(awaiting, entrance.ask_again)
         return (await again(turn)).headed(turn.texts("Please answer with a text."))
-    return await step(turn, incoming.text)
+    _right, step = STEPS[awaiting]
+    if awaiting in IN_DIGITS or not is_bare_number(incoming.text):
+        return await step(turn, incoming.text)
+    # No name and no remark: the step refuses it, and it may be a PIN.
+    require_deleted(turn)
+    return warned(turn, await step(turn, incoming.text))
+
+
+def _awaits(turn: Turn, awaiting: Awaiting) -> bool:
+    """Whether the chat may still answer what it was asked: its link may have begun or ended since."""
+    if awaiting not in STEPS:
+        return False
+    right, _step = STEPS[awaiting]
+    return turn.has(right) and (awaiting is Awaiting.USERNAME) is (turn.linked is None)
 
 
 def _takes_document(turn: Turn) -> bool:

@@ -18,10 +18,12 @@ def subject_of(turn: Turn) -> str:
 
 
 def keep_draft(turn: Turn, typed: str) -> str:
-    """What was typed, tidied, to be shown and sent. Raises RemarkRefused: then the text is still awaited."""
-    words = turn.conversation.draft = remark_text(typed)
-    turn.conversation.awaiting = Awaiting.NOTHING
-    return words
+    """What was typed, tidied, to be shown and sent. While it is shown, other words typed or edited take its place.
+
+    Raises RemarkRefused: then the words before stay.
+    """
+    turn.conversation.draft = remark_text(typed)
+    return turn.conversation.draft
 
 
 def take_draft(turn: Turn, kind: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
 from handlers import home, invitations, keypad, verifying
+from handlers.deleting import require_deleted, warned
 from handlers.profile import ask, ask_full_name, ask_position
 from handlers.proving import Attempt
 from handlers.screen import Screen
@@ -10,19 +11,21 @@ from models.account import (
     LoginCandidate,
     LoginRefused,
     NameRefused,
+    UsernameRefused,
     name_or_position,
-    normalize_username,
     record_failed_login,
+    username_to_keep,
 )
 from models.conversation import Awaiting
 from models.link import AlreadyLinked, link_officer
 
-# The bound of the import of accounts; a longer one cannot be right.
-MAX_USERNAME = 64
-
 
 async def start(turn: Turn, code: str) -> Screen:
     """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
+    if len(code.split()) > 1:
+        # No code: somebody may have typed a username and a password.
+        require_deleted(turn)
+        return warned(turn, await invitations.show(turn, code))
     certificate = verifying.linked_code(code)
     if certificate is not None:
         return await verifying.show_scanned(turn, certificate)
@@ -38,11 +41,15 @@ async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:
 
 
 async def take_username(turn: Turn, text: str) -> Screen:
-    """The first half of a login; whether it exists is not told."""
-    username = normalize_username(text)
-    if len(username) > MAX_USERNAME:
-        return ask(turn, "That is too long for a username. Type your organization's <b>username</b>.")
-    turn.conversation.username = username
+    """The first half of a login; whether it exists is not told. The message is deleted, for it may hold a
+    password. Raises NeedsDeletion.
+    """
+    require_deleted(turn)
+    try:
+        turn.conversation.username = await username_to_keep(turn.session, text)
+    except UsernameRefused:
+        sentence = turn.texts("That cannot be a username. Please send the <b>username alone</b>.")
+        return warned(turn, (await start_login(turn)).headed(sentence))
     turn.conversation.awaiting = Awaiting.PASSWORD
     return _ask_password(turn)
 
@@ -54,19 +61,22 @@ def _ask_password(turn: Turn) -> Screen:
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     """The second half: link the chat, or refuse with one answer for every reason."""
     username, turn.conversation.username = turn.conversation.username, None
-    return keypad.warned(turn, attempt, await _linked_or_refused(turn, attempt, username or ""))
+    return keypad.warned_of_password(turn, await _linked_or_refused(turn, attempt, username or ""))
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """A picture, a file or a command where a text was asked for: the same question once more."""
+    """A picture, a file or a command where a text was asked for: the same question once more. A caption may hold a
+    password. Raises NeedsDeletion.
+    """
     awaiting = turn.conversation.awaiting
+    if awaiting in (Awaiting.FULL_NAME, Awaiting.POSITION):
+        return _ask_profile_again(turn)
+    require_deleted(turn)
     if awaiting is Awaiting.USERNAME:
-        return await start_login(turn)
+        return warned(turn, await start_login(turn))
     if awaiting is Awaiting.PASSWORD:
-        return _ask_password(turn)
-    if awaiting is Awaiting.PASSWORD_FOR_PIN:
-        return await keypad.forgot(turn)
-    return _ask_profile_again(turn)
+        return warned(turn, _ask_password(turn))
+    return warned(turn, await keypad.forgot(turn))
 
 
 async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Screen:
@@ -103,7 +113,15 @@ async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
 
 
 async def take_full_name(turn: Turn, text: str) -> Screen:
-    """The officer's name; its position comes next."""
+    """The officer's name; its position comes next.
+
+    Of a new officer none is taken that was sent before the question was there: it was the password once more, sent
+    when the answer to the first was slow. Raises NeedsDeletion.
+    """
+    if turn.is_early and turn.officer.full_name is None:
+        require_deleted(turn)
+        sentence = turn.texts("Your message came before this question and was deleted.")
+        return warned(turn, _ask_profile_again(turn).headed(sentence))
     try:
         turn.officer.full_name = name_or_position(text)
     except NameRefused:
@@ -112,7 +130,9 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
 
 
 async def take_position(turn: Turn, text: str) -> Screen:
-    """The officer's position; what is missing yet is the PIN."""
+    """The officer's position; what is missing yet is the PIN. Whoever edits a message here corrects the name."""
+    if turn.is_edit:
+        return await take_full_name(turn, text)
     try:
         turn.officer.position = name_or_position(text)
     except NameRefused:

@@ -5,6 +5,7 @@ The filter and the list are steps 3 and 4 of the procedure, province level.
 
 from markupsafe import Markup
 
+from handlers.deleting import require_deleted, warned
 from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
@@ -228,24 +229,29 @@ async def show_list(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def take_words(turn: Turn, text: str) -> Screen:
-    """What a province's officer types without being asked for anything: a part of a name or a code."""
+    """What a province's officer types without being asked for anything: a part of a name or a code. What finds
+    nothing is deleted, for it may be a password or a PIN. Raises NeedsDeletion.
+    """
     _ = turn.texts
     kept = await load_listing(turn.session, turn.officer)
     try:
         found = await lists.type_words(turn.session, turn.officer, kept, text, turn.now)
     except NoSearch:
         return _instead(
-            _,
+            turn,
             _("To find an organization, type a part of its name or code, at most {most} letters.", most=MAX_WORDS),
         )
     if not found.total:
-        return _instead(_, _("No organization of your province has this in its name or code."))
+        return _instead(turn, _("No organization of your province has this in its name or code."))
     return await _list(turn, kept, found)
 
 
-def _instead(_: Texts, sentence: Markup) -> Screen:
+def _instead(turn: Turn, sentence: Markup) -> Screen:
     """Words that find nothing: the filter finds."""
-    return Screen(sentence, ((Button(_.plain("Status filter"), ProvinceMenu(), Style.PRIMARY),), (home(_),)))
+    require_deleted(turn)
+    _ = turn.texts
+    rows = ((Button(_.plain("Status filter"), ProvinceMenu(), Style.PRIMARY),), (home(_),))
+    return warned(turn, Screen(sentence, rows))
 
 
 async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:

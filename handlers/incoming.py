@@ -1,6 +1,6 @@
 """An update as the conversation sees it: who, where, and what was typed or tapped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -28,6 +28,10 @@ class Incoming:
     callback_id: str | None = None
     data: str = ""
     document: Document | None = None
+    # A message that was sent before and is now changed.
+    is_edit: bool = False
+    # Whether the message has been deleted; None while nobody has tried.
+    is_deleted: bool | None = None
     # The chat has unblocked the bot, and says nothing by it.
     is_return: bool = False
 
@@ -49,8 +53,8 @@ class Incoming:
 
     @property
     def arguments(self) -> str:
-        """What stands behind the command."""
-        return (self.text or "").partition(" ")[2].strip()
+        """What stands behind the command and any white space."""
+        return "".join((self.text or "").split(maxsplit=1)[1:]).strip()
 
 
 class NotForUs(Exception):
@@ -76,17 +80,9 @@ def decode(update: dict[str, Any]) -> Incoming:
             data=query.get("data", ""),
         )
     if "message" in update:
-        message = update["message"]
-        if "from" not in message:
-            raise NotForUs
-        return Incoming(
-            user_id=message["from"]["id"],
-            chat_id=message["chat"]["id"],
-            is_private=message["chat"]["type"] == "private",
-            message_id=message["message_id"],
-            text=message.get("text"),
-            document=_document(message),
-        )
+        return _message(update["message"])
+    if "edited_message" in update:
+        return _edited(update["edited_message"])
     if "my_chat_member" in update:
         change = update["my_chat_member"]
         chat = change["chat"]
@@ -95,6 +91,26 @@ def decode(update: dict[str, Any]) -> Incoming:
         is_private = chat["type"] == "private"
         return Incoming(change["from"]["id"], chat["id"], is_private=is_private, is_return=is_private)
     raise NotForUs
+
+
+def _message(message: dict[str, Any]) -> Incoming:
+    if "from" not in message:
+        raise NotForUs
+    return Incoming(
+        user_id=message["from"]["id"],
+        chat_id=message["chat"]["id"],
+        is_private=message["chat"]["type"] == "private",
+        message_id=message["message_id"],
+        text=message.get("text"),
+        document=_document(message),
+    )
+
+
+def _edited(message: dict[str, Any]) -> Incoming:
+    """A message with new words. Others also change by themselves, as a live location does: they say nothing."""
+    if "text" not in message and "caption" not in message:
+        raise NotForUs
+    return replace(_message(message), is_edit=True, document=None)
 
 
 def _document(message: dict[str, Any]) -> Document | None:
@@ -110,7 +126,7 @@ def _document(message: dict[str, Any]) -> Document | None:
 
 def sender(update: dict[str, Any]) -> int:
     """Whose turn an update is: those of one sender are done in order. 0 when it names none."""
-    for kind in ("message", "callback_query", "my_chat_member"):
+    for kind in ("message", "edited_message", "callback_query", "my_chat_member"):
         user = update.get(kind, {}).get("from", {}).get("id")
         if isinstance(user, int):
             return user

@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from handlers.deleting import require_deleted, warned
 from handlers.profile import ask
 from handlers.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.screen import Button, Row, Screen, lines
@@ -20,6 +21,7 @@ from models.pin import (
     close_keypad,
     keep_keypad,
     load_keypad,
+    numbers_in,
     open_keypad,
     require_strong,
     set_pin,
@@ -61,6 +63,22 @@ async def press(turn: Turn, tap: Key) -> Screen:
     return await (_choose(turn, pad) if pad.purpose is Purpose.SET else _check(turn, pad))
 
 
+async def refuse_text(turn: Turn, typed: str) -> Screen:
+    """A message where the PIN is entered on buttons: deleted, neither compared nor counted; the keypad stays, and
+    no number in the message can be chosen as a PIN. Raises NeedsDeletion.
+    """
+    require_deleted(turn)
+    _ = turn.texts
+    sentence = _("Please enter the PIN with the keys only, never as a message.")
+    if not turn.keypad:
+        return warned(turn, (await unlock(turn)).headed(sentence))
+    pad = await load_keypad(turn.session, turn.officer, turn.keypad, turn.now)
+    if pad.purpose is Purpose.SET and numbers_in(typed):
+        pad = pad.barring(typed)
+        sentence = lines(sentence, _("The number that you typed cannot be your PIN. Please choose another one."))
+    return warned(turn, (await _show(turn, pad)).headed(sentence))
+
+
 async def erase(turn: Turn, tap: EraseKey) -> Screen:
     """⌫: take the last digit back."""
     pad = await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)
@@ -94,7 +112,7 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
         return await _password_again(turn, _("The password is not correct. Please try again."))
     await accept_password(turn, officer.account.username)
     officer.may_set_pin_until = turn.now + PIN_CHOICE
-    return warned(turn, attempt, await choose_pin(turn))
+    return warned_of_password(turn, await choose_pin(turn))
 
 
 async def _password_again(turn: Turn, sentence: Markup) -> Screen:
@@ -108,9 +126,9 @@ async def accept_password(turn: Turn, username: str) -> None:
     await throttle.take_back(turn.session, chat)
 
 
-def warned(turn: Turn, attempt: Attempt, screen: Screen) -> Screen:
+def warned_of_password(turn: Turn, screen: Screen) -> Screen:
     """The screen after a typed password, with a warning when its message still stands in the chat."""
-    if attempt.message_deleted:
+    if turn.is_deleted is not False:
         return screen
     return screen.headed(
         turn.texts("⚠️ Your password message could not be deleted. Please delete it yourself now.")
@@ -130,6 +148,9 @@ def blocked_sentence(turn: Turn, attempt: Attempt) -> Markup:
 async def _choose(turn: Turn, pad: Pad) -> Screen:
     """A new PIN, given twice."""
     _ = turn.texts
+    if pad.entered in pad.barred:
+        sentence = _("The number that you typed cannot be your PIN. Please choose another one.")
+        return (await _show(turn, _with(pad, entered="", first=""))).headed(sentence)
     if not pad.first:
         try:
             require_strong(pad.entered, turn.officer.account.username)

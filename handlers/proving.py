@@ -26,7 +26,6 @@ class Attempt:
     right: bool = False
     new_hash: str = ""
     blocked_until: datetime | None = None
-    message_deleted: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Job:
     check: Callable[[], bool | str]
     is_typed: bool
 
-    def ended(self, result: bool | str, *, deleted: bool) -> Attempt:
+    def ended(self, result: bool | str) -> Attempt:
         """The attempt that came of it."""
         if isinstance(result, str):
-            return Attempt(self.rests_on, new_hash=result, message_deleted=deleted)
-        return Attempt(self.rests_on, right=result, message_deleted=deleted)
+            return Attempt(self.rests_on, new_hash=result)
+        return Attempt(self.rests_on, right=result)
 
 
 class NeedsProof(Exception):

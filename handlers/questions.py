@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from handlers.deleting import require_deleted, warned
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
@@ -82,14 +83,17 @@ async def ask_question(turn: Turn) -> Screen:
 
 
 async def take_record_no(turn: Turn, text: str) -> Screen:
-    """The record that the question is about; its words come next."""
+    """The record that the question is about; its words come next. What is no record's number is deleted, for it
+    may be a PIN. Raises NeedsDeletion.
+    """
     code = subject_of(turn).removeprefix(RECORD_NO)
     organization = await find_organization(turn.session, turn.officer, code)
     try:
         about = about_record(await find_record(turn.session, turn.officer, code, text))
     except UnknownRecord:
+        require_deleted(turn)
         again = turn.texts("The register has no record with this number. Please type it again.")
-        return _asked(turn, organization, again)
+        return warned(turn, _asked(turn, organization, again))
     await_words(turn, Awaiting.QUESTION, f"{QUESTION}{code}/{about}")
     return await ask_question(turn)
 

@@ -58,6 +58,14 @@ class Turn:
     attempt: Attempt | None = None
     # A file that was fetched and checked before the transaction.
     upload: Upload | None = None
+    # The message is one that was sent before and is now changed.
+    is_edit: bool = False
+    # It was sent before the screen was there that it would answer.
+    is_early: bool = False
+    # Whether the message has been deleted; None while nobody has tried (handlers/deleting.py).
+    is_deleted: bool | None = None
+    # The number of the keypad that the chat has on its screen, or "".
+    keypad: str = ""
     # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).
     proved: Pad | None = None
 

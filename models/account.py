@@ -1,6 +1,7 @@
 """Accounts of organizations and provinces, and the officers whose chats are linked to them."""
 
 import enum
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import audit
+from models import audit, throttle
 from models.base import Base, BigKey, DomainError, text_enum
 from models.names import WITHOUT_INK, becomes_link
 from models.organization import Organization, Province
@@ -34,6 +35,9 @@ PIN_CHOICE = timedelta(minutes=15)
 # A chat that was left alone for so long asks for the PIN before it shows names or numbers (issue 5).
 IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
+
+# Letters that every telephone types alike; no sign that a chat or a shell takes for its own.
+_USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
 
 # Room for a title, two names and a long position; both are columns of 200.
 MAX_NAME = 120
@@ -56,6 +60,10 @@ class LoginRefused(DomainError):
 
 class NameRefused(DomainError):
     """A typed name or position is empty, too long, holds characters that cannot be seen, or becomes a link."""
+
+
+class UsernameRefused(DomainError):
+    """What was typed cannot be the username of any account."""
 
 
 class UnknownAccount(DomainError):
@@ -149,8 +157,14 @@ class LoginCandidate:
 
 
 def normalize_username(username: str) -> str:
-    """Usernames differ neither by case nor by blanks around them."""
-    return username.strip().casefold()
+    """Usernames differ neither by case nor by blanks around them, nor by characters there that nobody sees."""
+    blanks = {letter for letter in username if letter.isspace() or unicodedata.category(letter) == "Cf"}
+    return username.strip("".join(blanks)).casefold()
+
+
+def is_username(username: str) -> bool:
+    """Whether an account can have this username, normalized: 3 to 64 characters, without blanks."""
+    return _USERNAME.fullmatch(username) is not None
 
 
 def name_or_position(typed: str) -> str:
@@ -180,6 +194,19 @@ async def login_candidate(session: AsyncSession, username: str) -> LoginCandidat
         )
     ).first()
     return LoginCandidate(None, None) if row is None else LoginCandidate(row.id, row.password_hash)
+
+
+async def username_to_keep(session: AsyncSession, typed: str) -> str:
+    """What to keep of a typed username until the password comes: the username when an account has it, else a keyed
+    digest, because what no account has may be a password.
+
+    `login_candidate` and the throttle take either. Raises UsernameRefused for what cannot be a username.
+    """
+    username = normalize_username(typed)
+    if not is_username(username):
+        raise UsernameRefused
+    is_known = await session.scalar(select(exists().where(Account.username == username)))
+    return username if is_known else throttle.name_key(session, username)
 
 
 async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:

@@ -1,6 +1,7 @@
 """What every update needs of its sender, and every message of its reader, read in one query."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,45 +13,54 @@ from models.account import Account, Officer
 from models.conversation import Conversation, start_conversation
 from models.notice_tables import ProvinceCard
 from models.organization import Organization, Province
+from models.pin import KEYPAD_LIFETIME, Keypad
 
 
 @dataclass(frozen=True)
 class Arrival:
     """Where something came from: the conversation of the chat, and the officer who is linked, with account,
-    organization and province as `models.account.active_officer` finds it, and its live card.
+    organization and province as `models.account.active_officer` finds it, its live card, and its keypad's number
+    and beginning.
     """
 
     conversation: Conversation
     officer: Officer | None
     card: ProvinceCard | None
+    keypad: str | None = None
+    keypad_opened_at: datetime | None = None
+
+    def open_keypad(self, now: datetime) -> str:
+        """The number of the keypad that takes digits at a moment, or ""."""
+        is_open = self.keypad_opened_at is not None and now - self.keypad_opened_at <= KEYPAD_LIFETIME
+        return (self.keypad or "") if is_open else ""
 
 
 async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arrival:
     """A chat and a Telegram user; a conversation that is new is begun."""
-    conversation, officer, card = await _find(session, chat_id, user_id)
-    return Arrival(conversation or start_conversation(session, chat_id), officer, card)
+    conversation, officer, card, keypad, opened_at = await _find(session, chat_id, user_id)
+    return Arrival(conversation or start_conversation(session, chat_id), officer, card, keypad, opened_at)
 
 
 async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:
     """The conversation of a chat, if there is one, and the officer who is linked there."""
-    conversation, officer, _ = await _find(session, chat_id, chat_id)
+    conversation, officer, *_ = await _find(session, chat_id, chat_id)
     return conversation, officer
 
 
 async def _find(
     session: AsyncSession, chat_id: int, user_id: int
-) -> tuple[Conversation | None, Officer | None, ProvinceCard | None]:
+) -> tuple[Conversation | None, Officer | None, ProvinceCard | None, str | None, datetime | None]:
     row = (await session.execute(_arrival(), {"chat": chat_id, "user": user_id})).one()
-    conversation, officer, account, organization, province, card = row
+    conversation, officer, account, organization, province, card, keypad, opened_at = row
     if officer is None or account.disabled_at is not None:
-        return conversation, None, None
+        return conversation, None, None, None, None
     # Put together here: told to load relationships, SQLAlchemy takes a third longer.
     set_committed_value(officer, "account", account)
     set_committed_value(account, "organization", organization)
     set_committed_value(account, "province", None if organization else province)
     if organization is not None:
         set_committed_value(organization, "province", province)
-    return conversation, officer, card
+    return conversation, officer, card, keypad, opened_at
 
 
 @cache
@@ -58,7 +68,9 @@ def _arrival() -> Select[*tuple[Any, ...]]:
     # One row, whether there is any of both or not.
     one = select(literal(1).label("one")).subquery()
     return (
-        select(Conversation, Officer, Account, Organization, Province, ProvinceCard)
+        select(
+            Conversation, Officer, Account, Organization, Province, ProvinceCard, Keypad.nonce, Keypad.opened_at
+        )
         .select_from(one)
         .outerjoin(Conversation, Conversation.chat_id == bindparam("chat"))
         .outerjoin(Officer, (Officer.user_id == bindparam("user")) & Officer.unlinked_at.is_(None))
@@ -66,4 +78,5 @@ def _arrival() -> Select[*tuple[Any, ...]]:
         .outerjoin(Organization, Organization.dla_code == Account.organization_code)
         .outerjoin(Province, Province.code == func.coalesce(Organization.province_code, Account.province_code))
         .outerjoin(ProvinceCard, ProvinceCard.officer_id == Officer.id)
+        .outerjoin(Keypad, Keypad.user_id == Officer.user_id)
     )

@@ -319,7 +319,7 @@ async def find_by_code(
 async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
     """The certificate with a verification code, whoever asks. Raises UnknownCode."""
     # Crockford's base 32: what looks alike is alike.
-    tidy = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
+    tidy = "".join(code.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
     made = await session.scalar(
         select(Certification)
         .where(Certification.code == tidy)

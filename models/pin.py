@@ -13,14 +13,16 @@ import hashlib
 import hmac
 import itertools
 import random
+import unicodedata
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindparam, delete, update
+from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +35,10 @@ from models.sealing import Seal, Unreadable
 LENGTH = 6
 # A keypad that was left open is not gone on with.
 KEYPAD_LIFETIME = timedelta(minutes=30)
+# Of one message so many digits are looked at, and so many numbers of one officer stay barred: any message that
+# spells a PIN is shorter, and its officer does not send a hundred.
+_DIGITS_OF_A_MESSAGE = 32
+_MOST_BARRED = 256
 
 # As for passwords: the OWASP password storage cheat sheet's minimum for Argon2id.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -74,7 +80,8 @@ class Pad:
 
     `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with.
     `layout[place]` is the digit of the button with that place in its callback data. `first` is a new PIN given for
-    the first time. `heading` is what stands above the keys, as HTML.
+    the first time. `heading` is what stands above the keys, as HTML. `barred` are numbers that were typed as a
+    message while a new PIN was chosen: none of them can be chosen.
     """
 
     nonce: str
@@ -84,6 +91,7 @@ class Pad:
     entered: str = ""
     first: str = ""
     heading: str = ""
+    barred: tuple[str, ...] = ()
 
     def pressed(self, place: int) -> "Pad":
         """The keypad after a key; a full one starts anew."""
@@ -91,6 +99,13 @@ class Pad:
             raise KeypadExpired
         before = "" if self.is_full else self.entered
         return replace(self, entered=f"{before}{self.layout[place]}")
+
+    def barring(self, typed: str) -> "Pad":
+        """The keypad after a message: no number that the message holds can be chosen, nor was it a first entry."""
+        barred = tuple(dict.fromkeys((*self.barred, *numbers_in(typed))))[-_MOST_BARRED:]
+        if self.first in barred:
+            return replace(self, barred=barred, first="", entered="")
+        return replace(self, barred=barred)
 
     @property
     def is_full(self) -> bool:
@@ -110,8 +125,12 @@ async def open_keypad(
     now: datetime,
     rng: random.Random,
 ) -> Pad:
-    """A new keypad, with its digits behind places that were drawn for it; the officer's old one ends."""
-    pad = Pad(f"{rng.getrandbits(64):016x}", purpose, subject, tuple(rng.sample(range(10), 10)), heading=heading)
+    """A new keypad, with its digits behind places that were drawn for it; the officer's old one ends. What was
+    barred on it stays barred.
+    """
+    nonce, layout = f"{rng.getrandbits(64):016x}", tuple(rng.sample(range(10), 10))
+    barred = await _barred(session, officer)
+    pad = Pad(nonce, purpose, subject, layout, heading=heading, barred=barred)
     await close_keypad(session, officer)
     session.add(
         Keypad(
@@ -130,13 +149,13 @@ async def open_keypad(
 async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: datetime) -> Pad:
     """The officer's open keypad. Raises KeypadExpired."""
     row = await session.get(Keypad, officer.user_id)
-    if row is None or row.nonce != nonce or now - row.opened_at > KEYPAD_LIFETIME:
+    if row is None or not nonce or row.nonce != nonce or now - row.opened_at > KEYPAD_LIFETIME:
         raise KeypadExpired
     try:
-        inside = orjson.loads(Seal(audit.keyring(session), "keypad").open(row.sealed))
+        inside = _unsealed(session, row.sealed)
     except Unreadable:
         raise KeypadExpired from None
-    return Pad(row.nonce, row.purpose, row.subject, **inside | {"layout": tuple(inside["layout"])})
+    return Pad(row.nonce, row.purpose, row.subject, **inside)
 
 
 async def keep_keypad(session: AsyncSession, officer: Officer, pad: Pad) -> None:
@@ -151,6 +170,26 @@ async def close_keypad(session: AsyncSession, officer: Officer) -> None:
     await session.execute(closing, {"user": officer.user_id})
 
 
+async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
+    """The keypad is on no screen any more, and no digit counts on it. Only what was barred while a new PIN was
+    chosen is kept, for the next keypad.
+    """
+    barred = await _barred(session, officer)
+    if not barred:
+        await close_keypad(session, officer)
+        return
+    sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=barred))
+    await session.execute(update(Keypad).where(Keypad.user_id == officer.user_id).values(nonce="", sealed=sealed))
+
+
+async def _barred(session: AsyncSession, officer: Officer) -> tuple[str, ...]:
+    sealed = await session.scalar(select(Keypad.sealed).where(Keypad.user_id == officer.user_id))
+    try:
+        return _unsealed(session, sealed)["barred"] if sealed else ()
+    except Unreadable:
+        return ()
+
+
 @cache
 def _statements() -> tuple[Update, Delete]:
     table = Keypad.core()
@@ -161,6 +200,33 @@ def _statements() -> tuple[Update, Delete]:
 def _sealed(session: AsyncSession, pad: Pad) -> bytes:
     inside = {key: value for key, value in asdict(pad).items() if key not in ("nonce", "purpose", "subject")}
     return Seal(audit.keyring(session), "keypad").close(orjson.dumps(inside))
+
+
+def _unsealed(session: AsyncSession, sealed: bytes) -> dict[str, Any]:
+    """What `_sealed` has sealed. Raises Unreadable."""
+    inside: dict[str, Any] = orjson.loads(Seal(audit.keyring(session), "keypad").open(sealed))
+    # A keypad that an older version has sealed bars nothing.
+    return inside | {"layout": tuple(inside["layout"]), "barred": tuple(inside.get("barred", ()))}
+
+
+# --- what is typed beside it ---------------------------------------------------------------------------------
+
+
+def is_bare_number(typed: str) -> bool:
+    """Whether a message is nothing but six digits of any script, with whatever is no letter between them."""
+    return len(_digits(typed)) == LENGTH and not any(letter.isalpha() for letter in typed)
+
+
+def numbers_in(typed: str) -> list[str]:
+    """Every number of six digits in a row that a message holds; what stands between its digits does not count."""
+    digits = _digits(typed)[:_DIGITS_OF_A_MESSAGE]
+    return [digits[start : start + LENGTH] for start in range(len(digits) - LENGTH + 1)]
+
+
+def _digits(typed: str) -> str:
+    """The digits of a message as 0-9: Thai, full-width, raised and circled ones too."""
+    values = (unicodedata.digit(letter, None) for letter in typed)
+    return "".join(str(value) for value in values if value is not None)
 
 
 # --- the PIN ------------------------------------------------------------------------------------------------

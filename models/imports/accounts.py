@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import audit
-from models.account import Account, Officer, Role, normalize_username
+from models.account import Account, Officer, Role, is_username, normalize_username
 from models.account_admin import PasswordRefused, require_good_password
 from models.database import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
@@ -23,8 +22,6 @@ from models.passwords import hash_password
 from models.tabular import BadCell, Column, Layout, Problems, open_table
 from models.tabular.cells import refuse_link
 
-# Letters that every telephone types alike; no sign that a chat or a shell takes for its own.
-_USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
 _ROLES = {
     "lao": Role.LAO,
     "อปท.": Role.LAO,
@@ -36,7 +33,7 @@ _ROLES = {
 
 def _username(text: str) -> str:
     username = normalize_username(text)
-    if not _USERNAME.fullmatch(username):
+    if not is_username(username):
         raise BadCell(
             f"{text} is no username",
             "write 3 to 64 of a-z, 0-9, dot, dash, underscore and @, a letter or digit first",

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -10,39 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
 
 from demo.botapi import Emulator, Message
 from models.database import Database
 from tests.bot.program import ROOT, Program
 from tests.bot.running import all_but_one_digit, keypad, link, push
+from tests.searching import alone, hidden, stored
 from tests.support import PASSWORD, PIN, SECRET_KEY, TO_PIN, Officer
 
 WRONG = "ผิดพลาด-canary-ZQ77"
 WRONG_PIN = "271828"
-TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 @pytest.fixture
 async def telegram() -> AsyncIterator[Emulator]:
     async with Emulator(clock=time.time) as running:
         yield running
-
-
-async def stored(database: Database) -> bytes:
-    """Every value of every column, a line each; on SQLite every byte of the database's files, too."""
-    found = []
-    async with database.read() as session:
-        for table in list(await session.scalars(text(SQLITE_TABLES if database.is_sqlite else TABLES))):
-            for row in await session.execute(text(f'SELECT * FROM "{table}"')):
-                found += [value if isinstance(value, bytes) else str(value).encode() for value in row]
-    if database.is_sqlite:
-        path = Path(str(make_url(database.url).database))
-        files = [one for one in (path, path.with_name(path.name + "-wal")) if one.exists()]
-        assert len(files) == 2, "the write-ahead log is there while the program runs"
-        found += [one.read_bytes() for one in files]
-    return b"\n".join(found)
 
 
 async def backed_up(program: Program, copy: Path) -> bytes:
@@ -61,16 +43,6 @@ async def run(*command: str, **settings: str) -> bytes:
     return out
 
 
-def alone(digits: str) -> re.Pattern[bytes]:
-    """Digits that are no part of a longer number or word: identifiers, hashes and microseconds may hold any."""
-    return re.compile(rb"(?<![\w.+/])" + digits.encode() + rb"(?![\w+/])")
-
-
-def hidden(secret: str) -> list[bytes]:
-    """The forms in which it could lie around."""
-    return [secret.encode(), secret.encode("unicode_escape"), secret.encode("utf-16-le"), repr(secret).encode()]
-
-
 async def test_no_password_token_or_key_is_left_behind(
     tmp_path: Path, telegram: Emulator, country: Database, database_url: str
 ) -> None:
@@ -84,6 +56,7 @@ async def test_no_password_token_or_key_is_left_behind(
         await phone.tap("เข้าสู่ระบบ")
         await officer.sees("พิมพ์ชื่อผู้ใช้")
         # Typed where it must not be: nothing of a refused turn is kept or told either.
+        await officer.says(f"lao5110201 {WRONG}", "ชื่อผู้ใช้เพียงอย่างเดียว")
         await officer.says("lao5110201", "พิมพ์รหัสผ่าน")
         telegram.faults.reset_after(method="deleteMessage")
         telegram.faults.server_error(method="sendMessage")
@@ -92,6 +65,7 @@ async def test_no_password_token_or_key_is_left_behind(
         await officer.says(PASSWORD, "ชื่อ-สกุล")
         await officer.says("ทดสอบ หนึ่ง", "ตำแหน่ง")
         await officer.says("ปลัดเทศบาล", "ตั้ง PIN")
+        await officer.says(WRONG_PIN, "ใช้เป็น PIN ไม่ได้")
         await officer.enter(PIN + PIN, "ปีงบประมาณ")
         # One that cannot be done, with a password in it.
         body = b'{"from":{"id":%d},"chat":{},"text":"%s"}' % (phone.id, WRONG.encode())
@@ -102,6 +76,7 @@ async def test_no_password_token_or_key_is_left_behind(
             await phone.until(lambda at, label=label: at.button(label))
             await phone.tap(label)
         await keypad(phone)
+        await officer.says(PIN, "ห้ามพิมพ์เป็นข้อความ")
         await officer.enter(WRONG_PIN, "PIN ไม่ถูกต้อง")
         pad = await all_but_one_digit(phone)
         # In the middle of it: what was entered is in the database, sealed.
@@ -126,7 +101,8 @@ async def test_no_password_token_or_key_is_left_behind(
             assert form_of_it not in log
             assert form_of_it not in in_the_middle
             assert form_of_it not in while_running
-    assert not [one.text for one in phone.messages if one.text in (PASSWORD, WRONG)]
+    typed = [one.text for one in phone.messages if not one.outgoing]
+    assert not [said for said in typed for secret in (PASSWORD, WRONG, PIN, WRONG_PIN) if secret in said]
 
 
 async def test_what_goes_over_the_wire_says_no_digit(

@@ -165,15 +165,6 @@ async def test_a_button_of_another_chats_card(officer: MakeHand, country: Databa
     assert await facts(country) == before
 
 
-async def test_an_edited_message_is_not_taken_again(officer: MakeHand, country: Database) -> None:
-    hand = await officer()
-    await hand.press("แก้ไขชื่อและตำแหน่ง")
-    sent = await hand.phone.send("ทดสอบ ก")
-    await says(hand.phone, "ตำแหน่ง", after=sent.id)
-    await hand.phone.edit_own(sent, "ทดสอบ ข")
-    assert "ทดสอบ ก ปลัด" in await hand.say("ปลัด")
-
-
 @pytest.mark.parametrize("supergroup", [False, True])
 async def test_a_group_is_told_once(
     officer: MakeHand, bot: Emulator, country: Database, *, supergroup: bool

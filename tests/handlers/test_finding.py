@@ -343,7 +343,7 @@ async def test_at_most_five_queries_for_a_screen(
             officer = await link(session, "province11", user, clock())
             conversation = await load_conversation(session, user)
             await session.flush()
-            turn = Turn(session, clock(), random.Random(1), user, conversation, officer)
+            turn = Turn(session, clock(), random.Random(1), user, conversation, officer, is_deleted=True)
             async with counted(session) as sent:
                 screen = await HANDLINGS[what](turn)
             assert screen.rows
