@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Where it is set, programs that are started again and again are compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check torture bench screenshots format messages lock clean
+.PHONY: demo test check torture bench screenshots format messages freeze lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/laocert demo $(ARGS)
@@ -40,6 +40,10 @@ format: $(VENV)/.test
 # Collects the texts of handlers/ into the catalogs; tests fail while one is missing or stale.
 messages: $(VENV)/.test
 	$(BIN)/python -m handlers.locales
+
+# Writes down what others know the program by; a test fails while it differs (tests/freeze/).
+freeze: $(VENV)/.test
+	$(BIN)/python -m tests.freeze.outside
 
 # The locks name no registry and hold for every Python from 3.11 on.
 LOCK_OF = $(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
