@@ -14,7 +14,7 @@ from models.invitation import invite
 from models.link import disable_account
 from models.organization import Organization
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import PIN, Clock
+from tests.support import PIN, Clock, says
 
 NOT_VALID = "คำเชิญนี้ใช้ไม่ได้ หรือใช้ไม่ได้แล้ว โปรดขอคำเชิญใหม่"
 ASKS_NAME, ASKS_POSITION, ASKS_PIN = "พิมพ์ชื่อ-สกุล", "พิมพ์ตำแหน่ง", "โปรดตั้ง PIN 6 หลัก"
@@ -44,8 +44,9 @@ async def finish(hand: Hand, name: str, position: str) -> str:
 
 async def issue(hand: Hand) -> Message:
     """The message with the link for the successor."""
+    last = hand.phone.messages[-1].id
     await hand.way(*HAND_OVER, "PIN")
-    return await hand.sees("t.me/")
+    return await says(hand.phone, "t.me/", after=last)
 
 
 def code_in(message: Message) -> str:
