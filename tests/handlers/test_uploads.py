@@ -293,6 +293,17 @@ def row(**changes: str) -> list[str]:
     return made
 
 
+def as_number(value: int, number_format: str) -> bytes:
+    """A file whose one record has a number in a format as its record_no."""
+    workbook, file = Workbook(), io.BytesIO()
+    sheet: Any = workbook.active
+    sheet.append(HEADERS)
+    sheet.append([BANGPU, value, *ROW[2:]])
+    sheet["B2"].number_format = number_format
+    workbook.save(file)
+    return file.getvalue()
+
+
 BAD: dict[str, tuple[bytes, str, str]] = {
     "another organization": (
         as_csv([row(code="6110301")]),
@@ -318,6 +329,16 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "twice": (as_csv([ROW, ROW]), "a.csv", "แถวที่ 3, เลขที่ทะเบียน: เลขที่ 1 ของหน่วยงาน 5110201 มีอยู่แล้วในแถวที่ 2"),
     "a formula as text": (as_csv([row(position="=1+1")]), "a.csv", "แถวที่ 2, ตำแหน่ง: ขึ้นต้นด้วย = เหมือนสูตร"),
     "a formula": (as_xlsx([row(position="=1+1")]), "a.xlsx", "แถวที่ 2, ตำแหน่ง: ขึ้นต้นด้วย = เหมือนสูตร"),
+    "a number that shows something else": (
+        as_number(1, '"A-"000'),
+        "a.xlsx",
+        "แถวที่ 2, เลขที่ทะเบียน: เป็นตัวเลข 1 แต่ช่องแสดงผลเป็น A-001 → ตั้งทั้งคอลัมน์เป็นข้อความแล้วพิมพ์ A-001",
+    ),
+    "a number in a format": (
+        as_number(1234, "#,##0"),
+        "a.xlsx",
+        "แถวที่ 2, เลขที่ทะเบียน: เป็นตัวเลข 1234 ในรูปแบบ #,##0 ซึ่งแสดงผลเป็นอย่างอื่น",
+    ),
     "bidi": (
         as_csv([row(name="สม\u202eมุติ")]),
         "a.csv",
