@@ -17,11 +17,12 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
 from bot import api, webhook
 from bot.http.server import bind
-from bot.opening import opened
+from bot.opening import Use, opened
 from bot.settings import Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
-from models import schema
+from models import audit, schema
 from models.base import DomainError
+from models.database import Database
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0
@@ -75,7 +76,7 @@ def _secret_key(settings: Settings) -> Finding:
     mend = "make one: python -c 'import secrets; print(secrets.token_hex(32))'"
     if settings.secret_key is None:
         return _ill(name, f"LAOCERT_SECRET_KEY is not set; {mend}")
-    key = settings.secret_key.get_secret_value()
+    key = settings.secret_key.get_secret_value().strip()
     bits = -sum(count * log2(count / len(key)) for count in Counter(key).values())
     if bits < LEAST_BITS:
         return _ill(
@@ -101,17 +102,43 @@ def _time_zone() -> Finding:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    async with opened(settings, needs_head=False) as database:
+    async with opened(settings, Use.REPAIRS, "laocert doctor") as database:
         found, wanted = await schema.revision(database), schema.head()
         if found != wanted:
             return [
                 _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")
             ]
         differences = await schema.check(database)
+        record = await _record(database)
     well = _well("database", f"answers, schema {found}")
     if differences:
-        return [well, _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")]
-    return [well, _well("locks and tables", "as they should be")]
+        return [well, _ill("locks and tables", f"{len(differences)} differences; run: laocert db check"), record]
+    return [well, _well("locks and tables", "as they should be"), record]
+
+
+async def _record(database: Database) -> Finding:
+    """Whether the record can go on under the secret key, and every event of it be verified."""
+    name, keys = "record", database.keyring
+    if keys is None:
+        return _well(name, "not compared, for there is no secret key")
+    async with database.read() as session:
+        try:
+            await audit.require_known_key(session)
+        except audit.KeyUnknown as error:
+            return _ill(name, str(error))
+        newest, events = await audit.newest_key(session), await audit.count_by_key(session)
+    without_key = {key_id: count for key_id, count in events.items() if keys.key(audit.PURPOSE, key_id) is None}
+    if lost := without_key.keys() - set(keys.lost):
+        count = sum(without_key[key_id] for key_id in lost)
+        return _ill(
+            name,
+            f"{count} events were made with a key that is not here ({', '.join(sorted(map(ascii, lost)))});"
+            " name it in LAOCERT_OLD_SECRET_KEYS, then run: laocert audit verify",
+        )
+    if newest is None:
+        return _well(name, "empty, takes any key")
+    which = "the key in use" if newest == keys.current_id else "an old key, the next is under the new one"
+    return _well(name, f"{sum(events.values())} events, the newest under {which}")
 
 
 async def _documents() -> list[Finding]:

@@ -1,6 +1,7 @@
-"""The database of the settings, opened for the length of a command."""
+"""The database of the settings, opened for the length of a command: the one place where its keys are compared."""
 
 import asyncio
+import enum
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,18 +9,40 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.settings import Settings, SettingsRefused, keyring
-from models import schema
+from models import audit, schema
 from models.database import Database
 
 
-@asynccontextmanager
-async def opened(settings: Settings, *, needs_head: bool = True) -> AsyncIterator[Database]:
-    """Open the database, and leave nothing of it running.
+class Use(enum.Enum):
+    """What a command does with the database, and so what it needs of LAOCERT_SECRET_KEY."""
 
-    Raises SettingsRefused for a URL that is none, and SchemaOutdated when `needs_head` and it is not at head.
+    # It only looks: no key is needed, and none is compared.
+    LOOKS = enum.auto()
+    # It writes what is recorded: a key is needed, and it must be the one in use or its announced successor.
+    RECORDS = enum.auto()
+    # It changes the schema, of which nothing is recorded: a key that is set must be a known one.
+    UPGRADES = enum.auto()
+    # It replaces the database, or looks for what is wrong with it: whatever stands there is no reason to refuse.
+    REPAIRS = enum.auto()
+
+    @property
+    def needs_head(self) -> bool:
+        """Whether the schema must be this program's."""
+        return self in (Use.LOOKS, Use.RECORDS)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIterator[Database]:
+    """Open the database, and leave nothing of it running. `name` is what PostgreSQL shows of the session.
+
+    Raises SettingsRefused for a URL that is none, SchemaOutdated, KeyMissing and KeyUnknown, before anything is
+    written.
     """
+    keys = keyring(settings)
+    if keys is None and use is Use.RECORDS:
+        raise audit.KeyMissing
     try:
-        database = Database(settings.database_url.get_secret_value(), keyring(settings))
+        database = Database(settings.database_url.get_secret_value(), keys, name)
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
         raise SettingsRefused(
             "LAOCERT_DATABASE_URL is no URL of a database;"
@@ -27,12 +50,25 @@ async def opened(settings: Settings, *, needs_head: bool = True) -> AsyncIterato
         ) from None
     threads = set(threading.enumerate())
     try:
-        if needs_head:
+        if use.needs_head:
             await schema.require_head(database)
+        if keys is not None and use in (Use.RECORDS, Use.UPGRADES):
+            await require_known_key(database)
         yield database
     finally:
         await database.close()
         await _joined(set(threading.enumerate()) - threads)
+
+
+async def require_known_key(database: Database, where: str = audit.NEWEST) -> None:
+    """Refuse a key under which the record cannot go on. A database without a record yet takes any.
+
+    Raises KeyUnknown.
+    """
+    async with database.read() as session:
+        connection = await session.connection()
+        if audit.AuditEvent.__tablename__ in await connection.run_sync(schema.table_names):
+            await audit.require_known_key(session, where)
 
 
 async def _joined(threads: set[threading.Thread]) -> None:

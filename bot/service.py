@@ -21,7 +21,7 @@ from bot.http.readiness import Readiness
 from bot.intake import Intake
 from bot.limiter import Limiter
 from bot.metrics import TALLY
-from bot.opening import opened
+from bot.opening import Use, opened
 from bot.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
@@ -29,7 +29,7 @@ from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import inbox, reach
+from models import audit, inbox, reach
 from models.certification import Demands
 from models.database import Database
 from models.lease import Lease
@@ -59,7 +59,7 @@ class Front:
 async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
-    Raises SettingsRefused, models.schema.SchemaOutdated, bot.watchdog.StoodStill.
+    Raises SettingsRefused, models.schema.SchemaOutdated, models.audit.KeyUnknown, bot.watchdog.StoodStill.
     """
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
 
@@ -68,7 +68,7 @@ async def run(settings: Settings, clock: Clock = utc_now) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with opened(settings) as database:
+    async with opened(settings, Use.RECORDS, "laocert run") as database:
         front = Front(bind(settings), hook_of(settings))
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
         bot = api.make_bot(token, settings.api_url, polls)
@@ -152,7 +152,7 @@ async def serve(
     """Do updates and send messages until `stop` is set; `bot` is initialized. Without a front it polls, and does
     not listen.
 
-    Raises SettingsRefused, StoodStill.
+    Raises SettingsRefused, KeyUnknown, StoodStill.
     """
 
     def in_hand(chat_id: int) -> bool:
@@ -170,12 +170,16 @@ async def serve(
     TALLY.leases["courier"] = courier.has_lease
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
+        # Once more: the Bot API may have been away for long since the database was opened.
+        await audit.require_known_key(session)
+        recorded = await audit.newest_id(session)
     log.info("@%s is running; %d updates were left to do", bot.username, left)
     server = _server(front, intake, readiness, database, clock) if front else None
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
         "upkeep": upkeep.run(database, clock),
+        "key": upkeep.watch_key(database, recorded),
         "deadlines": keep_deadlines(database, clock, setup.operator_chat),
         "watchdog": watchdog.run(),
     }
@@ -232,7 +236,7 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
 
 
 def _raise_first(ended: set[asyncio.Task[Any]]) -> None:
-    """What has ended the program. Raises SettingsRefused, StoodStill."""
+    """What has ended the program. Raises SettingsRefused, KeyUnknown, StoodStill."""
     for task in ended:
         try:
             task.result()

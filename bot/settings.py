@@ -14,6 +14,10 @@ from models.keys import Keyring
 
 # What the program serves itself on LAOCERT_LISTEN.
 OWN_PATHS = ("/healthz", "/readyz", "/metrics")
+LEAST_LETTERS = 32
+MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
+# In LAOCERT_OLD_SECRET_KEYS, in place of a key: the id of one that is lost.
+_LOST = re.compile(r"lost:([0-9a-f]{8})")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 # Bot API, setWebhook, secret_token.
 _SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -32,8 +36,9 @@ class Settings(BaseSettings):
     bot_token: SecretStr | None = Field(None, description="the bot's token, from @BotFather")
     api_url: str = "https://api.telegram.org"
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///laocert.db")
-    secret_key: SecretStr | None = Field(None, min_length=32)
-    # Those in use before, divided by commas: they open and verify, and make nothing new.
+    secret_key: SecretStr | None = None
+    # Those in use before, divided by commas: they open and verify, and make nothing new. `lost:1a2b3c4d` names
+    # by its id one that nobody has any more.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
     # The secret stands before the URL, which cannot do without it.
@@ -45,11 +50,25 @@ class Settings(BaseSettings):
     # A headcount that differs by more than this from the last round's must be explained; 100: never.
     difference_percent: int = Field(10, ge=0, le=100)
 
+    @field_validator("secret_key", "old_secret_keys")
+    @classmethod
+    def _is_text(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            (value.get_secret_value() if value else "").encode()
+        except UnicodeEncodeError:
+            raise PydanticCustomError("utf8", "is not UTF-8; make one of letters and digits") from None
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _can_become_an_old_one(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and "," in value.get_secret_value():
+        if value is None:
+            return value
+        key = value.get_secret_value()
+        if "," in key:
             raise PydanticCustomError("comma", "holds a comma; make one of letters and digits")
+        if len(key.strip()) < LEAST_LETTERS:
+            raise PydanticCustomError("short", "has less than 32 letters; make one: {make}", {"make": MAKE_KEY})
         return value
 
     @field_validator("webhook_secret")
@@ -143,11 +162,19 @@ def load_settings() -> Settings:
 
 
 def keyring(settings: Settings) -> Keyring | None:
-    """The secret keys; None without one in use."""
+    """The secret keys; None without one in use.
+
+    Blanks and line breaks around a key are no part of it: they come and go with the file that the key stands in.
+    Earlier releases took them for a part of the key in use, so that each key is an old one with them as well.
+    """
     if settings.secret_key is None:
         return None
-    old = (part.strip() for part in settings.old_secret_keys.get_secret_value().split(","))
-    return Keyring(settings.secret_key.get_secret_value(), tuple(part for part in old if part))
+    key = settings.secret_key.get_secret_value()
+    parts = settings.old_secret_keys.get_secret_value().split(",")
+    lost = {part: named[1] for part in parts if (named := _LOST.fullmatch(part.strip()))}
+    written = [key, *(part for part in parts if part.strip() and part not in lost)]
+    current, *old = dict.fromkeys([*(part.strip() for part in written), *written])
+    return Keyring(current, tuple(old), tuple(lost.values()))
 
 
 def require_bot(settings: Settings) -> tuple[str, Keyring]:
@@ -156,9 +183,7 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
         raise SettingsRefused("LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")
     keys = keyring(settings)
     if keys is None:
-        raise SettingsRefused(
-            "LAOCERT_SECRET_KEY is not set; make one: python -c 'import secrets; print(secrets.token_hex(32))'"
-        )
+        raise SettingsRefused(f"LAOCERT_SECRET_KEY is not set; make one: {MAKE_KEY}")
     return settings.bot_token.get_secret_value(), keys
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models import inbox, pin, roster_draft, throttle
+from models import audit, inbox, pin, roster_draft, throttle
 from models.audit import last_head, take_head
 from models.database import Database
 from models.round import BANGKOK
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 # Seconds between looks whether today's head of the record has been taken, and between forgettings.
 HEADS_EVERY = 600.0
 FORGET_EVERY = 3600.0
+# Seconds between looks whether the record still goes on under a known key: a short range of an index.
+KEY_EVERY = 5.0
+# Events that are looked at once more.
+LATE = 1000
 
 
 async def keep_head(database: Database, now: datetime) -> None:
@@ -46,6 +50,25 @@ async def run(database: Database, clock: Clock) -> None:
     await asyncio.gather(
         _again(keep_head, HEADS_EVERY, database, clock), _again(forget, FORGET_EVERY, database, clock)
     )
+
+
+async def watch_key(database: Database, first: int) -> None:
+    """Look again and again whether another program has begun to record under a key that this one does not know.
+
+    This one could not check the PINs that are chosen under that key, nor open what is sealed under it: it must
+    end. `first` is the id of the newest event before it began. Raises KeyUnknown.
+    """
+    seen = first
+    while True:
+        try:
+            async with database.read() as session:
+                # On PostgreSQL an event may become visible after one with a higher id.
+                seen = max(seen, await audit.require_known_since(session, max(first, seen - LATE)))
+        except audit.KeyUnknown:
+            raise
+        except Exception as error:
+            log.error("the record's key could not be looked at: %s", type(error).__name__)
+        await asyncio.sleep(KEY_EVERY)
 
 
 async def _again(

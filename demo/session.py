@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from demo import sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
-from models import schema
+from models import audit, schema
 from models.base import DomainError
 from models.conversation import Card, Conversation
 from models.database import Database
@@ -58,6 +58,7 @@ class Session:
         """Make the data and start the bot, at the same time. Raises DemoRefused."""
         try:
             await schema.upgrade(self.database)
+            await self._require_key()
             await self._forget_cards()
             # The bot needs the tables only; it starts while the rest is imported.
             await self.start_bot()
@@ -68,6 +69,17 @@ class Session:
                 f"{path} cannot be used: {error.orig}; remove it, or choose another folder with --keep"
             ) from error
         await self._bot_polls()
+
+    async def _require_key(self) -> None:
+        """Whether the folder's key is the one that its data were made under. Raises DemoRefused."""
+        async with self.database.read() as session:
+            try:
+                await audit.require_known_key(session, "what this folder holds")
+            except audit.KeyUnknown as error:
+                raise DemoRefused(
+                    f"{self.folder / 'secret.key'} is not the key of {self.folder / 'demo.db'}; put the right one"
+                    " back, or choose another folder with --keep"
+                ) from error
 
     async def _forget_cards(self) -> None:
         """The chats of an earlier demonstration are gone, and new messages get the same ids."""
@@ -167,7 +179,9 @@ class Session:
     def _secret_key(self) -> str:
         """A key of this folder's own, so that a kept demonstration can be gone on with."""
         path = self.folder / "secret.key"
-        if not path.exists():
+        key = path.read_text().strip() if path.exists() else ""
+        if not key:
+            key = secrets.token_hex(32)
             path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(32))
-        return path.read_text()
+            path.write_text(key)
+        return key

@@ -10,7 +10,8 @@ import enum
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,8 @@ SYSTEM = "system"
 # What migration 0002 wrote into certificates that were made before there was an audit chain.
 UNRECORDED = "unrecorded"
 PURPOSE = "audit chain"
+# Where a key that is not known was found, as an operator is told.
+NEWEST = "the newest event of this database"
 # Of the 64 hexadecimal letters of a head's digest: 128 bits, short enough to be written into a letter.
 HEAD_LETTERS = 32
 
@@ -35,6 +38,19 @@ class KeyMissing(DomainError):
 
     def __init__(self) -> None:
         super().__init__("LAOCERT_SECRET_KEY is not set; every change is recorded under it (docs/operations.md)")
+
+
+class KeyUnknown(DomainError):
+    """What was recorded last was recorded under a key that is not here: the secret key is mistyped, or was changed
+    without naming the old one. Going on would split the record and lock every officer out of its PIN.
+    """
+
+    def __init__(self, key_id: str, keys: Keyring, where: str) -> None:
+        super().__init__(
+            f"{where} was made with key {ascii(key_id)[1:-1]:.16}, and LAOCERT_SECRET_KEY is another one"
+            f" (its id is {keys.current_id}); set LAOCERT_SECRET_KEY to the key in use, or, to change the key,"
+            " name the one before it in LAOCERT_OLD_SECRET_KEYS (docs/operations.md, The secret key)"
+        )
 
 
 class Event(enum.StrEnum):
@@ -117,13 +133,65 @@ def _mac(key: bytes, previous: str, event: dict[str, Any]) -> str:
     return hmac.new(key, bound.encode(), hashlib.sha256).hexdigest()
 
 
+async def newest_key(session: AsyncSession) -> str | None:
+    """The id of the key under which this database's newest event was made; None when nothing was recorded.
+
+    The newest is the one that was inserted last into any chain, not the one with the latest time: clocks go wrong.
+    """
+    key_id: str | None = await session.scalar(select(AuditEvent.key_id).order_by(AuditEvent.id.desc()).limit(1))
+    return key_id
+
+
+async def require_known_since(session: AsyncSession, event_id: int) -> int:
+    """Refuse when any event after this one is under an unknown key; the id of the newest event.
+
+    The newest alone does not tell: a program's own events stand above those that another program has made.
+    Raises KeyMissing, KeyUnknown.
+    """
+    keys = keyring(session)
+    newest = event_id
+    for last, key_id in await session.execute(
+        select(func.max(AuditEvent.id), AuditEvent.key_id)
+        .where(AuditEvent.id > event_id)
+        .group_by(AuditEvent.key_id)
+    ):
+        if key_id not in keys.admitted:
+            raise KeyUnknown(key_id, keys, f"event {last} of this database")
+        newest = max(newest, last)
+    return newest
+
+
+async def newest_id(session: AsyncSession) -> int:
+    """The id of the event that was inserted last; 0 before the first."""
+    return await session.scalar(select(func.max(AuditEvent.id))) or 0
+
+
+async def count_by_key(session: AsyncSession) -> dict[str, int]:
+    """How many events were made under each key, by its id."""
+    rows = await session.execute(
+        select(AuditEvent.key_id, func.count().label("events")).group_by(AuditEvent.key_id)
+    )
+    return {row.key_id: row.events for row in rows}
+
+
+async def require_known_key(session: AsyncSession, where: str = NEWEST) -> None:
+    """Refuse a secret key that is neither the one in use nor its announced successor.
+
+    Raises KeyMissing, KeyUnknown.
+    """
+    keys = keyring(session)
+    key_id = await newest_key(session)
+    if key_id is not None and key_id not in keys.admitted:
+        raise KeyUnknown(key_id, keys, where)
+
+
 async def record(session: AsyncSession, kind: Event, chain: str, now: datetime, **details: Any) -> None:
     """Append one event in the caller's transaction: it is recorded if and only if what it tells of happened."""
     await record_all(session, [Link(kind, chain, details)], now)
 
 
 async def record_all(session: AsyncSession, links: list[Link], now: datetime) -> None:
-    """Append events of several chains at once, each chain once at most."""
+    """Append events of several chains at once, each chain once at most. Raises KeyMissing."""
     if not links:
         return
     chains = sorted({link.chain for link in links})
@@ -169,7 +237,7 @@ async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[
     """The last number and hash of each chain, or of some."""
     if chains is not None and len(chains) == 1:
         # One step in the index; the grouping below reads every event of its chains.
-        newest = select(AuditEvent.number, AuditEvent.mac).where(AuditEvent.chain == chains[0])
+        newest = select(AuditEvent.number, AuditEvent.mac, AuditEvent.key_id).where(AuditEvent.chain == chains[0])
         row = (await session.execute(newest.order_by(AuditEvent.number.desc()).limit(1))).first()
         return {} if row is None else {chains[0]: (row.number, row.mac)}
     last = select(AuditEvent.chain, func.max(AuditEvent.number).label("number")).group_by(AuditEvent.chain)
@@ -204,7 +272,7 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
     if session.get_bind().dialect.name == "postgresql":
         # Waits for transactions that are appending: an event that commits later has a higher id.
         await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))
-    last_id = await session.scalar(select(func.max(AuditEvent.id))) or 0
+    last_id = await newest_id(session)
     head = _head(last_id, {chain: mac for chain, (_number, mac) in (await _ends(session)).items()})
     await record(session, Event.HEAD, SYSTEM, now, head=head)
     return head
@@ -215,14 +283,26 @@ async def last_head(session: AsyncSession) -> datetime | None:
     return await session.scalar(select(func.max(AuditEvent.at)).where(AuditEvent.kind == Event.HEAD))
 
 
-async def verify_chains(session: AsyncSession, head: str | None = None) -> list[str]:
-    """Walk all chains: one line for the first break of each, and one for a head that does not fit.
+@dataclass
+class Walk:
+    """What a walk along all chains found: a line for the first break of each, and how many events could not be
+    checked, by the id of the key that is not here.
+    """
 
-    `head` is what take_head returned once. Nothing when every event stands as it was recorded.
+    breaks: list[str] = field(default_factory=list)
+    unknown_keys: dict[str, int] = field(default_factory=dict)
+
+
+async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
+    """Walk all chains, and compare them with `head`, which take_head returned once; a head needs no key.
+
+    An event under an unknown key is counted and passed over: the next one under a known key still binds it.
     """
     breaks: dict[str, str] = {}
+    unknown: Counter[str] = Counter()
     at_head: dict[str, str] = {}
     head_id = _head_id(head)
+    keys = keyring(session)
     previous: dict[str, tuple[int, str]] = {}
     rows = await session.stream_scalars(
         select(AuditEvent)
@@ -231,15 +311,17 @@ async def verify_chains(session: AsyncSession, head: str | None = None) -> list[
     )
     async for event in rows:
         number, mac = previous.get(event.chain, (0, ""))
-        if event.chain not in breaks and (fault := _fault(session, event, number, mac)):
+        key = keys.key(PURPOSE, event.key_id)
+        unknown[event.key_id] += key is None
+        if event.chain not in breaks and (fault := _fault(event, key, number, mac)):
             breaks[event.chain] = f"chain {event.chain}, event {number + 1}: {fault}"
         previous[event.chain] = (event.number, event.mac)
         if head_id is not None and event.id <= head_id:
             at_head[event.chain] = event.mac
-    found = list(breaks.values())
+    walk = Walk(list(breaks.values()), dict(+unknown))
     if head is not None and (head_id is None or _head(head_id, at_head) != head):
-        found.append(f"head {head}: what was recorded before it is not as it was then")
-    return found
+        walk.breaks.append(f"head {head}: what was recorded before it is not as it was then")
+    return walk
 
 
 def _head_id(head: str | None) -> int | None:
@@ -249,13 +331,10 @@ def _head_id(head: str | None) -> int | None:
     return int(number) if number.isdecimal() else None
 
 
-def _fault(session: AsyncSession, event: AuditEvent, number: int, previous: str) -> str | None:
+def _fault(event: AuditEvent, key: bytes | None, number: int, previous: str) -> str | None:
     if event.number != number + 1:
         return "is missing"
-    key = keyring(session).key(PURPOSE, event.key_id)
-    if key is None:
-        return f"was made with key {event.key_id}, which is not in LAOCERT_SECRET_KEY or LAOCERT_OLD_SECRET_KEYS"
     values = {name: getattr(event, name) for name in ("chain", "number", "kind", "at", "details", "key_id")}
-    if not hmac.compare_digest(_mac(key, previous, values), event.mac):
+    if key is not None and not hmac.compare_digest(_mac(key, previous, values), event.mac):
         return "was changed, or the one before it was"
     return None

@@ -2,29 +2,64 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from models import sqlite
+from models.base import DomainError
 from models.keys import Keyring
+
+# The advisory lock that every session of the program shares; whoever replaces the database has it alone
+# (models/exclusion.py).
+PRESENCE = "laocert presence"
 
 # What handlers call it by: they know no SQLAlchemy.
 Session = AsyncSession
 
 
+class BeingReplaced(DomainError):
+    """The database is being restored at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("laocert db restore is replacing this database; start again when it has ended")
+
+
+def named(name: str) -> dict[str, Any]:
+    """The arguments of asyncpg connections that PostgreSQL lists under this name (`application_name`)."""
+    return {"server_settings": {"application_name": name}}
+
+
+def _enter(connection: Any, _record: Any) -> None:
+    """Hold the lock of those present on a new asyncpg connection of a pool. Raises BeingReplaced."""
+    taken = f"SELECT pg_try_advisory_lock_shared(hashtextextended('{PRESENCE}', 0))"
+    if not connection.run_async(lambda driver: driver.fetchval(taken)):
+        connection.close()
+        raise BeingReplaced
+
+
+def _postgresql_engine(url: URL, name: str) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, connect_args=named(name))
+    event.listen(engine.sync_engine, "connect", _enter)
+    return engine
+
+
 class Database:
     """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`).
 
-    `keyring` is what audit events are bound with; without it nothing can be written that is recorded.
+    `keyring` is what audit events are bound with; without it nothing can be written that is recorded. `name` is
+    what PostgreSQL shows of the program's sessions.
     """
 
-    def __init__(self, url: str, keyring: Keyring | None = None) -> None:
+    def __init__(self, url: str, keyring: Keyring | None = None, name: str = "laocert") -> None:
+        self.keyring = keyring
         self._info = {"keyring": keyring}
         self.url = make_url(url)
+        self.name = name
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: AsyncEngine = (
-            sqlite.make_engine(self.url) if self.is_sqlite else create_async_engine(self.url, hide_parameters=True)
+            sqlite.make_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, name)
         )
         self._readers = self.engine.execution_options(laocert_reads=True)
         self._writers = sqlite.Writers(self.engine)

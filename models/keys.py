@@ -16,10 +16,15 @@ def _derive(secret: str, purpose: str) -> bytes:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The secret key in use and those before it, which only open and verify."""
+    """The secret key in use and those before it, which only open and verify.
+
+    `lost`: ids of keys that were in use before and that nobody has any more. Nothing made under them can be opened
+    or verified; naming them says that the record may go on without them.
+    """
 
     current: str
     old: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @cached_property
     def _by_id(self) -> dict[str, str]:
@@ -29,6 +34,11 @@ class Keyring:
     def current_id(self) -> str:
         """The id of the key in use: 8 hexadecimal letters."""
         return _derive(self.current, "id").hex()[:8]
+
+    @cached_property
+    def admitted(self) -> frozenset[str]:
+        """The ids of the keys after whose events the record may go on."""
+        return frozenset((*self._by_id, *self.lost))
 
     def key(self, purpose: str, key_id: str) -> bytes | None:
         """The 32 bytes for a purpose under the secret key with this id; None when that key is not here."""

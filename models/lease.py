@@ -19,6 +19,9 @@ from models.sqlite import file_of
 
 log = logging.getLogger(__name__)
 
+# What is leased: taking updates from Telegram, and sending notices.
+LEASES = ("poller", "courier")
+
 # Seconds between looks: whether it is free, or still held.
 EVERY = 2.0
 # Seconds that the answer to a look may take.

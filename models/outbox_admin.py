@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Update, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
@@ -137,21 +137,22 @@ def _message(row: OutboxMessage, account: str | None, officer: int | None) -> Me
     )
 
 
-async def hold_unsent(session: AsyncSession) -> int:
-    """After a restore: what was unsent may have been sent since. The number of rows that wait for the operator.
+def holding_unsent() -> Update:
+    """What a restore does to the copy's unsent messages: they may have been sent since, and wait for the operator.
 
-    Changes go on: done twice they are done once.
+    Changes go on: they are idempotent.
     """
-    held = await session.execute(
+    return (
         update(OutboxMessage)
-        .where(
-            OutboxMessage.state.in_(UNSETTLED),
-            OutboxMessage.kind.not_in(CHANGES),
-        )
+        .where(OutboxMessage.state.in_(UNSETTLED), OutboxMessage.kind.not_in(CHANGES))
         .values(state=State.HELD, error="held by a restore")
-        .returning(OutboxMessage.id)
     )
-    return len(held.all())
+
+
+async def count_held(session: AsyncSession) -> int:
+    """How many messages wait for the operator."""
+    counted = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state == State.HELD)
+    return await session.scalar(counted) or 0
 
 
 async def release_held(session: AsyncSession, now: datetime) -> int:

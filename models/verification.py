@@ -17,6 +17,9 @@ from models.roster import NoRoster, PersonnelRecord, load_summary
 from models.round import Round, RoundState, current_round
 from models.spot_check import is_drawn_from
 
+# In one line.
+KEYS_NAMED = 5
+
 
 @dataclass
 class Findings:
@@ -25,9 +28,31 @@ class Findings:
     events: int = 0
     certificates: int = 0
     rosters: int = 0
+    # Events that could not be checked, by the id of the key that is neither in use nor among the old ones.
+    unknown_keys: dict[str, int] = field(default_factory=dict)
     # Certificates from before the chain: nothing can be said of them.
     unrecorded: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether everything was checked and stands as it was recorded."""
+        return not (self.breaks or self.unknown_keys)
+
+    @property
+    def unchecked(self) -> str:
+        """One line about the events that could not be checked; empty when there are none."""
+        if not self.unknown_keys:
+            return ""
+        most = sorted(self.unknown_keys.items(), key=lambda item: -item[1])
+        # Whoever can write to the database can put any letters there.
+        by_key = ", ".join(f"{count} with key {ascii(key_id)[1:-1]:.16}" for key_id, count in most[:KEYS_NAMED])
+        by_key += f" and {len(most) - KEYS_NAMED} keys more" if len(most) > KEYS_NAMED else ""
+        return (
+            f"{sum(self.unknown_keys.values())} of {self.events} events cannot be checked: they were made with a"
+            f" key that is neither LAOCERT_SECRET_KEY nor in LAOCERT_OLD_SECRET_KEYS ({by_key}); name it there and"
+            " verify again, and if no such key was ever in use, the record was changed"
+        )
 
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
@@ -36,7 +61,8 @@ async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     drawn from.
     """
     found = Findings()
-    found.breaks += await verify_chains(session, head)
+    walk = await verify_chains(session, head)
+    found.breaks, found.unknown_keys = walk.breaks, walk.unknown_keys
     recorded = await _recorded(session, found)
     await _check_certificates(session, recorded, found)
     await _check_rows(session, recorded, found)

@@ -17,6 +17,7 @@ from bot.commands.common import (
     thai_time,
     writing,
 )
+from bot.opening import Use
 from models import account_admin
 from models.account import Officer, find_account
 from models.passwords import hash_password
@@ -77,7 +78,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
         await find_account(session, username)
 
     # Before the slow hash; also so that an unknown account does not wait for stdin.
-    reading(require)
+    reading(require, Use.RECORDS)
     typed = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     password = account_admin.generate_password() if typed is None else typed
     account_admin.require_good_password(password)

@@ -14,6 +14,10 @@ class RecordBroken(DomainError):
     """`audit verify` found something."""
 
 
+class RecordUnchecked(DomainError):
+    """`audit verify` lacks a key."""
+
+
 @click.group(epilog="Example: laocert audit verify --head 1234-0f1e2d…")
 def audit() -> None:
     """The record of what happened."""
@@ -38,10 +42,12 @@ def verify(filed: str | None, as_json: bool) -> None:
     """Check all chains, and certificates, reopenings, remarks and locked rosters against them."""
     found = reading(lambda session: verify_record(session, filed))
     if as_json:
-        echo_json({"ok": not found.breaks} | asdict(found))
-    else:
+        echo_json({"ok": found.is_well} | asdict(found))
+    elif found.is_well or found.breaks:
         for line in found.breaks:
             click.echo(line)
+        if found.unchecked:
+            click.echo(found.unchecked)
         if found.unrecorded:
             click.echo(f"made before there was a record, not covered: {', '.join(found.unrecorded)}")
         click.echo(
@@ -52,3 +58,5 @@ def verify(filed: str | None, as_json: bool) -> None:
             f"the record is broken in {len(found.breaks)} places; keep this database as it is and bring a backup"
             " beside it (docs/operations.md)"
         )
+    if found.unchecked:
+        raise RecordUnchecked(found.unchecked)

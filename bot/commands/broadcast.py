@@ -19,6 +19,7 @@ from bot.commands.common import (
     writing,
     yes_option,
 )
+from bot.opening import Use
 from handlers.announcement import heading
 from handlers.texts import texts
 from models.broadcast import (
@@ -97,7 +98,7 @@ def broadcast(
     if audience is None or file is None:
         raise click.UsageError("give --to and --text-file, or --report")
     body = broadcast_text(_read(file))
-    chats = reading(lambda session: count_chats(session, audience))
+    chats = reading(lambda session: count_chats(session, audience), Use.RECORDS)
     if not as_json or not yes:
         _preview(audience, body, chats, to_stderr=as_json)
     if not yes:
@@ -130,14 +131,14 @@ def _reported(number: int | None) -> Report:
         async with database.read() as session:
             return await report(session, await load_broadcast(session, number), now())
 
-    return with_database(look)
+    return with_database(look, Use.LOOKS)
 
 
 def _followed(made: Broadcast, as_json: bool) -> Report:
     """Its progress until nothing more is sent for now. An interrupt ends the watching, not the sending."""
     try:
         with progress(quiet=as_json) as tell:
-            return with_database(lambda database: _follow(database, made, tell))
+            return with_database(lambda database: _follow(database, made, tell), Use.LOOKS)
     except KeyboardInterrupt:
         click.echo(f"the rest is sent by laocert run; see: laocert broadcast --report {made.id}", err=True)
         return _reported(made.id)

@@ -14,9 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import thai
-from bot.opening import opened
-from bot.settings import keyring, load_settings
-from models.audit import KeyMissing
+from bot.opening import Use, opened
+from bot.settings import load_settings
 from models.base import DomainError
 from models.database import Database
 
@@ -79,41 +78,35 @@ def ask(question: str, *, otherwise: str) -> None:
         raise NotAgreed(otherwise)
 
 
-def require_key() -> None:
-    """Refuse before anything is done what would be recorded and cannot be. Raises KeyMissing."""
-    if keyring(load_settings()) is None:
-        raise KeyMissing
-
-
-def with_database(operation: Callable[[Database], Awaitable[_T]], *, needs_head: bool = True) -> _T:
-    """Run an operation on the database of the settings. Raises SchemaOutdated when it is not at head."""
+def with_database(operation: Callable[[Database], Awaitable[_T]], use: Use) -> _T:
+    """Run an operation on the database of the settings. Raises what bot.opening.opened does."""
+    context = click.get_current_context(silent=True)
 
     async def run() -> _T:
-        async with opened(load_settings(), needs_head=needs_head) as database:
+        async with opened(load_settings(), use, context.command_path if context else "laocert") as database:
             return await operation(database)
 
     return asyncio.run(run())
 
 
-def reading(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run an operation that only looks."""
+def reading(operation: Callable[[AsyncSession], Awaitable[_T]], use: Use = Use.LOOKS) -> _T:
+    """Run an operation that only looks; `use` is RECORDS when the command will write after it."""
 
     async def run(database: Database) -> _T:
         async with database.read() as session:
             return await operation(session)
 
-    return with_database(run)
+    return with_database(run, use)
 
 
 def writing(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run an operation in one transaction. Raises KeyMissing."""
-    require_key()
+    """Run an operation in one transaction."""
 
     async def run(database: Database) -> _T:
         async with database.write() as session:
             return await operation(session)
 
-    return with_database(run)
+    return with_database(run, Use.RECORDS)
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from bot.backup import backup as make_backup
-from bot.backup import restore as bring_back
-from bot.commands.common import echo_json, json_option, require_key, with_database
+from bot.commands.common import echo_json, json_option, with_database
+from bot.opening import Use
+from bot.restore import restore as bring_back
 from models import schema
 from models.base import DomainError
 
@@ -23,7 +24,7 @@ def db() -> None:
 @db.command(epilog="Example: laocert db upgrade")
 def upgrade() -> None:
     """Bring the schema to this program's, in one transaction. Safe to repeat."""
-    before, after = with_database(schema.upgrade, needs_head=False)
+    before, after = with_database(schema.upgrade, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
@@ -33,7 +34,7 @@ def upgrade() -> None:
 @json_option
 def check(as_json: bool) -> None:
     """Compare tables, indexes and triggers with this program's, and look for damage."""
-    found = with_database(schema.check, needs_head=False)
+    found = with_database(schema.check, Use.REPAIRS)
     if as_json:
         echo_json({"ok": not found, "differences": found})
     elif not found:
@@ -51,7 +52,7 @@ def check(as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the whole database to a new file, also while the bot runs."""
-    size = with_database(lambda database: make_backup(database, file))
+    size = with_database(lambda database: make_backup(database, file), Use.LOOKS)
     click.echo(f"{file.name}: {size:,} bytes; keep it where this machine's loss does not reach it")
 
 
@@ -60,14 +61,18 @@ def backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Replace a database that is not empty. The bot must be stopped.")
 def restore(file: Path, force: bool) -> None:
     """Bring a copy back, check it and the record in it, and hold its unsent messages."""
-    require_key()
-    found = with_database(lambda database: bring_back(database, file, force=force), needs_head=False)
-    for line in (*found.differences, *found.findings.breaks):
+    found = with_database(lambda database: bring_back(database, file, force=force), Use.REPAIRS)
+    click.echo(f"{found.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
+    if found.schema is not None:
+        raise DatabaseDiffers(
+            f"restored, at schema {found.schema}, and not checked: this program needs {schema.head()}; run:"
+            " laocert db upgrade, then laocert audit verify"
+        )
+    for line in (*found.differences, *found.findings.breaks, *filter(None, [found.findings.unchecked])):
         click.echo(line)
     click.echo(
         f"restored: {found.findings.events} events, {found.findings.certificates} certificates,"
         f" {found.findings.rosters} locked rosters checked"
     )
-    click.echo(f"{found.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
-    if found.differences or found.findings.breaks:
+    if found.differences or not found.findings.is_well:
         raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")

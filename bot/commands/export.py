@@ -12,7 +12,8 @@ from telegram.error import TelegramError
 from bot import api, picture
 from bot import certificate as certificate_page
 from bot import province_list as province_sheet
-from bot.commands.common import now, province_option, require_key, with_database
+from bot.commands.common import now, province_option, with_database
+from bot.opening import Use
 from bot.settings import load_settings
 from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
@@ -87,7 +88,7 @@ def certifications(file: Path, province: str | None) -> None:
         await _record(database, audit.SYSTEM, file=file.name, province=code, certificates=workbook.rows)
         return workbook.rows
 
-    click.echo(f"{with_database(write)} certificates written to {file.name}")
+    click.echo(f"{with_database(write, Use.RECORDS)} certificates written to {file.name}")
 
 
 @export.command(epilog="Example: laocert export organizations korat.xlsx --province 30")
@@ -106,7 +107,7 @@ def organizations(file: Path, province: str) -> None:
         await _record(database, listed.province_code, **told)
         return len(listed.rows)
 
-    click.echo(f"{with_database(write)} organizations written to {file.name}")
+    click.echo(f"{with_database(write, Use.RECORDS)} organizations written to {file.name}")
 
 
 @export.command(epilog="Example: laocert export certificate ABCDE-FGHJK certificate.pdf")
@@ -130,7 +131,7 @@ def certificate(code: str, file: Path) -> None:
         await _record(database, issued.made.organization_code, **told)
         return link
 
-    link = with_database(write)
+    link = with_database(write, Use.RECORDS)
     click.echo(f"certificate {code} written to {file.name}")
     click.echo(f"its QR code opens {link}" if link else "its QR code holds the verification code alone")
 
@@ -149,17 +150,16 @@ def progress(file: Path, province: str) -> None:
             unfinished.write_bytes(picture.png(counted))
         await _record(database, counted.province_code, what="progress", file=file.name)
 
-    with_database(write)
+    with_database(write, Use.RECORDS)
     click.echo(f"the progress of province {arabic_digits(province)} drawn in {file.name}")
 
 
 def _require_new(file: Path, suffix: str) -> None:
-    """Refuse, before anything is done, a name that will not do. Raises ExportRefused, KeyMissing."""
+    """Refuse, before anything is done, a name that will not do. Raises ExportRefused."""
     if file.suffix.lower() != suffix:
         raise ExportRefused(f"{file.name} does not end with {suffix}; give it that name")
     if file.exists():
         raise ExportRefused(f"{file.name} exists; give another name or remove it first")
-    require_key()
 
 
 async def _record(database: Database, chain: str, **told: object) -> None:

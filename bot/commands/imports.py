@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from bot.commands import register_changes
-from bot.commands.common import echo_json, json_option, now, progress, require_key, with_database
+from bot.commands.common import echo_json, json_option, now, progress, with_database
+from bot.opening import Use
 from models.database import Database
 from models.imports import (
     ImportResult,
@@ -36,14 +36,23 @@ def _import_options(command: _F) -> _F:
 def _import(
     what: str, as_json: bool, dry_run: bool, operation: Callable[[Database, Progress], Awaitable[ImportResult]]
 ) -> None:
-    if not dry_run:
-        require_key()
     with progress(quiet=as_json) as report:
-        result = with_database(lambda database: operation(database, report))
+        result = with_database(lambda database: operation(database, report), Use.LOOKS if dry_run else Use.RECORDS)
     if as_json:
-        echo_json(asdict(result))
+        echo_json(_facts(result))
     else:
         _echo_result(what, result)
+
+
+def _facts(result: ImportResult) -> dict[str, object]:
+    return {
+        "file_name": result.file_name,
+        "rows": result.rows,
+        "added": result.added,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "dry_run": result.dry_run,
+    }
 
 
 def _echo_result(what: str, result: ImportResult) -> None:
@@ -97,8 +106,6 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool) -> N
 
     Columns: organization, record_no, full_name, category, position, level, then one for each menu of the register.
     """
-    if not dry_run:
-        require_key()
     with ExitStack() as bars:
         report = bars.enter_context(progress(quiet=as_json))
 
@@ -123,9 +130,10 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool) -> N
                 allow_shrink=allow_shrink,
                 announce=announce,
                 progress=tell,
-            )
+            ),
+            Use.LOOKS if dry_run else Use.RECORDS,
         )
     if as_json:
-        echo_json(asdict(replace(result, changes=())) | {"changes": register_changes.facts(result.changes)})
+        echo_json(_facts(result) | {"changes": register_changes.facts(result.changes)})
     else:
         _echo_result("rosters", result)

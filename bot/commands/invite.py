@@ -15,6 +15,7 @@ from telegram.error import InvalidToken, TelegramError
 
 from bot import api
 from bot.commands.common import echo_json, json_option, now, thai_time, with_database
+from bot.opening import Use
 from bot.settings import Settings, SettingsRefused, load_settings, require_bot
 from bot.slip import slip as make_slip
 from models.account import find_account
@@ -69,7 +70,7 @@ def invite(username: str, minutes: int | None, days: int | None, slip: Path | No
         lifetime = timedelta(minutes=minutes or 0, days=days or 0)
     settings = load_settings()
     require_bot(settings)
-    made = with_database(lambda database: _invite(database, settings, username, lifetime, slip))
+    made = with_database(lambda database: _invite(database, settings, username, lifetime, slip), Use.RECORDS)
     if as_json:
         echo_json(
             {

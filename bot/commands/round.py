@@ -17,11 +17,11 @@ from bot.commands.common import (
     now,
     reading,
     reason_option,
-    require_key,
     thai_time,
     writing,
     yes_option,
 )
+from bot.opening import Use
 from models.closing import (
     Changed,
     Closing,
@@ -54,7 +54,6 @@ def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> Non
     """Open the round of a fiscal year. The locks of the round before end, and so do its petitions: where there are
     any, they are counted and it is asked first.
     """
-    require_key()
     closes_on = parse_closing_date(closes) if closes is not None else None
 
     def agree(opening: Opening) -> None:
@@ -68,7 +67,7 @@ def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> Non
         lambda session, agreed: open_as_agreed(session, fiscal_year, closes_on, agreed, now()),
     )
     if as_json:
-        echo_json(facts(opened) | {"ended": asdict(opening)})
+        echo_json(facts(opened) | {"ended": _opening_facts(opening)})
         return
     until = f", until {_thai_day(opened)}" if closes_on else ""
     click.echo(f"round {opened.fiscal_year} is open{until}")
@@ -82,7 +81,6 @@ def close(yes: bool, as_json: bool) -> None:
 
     What is certified stays locked until the next round opens; until then `laocert round reopen` undoes it.
     """
-    require_key()
 
     def agree(closing: Closing) -> None:
         _show(_closing_lines(closing), to_stderr=as_json)
@@ -112,7 +110,7 @@ def _agreed(
     """
     ends = None
     if agree is not None:
-        ends = reading(look)
+        ends = reading(look, Use.RECORDS)
         if is_repeated:
             click.echo("it has changed meanwhile; this is what it ends now:", err=True)
         agree(ends)
@@ -196,8 +194,16 @@ def _distance(days: int) -> str:
 
 
 def _ended(closing: Closing) -> dict[str, int]:
-    names = ("organizations", "uncertified", "waiting", "petitions")
-    return {name: getattr(closing, name) for name in names}
+    return {
+        "organizations": closing.organizations,
+        "uncertified": closing.uncertified,
+        "waiting": closing.waiting,
+        "petitions": closing.petitions,
+    }
+
+
+def _opening_facts(opening: Opening) -> dict[str, int | None]:
+    return {"fiscal_year": opening.fiscal_year, "locked": opening.locked, "petitions": opening.petitions}
 
 
 def _opening_lines(opening: Opening) -> list[str]:

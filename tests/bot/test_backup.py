@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from bot.backup import BackupRefused, backup, restore
+from bot.backup import BackupRefused, backup
+from bot.restore import restore
 from models import schema
 from models.certificate import Certification, Level
 from models.database import Database
@@ -103,7 +104,7 @@ async def test_a_database_in_use_is_left_alone(copied: Path, country: Database) 
     other = sqlite3.connect(path)
     other.execute("SELECT count(*) FROM certification").fetchone()
     await country.close()
-    with pytest.raises(BackupRefused, match="stop the bot first"):
+    with pytest.raises(BackupRefused, match="stop the bot"):
         await restore(country, copied, force=True)
     other.close()
 

@@ -12,6 +12,7 @@ from bot import doctor, typesetting
 from demo.botapi import Emulator
 from models.database import Database
 from tests.bot.running import Run, laocert
+from tests.support import SECRET_KEY
 
 __all__ = ["laocert"]
 
@@ -23,6 +24,7 @@ NAMES = [
     "time zone",
     "database",
     "locks and tables",
+    "record",
     "documents",
     "Bot API",
     "updates",
@@ -34,6 +36,7 @@ NAMES = [
 @pytest.fixture(autouse=True)
 def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
     monkeypatch.setenv("LAOCERT_SECRET_KEY", KEY)
+    monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
 
 
 async def test_where_all_is_well(laocert: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,7 +175,7 @@ def test_a_changed_key_still_verifies_with_the_old_one_named(
 ) -> None:
     head = laocert("audit", "head").stdout.strip()
     monkeypatch.setenv("LAOCERT_SECRET_KEY", "another key for tests of more than 32 letters")
-    assert "LAOCERT_OLD_SECRET_KEYS" in laocert("audit", "verify", code=1).stdout
+    assert "LAOCERT_OLD_SECRET_KEYS" in laocert("audit", "verify", code=1).stderr
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"unrelated, {SECRET_KEY}")
     laocert("reopen", FIRST, *BY)
     laocert("audit", "verify", "--head", head)

