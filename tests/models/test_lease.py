@@ -112,7 +112,10 @@ async def test_who_loses_the_connection_loses_the_lease(database: Database) -> N
             async with other.write() as ending:
                 await until(lambda: waits(ending))
                 await ending.execute(
-                    text(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {OF_THIS_DATABASE} AND granted")
+                    text(
+                        f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {OF_THIS_DATABASE} AND granted"
+                        " AND pid <> pg_backend_pid()"
+                    )
                 )
             await taking
             await until(lambda: not one.is_held)
