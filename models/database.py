@@ -40,7 +40,11 @@ def _enter(connection: Any, _record: Any) -> None:
 
 
 def _postgresql_engine(url: URL, name: str) -> AsyncEngine:
-    engine = create_async_engine(url, hide_parameters=True, connect_args=named(name))
+    # Said with each BEGIN: a role may set another default for itself, and a press at REPEATABLE READ would compare
+    # the register with a snapshot that is older than its lock.
+    engine = create_async_engine(
+        url, hide_parameters=True, isolation_level="READ COMMITTED", connect_args=named(name)
+    )
     event.listen(engine.sync_engine, "connect", _enter)
     return engine
 

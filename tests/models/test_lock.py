@@ -198,6 +198,23 @@ async def test_a_delete_that_races_the_certification_is_refused(country: Databas
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_program_reads_what_is_committed_whatever_the_role_has_set(database: Database) -> None:
+    """At REPEATABLE READ a press would compare the register with a snapshot from before it waited for the lock."""
+    name = database.url.database
+    async with database.engine.begin() as connection:
+        await connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_isolation = serializable'))
+    program = Database(database.url.render_as_string(hide_password=False))
+    levels = []
+    async with program.write() as session:
+        levels.append(await session.scalar(text("SHOW default_transaction_isolation")))
+        levels.append(await session.scalar(text("SHOW transaction_isolation")))
+    async with program.read() as session:
+        levels.append(await session.scalar(text("SHOW transaction_isolation")))
+    await program.close()
+    assert levels == ["serializable", "read committed", "read committed"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
 @pytest.mark.parametrize(
     "change", [f"DELETE FROM personnel_record WHERE organization_code = '{LOCKED}'", "TRUNCATE personnel_record"]
