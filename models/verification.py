@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import String, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from models.audit import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certificate import Certification, Level, Reopening, is_live, snapshot
@@ -19,6 +20,8 @@ from models.spot_check import is_drawn_from
 
 # In one line.
 KEYS_NAMED = 5
+# What is raised by the details of an event that somebody else than the program wrote.
+UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass
@@ -84,15 +87,15 @@ async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, s
         Event.EXPLAINED: lambda details: str(details["explanation"]),
     }
     recorded = {}
-    rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.details))
-    for kind, chain, details in rows:
+    rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.at, AuditEvent.details))
+    for kind, chain, at, details in rows:
         found.events += 1
         if kind not in names:
             continue
         try:
             told = json.loads(details)
-            recorded[kind, names[kind](told)] = told | {"chain": chain}
-        except (ValueError, KeyError, TypeError):
+            recorded[kind, names[kind](told)] = told | {"chain": chain, "at": at}
+        except UNREADABLE:
             # The chain's own check has said so already.
             continue
     return recorded
@@ -102,46 +105,71 @@ async def _check_certificates(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
     seen = set()
-    for made in await session.scalars(select(Certification).order_by(Certification.id)):
+    histories = await _round_events(session)
+    opened_years = {
+        year for year, events in histories.items() if Event.ROUND_OPENED in [kind for kind, _, _ in events]
+    }
+    rows = await session.execute(select(Certification, Round.fiscal_year).join(Round).order_by(Certification.id))
+    for certificate, fiscal_year in rows:
         found.certificates += 1
-        seen.add(str(made.id))
-        if made.audit_head == UNRECORDED:
-            found.unrecorded.append(made.code)
-            continue
-        event = recorded.get((Event.CERTIFIED, str(made.id)))
-        name = f"certificate {made.code} of {made.organization_code}"
-        if event is None:
+        seen.add(str(certificate.id))
+        event = recorded.get((Event.CERTIFIED, str(certificate.id)))
+        name = f"certificate {certificate.code} of {certificate.organization_code}"
+        if event is None and certificate.audit_head == UNRECORDED and fiscal_year not in opened_years:
+            found.unrecorded.append(certificate.code)
+        elif event is None:
             found.breaks.append(f"{name}: no event records it")
-        elif event["certificate"] != snapshot(made):
+        elif event["certificate"] != snapshot(certificate):
             found.breaks.append(f"{name}: is not what was certified")
     gone = {key for kind, key in recorded if kind == Event.CERTIFIED} - seen
-    found.breaks += [f"certificate {key}: was recorded and is gone" for key in sorted(gone, key=int)]
+    found.breaks += [f"certificate {key}: was recorded and is gone" for key in sorted(gone)]
 
 
 async def _check_rows(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
-    """Reopenings and remarks: none without its event, none changed, none gone."""
-    stored: dict[tuple[str, str], tuple[object, object, object]] = {}
-    for reopening in await session.scalars(select(Reopening)):
-        stored[Event.REOPENED, str(reopening.id)] = (reopening.organization_code, reopening.reason, None)
-    kinds = {
-        Kind.PETITION: Event.PETITIONED,
-        Kind.DECISION: Event.DECIDED,
-        Kind.QUESTION: Event.QUESTIONED,
-        Kind.ANSWER: Event.ANSWERED,
-        Kind.EXPLANATION: Event.EXPLAINED,
+    """Reopenings and remarks: none without its event, none gone, and nothing changed of what its event tells."""
+    stored = {
+        (Event.REOPENED.value, str(reopening.id)): {
+            "chain": reopening.organization_code,
+            "at": reopening.reopened_at,
+            "round": fiscal_year,
+            "revision": reopening.revision,
+            "by": reopening.by_name,
+            "reason": reopening.reason,
+        }
+        for reopening, fiscal_year in await session.execute(select(Reopening, Round.fiscal_year).join(Round))
     }
-    for remark in await session.scalars(select(Remark)):
-        stored[kinds[remark.kind], str(remark.id)] = (remark.organization_code, remark.body, remark.about)
-    told = {
-        key: (event["chain"], event.get("reason", event.get("body")), event.get("about"))
-        for key, event in recorded.items()
-        if key[0] != Event.CERTIFIED
-    }
+    # The kind as it stands in the row: whoever writes to the database can put any word there.
+    remarks = select(Remark, type_coerce(Remark.kind, String)).options(defer(Remark.kind))
+    for remark, kind in await session.execute(remarks):
+        stored[_REMARK_EVENTS.get(kind, kind), str(remark.id)] = {
+            "chain": remark.organization_code,
+            "at": remark.made_at,
+            "body": remark.body,
+            "reason": remark.body,
+            "about": remark.about,
+            "by": remark.author,
+            "officer": remark.officer_id,
+            "granted": remark.granted,
+            _ANSWERED.get(kind, "answers"): remark.answers_id,
+        }
+    told = {key: event for key, event in recorded.items() if key[0] != Event.CERTIFIED}
     for kind, key in sorted(stored.keys() | told.keys()):
-        if stored.get((kind, key)) != told.get((kind, key)):
+        row, event = stored.get((kind, key)), told.get((kind, key))
+        if row is None or event is None or any(row[name] != event[name] for name in row.keys() & event.keys()):
             found.breaks.append(f"{kind} {key}: the row and its event do not agree")
+
+
+_REMARK_EVENTS = {
+    Kind.PETITION.value: Event.PETITIONED.value,
+    Kind.DECISION.value: Event.DECIDED.value,
+    Kind.QUESTION.value: Event.QUESTIONED.value,
+    Kind.ANSWER.value: Event.ANSWERED.value,
+    Kind.EXPLANATION.value: Event.EXPLAINED.value,
+}
+# What an event calls the remark that it answers.
+_ANSWERED = {Kind.DECISION.value: "petition", Kind.ANSWER.value: "question"}
 
 
 # What each event makes of its round.
@@ -157,7 +185,8 @@ async def _check_rounds(session: AsyncSession, found: Findings) -> None:
     newer number would end locks. A round that nobody reopened would take certificates after its end.
     """
     histories = await _round_events(session)
-    before_the_chain = bool(found.unrecorded)
+    # A round from before the record, of which certificates may tell, is older than every round that is in it.
+    first_recorded = min(histories, default=None)
     rounds = list(await session.scalars(select(Round).order_by(Round.id)))
     # A round is of a later year than the one before it (models/round.py).
     for earlier, later in pairwise(round_.fiscal_year for round_ in rounds):
@@ -165,11 +194,17 @@ async def _check_rounds(session: AsyncSession, found: Findings) -> None:
             found.breaks.append(f"round {later}: is numbered after round {earlier}")
     for round_ in rounds:
         name, events = f"round {round_.fiscal_year}", histories.pop(round_.fiscal_year, [])
-        if Event.ROUND_OPENED not in [kind for kind, _ in events] and not before_the_chain:
+        is_before = bool(found.unrecorded) and (first_recorded is None or round_.fiscal_year <= first_recorded)
+        if Event.ROUND_OPENED not in [kind for kind, _, _ in events] and not is_before:
             found.breaks.append(f"{name}: no event records that it was opened")
         if not events:
             continue
-        kind, at = events[-1]
+        found.breaks += [
+            f"{name}: was not opened so"
+            for kind, at, closes_on in events
+            if kind is Event.ROUND_OPENED and (round_.opened_at, round_.closes_on) != (at, closes_on)
+        ]
+        kind, at, _ = events[-1]
         state = _ROUND_STATES[kind]
         closed_at = at if state is RoundState.CLOSED else None
         if (round_.state, round_.closed_at) != (state, closed_at):
@@ -177,18 +212,20 @@ async def _check_rounds(session: AsyncSession, found: Findings) -> None:
     found.breaks += [f"round {year}: was recorded and is gone" for year in sorted(histories)]
 
 
-async def _round_events(session: AsyncSession) -> dict[int, list[tuple[Event, datetime]]]:
-    """The events of each round, by fiscal year, in the order in which they were recorded."""
+async def _round_events(session: AsyncSession) -> dict[int, list[tuple[Event, datetime, date | None]]]:
+    """The events of each round by fiscal year, as they were recorded: kind, time, and the last day as opened."""
     rows = await session.execute(
         select(AuditEvent.kind, AuditEvent.at, AuditEvent.details)
         .where(AuditEvent.chain == SYSTEM, AuditEvent.kind.in_(_ROUND_STATES))
         .order_by(AuditEvent.number)
     )
-    histories: dict[int, list[tuple[Event, datetime]]] = {}
+    histories: dict[int, list[tuple[Event, datetime, date | None]]] = {}
     for kind, at, details in rows:
         try:
-            histories.setdefault(int(json.loads(details)["fiscal_year"]), []).append((Event(kind), at))
-        except (ValueError, KeyError, TypeError):
+            told = json.loads(details)
+            closes_on = date.fromisoformat(told["closes_on"]) if told.get("closes_on") else None
+            histories.setdefault(int(told["fiscal_year"]), []).append((Event(kind), at, closes_on))
+        except (*UNREADABLE, AttributeError):
             # The chain's own check has said so already.
             continue
     return histories

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models import audit, sqlite_triggers
-from models.certificate import Level
+from models.certificate import Certification, Level
 from models.certification import reopen
 from models.closing import reopen_round
 from models.database import Database
@@ -172,6 +172,15 @@ TAMPERINGS: dict[str, str] = {
     "a question's subject": "UPDATE remark SET about = 'whole' WHERE kind = 'question'",
     "an answer's words": "UPDATE remark SET body = 'อื่น' WHERE kind = 'answer'",
     "an answer taken out": "DELETE FROM remark WHERE kind = 'answer'",
+    "who reopened": "UPDATE reopening SET by_name = 'x'",
+    "when it was reopened": "UPDATE reopening SET reopened_at = '2026-11-02 00:00:00'",
+    "what revision was reopened": "UPDATE reopening SET revision = 99",
+    "when a question was asked": "UPDATE remark SET made_at = '2026-11-02 00:00:00' WHERE kind = 'question'",
+    "who asked a question": "UPDATE remark SET officer_id = NULL WHERE kind = 'question'",
+    "who decided": "UPDATE remark SET author = 'x' WHERE kind = 'decision'",
+    "a remark of no kind": "UPDATE remark SET kind = 'x' WHERE kind = 'question'",
+    "the last day of a round": "UPDATE round SET closes_on = '2099-01-01'",
+    "when a round was opened": "UPDATE round SET opened_at = '2020-01-01 00:00:00'",
 }
 
 
@@ -227,6 +236,44 @@ async def test_a_round_that_nobody_reopened_is_found(
     async with lived.write() as session:
         await session.execute(text(statement))
     assert (await checked(lived)).breaks == [line]
+
+
+def unrecorded_certificate() -> str:
+    """A copy of the first certificate, marked as migration 0002 marks those from before there was a record."""
+    columns = {column.name: column.name for column in Certification.core().columns if column.name != "id"}
+    values = columns | {"revision": "7", "code": "'F0RGED0001'", "audit_head": f"'{audit.UNRECORDED}'"}
+    return (
+        f"INSERT INTO certification ({', '.join(columns)})"
+        f" SELECT {', '.join(values.values())} FROM certification WHERE id = 1"
+    )
+
+
+async def test_a_certificate_said_to_be_older_than_the_record_hides_nothing(lived: Database) -> None:
+    """By plain SQL: its round was opened when there was a record, so nothing in it is older."""
+    async with lived.write() as session:
+        await session.execute(text(unrecorded_certificate()))
+        await session.execute(
+            text(
+                "INSERT INTO round (fiscal_year, state, opened_at) VALUES (2599, 'closed', '2026-11-02 00:00:00')"
+            )
+        )
+    breaks = (await checked(lived)).breaks
+    assert "certificate F0RGED0001 of " in "\n".join(breaks)
+    assert "round 2599: no event records that it was opened" in breaks
+
+
+@pytest.mark.parametrize("details", ['{"certificate": {"id": "abc"}}', "[]", "1", "[" * 100_000, "no JSON"])
+@pytest.mark.parametrize("kind", ["certified", "round_opened", "questioned"])
+async def test_an_event_that_nobody_can_read_is_a_break(lived: Database, kind: str, details: str) -> None:
+    async with lived.write() as session:
+        await session.execute(
+            text(
+                "INSERT INTO audit_event (chain, number, kind, at, details, key_id, mac)"
+                " VALUES (:chain, 99, :kind, '2026-11-02 00:00:00', :details, 'x', 'x')"
+            ),
+            {"chain": audit.SYSTEM, "kind": kind, "details": details},
+        )
+    assert (await checked(lived)).breaks
 
 
 async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: datetime) -> None:

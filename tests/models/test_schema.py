@@ -29,6 +29,11 @@ DAMAGES = {
     "sqlite": {
         "DROP TRIGGER personnel_record_locked_delete": "trigger personnel_record_locked_delete is missing",
         "DROP INDEX uq_officer_active_user": "uq_officer_active_user",
+        "CREATE UNIQUE INDEX other ON spot_check((1)) WHERE id IN (1, 900)": "index other is not ours",
+        "CREATE UNIQUE INDEX other ON certification(officials)": "index other is not ours",
+        "DROP INDEX uq_officer_active_user; CREATE UNIQUE INDEX uq_officer_active_user ON officer (user_id)": (
+            "index uq_officer_active_user differs"
+        ),
         "ALTER TABLE roster ADD COLUMN extra TEXT": "extra",
         "DROP TABLE confirmation": "confirmation",
         "CREATE TRIGGER other BEFORE INSERT ON round BEGIN SELECT 1; END": "trigger other is not ours",
@@ -43,6 +48,7 @@ DAMAGES = {
         "DROP TRIGGER personnel_record_locked_delete ON personnel_record": (
             "trigger personnel_record_locked_delete is missing"
         ),
+        "CREATE INDEX other ON spot_check((id + 1))": "index other is not ours",
         "ALTER TABLE personnel_record DISABLE TRIGGER personnel_record_locked_insert": (
             "personnel_record_locked_insert differs"
         ),
