@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -13,19 +14,33 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql
 
-from bot.backup import BackupRefused, path_of, refusal, run_tool, start_tool
+from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
 from models import audit, outbox_admin, postgresql_triggers, schema
 from models.base import Base
 from models.database import Database
 from models.exclusion import alone
 from models.keys import Keyring
+from models.outbox import OutboxMessage
 from models.verification import Findings, verify
 
 COPY = "the newest event of the copy"
 # Seconds that a table is waited for which somebody else than the program holds, such as psql.
 LOCK_PATIENCE = 10
 CHUNK = 65_536
+# How a file of SQLite ("Database File Format", 1.3) and a copy made by pg_dump (pg_backup_archiver.c) begin.
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_POSTGRESQL_MAGIC = b"PGDMP"
+# Without these nothing can be brought back: they are of the first releases, and the restore itself goes by them.
+_NEEDED = {"alembic_version", "audit_event", "certification", OutboxMessage.__tablename__}
+# What psql says of an error, with VERBOSITY=verbose: the SQLSTATE, and the server's words.
+_SQL_ERROR = re.compile(r"psql:<stdin>:\d+: [^:]+: +(?P<state>[0-9A-Z]{5}): (?P<words>.*)")
+# SQLSTATE, of a class that neither PostgreSQL nor the standard uses: the copy was made under another key.
+_OTHER_KEY = "LC001"
+_LOCK_NOT_AVAILABLE = "55P03"
+# Classes of SQLSTATE that a whole copy's statements do not meet: of data, of constraints, of syntax and names.
+_OF_THE_COPY = ("22", "23", "42")
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,7 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
     """
     if database.keyring is None:
         raise audit.KeyMissing
-    if not source.is_file():  # noqa: ASYNC240 - a look, and nothing else runs in this process
-        raise BackupRefused(f"there is no file {source}")
+    _require_kind(source, is_sqlite=database.is_sqlite)
     if not force and await _holds_anything(database):
         raise BackupRefused("the database is not empty; to replace all that is in it, add --force")
     await database.close()
@@ -70,6 +84,31 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
     differences = await schema.check(database)
     async with database.read() as session:
         return Restored(held, differences, await verify(session))
+
+
+def _require_kind(source: Path, *, is_sqlite: bool) -> None:
+    """Refuse a file that begins otherwise than a copy of this kind of database. Raises BackupRefused."""
+    if not source.is_file():
+        raise BackupRefused(f"there is no file {source}")
+    try:
+        with source.open("rb") as file:
+            head = file.read(len(_SQLITE_MAGIC))
+    except OSError as error:
+        raise BackupRefused(f"{source} cannot be read: {error.strerror}; check your rights to it") from None
+    kinds = {"SQLite": head == _SQLITE_MAGIC, "PostgreSQL": head.startswith(_POSTGRESQL_MAGIC)}
+    wanted, other = ("SQLite", "PostgreSQL") if is_sqlite else ("PostgreSQL", "SQLite")
+    if kinds[other]:
+        raise BackupRefused(
+            f"{source} is a copy of a {other} database; restore it where LAOCERT_DATABASE_URL is one"
+        )
+    if not kinds[wanted]:
+        raise _damaged(source)
+
+
+def _damaged(source: Path, words: str | None = None) -> BackupRefused:
+    """The refusal of a copy that cannot be brought back by anybody; `words` are the server's."""
+    because = "" if words is None else f" ({words})"
+    return BackupRefused(f"{source} is damaged or no copy of a laocert database{because}; take another copy")
 
 
 async def _holds_anything(database: Database) -> bool:
@@ -117,15 +156,15 @@ def _require_copy(part: Path, named: Path) -> None:
     try:
         with closing(sqlite3.connect(part)) as copy:
             intact = copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            ours = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'certification'").fetchone()
+            tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             (size,) = copy.execute(
                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
             ).fetchone()
     except sqlite3.DatabaseError as error:
-        raise BackupRefused(f"{named} is no copy of a SQLite database: {error}") from error
+        raise _damaged(named) from error
     # SQLite reads a last page that was cut off as if zeros stood there.
-    if not intact or ours == (0,) or size != part.stat().st_size:
-        raise BackupRefused(f"{named} is damaged or no copy of a laocert database; take another copy")
+    if not intact or not tables >= _NEEDED or size != part.stat().st_size:
+        raise _damaged(named)
 
 
 def _write_over(part: Path, target: Path) -> None:
@@ -169,11 +208,10 @@ def _is_held_alone(database: sqlite3.Connection) -> bool:
 
 async def _replace_postgresql(database: Database, keys: Keyring, source: Path) -> None:
     """Replace everything in one transaction, while no session of the program can be there."""
-    listing = await run_tool(database, "pg_restore", "--list", str(source))
-    if "TABLE DATA public certification" not in listing:
-        raise BackupRefused(f"{source} is no copy of a laocert database")
+    await _require_archive(database, source)
     async with alone(database.url, database.name):
-        writer = await start_tool(database, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
+        settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
+        writer = await start_tool(database, "psql", "--no-psqlrc", "--quiet", *settings, "--file=-")
         script = None
         try:
             script = await start_tool(
@@ -185,16 +223,45 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path) -
                 if process is not None and process.returncode is None:
                     process.kill()
                     await process.wait()
+    # One that psql's end has stopped was killed, and has no exit code of its own.
+    if script.returncode and script.returncode > 0:
+        raise _damaged(source)
     if writer.returncode:
-        raise refusal("psql", complaints["psql"])
-    if script.returncode:
-        raise refusal("pg_restore", complaints["pg_restore"])
+        raise _refused_by_server(source, complaints)
 
 
-async def _transact(script: Process, writer: Process, beginning: str, ending: str) -> dict[str, bytes]:
+async def _require_archive(database: Database, source: Path) -> None:
+    """Refuse what pg_restore cannot read, or what has none of the program's tables in it. Raises BackupRefused."""
+    reader = await start_tool(database, "pg_restore", "--list", str(source))
+    listing, complaints = await reader.communicate()
+    if b"unsupported version" in complaints:
+        raise BackupRefused(
+            f"{source} was made by a newer pg_dump than the pg_restore here; install newer client programs"
+        )
+    tables = set(re.findall(r" TABLE DATA public (\S+) ", listing.decode(errors="replace")))
+    if reader.returncode or not tables >= _NEEDED:
+        raise _damaged(source)
+
+
+def _refused_by_server(source: Path, complaints: bytes) -> BackupRefused:
+    """Why psql did not come to the commit, and how to mend it."""
+    error = _SQL_ERROR.search(complaints.decode(errors="replace"))
+    if error is None:
+        return refusal("psql", complaints)
+    state, words = error["state"], error["words"].strip()
+    if state == _OTHER_KEY:
+        return BackupRefused(words)
+    if state == _LOCK_NOT_AVAILABLE:
+        return BackupRefused(f"a session of somebody else holds a table of the database ({words}); end it first")
+    if state.startswith(_OF_THE_COPY) and state != _INSUFFICIENT_PRIVILEGE:
+        return _damaged(source, words)
+    return BackupRefused(f"the server refused what {source} holds: {words}; mend that and restore it again")
+
+
+async def _transact(script: Process, writer: Process, beginning: str, ending: str) -> bytes:
     """Feed psql the beginning, the copy's script and, only if that came to its end, the ending, which commits.
 
-    A psql that is fed no more ends without a commit. Returns what the two complained of, by their names.
+    A psql that is fed no more ends without a commit. Returns what psql complained of.
     """
     assert script.stdout and script.stderr and writer.stdin and writer.stdout and writer.stderr  # noqa: S101, PT018
 
@@ -213,11 +280,11 @@ async def _transact(script: Process, writer: Process, beginning: str, ending: st
         finally:
             target.close()
 
-    _, _, script_complaints, writer_complaints = await asyncio.gather(
+    *_, complaints = await asyncio.gather(
         feed(script.stdout, writer.stdin), writer.stdout.read(), script.stderr.read(), writer.stderr.read()
     )
     await asyncio.gather(script.wait(), writer.wait())
-    return {"pg_restore": script_complaints, "psql": writer_complaints}
+    return complaints
 
 
 def _beginning() -> str:
@@ -245,7 +312,7 @@ DECLARE newest text;
 BEGIN
     SELECT key_id INTO newest FROM audit_event ORDER BY id DESC LIMIT 1;
     IF newest NOT IN ({known}) THEN
-        RAISE EXCEPTION USING MESSAGE = replace('{sentence}', '%', newest);
+        RAISE EXCEPTION USING ERRCODE = '{_OTHER_KEY}', MESSAGE = replace('{sentence}', '%', newest);
     END IF;
 END
 $$;

@@ -31,6 +31,7 @@ __all__ = ["laocert"]
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+DAMAGED = "is damaged or no copy of a laocert database; take another copy"
 NEW = "a new key for tests only of more than 32 letters"
 
 
@@ -82,7 +83,8 @@ async def test_a_copy_under_another_key_is_refused_before_anything_is_replaced(
 ) -> None:
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     refused = await laocert("db", "restore", str(copied), "--force", code=1)
-    assert "the newest event of the copy was made with key " + KEYRING.current_id in refused.stderr
+    assert refused.stderr.startswith("the newest event of the copy was made with key " + KEYRING.current_id)
+    assert len(refused.stderr.splitlines()) == 1
     assert "LAOCERT_OLD_SECRET_KEYS" in refused.stderr
     assert await certificates(country) == 2
     # As after a change of the key: the copy is older than it.
@@ -102,16 +104,60 @@ async def test_a_restore_that_fails_leaves_everything_as_it_was(
     for length in (len(whole) * 9 // 10, len(whole) - 10):
         cut = tmp_path / "cut.backup"
         await asyncio.to_thread(cut.write_bytes, whole[:length])
-        with pytest.raises(BackupRefused):
+        with pytest.raises(BackupRefused) as refused:
             await restore(country, cut, force=True)
+        assert str(refused.value) == f"{cut} {DAMAGED}"
         assert await certificates(country) == 2
     if not country.is_sqlite:
         # At the very end of the transaction, when all is replaced.
         monkeypatch.setattr(restoring, "_ending", lambda keys: "SELECT 1 / 0;\nCOMMIT;\n")
-        with pytest.raises(BackupRefused, match="division by zero"):
+        with pytest.raises(BackupRefused, match=r"\(division by zero\); take another copy$"):
             await restore(country, copied, force=True)
         assert await certificates(country) == 2
     assert not [one for one in tmp_path.iterdir() if ".part" in one.name]  # noqa: ASYNC240
+
+
+BEGINNINGS = {
+    "empty": b"",
+    "a few letters": b"PG",
+    "a text": b"-- a dump in plain SQL\n" * 400,
+    "PostgreSQL": b"PGDMP",
+    "SQLite": b"SQLite format 3\0" + bytes(4096),
+}
+
+
+@pytest.mark.parametrize("what", BEGINNINGS)
+async def test_a_file_that_is_no_copy_is_refused_in_one_sentence(
+    laocert: Run, country: Database, tmp_path: Path, what: str
+) -> None:
+    await country.close()
+    file = tmp_path / "copy.backup"
+    await asyncio.to_thread(file.write_bytes, BEGINNINGS[what])
+    refused = await laocert("db", "restore", str(file), "--force", code=1)
+    of_the_other_kind = what == ("PostgreSQL" if country.is_sqlite else "SQLite")
+    other = f"is a copy of a {what} database; restore it where LAOCERT_DATABASE_URL is one"
+    assert refused.stderr == f"{file} {other if of_the_other_kind else DAMAGED}\n"
+
+
+async def test_a_copy_of_another_programs_database_is_refused(
+    laocert: Run, country: Database, tmp_path: Path
+) -> None:
+    """It has a table of one name with ours, and none of the others."""
+    await country.close()
+    url = country.url.set(database=f"{country.url.database}_foreign")
+    if not country.is_sqlite:
+        apart(_admin(f"CREATE DATABASE {url.database}"))
+    foreign, file = Database(url.render_as_string(hide_password=False)), tmp_path / "foreign.backup"
+    try:
+        async with foreign.engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE certification (id int)"))
+        await backup(foreign, file)
+    finally:
+        await foreign.close()
+        if not country.is_sqlite:
+            apart(_admin(f"DROP DATABASE {url.database}"))
+    assert (await laocert("db", "restore", str(file), "--force", code=1)).stderr == f"{file} {DAMAGED}\n"
+    assert await certificates(country) == 0
 
 
 async def test_what_is_unsent_is_held_when_the_copy_is_there(copied: Path, country: Database) -> None:
@@ -207,7 +253,7 @@ async def test_somebody_elses_open_transaction_is_not_waited_for_for_ever(
     psql = Database(country.url.render_as_string(hide_password=False), name="psql")
     async with psql.read() as session:
         await session.execute(text("SELECT count(*) FROM certification"))
-        with pytest.raises(BackupRefused, match="lock timeout"):
+        with pytest.raises(BackupRefused, match=r"^a session of somebody else .*lock timeout.*end it first$"):
             await restore(country, copied, force=True)
     await psql.close()
     assert await certificates(country) == 2
