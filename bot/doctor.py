@@ -18,7 +18,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from bot import api, webhook
 from bot.http.server import bind
 from bot.opening import Use, opened
-from bot.settings import Settings, SettingsRefused, hook_of
+from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
 from models import audit, schema
 from models.base import DomainError
@@ -73,14 +73,15 @@ async def _guarded(name: str, look: Callable[[], Awaitable[list[Finding]]]) -> l
 def _secret_key(settings: Settings) -> Finding:
     """Whether it is there and not easily guessed: Shannon's entropy of its letters, an upper bound."""
     name = "secret key"
-    mend = "make one: python -c 'import secrets; print(secrets.token_hex(32))'"
     if settings.secret_key is None:
-        return _ill(name, f"LAOCERT_SECRET_KEY is not set; {mend}")
+        return _ill(name, f"LAOCERT_SECRET_KEY is not set; {SET_KEY}")
     key = settings.secret_key.get_secret_value().strip()
     bits = -sum(count * log2(count / len(key)) for count in Counter(key).values())
     if bits < LEAST_BITS:
         return _ill(
-            name, f"LAOCERT_SECRET_KEY can be guessed; {mend}, and keep the old one: LAOCERT_OLD_SECRET_KEYS"
+            name,
+            f"LAOCERT_SECRET_KEY can be guessed; make one: {MAKE_KEY},"
+            " and keep the old one: LAOCERT_OLD_SECRET_KEYS",
         )
     return _well(name, f"{len(key)} letters")
 

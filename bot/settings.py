@@ -16,6 +16,8 @@ from models.keys import Keyring
 OWN_PATHS = ("/healthz", "/readyz", "/metrics")
 LEAST_LETTERS = 32
 MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
+# A new key in place of the one in use locks officers out of their PINs, so that it is no mend of a mistyped one.
+SET_KEY = f"set the key that this database is used with; for a new database make one: {MAKE_KEY}"
 # In LAOCERT_OLD_SECRET_KEYS, in place of a key: the id of one that is lost.
 _LOST = re.compile(r"lost:([0-9a-f]{8})")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -56,7 +58,7 @@ class Settings(BaseSettings):
         try:
             (value.get_secret_value() if value else "").encode()
         except UnicodeEncodeError:
-            raise PydanticCustomError("utf8", "is not UTF-8; make one of letters and digits") from None
+            raise PydanticCustomError("utf8", "is not UTF-8; write it as it was made") from None
         return value
 
     @field_validator("secret_key")
@@ -66,9 +68,11 @@ class Settings(BaseSettings):
             return value
         key = value.get_secret_value()
         if "," in key:
-            raise PydanticCustomError("comma", "holds a comma; make one of letters and digits")
+            raise PydanticCustomError("comma", "holds a comma; {mend}", {"mend": SET_KEY})
+        if not key.strip():
+            raise PydanticCustomError("empty", "is empty; {mend}", {"mend": SET_KEY})
         if len(key.strip()) < LEAST_LETTERS:
-            raise PydanticCustomError("short", "has less than 32 letters; make one: {make}", {"make": MAKE_KEY})
+            raise PydanticCustomError("short", "has less than 32 letters; {mend}", {"mend": SET_KEY})
         return value
 
     @field_validator("webhook_secret")
@@ -183,7 +187,7 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
         raise SettingsRefused("LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")
     keys = keyring(settings)
     if keys is None:
-        raise SettingsRefused(f"LAOCERT_SECRET_KEY is not set; make one: {MAKE_KEY}")
+        raise SettingsRefused(f"LAOCERT_SECRET_KEY is not set; {SET_KEY}")
     return settings.bot_token.get_secret_value(), keys
 
 

@@ -37,7 +37,10 @@ class KeyMissing(DomainError):
     """The database was opened without the secret key; nothing that is recorded can be done."""
 
     def __init__(self) -> None:
-        super().__init__("LAOCERT_SECRET_KEY is not set; every change is recorded under it (docs/operations.md)")
+        super().__init__(
+            "LAOCERT_SECRET_KEY is not set, and every change is recorded under it; set the key that this"
+            " database is used with (docs/operations.md, The secret key)"
+        )
 
 
 class KeyUnknown(DomainError):

@@ -66,7 +66,12 @@ async def ill(laocert: Run) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("setting", "value", "name", "mend"),
     [
-        ("SECRET_KEY", None, "secret key", "LAOCERT_SECRET_KEY is not set; make one: "),
+        (
+            "SECRET_KEY",
+            None,
+            "secret key",
+            "LAOCERT_SECRET_KEY is not set; set the key that this database is used with",
+        ),
         ("SECRET_KEY", "abab" * 10, "secret key", "LAOCERT_SECRET_KEY can be guessed; make one: "),
         ("BOT_TOKEN", None, "Bot API", "LAOCERT_BOT_TOKEN is not set"),
         ("BOT_TOKEN", "987654321:" + "x" * 35, "Bot API", "LAOCERT_BOT_TOKEN is not known to Telegram"),

@@ -228,7 +228,7 @@ async def test_bad_input_writes_nothing(
     ("setting", "value", "sentence"),
     [
         ("BOT_TOKEN", None, "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env"),
-        ("SECRET_KEY", None, "LAOCERT_SECRET_KEY is not set; make one: "),
+        ("SECRET_KEY", None, "LAOCERT_SECRET_KEY is not set; set the key that this database is used with"),
         ("BOT_TOKEN", "987654321:" + "x" * 35, "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather"),
         ("BOT_TOKEN", "", "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather"),
         ("API_URL", "http://127.0.0.1:9", "the Bot API does not say the bot's name: "),

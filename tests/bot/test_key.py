@@ -193,12 +193,23 @@ async def test_blanks_around_the_key_are_no_part_of_it(
 
 
 @ONE_DATABASE
-@pytest.mark.parametrize("empty", ["", "  ", "\n" * 40, "x" * 31 + " "])
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("\n" * 40, "is empty"),
+        ("x" * 31 + " ", "has less than 32 letters"),
+    ],
+)
 async def test_a_key_that_is_none_is_refused(
-    laocert: Run, certified: Database, monkeypatch: pytest.MonkeyPatch, empty: str
+    laocert: Run, certified: Database, monkeypatch: pytest.MonkeyPatch, written: str, fault: str
 ) -> None:
-    monkeypatch.setenv("LAOCERT_SECRET_KEY", empty)
-    assert "LAOCERT_SECRET_KEY: has less than 32 letters" in (await laocert("audit", "head", code=1)).stderr
+    """Not with an invitation to make a new one, which would lock the officers of this database out."""
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", written)
+    assert (await laocert("audit", "head", code=1)).stderr.startswith(
+        f"LAOCERT_SECRET_KEY: {fault}; set the key that this database is used with; for a new database make one: "
+    )
 
 
 async def test_after_a_lost_key_the_record_goes_on_only_when_its_id_is_named(

@@ -60,7 +60,10 @@ def bearing(phone: Phone, words: str) -> list[Message]:
     ("changed", "sentence"),
     [
         ({"LAOCERT_BOT_TOKEN": None}, "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env"),
-        ({"LAOCERT_SECRET_KEY": None}, "LAOCERT_SECRET_KEY is not set; make one: "),
+        (
+            {"LAOCERT_SECRET_KEY": None},
+            "LAOCERT_SECRET_KEY is not set; set the key that this database is used with",
+        ),
         ({"LAOCERT_SECRET_KEY": "short"}, "LAOCERT_SECRET_KEY: "),
         ({"LAOCERT_LOG_LEVEL": "loud"}, "LAOCERT_LOG_LEVEL: "),
         ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
