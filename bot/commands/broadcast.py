@@ -10,6 +10,7 @@ import click
 from bot.commands.common import (
     ask,
     echo_json,
+    echo_lines,
     json_option,
     now,
     progress,
@@ -99,10 +100,11 @@ def broadcast(
         raise click.UsageError("give --to and --text-file, or --report")
     body = broadcast_text(_read(file))
     chats = reading(lambda session: count_chats(session, audience), Use.RECORDS)
-    if not as_json or not yes:
-        _preview(audience, body, chats, to_stderr=as_json)
+    preview = _preview(audience, body, chats)
     if not yes:
-        ask(f"Send it to {chats:,} chats?", otherwise="nothing was queued")
+        ask(f"Send it to {chats:,} chats?", preview, otherwise="nothing was queued", as_json=as_json)
+    elif not as_json:
+        echo_lines(preview)
     made = writing(lambda session: announce(session, audience, body, now(), again=again))
     _print(_followed(made, as_json), as_json)
 
@@ -116,11 +118,11 @@ def _read(file: Path) -> bytes:
         ) from None
 
 
-def _preview(audience: Audience, body: str, chats: int, *, to_stderr: bool) -> None:
+def _preview(audience: Audience, body: str, chats: int) -> list[str]:
     """The message as its readers will see it, and how many they are."""
     rule = "─" * 40
-    message = f"{rule}\n{heading(texts(Language.THAI))}\n\n{body}\n{rule}"
-    click.echo(f"{message}\nto {audience}: {chats:,} chats of role {audience.role}", err=to_stderr)
+    message = [rule, heading(texts(Language.THAI)), "", body, rule]
+    return [*message, f"to {audience}: {chats:,} chats of role {audience.role}"]
 
 
 # --- how far it is ------------------------------------------------------------------------------------------

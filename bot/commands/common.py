@@ -61,13 +61,26 @@ def echo_table(table: Any) -> None:
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
-def ask(question: str, *, otherwise: str) -> None:
-    """Ask on stderr, where the answer is no unless it is yes. `otherwise` says what has not happened then.
+def echo_lines(lines: list[str], *, to_stderr: bool = False) -> None:
+    """Print lines for a reader."""
+    for line in lines:
+        click.echo(line, err=to_stderr)
+
+
+def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> None:
+    """Show the lines of what is asked about, and ask on stderr, where the answer is no unless it is yes.
+
+    `otherwise` says what has not happened then. `as_json`: stdout is kept free for JSON, so that the lines go to
+    stderr, and nowhere where nobody can be asked.
 
     Raises NotAgreed at any other answer, at its end (Ctrl-C, Ctrl-D), and where there is no terminal to ask at.
     """
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise NotAgreed(f"nobody is there to be asked, and {otherwise}; look at what is shown, then give --yes")
+    is_anybody_there = sys.stdin is not None and sys.stdin.isatty()
+    if is_anybody_there or not as_json:
+        echo_lines(what, to_stderr=as_json)
+    if not is_anybody_there:
+        where = "what the command shows without --json" if as_json else "what is shown"
+        raise NotAgreed(f"nobody is there to be asked, and {otherwise}; look at {where}, then give --yes")
     try:
         is_agreed = click.confirm(question, err=True)
     except click.Abort:

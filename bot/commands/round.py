@@ -12,6 +12,7 @@ from bot.commands.common import (
     ask,
     by_option,
     echo_json,
+    echo_lines,
     echo_table,
     json_option,
     now,
@@ -58,8 +59,8 @@ def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> Non
 
     def agree(opening: Opening) -> None:
         if opening.locked or opening.petitions:
-            _show(_opening_lines(opening), to_stderr=as_json)
-            ask(f"Open round {fiscal_year}?", otherwise=f"round {fiscal_year} was not opened")
+            otherwise = f"round {fiscal_year} was not opened"
+            ask(f"Open round {fiscal_year}?", _opening_lines(opening), otherwise=otherwise, as_json=as_json)
 
     opened, opening = _agreed(
         lambda session: look_at_opening(session, fiscal_year, closes_on, now()),
@@ -83,9 +84,9 @@ def close(yes: bool, as_json: bool) -> None:
     """
 
     def agree(closing: Closing) -> None:
-        _show(_closing_lines(closing), to_stderr=as_json)
         question = f"Close round {closing.fiscal_year} for the whole nation?"
-        ask(question, otherwise=f"round {closing.fiscal_year} was not closed")
+        otherwise = f"round {closing.fiscal_year} was not closed"
+        ask(question, _closing_lines(closing), otherwise=otherwise, as_json=as_json)
 
     closing = _agreed(
         look_at_closing, None if yes else agree, lambda session, agreed: close_as_agreed(session, agreed, now())
@@ -94,7 +95,7 @@ def close(yes: bool, as_json: bool) -> None:
         echo_json(facts(closing.round) | {"ended": _ended(closing)})
         return
     if yes:
-        _show(_closing_lines(closing))
+        echo_lines(_closing_lines(closing))
     click.echo(f"round {closing.fiscal_year} is closed")
 
 
@@ -167,11 +168,6 @@ def facts(found: Round) -> dict[str, object]:
         "opened_at": found.opened_at,
         "closed_at": found.closed_at,
     }
-
-
-def _show(lines: list[str], *, to_stderr: bool = False) -> None:
-    for line in lines:
-        click.echo(line, err=to_stderr)
 
 
 def _closing_lines(closing: Closing) -> list[str]:

@@ -111,6 +111,8 @@ def test_without_a_terminal_and_yes_nothing_is_queued(laocert: Run, database_url
     result = laocert(*SEND, code=1, stdin="y\n")
     assert WORDS in result.stdout
     assert "--yes" in result.stderr
+    as_json = laocert(*SEND, "--json", code=1, stdin="y\n")
+    assert (as_json.stdout, len(as_json.stderr.splitlines())) == ("", 1)
     assert queued(database_url) == 0
 
 

@@ -67,6 +67,11 @@ def rounds(laocert: Run) -> list[tuple[int, str]]:
     return [(one["fiscal_year"], one["state"]) for one in json.loads(laocert("list", "--json").stdout)]
 
 
+UNASKED_AS_JSON = (
+    "nobody is there to be asked, and {}; look at what the command shows without --json, then give --yes\n"
+)
+
+
 # --- closing ------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +119,13 @@ def test_whoever_says_anything_but_yes_closes_nothing(laocert: Run, answer: str)
 
 
 @pytest.mark.usefixtures("under_way", "terminal")
+def test_at_a_terminal_what_closing_ends_is_kept_out_of_the_json(laocert: Run) -> None:
+    closed = laocert("close", "--json", stdin="y\n")
+    assert closed.stderr.splitlines()[:4] == ENDS
+    assert json.loads(closed.stdout)["state"] == "closed"
+
+
+@pytest.mark.usefixtures("under_way", "terminal")
 def test_whoever_says_yes_closes_it(laocert: Run) -> None:
     assert laocert("close", stdin="y\n").stdout.splitlines() == [*ENDS, "round 2570 is closed"]
     assert rounds(laocert) == [(2570, "closed")]
@@ -131,8 +143,8 @@ def test_what_changes_during_the_question_is_asked_again(
         await certify_as(database, f"lao{THIRD}", 503, THIRD, Level.LAO, NOW)
         await database.close()
 
-    def answer(question: str, *, otherwise: str) -> None:
-        ask(question, otherwise=otherwise)
+    def answer(question: str, what: list[str], **how: Any) -> None:
+        ask(question, what, **how)
         asked.append(question)
         if len(asked) == 1:
             apart(certify_meanwhile())
@@ -169,7 +181,7 @@ def test_who_says_no_the_second_time_closes_nothing(
 @pytest.mark.usefixtures("under_way")
 def test_closing_as_json(laocert: Run) -> None:
     refused = laocert("close", "--json", code=1)
-    assert (refused.stdout, refused.stderr.splitlines()[:4]) == ("", ENDS)
+    assert (refused.stdout, refused.stderr) == ("", UNASKED_AS_JSON.format("round 2570 was not closed"))
     assert json.loads(laocert("close", "--json", "--yes").stdout) == {
         "fiscal_year": 2570,
         "state": "closed",
@@ -195,6 +207,8 @@ def test_opening_wants_yes_where_it_ends_locks(laocert: Run) -> None:
     assert refused.stderr == (
         "nobody is there to be asked, and round 2571 was not opened; look at what is shown, then give --yes\n"
     )
+    refused = laocert("open", "--fiscal-year", "2571", "--json", code=1)
+    assert (refused.stdout, refused.stderr) == ("", UNASKED_AS_JSON.format("round 2571 was not opened"))
     # What cannot be opened is refused before it is asked.
     assert "was already held" in laocert("open", "--fiscal-year", "2570", code=1).stderr
     assert rounds(laocert) == [(2570, "closed")]
