@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import SettingsRefused, load_settings
 from models.base import DomainError
-from models.tabular import ImportRefused
+from models.tabular import MAX_PROBLEMS, ImportRefused
 
 # What SQLite says, and what to do about it.
 _MENDS = {
@@ -23,7 +23,7 @@ _MENDS = {
 def explain(error: Exception) -> list[str]:
     """The lines for stderr. An error that nobody foresaw shows its traceback at LAOCERT_LOG_LEVEL=DEBUG only."""
     if isinstance(error, ImportRefused):
-        return [str(problem) for problem in error.problems]
+        return _of_file(error)
     if isinstance(error, DomainError):
         return [str(error) or type(error).__name__]
     if isinstance(error, SQLAlchemyError | PostgresError | OSError):
@@ -31,6 +31,16 @@ def explain(error: Exception) -> list[str]:
     lines = [f"unexpected {type(error).__name__}: {_first_line(error)}; please report it, with the traceback that"]
     lines[0] += " LAOCERT_LOG_LEVEL=DEBUG shows"
     return (traceback.format_exception(error) if _is_debugging() else []) + lines
+
+
+def _of_file(error: ImportRefused) -> list[str]:
+    """Each problem, and below many of them what a reader of the last line must know."""
+    lines = [str(problem) for problem in error.problems]
+    count = len(lines)
+    if count > 1:
+        number = f"{count:,}" if count <= MAX_PROBLEMS else f"more than {MAX_PROBLEMS:,}"
+        lines.append(f"{number} problems; nothing was imported")
+    return lines
 
 
 def _of_database(error: Exception) -> str:

@@ -4,10 +4,20 @@
 `xlsx_source` the two formats, `table` the headers and rows (docs/contract.md, Import files).
 """
 
-from models.tabular.problems import BadCell, English, ImportRefused, Problem, Problems, english, refuse
+from models.tabular.problems import (
+    MAX_PROBLEMS,
+    BadCell,
+    English,
+    ImportRefused,
+    Problem,
+    Problems,
+    english,
+    refuse,
+)
 from models.tabular.table import Column, Layout, Table, open_table, read_table
 
 __all__ = [
+    "MAX_PROBLEMS",
     "BadCell",
     "Column",
     "English",

@@ -16,7 +16,8 @@ MAX_NUMBER = 10**15
 MAX_GENERAL_NUMBER = 10**11
 # Letters of a format, or of what a cell shows, that are told.
 _LONGEST = 40
-AS_TEXT = english("format the cell as text and write it again")
+AS_TEXT = english("format the column as text and type it again")
+_AS_MEANT = english("format the column as text and type what the cell is to say")
 
 _GENERAL = {"general", "@"}
 _ZEROS = re.compile("0+")
@@ -65,20 +66,19 @@ def _filled_in(section: str, number: int) -> str | None:
 
 
 def _certain_text(number: float, code: str) -> str | None:
-    """What the cell shows, or None where that depends on the program, the machine or the cell's width."""
+    """What the cell shows of a number that is not negative, or None where that depends on the program, the machine
+    or the cell's width.
+    """
     rounded = int(Decimal(repr(number)).quantize(Decimal(1), ROUND_HALF_UP))
-    if abs(rounded) >= MAX_NUMBER or (rounded == 0 and number != 0):
+    if rounded >= MAX_NUMBER or (rounded == 0 and number != 0):
         return None
     sections = _sections(_COLOUR.sub("", code))
     if any("[" in _FIXED.sub("", section) for section in sections):
         # A condition or a language.
         return None
-    if number < 0 and len(sections) > 1:
-        return _filled_in(sections[1], -rounded)
     if number == 0 and len(sections) > 2:
         return _filled_in(sections[2], 0)
-    text = _filled_in(sections[0], abs(rounded))
-    return f"-{text}" if text is not None and number < 0 else text
+    return _filled_in(sections[0], rounded)
 
 
 def _printable(text: str) -> str:
@@ -88,19 +88,29 @@ def _printable(text: str) -> str:
 
 def _refused(number: float, code: str, whole: bool) -> BadNumber:
     digits = str(int(number)) if whole else repr(number)
-    shown = _certain_text(number, code)
-    if shown is None or not shown.isprintable() or len(shown) > _LONGEST:
+    shown = (_certain_text(number, code) or "").strip()
+    # The same digits, in a colour or with blanks around them, would be a refusal without a reason.
+    if shown in ("", digits) or not shown.isprintable() or len(shown) > _LONGEST:
         what = english(
-            "is the number {number} in the format {format}, which shows something else",
+            "is the number {number} in the format {format}, which may show something else",
             number=digits,
             format=_printable(code),
         )
-        mend = english("format the column as text and type what the cell is to say")
-        return BadNumber(what, mend, digits, is_named=True)
-    shown = shown.strip()
+        return BadNumber(what, _AS_MEANT, digits, is_named=True)
     what = english("is the number {number}, and the cell shows {shown}", number=digits, shown=shown)
     mend = english("format the column as text and type {shown}", shown=shown)
     return BadNumber(what, mend, digits, is_named=True)
+
+
+def _outside(number: float) -> BadCell | None:
+    """What is wrong with a number in whatever format."""
+    # In this order: an int of 400 digits is not turned into a float.
+    if abs(number) >= MAX_NUMBER or not math.isfinite(number):
+        return BadCell(english("is a number of more than 15 digits"), AS_TEXT)
+    if number < 0:
+        # No code, number of a record or name is one; a spreadsheet makes one of a dash before digits.
+        return BadCell(english("is a negative number"), _AS_MEANT)
+    return None
 
 
 def number_text(number: float, code: str) -> str | BadCell:
@@ -109,9 +119,9 @@ def number_text(number: float, code: str) -> str | BadCell:
     `code` is the number format. A number is shown as its digits without a format, and with as many digits as
     there are zeros by a format of zeros.
     """
-    # In this order: an int of 400 digits is not turned into a float.
-    if abs(number) >= MAX_NUMBER or not math.isfinite(number):
-        return BadCell(english("is a number of more than 15 digits"), AS_TEXT)
+    outside = _outside(number)
+    if outside is not None:
+        return outside
     whole = number == int(number)
     if code.casefold() not in _GENERAL and not (whole and _ZEROS.fullmatch(code)):
         return _refused(number, code, whole)
@@ -119,8 +129,8 @@ def number_text(number: float, code: str) -> str | BadCell:
         return BadCell(english("is a number with a fraction"), AS_TEXT)
     digits = str(int(number))
     if code.casefold() not in _GENERAL:
-        return f"-{digits[1:].zfill(len(code))}" if number < 0 else digits.zfill(len(code))
-    if abs(number) >= MAX_GENERAL_NUMBER:
+        return digits.zfill(len(code))
+    if number >= MAX_GENERAL_NUMBER:
         what = english("is a number of more than 11 digits, which Excel shows in a shortened form")
         mend = english("format the column as text and type all digits")
         return BadNumber(what, mend, digits, is_named=False)

@@ -159,7 +159,7 @@ class XlsxSource:
         if isinstance(value, str):
             return self._string(cell, value)
         if isinstance(value, bool):
-            mend = english("format the cell as text and write the word that belongs there")
+            mend = english("format the column as text and type the word that belongs there")
             return BadCell(english("is TRUE or FALSE"), mend)
         if isinstance(value, int | float):
             return number_text(value, self._number_format(cell).code)

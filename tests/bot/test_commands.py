@@ -267,7 +267,9 @@ def test_imports(laocert: Run, tmp_path: Path) -> None:
         "line 2, category: boss is no category",
         "line 3, organization: no organization has the code 9",
         "line 3, full_name: starts with = like a formula",
+        "3 problems",
     ]
+    assert refused.stderr.splitlines()[-1] == "3 problems; nothing was imported"
     personnel.write_text(personnel.read_text().replace("boss", "official").replace("9,2,=1", "6110302,2,ค"))
     assert (
         "2 rows of personnel.csv imported; rosters: 1 new" in laocert("import", "personnel", str(personnel)).stdout
@@ -275,7 +277,13 @@ def test_imports(laocert: Run, tmp_path: Path) -> None:
     done = laocert("import", "accounts", str(accounts))
     assert "hashing …" in done.stdout
     assert "canary" not in done.output
-    assert "cannot be opened" in laocert("import", "accounts", "no.csv", code=1).stderr
+    unopened = laocert("import", "accounts", "no.csv", code=1).stderr
+    assert "cannot be opened" in unopened
+    assert len(unopened.splitlines()) == 1
+    accounts.write_text(accounts.read_text().splitlines()[0] + "\n,,,,\n" + "x,,,,\n" * 10_001)
+    assert laocert("import", "accounts", str(accounts), code=1).stderr.endswith(
+        "\nmore than 10,000 problems; nothing was imported\n"
+    )
     laocert("import", "accounts", code=2)
 
 
@@ -348,7 +356,7 @@ def test_a_part_of_a_register_is_refused_unless_it_is_said_to_shrink(laocert: Ru
             f"line {line}, organization: the register of {name} would shrink from 20 records to {left},"
             " by more than 30 %; put all of its records into the file, or add --allow-shrink if it really shrinks"
             for line, name, left in ((2, f"{FIRST} เทศบาลตำบลบางปู", 1), (3, "6110301 อบต.บางปู", 13))
-        ]
+        ] + ["2 problems; nothing was imported"]
     tried = facts(laocert("import", "personnel", str(path), "--dry-run", "--json", "--allow-shrink"))
     assert [one["removed"] for one in tried["changes"]["organizations"]] == [19, 7]
     assert "20 → 1 records" in laocert("import", "personnel", str(path), "--allow-shrink").stdout

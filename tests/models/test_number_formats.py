@@ -86,8 +86,6 @@ def refusal(path: Path) -> list[str]:
         (12345, "0000", "12345"),
         (1.0, "0000", "0001"),
         (0, "0000", "0000"),
-        (-1, "General", "-1"),
-        (-1, "0000", "-0001"),
         (99999999999, "General", "99999999999"),
         (7391846205, "000000000000", "007391846205"),
         (999999999999999, "0", "999999999999999"),
@@ -100,12 +98,12 @@ def test_a_number_is_taken_as_it_is_shown(
     assert read(path) == [(text, "", "")]
 
 
-@given(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(1, 20))
+@given(st.integers(0, 10**15 - 1), st.integers(1, 20))
 def test_zeros_fill_up_and_change_no_number(number: int, zeros: int) -> None:
     text = number_text(number, "0" * zeros)
     assert isinstance(text, str)
     assert int(text) == number
-    assert len(text.lstrip("-")) == max(zeros, len(str(abs(number))))
+    assert len(text) == max(zeros, len(str(number)))
 
 
 # --- what is refused ----------------------------------------------------------------------------------------
@@ -124,12 +122,9 @@ UNCLEAR = "format the column as text and type what the cell is to say"
         (12345, "00-00-0", "12-34-5"),
         (1, "[Red]0000", "0001"),
         (1, "0000;-0000", "0001"),
-        (-1, "0000;(0000)", "(0001)"),
-        (-1, '"A-"000', "-A-001"),
         (0, '0;-0;"none "0', "none 0"),
         (1.5, "0", "2"),
         (2.5, "0", "3"),
-        (-1.5, "000", "-002"),
     ],
 )
 def test_what_a_cell_shows_is_told_where_it_is_certain(
@@ -171,12 +166,18 @@ def test_what_a_cell_shows_is_told_where_it_is_certain(
         (1, "0\\"),
         (1, '"A"@'),
         (1, "๐๐๐"),
+        # What shows the same digits, in a colour or with blanks around them.
+        (12, "[Red]0"),
+        (1234, "[Red]0000"),
+        (12, '0" "'),
+        (12, '" "0'),
+        (12, "0;-0"),
     ],
 )
 def test_a_number_in_another_format_is_refused(tmp_path: Path, write: Write, value: float, code: str) -> None:
     [problem] = refusal(write(tmp_path / "a.xlsx", [[(value, code)]]))
     assert problem == (
-        f"line 2, code: is the number {value} in the format {code}, which shows something else; {UNCLEAR}"
+        f"line 2, code: is the number {value} in the format {code}, which may show something else; {UNCLEAR}"
     )
 
 
@@ -190,7 +191,13 @@ def test_a_number_in_another_format_is_refused(tmp_path: Path, write: Write, val
         (1, "[$-107041E]d mmm yyyy", "is a date or time"),
         (1.5, "General", "is a number with a fraction"),
         (100000000000, "General", "is a number of more than 11 digits, which Excel shows in a shortened form"),
-        (-100000000000, "@", "is a number of more than 11 digits, which Excel shows in a shortened form"),
+        (100000000000, "@", "is a number of more than 11 digits, which Excel shows in a shortened form"),
+        (-1, "General", "is a negative number"),
+        (-5, "0000", "is a negative number"),
+        (-5, "0000;(0000)", "is a negative number"),
+        (-1, '"A-"000', "is a negative number"),
+        (-0.5, "0", "is a negative number"),
+        (-100000000000, "@", "is a negative number"),
         (1000000000000000, "0", "is a number of more than 15 digits"),
         (1e300, "0000", "is a number of more than 15 digits"),
         (True, "0000", "is TRUE or FALSE"),
@@ -203,6 +210,7 @@ def test_a_number_in_another_format_is_refused(tmp_path: Path, write: Write, val
 def test_what_is_no_number_of_zeros(tmp_path: Path, write: Write, value: Any, code: str, what: str) -> None:
     [problem] = refusal(write(tmp_path / "a.xlsx", [[(value, code)]]))
     assert problem.startswith(f"line 2, code: {what}; ")
+    assert what.startswith("starts with") or "; format the column as text and type " in problem
 
 
 @pytest.mark.parametrize("number", [1, 3, 9, 59, 61, 81, 27])
@@ -217,7 +225,7 @@ def test_a_format_that_is_built_in_by_its_number(tmp_path: Path, number: int) ->
     if number == 1:
         assert read(path) == [("12", "", "")]
     else:
-        assert "which shows something else" in refusal(path)[0]
+        assert "which may show something else" in refusal(path)[0]
 
 
 def test_a_formula_with_its_last_result_is_refused(tmp_path: Path) -> None:
@@ -282,7 +290,7 @@ def test_a_number_of_400_digits_is_too_long(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ['"' + "a" * 50 + '"0', '"a\u202e"0', '"a\nb"0'])
 def test_only_what_can_be_typed_is_told(tmp_path: Path, code: str) -> None:
     [problem] = refusal(by_openpyxl(tmp_path / "a.xlsx", [[(1, code)]]))
-    assert "which shows something else" in problem
+    assert "which may show something else" in problem
     assert problem.isprintable()
     assert "a" * 41 not in problem
 
@@ -328,7 +336,7 @@ def test_any_number_in_any_format_is_its_digits_or_refused(number: float, code: 
         return
     assert int(text) == number
     assert code in ("General", "@") or set(code) == {"0"}
-    assert text.lstrip("-").isdigit()
+    assert text.isdigit()
 
 
 @given(st.text('0#?.,%E+-;"\\/_*@ []Adภt', max_size=12))
