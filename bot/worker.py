@@ -231,10 +231,7 @@ class Worker:
             wanted = await self._find_upload(row, incoming)
             if wanted is None:
                 try:
-                    await self._finish(row, incoming)
-                    return
-                except NeedsDeletion:
-                    await self._finish(row, await self._delete(incoming))
+                    await self._finish_or_delete(row, incoming)
                     return
                 except NeedsProof as needed:
                     job = needed.job
@@ -243,9 +240,18 @@ class Worker:
         if wanted is not None:
             upload = await self._uploads.take(incoming.chat_id, wanted)
             async with self._slots:
-                await self._finish(row, incoming, upload=upload)
+                await self._finish_or_delete(row, incoming, upload)
         else:
             await self._prove(row, incoming, job)
+
+    async def _finish_or_delete(
+        self, row: inbox.InboxUpdate, incoming: Incoming, upload: Upload | None = None
+    ) -> None:
+        """Finish an update, once more when its message had to be deleted first. Raises NotNow and NeedsProof."""
+        try:
+            await self._finish(row, incoming, upload=upload)
+        except NeedsDeletion:
+            await self._finish(row, await self._delete(incoming), upload=upload)
 
     async def _delete(self, incoming: Incoming) -> Incoming:
         """Delete a message that may hold a password or a PIN; the update, and whether its message is gone."""

@@ -12,7 +12,6 @@ from handlers.words import organization_line, way_out
 from models.comparison import numbers
 from models.conversation import Awaiting
 from models.explanation import explain, require_explainable
-from models.remark_table import RemarkRefused
 
 # What a draft's subject begins with; behind it `<organization>/<the numbers as the officer saw them>`.
 KIND = "explanation:"
@@ -46,18 +45,10 @@ def _question(turn: Turn) -> Markup:
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """The same question once more."""
-    return await ask_for_words(turn, ExplainDifference())
-
-
-async def take_words(turn: Turn, text: str) -> Screen:
-    """Show the explanation before it is sent."""
-    _ = turn.texts
-    try:
-        words = keep_draft(turn, text)
-    except RemarkRefused:
-        sentence = lines(_("That is too short, too long, or not in letters."), "", _question(turn))
-        return Screen(sentence, (way_out(_, LaoReview()),))
+    """The same question once more, or the explanation before it is sent."""
+    _, words = turn.texts, turn.conversation.draft
+    if words is None:
+        return Screen(_question(turn), (way_out(_, LaoReview()),))
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
     return Screen(
@@ -75,6 +66,11 @@ async def take_words(turn: Turn, text: str) -> Screen:
             way_out(_, LaoReview()),
         ),
     )
+
+
+async def take_words(turn: Turn, text: str) -> Screen:
+    """Why the numbers differ, shown before it is sent."""
+    return await keep_draft(turn, text, ask_again)
 
 
 async def send(turn: Turn, _tap: SendExplanation) -> Screen:

@@ -1,6 +1,8 @@
 """Messages that must not stay in the chat, because they may hold a password or a PIN."""
 
-from handlers.screen import Screen
+from markupsafe import Markup
+
+from handlers.screen import Screen, lines
 from handlers.turn import Turn
 
 
@@ -21,3 +23,10 @@ def warned(turn: Turn, screen: Screen) -> Screen:
     if turn.is_deleted is not False:
         return screen
     return screen.headed(turn.texts("⚠️ Your message could not be deleted. Please delete it yourself now."))
+
+
+def refused(turn: Turn, screen: Screen, sentence: Markup | None = None) -> Screen:
+    """The screen under a refusal, which says what has become of the message."""
+    if turn.is_deleted:
+        sentence = lines(sentence, turn.texts("Your message was deleted."))
+    return warned(turn, screen if sentence is None else screen.headed(sentence))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from handlers import (
     comparing,
     confirming,
@@ -31,8 +33,9 @@ from handlers import (
     threads,
     verifying,
 )
-from handlers.deleting import require_deleted, warned
-from handlers.incoming import Document, Incoming
+from handlers.commands import Command, command_of
+from handlers.deleting import refused, require_deleted
+from handlers.incoming import Incoming
 from handlers.proving import Attempt, NeedsProof, typed_password
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
@@ -40,7 +43,7 @@ from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models import card_marks
-from models.account import record_refusal, saw_officer
+from models.account import names_account, record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base import DomainError
 from models.certificate import NotYours
@@ -48,7 +51,7 @@ from models.conversation import Awaiting, Conversation
 from models.database import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
-from models.pin import Purpose, is_bare_number, leave_keypad
+from models.pin import Purpose, holds_number, leave_keypad
 from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
@@ -164,8 +167,8 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.QUESTION: (Right.PROVINCE, questions.take_question),
 }
 
-# Answered by digits, too: the others want words.
-IN_DIGITS = {Awaiting.USERNAME, Awaiting.RECORD_NO, Awaiting.NOTHING}
+# Whatever comes where one of these is asked for is deleted: a picture may show a password, too.
+SECRETS = {Awaiting.USERNAME, Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}
 
 # Where something else than a text came, the question once more; without an entry it is one of the login's.
 AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
@@ -179,7 +182,7 @@ AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
 }
 
 # A file or a picture, where no text is asked for.
-DOCUMENT = (Right.LAO, register_file.take)
+DOCUMENT: tuple[Right, Handler] = (Right.LAO, register_file.take)
 
 # What a right PIN leads to; the officer is linked, as the keypad was its own.
 AFTER_PIN: dict[Purpose, Step] = {
@@ -241,19 +244,22 @@ async def respond(
         setup,
         attempt,
         upload,
+        message_id=incoming.message_id,
         is_edit=incoming.is_edit,
         is_early=_is_early(incoming, conversation),
         is_deleted=incoming.is_deleted,
         keypad=arrived.open_keypad(now),
+        lapsed=arrived.lapsed_keypad(now),
     )
-    if incoming.is_edit and not _takes_edit(turn, incoming):
+    command = _command(turn, incoming)
+    if incoming.is_edit and (command is not None or not _takes_edit(turn, incoming)):
         return None
     if not incoming.is_private:
         return _private_only(turn)
     was_ready, was_idle = linked is not None and linked.is_ready, turn.is_idle
     if linked is not None and not turn.is_idle:
         await saw_officer(session, linked, now)
-    reply = replace(await _reply(turn, incoming, arrived.card), is_of_officer=turn.linked is not None)
+    reply = replace(await _reply(turn, incoming, command, arrived.card), is_of_officer=turn.linked is not None)
     if turn.linked is not None and turn.linked.is_ready and not was_ready:
         await announce_link(session, turn.linked, now)
         await card_marks.begin(session, turn.linked, now)
@@ -274,23 +280,30 @@ def _takes_edit(turn: Turn, incoming: Incoming) -> bool:
     """Whether an edited message is taken for an answer: where a text is asked for, or a PIN. Messages also change
     without their sender's doing (Bot API, Update.edited_message), so that no edit is a command.
     """
-    if not incoming.is_private or incoming.command in COMMANDS:
+    if not incoming.is_private:
         return False
     if turn.keypad or _awaits_password(turn):
         return True
+    if turn.is_idle:
+        return holds_number(incoming.typed)
     awaiting = turn.conversation.awaiting
-    return awaiting is not Awaiting.NOTHING and _awaits(turn, awaiting) and not turn.is_idle
+    return awaiting is not Awaiting.NOTHING and _awaits(turn, awaiting)
 
 
-async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> Reply:
+def _command(turn: Turn, incoming: Incoming) -> Command | None:
+    command = command_of(incoming, turn.setup.bot_username)
+    return command if command is not None and command.name in COMMANDS else None
+
+
+async def _reply(turn: Turn, incoming: Incoming, command: Command | None, live_card: ProvinceCard | None) -> Reply:
     conversation, linked = turn.conversation, turn.linked
     old_card = conversation.card_message_id
     is_live_card = await _look(turn, incoming, live_card)
-    goes_elsewhere = incoming.callback_id is not None or incoming.command in COMMANDS
+    goes_elsewhere = incoming.callback_id is not None or command is not None
     if goes_elsewhere and linked is not None and linked.is_ready:
         # The question for a new name is left behind; what is typed next is no answer to it.
         conversation.await_nothing()
-    if _leaves_keypad(turn, incoming, is_live_card=is_live_card):
+    if _leaves_keypad(turn, incoming, command, is_live_card=is_live_card):
         # Digits still on their way must not count on it.
         await leave_keypad(turn.session, turn.officer)
         turn.keypad = ""
@@ -300,20 +313,22 @@ async def _reply(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None)
         if old_card != incoming.message_id:
             conversation.card_message_id = incoming.message_id
         return Reply(await _answer_and_go_on(turn, incoming.data))
-    sent = incoming.document
-    if sent is not None and _takes_document(turn):
-        return Reply(await _answer(turn, lambda: _document(turn, sent)), old_card)
-    return Reply(await _answer(turn, lambda: _typed(turn, incoming)), old_card)
+    await keypad.bar_typed(turn, incoming.typed)
+    if _takes_document(turn, incoming):
+        return Reply(await _answer(turn, lambda: _document(turn, incoming)), old_card)
+    if command is not None:
+        return Reply(await _answer(turn, lambda: _commanded(turn, command)), old_card)
+    return Reply(await _answer(turn, lambda: _words(turn, incoming)), old_card)
 
 
-def _leaves_keypad(turn: Turn, incoming: Incoming, *, is_live_card: bool) -> bool:
+def _leaves_keypad(turn: Turn, incoming: Incoming, command: Command | None, *, is_live_card: bool) -> bool:
     """Whether something else takes the place of the keypad: the answer to a command or a file, which comes below
     it, or to a button on its message that is no key.
     """
     if not turn.keypad:
         return False
     if incoming.callback_id is None:
-        return incoming.command in COMMANDS or (incoming.document is not None and _takes_document(turn))
+        return command is not None or _takes_document(turn, incoming)
     is_its_message = incoming.message_id == turn.conversation.card_message_id
     return (is_its_message or is_live_card) and not _is_key(incoming.data)
 
@@ -379,39 +394,66 @@ async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument
     return await problems.no_right(turn, right)
 
 
-async def _typed(turn: Turn, incoming: Incoming) -> Screen:
-    command = COMMANDS.get(incoming.command or "")
-    if command is None:
-        return await _words(turn, incoming)
+async def _commanded(turn: Turn, command: Command) -> Screen:
     # An invitation of its own account is the way back in without the PIN.
-    scanned = linked_code(incoming.arguments) if incoming.command == "start" else None
-    is_invited = incoming.command == "start" and incoming.arguments and not scanned
-    if turn.is_idle and incoming.command not in WHILE_IDLE and not is_invited:
-        return await keypad.unlock(turn, taps.SeeCertificate(scanned).pack() if scanned else "")
-    return await _allowed(turn, incoming.command or "", command, incoming.arguments)
+    scanned = linked_code(command.code) if command.name == "start" else None
+    is_invited = command.name == "start" and command.code and not scanned
+    if command.more:
+        require_deleted(turn)
+    if turn.is_idle and command.name not in WHILE_IDLE and not is_invited:
+        screen = await keypad.unlock(turn, taps.SeeCertificate(scanned).pack() if scanned else "")
+    else:
+        screen = await _allowed(turn, command.name, COMMANDS[command.name], command.code)
+    return refused(turn, screen)
 
 
 async def _words(turn: Turn, incoming: Incoming) -> Screen:
-    """What is no command: a password, something beside a keypad, an answer, or of no use."""
+    """What is typed and is no command: a password, something beside a keypad, an answer, or of no use."""
     if _awaits_password(turn):
         return await _password(turn, incoming)
+    if turn.keypad and entrance.corrects_position(turn, incoming.text):
+        return await entrance.correct_position(turn, incoming.typed)
     if turn.keypad or turn.is_idle:
-        return await keypad.refuse_text(turn, incoming.text or "")
+        return await keypad.refuse_text(turn, incoming.typed)
     awaiting = turn.conversation.awaiting
-    is_text = incoming.text is not None and incoming.command is None
+    is_text = incoming.text is not None and incoming.slashed is None
     if not _awaits(turn, awaiting) or (awaiting is Awaiting.NOTHING and not is_text):
         # It may be a password that was sent twice, or a login before it was asked for.
         require_deleted(turn)
-        return warned(turn, (await home.show_home(turn)).headed(turn.texts("Please use the buttons below.")))
+        return refused(turn, await home.show_home(turn), _instead(turn, incoming))
     if incoming.text is None or not is_text:
-        again = AGAIN.get(awaiting, entrance.ask_again)
-        return (await again(turn)).headed(turn.texts("Please answer with a text."))
+        return await _no_text(turn, incoming)
     _right, step = STEPS[awaiting]
-    if awaiting in IN_DIGITS or not is_bare_number(incoming.text):
-        return await step(turn, incoming.text)
-    # No name and no remark: the step refuses it, and it may be a PIN.
-    require_deleted(turn)
-    return warned(turn, await step(turn, incoming.text))
+    return await step(turn, incoming.text)
+
+
+def _instead(turn: Turn, incoming: Incoming) -> Markup:
+    """What to do instead of typing what is of no use."""
+    _, name = turn.texts, incoming.slashed[0] if incoming.slashed else ""
+    if turn.lapsed is Purpose.CONFIRM:
+        return problems.confirmation_lapsed(turn)
+    if turn.linked is not None and not turn.linked.is_ready:
+        # Below is a keypad, or the question for the password.
+        return _("Never type the PIN as a message.")
+    if name == "start":
+        return _("This invitation is not valid (any more). Please ask for a new one.")
+    if name == "verify" and turn.has(Right.LINKED):
+        return _("No certificate of yours has this code. Please check it letter by letter.")
+    return _("Please use the buttons below.")
+
+
+async def _no_text(turn: Turn, incoming: Incoming) -> Screen:
+    """A picture, a file or a command where a text is asked for: the question once more. What was typed with it
+    is deleted, and anything where a secret is asked for. Raises NeedsDeletion.
+    """
+    awaiting = turn.conversation.awaiting
+    if incoming.typed or awaiting in SECRETS:
+        require_deleted(turn)
+    if incoming.slashed:
+        sentence = turn.texts("Please answer with a text, without a slash (/) before it.")
+    else:
+        sentence = turn.texts("Please answer with a text.")
+    return refused(turn, await AGAIN.get(awaiting, entrance.ask_again)(turn), sentence)
 
 
 def _awaits(turn: Turn, awaiting: Awaiting) -> bool:
@@ -422,15 +464,29 @@ def _awaits(turn: Turn, awaiting: Awaiting) -> bool:
     return turn.has(right) and (awaiting is Awaiting.USERNAME) is (turn.linked is None)
 
 
-def _takes_document(turn: Turn) -> bool:
-    """Whether a file is looked at; where a text is asked for, it is asked for again."""
+def _takes_document(turn: Turn, incoming: Incoming) -> bool:
+    """Whether a file is looked at; where a text is asked for, it is asked for again. What is typed below it may be
+    a PIN: beside a keypad it counts for a text.
+    """
+    if incoming.document is None or (incoming.typed and (turn.keypad or turn.is_idle)):
+        return False
     is_in_login = turn.linked is not None and not turn.linked.is_ready
     return turn.conversation.awaiting is Awaiting.NOTHING and not is_in_login
 
 
-async def _document(turn: Turn, document: Document) -> Screen:
-    """A file: the register of an organization's officer, from everybody else none is taken."""
-    right, take = DOCUMENT
+async def _document(turn: Turn, incoming: Incoming) -> Screen:
+    """A file: the register of an organization's officer, from everybody else none is taken. A caption is of no
+    use; it is deleted with its file, which has been fetched, where it may be a secret. Raises NeedsDeletion.
+    """
+    right, _take = DOCUMENT
+    typed = incoming.typed
+    if typed and (not turn.has(right) or holds_number(typed) or await names_account(turn.session, typed)):
+        require_deleted(turn)
+    return refused(turn, await _file(turn, incoming))
+
+
+async def _file(turn: Turn, incoming: Incoming) -> Screen:
+    (right, take), document = DOCUMENT, incoming.document
     if turn.is_idle:
         # It must be sent again: what was fetched for an idle chat would be shown to whoever holds the phone.
         screen = await keypad.unlock(turn, taps.SendRegister().pack() if turn.has(right) else "")
@@ -452,8 +508,8 @@ def _awaits_password(turn: Turn) -> bool:
 
 async def _password(turn: Turn, incoming: Incoming) -> Screen:
     """A typed password. Raises NeedsProof."""
-    if incoming.text is None:
-        return (await entrance.ask_again(turn)).headed(turn.texts("Please answer with a text."))
+    if incoming.text is None or (incoming.slashed and incoming.slashed[0] in COMMANDS):
+        return await _no_text(turn, incoming)
     if turn.attempt is None:
         username = turn.linked.account.username if turn.linked else turn.conversation.username or ""
         raise NeedsProof(await typed_password(turn.session, turn.user_id, username, incoming.text))

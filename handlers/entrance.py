@@ -1,7 +1,7 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
 from handlers import home, invitations, keypad, verifying
-from handlers.deleting import require_deleted, warned
+from handlers.deleting import refused, require_deleted, warned
 from handlers.profile import ask, ask_full_name, ask_position
 from handlers.proving import Attempt
 from handlers.screen import Screen
@@ -18,14 +18,11 @@ from models.account import (
 )
 from models.conversation import Awaiting
 from models.link import AlreadyLinked, link_officer
+from models.pin import holds_number
 
 
 async def start(turn: Turn, code: str) -> Screen:
     """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
-    if len(code.split()) > 1:
-        # No code: somebody may have typed a username and a password.
-        require_deleted(turn)
-        return warned(turn, await invitations.show(turn, code))
     certificate = verifying.linked_code(code)
     if certificate is not None:
         return await verifying.show_scanned(turn, certificate)
@@ -49,9 +46,9 @@ async def take_username(turn: Turn, text: str) -> Screen:
         turn.conversation.username = await username_to_keep(turn.session, text)
     except UsernameRefused:
         sentence = turn.texts("That cannot be a username. Please send the <b>username alone</b>.")
-        return warned(turn, (await start_login(turn)).headed(sentence))
+        return refused(turn, await start_login(turn), sentence)
     turn.conversation.awaiting = Awaiting.PASSWORD
-    return _ask_password(turn)
+    return warned(turn, _ask_password(turn))
 
 
 def _ask_password(turn: Turn) -> Screen:
@@ -65,18 +62,15 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """A picture, a file or a command where a text was asked for: the same question once more. A caption may hold a
-    password. Raises NeedsDeletion.
-    """
+    """A picture, a file or a command where a text was asked for: the same question once more."""
     awaiting = turn.conversation.awaiting
     if awaiting in (Awaiting.FULL_NAME, Awaiting.POSITION):
         return _ask_profile_again(turn)
-    require_deleted(turn)
     if awaiting is Awaiting.USERNAME:
-        return warned(turn, await start_login(turn))
+        return await start_login(turn)
     if awaiting is Awaiting.PASSWORD:
-        return warned(turn, _ask_password(turn))
-    return warned(turn, await keypad.forgot(turn))
+        return _ask_password(turn)
+    return await keypad.forgot(turn)
 
 
 async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Screen:
@@ -120,12 +114,12 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
     """
     if turn.is_early and turn.officer.full_name is None:
         require_deleted(turn)
-        sentence = turn.texts("Your message came before this question and was deleted.")
-        return warned(turn, _ask_profile_again(turn).headed(sentence))
+        sentence = turn.texts("Your message came before this question. Please answer it.")
+        return refused(turn, _ask_profile_again(turn), sentence)
     try:
-        turn.officer.full_name = name_or_position(text)
+        turn.officer.full_name = _name_typed(text)
     except NameRefused:
-        return _name_refused(turn)
+        return _name_refused(turn, text)
     return ask_position(turn)
 
 
@@ -134,15 +128,50 @@ async def take_position(turn: Turn, text: str) -> Screen:
     if turn.is_edit:
         return await take_full_name(turn, text)
     try:
-        turn.officer.position = name_or_position(text)
+        turn.officer.position = _name_typed(text)
     except NameRefused:
-        return _name_refused(turn)
+        return _name_refused(turn, text)
+    if not turn.officer.is_ready:
+        turn.conversation.subject = _answered_by(turn)
     return await home.show_home(turn)
 
 
-def _name_refused(turn: Turn) -> Screen:
-    sentence = turn.texts("Please type it in letters, at most 120 of them, without pictures.")
-    return _ask_profile_again(turn).headed(sentence)
+def corrects_position(turn: Turn, text: str | None) -> bool:
+    """Whether the message that was the position is edited while the first PIN is chosen, into a position."""
+    if not turn.is_edit or turn.officer.is_ready or turn.conversation.subject != _answered_by(turn):
+        return False
+    try:
+        return bool(_name_typed(text or ""))
+    except NameRefused:
+        return False
+
+
+async def correct_position(turn: Turn, text: str) -> Screen:
+    """The position as it is now; the keypad stays."""
+    turn.officer.position = _name_typed(text)
+    sentence = turn.texts("Position: <b>{position}</b>", position=turn.officer.position)
+    return (await keypad.show_again(turn)).headed(sentence)
+
+
+def _answered_by(turn: Turn) -> str:
+    return f"position:{turn.message_id}"
+
+
+def _name_typed(text: str) -> str:
+    """A name or position. None holds six digits in a row, which may be a PIN. Raises NameRefused."""
+    if holds_number(text):
+        raise NameRefused
+    return name_or_position(text)
+
+
+def _name_refused(turn: Turn, text: str) -> Screen:
+    """Deleted, for it may be a PIN or a password. Raises NeedsDeletion."""
+    require_deleted(turn)
+    if holds_number(text):
+        sentence = turn.texts("Please type it without six digits in a row.")
+    else:
+        sentence = turn.texts("Please type it in letters, at most 120 of them, without pictures.")
+    return refused(turn, _ask_profile_again(turn), sentence)
 
 
 def _ask_profile_again(turn: Turn) -> Screen:

@@ -5,7 +5,7 @@ The filter and the list are steps 3 and 4 of the procedure, province level.
 
 from markupsafe import Markup
 
-from handlers.deleting import require_deleted, warned
+from handlers.deleting import refused, require_deleted
 from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
@@ -251,7 +251,7 @@ def _instead(turn: Turn, sentence: Markup) -> Screen:
     require_deleted(turn)
     _ = turn.texts
     rows = ((Button(_.plain("Status filter"), ProvinceMenu(), Style.PRIMARY),), (home(_),))
-    return warned(turn, Screen(sentence, rows))
+    return refused(turn, Screen(sentence, rows))
 
 
 async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:

@@ -1,7 +1,11 @@
 """An update as the conversation sees it: who, where, and what was typed or tapped."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
+
+# What a command begins with, and the name of the bot that it is for (Bot API, "Commands").
+_COMMAND = re.compile(r"/(\w*)(?:@(\w*))?")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Incoming:
     is_private: bool
     message_id: int | None = None
     text: str | None = None
+    # What stands below a picture or a file.
+    caption: str = ""
     callback_id: str | None = None
     data: str = ""
     document: Document | None = None
@@ -45,16 +51,17 @@ class Incoming:
         return "message" if self.message_id is not None else "other"
 
     @property
-    def command(self) -> str | None:
-        """The command at the start of the text, in lower case without its slash and bot name."""
-        if not self.text or not self.text.startswith("/"):
-            return None
-        return self.text.split()[0][1:].split("@")[0].lower()
+    def typed(self) -> str:
+        """What its sender has typed: the text, or the caption of a picture or a file."""
+        return self.text or self.caption
 
     @property
-    def arguments(self) -> str:
-        """What stands behind the command and any white space."""
-        return "".join((self.text or "").split(maxsplit=1)[1:]).strip()
+    def slashed(self) -> tuple[str, str, str] | None:
+        """A text that begins with a slash: the word behind it in lower case, the bot's name and what follows."""
+        begun = _COMMAND.match(self.text or "")
+        if begun is None:
+            return None
+        return begun[1].lower(), (begun[2] or "").lower(), (self.text or "")[begun.end() :]
 
 
 class NotForUs(Exception):
@@ -102,6 +109,7 @@ def _message(message: dict[str, Any]) -> Incoming:
         is_private=message["chat"]["type"] == "private",
         message_id=message["message_id"],
         text=message.get("text"),
+        caption=message.get("caption", ""),
         document=_document(message),
     )
 

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from handlers.deleting import require_deleted, warned
+from handlers.deleting import refused, require_deleted
 from handlers.profile import ask
 from handlers.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.screen import Button, Row, Screen, lines
@@ -18,10 +18,10 @@ from models.pin import (
     Pad,
     Purpose,
     WeakPin,
+    bar,
     close_keypad,
     keep_keypad,
     load_keypad,
-    numbers_in,
     open_keypad,
     require_strong,
     set_pin,
@@ -71,12 +71,31 @@ async def refuse_text(turn: Turn, typed: str) -> Screen:
     _ = turn.texts
     sentence = _("Please enter the PIN with the keys only, never as a message.")
     if not turn.keypad:
-        return warned(turn, (await unlock(turn)).headed(sentence))
+        return refused(turn, await unlock(turn), sentence)
     pad = await load_keypad(turn.session, turn.officer, turn.keypad, turn.now)
-    if pad.purpose is Purpose.SET and numbers_in(typed):
+    before = pad.barred
+    if pad.purpose is Purpose.SET:
         pad = pad.barring(typed)
+    if pad.barred != before and len(pad.barred) >= LENGTH:
         sentence = lines(sentence, _("The number that you typed cannot be your PIN. Please choose another one."))
-    return warned(turn, (await _show(turn, pad)).headed(sentence))
+    return refused(turn, await _show(turn, pad), sentence)
+
+
+async def show_again(turn: Turn) -> Screen:
+    """The keypad that the chat has on its screen."""
+    return _keypad(turn, await load_keypad(turn.session, turn.officer, turn.keypad, turn.now))
+
+
+async def bar_typed(turn: Turn, typed: str) -> None:
+    """No number that is typed shortly before a PIN is chosen can be chosen: in place of a name or a password, or
+    beside a keypad that takes no digits any more.
+    """
+    officer, awaiting = turn.linked, turn.conversation.awaiting
+    asks_password = awaiting is Awaiting.PASSWORD_FOR_PIN
+    if officer is None or (turn.keypad and not asks_password) or (turn.attempt is not None and turn.attempt.right):
+        return
+    if not officer.is_ready or asks_password or turn.lapsed is Purpose.SET:
+        await bar(turn.session, officer, typed, turn.now)
 
 
 async def erase(turn: Turn, tap: EraseKey) -> Screen:
@@ -109,7 +128,9 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
     if not (attempt.right and stands):
         await record_failed_login(turn.session, officer.account.username, turn.user_id, turn.now)
-        return await _password_again(turn, _("The password is not correct. Please try again."))
+        return await _password_again(
+            turn, _("The password is not correct. Type your account's password here, not the PIN.")
+        )
     await accept_password(turn, officer.account.username)
     officer.may_set_pin_until = turn.now + PIN_CHOICE
     return warned_of_password(turn, await choose_pin(turn))

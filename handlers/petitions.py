@@ -43,17 +43,11 @@ async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """The same question once more."""
-    return ask(turn, "Type <b>what must be corrected and why</b>, in 5 to 1,000 letters.")
-
-
-async def take_words(turn: Turn, text: str) -> Screen:
-    """Show the petition before it is sent: it cannot be taken back."""
+    """The same question once more, or the petition before it is sent: it cannot be taken back."""
+    words = turn.conversation.draft
+    if words is None:
+        return ask(turn, "Type <b>what must be corrected and why</b>, in 5 to 1,000 letters.")
     _ = turn.texts
-    try:
-        words = keep_draft(turn, text)
-    except RemarkRefused:
-        return (await ask_again(turn)).headed(_("That is too short, too long, or not in letters."))
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
     return Screen(
@@ -71,6 +65,11 @@ async def take_words(turn: Turn, text: str) -> Screen:
             way_out(_, LaoReview()),
         ),
     )
+
+
+async def take_words(turn: Turn, text: str) -> Screen:
+    """What must be corrected, shown before it is sent."""
+    return await keep_draft(turn, text, ask_again)
 
 
 async def send(turn: Turn, _tap: Tap) -> Screen:
@@ -95,26 +94,12 @@ async def ask_for_reopening(turn: Turn, tap: AskForReopening) -> Screen:
 
 
 async def ask_reopening_again(turn: Turn) -> Screen:
-    """The same question once more."""
-    question = ask(turn, "Type <b>why the register must be opened</b>, in 5 to 1,000 letters.")
-    cancel = Button(turn.texts.plain("Cancel"), ProvinceReview(_organization(turn)))
-    return replace(question, rows=((cancel,),))
-
-
-def _organization(turn: Turn) -> str:
-    return subject_of(turn).removeprefix(REOPENING)
-
-
-async def take_reopening(turn: Turn, text: str) -> Screen:
-    """Show the words before they are sent: they cannot be taken back."""
-    _ = turn.texts
-    code = _organization(turn)
+    """The same question once more, or the words before they are sent: they cannot be taken back."""
+    _, words, code = turn.texts, turn.conversation.draft, subject_of(turn).removeprefix(REOPENING)
+    if words is None:
+        question = ask(turn, "Type <b>why the register must be opened</b>, in 5 to 1,000 letters.")
+        return replace(question, rows=((Button(_.plain("Cancel"), ProvinceReview(code)),),))
     standing = await require_reopenable(turn.session, turn.officer, code)
-    try:
-        words = keep_draft(turn, text)
-    except RemarkRefused:
-        sentence = _("That is too short, too long, or not in letters.")
-        return (await ask_reopening_again(turn)).headed(sentence)
     return Screen(
         lines(
             _("<b>Petition for a reopening</b>"),
@@ -130,6 +115,11 @@ async def take_reopening(turn: Turn, text: str) -> Screen:
             way_out(_, ProvinceReview(code)),
         ),
     )
+
+
+async def take_reopening(turn: Turn, text: str) -> Screen:
+    """Why the register must be opened, shown before it is sent."""
+    return await keep_draft(turn, text, ask_reopening_again)
 
 
 async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:

@@ -17,7 +17,7 @@ from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCe
 from models.conversation import Language
 from models.explanation import NothingToExplain
 from models.inspection import ExplanationMissing, RosterChanged
-from models.pin import KeypadExpired
+from models.pin import KeypadExpired, Purpose
 from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.remark import NotLocked, PetitionPending
 from models.remark_table import RemarkRefused
@@ -50,9 +50,19 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
         sentence = _("⚠️ The numbers differ too much. Please explain the difference before you certify.")
         return _review_screen(turn, problem).headed(sentence)
     sentences = _sentences(_)
+    if turn.lapsed is Purpose.CONFIRM:
+        sentences[KeypadExpired] = confirmation_lapsed(turn)
     if type(problem) not in sentences:
         raise problem
     return (await show_home(turn)).headed(sentences[type(problem)])
+
+
+def confirmation_lapsed(turn: Turn) -> Markup:
+    """The keypad was left for too long, and the confirmation with it."""
+    return turn.texts(
+        "This confirmation has lapsed after 30 minutes. Nothing was certified. Please open the register again, "
+        "check the numbers and certify."
+    )
 
 
 def _sentences(_: Texts) -> dict[type[DomainError], Markup]:

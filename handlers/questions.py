@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from handlers.deleting import require_deleted, warned
+from handlers.deleting import refused, require_deleted
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
@@ -76,10 +76,27 @@ async def ask_record_no(turn: Turn) -> Screen:
 
 
 async def ask_question(turn: Turn) -> Screen:
-    """Its words."""
+    """Its words; when they are there, the question before it is sent."""
+    _, words = turn.texts, turn.conversation.draft
     code, _slash, about = subject_of(turn).removeprefix(QUESTION).partition("/")
     organization = await find_organization(turn.session, turn.officer, code)
-    return _asked(turn, organization, _question(turn.texts, about))
+    if words is None:
+        return _asked(turn, organization, _question(_, about))
+    return Screen(
+        lines(
+            _("<b>Ask the organization</b>"),
+            organization_line(_, organization),
+            _("About: {subject}", subject=topic_words(_, about)),
+            "",
+            words,
+            "",
+            _("The organization's officers will read it. It cannot be taken back."),
+        ),
+        (
+            (Button(_.plain("Send the question"), SendQuestion(code), Style.PRIMARY),),
+            way_out(_, ProvinceReview(code)),
+        ),
+    )
 
 
 async def take_record_no(turn: Turn, text: str) -> Screen:
@@ -93,7 +110,7 @@ async def take_record_no(turn: Turn, text: str) -> Screen:
     except UnknownRecord:
         require_deleted(turn)
         again = turn.texts("The register has no record with this number. Please type it again.")
-        return warned(turn, _asked(turn, organization, again))
+        return refused(turn, _asked(turn, organization, again))
     await_words(turn, Awaiting.QUESTION, f"{QUESTION}{code}/{about}")
     return await ask_question(turn)
 
@@ -114,30 +131,8 @@ def _question(_: Texts, about: str) -> Markup:
 
 
 async def take_question(turn: Turn, text: str) -> Screen:
-    """Show the question before it is sent."""
-    _ = turn.texts
-    code, _slash, about = subject_of(turn).removeprefix(QUESTION).partition("/")
-    organization = await find_organization(turn.session, turn.officer, code)
-    try:
-        words = keep_draft(turn, text)
-    except RemarkRefused:
-        refused = _("That is too short, too long, or not in letters.")
-        return _asked(turn, organization, lines(refused, "", _question(_, about)))
-    return Screen(
-        lines(
-            _("<b>Ask the organization</b>"),
-            organization_line(_, organization),
-            _("About: {subject}", subject=topic_words(_, about)),
-            "",
-            words,
-            "",
-            _("The organization's officers will read it. It cannot be taken back."),
-        ),
-        (
-            (Button(_.plain("Send the question"), SendQuestion(code), Style.PRIMARY),),
-            way_out(_, ProvinceReview(code)),
-        ),
-    )
+    """The question, shown before it is sent."""
+    return await keep_draft(turn, text, ask_question)
 
 
 async def send_question(turn: Turn, tap: SendQuestion) -> Screen:
@@ -159,16 +154,32 @@ async def ask_for_answer(turn: Turn, tap: AnswerQuestion) -> Screen:
 
 
 async def ask_answer_again(turn: Turn) -> Screen:
-    """The same question once more."""
+    """The same question once more, or the answer before it is sent."""
+    _, words = turn.texts, turn.conversation.draft
     asked = await require_answerable(turn.session, turn.officer, int(subject_of(turn).removeprefix(ANSWER)))
-    return _answering(turn, asked)
+    if words is None:
+        return _answering(turn, asked)
+    return Screen(
+        lines(
+            _("<b>Your answer</b>"),
+            organization_line(_, asked.organization),
+            _("About: {subject}", subject=topic_words(_, asked.about or Topic.WHOLE)),
+            "",
+            words,
+            "",
+            _("The province's officers will read it. It cannot be taken back."),
+        ),
+        (
+            (Button(_.plain("Send the answer"), SendAnswer(asked.id), Style.PRIMARY),),
+            way_out(_, ReadRemark(asked.id)),
+        ),
+    )
 
 
-def _answering(turn: Turn, asked: Remark, refused: Markup | None = None) -> Screen:
+def _answering(turn: Turn, asked: Remark) -> Screen:
     _ = turn.texts
     return Screen(
         lines(
-            *([refused, ""] if refused else []),
             _told(_, asked),
             "",
             _("Type your <b>answer</b>, in 5 to 1,000 letters. Write no names."),
@@ -190,28 +201,8 @@ def _told(_: Texts, said: Remark) -> Markup:
 
 
 async def take_answer(turn: Turn, text: str) -> Screen:
-    """Show the answer before it is sent."""
-    _ = turn.texts
-    asked = await require_answerable(turn.session, turn.officer, int(subject_of(turn).removeprefix(ANSWER)))
-    try:
-        words = keep_draft(turn, text)
-    except RemarkRefused:
-        return _answering(turn, asked, _("That is too short, too long, or not in letters."))
-    return Screen(
-        lines(
-            _("<b>Your answer</b>"),
-            organization_line(_, asked.organization),
-            _("About: {subject}", subject=topic_words(_, asked.about or Topic.WHOLE)),
-            "",
-            words,
-            "",
-            _("The province's officers will read it. It cannot be taken back."),
-        ),
-        (
-            (Button(_.plain("Send the answer"), SendAnswer(asked.id), Style.PRIMARY),),
-            way_out(_, ReadRemark(asked.id)),
-        ),
-    )
+    """The answer, shown before it is sent."""
+    return await keep_draft(turn, text, ask_answer_again)
 
 
 async def send_answer(turn: Turn, tap: SendAnswer) -> Screen:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers import province
+from handlers.drafts import refused_words, words_typed
 from handlers.profile import ask
 from handlers.screen import Button, Row, Screen, Style, lines
 from handlers.taps import (
@@ -158,11 +159,17 @@ async def take_note(turn: Turn, text: str) -> Screen:
         raise TypeError("a note is asked for about a record only")
     try:
         found = await mark(
-            turn.session, turn.officer, tap.organization, tap.check, tap.place, tap.mark, text, turn.now
+            turn.session,
+            turn.officer,
+            tap.organization,
+            tap.check,
+            tap.place,
+            tap.mark,
+            words_typed(text),
+            turn.now,
         )
-    except RemarkRefused:
-        sentence = turn.texts("That is too short, too long, or not in letters.")
-        return (await ask_note_again(turn)).headed(sentence)
+    except RemarkRefused as problem:
+        return refused_words(turn, await ask_note_again(turn), problem)
     turn.conversation.awaiting = Awaiting.NOTHING
     return _following(turn.texts, found, tap.place)
 

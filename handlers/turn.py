@@ -12,7 +12,7 @@ from models.account import Account, Officer, Role
 from models.certification import Demands
 from models.conversation import Conversation
 from models.database import Session
-from models.pin import Pad
+from models.pin import Pad, Purpose
 
 
 class Right(enum.StrEnum):
@@ -58,6 +58,7 @@ class Turn:
     attempt: Attempt | None = None
     # A file that was fetched and checked before the transaction.
     upload: Upload | None = None
+    message_id: int | None = None
     # The message is one that was sent before and is now changed.
     is_edit: bool = False
     # It was sent before the screen was there that it would answer.
@@ -66,6 +67,8 @@ class Turn:
     is_deleted: bool | None = None
     # The number of the keypad that the chat has on its screen, or "".
     keypad: str = ""
+    # What the keypad was for that stands in the chat and takes no digits any more.
+    lapsed: Purpose | None = None
     # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).
     proved: Pad | None = None
 

@@ -205,8 +205,16 @@ async def username_to_keep(session: AsyncSession, typed: str) -> str:
     username = normalize_username(typed)
     if not is_username(username):
         raise UsernameRefused
-    is_known = await session.scalar(select(exists().where(Account.username == username)))
-    return username if is_known else throttle.name_key(session, username)
+    # Of two blanks at the end a phone makes a full stop and a blank.
+    meant = (username, username.removesuffix("."))
+    known = set(await session.scalars(select(Account.username).where(Account.username.in_(meant))))
+    return next((name for name in meant if name in known), None) or throttle.name_key(session, username)
+
+
+async def names_account(session: AsyncSession, typed: str) -> bool:
+    """Whether a word of a text is the username of an account."""
+    words = {normalize_username(word) for word in typed.split()}
+    return bool(await session.scalar(select(exists().where(Account.username.in_(words)))))
 
 
 async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:

@@ -13,14 +13,14 @@ from models.account import Account, Officer
 from models.conversation import Conversation, start_conversation
 from models.notice_tables import ProvinceCard
 from models.organization import Organization, Province
-from models.pin import KEYPAD_LIFETIME, Keypad
+from models.pin import KEYPAD_LIFETIME, Keypad, Purpose
 
 
 @dataclass(frozen=True)
 class Arrival:
     """Where something came from: the conversation of the chat, and the officer who is linked, with account,
-    organization and province as `models.account.active_officer` finds it, its live card, and its keypad's number
-    and beginning.
+    organization and province as `models.account.active_officer` finds it, its live card, and its keypad's
+    number, beginning and purpose.
     """
 
     conversation: Conversation
@@ -28,17 +28,23 @@ class Arrival:
     card: ProvinceCard | None
     keypad: str | None = None
     keypad_opened_at: datetime | None = None
+    keypad_purpose: Purpose | None = None
 
     def open_keypad(self, now: datetime) -> str:
         """The number of the keypad that takes digits at a moment, or ""."""
         is_open = self.keypad_opened_at is not None and now - self.keypad_opened_at <= KEYPAD_LIFETIME
         return (self.keypad or "") if is_open else ""
 
+    def lapsed_keypad(self, now: datetime) -> Purpose | None:
+        """What the keypad was for that takes no digits any more."""
+        return self.keypad_purpose if self.keypad and not self.open_keypad(now) else None
+
 
 async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arrival:
     """A chat and a Telegram user; a conversation that is new is begun."""
-    conversation, officer, card, keypad, opened_at = await _find(session, chat_id, user_id)
-    return Arrival(conversation or start_conversation(session, chat_id), officer, card, keypad, opened_at)
+    conversation, officer, card, keypad, opened_at, purpose = await _find(session, chat_id, user_id)
+    begun = conversation or start_conversation(session, chat_id)
+    return Arrival(begun, officer, card, keypad, opened_at, purpose)
 
 
 async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:
@@ -49,18 +55,18 @@ async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation
 
 async def _find(
     session: AsyncSession, chat_id: int, user_id: int
-) -> tuple[Conversation | None, Officer | None, ProvinceCard | None, str | None, datetime | None]:
+) -> tuple[Conversation | None, Officer | None, ProvinceCard | None, str | None, datetime | None, Purpose | None]:
     row = (await session.execute(_arrival(), {"chat": chat_id, "user": user_id})).one()
-    conversation, officer, account, organization, province, card, keypad, opened_at = row
+    conversation, officer, account, organization, province, card, keypad, opened_at, purpose = row
     if officer is None or account.disabled_at is not None:
-        return conversation, None, None, None, None
+        return conversation, None, None, None, None, None
     # Put together here: told to load relationships, SQLAlchemy takes a third longer.
     set_committed_value(officer, "account", account)
     set_committed_value(account, "organization", organization)
     set_committed_value(account, "province", None if organization else province)
     if organization is not None:
         set_committed_value(organization, "province", province)
-    return conversation, officer, card, keypad, opened_at
+    return conversation, officer, card, keypad, opened_at, purpose
 
 
 @cache
@@ -69,7 +75,15 @@ def _arrival() -> Select[*tuple[Any, ...]]:
     one = select(literal(1).label("one")).subquery()
     return (
         select(
-            Conversation, Officer, Account, Organization, Province, ProvinceCard, Keypad.nonce, Keypad.opened_at
+            Conversation,
+            Officer,
+            Account,
+            Organization,
+            Province,
+            ProvinceCard,
+            Keypad.nonce,
+            Keypad.opened_at,
+            Keypad.purpose,
         )
         .select_from(one)
         .outerjoin(Conversation, Conversation.chat_id == bindparam("chat"))

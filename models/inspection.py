@@ -3,6 +3,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -316,10 +317,23 @@ async def find_by_code(
     return made, await ended_by(session, made)
 
 
+# Crockford's base 32, which has no U.
+_CODE = re.compile("[0-9A-HJKMNP-TV-Z]{10}")
+
+
+def is_verification_code(typed: str) -> bool:
+    """Whether a text has the shape of a verification code, with or without dashes and blanks."""
+    return _CODE.fullmatch(_tidy_code(typed)) is not None
+
+
+def _tidy_code(typed: str) -> str:
+    """In Crockford's base 32 what looks alike is alike."""
+    return "".join(typed.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
+
+
 async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
     """The certificate with a verification code, whoever asks. Raises UnknownCode."""
-    # Crockford's base 32: what looks alike is alike.
-    tidy = "".join(code.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
+    tidy = _tidy_code(code)
     made = await session.scalar(
         select(Certification)
         .where(Certification.code == tidy)

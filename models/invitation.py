@@ -25,6 +25,11 @@ _BITS = 128
 _CODE = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
+def is_code(word: str) -> bool:
+    """Whether a word has the shape of an invitation's code."""
+    return _CODE.fullmatch(word) is not None
+
+
 class Invitation(Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
 

@@ -1,6 +1,7 @@
 """What no name may hold, typed or imported: what nobody sees, and what Telegram would make a link of."""
 
 import re
+import unicodedata
 
 # Without ink, though letters, marks or signs by category (Unicode, Default_Ignorable_Code_Point, and the blank of
 # braille); marks that Telegram leaves out of a text (td, clean_input_string); and the sign of text that a
@@ -18,6 +19,11 @@ _LINK = re.compile(
     r"|[\w-]\.(?:(?![A-Z][a-z]+(?!\w))[A-Za-z]{2,}|xn--[\w-]+|ไทย|คอม)(?!\w)"
     r"|\d\.\d+\.\d+\.\d"
 )
+
+
+def with_ink(text: str) -> str:
+    """A text without the characters that nobody sees: formats such as zero-width blanks, and what has no ink."""
+    return WITHOUT_INK.sub("", "".join(letter for letter in text if unicodedata.category(letter) != "Cf"))
 
 
 def becomes_link(name: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,10 +35,9 @@ from models.sealing import Seal, Unreadable
 LENGTH = 6
 # A keypad that was left open is not gone on with.
 KEYPAD_LIFETIME = timedelta(minutes=30)
-# Of one message so many digits are looked at, and so many numbers of one officer stay barred: any message that
-# spells a PIN is shorter, and its officer does not send a hundred.
-_DIGITS_OF_A_MESSAGE = 32
-_MOST_BARRED = 256
+# So many of the digits that an officer has typed are barred, the newest: those of ten messages that hold nothing
+# else (Bot API, sendMessage: 4,096 letters).
+_MOST_BARRED = 40_960
 
 # As for passwords: the OWASP password storage cheat sheet's minimum for Argon2id.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -80,8 +79,8 @@ class Pad:
 
     `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with.
     `layout[place]` is the digit of the button with that place in its callback data. `first` is a new PIN given for
-    the first time. `heading` is what stands above the keys, as HTML. `barred` are numbers that were typed as a
-    message while a new PIN was chosen: none of them can be chosen.
+    the first time. `heading` is what stands above the keys, as HTML. `barred` are the digits that were typed in
+    messages while a new PIN was chosen, one message after the other: no six of them in a row can be chosen.
     """
 
     nonce: str
@@ -91,7 +90,7 @@ class Pad:
     entered: str = ""
     first: str = ""
     heading: str = ""
-    barred: tuple[str, ...] = ()
+    barred: str = ""
 
     def pressed(self, place: int) -> "Pad":
         """The keypad after a key; a full one starts anew."""
@@ -101,9 +100,9 @@ class Pad:
         return replace(self, entered=f"{before}{self.layout[place]}")
 
     def barring(self, typed: str) -> "Pad":
-        """The keypad after a message: no number that the message holds can be chosen, nor was it a first entry."""
-        barred = tuple(dict.fromkeys((*self.barred, *numbers_in(typed))))[-_MOST_BARRED:]
-        if self.first in barred:
+        """The keypad after a message: no number that the messages hold can be chosen, nor was it a first entry."""
+        barred = _barring(self.barred, typed)
+        if self.first and self.first in barred:
             return replace(self, barred=barred, first="", entered="")
         return replace(self, barred=barred)
 
@@ -182,12 +181,43 @@ async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
     await session.execute(update(Keypad).where(Keypad.user_id == officer.user_id).values(nonce="", sealed=sealed))
 
 
-async def _barred(session: AsyncSession, officer: Officer) -> tuple[str, ...]:
+async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime) -> None:
+    """Bar what was typed before the keypad is there on which a PIN will be chosen: for as long as a keypad lives,
+    from the last of it on. A keypad that is open stays.
+    """
+    if not _digits(typed):
+        return
+    table = Keypad.core()
+    row = (await session.execute(select(table).where(table.c.user_id == officer.user_id))).first()
+    if row is None:
+        sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=_barring("", typed)))
+        empty = {"user_id": officer.user_id, "nonce": "", "purpose": Purpose.SET, "subject": ""}
+        await session.execute(insert(table).values(sealed=sealed, opened_at=now, **empty))
+        return
+    try:
+        inside = _unsealed(session, row.sealed)
+    except Unreadable:
+        inside = {"layout": (), "barred": ""}
+    inside["barred"] = _barring(inside["barred"], typed)
+    theirs = update(table).where(table.c.user_id == officer.user_id)
+    if row.nonce and now - row.opened_at <= KEYPAD_LIFETIME:
+        sealed = _sealed(session, Pad(row.nonce, row.purpose, row.subject, **inside))
+        await session.execute(theirs.values(sealed=sealed))
+        return
+    sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=inside["barred"]))
+    await session.execute(theirs.values(nonce="", sealed=sealed, opened_at=now))
+
+
+def _barring(barred: str, typed: str) -> str:
+    return (barred + _digits(typed))[-_MOST_BARRED:]
+
+
+async def _barred(session: AsyncSession, officer: Officer) -> str:
     sealed = await session.scalar(select(Keypad.sealed).where(Keypad.user_id == officer.user_id))
     try:
-        return _unsealed(session, sealed)["barred"] if sealed else ()
+        return _unsealed(session, sealed)["barred"] if sealed else ""
     except Unreadable:
-        return ()
+        return ""
 
 
 @cache
@@ -205,22 +235,33 @@ def _sealed(session: AsyncSession, pad: Pad) -> bytes:
 def _unsealed(session: AsyncSession, sealed: bytes) -> dict[str, Any]:
     """What `_sealed` has sealed. Raises Unreadable."""
     inside: dict[str, Any] = orjson.loads(Seal(audit.keyring(session), "keypad").open(sealed))
-    # A keypad that an older version has sealed bars nothing.
-    return inside | {"layout": tuple(inside["layout"]), "barred": tuple(inside.get("barred", ()))}
+    # An older version has sealed no digits, or a list of numbers.
+    return inside | {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
 
 
 # --- what is typed beside it ---------------------------------------------------------------------------------
 
 
 def is_bare_number(typed: str) -> bool:
-    """Whether a message is nothing but six digits of any script, with whatever is no letter between them."""
-    return len(_digits(typed)) == LENGTH and not any(letter.isalpha() for letter in typed)
+    """Whether a message is nothing but six digits of any script, once or over and over, with at most one word."""
+    digits = _digits(typed)
+    is_six = bool(digits) and digits == digits[:LENGTH] * (len(digits) // LENGTH)
+    spelled = (letter if letter.isalpha() or unicodedata.category(letter)[0] == "M" else " " for letter in typed)
+    words = [word for word in "".join(spelled).split() if any(letter.isalpha() for letter in word)]
+    return is_six and len(words) <= 1
 
 
-def numbers_in(typed: str) -> list[str]:
-    """Every number of six digits in a row that a message holds; what stands between its digits does not count."""
-    digits = _digits(typed)[:_DIGITS_OF_A_MESSAGE]
-    return [digits[start : start + LENGTH] for start in range(len(digits) - LENGTH + 1)]
+def holds_number(typed: str) -> bool:
+    """Whether a text holds six digits of any script in a row, with whatever is no letter between them."""
+    row = 0
+    for letter in typed:
+        if letter.isalpha():
+            row = 0
+        elif unicodedata.digit(letter, None) is not None:
+            row += 1
+            if row == LENGTH:
+                return True
+    return False
 
 
 def _digits(typed: str) -> str:
@@ -284,5 +325,7 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:
-    """Drop keypads that were left open."""
-    await session.execute(delete(Keypad).where(Keypad.opened_at < now - KEYPAD_LIFETIME))
+    """Drop keypads that were left open: as long after their end as they lived, because what was typed beside them
+    stays barred for a while, and because their officer is told what has lapsed.
+    """
+    await session.execute(delete(Keypad).where(Keypad.opened_at < now - 2 * KEYPAD_LIFETIME))

@@ -35,10 +35,21 @@ class Kind(enum.StrEnum):
     DECISION = "decision"
 
 
-class RemarkRefused(DomainError):
-    """The text is too short or too long, or not in letters."""
+class Rule(enum.StrEnum):
+    """What a remark must be."""
 
-    def __init__(self) -> None:
+    NOT_SHORT = "not_short"
+    NOT_LONG = "not_long"
+    IN_LETTERS = "in_letters"
+    # Of those that are typed into the chat: six digits with no words may be a PIN.
+    NO_NUMBER = "no_number"
+
+
+class RemarkRefused(DomainError):
+    """The text is too short or too long, or not in letters; there is no `rule` where there is no text."""
+
+    def __init__(self, rule: Rule | None = None) -> None:
+        self.rule = rule
         super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
 
 
@@ -99,8 +110,12 @@ def remark_text(typed: str) -> str:
     """
     lines = [" ".join(_seen(line).split()) for line in typed.splitlines()]
     tidy = "\n".join(line for line in lines if line)
-    if not MIN_REMARK <= len(tidy) <= MAX_REMARK or not any(letter.isalpha() for letter in tidy):
-        raise RemarkRefused
+    if not any(letter.isalpha() for letter in tidy):
+        raise RemarkRefused(Rule.IN_LETTERS)
+    if len(tidy) < MIN_REMARK:
+        raise RemarkRefused(Rule.NOT_SHORT)
+    if len(tidy) > MAX_REMARK:
+        raise RemarkRefused(Rule.NOT_LONG)
     return tidy
 
 

@@ -177,9 +177,12 @@ class Phone:
         return self._post({"location": {"latitude": latitude, "longitude": longitude}})
 
     async def edit_own(self, message: Message, text: str) -> None:
-        """Change an own message; the bot gets edited_message."""
+        """Change the text of an own message, or its caption; the bot gets edited_message."""
         assert message.sender is self.user, "only own messages can be edited"  # noqa: S101
-        message.content = text_content(formatted_user_text(text))
+        if "text" in message.content:
+            message.content = text_content(formatted_user_text(text))
+        else:
+            message.content = {**message.content, "caption": text}
         message.edit_date = self.api.world.now()
         message.edits += 1
         message.history.append(message.text)

@@ -77,7 +77,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     text = await hand.press("ชี้แจงส่วนต่าง")
     assert "12 → 9 (−3)  ข้าราชการ ⚠️" in text
     assert "พิมพ์เหตุผลที่จำนวนต่างจากเดิม" in text
-    assert "สั้นหรือยาวเกินไป" in await hand.say("12345")
+    assert "ข้อความไม่มีตัวอักษร" in await hand.say("12345")
     # A picture is no text; the question stands.
     assert "โปรดตอบเป็นข้อความตัวอักษร" in await hand.reply_to(hand.phone.send_photo())
     text = await hand.say(WHY)

@@ -162,7 +162,7 @@ async def test_a_forgotten_pin_wants_the_password(officer: MakeHand, country: Da
     hand = await officer()
     await hand.way(*TO_PIN)
     assert "รหัสผ่านของหน่วยงาน" in await hand.press("ลืม PIN")
-    assert (await hand.say("wrong")).startswith("รหัสผ่านไม่ถูกต้อง โปรดลองอีกครั้ง")
+    assert (await hand.say("wrong")).startswith("รหัสผ่านไม่ถูกต้อง โปรดพิมพ์รหัสผ่านของหน่วยงาน ไม่ใช่ PIN")
     assert (await hand.say(PASSWORD)).startswith(CHOOSE)
     typed = [event.message for event in hand.phone.events if event.message and event.message.text == PASSWORD]
     assert {message.deleted for message in typed} == {True}
@@ -203,7 +203,7 @@ async def test_a_keypad_is_its_officers_own_and_lasts_half_an_hour(
         assert (await second.forge(key)).startswith("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
     assert "ยังไม่รับรอง" in second.text
     clock.move(minutes=31)
-    assert "แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว" in await first.press("8")
+    assert "การยืนยันนี้หมดเวลา 30 นาทีแล้ว" in await first.press("8")
     assert await certificates(country) == 0
 
 

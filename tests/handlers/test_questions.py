@@ -66,7 +66,7 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
         "หน้าหลัก",
     ]
     assert "เรื่อง: พนักงานจ้าง\nพิมพ์คำถาม" in await province.press("พนักงานจ้าง")
-    assert "สั้นหรือยาวเกินไป" in await province.say("?")
+    assert "ข้อความไม่มีตัวอักษร" in await province.say("?")
     text = await province.say(ASK)
     assert f"เรื่อง: พนักงานจ้าง\n\n{ASK}\n\nเจ้าหน้าที่ของ อปท. จะได้อ่าน" in text
     assert await remarks(certified) == []
@@ -78,7 +78,7 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
     assert f"เรื่อง: พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n\n{ASK}" in told.text
     text = await lao.press("ตอบคำถาม", told)
     assert f"{ASK}\n\nพิมพ์คำตอบ" in text
-    assert "สั้นหรือยาวเกินไป" in await lao.say("1 2 3 4 5 6")
+    assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await lao.say("1 2 3 4 5 6")
     assert f"เรื่อง: พนักงานจ้าง\n\n{REPLY}" in await lao.say(REPLY)
     assert len(await remarks(certified)) == 1
     assert (await lao.press("ส่งคำตอบ")).startswith("✅ ส่งคำตอบแล้ว")

@@ -59,7 +59,7 @@ async def test_a_locked_lao_petitions_in_its_own_words(officer: MakeHand, countr
     await hand.say("/menu")
     await hand.way(*TO_REVIEW, "ขอแก้ไขข้อมูล")
     assert "สิ่งที่ต้องแก้ไขและเหตุผล" in hand.text
-    assert "สั้นหรือยาวเกินไป" in await hand.say("😀😀😀😀😀😀")
+    assert "ข้อความไม่มีตัวอักษร" in await hand.say("😀😀😀😀😀😀")
     shown = await hand.say("พนักงานจ้างนับซ้ำ <b>1</b> ราย")
     assert "พนักงานจ้างนับซ้ำ <b>1</b> ราย" in shown
     async with country.read() as session:

@@ -110,7 +110,7 @@ async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -
     assert f"เลขที่ทะเบียน {first.record_no}" in text
     assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in text
     assert reviewer.labels == ["ยกเลิก"]
-    assert "สั้นหรือยาวเกินไป" in await reviewer.say("....")
+    assert "ข้อความไม่มีตัวอักษร" in await reviewer.say("....")
     assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
     assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
     assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
@@ -166,7 +166,7 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     # It asks again, in its own words.
     await reviewer.forge(f"pr:{BANGPU}")
     assert "พิมพ์เหตุผลที่ต้องเปิดให้แก้ไข" in await reviewer.press("ขอเปิดให้แก้ไข")
-    assert "สั้นหรือยาวเกินไป" in await reviewer.say("12345")
+    assert "ข้อความไม่มีตัวอักษร" in await reviewer.say("12345")
     assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
     assert "ส่งสำเนาคำสั่งให้แล้ว" in await reviewer.say("ส่งสำเนาคำสั่งให้แล้ว")
     send = reviewer.phone.button("ส่งคำขอ").data or ""

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from bot import uploads
 from demo.botapi import Emulator
+from demo.botapi.state import Message
 from handlers.uploads import Wanted
 from models.account import Officer as Link
 from models.audit import AuditEvent, Event
@@ -133,6 +134,22 @@ async def test_what_a_file_changes_is_seen_before_it_is_saved(
     # From there it is certified as after any import.
     await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
     assert "รวม 20" in hand.text
+
+
+@pytest.mark.parametrize(("caption", "stays"), [("ทะเบียนปี 2570", True), ("PIN 271828", False), ("5110201", False)])
+async def test_a_file_with_a_caption_is_taken(
+    officer: MakeHand, country: Database, caption: str, *, stays: bool
+) -> None:
+    hand = await officer()
+    sent = await hand.phone.send_document("register.csv", as_csv(await changed(country)), caption=caption)
+
+    async def sending() -> Message:
+        return sent
+
+    assert "รวม 20 → 20" in (text := await hand.reply_to(sending()))
+    assert ("ลบข้อความของท่านแล้ว" in text) is not stays
+    assert sent.deleted is not stays
+    assert (await hand.press("บันทึกทะเบียน")).startswith("✅ บันทึกทะเบียนแล้ว 20 ราย")
 
 
 async def test_each_record_that_changes_can_be_looked_at(officer: MakeHand, country: Database) -> None:

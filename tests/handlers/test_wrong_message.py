@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from sqlalchemy import select
 from bot.backup import backup
 from demo.botapi.state import Message
 from models.account import Officer as Link
+from models.account import find_account
 from models.certificate import Level
 from models.conversation import Conversation
 from models.database import Database
+from models.invitation import invite
 from models.pin import Keypad
 from models.throttle import Throttle
 from tests.handlers.support import Hand, MakeHand, facts, is_card
@@ -29,7 +32,10 @@ USERNAME_ALONE = "โปรดส่งชื่อผู้ใช้เพี�
 WITH_THE_KEYS = "โปรดใส่ PIN ด้วยปุ่มตัวเลขเท่านั้น ห้ามพิมพ์เป็นข้อความ"
 ANOTHER_NUMBER = "เลขที่ท่านพิมพ์มาใช้เป็น PIN ไม่ได้ โปรดตั้งเป็นเลขอื่น"
 NOT_DELETED = "⚠️ ลบข้อความของท่านไม่สำเร็จ โปรดลบข้อความนั้นด้วยตนเองทันที"
-CAME_BEFORE = "ข้อความของท่านส่งมาก่อนคำถามนี้ จึงลบแล้ว"
+CAME_BEFORE = "ข้อความของท่านส่งมาก่อนคำถามนี้ โปรดตอบคำถามนี้\nลบข้อความของท่านแล้ว"
+DELETED = "ลบข้อความของท่านแล้ว"
+NO_SLASH = "โดยไม่ต้องมีเครื่องหมายทับ (/) นำหน้า"
+NEVER = "ห้ามพิมพ์ PIN เป็นข้อความ"
 USE_BUTTONS = "โปรดเลือกจากปุ่มด้านล่าง"
 
 # As people type six digits.
@@ -244,7 +250,9 @@ async def test_a_pin_that_is_typed_while_it_is_chosen(
     keys = stranger.phone.button("8").data
     for spelling in SPELLINGS:
         text = await stranger.say(spelling)
-        assert text == f"{WITH_THE_KEYS}\n{ANOTHER_NUMBER}\n\n{CHOOSE} สำหรับใช้ยืนยันการรับรอง\n●●○○○○", spelling
+        assert text == f"{WITH_THE_KEYS}\n{ANOTHER_NUMBER}\n{DELETED}\n\n{CHOOSE} สำหรับใช้ยืนยันการรับรอง\n●●○○○○", (
+            spelling
+        )
         assert stranger.phone.button("8").data == keys
         assert not stands(stranger, spelling.strip())
     await lies_nowhere(TYPED_PIN, *SPELLINGS)
@@ -313,7 +321,7 @@ async def test_a_pin_that_is_typed_where_it_is_asked_for(
     # More often than wrong PINs are allowed.
     for spelling in (PIN, *SPELLINGS):
         text = await hand.say(spelling)
-        assert text.startswith(f"{WITH_THE_KEYS}\n\n⚠️ รับรองระดับ อปท. ใช่หรือไม่")
+        assert text.startswith(f"{WITH_THE_KEYS}\n{DELETED}\n\n⚠️ รับรองระดับ อปท. ใช่หรือไม่")
         assert text.endswith(f"{ENTER}\n●●○○○○")
         assert hand.phone.button("8").data == keys
         assert not stands(hand, spelling.strip())
@@ -384,7 +392,7 @@ async def test_six_digits_are_no_name_and_no_remark(
     assert ASKS_POSITION in await hand.say(PIN)
     await province.forge("pr:5110201")
     await province.way("ถาม อปท.", "ทั้งทะเบียน")
-    assert "สั้นหรือยาวเกินไป" in await province.say(PIN)
+    assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await province.say(PIN)
     await province.way("ย้อนกลับ", "ระเบียนรายคนตามเลขที่")
     assert "ไม่มีระเบียนเลขที่นี้" in await province.say(PIN)
     assert not stands(hand, PIN)
@@ -509,3 +517,253 @@ async def test_any_white_space_stands_before_an_argument(
         ):
             text = await hand.say(f"{command}{between}{argument}")
             assert f"การรับรอง {code}" in text, (command, between)
+
+
+# What an officer may type before a number or a password.
+COMMANDS = ["/start", "/verify", "/menu", "/help", "/logout@laocert_bot", "/menu@271828", "/START\n", "/login"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_command_with_a_pin_is_typed_like_any_text(
+    officer: MakeHand, clock: Clock, lies_nowhere: Search, command: str
+) -> None:
+    hand = await officer()
+    typed = f"{command} {TYPED_PIN}"
+    assert DELETED in await hand.say(f"{command} {SECRET}")
+    assert "เทศบาลตำบลบางปู" in hand.text
+    await hand.way(*TO_PIN, "8", "0")
+    keys = hand.phone.button("8").data
+    assert WITH_THE_KEYS in await hand.say(typed)
+    assert hand.phone.button("8").data == keys
+    await hand.enter(PIN[2:], "✅ รับรองแล้ว")
+    clock.move(hours=13)
+    assert WITH_THE_KEYS in await hand.say(typed)
+    assert not stands(hand, TYPED_PIN)
+    assert not stands(hand, SECRET)
+    await lies_nowhere(TYPED_PIN, SECRET)
+    assert "เทศบาลตำบลบางปู" in await hand.enter()
+
+
+@pytest.mark.parametrize("command", ["/start", "/verify", "/menu"])
+async def test_a_command_with_words_at_the_login(
+    stranger: Hand, country: Database, lies_nowhere: Search, command: str
+) -> None:
+    await stranger.say("/start")
+    await stranger.press("เข้าสู่ระบบ")
+    for answer, question in (("lao5110201", ASKS_USERNAME), (PASSWORD, ASKS_PASSWORD), ("ทดสอบ หนึ่ง", ASKS_NAME)):
+        text = await stranger.say(f"{command} {SECRET}")
+        assert NO_SLASH in text
+        assert DELETED in text
+        assert question in text
+        await stranger.say(answer)
+    await stranger.say("ปลัดเทศบาล")
+    assert ANOTHER_NUMBER in await stranger.say(f"{command} {TYPED_PIN}")
+    assert not stands(stranger, SECRET)
+    assert await tries(country) == []
+    await lies_nowhere(SECRET, TYPED_PIN)
+    assert ANOTHER_NUMBER in await stranger.enter(TYPED_PIN)
+
+
+@pytest.mark.parametrize("after", ["/menu 271828", "/start 271828"])
+async def test_a_command_that_is_edited_into_a_pin(officer: MakeHand, after: str) -> None:
+    hand = await officer()
+    sent = await hand.phone.send("/menu")
+    await hand.phone.until(lambda phone: phone.last.id > sent.id)
+    hand._card = hand.phone.last
+    await hand.way(*TO_PIN)
+    assert WITH_THE_KEYS in await edit(hand, sent, after)
+    assert sent.deleted
+    await hand.enter(PIN, "✅ รับรองแล้ว")
+
+
+# --- captions -----------------------------------------------------------------------------------------------
+
+
+async def captioned(hand: Hand, caption: str) -> tuple[Message, str]:
+    """A picture with words below it, and the text of the card that answers."""
+    sent = await hand.phone.send_photo(caption=caption)
+
+    async def sending() -> Message:
+        return sent
+
+    return sent, await hand.reply_to(sending())
+
+
+async def test_a_caption_beside_a_keypad(stranger: Hand, lies_nowhere: Search) -> None:
+    await until_pin(stranger)
+    keys = stranger.phone.button("8").data
+    sent, text = await captioned(stranger, f"PIN {TYPED_PIN}")
+    assert ANOTHER_NUMBER in text
+    assert sent.deleted
+    assert stranger.phone.button("8").data == keys
+    assert ANOTHER_NUMBER in await stranger.enter(TYPED_PIN)
+    await lies_nowhere(TYPED_PIN)
+
+
+async def test_a_caption_that_may_be_a_secret(officer: MakeHand, clock: Clock, lies_nowhere: Search) -> None:
+    hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
+    for caption in (TYPED_PIN, f"lao5110201 {SECRET}"):
+        sent, text = await captioned(hand, caption)
+        assert DELETED in text
+        assert sent.deleted
+    sent, _text = await captioned(hand, "ทะเบียนปี 2570")
+    assert not sent.deleted
+    sent, _text = await captioned(province, "สวัสดี")
+    assert sent.deleted
+    await hand.say("/menu")
+    await hand.way(*TO_PIN, "8", "0")
+    edited, _text = await captioned(hand, "ขอบคุณ")
+    assert edited.deleted
+    await hand.enter(PIN[2:], "✅ รับรองแล้ว")
+    sent, _text = await captioned(hand, "ทะเบียน")
+    clock.move(hours=13)
+    assert WITH_THE_KEYS in await edit(hand, sent, PIN)
+    assert sent.deleted
+    sent, text = await captioned(hand, SECRET)
+    assert WITH_THE_KEYS in text
+    assert sent.deleted
+    await lies_nowhere(TYPED_PIN, PIN, SECRET)
+
+
+# --- what is typed before a PIN is chosen --------------------------------------------------------------------
+
+
+async def test_a_pin_in_two_messages(stranger: Hand) -> None:
+    await until_pin(stranger)
+    await stranger.say(TYPED_PIN[:3])
+    assert ANOTHER_NUMBER in await stranger.say(TYPED_PIN[3:])
+    assert ANOTHER_NUMBER in await stranger.enter(TYPED_PIN)
+
+
+async def test_a_pin_far_behind_in_a_message(stranger: Hand, lies_nowhere: Search) -> None:
+    await until_pin(stranger)
+    assert ANOTHER_NUMBER in await stranger.say("5" * 4090 + TYPED_PIN)
+    assert ANOTHER_NUMBER in await stranger.say("1" * 4096)
+    assert ANOTHER_NUMBER in await stranger.enter(TYPED_PIN)
+    await lies_nowhere(TYPED_PIN)
+
+
+@pytest.mark.parametrize("place", ["name", "position", "password", "expired keypad"])
+async def test_a_pin_that_is_typed_before_it_is_chosen(
+    stranger: Hand, officer: MakeHand, clock: Clock, lies_nowhere: Search, place: str
+) -> None:
+    if place == "password":
+        hand = await officer()
+        await hand.way(*TO_PIN, "ลืม PIN")
+        text = await hand.say(TYPED_PIN)
+        assert text.startswith("รหัสผ่านไม่ถูกต้อง โปรดพิมพ์รหัสผ่านของหน่วยงาน ไม่ใช่ PIN")
+        assert CHOOSE in await hand.say(PASSWORD)
+    else:
+        hand = stranger
+        await hand.say("/start")
+        await hand.press("เข้าสู่ระบบ")
+        for step, answer in (
+            ("username", "lao5110201"),
+            ("password", PASSWORD),
+            ("name", "ก ข"),
+            ("position", "ปลัด"),
+        ):
+            if step == place:
+                assert "ไม่มีตัวเลขเรียงกัน" in (text := await hand.say(f"ปลัด {TYPED_PIN}"))
+                assert DELETED in text
+            await hand.say(answer)
+    if place == "expired keypad":
+        clock.move(minutes=31)
+        text = await hand.say(TYPED_PIN)
+        assert text.startswith(f"{NEVER}\n{DELETED}\n\n")
+        assert "รหัสผ่านของหน่วยงาน" in text
+        assert CHOOSE in await hand.say(PASSWORD)
+    assert not stands(hand, TYPED_PIN)
+    await lies_nowhere(TYPED_PIN)
+    assert ANOTHER_NUMBER in await hand.enter(TYPED_PIN)
+    await hand.enter(PIN + PIN, "✅ ตั้ง PIN แล้ว" if place != "password" else "")
+
+
+async def test_a_confirmation_that_has_lapsed(officer: MakeHand, clock: Clock) -> None:
+    hand = await officer()
+    for last in ("type", "tap"):
+        await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
+        await hand.press("ยืนยันการรับรอง")
+        clock.move(minutes=31)
+        text = await (hand.say(PIN) if last == "type" else hand.press("8"))
+        assert text.startswith("การยืนยันนี้หมดเวลา 30 นาทีแล้ว")
+
+
+# --- names and remarks --------------------------------------------------------------------------------------
+
+
+async def test_a_name_holds_no_six_digits(officer: MakeHand, lies_nowhere: Search) -> None:
+    hand = await officer()
+    await hand.press("แก้ไขชื่อและตำแหน่ง")
+    for spelling in SPELLINGS:
+        text = await hand.say(f"สมชาย {spelling} ใจดี")
+        assert DELETED in text
+        assert ASKS_NAME in text
+    assert not stands(hand, "สมชาย")
+    assert "ทดสอบ 12345" in await hand.say("ทดสอบ 12345")
+    assert ASKS_POSITION in await hand.say("ปลัด ๒๗๑-๘๒๘")
+    await lies_nowhere(TYPED_PIN, *SPELLINGS)
+    assert "หัวหน้าฝ่าย 2 กลุ่ม 3 งาน 4567" in await hand.say("หัวหน้าฝ่าย 2 กลุ่ม 3 งาน 4567")
+
+
+async def test_a_pin_while_a_draft_is_shown(officer: MakeHand, lies_nowhere: Search) -> None:
+    province = await officer("province11", "ทดสอบ สอง")
+    await province.forge("pr:5110201")
+    await province.way("ถาม อปท.", "ทั้งทะเบียน")
+    words = "บันทึกซ้ำ 123456 ราย"
+    assert words in await province.say(words)
+    for typed in (*SPELLINGS, "PIN 271828", "รหัส: 27-1828", "/start 271828", "zzzz"):
+        text = await province.say(typed)
+        assert DELETED in text, typed
+        assert words in text, typed
+        assert "ส่งคำถาม" in province.labels
+        assert not stands(province, typed.strip())
+    assert "ข้อความยาวเกินไป โปรดพิมพ์ 5 ถึง 1,000 ตัวอักษร" in await province.say("ก" * 1001)
+    assert stands(province, "ก" * 1001)
+    await lies_nowhere(TYPED_PIN, *SPELLINGS)
+    assert words in await province.press("ส่งคำถาม")
+
+
+async def test_an_edited_position_is_corrected_beside_the_first_keypad(stranger: Hand, country: Database) -> None:
+    await stranger.say("/start")
+    await stranger.press("เข้าสู่ระบบ")
+    for text in ("lao5110201", PASSWORD):
+        await stranger.say(text)
+    name = await stranger.phone.send("ทดสอบ หนึ่ง")
+    await stranger.phone.until(lambda phone: phone.last.id > name.id)
+    sent = await stranger.phone.send("ปลัดเทศบล")
+    await stranger.phone.until(lambda phone: phone.last.id > sent.id)
+    text = await edit(stranger, sent, "ปลัดเทศบาล")
+    assert text.startswith("ตำแหน่ง: ปลัดเทศบาล\n\n")
+    assert CHOOSE in text
+    assert not sent.deleted
+    assert WITH_THE_KEYS in await edit(stranger, name, "ทดสอบ สอง")
+    assert ANOTHER_NUMBER in await edit(stranger, sent, f"ปลัด {TYPED_PIN}")
+    assert sent.deleted
+    async with country.read() as session:
+        assert list(await session.scalars(select(Link.position))) == ["ปลัดเทศบาล"]
+    await stranger.enter(PIN + PIN, "✅ ตั้ง PIN แล้ว")
+
+
+# --- an invitation that is pasted ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["/start {}", "/start \u200b{}\u200b", "/start\u200b {}\ufeff", "/start {}\nค่ะ", "/start\u00a0{} ครับ"],
+)
+async def test_what_stands_around_an_invitation(
+    stranger: Hand, country: Database, clock: Clock, around: str
+) -> None:
+    async with country.write() as session:
+        code = await invite(session, await find_account(session, "lao5110201"), timedelta(minutes=10), clock())
+    await stranger.say(around.format(code))
+    assert "เชื่อมต่อ" in stranger.labels
+    inside = f"{code[:9]}\u200b{code[9:]}"
+    await stranger.say(f"/start {inside}")
+    assert "เชื่อมต่อ" in stranger.labels
+
+
+async def test_a_full_stop_behind_the_username(stranger: Hand) -> None:
+    """A phone makes it of two blanks."""
+    assert ASKS_NAME in await type_login(stranger, "lao5110201. ")

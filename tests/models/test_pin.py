@@ -3,6 +3,7 @@
 import base64
 import itertools
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,9 +18,12 @@ from models.pin import (
     Pad,
     Purpose,
     WeakPin,
+    bar,
     close_keypad,
     forget_old_keypads,
     hash_pin,
+    holds_number,
+    is_bare_number,
     keep_keypad,
     load_keypad,
     open_keypad,
@@ -178,6 +182,66 @@ async def test_no_digit_and_no_order_can_be_read_from_the_row(
     assert len(empty) < len(kept), "what was entered is in there"
 
 
+async def test_digits_that_an_older_version_has_sealed_stay_barred(
+    country: Database, now: datetime, rng: random.Random
+) -> None:
+    pad = await opened(country, now, rng, Purpose.SET)
+    async with country.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await keep_keypad(session, officer, replace(pad, barred=["271828", "718281"]))  # type: ignore[arg-type]
+    assert "271828" in (await loaded(country, pad.nonce, now)).barred
+
+
+async def test_what_is_typed_before_the_keypad_is_barred_for_half_an_hour(
+    country: Database, now: datetime, rng: random.Random
+) -> None:
+    async with country.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await bar(session, officer, "ปลัด", now)
+        await bar(session, officer, "27 1", now)
+        await bar(session, officer, "๘๒๘", now + timedelta(minutes=20))
+        await forget_old_keypads(session, now + timedelta(minutes=75))
+    later = now + timedelta(minutes=75)
+    pad = await opened(country, later, rng, Purpose.SET)
+    assert (await loaded(country, pad.nonce, later)).barred == "271828"
+    async with country.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await bar(session, officer, "5", later)
+    assert await loaded(country, pad.nonce, later) == replace(pad, barred="2718285")
+    async with country.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await bar(session, officer, "6", later + KEYPAD_LIFETIME + timedelta(seconds=1))
+    with pytest.raises(KeypadExpired):
+        await loaded(country, pad.nonce, later)
+
+
+def test_the_newest_digits_are_barred_however_many(now: datetime) -> None:
+    pad = Pad("nonce", Purpose.SET, "", ())
+    for _ in range(9):
+        pad = pad.barring("271828" + "0" * 4090)
+    assert "271828" in pad.barring("0" * 4096).barred
+    for _ in range(10):
+        pad = pad.barring("0" * 4096)
+    assert "271828" not in pad.barred
+    assert len(pad.barred) == 40_960
+
+
+@pytest.mark.parametrize("typed", ["271828", "271828 271828", "รหัส๒๗๑๘๒๘", "2\ufe0f\u20e371828", "PIN: 27-18-28"])
+def test_a_bare_number(typed: str) -> None:
+    assert is_bare_number(typed)
+    assert holds_number(typed)
+
+
+@pytest.mark.parametrize("typed", ["บันทึกซ้ำ 123456 ราย", "แก้ 12345", "12345", "ปลัด", "", "แก้วันที่ 27/1/2570"])
+def test_no_bare_number(typed: str) -> None:
+    assert not is_bare_number(typed)
+
+
+@pytest.mark.parametrize("typed", ["หัวหน้าฝ่าย 2 กลุ่ม 3 งาน 4567", "ปลัด 12345", "", "27182ก8"])
+def test_no_six_digits_in_a_row(typed: str) -> None:
+    assert not holds_number(typed)
+
+
 async def row(database: Database) -> bytes:
     """All columns of the only keypad."""
     async with database.read() as session:
@@ -212,9 +276,9 @@ async def test_a_keypad_lasts_half_an_hour(country: Database, now: datetime, rng
     with pytest.raises(KeypadExpired):
         await loaded(country, pad.nonce, late)
     async with country.write() as session:
-        await forget_old_keypads(session, now + KEYPAD_LIFETIME)
+        await forget_old_keypads(session, now + 2 * KEYPAD_LIFETIME)
         assert await session.scalar(select(Keypad)) is not None
-        await forget_old_keypads(session, late)
+        await forget_old_keypads(session, late + KEYPAD_LIFETIME)
         assert await session.scalar(select(Keypad)) is None
 
 
