@@ -191,7 +191,7 @@ async def test_by_keyboard_alone(thumb: Thumb) -> None:
     await page.keyboard.press("Escape")
     await expect(phone.locator(".menu")).to_be_hidden()
     await phone.locator("input[type=text]").focus()
-    await page.keyboard.type("ใครก็ไม่รู้")
+    await page.keyboard.type("nobody.here")
     await page.keyboard.press("Enter")
     await expect(phone.locator("article.from-bot").last).to_contain_text("รหัสผ่าน")
 
