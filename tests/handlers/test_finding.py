@@ -174,7 +174,8 @@ async def test_a_typed_part_of_a_name_or_code_finds_at_once(
 async def test_what_finds_nothing_is_answered_with_the_filter(officer: MakeHand, country: Database) -> None:
     hand = await officer("province11", "ทดสอบ สอง")
     for text in ("สวัสดี", "ไทรม้า", "<b>x</b> {0} {x} &lt;", "'; DROP --", "รับรอง@example.com"):
-        assert await hand.say(text) == "ไม่พบ อปท. ในจังหวัดที่มีชื่อหรือรหัสตามที่พิมพ์", text
+        answer = "ลบข้อความของท่านแล้ว\n\nไม่พบ อปท. ในจังหวัดที่มีชื่อหรือรหัสตามที่พิมพ์"
+        assert await hand.say(text) == answer, text
         assert hand.labels == ["สถานภาพรับรองข้อมูล", "หน้าหลัก"]
     for text in ("😀" * 4000, "ก" * 101, "...", "่", "%"):
         assert "ไม่เกิน 100 ตัวอักษร" in await hand.say(text), text[:5]
