@@ -112,9 +112,12 @@ SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"
 
 # What a notice of each kind begins with (handlers/notices.py), in Thai. The live card has titles of its own.
 NOTICES: dict[Kind, tuple[str, ...]] = {
-    Kind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน",),
-    Kind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว",),
-    Kind.PROVINCE_CERTIFIED: ("✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",),
+    Kind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"),
+    Kind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว", "🔔 Your organization has been certified"),
+    Kind.PROVINCE_CERTIFIED: (
+        "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+        "✅ The province has certified your organization",
+    ),
     Kind.REOPENED: ("🔓 เปิดให้แก้ไขข้อมูลแล้ว",),
     Kind.PETITIONED: ("✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว", "✉️ อปท. ขอแก้ไขข้อมูลที่รับรองแล้ว"),
     Kind.PETITION_REFUSED: ("✉️ ไม่อนุญาตให้แก้ไขข้อมูล",),
@@ -128,7 +131,7 @@ NOTICES: dict[Kind, tuple[str, ...]] = {
     Kind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
     Kind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),
     Kind.BROADCAST: ("📢 ประกาศจากผู้ดูแลระบบ",),
-    Kind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง"),
+    Kind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง", "🔔 Waiting for you "),
 }
 TITLES = tuple(title for titles in NOTICES.values() for title in titles)
 
