@@ -1,5 +1,6 @@
 """The commands of the chat: what is one, and their menu (Bot API, setMyCommands)."""
 
+import re
 from dataclasses import dataclass
 
 from handlers.incoming import Incoming
@@ -10,6 +11,9 @@ from models.inspection import is_verification_code
 from models.invitation import is_code
 from models.names import with_ink
 from models.pin import holds_number
+
+# A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.
+_START_LINK = re.compile(r"(?:https?://)?(?:t|telegram)\.me/(\w+)\?start=([\w-]{1,64})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,11 @@ class Command:
 def command_of(incoming: Incoming, bot_username: str) -> Command | None:
     """The command that a message is: a word behind a slash alone, or with a code that has the shape of its own.
 
-    With other words behind it a text is no command but typed like any other: it may hold a password or a PIN.
+    With other words behind it a text is no command but typed like any other: it may hold a password or a PIN. A
+    message that is nothing but the bot's link with such a code is `/start` with it.
     """
     if incoming.slashed is None:
-        return None
+        return _pasted_link(incoming.text or "", bot_username)
     name, bot, rest = incoming.slashed
     if bot not in ("", bot_username.lower()):
         return None
@@ -36,10 +41,21 @@ def command_of(incoming: Incoming, bot_username: str) -> Command | None:
         return Command(name)
     if name == "verify" and is_verification_code("".join(words)):
         return Command(name, "".join(words))
-    is_start = name == "start" and (is_code(words[0]) or linked_code(words[0]) is not None)
-    if is_start and not holds_number(" ".join(words[1:])):
+    if name == "start" and _is_start_code(words[0]) and not holds_number(" ".join(words[1:])):
         return Command(name, words[0], more=len(words) > 1)
     return None
+
+
+def _pasted_link(typed: str, bot_username: str) -> Command | None:
+    link = _START_LINK.fullmatch(with_ink(typed).strip())
+    if link is None or link[1].lower() != bot_username.lower() or not _is_start_code(link[2]):
+        return None
+    return Command("start", link[2])
+
+
+def _is_start_code(word: str) -> bool:
+    """Whether a word has the shape of an invitation's code, or of the one that a certificate's link bears."""
+    return is_code(word) or linked_code(word) is not None
 
 
 def menu() -> dict[str, list[tuple[str, str]]]:

@@ -77,6 +77,15 @@ async def test_a_chat_is_linked_by_an_invitation(stranger: Hand, country: Databa
     assert "ระบบรับรองข้อมูล" in stranger.labels
 
 
+async def test_a_pasted_link_is_taken_like_a_tap_on_it(stranger: Hand, country: Database, clock: Clock) -> None:
+    code = await code_for(country, clock)
+    await stranger.say("/start")
+    for link in (f"https://t.me/laocert_bot?start={code}", f" t.me/Laocert_bot?start={code}\u200b"):
+        assert (await stranger.say(link)).startswith("คำเชิญเชื่อมต่อ\n"), link
+    for other in (f"https://t.me/other_bot?start={code}", f"https://t.me/laocert_bot?start={code} 271828"):
+        assert "คำเชิญเชื่อมต่อ" not in await stranger.say(other), other
+
+
 async def test_an_invitation_to_a_province(stranger: Hand, country: Database, clock: Clock) -> None:
     text = await opens(stranger, await code_for(country, clock, "province12"))
     assert "จังหวัดนนทบุรี\nหน้าที่: รับรองระดับจังหวัด" in text
