@@ -187,7 +187,7 @@ def report(rounds: Rounds, imports: list[float]) -> Iterator[str]:
 
 
 def ratios(rounds: Rounds, imports: list[float]) -> Iterator[tuple[str, list[float], str, str]]:
-    """What issue 8 asks for."""
+    """The figures that are asked of it."""
 
     def rates(peer: str, latency: float) -> Iterator[tuple[str, list[float]]]:
         for ours in (OURS, HOOKED):

@@ -1,4 +1,4 @@
-"""One certificate as a page of A4 (issue 6, "Taking away")."""
+"""One certificate as a page of A4."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A province's progress as a picture for a phone (issue 6, "Seeing")."""
+"""A province's progress as a picture for a phone."""
 
 from datetime import date, timedelta
 from itertools import pairwise

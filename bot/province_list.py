@@ -1,4 +1,4 @@
-"""The list of a province's organizations as XLSX (issue 6, "Taking away")."""
+"""The list of a province's organizations as XLSX."""
 
 import io
 from collections.abc import Callable

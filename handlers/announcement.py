@@ -1,4 +1,4 @@
-"""The operator's word, as the officers read it (issue 7)."""
+"""The operator's word, as the officers read it."""
 
 from markupsafe import Markup
 

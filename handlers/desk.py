@@ -1,6 +1,4 @@
-"""What stands beside a review of an organization that waits: the province's day, who else looks at it, and ข้าม
-(issue 6).
-"""
+"""What stands beside a review of an organization that waits: the province's day, who else looks at it, and ข้าม."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a file would change in a register, in all and record by record (issue 6)."""
+"""What a file would change in a register, in all and record by record."""
 
 from collections.abc import Iterable
 

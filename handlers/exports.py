@@ -1,4 +1,4 @@
-"""Seeing and taking away (issue 6): the picture of a province's progress, its list, and certificates as PDF.
+"""Seeing and taking away: the picture of a province's progress, its list, and certificates as PDF.
 
 Each screen stays what it was; the file is made after it is shown, and comes below it.
 """

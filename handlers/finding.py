@@ -1,4 +1,4 @@
-"""How a province finds an organization: the filter, the list, and words that are typed (issue 6).
+"""How a province finds an organization: the filter, the list, and words that are typed.
 
 The filter and the list are steps 3 and 4 of the procedure, province level.
 """

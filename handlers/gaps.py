@@ -1,4 +1,4 @@
-"""เมนูที่ยังไม่บันทึก: the records with empty menus, by menu, on both sides (issue 6)."""
+"""เมนูที่ยังไม่บันทึก: the records with empty menus, by menu, on both sides."""
 
 from dataclasses import replace
 

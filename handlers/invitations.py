@@ -1,4 +1,4 @@
-"""Linking a chat by an invitation instead of a password, and handing a link over to a successor (issue 5)."""
+"""Linking a chat by an invitation instead of a password, and handing a link over to a successor."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The keypad of buttons: choosing a PIN, and giving it before what cannot be undone (issue 5)."""
+"""The keypad of buttons: choosing a PIN, and giving it before what cannot be undone."""
 
 from markupsafe import Markup
 

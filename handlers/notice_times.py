@@ -1,4 +1,4 @@
-"""การแจ้งเตือน: how often a province's card rings, quiet hours, and days off, one tap each (issue 7)."""
+"""การแจ้งเตือน: how often a province's card rings, quiet hours, and days off, one tap each."""
 
 from dataclasses import replace
 

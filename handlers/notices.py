@@ -2,7 +2,7 @@
 because of the round's last day.
 
 A chat that its officer has left alone may be in other hands: it is told that something waits, and no number and no
-name (issue 5). The officer's own receipt is always whole, and can be passed on.
+name. The officer's own receipt is always whole, and can be passed on.
 """
 
 from datetime import UTC, datetime

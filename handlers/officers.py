@@ -1,4 +1,4 @@
-"""The officers of an account: who is linked, and the end of a link that is nobody's of theirs (issue 5)."""
+"""The officers of an account: who is linked, and the end of a link that is nobody's of theirs."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A province's officer asks an organization without unlocking anything, and it answers in the chat (issue 6)."""
+"""A province's officer asks an organization without unlocking anything, and it answers in the chat."""
 
 from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""ถัดไป and ข้าม: one organization that waits after the other, without going back to the list (issue 6)."""
+"""ถัดไป and ข้าม: one organization that waits after the other, without going back to the list."""
 
 from handlers import province
 from handlers.screen import Button, Row, Screen, Style

@@ -1,4 +1,4 @@
-"""ส่งทะเบียนเป็นไฟล์: how, the template, what a file would change, and the press that writes it (issue 6)."""
+"""ส่งทะเบียนเป็นไฟล์: how, the template, what a file would change, and the press that writes it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""ข้อสังเกต: the thread of remarks of an organization in the round, as both sides read it (issue 6)."""
+"""ข้อสังเกต: the thread of remarks of an organization in the round, as both sides read it."""
 
 from dataclasses import replace
 

@@ -32,7 +32,7 @@ from models.organization import Organization, Province
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
-# A chat that was left alone for so long asks for the PIN before it shows names or numbers (issue 5).
+# A chat that was left alone for so long asks for the PIN before it shows names or numbers.
 IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
 

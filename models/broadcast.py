@@ -1,4 +1,4 @@
-"""The operator's word to all officers of a side: what it may be, to whom it goes, and how far it is (issue 7)."""
+"""The operator's word to all officers of a side: what it may be, to whom it goes, and how far it is."""
 
 import hashlib
 import unicodedata

@@ -35,7 +35,7 @@ from models.conversation import Card
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, OutboxMessage
 
-# At most one edit in so long (issue 7).
+# At most one edit in so long.
 EDIT_EVERY = timedelta(seconds=3)
 # Below every certificate's number: all that waits is new.
 ALL_IS_NEW = 0

@@ -1,4 +1,4 @@
-"""A register's numbers beside the last round's: the difference, and whether it must be explained (issue 6).
+"""A register's numbers beside the last round's: the difference, and whether it must be explained.
 
 The share is the setting LAOCERT_DIFFERENCE_PERCENT, in percent of the last round's number of a category.
 """

@@ -1,4 +1,4 @@
-"""A new link that is nobody's of an account's own: a colleague who was told of it ends it at once (issue 5).
+"""A new link that is nobody's of an account's own: a colleague who was told of it ends it at once.
 
 Whoever has the password of an account can link a chat to it. The officers who were there before are told, and any
 of them can end the new link; a newer link ends no older one, so that a thief does not put the rightful out.

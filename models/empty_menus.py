@@ -1,4 +1,4 @@
-"""Records whose menus are not filled in, by menu: still to be recorded, or confirmed as nothing (issue 6)."""
+"""Records whose menus are not filled in, by menu: still to be recorded, or confirmed as nothing."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""An organization says why its numbers differ from the last round's, before it certifies them (issue 6)."""
+"""An organization says why its numbers differ from the last round's, before it certifies them."""
 
 from datetime import datetime
 

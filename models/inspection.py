@@ -78,7 +78,7 @@ class Review:
         return marked(self.roster.headcount, self.previous, difference_percent)
 
     def lacks_explanation(self, difference_percent: int) -> bool:
-        """Whether the organization must say why its numbers differ before it certifies them (issue 6)."""
+        """Whether the organization must say why its numbers differ before it certifies them."""
         return self.explanation is None and bool(self.marked(difference_percent))
 
     @property

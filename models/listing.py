@@ -1,4 +1,4 @@
-"""A province's list of organizations: the filter that each officer has set, kept between its visits (issue 6).
+"""A province's list of organizations: the filter that each officer has set, kept between its visits.
 
 The filter is สถานภาพรับรองข้อมูล (procedure, province step 3) and what narrows it. Words that were typed are a search
 of their own, in the whole province and all statuses; the filter waits unchanged behind them. The row of a link

@@ -1,4 +1,4 @@
-"""When a chat may ring: each officer's rhythm, quiet hours and days off (issue 7).
+"""When a chat may ring: each officer's rhythm, quiet hours and days off.
 
 The rules are pure functions of a preference and a moment. All times of day are Bangkok's. A day off is a Saturday,
 a Sunday or a public holiday of Thailand as the package `holidays` has it, days in lieu among them.
@@ -19,7 +19,7 @@ from models.round import BANGKOK
 
 SATURDAY = 5
 MIDNIGHT = time(0)
-# The morning's digest comes with the opening of the offices, the afternoon's after lunch (issue 7).
+# The morning's digest comes with the opening of the offices, the afternoon's after lunch.
 DIGESTS = (time(8, 30), time(13, 30))
 
 

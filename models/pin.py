@@ -1,7 +1,7 @@
 """The PIN of an officer, and the keypad of buttons on which it is given.
 
 Telegram proves an account, not a person: the PIN is asked before an irreversible press, and when a chat has been
-left alone (issue 5). Six digits are few, so what makes them hold is the throttle (models/throttle.py) and the key
+left alone. Six digits are few, so what makes them hold is the throttle (models/throttle.py) and the key
 in the hash: a stolen database alone cannot be tried out (NIST SP 800-63B, 3.1.1.2, "pepper").
 
 A keypad is one row a person. Buttons carry a keypad's number and a place on it, never a digit; which digit is

@@ -196,8 +196,8 @@ def functions(schema: str) -> dict[str, str]:
 
 def statements(schema: str) -> list[str]:
     """The DDL that makes all functions and triggers in `schema`."""
-    made = list(functions(schema).values())
+    ddl = list(functions(schema).values())
     for name, trigger in POSTGRESQL.items():
-        made.append(trigger.statement(name, schema))
-        made.append(f"ALTER TABLE {schema}.{trigger.table} ENABLE ALWAYS TRIGGER {name}")
-    return made
+        ddl.append(trigger.statement(name, schema))
+        ddl.append(f"ALTER TABLE {schema}.{trigger.table} ENABLE ALWAYS TRIGGER {name}")
+    return ddl

@@ -25,7 +25,7 @@ from models.outbox import Kind, OutboxMessage
 from models.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
 from models.round import Round, current_round
 
-# At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most (issue 7).
+# At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.
 RING_EVERY = timedelta(seconds=60)
 # A message can be deleted for 48 hours (Bot API, deleteMessage): news replaces a card that is about as old.
 LASTS = timedelta(hours=47)

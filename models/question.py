@@ -1,7 +1,7 @@
 """A province asks about one category or one record of an organization, which answers; nothing is unlocked by it.
 
 A question belongs to the revision in which it was asked: when that has ended, unanswered, it is not open any more.
-It keeps nobody from certifying. The source procedure names no questions: they are ours (issue 6).
+It keeps nobody from certifying. The source procedure names no questions: they are ours.
 """
 
 import enum

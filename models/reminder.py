@@ -33,7 +33,7 @@ from models.outbox import Kind, OutboxMessage, State
 from models.progress import count_statuses
 from models.round import BANGKOK, Round, RoundState
 
-# Days before the last one on which people are reminded (issue 7), and the hour from which.
+# Days before the last one on which people are reminded, and the hour from which.
 DAYS_BEFORE = (14, 7, 3, 1, 0)
 FROM = time(9)
 # Why a reminder, or what the operator is told of the reminders, was dropped while its round was closed.

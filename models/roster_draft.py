@@ -1,4 +1,4 @@
-"""A roster that an organization's officer has sent as a file, checked and not confirmed yet (issue 6).
+"""A roster that an organization's officer has sent as a file, checked and not confirmed yet.
 
 Sealed (models/sealing.py): it holds names, and may never be confirmed.
 """

@@ -1,7 +1,7 @@
 """An organization's officer sends its register as a file: compared, kept, and written only when it says so.
 
 Before the organization certifies; after that nothing in its register can be edited or recorded any more
-(procedure, LAO step 2; issue 6).
+(procedure, LAO step 2).
 """
 
 from dataclasses import dataclass

@@ -137,7 +137,7 @@ def _rank(seed: str, what: str) -> str:
 
 
 def verdict(check: SpotCheck | None, *, size: int, records: int) -> Verdict:
-    """What the check of a revision with so many records says, when checks of `size` are asked for (issue 6)."""
+    """What the check of a revision with so many records says, when checks of `size` are asked for."""
     if check is not None and check.handed_in_at is not None:
         return Verdict.FAILED if check.incorrect else Verdict.PASSED
     return Verdict.OPEN if size and records else Verdict.NOT_NEEDED

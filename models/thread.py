@@ -1,4 +1,4 @@
-"""The thread of remarks of an organization in the newest round, as both sides read it (issue 6)."""
+"""The thread of remarks of an organization in the newest round, as both sides read it."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """Guessing made slow: how often something secret was tried for nothing, and until when it may not be tried.
 
 Five failures within 15 minutes close a key for 15 minutes, the next five for 30, and so on, doubling up to a day
-(issue 5; NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
+(NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
 count in a row, however slowly they come. A try is counted before it is checked, so that tries at the same moment,
 or a crash, win nothing; one that succeeds takes its count back.
 """

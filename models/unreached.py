@@ -1,4 +1,4 @@
-"""Whom the reminders of a round did not reach, and telling the operator of them once a round (issue 7)."""
+"""Whom the reminders of a round did not reach, and telling the operator of them once a round."""
 
 import enum
 from dataclasses import dataclass

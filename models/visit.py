@@ -1,4 +1,4 @@
-"""Who of a province looks at which waiting organization, and which it has left for later (issue 6).
+"""Who of a province looks at which waiting organization, and which it has left for later.
 
 A courtesy between colleagues, no lock: whoever is told that somebody looks already may still go on. One row an
 officer and organization, overwritten at its next visit; those of older rounds, or of links that have ended, are
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from models.account import Account, Officer
 from models.base import Base
 
-# So long is an organization said to be looked at after it was opened (issue 6).
+# So long is an organization said to be looked at after it was opened.
 LOOKING = timedelta(minutes=10)
 
 

@@ -1,5 +1,5 @@
 """The file that an organization's officer sends into the chat: checked as the import of personnel checks it, but
-of one organization and without a database, so that it can be done in a process of its own (issue 6).
+of one organization and without a database, so that it can be done in a process of its own.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from models.tabular import BadCell, English, ImportRefused, Problem, Problems, e
 from models.tabular.table import require_kind
 from models.tabular.xlsx_source import Limits, require_workbook
 
-# A file of 5,000 records with 40 menus has about 1 MB (issue 6: files over 5 MB are refused).
+# A file of 5,000 records with 40 menus has about 1 MB; files over 5 MB are refused.
 MAX_BYTES = 5 << 20
 # The largest registers of one organization have about 1,200 records.
 MAX_RECORDS = 5000

@@ -1,4 +1,4 @@
-"""A province's officer finds an organization, goes on to the next, and meets a colleague (issue 6)."""
+"""A province's officer finds an organization, goes on to the next, and meets a colleague."""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable

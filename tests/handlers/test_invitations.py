@@ -1,4 +1,4 @@
-"""Linking by an invitation instead of a password, and handing a link over to a successor (issue 5)."""
+"""Linking by an invitation instead of a password, and handing a link over to a successor."""
 
 import re
 from datetime import timedelta

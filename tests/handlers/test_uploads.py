@@ -1,4 +1,4 @@
-"""An organization's officer sends its register as a file: seen first, written when it says so (issue 6)."""
+"""An organization's officer sends its register as a file: seen first, written when it says so."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A province's list: what narrows it, its order, its pages, and which organization is next (issue 6)."""
+"""A province's list: what narrows it, its order, its pages, and which organization is next."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta

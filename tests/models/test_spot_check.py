@@ -1,4 +1,4 @@
-"""A draw can be neither foreseen nor chosen, and can be drawn again by anybody (issue 6, point 3)."""
+"""A draw can be neither foreseen nor chosen, and can be drawn again by anybody."""
 
 import json
 import random

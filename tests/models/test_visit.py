@@ -1,4 +1,4 @@
-"""Who looks at what: told to colleagues for ten minutes, taken back by going on (issue 6)."""
+"""Who looks at what: told to colleagues for ten minutes, taken back by going on."""
 
 from datetime import datetime, timedelta
 
