@@ -572,7 +572,12 @@ def _commands(
     command: click.Command = cli, path: str = "laocert", parent: click.Context | None = None
 ) -> Iterator[tuple[str, click.Command, click.Context]]:
     context = click.Context(
-        command, parent=parent, info_name=path.rpartition(" ")[2], max_content_width=100, terminal_width=100
+        command,
+        parent=parent,
+        info_name=path.rpartition(" ")[2],
+        max_content_width=100,
+        terminal_width=100,
+        **command.context_settings,
     )
     yield path, command, context
     if isinstance(command, click.Group):
