@@ -3,7 +3,7 @@
 import { Phone } from "./chat.js";
 import { drawClock, showClock } from "./clock.js";
 import { drawBehind, drawTrouble, noteUsed, point } from "./guide.js";
-import { language, make, post, setLanguage, t } from "./words.js";
+import { language, make, post, redraw, setLanguage, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const phones = new Map();
@@ -45,18 +45,18 @@ function focusPhone(id) {
 }
 
 function drawPeople(shown) {
-  const focused = document.activeElement?.dataset?.person;
-  $("people").replaceChildren(...[...phones.values()].map((phone) => {
+  redraw($("people"), [...phones.values()].map((phone) => {
     const { role, unit, number, id } = phone.now;
     const count = unread.get(id) ?? 0;
     const name = (unit || t("outsider")) + (number > 1 ? ` (${number})` : "");
-    const button = make("button", { type: "button", className: `person ${role}`, onclick: () => focusPhone(id) }, make("span", { className: "dot", ariaHidden: "true" }), make("span", { className: "person-name" }, name));
-    if (count) button.append(make("span", { className: "badge" }, String(count), make("span", { className: "unseen" }, ` ${t("unread")}`)));
-    button.dataset.person = id;
-    button.setAttribute("aria-pressed", String(shown.has(id)));
-    return button;
+    return [[role, name, id, count, shown.has(id), language()], () => {
+      const button = make("button", { type: "button", className: `person ${role}`, onclick: () => focusPhone(id) }, make("span", { className: "dot", ariaHidden: "true" }), make("span", { className: "person-name" }, name));
+      if (count) button.append(make("span", { className: "badge" }, String(count), make("span", { className: "unseen" }, ` ${t("unread")}`)));
+      button.dataset.person = id;
+      button.setAttribute("aria-pressed", String(shown.has(id)));
+      return button;
+    }];
   }));
-  if (focused) $("people").querySelector(`[data-person="${focused}"]`)?.focus();
   $("people").querySelector(`[data-person="${inFocus()}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 

@@ -1,6 +1,6 @@
 // Guidance: the next thing to tap stands out, the steps of the job, and what just happened behind.
 
-import { language, make, post, t } from "./words.js";
+import { language, make, post, redraw, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const CONFIRM = "confirm:"; // the one red button of the job; others end links, and are not to be tapped by the way
@@ -73,13 +73,11 @@ export function drawTrouble({ network, bot, flood, reopenable }) {
   const reopen = $("reopen");
   reopen.disabled = !reopenable;
   reopen.textContent = reopenable ? t("reopen") + reopenable : t("reopenNothing");
-  const box = $("switches");
-  const focused = document.activeElement?.dataset?.switch;
-  box.replaceChildren(...switches.map(([name, well, make_, mend]) => {
+  redraw($("switches"), switches.map(([name, well, make_, mend]) => [[name, well, make_, mend], () => {
     const button = make("button", { type: "button", className: well ? "" : "on", onclick: () => { button.disabled = true; post(`/trouble/${name}`, { on: well }); } }, well ? make_ : mend);
     button.dataset.switch = name;
     button.setAttribute("aria-pressed", String(!well));
     return button;
-  }));
-  if (focused) box.querySelector(`[data-switch=${focused}]`)?.focus();
+  }]));
+  for (const button of $("switches").children) button.disabled = false;
 }

@@ -71,6 +71,23 @@ export function make(tag, properties = {}, ...children) {
   return node;
 }
 
+// The children of `box` are those of `drawn`, pairs of what a child shows and how it is made. A child that shows
+// what it showed stays in the document: replaced between a press and its release, it would lose the click.
+export function redraw(box, drawn) {
+  drawn.forEach(([shows, build], i) => {
+    const state = JSON.stringify(shows);
+    const old = box.children[i];
+    if (old?.dataset.state === state) return;
+    const hadFocus = old === document.activeElement;
+    const node = build();
+    node.dataset.state = state;
+    if (old) old.replaceWith(node);
+    else box.append(node);
+    if (old && hadFocus) node.focus();
+  });
+  while (box.children.length > drawn.length) box.lastElementChild.remove();
+}
+
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");

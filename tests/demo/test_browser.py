@@ -365,6 +365,32 @@ async def test_trouble_loses_nothing(thumb: Thumb) -> None:
     await thumb.sees("lao", "เข้าสู่ระบบ")
 
 
+async def test_a_press_is_not_lost_when_the_page_is_drawn_anew_under_it(thumb: Thumb) -> None:
+    page = thumb.page
+    network, bot = page.locator("[data-switch=network]"), page.locator("[data-switch=bot]")
+    await thumb.look_at("lao")
+    await page.locator("#strip").click()
+    await network.click()
+    await expect(network).to_have_attribute("aria-pressed", "true")
+    await bot.hover()
+    await page.mouse.down()
+    # What is sent now waits at Telegram, which the page shows beside the switches.
+    phone = await page.locator(".person.lao").first.get_attribute("data-person")
+    await page.evaluate(
+        """phone => fetch(`/phones/${phone}/send`, {
+            method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({text: "/start"}),
+        })""",
+        phone,
+    )
+    await expect(page.locator("#counters .busy")).to_have_count(1)
+    await page.mouse.up()
+    await expect(bot).to_have_attribute("aria-pressed", "true")
+    await bot.click()
+    await expect(bot).to_have_attribute("aria-pressed", "false")
+    await network.click()
+    await thumb.sees("lao", "เข้าสู่ระบบ")
+
+
 @pytest.mark.parametrize("thumb", [WIDE], ids=["wide"], indirect=True)
 async def test_the_clock_is_moved_by_keyboard(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> None:
     page = thumb.page
