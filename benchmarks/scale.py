@@ -32,8 +32,9 @@ from models import schema
 from models.account import Account, Officer, Role, active_officer
 from models.certificate import Certification, Level, Reopening, Status
 from models.database import Database
+from models.history import load_history
 from models.imports import import_organizations, import_personnel
-from models.inspection import history, review
+from models.inspection import review
 from models.keys import Keyring
 from models.listing import Listing, Sorting, next_waiting, search
 from models.organization import Organization
@@ -66,7 +67,7 @@ OPERATIONS: dict[str, Operation] = {
     "next": lambda session, officer, _, rng: next_waiting(session, officer, _listing(rng), NOW),
     "counts by status": lambda session, officer, *_: count_statuses(session, officer.account.province_code),
     "review": lambda session, officer, code, _: review(session, officer, code),
-    "history": lambda session, officer, code, _: history(session, officer, code),
+    "history": lambda session, officer, code, _: load_history(session, officer, code),
     "positions": lambda session, _, code, rng: list_positions(session, code, rng.choice(list(Category)), 0),
     "draw": lambda session, officer, code, rng: draw(session, officer, code, NOW, rng, size=3),
 }

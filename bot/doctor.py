@@ -20,9 +20,9 @@ from bot.http.server import bind
 from bot.opening import Use, opened
 from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
-from models import audit, schema
-from models.base import DomainError
+from models import audit, drift, schema
 from models.database import Database
+from models.errors import DomainError
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0
@@ -109,7 +109,7 @@ async def _database(settings: Settings) -> list[Finding]:
             return [
                 _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")
             ]
-        differences = await schema.check(database)
+        differences = await drift.check(database)
         record = await _record(database)
     well = _well("database", f"answers, schema {found}")
     if differences:

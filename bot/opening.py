@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.settings import Settings, SettingsRefused, keyring
-from models import audit, schema
+from models import audit, drift, schema
 from models.database import Database
 
 
@@ -67,7 +67,7 @@ async def require_known_key(database: Database, where: str = audit.NEWEST) -> No
     """
     async with database.read() as session:
         connection = await session.connection()
-        if audit.AuditEvent.__tablename__ in await connection.run_sync(schema.table_names):
+        if audit.AuditEvent.__tablename__ in await connection.run_sync(drift.table_names):
             await audit.require_known_key(session, where)
 
 

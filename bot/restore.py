@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 
 from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
-from models import audit, outbox_admin, postgresql_triggers, schema
+from models import audit, drift, outbox_admin, postgresql_triggers, schema
 from models.base import Base
 from models.database import Database
 from models.exclusion import alone
@@ -81,7 +81,7 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
     revision = await schema.revision(database)
     if revision != schema.head():
         return Restored(held, schema=revision)
-    differences = await schema.check(database)
+    differences = await drift.check(database)
     async with database.read() as session:
         return Restored(held, differences, await verify(session))
 
@@ -118,7 +118,7 @@ async def _holds_anything(database: Database) -> bool:
         return False
     async with database.read() as session:
         connection = await session.connection()
-        there = set(await connection.run_sync(schema.table_names))
+        there = set(await connection.run_sync(drift.table_names))
         for table in Base.metadata.sorted_tables:
             if table.name in there and await session.scalar(select(func.count()).select_from(table)):
                 return True

@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 from babel.dates import format_date
 
+from models.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
-from models.round import BANGKOK, BUDDHIST_ERA
 
 STATUSES = {
     Status.UNCERTIFIED: "ยังไม่รับรอง",

@@ -15,12 +15,12 @@ from demo.clock import MovedClock
 from demo.phones import Phones
 from models import inbox, outbox
 from models.account import Account, Officer, Role
+from models.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
 from models.database import Database, Session
 from models.invitation import Invitation
 from models.outbox import Kind, OutboxMessage
-from models.round import BANGKOK
 from models.spot_check import SpotCheck
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,12 +15,13 @@ from demo import sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
 from models import audit, schema
-from models.base import DomainError
+from models.calendar import BANGKOK, BUDDHIST_ERA
 from models.conversation import Card, Conversation
 from models.database import Database
+from models.errors import DomainError
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.keys import Keyring
-from models.round import BANGKOK, BUDDHIST_ERA, current_round, open_round
+from models.round import current_round, open_round
 
 # Phuket and Ranong: the two provinces with the fewest organizations.
 PROVINCES = ("83", "85")

@@ -19,7 +19,8 @@ from handlers.words import (
 )
 from models.certificate import Certification, Level, Reopening
 from models.certification import Confirmation
-from models.inspection import History, Review
+from models.history import History
+from models.inspection import Review
 from models.organization import Organization
 from models.roster import Category, PositionPage
 from models.statement import statement

@@ -7,7 +7,7 @@ from handlers.incoming import Incoming
 from handlers.texts import texts
 from handlers.verifying import linked_code
 from models.conversation import Language
-from models.inspection import is_verification_code
+from models.history import is_verification_code
 from models.invitation import is_code
 from models.names import with_ink
 from models.pin import holds_number

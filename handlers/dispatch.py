@@ -43,12 +43,12 @@ from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from handlers.verifying import linked_code
 from models import card_marks
+from models.access import NotYours
 from models.account import names_account, record_refusal, saw_officer
 from models.arrival import load_arrival
-from models.base import DomainError
-from models.certificate import NotYours
 from models.conversation import Awaiting, Conversation
 from models.database import Session
+from models.errors import DomainError
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
 from models.pin import Purpose, holds_number, leave_keypad

@@ -16,13 +16,15 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.verifying import link_to
 from handlers.words import status_word
-from models import export, inspection, statistics
+from models import export, statistics
+from models.access import NotYours
 from models.account import Role
-from models.certificate import NotYours, Status
+from models.calendar import BANGKOK, BUDDHIST_ERA
+from models.certificate import Status
 from models.conversation import Language
 from models.database import Session
 from models.export import IssuedCertificate, ProvinceList
-from models.round import BANGKOK, BUDDHIST_ERA
+from models.history import load_history
 from models.statistics import ProvinceProgress
 
 
@@ -115,7 +117,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
 
 async def _history_around(turn: Turn, organization: str, certification_id: int) -> Screen:
     """The page of the history on which a certificate stands."""
-    found = await inspection.history(turn.session, turn.officer, organization)
+    found = await load_history(turn.session, turn.officer, organization)
     place = next(place for place, made in enumerate(found.certificates) if made.id == certification_id)
     page = place // CERTIFICATES_PER_PAGE
     if turn.officer.account.role is Role.LAO:

@@ -29,8 +29,8 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, masked, pager, round_line, status_word, way_out
 from models import listing as lists
+from models.access import find_organization
 from models.certificate import Status
-from models.inspection import find_organization
 from models.listing import Choice, ListedOrganization, Listing, Narrowing, OrganizationPage, Sorting, load_listing
 from models.typed_name import MAX_WORDS, NoSearch
 

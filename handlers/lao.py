@@ -28,9 +28,10 @@ from handlers.taps import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
-from models import certification, inspection, roster
+from models import access, certification, inspection, roster
 from models.certificate import Level, Status
 from models.certification import Demands
+from models.history import load_history
 from models.inspection import Review
 from models.roster import Category
 from models.round import RoundState
@@ -64,7 +65,7 @@ async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
     try:
         shown = await inspection.review(turn.session, turn.officer, turn.own_organization)
     except roster.NoRoster:
-        organization = await inspection.find_organization(turn.session, turn.officer, turn.own_organization)
+        organization = await access.find_organization(turn.session, turn.officer, turn.own_organization)
         _ = turn.texts
         file = Button(_.plain("Send the register as a file"), SendRegister(), Style.PRIMARY)
         return no_register(_, organization, LaoMenu(), file)
@@ -98,7 +99,7 @@ def _step(_: Texts, shown: Review, demands: Demands) -> Button:
 async def positions(turn: Turn, tap: LaoPositions) -> Screen:
     """The positions of one category, a page at a time."""
     _ = turn.texts
-    organization = await inspection.find_organization(turn.session, turn.officer, turn.own_organization)
+    organization = await access.find_organization(turn.session, turn.officer, turn.own_organization)
     found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
     before, after = (LaoPositions(tap.category, max(found.page + step, 0)) for step in (-1, 1))
     return Screen(
@@ -125,7 +126,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
 async def history(turn: Turn, tap: LaoHistory) -> Screen:
     """ประวัติการรับรองข้อมูล: with its new entry the LAO level is finished (procedure, LAO step 3)."""
     _ = turn.texts
-    found = await inspection.history(turn.session, turn.officer, turn.own_organization)
+    found = await load_history(turn.session, turn.officer, turn.own_organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
     rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))

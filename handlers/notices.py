@@ -30,7 +30,7 @@ from models.certificate import Certification, Reopening
 from models.conversation import chat_language
 from models.database import Session
 from models.dispute import load_dispute, load_officer
-from models.inspection import load_certification, load_reopening
+from models.history import load_certification, load_reopening
 from models.notice_times import quiet_until
 from models.outbox import Kind
 from models.reach import lost_since

@@ -36,9 +36,10 @@ from handlers.taps import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out
-from models import certification, inspection, roster
+from models import access, certification, inspection, roster
 from models.certificate import Certification, Level, Status
 from models.certification import Demands
+from models.history import load_history
 from models.inspection import Review
 from models.progress import count_day
 from models.roster import Category
@@ -51,7 +52,7 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     try:
         shown = await inspection.review(turn.session, turn.officer, tap.organization)
     except roster.NoRoster:
-        organization = await inspection.find_organization(turn.session, turn.officer, tap.organization)
+        organization = await access.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
     return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.demands, turn.now))
 
@@ -102,7 +103,7 @@ def _verdict_line(_: Texts, found: Verdict) -> Markup | None:
 async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
     """The positions of one category, a page at a time."""
     _ = turn.texts
-    organization = await inspection.find_organization(turn.session, turn.officer, tap.organization)
+    organization = await access.find_organization(turn.session, turn.officer, tap.organization)
     found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
     before, after = (replace(tap, page=max(found.page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization)
@@ -130,7 +131,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
 async def result(turn: Turn, made: Certification) -> Screen:
     """The status that must appear for the organization to be finished (procedure, province step 6)."""
     _ = turn.texts
-    organization = await inspection.find_organization(turn.session, turn.officer, made.organization_code)
+    organization = await access.find_organization(turn.session, turn.officer, made.organization_code)
     status = status_word(_, Status.PROVINCE_CERTIFIED)
     history_tap = ProvinceHistory(made.organization_code, 0)
     day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
@@ -160,7 +161,7 @@ async def result(turn: Turn, made: Certification) -> Screen:
 async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     """ประวัติการรับรองข้อมูล of one organization."""
     _ = turn.texts
-    found = await inspection.history(turn.session, turn.officer, tap.organization)
+    found = await load_history(turn.session, turn.officer, tap.organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization)

@@ -5,7 +5,7 @@ from handlers.screen import Button, Row, Screen, Style
 from handlers.taps import NextOfAll, ProvinceMenu, ProvinceReview, SkipWaiting, Tap
 from handlers.turn import Turn
 from handlers.words import home
-from models.inspection import find_organization
+from models.access import find_organization
 from models.listing import Listing, Narrowing, load_listing, next_waiting
 from models.round import current_round
 from models.visit import note_skipped

@@ -15,8 +15,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from markupsafe import Markup
 
+from models.calendar import BANGKOK, BUDDHIST_ERA
 from models.conversation import Language
-from models.round import BANGKOK, BUDDHIST_ERA
 
 LOCALES = Path(__file__).parent / "locales"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.incoming import Incoming
+from models.access import NotYours
 from models.account import Role, active_officer
-from models.certificate import NotYours
 from models.conversation import Awaiting, load_conversation
 from models.database import Session
 from models.imports.sent_file import require_file

@@ -11,7 +11,7 @@ from handlers.screen import Screen, lines
 from handlers.taps import SeeCertificate
 from handlers.turn import Right, Turn
 from handlers.words import home, organization_line, signature, status_word
-from models.inspection import UnknownCode, find_by_code
+from models.history import UnknownCode, find_by_code
 from models.statement import agreed_statement
 
 # Behind a v the ten letters of a verification code; an invitation has 22 letters.

@@ -26,7 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models import audit, throttle
-from models.base import Base, BigKey, DomainError, text_enum
+from models.base import Base, BigKey, text_enum
+from models.errors import DomainError
 from models.names import WITHOUT_INK, becomes_link
 from models.organization import Organization, Province
 

@@ -9,14 +9,6 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 
-class DomainError(Exception):
-    """A rule of the procedure refuses what was asked; nothing was changed.
-
-    Each subject names its own subclasses; handlers/problems.py turns them into a sentence for an officer,
-    the command line prints str() of them.
-    """
-
-
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, stored and returned in UTC on both databases."""
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit, outbox
 from models.account import Account, Role, chats
-from models.base import Base, BigKey, DomainError
+from models.base import Base, BigKey
+from models.errors import DomainError
 from models.names import WITHOUT_INK
 from models.outbox import Kind, OutboxMessage, State
 from models.progress import require_province

@@ -12,8 +12,7 @@ from functools import cache
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from models.account import Account, Role
-from models.base import Base, BigKey, DomainError, text_enum
+from models.base import Base, BigKey, text_enum
 from models.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Headcount
@@ -38,10 +37,6 @@ class Status(enum.StrEnum):
     UNCERTIFIED = "uncertified"
     LAO_CERTIFIED = "lao_certified"
     PROVINCE_CERTIFIED = "province_certified"
-
-
-class NotYours(DomainError):
-    """The officer's account has no right to this organization or act."""
 
 
 class Certification(Base):
@@ -114,15 +109,6 @@ class Reopening(Base):
 
     organization: Mapped[Organization] = relationship(lazy="raise")
     round: Mapped[Round] = relationship(lazy="raise")
-
-
-def require_sight(account: Account, organization: Organization) -> None:
-    """An organization is seen by its own officers and its province's. Raises NotYours."""
-    if account.role is Role.LAO and account.organization_code == organization.dla_code:
-        return
-    if account.role is Role.PROVINCE and account.province_code == organization.province_code:
-        return
-    raise NotYours
 
 
 def is_live(made: type[Certification] | type[Remark] | type[SpotCheck]) -> ColumnElement[bool]:

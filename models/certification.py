@@ -15,27 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column
 
 from models import audit, card_marks, outbox
+from models.access import NotYours, find_organization, require_sight
 from models.account import Account, Officer, Role, officers_concerned
-from models.base import Base, DomainError, text_enum
-from models.certificate import (
-    CODE_ALPHABET,
-    CODE_LENGTH,
-    Certification,
-    Level,
-    NotYours,
-    Reopening,
-    require_sight,
-    snapshot,
-)
+from models.base import Base, text_enum
+from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.conversation import Language
-from models.inspection import (
-    ExplanationMissing,
-    Review,
-    RosterChanged,
-    find_organization,
-    live_certificates,
-    review,
-)
+from models.errors import DomainError
+from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.organization import Organization, lock_organization
 from models.remark_table import operator_name
 from models.round import Round, RoundState, require_open_round

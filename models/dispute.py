@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import audit, outbox
+from models.access import NotYours
 from models.account import Account, Officer
-from models.certificate import NotYours
 from models.link import unlink_officer
 from models.organization import Organization
 

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import audit
+from models.access import NotYours, require_sight
 from models.account import Officer, Role
-from models.certificate import Certification, Level, NotYours, Reopening, Status, is_live, require_sight
-from models.inspection import certificate_by_code, ended_by
+from models.certificate import Certification, Level, Reopening, Status, is_live
+from models.history import certificate_by_code, ended_by
 from models.organization import Organization, Province, full_name
 from models.progress import require_province
 from models.roster import Headcount

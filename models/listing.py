@@ -14,9 +14,10 @@ from sqlalchemy import CTE, ColumnElement, ForeignKey, String, case, exists, fun
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from models.access import NotYours
 from models.account import Officer, Role
 from models.base import Base, text_enum
-from models.certificate import Certification, Level, NotYours, Status, is_live, is_open
+from models.certificate import Certification, Level, Status, is_live, is_open
 from models.organization import Organization, full_name
 from models.progress import is_waiting, standing
 from models.remark_table import Remark

@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
+from models.calendar import BANGKOK
 from models.notice_tables import NoticePreference, Quiet, Rhythm
-from models.round import BANGKOK
 
 SATURDAY = 5
 MIDNIGHT = time(0)

@@ -4,7 +4,8 @@ from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, BinaryText, DomainError
+from models.base import Base, BinaryText
+from models.errors import DomainError
 
 
 class UnknownOrganization(DomainError):

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.account import Officer
-from models.base import DomainError
+from models.calendar import BANGKOK
 from models.certificate import Certification, Level, Status, is_live
+from models.errors import DomainError
 from models.organization import Organization, Province
-from models.round import BANGKOK, Round, current_round
+from models.round import Round, current_round
 from models.visit import looker, looking
 
 

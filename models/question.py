@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import audit, outbox
+from models.access import NotYours, find_organization, require_sight
 from models.account import Officer, Role, officers_concerned
-from models.base import DomainError
-from models.certificate import NotYours, is_open, require_sight
-from models.inspection import current_revision, find_organization
+from models.certificate import is_open
+from models.errors import DomainError
+from models.inspection import current_revision
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.roster import PersonnelRecord

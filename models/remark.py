@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from models import audit, outbox
+from models.access import NotYours, require_sight
 from models.account import Account, Officer, Role, officers_concerned
-from models.base import DomainError
-from models.certificate import Certification, NotYours, is_live, require_sight
+from models.certificate import Certification, is_live
 from models.certification import reopen
+from models.errors import DomainError
 from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, operator_name, remark_text, said_by

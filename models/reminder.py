@@ -25,13 +25,15 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models import outbox
 from models.account import Account, Officer, Role, chats
-from models.base import Base, BigKey, DomainError
+from models.base import Base, BigKey
+from models.calendar import BANGKOK
 from models.certificate import Certification, Level, Status, is_live
+from models.errors import DomainError
 from models.inspection import own_status
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
 from models.progress import count_statuses
-from models.round import BANGKOK, Round, RoundState
+from models.round import Round, RoundState
 
 # Days before the last one on which people are reminded, and the hour from which.
 DAYS_BEFORE = (14, 7, 3, 1, 0)

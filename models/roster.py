@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import thai
-from models.base import Base, BigKey, DomainError, text_enum
+from models.base import Base, BigKey, text_enum
+from models.errors import DomainError
 
 POSITIONS_PER_PAGE = 8
 # Made once: json.dumps makes one for each record.

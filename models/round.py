@@ -6,17 +6,16 @@ What that ends, and how a closing is undone: models/closing.py.
 import enum
 from datetime import date, datetime
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit, card_marks
-from models.base import Base, BigKey, DomainError, text_enum
+from models.base import Base, BigKey, text_enum
+from models.calendar import BUDDHIST_ERA, bangkok_day
+from models.errors import DomainError
 
-BANGKOK = ZoneInfo("Asia/Bangkok")
-BUDDHIST_ERA = 543
 FISCAL_YEARS = range(2500, 2700)
 
 
@@ -69,11 +68,6 @@ class Round(Base):
         """Whether a certification at `moment` comes after the last day."""
         left = self.days_left(moment)
         return left is not None and left < 0
-
-
-def bangkok_day(moment: datetime) -> date:
-    """The day that it is in Thailand at `moment`."""
-    return moment.astimezone(BANGKOK).date()
 
 
 async def current_round(session: AsyncSession) -> Round | None:

@@ -11,11 +11,12 @@ from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import audit
+from models.access import NotYours, find_organization
 from models.account import Officer
-from models.base import DomainError
-from models.certificate import Certification, Level, NotYours
+from models.certificate import Certification, Level
 from models.difference import Difference, aligned, compare
-from models.inspection import find_organization, live_certificates
+from models.errors import DomainError
+from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
 from models.roster import PersonnelRecord, Record, Roster, load_records, summarize
 from models.roster_draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft

@@ -13,10 +13,11 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from models.access import NotYours, require_sight
 from models.account import Officer, Role
-from models.base import DomainError
-from models.certificate import Certification, Level, NotYours, require_sight
+from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
+from models.errors import DomainError
 from models.inspection import load_standing
 from models.organization import Organization
 from models.remark import PetitionPending, open_petition, petition_of_province

@@ -7,11 +7,12 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base import DomainError
+from models.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
+from models.errors import DomainError
 from models.organization import Organization
 from models.progress import require_province
-from models.round import BANGKOK, Round, current_round
+from models.round import Round, current_round
 
 # From the province-wide organization down; a type that is not listed comes last.
 TYPES = (

@@ -6,9 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from models.access import find_organization
 from models.account import Officer
 from models.certificate import is_open
-from models.inspection import find_organization
 from models.organization import Organization
 from models.question import is_waiting
 from models.remark import find_remark

@@ -7,7 +7,7 @@ one name differently.
 from sqlalchemy import ColumnElement, and_, func, or_
 
 from models import thai
-from models.base import DomainError
+from models.errors import DomainError
 from models.organization import Organization
 
 MAX_WORDS = 100

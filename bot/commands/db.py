@@ -8,8 +8,8 @@ from bot.backup import backup as make_backup
 from bot.commands.common import echo_json, json_option, with_database
 from bot.opening import Use
 from bot.restore import restore as bring_back
-from models import schema
-from models.base import DomainError
+from models import drift, schema
+from models.errors import DomainError
 
 
 class DatabaseDiffers(DomainError):
@@ -34,7 +34,7 @@ def upgrade() -> None:
 @json_option
 def check(as_json: bool) -> None:
     """Compare tables, indexes and triggers with this program's, and look for damage."""
-    found = with_database(schema.check, Use.REPAIRS)
+    found = with_database(drift.check, Use.REPAIRS)
     if as_json:
         echo_json({"ok": not found, "differences": found})
     elif not found:

@@ -20,8 +20,8 @@ from bot.thai import STATUSES, thai_time
 from handlers.exports import CertificatePage
 from handlers.verifying import link_to
 from models import audit
-from models.base import DomainError
 from models.database import Database
+from models.errors import DomainError
 from models.export import (
     ExportedCertification,
     certificate_of_code,

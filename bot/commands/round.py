@@ -23,6 +23,7 @@ from bot.commands.common import (
     yes_option,
 )
 from bot.opening import Use
+from models.calendar import BUDDHIST_ERA
 from models.closing import (
     Changed,
     Closing,
@@ -35,7 +36,7 @@ from models.closing import (
     open_as_agreed,
     reopen_round,
 )
-from models.round import BUDDHIST_ERA, Round, list_rounds, parse_closing_date
+from models.round import Round, list_rounds, parse_closing_date
 
 _Ends = TypeVar("_Ends")
 _Done = TypeVar("_Done")

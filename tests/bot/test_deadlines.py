@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select, update
 
 from bot import deadlines
+from models.calendar import bangkok_day
 from models.database import Database
 from models.outbox import Kind, OutboxMessage
 from models.reminder import Reminder
-from models.round import Round, bangkok_day
+from models.round import Round
 from tests.bot.running import Trouble, until
 from tests.support import KEYRING, Clock, link
 

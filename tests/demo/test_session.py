@@ -20,10 +20,11 @@ from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models import outbox
 from models.account import Officer
+from models.calendar import BANGKOK
 from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate
-from models.round import BANGKOK, Round
+from models.round import Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 from tests.support import reserved_port, says, until
 

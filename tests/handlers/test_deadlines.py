@@ -16,6 +16,7 @@ from handlers.texts import texts
 from handlers.words import round_line
 from models.account import Officer, Role, active_officer
 from models.broadcast import Audience, announce
+from models.calendar import bangkok_day
 from models.certificate import Level
 from models.conversation import Language
 from models.database import Database
@@ -23,7 +24,7 @@ from models.organization import Organization, Province
 from models.outbox import Kind
 from models.reach import lose
 from models.remark import decide, petition
-from models.round import Round, RoundState, bangkok_day, close_round
+from models.round import Round, RoundState, close_round
 from models.unreached import Escalation, Unreached, Why
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, link

@@ -5,11 +5,11 @@ from datetime import datetime
 import pytest
 
 from demo.botapi import Emulator, Message
+from models.calendar import BANGKOK
 from models.certificate import Level
 from models.conversation import load_conversation
 from models.database import Database
 from models.outbox import Kind, OutboxMessage, State
-from models.round import BANGKOK
 from tests.bot.running import outbox_rows, until
 from tests.handlers.conftest import MakeHand
 from tests.handlers.support import Hand, is_live_card

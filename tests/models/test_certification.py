@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models import outbox
+from models.access import NotYours
 from models.account import active_officer
 from models.audit import AuditEvent
-from models.certificate import CODE_ALPHABET, Certification, Level, NotYours, Status
+from models.certificate import CODE_ALPHABET, Certification, Level, Status
 from models.certification import (
     AlreadyCertified,
     ConfirmationExpired,

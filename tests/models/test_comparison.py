@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
+from models.access import NotYours
 from models.account import Officer
 from models.audit import AuditEvent
-from models.certificate import Certification, Level, NotYours
+from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation
 from models.comparison import is_beyond, marked, numbers
 from models.database import Database

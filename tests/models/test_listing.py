@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.access import NotYours
 from models.account import Officer, active_officer
-from models.certificate import Level, NotYours, Status
+from models.certificate import Level, Status
 from models.certification import reopen
 from models.database import Database
 from models.imports.organizations import sort_key

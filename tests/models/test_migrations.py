@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models import card_marks, province_card, schema, triggers
+from models import card_marks, drift, province_card, schema, triggers
 from models.audit import UNRECORDED
 from models.database import Database
 from models.notice_tables import ProvinceCard
@@ -74,7 +74,7 @@ async def test_the_upgrade_from_0001_keeps_every_row(empty_url: str) -> None:
         for row in ROWS:
             await connection.execute(text(row))
     await schema.upgrade(database)
-    assert await schema.check(database) == []
+    assert await drift.check(database) == []
     async with database.engine.connect() as connection:
         for row in ROWS:
             table = row.split()[2]
@@ -183,7 +183,7 @@ async def test_the_tables_may_lie_in_any_schema(empty_url: str) -> None:
         await connection.execute(text(f"""ALTER DATABASE {name} SET search_path = "ทะเบียน 70", public"""))
     await database.engine.dispose()
     await schema.upgrade(database)
-    assert await schema.check(database) == []
+    assert await drift.check(database) == []
     async with database.engine.begin() as connection:
         in_public = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         assert await connection.scalar(in_public) == 0

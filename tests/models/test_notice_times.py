@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from models.calendar import BANGKOK
 from models.database import Database
 from models.link import unlink_officer
 from models.notice_tables import Quiet, Rhythm
@@ -16,7 +17,6 @@ from models.notice_times import (
     quiet_until,
     save_preference,
 )
-from models.round import BANGKOK
 from tests.support import link
 
 CHAT = 601

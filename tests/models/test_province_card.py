@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from models import card_marks, province_card, sending
 from models.account import Officer, active_officer
+from models.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database
@@ -17,7 +18,7 @@ from models.notice_tables import ProvinceCard, Quiet, Rhythm
 from models.notice_times import Preference, save_preference
 from models.outbox import Kind, OutboxMessage, State
 from models.province_card import RING_EVERY, Showing
-from models.round import BANGKOK, close_round
+from models.round import close_round
 from tests.support import ORGANIZATIONS, Clock, certify_as, link, put_roster
 
 CODES = [code for code, *_ in ORGANIZATIONS[:4]]

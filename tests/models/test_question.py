@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy import func, select
 
-from models.certificate import Level, NotYours, Status
+from models.access import NotYours
+from models.certificate import Level, Status
 from models.certification import reopen
 from models.database import Database
 from models.inspection import own_status, review

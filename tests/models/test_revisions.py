@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from models import outbox
-from models.certificate import Level, NotYours, Status
+from models.access import NotYours
+from models.certificate import Level, Status
 from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
 from models.database import Database
-from models.inspection import RosterChanged, UnknownCode, find_by_code, history, own_status, review
+from models.history import UnknownCode, find_by_code, load_history
+from models.inspection import RosterChanged, own_status, review
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.remark import (
@@ -51,7 +53,7 @@ async def test_a_reopened_register_is_certified_anew_and_nothing_is_lost(
     await certify_as(certified, f"lao{FIRST}", 501, FIRST, Level.LAO, now + timedelta(hours=1))
     async with certified.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
-        found = await history(session, officer, FIRST)
+        found = await load_history(session, officer, FIRST)
         assert [(one.revision, one.level, one.headcount.total) for one in found.certificates] == [
             (2, Level.LAO, 19),
             (1, Level.PROVINCE, 20),
@@ -137,7 +139,7 @@ async def test_only_a_locked_lao_petitions_and_in_words(country: Database, now: 
 async def test_a_verification_code_is_for_those_concerned(certified: Database, now: datetime) -> None:
     async with certified.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
-        made = (await history(session, officer, FIRST)).certificates[0]
+        made = (await load_history(session, officer, FIRST)).certificates[0]
         for typed in (made.code, made.code.lower(), f"{made.code[:5]}-{made.code[5:]}", f" {made.code} "):
             assert (await find_by_code(session, officer, typed))[0].id == made.id
         province = await link(session, "province11", 601, now)

@@ -7,12 +7,12 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from models import schema
+from models import drift, schema
 from models.database import Database
 
 
 async def test_the_migrations_make_the_models(database: Database) -> None:
-    assert await schema.check(database) == []
+    assert await drift.check(database) == []
     assert await schema.revision(database) == schema.head()
 
 
@@ -22,7 +22,7 @@ def test_the_files_of_the_migrations_say_which_is_the_newest() -> None:
 
 async def test_upgrading_twice_changes_nothing(database: Database) -> None:
     assert await schema.upgrade(database) == (schema.head(), schema.head())
-    assert await schema.check(database) == []
+    assert await drift.check(database) == []
 
 
 DAMAGES = {
@@ -91,14 +91,14 @@ async def test_the_check_finds_what_was_changed(database: Database, damage: str,
     async with database.engine.begin() as connection:
         for statement in re.split(r";(?! END)(?=.)", damage):
             await connection.execute(text(statement))
-    assert any(finding in line for line in await schema.check(database))
+    assert any(finding in line for line in await drift.check(database))
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_the_check_leaves_the_search_path_as_it_was(database: Database) -> None:
     async with database.engine.begin() as connection:
         before = await connection.scalar(text("SHOW search_path"))
-        assert await connection.run_sync(schema.differences) == []
+        assert await connection.run_sync(drift.differences) == []
         assert await connection.scalar(text("SHOW search_path")) == before
 
 
@@ -109,12 +109,12 @@ async def test_the_check_finds_dangling_rows(country: Database) -> None:
         await connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         await connection.exec_driver_sql("DELETE FROM roster WHERE organization_code = '5110201'")
         await connection.exec_driver_sql("BEGIN")
-    assert any("personnel_record points to no roster" in line for line in await schema.check(country))
+    assert any("personnel_record points to no roster" in line for line in await drift.check(country))
 
 
 async def test_a_database_without_schema_is_told_the_mend(tmp_path: Path) -> None:
     empty = Database(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
-    assert await schema.check(empty) == ["the database has no schema yet; run: laocert db upgrade"]
+    assert await drift.check(empty) == ["the database has no schema yet; run: laocert db upgrade"]
     with pytest.raises(schema.SchemaOutdated, match="laocert db upgrade"):
         await schema.require_head(empty)
     await empty.close()

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event, select
 
 from models import outbox
-from models.base import DomainError
-from models.certificate import Level, NotYours
+from models.access import NotYours
+from models.certificate import Level
 from models.certification import (
     AlreadyCertified,
     Demands,
@@ -24,6 +24,7 @@ from models.certification import (
     review_confirmation,
 )
 from models.database import Database
+from models.errors import DomainError
 from models.inspection import review
 from models.outbox import OutboxMessage
 from models.remark import PetitionPending, decide, list_petitions, petition

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import event, func, select
 
 from models import audit
+from models.access import NotYours
 from models.account import active_officer
-from models.certificate import Level, NotYours, Status
+from models.certificate import Level, Status
 from models.certification import reopen
 from models.database import Database
 from models.export import certificate_of_code, province_list, take_certificate, take_list
-from models.inspection import UnknownCode
+from models.history import UnknownCode
 from models.organization import Organization
 from models.progress import UnknownProvince
 from models.round import close_round

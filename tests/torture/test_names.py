@@ -31,8 +31,9 @@ from models.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certificate import Certification, Level, Reopening, Status
 from models.certification import Confirmation
 from models.conversation import Awaiting, Conversation, Language
+from models.history import History
 from models.imports.organizations import LAYOUT
-from models.inspection import History, Review
+from models.inspection import Review
 from models.organization import Organization, Province
 from models.outbox import Kind
 from models.roster import Headcount, RosterSummary
