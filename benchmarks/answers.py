@@ -22,16 +22,9 @@ from benchmarks import officers, scale
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
 from demo import sample
-from handlers.taps import (
-    CertificationMenu,
-    Home,
-    LaoHistory,
-    LaoMenu,
-    LaoReview,
-    ProvinceMenu,
-    ProvinceReview,
-    ProvinceSearch,
-)
+from handlers.taps_accounts import Home
+from handlers.taps_certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview, ProvinceReview
+from handlers.taps_province import ProvinceMenu, ProvinceSearch
 from models.database import Database
 
 TAPS_A_SECOND = 50

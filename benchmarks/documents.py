@@ -30,7 +30,8 @@ from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from handlers.exports import CertificatePage
 from handlers.screen import AttachmentKind
-from handlers.taps import CertificatePdf, ExportList, SeeProgress
+from handlers.taps_certification import CertificatePdf
+from handlers.taps_province import ExportList, SeeProgress
 from models import export
 from models import statistics as progress_of
 from models.account import Account, Officer

@@ -18,7 +18,8 @@ from pathlib import Path
 from benchmarks.nation import Country, log_in
 from demo import sample
 from demo.botapi import Emulator, Phone
-from handlers.taps import CertificationMenu, Home, LaoMenu, LaoReview
+from handlers.taps_accounts import Home
+from handlers.taps_certification import CertificationMenu, LaoMenu, LaoReview
 from models import passwords
 
 PROVINCE = "30"

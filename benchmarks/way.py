@@ -31,7 +31,8 @@ from benchmarks import officers
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
 from demo import sample
-from handlers.taps import CertificationMenu, Home, LaoHistory, LaoMenu, LaoReview
+from handlers.taps_accounts import Home
+from handlers.taps_certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview
 
 PROVINCE = "30"
 OFFICERS = 200

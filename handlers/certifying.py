@@ -6,7 +6,10 @@ from markupsafe import Markup
 
 from handlers.review_numbers import numbers_text
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Cancel, CertificatePdf, Confirm, EmptyMenus, Remarks, Tap
+from handlers.taps import Tap
+from handlers.taps_certification import Cancel, CertificatePdf, Confirm
+from handlers.taps_register import EmptyMenus
+from handlers.taps_remarks import Remarks
 from handlers.texts import Texts
 from handlers.words import (
     category_word,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from handlers.incoming import Incoming
 from handlers.texts import texts
-from handlers.verifying import linked_code
 from models.conversation import Language
 from models.history import is_verification_code
 from models.invitation import is_code
@@ -71,3 +70,18 @@ def menu() -> dict[str, list[tuple[str, str]]]:
         ]
 
     return {"": described(Language.THAI), "en": described(Language.ENGLISH)}
+
+
+# Behind a v the ten letters of a verification code; an invitation has 22 letters.
+_LINKED = re.compile(r"v([0-9A-Za-z]{10})")
+
+
+def link_to(bot_username: str, code: str) -> str:
+    """What a certificate's QR code opens (Bot API, "Deep linking"); empty where the bot's name is not known."""
+    return f"https://t.me/{bot_username}?start=v{code}" if bot_username else ""
+
+
+def linked_code(argument: str) -> str | None:
+    """The verification code in what stands behind `/start`, if it is one of a certificate."""
+    found = _LINKED.fullmatch(argument)
+    return found[1] if found else None

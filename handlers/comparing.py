@@ -6,7 +6,8 @@ from handlers import lao
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.review_numbers import compared_lines, marked_line
 from handlers.screen import Button, Screen, Style, lines
-from handlers.taps import ExplainDifference, LaoReview, SendExplanation
+from handlers.taps_certification import LaoReview
+from handlers.taps_remarks import ExplainDifference, SendExplanation
 from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.comparison import numbers

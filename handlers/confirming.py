@@ -3,7 +3,15 @@
 from handlers import keypad, lao, province
 from handlers.certifying import warning_title
 from handlers.screen import Screen, lines
-from handlers.taps import Cancel, Confirm, LaoHistory, LaoReview, ProvinceHistory, ProvinceReview, SeeHistory
+from handlers.taps_certification import (
+    Cancel,
+    Confirm,
+    LaoHistory,
+    LaoReview,
+    ProvinceHistory,
+    ProvinceReview,
+    SeeHistory,
+)
 from handlers.turn import Turn
 from handlers.words import headcount_lines, organization_line
 from models.account import Role

@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from handlers.officers import unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps import AllWaiting, LaoReview
+from handlers.taps_certification import LaoReview
+from handlers.taps_province import AllWaiting
 from handlers.texts import Texts
 from handlers.words import round_line
 from models.account import Officer, Role

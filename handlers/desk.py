@@ -5,7 +5,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers.screen import Button, Screen, lines
-from handlers.taps import SkipWaiting
+from handlers.taps_province import SkipWaiting
 from handlers.texts import Texts
 from handlers.turn import Turn
 from models.certificate import Status

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import DropRoster, LaoReview, RosterChanges, SaveRoster
+from handlers.taps_certification import LaoReview
+from handlers.taps_register import DropRoster, RosterChanges, SaveRoster
 from handlers.texts import Texts
 from handlers.words import category_word, home, masked, organization_line, way_out
 from models.difference import ChangeKind, Difference, RecordChange

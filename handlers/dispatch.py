@@ -29,19 +29,98 @@ from handlers import (
     queue,
     register_file,
     spot_checking,
-    taps,
     threads,
     verifying,
 )
-from handlers.commands import Command, command_of
+from handlers.commands import Command, command_of, linked_code
 from handlers.deleting import refused, require_deleted
 from handlers.incoming import Incoming
 from handlers.proving import Attempt, NeedsProof, typed_password
 from handlers.screen import Screen
 from handlers.taps import InvalidTap, Tap, unpack
+from handlers.taps_accounts import (
+    AcceptInvitation,
+    ChooseLanguage,
+    EditProfile,
+    EraseKey,
+    ForgotPin,
+    HandOver,
+    HandOverNow,
+    Home,
+    Key,
+    LogIn,
+    LogOut,
+    LogOutNow,
+    NotOurs,
+    Officers,
+    SetLanguage,
+)
+from handlers.taps_certification import (
+    Cancel,
+    CertificatePdf,
+    CertificationMenu,
+    Confirm,
+    LaoCertify,
+    LaoHistory,
+    LaoMenu,
+    LaoPositions,
+    LaoReview,
+    ProvinceCertify,
+    ProvinceHistory,
+    ProvincePositions,
+    ProvinceReview,
+    SeeCertificate,
+    SeeHistory,
+)
+from handlers.taps_notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
+from handlers.taps_province import (
+    AllWaiting,
+    ChooseDistrict,
+    ChooseSorting,
+    ChooseStatus,
+    ChooseType,
+    ExportList,
+    Lift,
+    NextOfAll,
+    NextWaiting,
+    OnlyWithRemarks,
+    ProvinceDistricts,
+    ProvinceList,
+    ProvinceMenu,
+    ProvinceSearch,
+    ProvinceTypes,
+    SeeProgress,
+    SkipWaiting,
+)
+from handlers.taps_register import (
+    DropRoster,
+    EmptyMenu,
+    EmptyMenus,
+    RegisterTemplate,
+    RosterChanges,
+    SaveRoster,
+    SendRegister,
+    SentFile,
+)
+from handlers.taps_remarks import (
+    AnswerQuestion,
+    AskAbout,
+    AskForCorrection,
+    AskForReopening,
+    AskOrganization,
+    ExplainDifference,
+    ReadRemark,
+    Remarks,
+    SeeRemark,
+    SendAnswer,
+    SendExplanation,
+    SendPetition,
+    SendQuestion,
+    SendReopening,
+)
+from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotRecord, SpotSummary
 from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
-from handlers.verifying import linked_code
 from models import card_marks
 from models.access import NotYours
 from models.account import names_account, record_refusal, saw_officer
@@ -58,92 +137,92 @@ Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]
 
 TAPS: dict[type[Tap], tuple[Right, Handler]] = {
-    taps.Home: (Right.ANYONE, home.show_home),
-    taps.LogIn: (Right.ANYONE, entrance.start_login),
-    taps.ChooseLanguage: (Right.ANYONE, home.choose_language),
-    taps.SetLanguage: (Right.ANYONE, home.set_language),
-    taps.LogOut: (Right.LINKED, home.ask_logout),
+    Home: (Right.ANYONE, home.show_home),
+    LogIn: (Right.ANYONE, entrance.start_login),
+    ChooseLanguage: (Right.ANYONE, home.choose_language),
+    SetLanguage: (Right.ANYONE, home.set_language),
+    LogOut: (Right.LINKED, home.ask_logout),
     # Also for one who has not said its name yet: it may have logged in to the wrong account.
-    taps.LogOutNow: (Right.ANYONE, home.log_out),
-    taps.Key: (Right.OFFICER, keypad.press),
-    taps.EraseKey: (Right.OFFICER, keypad.erase),
-    taps.ForgotPin: (Right.OFFICER, keypad.forgot),
-    taps.AcceptInvitation: (Right.ANYONE, invitations.accept),
-    taps.Officers: (Right.LINKED, officers.show),
-    taps.NotOurs: (Right.LINKED, officers.end_disputed),
-    taps.HandOver: (Right.LINKED, invitations.ask_hand_over),
-    taps.HandOverNow: (Right.LINKED, invitations.ask_pin),
-    taps.NoticeTimes: (Right.LINKED, notice_times.show),
-    taps.ChooseRhythm: (Right.PROVINCE, notice_times.choose_rhythm),
-    taps.ChooseQuiet: (Right.LINKED, notice_times.choose_quiet),
-    taps.RestOnDaysOff: (Right.LINKED, notice_times.rest_on_days_off),
-    taps.RingOnDaysOff: (Right.LINKED, notice_times.ring_on_days_off),
-    taps.EditProfile: (Right.LINKED, entrance.edit_profile),
-    taps.CertificationMenu: (Right.LINKED, home.certification_menu),
-    taps.LaoMenu: (Right.LAO, lao.menu),
-    taps.LaoReview: (Right.LAO, lao.show_review),
-    taps.LaoPositions: (Right.LAO, lao.positions),
-    taps.LaoCertify: (Right.LAO, lao.ask),
-    taps.LaoHistory: (Right.LAO, lao.history),
-    taps.SendRegister: (Right.LAO, register_file.explain),
-    taps.RegisterTemplate: (Right.LAO, register_file.template),
-    taps.RosterChanges: (Right.LAO, register_file.changes),
-    taps.SentFile: (Right.LAO, register_file.show),
-    taps.SaveRoster: (Right.LAO, register_file.save),
-    taps.DropRoster: (Right.LAO, register_file.drop),
-    taps.AskForCorrection: (Right.LAO, petitions.ask_for_words),
-    taps.SendPetition: (Right.LAO, petitions.send),
-    taps.ExplainDifference: (Right.LAO, comparing.ask_for_words),
-    taps.SendExplanation: (Right.LAO, comparing.send),
-    taps.AnswerQuestion: (Right.LAO, questions.ask_for_answer),
-    taps.SendAnswer: (Right.LAO, questions.send_answer),
-    taps.ProvinceMenu: (Right.PROVINCE, finding.menu),
-    taps.ChooseStatus: (Right.PROVINCE, finding.choose_status),
-    taps.ProvinceTypes: (Right.PROVINCE, finding.types),
-    taps.ChooseType: (Right.PROVINCE, finding.choose_type),
-    taps.ProvinceDistricts: (Right.PROVINCE, finding.districts),
-    taps.ChooseDistrict: (Right.PROVINCE, finding.choose_district),
-    taps.OnlyWithRemarks: (Right.PROVINCE, finding.only_with_remarks),
-    taps.Lift: (Right.PROVINCE, finding.lift),
-    taps.ChooseSorting: (Right.PROVINCE, finding.choose_sorting),
-    taps.ProvinceSearch: (Right.PROVINCE, finding.search),
-    taps.ProvinceList: (Right.PROVINCE, finding.show_list),
-    taps.AllWaiting: (Right.PROVINCE, live_card.all_waiting),
-    taps.ProvinceReview: (Right.PROVINCE, province.show_review),
-    taps.NextWaiting: (Right.PROVINCE, queue.open_next),
-    taps.NextOfAll: (Right.PROVINCE, queue.open_next_of_all),
-    taps.SkipWaiting: (Right.PROVINCE, queue.skip),
-    taps.ProvincePositions: (Right.PROVINCE, province.positions),
-    taps.ProvinceCertify: (Right.PROVINCE, province.ask),
-    taps.DrawSpotCheck: (Right.PROVINCE, spot_checking.start),
-    taps.SpotRecord: (Right.PROVINCE, spot_checking.show_record),
-    taps.MarkRecord: (Right.PROVINCE, spot_checking.mark_record),
-    taps.SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
-    taps.HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
-    taps.HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
-    taps.AskForReopening: (Right.PROVINCE, petitions.ask_for_reopening),
-    taps.SendReopening: (Right.PROVINCE, petitions.send_reopening),
-    taps.ProvinceHistory: (Right.PROVINCE, province.history),
-    taps.ExportList: (Right.PROVINCE, exports.export_list),
-    taps.SeeProgress: (Right.PROVINCE, exports.see_progress),
-    taps.CertificatePdf: (Right.LINKED, exports.certificate_pdf),
-    taps.SeeCertificate: (Right.LINKED, verifying.see_certificate),
-    taps.AskOrganization: (Right.PROVINCE, questions.choose_topic),
-    taps.AskAbout: (Right.PROVINCE, questions.choose_words),
-    taps.SendQuestion: (Right.PROVINCE, questions.send_question),
-    taps.Remarks: (Right.LINKED, threads.show),
-    taps.ReadRemark: (Right.LINKED, threads.read),
-    taps.EmptyMenus: (Right.LINKED, gaps.show_menus),
-    taps.EmptyMenu: (Right.LINKED, gaps.show_records),
-    taps.SeeHistory: (Right.LINKED, confirming.see_history),
-    taps.SeeRemark: (Right.LINKED, petitions.see_remark),
-    taps.Confirm: (Right.LINKED, confirming.confirm),
-    taps.Cancel: (Right.LINKED, confirming.cancel),
+    LogOutNow: (Right.ANYONE, home.log_out),
+    Key: (Right.OFFICER, keypad.press),
+    EraseKey: (Right.OFFICER, keypad.erase),
+    ForgotPin: (Right.OFFICER, keypad.forgot),
+    AcceptInvitation: (Right.ANYONE, invitations.accept),
+    Officers: (Right.LINKED, officers.show),
+    NotOurs: (Right.LINKED, officers.end_disputed),
+    HandOver: (Right.LINKED, invitations.ask_hand_over),
+    HandOverNow: (Right.LINKED, invitations.ask_pin),
+    NoticeTimes: (Right.LINKED, notice_times.show),
+    ChooseRhythm: (Right.PROVINCE, notice_times.choose_rhythm),
+    ChooseQuiet: (Right.LINKED, notice_times.choose_quiet),
+    RestOnDaysOff: (Right.LINKED, notice_times.rest_on_days_off),
+    RingOnDaysOff: (Right.LINKED, notice_times.ring_on_days_off),
+    EditProfile: (Right.LINKED, entrance.edit_profile),
+    CertificationMenu: (Right.LINKED, home.certification_menu),
+    LaoMenu: (Right.LAO, lao.menu),
+    LaoReview: (Right.LAO, lao.show_review),
+    LaoPositions: (Right.LAO, lao.positions),
+    LaoCertify: (Right.LAO, lao.ask),
+    LaoHistory: (Right.LAO, lao.history),
+    SendRegister: (Right.LAO, register_file.explain),
+    RegisterTemplate: (Right.LAO, register_file.template),
+    RosterChanges: (Right.LAO, register_file.changes),
+    SentFile: (Right.LAO, register_file.show),
+    SaveRoster: (Right.LAO, register_file.save),
+    DropRoster: (Right.LAO, register_file.drop),
+    AskForCorrection: (Right.LAO, petitions.ask_for_words),
+    SendPetition: (Right.LAO, petitions.send),
+    ExplainDifference: (Right.LAO, comparing.ask_for_words),
+    SendExplanation: (Right.LAO, comparing.send),
+    AnswerQuestion: (Right.LAO, questions.ask_for_answer),
+    SendAnswer: (Right.LAO, questions.send_answer),
+    ProvinceMenu: (Right.PROVINCE, finding.menu),
+    ChooseStatus: (Right.PROVINCE, finding.choose_status),
+    ProvinceTypes: (Right.PROVINCE, finding.types),
+    ChooseType: (Right.PROVINCE, finding.choose_type),
+    ProvinceDistricts: (Right.PROVINCE, finding.districts),
+    ChooseDistrict: (Right.PROVINCE, finding.choose_district),
+    OnlyWithRemarks: (Right.PROVINCE, finding.only_with_remarks),
+    Lift: (Right.PROVINCE, finding.lift),
+    ChooseSorting: (Right.PROVINCE, finding.choose_sorting),
+    ProvinceSearch: (Right.PROVINCE, finding.search),
+    ProvinceList: (Right.PROVINCE, finding.show_list),
+    AllWaiting: (Right.PROVINCE, live_card.all_waiting),
+    ProvinceReview: (Right.PROVINCE, province.show_review),
+    NextWaiting: (Right.PROVINCE, queue.open_next),
+    NextOfAll: (Right.PROVINCE, queue.open_next_of_all),
+    SkipWaiting: (Right.PROVINCE, queue.skip),
+    ProvincePositions: (Right.PROVINCE, province.positions),
+    ProvinceCertify: (Right.PROVINCE, province.ask),
+    DrawSpotCheck: (Right.PROVINCE, spot_checking.start),
+    SpotRecord: (Right.PROVINCE, spot_checking.show_record),
+    MarkRecord: (Right.PROVINCE, spot_checking.mark_record),
+    SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
+    HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
+    HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
+    AskForReopening: (Right.PROVINCE, petitions.ask_for_reopening),
+    SendReopening: (Right.PROVINCE, petitions.send_reopening),
+    ProvinceHistory: (Right.PROVINCE, province.history),
+    ExportList: (Right.PROVINCE, exports.export_list),
+    SeeProgress: (Right.PROVINCE, exports.see_progress),
+    CertificatePdf: (Right.LINKED, exports.certificate_pdf),
+    SeeCertificate: (Right.LINKED, verifying.see_certificate),
+    AskOrganization: (Right.PROVINCE, questions.choose_topic),
+    AskAbout: (Right.PROVINCE, questions.choose_words),
+    SendQuestion: (Right.PROVINCE, questions.send_question),
+    Remarks: (Right.LINKED, threads.show),
+    ReadRemark: (Right.LINKED, threads.read),
+    EmptyMenus: (Right.LINKED, gaps.show_menus),
+    EmptyMenu: (Right.LINKED, gaps.show_records),
+    SeeHistory: (Right.LINKED, confirming.see_history),
+    SeeRemark: (Right.LINKED, petitions.see_remark),
+    Confirm: (Right.LINKED, confirming.confirm),
+    Cancel: (Right.LINKED, confirming.cancel),
 }
 
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
-    "start": (Right.ANYONE, entrance.start),
+    "start": (Right.ANYONE, verifying.start),
     "menu": (Right.ANYONE, home.show_home),
     "help": (Right.ANYONE, home.show_help),
     "language": (Right.ANYONE, home.choose_language),
@@ -193,12 +272,12 @@ AFTER_PIN: dict[Purpose, Step] = {
 
 # What a chat may still do that was left alone for 12 hours: give the PIN, or leave.
 WHILE_IDLE: set[type[Tap] | str] = {
-    taps.Key,
-    taps.EraseKey,
-    taps.ForgotPin,
-    taps.AcceptInvitation,
-    taps.LogOut,
-    taps.LogOutNow,
+    Key,
+    EraseKey,
+    ForgotPin,
+    AcceptInvitation,
+    LogOut,
+    LogOutNow,
     "logout",
 }
 
@@ -335,7 +414,7 @@ def _leaves_keypad(turn: Turn, incoming: Incoming, command: Command | None, *, i
 
 def _is_key(data: str) -> bool:
     try:
-        return isinstance(unpack(data), taps.Key | taps.EraseKey)
+        return isinstance(unpack(data), Key | EraseKey)
     except InvalidTap:
         return False
 
@@ -401,7 +480,7 @@ async def _commanded(turn: Turn, command: Command) -> Screen:
     if command.more:
         require_deleted(turn)
     if turn.is_idle and command.name not in WHILE_IDLE and not is_invited:
-        screen = await keypad.unlock(turn, taps.SeeCertificate(scanned).pack() if scanned else "")
+        screen = await keypad.unlock(turn, SeeCertificate(scanned).pack() if scanned else "")
     else:
         screen = await _allowed(turn, command.name, COMMANDS[command.name], command.code)
     return refused(turn, screen)
@@ -489,7 +568,7 @@ async def _file(turn: Turn, incoming: Incoming) -> Screen:
     (right, take), document = DOCUMENT, incoming.document
     if turn.is_idle:
         # It must be sent again: what was fetched for an idle chat would be shown to whoever holds the phone.
-        screen = await keypad.unlock(turn, taps.SendRegister().pack() if turn.has(right) else "")
+        screen = await keypad.unlock(turn, SendRegister().pack() if turn.has(right) else "")
         return screen.headed(turn.texts("Please enter the PIN, then send the file again."))
     if turn.has(right):
         return await take(turn, document)

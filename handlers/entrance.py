@@ -1,6 +1,6 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
-from handlers import home, invitations, keypad, verifying
+from handlers import home, keypad
 from handlers.deleting import refused, require_deleted, warned
 from handlers.profile import ask, ask_full_name, ask_position
 from handlers.proving import Attempt
@@ -19,14 +19,6 @@ from models.account import (
 from models.conversation import Awaiting
 from models.link import AlreadyLinked, link_officer
 from models.pin import holds_number
-
-
-async def start(turn: Turn, code: str) -> Screen:
-    """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
-    certificate = verifying.linked_code(code)
-    if certificate is not None:
-        return await verifying.show_scanned(turn, certificate)
-    return await (invitations.show(turn, code) if code else home.show_home(turn))
 
 
 async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:

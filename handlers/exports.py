@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from handlers import finding, lao, province
 from handlers.certifying import CERTIFICATES_PER_PAGE
+from handlers.commands import link_to
 from handlers.screen import Attachment, AttachmentKind, Screen, known, lines
-from handlers.taps import CertificatePdf, ExportList, LaoHistory, ProvinceHistory, ProvinceMenu, SeeProgress
+from handlers.taps_certification import CertificatePdf, LaoHistory, ProvinceHistory
+from handlers.taps_province import ExportList, ProvinceMenu, SeeProgress
 from handlers.texts import Texts
 from handlers.turn import Turn
-from handlers.verifying import link_to
 from handlers.words import status_word
 from models import export, statistics
 from models.access import NotYours

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from handlers.deleting import refused, require_deleted
 from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    CertificationMenu,
+from handlers.taps import Tap
+from handlers.taps_certification import CertificationMenu, ProvinceReview
+from handlers.taps_province import (
     ChooseDistrict,
     ChooseSorting,
     ChooseStatus,
@@ -19,11 +20,9 @@ from handlers.taps import (
     OnlyWithRemarks,
     ProvinceDistricts,
     ProvinceMenu,
-    ProvinceReview,
     ProvinceSearch,
     ProvinceTypes,
     SeeProgress,
-    Tap,
 )
 from handlers.texts import Texts
 from handlers.turn import Turn

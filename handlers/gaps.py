@@ -5,10 +5,9 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, Screen, lines
-from handlers.taps import EmptyMenu, EmptyMenus
-from handlers.threads import review_tap
+from handlers.taps_register import EmptyMenu, EmptyMenus
 from handlers.turn import Turn
-from handlers.words import masked, organization_line, pager, way_out
+from handlers.words import masked, organization_line, pager, review_tap, way_out
 from models.empty_menus import list_empty_menus, list_empty_records
 
 # The label of a button; Telegram shows about so much of it on a phone.

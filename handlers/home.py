@@ -3,22 +3,21 @@
 from handlers import keypad
 from handlers.profile import ask_profile
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    CertificationMenu,
+from handlers.taps import Tap
+from handlers.taps_accounts import (
     ChooseLanguage,
     EditProfile,
     Home,
-    LaoMenu,
     LogIn,
     LogOut,
     LogOutNow,
-    NoticeTimes,
     Officers,
-    ProvinceMenu,
-    ReadRemark,
     SetLanguage,
-    Tap,
 )
+from handlers.taps_certification import CertificationMenu, LaoMenu
+from handlers.taps_notices import NoticeTimes
+from handlers.taps_province import ProvinceMenu
+from handlers.taps_remarks import ReadRemark
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out

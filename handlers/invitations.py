@@ -7,7 +7,8 @@ from markupsafe import Markup
 from handlers import home, keypad
 from handlers.officers import unit_line
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import AcceptInvitation, HandOverNow, Home, Officers, Tap
+from handlers.taps import Tap
+from handlers.taps_accounts import AcceptInvitation, HandOverNow, Home, Officers
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home as home_button

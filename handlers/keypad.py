@@ -6,7 +6,8 @@ from handlers.deleting import refused, require_deleted
 from handlers.profile import ask
 from handlers.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.screen import Button, Row, Screen, lines
-from handlers.taps import EraseKey, ForgotPin, Home, Key, LogOutNow, Tap
+from handlers.taps import Tap
+from handlers.taps_accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
 from handlers.turn import Turn
 from handlers.words import home
 from models import outbox, throttle

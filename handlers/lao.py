@@ -13,18 +13,10 @@ from handlers.certifying import (
     warning,
 )
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    AskForCorrection,
-    CertificationMenu,
-    ExplainDifference,
-    LaoCertify,
-    LaoHistory,
-    LaoMenu,
-    LaoPositions,
-    LaoReview,
-    SendRegister,
-    Tap,
-)
+from handlers.taps import Tap
+from handlers.taps_certification import CertificationMenu, LaoCertify, LaoHistory, LaoMenu, LaoPositions, LaoReview
+from handlers.taps_register import SendRegister
+from handlers.taps_remarks import AskForCorrection, ExplainDifference
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from handlers import finding
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps import AllWaiting, ProvinceReview, Tap
+from handlers.taps import Tap
+from handlers.taps_certification import ProvinceReview
+from handlers.taps_province import AllWaiting
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import find_label, round_line

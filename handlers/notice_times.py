@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from handlers.screen import Button, Row, Screen, lines
-from handlers.taps import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff, Tap
+from handlers.taps import Tap
+from handlers.taps_notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home

@@ -13,15 +13,9 @@ from handlers import announcement, deadlines, live_card, petitions, questions
 from handlers.certifying import level_word, numbers_line
 from handlers.officers import person_line, unit_line
 from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps import (
-    LaoHistory,
-    LaoReview,
-    LogOutNow,
-    NotOurs,
-    Officers,
-    SeeHistory,
-    SeeRemark,
-)
+from handlers.taps_accounts import LogOutNow, NotOurs, Officers
+from handlers.taps_certification import LaoHistory, LaoReview, SeeHistory
+from handlers.taps_remarks import SeeRemark
 from handlers.texts import Texts, texts
 from handlers.words import organization_line, signature
 from models.account import Officer, Role

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from handlers.home import province_name
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import HandOver, LogOut, NotOurs, Officers
+from handlers.taps_accounts import HandOver, LogOut, NotOurs, Officers
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, masked, organization_line

@@ -10,17 +10,16 @@ from handlers import threads
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.profile import ask
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
+from handlers.taps import Tap
+from handlers.taps_certification import LaoReview, ProvinceReview
+from handlers.taps_remarks import (
     AskForCorrection,
     AskForReopening,
-    LaoReview,
-    ProvinceReview,
     ReadRemark,
     Remarks,
     SeeRemark,
     SendPetition,
     SendReopening,
-    Tap,
 )
 from handlers.texts import Texts
 from handlers.turn import Turn

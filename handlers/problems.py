@@ -6,7 +6,10 @@ from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
 from handlers.home import show_home
 from handlers.screen import Button, Screen, lines
-from handlers.taps import AskForCorrection, LaoHistory, LaoReview, NextWaiting, ProvinceReview, Tap
+from handlers.taps import Tap
+from handlers.taps_certification import LaoHistory, LaoReview, ProvinceReview
+from handlers.taps_province import NextWaiting
+from handlers.taps_remarks import AskForCorrection
 from handlers.texts import Texts, texts
 from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from handlers.screen import Button, Screen
-from handlers.taps import Home, LogOutNow
+from handlers.taps_accounts import Home, LogOutNow
 from handlers.turn import Turn
 from handlers.words import home
 from models.conversation import Awaiting

@@ -20,19 +20,11 @@ from handlers.certifying import (
     warning,
 )
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    AskForReopening,
-    AskOrganization,
-    DrawSpotCheck,
-    NextWaiting,
-    ProvinceCertify,
-    ProvinceHistory,
-    ProvinceList,
-    ProvincePositions,
-    ProvinceReview,
-    ProvinceSearch,
-    Tap,
-)
+from handlers.taps import Tap
+from handlers.taps_certification import ProvinceCertify, ProvinceHistory, ProvincePositions, ProvinceReview
+from handlers.taps_province import NextWaiting, ProvinceList, ProvinceSearch
+from handlers.taps_remarks import AskForReopening, AskOrganization
+from handlers.taps_spot_checks import DrawSpotCheck
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out

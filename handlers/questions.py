@@ -5,16 +5,9 @@ from markupsafe import Markup
 from handlers.deleting import refused, require_deleted
 from handlers.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    AnswerQuestion,
-    AskAbout,
-    AskOrganization,
-    ProvinceReview,
-    ReadRemark,
-    SendAnswer,
-    SendQuestion,
-    Tap,
-)
+from handlers.taps import Tap
+from handlers.taps_certification import ProvinceReview
+from handlers.taps_remarks import AnswerQuestion, AskAbout, AskOrganization, ReadRemark, SendAnswer, SendQuestion
 from handlers.texts import Texts
 from handlers.threads import answer_row, topic_word, topic_words
 from handlers.turn import Turn

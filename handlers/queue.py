@@ -2,7 +2,9 @@
 
 from handlers import province
 from handlers.screen import Button, Row, Screen, Style
-from handlers.taps import NextOfAll, ProvinceMenu, ProvinceReview, SkipWaiting, Tap
+from handlers.taps import Tap
+from handlers.taps_certification import ProvinceReview
+from handlers.taps_province import NextOfAll, ProvinceMenu, SkipWaiting
 from handlers.turn import Turn
 from handlers.words import home
 from models.access import find_organization

@@ -9,17 +9,9 @@ from handlers.differences import change_text, kind_word, proposal_screen
 from handlers.incoming import Document
 from handlers.lao import show_review
 from handlers.screen import Attachment, AttachmentKind, Button, Screen, Style, known, lines
-from handlers.taps import (
-    DropRoster,
-    LaoMenu,
-    LaoReview,
-    RegisterTemplate,
-    RosterChanges,
-    SaveRoster,
-    SendRegister,
-    SentFile,
-    Tap,
-)
+from handlers.taps import Tap
+from handlers.taps_certification import LaoMenu, LaoReview
+from handlers.taps_register import DropRoster, RegisterTemplate, RosterChanges, SaveRoster, SendRegister, SentFile
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.uploads import NOT_CHECKED

@@ -11,17 +11,10 @@ from handlers import province
 from handlers.drafts import refused_words, words_typed
 from handlers.profile import ask
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import (
-    DrawSpotCheck,
-    HandIn,
-    HandInIncorrect,
-    MarkRecord,
-    ProvinceList,
-    ProvinceReview,
-    SpotRecord,
-    SpotSummary,
-    unpack,
-)
+from handlers.taps import unpack
+from handlers.taps_certification import ProvinceReview
+from handlers.taps_province import ProvinceList
+from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotRecord, SpotSummary
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out

@@ -5,10 +5,10 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import AnswerQuestion, LaoReview, ProvinceReview, ReadRemark, Remarks, Tap
+from handlers.taps_remarks import AnswerQuestion, ReadRemark, Remarks
 from handlers.texts import Texts
 from handlers.turn import Turn
-from handlers.words import category_word, organization_line, pager, way_out
+from handlers.words import category_word, organization_line, pager, review_tap, way_out
 from models.account import Role
 from models.question import Topic, topic_of
 from models.remark_table import Kind, Remark
@@ -18,11 +18,6 @@ from models.thread import Entry, read_entry, read_thread
 # Of a text and of an author's name and position on a page of several.
 MAX_BODY = 250
 MAX_AUTHOR = 80
-
-
-def review_tap(turn: Turn, organization: str) -> Tap:
-    """The review of an organization, of the officer's own side."""
-    return LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(organization)
 
 
 async def show(turn: Turn, tap: Remarks) -> Screen:

@@ -1,32 +1,26 @@
-"""`/verify CODE`: what a certificate with a verification code certified, for those whom it concerns.
+"""`/start` with what stands behind it, and `/verify CODE`: what a certificate with a verification code certified.
 
 The QR code of a printed certificate leads here too: it opens `/start vCODE`.
 """
 
-import re
-
+from handlers import invitations
 from handlers.certifying import certificate_button, ended_line, numbers_line
+from handlers.commands import linked_code
 from handlers.home import show_home
 from handlers.screen import Screen, lines
-from handlers.taps import SeeCertificate
+from handlers.taps_certification import SeeCertificate
 from handlers.turn import Right, Turn
 from handlers.words import home, organization_line, signature, status_word
 from models.history import UnknownCode, find_by_code
 from models.statement import agreed_statement
 
-# Behind a v the ten letters of a verification code; an invitation has 22 letters.
-_LINKED = re.compile(r"v([0-9A-Za-z]{10})")
 
-
-def link_to(bot_username: str, code: str) -> str:
-    """What a certificate's QR code opens (Bot API, "Deep linking"); empty where the bot's name is not known."""
-    return f"https://t.me/{bot_username}?start=v{code}" if bot_username else ""
-
-
-def linked_code(argument: str) -> str | None:
-    """The verification code in what stands behind `/start`, if it is one of a certificate."""
-    found = _LINKED.fullmatch(argument)
-    return found[1] if found else None
+async def start(turn: Turn, code: str) -> Screen:
+    """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
+    certificate = linked_code(code)
+    if certificate is not None:
+        return await show_scanned(turn, certificate)
+    return await (invitations.show(turn, code) if code else show_home(turn))
 
 
 async def show_scanned(turn: Turn, code: str) -> Screen:

@@ -8,9 +8,12 @@ from datetime import datetime
 from markupsafe import Markup
 
 from handlers.screen import Button, Row, lines
-from handlers.taps import Home, Tap
+from handlers.taps import Tap
+from handlers.taps_accounts import Home
+from handlers.taps_certification import LaoReview, ProvinceReview
 from handlers.texts import Texts
-from models.account import Officer
+from handlers.turn import Turn
+from models.account import Officer, Role
 from models.certificate import Certification, Status
 from models.organization import Organization
 from models.roster import Category, Headcount
@@ -151,3 +154,8 @@ def signature(_: Texts, made: Certification) -> Markup:
         late=late,
         code=f"{made.code[:5]}-{made.code[5:]}",
     )
+
+
+def review_tap(turn: Turn, organization: str) -> Tap:
+    """The review of an organization, of the officer's own side."""
+    return LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(organization)

@@ -17,8 +17,8 @@ from bot.opening import Use
 from bot.settings import load_settings
 from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
+from handlers.commands import link_to
 from handlers.exports import CertificatePage
-from handlers.verifying import link_to
 from models import audit
 from models.database import Database
 from models.errors import DomainError

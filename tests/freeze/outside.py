@@ -55,10 +55,9 @@ from bot.metrics import TALLY, Tally
 from bot.settings import Settings
 from bot.spreadsheet import Column as SheetColumn
 from handlers import locales
-from handlers.commands import menu
+from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from handlers.verifying import link_to
 from models import (
     audit,
     invitation,

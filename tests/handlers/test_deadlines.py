@@ -11,7 +11,7 @@ from demo.botapi import Message
 from handlers.deadlines import escalation_screen, reminder
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
-from handlers.taps import Officers
+from handlers.taps_accounts import Officers
 from handlers.texts import texts
 from handlers.words import round_line
 from models.account import Officer, Role, active_officer

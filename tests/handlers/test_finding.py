@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from handlers import finding, taps
+from handlers import finding
 from handlers.screen import Screen
+from handlers.taps_province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
 from handlers.turn import Turn
 from models.certificate import Level
 from models.conversation import load_conversation
@@ -311,10 +312,10 @@ async def counted(session: Session) -> AsyncIterator[list[str]]:
 
 Handling = Callable[[Turn], Awaitable[Screen]]
 HANDLINGS: dict[str, Handling] = {
-    "filter": lambda turn: finding.menu(turn, taps.ProvinceMenu()),
-    "list": lambda turn: finding.search(turn, taps.ProvinceSearch(0)),
-    "types": lambda turn: finding.types(turn, taps.ProvinceTypes()),
-    "districts": lambda turn: finding.districts(turn, taps.ProvinceDistricts(0)),
+    "filter": lambda turn: finding.menu(turn, ProvinceMenu()),
+    "list": lambda turn: finding.search(turn, ProvinceSearch(0)),
+    "types": lambda turn: finding.types(turn, ProvinceTypes()),
+    "districts": lambda turn: finding.districts(turn, ProvinceDistricts(0)),
     "typed": lambda turn: finding.take_words(turn, "บางปู"),
     "typed in vain": lambda turn: finding.take_words(turn, "ไม่มี"),
 }

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handlers.taps import MAX_CALLBACK_DATA, InvalidTap, LaoHistory, Tap, all_kinds, unpack
+from handlers.taps import MAX_CALLBACK_DATA, InvalidTap, Tap, all_kinds, unpack
+from handlers.taps_certification import LaoHistory
 
 
 def value(hint: Any) -> st.SearchStrategy[Any]:

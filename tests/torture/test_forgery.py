@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo.botapi import Emulator, Phone
 from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
-from handlers import taps
-from handlers.taps import InvalidTap, unpack
+from handlers.taps import InvalidTap, all_kinds, unpack
+from handlers.taps_accounts import LogOutNow, SetLanguage
 from models import audit, inbox, invitation
 from models.account import Officer, find_account
 from models.audit import AuditEvent
@@ -76,8 +76,8 @@ LONG_AGO = timedelta(hours=2)
 AT_ONCE = 60
 TO_THE_PRESS = ("confirm:", "lc:", "pc:", "lr", "pr:")
 # What a phone may rightly do, and what is not looked at here.
-LEFT_OUT = (taps.LogOutNow, taps.SetLanguage)
-KINDS = [kind for kind in taps.all_kinds() if kind not in LEFT_OUT]
+LEFT_OUT = (LogOutNow, SetLanguage)
+KINDS = [kind for kind in all_kinds() if kind not in LEFT_OUT]
 MUTATIONS = "\0\x1f\n :-_!01aAzZก้😀\u202e'\"<&%"
 
 Pressed = list[tuple[Message, str]]

@@ -23,7 +23,7 @@ from demo.botapi.formatting import utf16
 from handlers import home, lao, notices, profile, province
 from handlers.certifying import history_text, warning
 from handlers.screen import Button, Screen
-from handlers.taps import ProvinceReview
+from handlers.taps_certification import ProvinceReview
 from handlers.texts import texts
 from handlers.turn import Turn
 from handlers.words import find_label

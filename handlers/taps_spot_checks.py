@@ -1,0 +1,48 @@
+"""Taps of a spot-check."""
+
+from handlers.taps import Tap
+from models.spot_check import Mark
+
+
+class DrawSpotCheck(Tap, code="sc"):
+    """สุ่มตรวจสอบ: draw the records of an organization, or go on with them."""
+
+    organization: str
+
+
+class SpotRecord(Tap, code="sr"):
+    """One record of a draw, by its place."""
+
+    organization: str
+    check: int
+    place: int
+
+
+class MarkRecord(Tap, code="sm"):
+    """ถูกต้อง or ไม่ถูกต้อง, of one record of a draw."""
+
+    organization: str
+    check: int
+    place: int
+    mark: Mark
+
+
+class SpotSummary(Tap, code="ss"):
+    """The marks of a draw."""
+
+    organization: str
+    check: int
+
+
+class HandIn(Tap, code="sh"):
+    """ส่งผลสุ่มตรวจสอบ; asked once more when something is not correct."""
+
+    organization: str
+    check: int
+
+
+class HandInIncorrect(Tap, code="sh!"):
+    """ส่งผลสุ่มตรวจสอบ, confirmed, with something that is not correct."""
+
+    organization: str
+    check: int
