@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from models.base.errors import DomainError
 from models.database import Database
-from models.errors import DomainError
 
 
 class BackupRefused(DomainError):

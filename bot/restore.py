@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
 from models import audit, drift, outbox_admin, postgresql_triggers, schema
-from models.base import Base
+from models.base.tables import Base
 from models.database import Database
 from models.exclusion import alone
 from models.keys import Keyring

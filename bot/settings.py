@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.errors import DomainError
+from models.base.errors import DomainError
 from models.keys import Keyring
 
 # What the program serves itself on LAOCERT_LISTEN.

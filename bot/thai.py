@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from babel.dates import format_date
 
-from models.calendar import BANGKOK, BUDDHIST_ERA
+from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
 
 STATUSES = {

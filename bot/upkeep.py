@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.clock import Clock, nap
 from models import audit, inbox, pin, roster_draft, throttle
 from models.audit import last_head, take_head
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.database import Database
 
 log = logging.getLogger(__name__)

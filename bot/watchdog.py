@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
-from models.errors import DomainError
+from models.base.errors import DomainError
 
 log = logging.getLogger(__name__)
 

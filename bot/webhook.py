@@ -8,7 +8,7 @@ from telegram.error import BadRequest
 
 from bot.intake import ALLOWED_UPDATES
 from bot.settings import Hook, host_of
-from models.errors import DomainError
+from models.base.errors import DomainError
 
 # Posts under way at once; Telegram's default (Bot API, setWebhook, max_connections, at most 100).
 CONNECTIONS = 40

@@ -15,7 +15,7 @@ from demo.clock import MovedClock
 from demo.phones import Phones
 from models import inbox, outbox
 from models.account import Account, Officer, Role
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
 from models.database import Database, Session

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bot.thai import thai_time
 from demo.behind import Behind
 from demo.session import Session
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.round import Round, RoundState
 
 # The morning hour of the jumps to a day, Bangkok's time.

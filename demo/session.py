@@ -15,10 +15,10 @@ from demo import sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
 from models import audit, schema
-from models.calendar import BANGKOK, BUDDHIST_ERA
+from models.base.calendar import BANGKOK, BUDDHIST_ERA
+from models.base.errors import DomainError
 from models.conversation import Card, Conversation
 from models.database import Database
-from models.errors import DomainError
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.keys import Keyring
 from models.round import current_round, open_round

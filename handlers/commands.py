@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from handlers.incoming import Incoming
 from handlers.texts import texts
+from models.base.names import with_ink
 from models.conversation import Language
 from models.history import is_verification_code
 from models.invitation import is_code
-from models.names import with_ink
 from models.pin import holds_number
 
 # A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.

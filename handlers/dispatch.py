@@ -125,9 +125,9 @@ from models import card_marks
 from models.access import NotYours
 from models.account import names_account, record_refusal, saw_officer
 from models.arrival import load_arrival
+from models.base.errors import DomainError
 from models.conversation import Awaiting, Conversation
 from models.database import Session
-from models.errors import DomainError
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
 from models.pin import Purpose, holds_number, leave_keypad

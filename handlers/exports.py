@@ -20,7 +20,7 @@ from handlers.words import status_word
 from models import export, statistics
 from models.access import NotYours
 from models.account import Role
-from models.calendar import BANGKOK, BUDDHIST_ERA
+from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
 from models.conversation import Language
 from models.database import Session

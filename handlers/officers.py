@@ -11,7 +11,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, masked, organization_line
 from models.account import Account, Officer, linked_officers
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.dispute import end_disputed_link, new_links
 
 # Room for all their lines in one message of 4,096 characters (Bot API, sendMessage.text).

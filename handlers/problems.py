@@ -15,9 +15,9 @@ from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
 from models.access import NotYours
 from models.account import Role
+from models.base.errors import DomainError
 from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
 from models.conversation import Language
-from models.errors import DomainError
 from models.explanation import NothingToExplain
 from models.inspection import ExplanationMissing, RosterChanged
 from models.pin import KeypadExpired, Purpose

@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from markupsafe import Markup
 
-from models.calendar import BANGKOK, BUDDHIST_ERA
+from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.conversation import Language
 
 LOCALES = Path(__file__).parent / "locales"

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models.account import Account, Officer, Role
-from models.errors import DomainError
+from models.base.errors import DomainError
 from models.organization import Organization
 
 

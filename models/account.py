@@ -26,9 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models import audit, throttle
-from models.base import Base, BigKey, text_enum
-from models.errors import DomainError
-from models.names import WITHOUT_INK, becomes_link
+from models.base.errors import DomainError
+from models.base.names import WITHOUT_INK, becomes_link
+from models.base.tables import Base, BigKey, text_enum
 from models.organization import Organization, Province
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.

@@ -19,8 +19,8 @@ from sqlalchemy import String, Text, UniqueConstraint, func, insert, select, tex
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, BigKey
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey
 from models.keys import Keyring
 from models.organization import Organization, Province
 

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit, outbox
 from models.account import Account, Role, chats
-from models.base import Base, BigKey
-from models.errors import DomainError
-from models.names import WITHOUT_INK
+from models.base.errors import DomainError
+from models.base.names import WITHOUT_INK
+from models.base.tables import Base, BigKey
+from models.base.thai import arabic_digits
 from models.outbox import Kind, OutboxMessage, State
 from models.progress import require_province
-from models.thai import arabic_digits
 
 # With the heading it fits into one message (Bot API, sendMessage: 4,096 characters).
 MAX_TEXT = 3_500

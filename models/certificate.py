@@ -12,7 +12,7 @@ from functools import cache
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from models.base import Base, BigKey, text_enum
+from models.base.tables import Base, BigKey, text_enum
 from models.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Headcount

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models import audit, card_marks, outbox
 from models.access import NotYours, find_organization, require_sight
 from models.account import Account, Officer, Role, officers_concerned
-from models.base import Base, text_enum
+from models.base.errors import DomainError
+from models.base.tables import Base, text_enum
 from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.conversation import Language
-from models.errors import DomainError
 from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.organization import Organization, lock_organization
 from models.remark_table import operator_name

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import audit, card_marks
+from models.base.errors import DomainError
 from models.certificate import Level, Status
-from models.errors import DomainError
 from models.progress import count_certificates, count_statuses
 from models.remark import count_petitions
 from models.remark_table import operator_name, remark_text

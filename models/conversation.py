@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, String, Text, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, text_enum
+from models.base.tables import Base, text_enum
 
 
 class Language(enum.StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from models import sqlite
-from models.errors import DomainError
+from models.base.errors import DomainError
 from models.keys import Keyring
 
 # The advisory lock that every session of the program shares; whoever replaces the database has it alone

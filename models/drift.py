@@ -30,7 +30,7 @@ from models import (  # noqa: F401
     triggers,
     visit,
 )
-from models.base import Base
+from models.base.tables import Base
 from models.database import Database
 from models.schema import revision
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import joinedload
 
 from models import audit, throttle
 from models.account import Officer
+from models.base.errors import DomainError
 from models.certificate import Certification
 from models.conversation import Card, Conversation
-from models.errors import DomainError
 from models.inbox import InboxUpdate
 from models.link import unlink_officer
 from models.listing import Listing

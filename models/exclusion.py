@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from models.base.errors import DomainError
 from models.database import PRESENCE, named
-from models.errors import DomainError
 from models.lease import LEASES
 
 # A program of an earlier release does not hold the lock of those present; when it runs it holds leases.

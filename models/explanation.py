@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import audit
 from models.access import NotYours
 from models.account import Officer, Role
+from models.base.errors import DomainError
 from models.certificate import Status
 from models.comparison import numbers
-from models.errors import DomainError
 from models.inspection import Review, RosterChanged, review
 from models.organization import lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by

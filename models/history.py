@@ -10,8 +10,8 @@ from sqlalchemy.orm import joinedload
 
 from models.access import NotYours, find_organization, require_sight
 from models.account import Officer
+from models.base.errors import DomainError
 from models.certificate import Certification, Reopening
-from models.errors import DomainError
 from models.organization import Organization
 
 

@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from models.base import Base, BigKey, text_enum
+from models.base.tables import Base, BigKey, text_enum
 
 # After an idle week Telegram restarts the ids at random (Bot API, Update.update_id): the same id again after
 # this long is another update.

@@ -14,9 +14,9 @@ from sqlalchemy.orm import aliased, joinedload
 
 from models.access import NotYours, require_sight
 from models.account import Officer
+from models.base.errors import DomainError
 from models.certificate import Certification, Level, Reopening, Status, is_live, is_open
 from models.comparison import marked, numbers
-from models.errors import DomainError
 from models.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_c
 
 from models import audit, outbox
 from models.account import PIN_CHOICE, Account, Officer
-from models.base import Base, BigKey
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey
 from models.link import AlreadyLinked, add_link, unlink_officer
 from models.organization import Organization
 

@@ -17,8 +17,8 @@ from models.account import (
     linked_officers,
     record_change,
 )
+from models.base.errors import DomainError
 from models.conversation import Card, Conversation
-from models.errors import DomainError
 from models.notice_tables import drop_card_and_preference
 from models.organization import Organization
 from models.roster_draft import drop_draft

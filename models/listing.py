@@ -16,14 +16,14 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.access import NotYours
 from models.account import Officer, Role
-from models.base import Base, text_enum
+from models.base.tables import Base, text_enum
+from models.base.thai import sort_key
 from models.certificate import Certification, Level, Status, is_live, is_open
 from models.organization import Organization, full_name
 from models.progress import is_waiting, standing
 from models.remark_table import Remark
 from models.round import NoOpenRound, Round, RoundState, current_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem
-from models.thai import sort_key
 from models.typed_name import is_called, tidy_words
 from models.visit import Visit, looker, looking
 

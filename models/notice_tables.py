@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ForeignKey, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, text_enum
+from models.base.tables import Base, text_enum
 
 
 class Rhythm(enum.StrEnum):

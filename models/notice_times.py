@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.notice_tables import NoticePreference, Quiet, Rhythm
 
 SATURDAY = 5

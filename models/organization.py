@@ -4,8 +4,8 @@ from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, BinaryText
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base, BinaryText
 
 
 class UnknownOrganization(DomainError):

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, BigKey, text_enum
+from models.base.tables import Base, BigKey, text_enum
 
 MAX_ATTEMPTS = 8
 # Why a message about an account's business is not delivered any more.

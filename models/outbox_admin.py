@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Update, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
+from models.base.errors import DomainError
 from models.conversation import Conversation
-from models.errors import DomainError
 from models.outbox import CHANGES, UNSETTLED, OutboxMessage, State
 
 

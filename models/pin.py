@@ -28,8 +28,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit, throttle
 from models.account import Officer
-from models.base import Base, text_enum
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base, text_enum
 from models.keys import Keyring
 from models.sealing import Seal, Unreadable
 

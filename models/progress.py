@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.account import Officer
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
+from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status, is_live
-from models.errors import DomainError
 from models.organization import Organization, Province
 from models.round import Round, current_round
 from models.visit import looker, looking

@@ -15,14 +15,14 @@ from sqlalchemy.orm import joinedload
 from models import audit, outbox
 from models.access import NotYours, find_organization, require_sight
 from models.account import Officer, Role, officers_concerned
+from models.base.errors import DomainError
+from models.base.thai import arabic_digits
 from models.certificate import is_open
-from models.errors import DomainError
 from models.inspection import current_revision
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.roster import PersonnelRecord
 from models.round import Round, require_open_round
-from models.thai import arabic_digits
 
 # Of one organization at once: more would be a way to drown the others.
 MAX_OPEN = 20

@@ -12,9 +12,9 @@ from sqlalchemy.orm import aliased, joinedload
 from models import audit, outbox
 from models.access import NotYours, require_sight
 from models.account import Account, Officer, Role, officers_concerned
+from models.base.errors import DomainError
 from models.certificate import Certification, is_live
 from models.certification import reopen
-from models.errors import DomainError
 from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, operator_name, remark_text, said_by

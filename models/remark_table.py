@@ -14,9 +14,9 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Officer, Role
-from models.base import Base, BigKey, text_enum
-from models.errors import DomainError
-from models.names import WITHOUT_INK
+from models.base.errors import DomainError
+from models.base.names import WITHOUT_INK
+from models.base.tables import Base, BigKey, text_enum
 from models.organization import Organization
 from models.round import Round
 

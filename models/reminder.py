@@ -25,10 +25,10 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models import outbox
 from models.account import Account, Officer, Role, chats
-from models.base import Base, BigKey
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey
 from models.certificate import Certification, Level, Status, is_live
-from models.errors import DomainError
 from models.inspection import own_status
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage, State

@@ -14,9 +14,9 @@ from sqlalchemy import JSON, ForeignKey, Select, String, UniqueConstraint, bindp
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import thai
-from models.base import Base, BigKey, text_enum
-from models.errors import DomainError
+from models.base import thai
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey, text_enum
 
 POSITIONS_PER_PAGE = 8
 # Made once: json.dumps makes one for each record.

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit
-from models.base import Base
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base
 from models.roster import Category, Record
 from models.sealing import Seal, Unreadable
 

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit, card_marks
-from models.base import Base, BigKey, text_enum
-from models.calendar import BUDDHIST_ERA, bangkok_day
-from models.errors import DomainError
+from models.base.calendar import BUDDHIST_ERA, bangkok_day
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey, text_enum
 
 FISCAL_YEARS = range(2500, 2700)
 

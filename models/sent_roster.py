@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import audit
 from models.access import NotYours, find_organization
 from models.account import Officer
+from models.base.errors import DomainError
 from models.certificate import Certification, Level
 from models.difference import Difference, aligned, compare
-from models.errors import DomainError
 from models.inspection import live_certificates
 from models.organization import Organization, lock_organization
 from models.roster import PersonnelRecord, Record, Roster, load_records, summarize

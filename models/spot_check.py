@@ -16,8 +16,8 @@ from fractions import Fraction
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, BigKey, text_enum
-from models.errors import DomainError
+from models.base.errors import DomainError
+from models.base.tables import Base, BigKey, text_enum
 from models.roster import Category
 
 

@@ -15,9 +15,9 @@ from sqlalchemy.orm import joinedload
 
 from models.access import NotYours, require_sight
 from models.account import Officer, Role
+from models.base.errors import DomainError
 from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
-from models.errors import DomainError
 from models.inspection import load_standing
 from models.organization import Organization
 from models.remark import PetitionPending, open_petition, petition_of_province

@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
+from models.base.errors import DomainError
 from models.certificate import Certification, Level, is_live
-from models.errors import DomainError
 from models.organization import Organization
 from models.progress import require_province
 from models.round import Round, current_round

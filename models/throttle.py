@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import audit
-from models.base import Base
+from models.base.tables import Base
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)

@@ -1,13 +1,13 @@
 """What an officer types to find an organization: a part of its name or code, with or without its kind before it.
 
-Compared without regard to tone marks, blanks, dots and hyphens (models/thai.py, folded), in which two people write
-one name differently.
+Compared without regard to tone marks, blanks, dots and hyphens (models/base/thai.py, folded), in which two people
+write one name differently.
 """
 
 from sqlalchemy import ColumnElement, and_, func, or_
 
-from models import thai
-from models.errors import DomainError
+from models.base import thai
+from models.base.errors import DomainError
 from models.organization import Organization
 
 MAX_WORDS = 100

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.account import Account, Officer
-from models.base import Base
+from models.base.tables import Base
 
 # So long is an organization said to be looked at after it was opened.
 LOOKING = timedelta(minutes=10)

@@ -17,9 +17,10 @@ from bot import api, service
 from bot.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
-from models import passwords, thai
+from models import passwords
 from models.account import Account, Role, active_officer, login_candidate
 from models.account import Officer as AccountOfficer
+from models.base import thai
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database import Database

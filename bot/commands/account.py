@@ -20,9 +20,9 @@ from bot.commands.common import (
 from bot.opening import Use
 from models import account_admin
 from models.account import Officer, find_account
+from models.base.thai import arabic_digits
 from models.passwords import hash_password
 from models.progress import require_province
-from models.thai import arabic_digits
 
 
 @click.group(epilog="Example: laocert account list --province 11")

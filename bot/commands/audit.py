@@ -6,7 +6,7 @@ import click
 
 from bot.commands.common import echo_json, json_option, now, reading, writing
 from models.audit import take_head
-from models.errors import DomainError
+from models.base.errors import DomainError
 from models.verification import verify as verify_record
 
 

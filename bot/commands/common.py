@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import thai
 from bot.opening import Use, opened
 from bot.settings import load_settings
+from models.base.errors import DomainError
 from models.database import Database
-from models.errors import DomainError
 
 _T = TypeVar("_T")
 

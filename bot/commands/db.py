@@ -9,7 +9,7 @@ from bot.commands.common import echo_json, json_option, with_database
 from bot.opening import Use
 from bot.restore import restore as bring_back
 from models import drift, schema
-from models.errors import DomainError
+from models.base.errors import DomainError
 
 
 class DatabaseDiffers(DomainError):

@@ -7,7 +7,7 @@ import click
 from bot.commands.common import echo_json, json_option
 from bot.doctor import examine
 from bot.settings import load_settings
-from models.errors import DomainError
+from models.base.errors import DomainError
 
 
 class NotWell(DomainError):

@@ -20,8 +20,9 @@ from bot.thai import STATUSES, thai_time
 from handlers.commands import link_to
 from handlers.exports import CertificatePage
 from models import audit
+from models.base.errors import DomainError
+from models.base.thai import arabic_digits
 from models.database import Database
-from models.errors import DomainError
 from models.export import (
     ExportedCertification,
     certificate_of_code,
@@ -30,7 +31,6 @@ from models.export import (
 )
 from models.progress import require_province
 from models.statistics import province_progress
-from models.thai import arabic_digits
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 required_province_option = click.option(

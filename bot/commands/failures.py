@@ -6,7 +6,7 @@ from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import SettingsRefused, load_settings
-from models.errors import DomainError
+from models.base.errors import DomainError
 from models.tabular import MAX_PROBLEMS, ImportRefused
 
 # What SQLite says, and what to do about it.

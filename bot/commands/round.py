@@ -23,7 +23,7 @@ from bot.commands.common import (
     yes_option,
 )
 from bot.opening import Use
-from models.calendar import BUDDHIST_ERA
+from models.base.calendar import BUDDHIST_ERA
 from models.closing import (
     Changed,
     Closing,

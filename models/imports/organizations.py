@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit, card_marks, thai
+from models import audit, card_marks
+from models.base import thai
 from models.database import Database
 from models.imports.common import (
     ImportResult,

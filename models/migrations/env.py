@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from models.base import Base
+from models.base.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 context.run_migrations()

@@ -3,9 +3,9 @@
 import re
 import unicodedata
 
-from models.names import WITHOUT_INK, becomes_link
+from models.base.names import WITHOUT_INK, becomes_link
+from models.base.thai import arabic_digits
 from models.tabular.problems import BadCell, english
-from models.thai import arabic_digits
 
 # Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
 # make two names look alike or one name look like another.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.errors import DomainError
+from models.base.errors import DomainError
 
 # Nobody mends more at once; a file of half a million bad rows must not fill the memory with reports.
 MAX_PROBLEMS = 10_000

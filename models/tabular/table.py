@@ -9,11 +9,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from models.base.thai import arabic_digits
 from models.tabular.cells import ID_DIGITS, clean, is_national_id
 from models.tabular.csv_source import CsvSource, RawRow
 from models.tabular.problems import BadCell, BadNumber, ImportRefused, Problem, Problems, english, refuse
 from models.tabular.xlsx_source import XlsxSource
-from models.thai import arabic_digits
 
 # Distinct texts of one column that are remembered: positions and codes repeat, names do not.
 _MEMORY = 20_000

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bot import deadlines
-from models.calendar import bangkok_day
+from models.base.calendar import bangkok_day
 from models.database import Database
 from models.outbox import Kind, OutboxMessage
 from models.reminder import Reminder

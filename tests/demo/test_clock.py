@@ -7,7 +7,7 @@ import pytest
 
 from demo.clock import GoesBack, MovedClock
 from demo.jumps import targets
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 
 MOMENT = timedelta(seconds=5)
 

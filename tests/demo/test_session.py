@@ -20,7 +20,7 @@ from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models import outbox
 from models.account import Officer
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.certificate import Certification
 from models.conversation import Awaiting
 from models.inbox import InboxUpdate

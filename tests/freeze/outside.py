@@ -71,11 +71,11 @@ from models import (
     throttle,
 )
 from models.account import find_account
-from models.base import Base
+from models.base.errors import DomainError
+from models.base.tables import Base
 from models.certificate import Certification, Level, snapshot
 from models.conversation import Language
 from models.database import Database
-from models.errors import DomainError
 from models.inbox import Waiting
 from models.inspection import Review
 from models.keys import Keyring

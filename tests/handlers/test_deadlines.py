@@ -15,8 +15,8 @@ from handlers.taps_accounts import Officers
 from handlers.texts import texts
 from handlers.words import round_line
 from models.account import Officer, Role, active_officer
+from models.base.calendar import bangkok_day
 from models.broadcast import Audience, announce
-from models.calendar import bangkok_day
 from models.certificate import Level
 from models.conversation import Language
 from models.database import Database

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from demo.botapi import Emulator, Message
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.conversation import load_conversation
 from models.database import Database

@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from models import thai
+from models.base import thai
 from models.certificate import Certification, Level
 from models.database import Database
 from models.listing import ORGANIZATIONS_PER_PAGE

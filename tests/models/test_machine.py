@@ -19,11 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import selectinload
 
 from models.account import Officer, active_officer
+from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status
 from models.certification import reopen
 from models.closing import reopen_round
 from models.database import Database
-from models.errors import DomainError
 from models.inspection import own_status, review
 from models.link import unlink_officer
 from models.progress import count_statuses, locked_organizations

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.account import NameRefused, name_or_position
+from models.base.names import becomes_link
 from models.database import Database
 from models.imports.organizations import import_organizations
-from models.names import becomes_link
 from models.tabular import ImportRefused
 
 LINKS = [

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.database import Database
 from models.link import unlink_officer
 from models.notice_tables import Quiet, Rhythm

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from models import card_marks, province_card, sending
 from models.account import Officer, active_officer
-from models.calendar import BANGKOK
+from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen
 from models.database import Database

@@ -12,6 +12,7 @@ from sqlalchemy import event, select
 
 from models import outbox
 from models.access import NotYours
+from models.base.errors import DomainError
 from models.certificate import Level
 from models.certification import (
     AlreadyCertified,
@@ -24,7 +25,6 @@ from models.certification import (
     review_confirmation,
 )
 from models.database import Database
-from models.errors import DomainError
 from models.inspection import review
 from models.outbox import OutboxMessage
 from models.remark import PetitionPending, decide, list_petitions, petition

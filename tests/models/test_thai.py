@@ -2,7 +2,7 @@
 
 import random
 
-from models.thai import arabic_digits, sort_key
+from models.base.thai import arabic_digits, sort_key
 
 # In the order of a Thai dictionary: a leading vowel sorts after its consonant, tone marks count on ties only.
 IN_ORDER = [

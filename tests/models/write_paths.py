@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnCollection, Table, UniqueConstraint
 
-from models.base import Base
+from models.base.tables import Base
 from models.sqlite_triggers import COLLIDES
 from tests.support import ORGANIZATIONS
 

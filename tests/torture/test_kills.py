@@ -17,10 +17,10 @@ import demo.botapi
 from demo.botapi import Emulator, Message, Phone
 from models import inbox, outbox
 from models.account import Officer
+from models.base.errors import DomainError
 from models.certificate import Certification
 from models.certification import reopen
 from models.database import Database
-from models.errors import DomainError
 from models.inbox import InboxUpdate
 from models.notice_tables import ProvinceCard
 from models.outbox import OutboxMessage
