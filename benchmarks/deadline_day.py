@@ -38,8 +38,8 @@ from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from models.certificate import Certification, Level
 from models.database import Database
-from models.keys import Keyring
 from models.pin import hash_pin
+from models.security.keys import Keyring
 
 # Taps and texts of an organization and its province, with a spot-check of three records.
 TAPS = 27

@@ -37,9 +37,9 @@ from models import statistics as progress_of
 from models.account import Account, Officer
 from models.certificate import Certification, Level
 from models.database import Database
-from models.keys import Keyring
 from models.organization import Organization
 from models.round import current_round
+from models.security.keys import Keyring
 
 PROVINCE = "30"
 BY_LAO, BY_PROVINCE = 200, 120

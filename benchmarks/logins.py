@@ -20,7 +20,7 @@ from demo import sample
 from demo.botapi import Emulator, Phone
 from handlers.taps_accounts import Home
 from handlers.taps_certification import CertificationMenu, LaoMenu, LaoReview
-from models import passwords
+from models.security import passwords
 
 PROVINCE = "30"
 LOGINS = 50

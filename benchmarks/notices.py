@@ -28,9 +28,9 @@ from models.broadcast import Broadcast
 from models.certificate import Certification, Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
-from models.keys import Keyring
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
+from models.security.keys import Keyring
 
 PER_SECOND = 30
 ORGANIZATIONS = 7849

@@ -12,7 +12,7 @@ from demo import sample
 from models.account import Account, Officer, Role
 from models.conversation import Awaiting, Conversation, Language
 from models.database import Database
-from models.keys import Keyring
+from models.security.keys import Keyring
 
 FIRST_USER = 501
 

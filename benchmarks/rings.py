@@ -28,7 +28,7 @@ from models.certificate import Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database import Database
 from models.inspection import review
-from models.keys import Keyring
+from models.security.keys import Keyring
 
 PROVINCE = "30"
 ORGANIZATIONS = 200

@@ -35,12 +35,12 @@ from models.database import Database
 from models.history import load_history
 from models.imports import import_organizations, import_personnel
 from models.inspection import review
-from models.keys import Keyring
 from models.listing import Listing, Sorting, next_waiting, search
 from models.organization import Organization
 from models.progress import count_statuses
 from models.roster import Category, list_positions
 from models.round import close_round, open_round
+from models.security.keys import Keyring
 from models.spot_checking import draw
 
 KEYRING = Keyring(SECRET_KEY)

@@ -13,7 +13,7 @@ from bot.metrics import TALLY
 from handlers.incoming import sender
 from models import inbox
 from models.database import Database
-from models.sealing import Seal
+from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
 

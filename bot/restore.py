@@ -20,8 +20,8 @@ from models import audit, drift, outbox_admin, postgresql_triggers, schema
 from models.base.tables import Base
 from models.database import Database
 from models.exclusion import alone
-from models.keys import Keyring
 from models.outbox import OutboxMessage
+from models.security.keys import Keyring
 from models.verification import Findings, verify
 
 COPY = "the newest event of the copy"

@@ -33,7 +33,7 @@ from models import audit, inbox, reach
 from models.certification import Demands
 from models.database import Database
 from models.lease import Lease
-from models.sealing import Seal
+from models.security.sealing import Seal
 
 if TYPE_CHECKING:
     from bot.http.server import Server

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base.errors import DomainError
-from models.keys import Keyring
+from models.security.keys import Keyring
 
 # What the program serves itself on LAOCERT_LISTEN.
 OWN_PATHS = ("/healthz", "/readyz", "/metrics")

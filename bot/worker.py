@@ -38,7 +38,7 @@ from models.claim import Claims
 from models.conversation import chat_language, forget_card, note_card
 from models.database import Database, Session
 from models.link import take_away_late
-from models.sealing import Seal
+from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
 

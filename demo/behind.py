@@ -37,7 +37,7 @@ SOURCES = (
     "models/inbox.py",
     "models/invitation.py",
     "models/link.py",
-    "models/passwords.py",
+    "models/security/passwords.py",
     "models/pin.py",
     "models/sending.py",
     "models/spot_check.py",
@@ -184,7 +184,7 @@ class Behind:
             self.say(
                 f"รหัสผ่านถูกต้อง · ผูกแชตกับบัญชี {name} · ในฐานข้อมูลมีแต่ค่าแฮช Argon2id",
                 f"Password right · chat linked to {name} · only an Argon2id hash is stored",
-                "models/passwords.py",
+                "models/security/passwords.py",
             )
         # Who links again keeps its PIN, and its hash with it.
         if officer.pin_hash and officer.pin_hash not in self._seen.pins:

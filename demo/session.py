@@ -20,8 +20,8 @@ from models.base.errors import DomainError
 from models.conversation import Card, Conversation
 from models.database import Database
 from models.imports import import_accounts, import_organizations, import_personnel
-from models.keys import Keyring
 from models.round import current_round, open_round
+from models.security.keys import Keyring
 
 # Phuket and Ranong: the two provinces with the fewest organizations.
 PROVINCES = ("83", "85")

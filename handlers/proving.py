@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import audit, passwords, throttle
+from models import audit, throttle
 from models.account import LoginCandidate, Officer, login_candidate, normalize_username
 from models.database import Session
 from models.pin import Pad, hash_pin, pin_matches
+from models.security import passwords
 
 # The bound of the import of accounts; a longer one cannot be right.
 MAX_PASSWORD = 128

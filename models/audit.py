@@ -21,8 +21,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
-from models.keys import Keyring
 from models.organization import Organization, Province
+from models.security.keys import Keyring
 
 SYSTEM = "system"
 # What migration 0002 wrote into certificates that were made before there was an audit chain.

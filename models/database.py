@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 
 from models import sqlite
 from models.base.errors import DomainError
-from models.keys import Keyring
+from models.security.keys import Keyring
 
 # The advisory lock that every session of the program shares; whoever replaces the database has it alone
 # (models/exclusion.py).

@@ -1,6 +1,6 @@
 """Updates as they came from Telegram, kept until they are done, so that none is lost or done twice.
 
-Bodies arrive sealed (models/sealing.py) and are blanked when done: they hold typed passwords.
+Bodies arrive sealed (models/security/sealing.py) and are blanked when done: they hold typed passwords.
 """
 
 import enum

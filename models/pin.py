@@ -30,8 +30,8 @@ from models import audit, throttle
 from models.account import Officer
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
-from models.keys import Keyring
-from models.sealing import Seal, Unreadable
+from models.security.keys import Keyring
+from models.security.sealing import Seal, Unreadable
 
 LENGTH = 6
 # A keypad that was left open is not gone on with.

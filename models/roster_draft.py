@@ -1,6 +1,6 @@
 """A roster that an organization's officer has sent as a file, checked and not confirmed yet.
 
-Sealed (models/sealing.py): it holds names, and may never be confirmed.
+Sealed (models/security/sealing.py): it holds names, and may never be confirmed.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from models import audit
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.roster import Category, Record
-from models.sealing import Seal, Unreadable
+from models.security.sealing import Seal, Unreadable
 
 # So long can a file be confirmed.
 KEPT = timedelta(hours=24)

@@ -17,7 +17,6 @@ from bot import api, service
 from bot.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
-from models import passwords
 from models.account import Account, Role, active_officer, login_candidate
 from models.account import Officer as AccountOfficer
 from models.base import thai
@@ -25,13 +24,14 @@ from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database import Database
 from models.inspection import review
-from models.keys import Keyring
 from models.link import link_officer
 from models.organization import Organization, Province
 from models.pin import _keyed
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
-from models.sealing import Seal
+from models.security import passwords
+from models.security.keys import Keyring
+from models.security.sealing import Seal
 from models.spot_check import Mark
 from models.spot_checking import draw, hand_in, mark
 

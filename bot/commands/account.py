@@ -21,8 +21,8 @@ from bot.opening import Use
 from models import account_admin
 from models.account import Officer, find_account
 from models.base.thai import arabic_digits
-from models.passwords import hash_password
 from models.progress import require_province
+from models.security.passwords import hash_password
 
 
 @click.group(epilog="Example: laocert account list --province 11")

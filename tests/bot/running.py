@@ -32,7 +32,7 @@ from models.certificate import Certification, Level
 from models.database import Database
 from models.inbox import InboxUpdate, State
 from models.outbox import OutboxMessage
-from models.sealing import Seal
+from models.security.sealing import Seal
 from tests.support import (
     KEYRING,
     PIN,

@@ -21,8 +21,8 @@ from bot.commands import common
 from models.account import login_candidate
 from models.certificate import Level
 from models.database import Database
-from models.passwords import password_matches
 from models.roster import Roster
+from models.security.passwords import password_matches
 from tests.conftest import NOW, Files
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
 

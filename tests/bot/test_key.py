@@ -15,7 +15,7 @@ from demo.botapi import Emulator
 from models import audit
 from models.certificate import Level
 from models.database import Database
-from models.keys import Keyring
+from models.security.keys import Keyring
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert
 from tests.conftest import NOW

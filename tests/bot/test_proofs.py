@@ -15,11 +15,12 @@ from bot.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button
 from handlers import proving
-from models import inbox, outbox, passwords
+from models import inbox, outbox
 from models.certificate import Certification
 from models.database import Database
 from models.inbox import State
 from models.pin import pin_matches
+from models.security import passwords
 from models.throttle import Throttle
 from tests.bot.running import (
     ASK_USERNAME,

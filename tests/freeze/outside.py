@@ -62,7 +62,6 @@ from models import (
     audit,
     invitation,
     outbox,
-    passwords,
     pin,
     postgresql_triggers,
     roster_draft,
@@ -78,14 +77,15 @@ from models.conversation import Language
 from models.database import Database
 from models.inbox import Waiting
 from models.inspection import Review
-from models.keys import Keyring
 from models.lease import Lease
 from models.link import add_link
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage
 from models.roster import Category, Record, Roster, RosterSummary, summarize
 from models.round import Round
-from models.sealing import Seal, Unreadable
+from models.security import passwords
+from models.security.keys import Keyring
+from models.security.sealing import Seal, Unreadable
 from models.sent_roster import RosterTemplate
 from models.spot_check import Mark, SpotCheck, SpotCheckItem, kept, sample
 from models.statement import agreed_statement, statement_name

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from demo.botapi.state import Message
-from models import passwords
 from models.account import MAX_NAME, find_account
 from models.account import Officer as Link
 from models.conversation import Conversation
 from models.database import Database
 from models.link import disable_account
+from models.security import passwords
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PASSWORD, PIN, Clock, link
 

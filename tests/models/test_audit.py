@@ -13,10 +13,10 @@ from models.certificate import Certification, Level
 from models.certification import reopen
 from models.closing import reopen_round
 from models.database import Database
-from models.keys import Keyring
 from models.question import answer, ask
 from models.remark import decide, petition
 from models.round import close_round, open_round
+from models.security.keys import Keyring
 from models.verification import Findings, verify
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
 

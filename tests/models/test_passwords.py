@@ -1,8 +1,8 @@
 """Passwords: their hashes, and the forms in which the same letters can be typed."""
 
 from models import pin
-from models.keys import Keyring
-from models.passwords import NO_PASSWORD, hash_password, password_matches
+from models.security.keys import Keyring
+from models.security.passwords import NO_PASSWORD, hash_password, password_matches
 
 
 def test_a_password_matches_its_own_hash_only() -> None:

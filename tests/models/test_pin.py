@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select, text
 
 from models.database import Database
-from models.keys import Keyring
 from models.pin import (
     KEYPAD_LIFETIME,
     Keypad,
@@ -31,6 +30,7 @@ from models.pin import (
     require_strong,
     set_pin,
 )
+from models.security.keys import Keyring
 from models.throttle import TRIES, admit, blocked_until, pin_key
 from tests.support import KEYRING, PIN, SECRET_KEY, link
 

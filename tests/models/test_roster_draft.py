@@ -12,10 +12,10 @@ from models.certificate import Level
 from models.database import Database
 from models.difference import ChangeKind, aligned, compare
 from models.erasure import forget_officer
-from models.keys import Keyring
 from models.link import unlink_officer
 from models.roster import Category, Headcount, MenuState, Record, load_records, load_summary
 from models.roster_draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
+from models.security.keys import Keyring
 from models.sent_roster import BaseChanged, RosterLocked, cancel, load_proposal, propose, save, take_template
 from tests.support import certify_as, link, put_roster
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.keys import Keyring
-from models.sealing import Seal, Unreadable
+from models.security.keys import Keyring
+from models.security.sealing import Seal, Unreadable
 
 KEY = Keyring("k" * 32)
 

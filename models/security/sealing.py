@@ -5,7 +5,7 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from models.keys import Keyring
+from models.security.keys import Keyring
 
 _NONCE = 12  # bytes, NIST SP 800-38D
 
