@@ -16,12 +16,11 @@ import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import models.database
-import models.sqlite
 from bot import service, transport
 from bot.http import readiness
 from demo.botapi import PATIENCE, Emulator
-from models import claim, lease, schema
+from models import claim, lease, schema, sqlite
+from models import database as database_module
 from models.database import Database
 from tests.canary import Canary
 from tests.support import KEYRING, Clock, Officer, running_bot, settle
@@ -62,7 +61,7 @@ class CompiledOnce(dict[tuple[Any, ...], Any]):
 def pytest_configure() -> None:
     _CANARY.listen()
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
-    for module in (models.sqlite, models.database):
+    for module in (sqlite, database_module):
         module.create_async_engine = with_cache  # type: ignore[attr-defined]
 
 
