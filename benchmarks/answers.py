@@ -25,7 +25,7 @@ from demo import sample
 from handlers.taps_accounts import Home
 from handlers.taps_certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview, ProvinceReview
 from handlers.taps_province import ProvinceMenu, ProvinceSearch
-from models.database import Database
+from models.database.engine import Database
 
 TAPS_A_SECOND = 50
 LAOS, PROVINCES = 100, 10

@@ -37,7 +37,7 @@ from benchmarks.nation import PIN, SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.pin import hash_pin
 from models.security.keys import Keyring
 

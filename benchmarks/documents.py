@@ -36,7 +36,7 @@ from models import export
 from models import statistics as progress_of
 from models.account import Account, Officer
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.organization import Organization
 from models.round import current_round
 from models.security.keys import Keyring

@@ -29,13 +29,13 @@ from sqlalchemy import select, text
 
 from demo import sample
 from models import audit, inbox, schema
-from models.database import Database
+from models.database.engine import Database
+from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel
 from models.organization import lock_organization
 from models.roster import PersonnelRecord
 from models.round import open_round
 from models.security.keys import Keyring
-from models.sqlite import SQLITE_PRAGMAS
 
 KEYRING = Keyring("a key for measuring only of more than 32 letters")
 # What sample.SIZES makes of all organizations, on average.

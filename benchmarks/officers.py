@@ -11,7 +11,7 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from models.account import Account, Officer, Role
 from models.conversation import Awaiting, Conversation, Language
-from models.database import Database
+from models.database.engine import Database
 from models.security.keys import Keyring
 
 FIRST_USER = 501

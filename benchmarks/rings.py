@@ -26,7 +26,7 @@ from models import card_marks
 from models.account import Account, Officer, active_officer
 from models.certificate import Level
 from models.certification import Demands, certify, prepare_confirmation
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.security.keys import Keyring
 

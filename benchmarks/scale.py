@@ -31,7 +31,7 @@ from demo import sample
 from models import schema
 from models.account import Account, Officer, Role, active_officer
 from models.certificate import Certification, Level, Reopening, Status
-from models.database import Database
+from models.database.engine import Database
 from models.history import load_history
 from models.imports import import_organizations, import_personnel
 from models.inspection import review

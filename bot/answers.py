@@ -13,7 +13,7 @@ from bot import api
 from bot.limiter import Limiter
 from handlers.screen import Screen
 from models import reach
-from models.database import Database
+from models.database.engine import Database
 
 log = logging.getLogger(__name__)
 

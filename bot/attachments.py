@@ -20,7 +20,7 @@ from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
 from models.account import active_officer
 from models.conversation import chat_language
-from models.database import Database
+from models.database.engine import Database
 
 log = logging.getLogger(__name__)
 

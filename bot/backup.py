@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from models.base.errors import DomainError
-from models.database import Database
+from models.database.engine import Database
 
 
 class BackupRefused(DomainError):

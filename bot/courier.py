@@ -16,8 +16,8 @@ from bot.delivery import Outcome, deliver
 from bot.ledger import Claimed, Ledger
 from bot.limiter import Limiter
 from models import outbox, reach, sending
-from models.database import Database
-from models.lease import Lease
+from models.database.engine import Database
+from models.database.lease import Lease
 from models.outbox import Kind, OutboxMessage
 
 log = logging.getLogger(__name__)

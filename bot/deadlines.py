@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models.database import Database
+from models.database.engine import Database
 from models.reminder import queue_due
 from models.unreached import escalate_due
 

@@ -22,7 +22,7 @@ from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
 from models import audit, drift, schema
 from models.base.errors import DomainError
-from models.database import Database
+from models.database.engine import Database
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0

@@ -12,7 +12,7 @@ import orjson
 from bot.metrics import TALLY
 from handlers.incoming import sender
 from models import inbox
-from models.database import Database
+from models.database.engine import Database
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from handlers.screen import Deferred, Dropped, Screen
 from models import outbox, province_card, reach, sending
 from models.account import Officer, is_somebodys
 from models.arrival import find_reader
-from models.database import Database, Session
+from models.database.engine import Database, Session
 from models.link import take_away_late
 from models.outbox import Kind, OutboxMessage, State
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.settings import Settings, SettingsRefused, keyring
 from models import audit, drift, schema
-from models.database import Database
+from models.database.engine import Database
 
 
 class Use(enum.Enum):

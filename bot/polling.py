@@ -12,7 +12,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.api import retry_seconds
 from bot.intake import ALLOWED_UPDATES, Intake
 from bot.transport import AiohttpRequest
-from models.lease import Lease
+from models.database.lease import Lease
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
 from models import audit, drift, outbox_admin, postgresql_triggers, schema
 from models.base.tables import Base
-from models.database import Database
-from models.exclusion import alone
+from models.database.engine import Database
+from models.database.exclusion import alone
 from models.outbox import OutboxMessage
 from models.security.keys import Keyring
 from models.verification import Findings, verify

@@ -31,8 +31,8 @@ from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
 from models import audit, inbox, reach
 from models.certification import Demands
-from models.database import Database
-from models.lease import Lease
+from models.database.engine import Database
+from models.database.lease import Lease
 from models.security.sealing import Seal
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from bot.clock import Clock, nap
 from models import audit, inbox, pin, roster_draft, throttle
 from models.audit import last_head, take_head
 from models.base.calendar import BANGKOK
-from models.database import Database
+from models.database.engine import Database
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Updates done: taken from the inbox, one sender's in order, senders in parallel, each in one transaction.
 
-Several programs may work on one inbox: a sender is served by one of them at a time (models/claim.py), and an
-update whose turn it is not is left to the next look.
+Several programs may work on one inbox: a sender is served by one of them at a time
+(models/database/sender_lock.py), and an update whose turn it is not is left to the next look.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from handlers.proving import Attempt, Job, NeedsProof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
 from models import inbox, outbox, throttle
-from models.claim import Claims
 from models.conversation import chat_language, forget_card, note_card
-from models.database import Database, Session
+from models.database.engine import Database, Session
+from models.database.sender_lock import Claims
 from models.link import take_away_late
 from models.security.sealing import Seal
 

@@ -18,7 +18,7 @@ from models.account import Account, Officer, Role
 from models.base.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
 from models.conversation import Awaiting, Conversation
-from models.database import Database, Session
+from models.database.engine import Database, Session
 from models.invitation import Invitation
 from models.outbox import Kind, OutboxMessage
 from models.spot_check import SpotCheck

@@ -127,7 +127,7 @@ from models.account import names_account, record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base.errors import DomainError
 from models.conversation import Awaiting, Conversation
-from models.database import Session
+from models.database.engine import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
 from models.pin import Purpose, holds_number, leave_keypad

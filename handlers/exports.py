@@ -23,7 +23,7 @@ from models.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
 from models.conversation import Language
-from models.database import Session
+from models.database.engine import Session
 from models.export import IssuedCertificate, ProvinceList
 from models.history import load_history
 from models.statistics import ProvinceProgress

@@ -13,7 +13,7 @@ from handlers.turn import Turn
 from handlers.words import find_label, round_line
 from models import province_card
 from models.certificate import Status
-from models.database import Session
+from models.database.engine import Session
 from models.listing import Narrowing, load_listing
 from models.outbox import Kind
 from models.province_card import Showing

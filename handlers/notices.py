@@ -22,7 +22,7 @@ from models.account import Officer, Role
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
 from models.conversation import chat_language
-from models.database import Session
+from models.database.engine import Session
 from models.dispute import load_dispute, load_officer
 from models.history import load_certification, load_reopening
 from models.notice_times import quiet_until

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models import audit, throttle
 from models.account import LoginCandidate, Officer, login_candidate, normalize_username
-from models.database import Session
+from models.database.engine import Session
 from models.pin import Pad, hash_pin, pin_matches
 from models.security import passwords
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from handlers.taps import Tap
-from models.database import Session
+from models.database.engine import Session
 
 
 class Style(enum.StrEnum):

@@ -11,7 +11,7 @@ from handlers.uploads import Upload
 from models.account import Account, Officer, Role
 from models.certification import Demands
 from models.conversation import Conversation
-from models.database import Session
+from models.database.engine import Session
 from models.pin import Pad, Purpose
 
 

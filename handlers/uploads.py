@@ -9,7 +9,7 @@ from handlers.incoming import Incoming
 from models.access import NotYours
 from models.account import Role, active_officer
 from models.conversation import Awaiting, load_conversation
-from models.database import Session
+from models.database.engine import Session
 from models.imports.sent_file import require_file
 from models.roster_draft import SentRoster
 from models.sent_roster import RosterLocked, require_sendable

@@ -31,7 +31,7 @@ from models import (  # noqa: F401
     visit,
 )
 from models.base.tables import Base
-from models.database import Database
+from models.database.engine import Database
 from models.schema import revision
 
 

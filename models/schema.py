@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from models.base.errors import DomainError
-from models.database import Database
+from models.database.engine import Database
 
 # Alembic is only there when a schema is changed or compared: every start of the bot asks which one it is.
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bot import service, transport
 from bot.http import readiness
 from demo.botapi import PATIENCE, Emulator
-from models import claim, lease, schema, sqlite
-from models import database as database_module
-from models.database import Database
+from models import schema
+from models.database import engine as database_module
+from models.database import lease, sender_lock, sqlite
+from models.database.engine import Database
 from tests.canary import Canary
 from tests.support import KEYRING, Clock, Officer, running_bot, settle
 
@@ -71,7 +72,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     hand. What they do when their patience ends is tried by tests that set a limit of their own.
     """
     for module, limits in (
-        (claim, ("PATIENCE",)),
+        (sender_lock, ("PATIENCE",)),
         (lease, ("PATIENCE", "GOOD_FOR", "GONE_AFTER")),
         (transport, ("CONNECT_TIMEOUT",)),
         (readiness, ("PATIENCE",)),

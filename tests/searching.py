@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
-from models.database import Database
+from models.database.engine import Database
 
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
 SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -22,7 +22,7 @@ from models.account import Officer as AccountOfficer
 from models.base import thai
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.link import link_officer
 from models.organization import Organization, Province

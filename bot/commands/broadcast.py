@@ -36,7 +36,7 @@ from models.broadcast import (
     report,
 )
 from models.conversation import Language
-from models.database import Database
+from models.database.engine import Database
 
 # Seconds between looks at what was sent; without progress for so long, it is asked whether anything sends; and a
 # command that nobody watches does not wait for ever.

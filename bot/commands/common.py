@@ -17,7 +17,7 @@ from bot import thai
 from bot.opening import Use, opened
 from bot.settings import load_settings
 from models.base.errors import DomainError
-from models.database import Database
+from models.database.engine import Database
 
 _T = TypeVar("_T")
 

@@ -22,7 +22,7 @@ from handlers.exports import CertificatePage
 from models import audit
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
-from models.database import Database
+from models.database.engine import Database
 from models.export import (
     ExportedCertification,
     certificate_of_code,

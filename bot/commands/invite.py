@@ -20,7 +20,7 @@ from bot.settings import Settings, SettingsRefused, load_settings, require_bot
 from bot.slip import slip as make_slip
 from models.account import find_account
 from models.base.errors import DomainError
-from models.database import Database
+from models.database.engine import Database
 from models.invitation import find_invitation
 from models.invitation import invite as make_invitation
 

@@ -12,7 +12,7 @@ from bot.http.cached import Cached
 from bot.http.readiness import Readiness
 from bot.http.stored import READ_EVERY, look
 from bot.http.webhook import Webhook
-from models.database import Database
+from models.database.engine import Database
 
 # Prometheus's text format.
 CONTENT_TYPE = "text/plain; version=0.0.4"

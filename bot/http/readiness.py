@@ -8,7 +8,7 @@ from telegram.error import InvalidToken, NetworkError, TelegramError
 
 from bot.http.cached import Cached
 from models import schema
-from models.database import Database
+from models.database.engine import Database
 
 # Seconds that an answer counts: probes ask Telegram no more than twice a minute, the database every other second.
 DATABASE_FOR = 2.0

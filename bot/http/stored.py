@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from models import inbox, outbox
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.progress import count_certificates
 
 log = logging.getLogger(__name__)

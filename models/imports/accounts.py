@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import audit
 from models.account import Account, Officer, Role, is_username, normalize_username
 from models.account_admin import PasswordRefused, require_good_password
-from models.database import Database
+from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
 from models.organization import Province
 from models.security.passwords import hash_password

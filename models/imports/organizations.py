@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import audit, card_marks
 from models.base import thai
-from models.database import Database
+from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
     Progress,

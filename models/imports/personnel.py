@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models import audit
-from models.database import Database
+from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
     Progress,

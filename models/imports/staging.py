@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import column, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.database import Database
+from models.database.engine import Database
 
 RECORD = ("organization_code", "record_no", "full_name", "category", "position", "level", "menus")
 STAGED = table("staged", *(column(name) for name in RECORD))

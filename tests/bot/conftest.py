@@ -5,8 +5,8 @@ import pytest
 
 from bot import courier, ledger, limiter
 from demo.botapi import Emulator
-from models import lease
-from models.database import Database
+from models.database import lease
+from models.database.engine import Database
 from tests.bot.office import Office
 from tests.bot.running import link
 from tests.support import Clock

@@ -10,7 +10,7 @@ from bot.courier import Courier
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models import outbox
 from models.account import active_officer
-from models.database import Database
+from models.database.engine import Database
 from models.link import unlink_officer
 from models.outbox import Kind, OutboxMessage, State
 from tests import support

@@ -8,7 +8,7 @@ import pytest
 
 from bot import api
 from demo.botapi import Emulator
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import State
 from tests.bot.running import (
     ASK_USERNAME,

@@ -13,7 +13,7 @@ from bot.backup import BackupRefused, backup
 from bot.restore import restore
 from models import schema
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import OutboxMessage, State
 from models.outbox_admin import drop_held, release_held
 from tests.conftest import MARK, _admin, apart, postgres_url

@@ -20,7 +20,7 @@ from bot.cli import COMMANDS, cli
 from bot.commands import common
 from models.account import login_candidate
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.roster import Roster
 from models.security.passwords import password_matches
 from tests.conftest import NOW, Files

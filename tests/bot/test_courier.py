@@ -16,7 +16,7 @@ from demo.botapi import Emulator
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped
 from models import outbox
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.office import Office, count_of, sending, shown

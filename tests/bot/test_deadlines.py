@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from bot import deadlines
 from models.base.calendar import bangkok_day
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage
 from models.reminder import Reminder
 from models.round import Round

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from bot import doctor, typesetting
 from demo.botapi import Emulator
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.running import Run, laocert
 from tests.support import SECRET_KEY
 

@@ -24,7 +24,7 @@ from handlers.exports import CertificatePage
 from models.audit import AuditEvent, Event
 from models.certificate import Certification, Level, Reopening
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organization import Organization, Province
 from models.roster import Headcount

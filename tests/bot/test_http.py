@@ -14,7 +14,7 @@ from bot.http.server import bind
 from bot.service import Front
 from bot.settings import Settings, SettingsRefused
 from demo.botapi import Emulator
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.running import front, served_at
 from tests.support import Clock, running_bot
 

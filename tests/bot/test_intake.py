@@ -13,7 +13,7 @@ from bot.intake import Intake
 from bot.polling import Poller, TokenRefused
 from bot.settings import SettingsRefused
 from demo.botapi import PATIENCE, Emulator
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate, State
 from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
 from tests.support import Clock, running_bot

@@ -19,7 +19,7 @@ from bot.commands import invite as command
 from demo.botapi import Emulator
 from models.account import find_account
 from models.audit import AuditEvent, Event
-from models.database import Database
+from models.database.engine import Database
 from models.invitation import Invitation, find_invitation
 from models.link import disable_account
 from models.organization import Organization

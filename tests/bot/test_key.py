@@ -14,7 +14,7 @@ from bot.cli import cli
 from demo.botapi import Emulator
 from models import audit
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.security.keys import Keyring
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert

@@ -13,7 +13,7 @@ from bot.delivery import Outcome
 from bot.ledger import Ledger
 from handlers.screen import Screen
 from models import outbox, sending
-from models.database import Database, Session
+from models.database.engine import Database, Session
 from models.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.running import outbox_rows

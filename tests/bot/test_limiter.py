@@ -13,7 +13,7 @@ from bot.service import resume_pauses
 from demo.botapi import Emulator
 from handlers.screen import Screen
 from models import reach
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.running import link, opened_bot
 from tests.support import Clock
 

@@ -13,7 +13,7 @@ from bot.service import Front
 from demo.botapi import Emulator
 from models import inbox, outbox
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.running import SEAL, front, served_at, until
 from tests.support import Clock, Officer, certify_as, running_bot
 

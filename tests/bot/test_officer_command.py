@@ -16,7 +16,7 @@ from models import audit, inbox, outbox, pin, sending, throttle
 from models.account import Officer, active_officer
 from models.certificate import Certification, Level
 from models.conversation import load_conversation, note_card
-from models.database import Database
+from models.database.engine import Database
 from models.link import unlink_officer
 from models.listing import Listing, load_listing
 from models.outbox import Kind, OutboxMessage, State

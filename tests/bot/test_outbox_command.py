@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from bot.cli import cli
 from models import outbox, reach, sending
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, link

@@ -17,7 +17,7 @@ from demo.botapi.state import Button
 from handlers import proving
 from models import inbox, outbox
 from models.certificate import Certification
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import State
 from models.pin import pin_matches
 from models.security import passwords

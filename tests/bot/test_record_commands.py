@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bot.cli import cli
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.remark import petition
 from models.spot_check import Mark
 from models.spot_checking import draw, hand_in, mark

@@ -17,8 +17,8 @@ from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers.turn import Setup
 from models import inbox
-from models.claim import Claims
-from models.database import Database
+from models.database.engine import Database
+from models.database.sender_lock import Claims
 from models.inbox import State
 from tests.bot.program import Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until

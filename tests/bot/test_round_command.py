@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from bot.cli import cli
 from bot.commands import round as command
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.remark import petition
 from models.round import open_round
 from tests.conftest import NOW, apart

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, State
 from models.pin import Keypad

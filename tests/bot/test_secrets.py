@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.botapi import Emulator, Message
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.program import ROOT, Program
 from tests.bot.running import all_but_one_digit, keypad, link, push
 from tests.searching import alone, hidden, stored

@@ -9,7 +9,7 @@ import pytest
 from bot import service, watchdog
 from bot.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
 from demo.botapi import PATIENCE, Emulator
-from models.database import Database
+from models.database.engine import Database
 from tests.bot.running import SEAL, opened_bot
 from tests.support import Clock
 

@@ -18,7 +18,7 @@ from bot.service import Front
 from bot.settings import Hook, SettingsRefused, load_settings
 from demo.botapi import Emulator
 from models import inbox
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import State
 from tests.bot.running import SEAL, SECRET, Run, front, inbox_rows, laocert, served_at, until
 from tests.support import Clock, Officer, running_bot

@@ -19,7 +19,7 @@ from handlers.turn import Right, Setup, Turn
 from models import inbox, outbox
 from models.certificate import Certification
 from models.conversation import load_conversation
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import State
 from tests.bot.running import (
     ASK_USERNAME,

@@ -13,7 +13,7 @@ from demo.phones import Phones
 from demo.sample import read_units
 from demo.session import PROVINCES
 from models import outbox, sending
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 
 FLOOD = "Flood control exceeded. Retry in 4 seconds"

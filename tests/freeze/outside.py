@@ -74,10 +74,10 @@ from models.base.errors import DomainError
 from models.base.tables import Base
 from models.certificate import Certification, Level, snapshot
 from models.conversation import Language
-from models.database import Database
+from models.database.engine import Database
+from models.database.lease import Lease
 from models.inbox import Waiting
 from models.inspection import Review
-from models.lease import Lease
 from models.link import add_link
 from models.organization import Organization
 from models.outbox import Kind, OutboxMessage

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from demo.botapi import Emulator
-from models.database import Database
+from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand, errors, notices_taken_for_answers
 from tests.support import Clock, link
 

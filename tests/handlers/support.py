@@ -12,7 +12,7 @@ from demo.botapi.phone import Phone
 from demo.botapi.state import Message
 from models.account import Officer as Link
 from models.certificate import Certification
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage
 from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 

@@ -9,7 +9,7 @@ from handlers.review_numbers import signed
 from handlers.turn import Setup
 from models.account import active_officer
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.remark_table import Kind, Remark
 from models.roster import PersonnelRecord, Roster

@@ -19,7 +19,7 @@ from models.base.calendar import bangkok_day
 from models.broadcast import Audience, announce
 from models.certificate import Level
 from models.conversation import Language
-from models.database import Database
+from models.database.engine import Database
 from models.organization import Organization, Province
 from models.outbox import Kind
 from models.reach import lose

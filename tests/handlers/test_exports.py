@@ -17,7 +17,7 @@ from handlers.screen import AttachmentKind
 from models import export, outbox
 from models.certificate import Level
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.organization import Organization
 from models.round import Round
 from tests.handlers.support import Hand, MakeHand

@@ -14,7 +14,7 @@ from handlers.taps_province import ProvinceDistricts, ProvinceMenu, ProvinceSear
 from handlers.turn import Turn
 from models.certificate import Level
 from models.conversation import load_conversation
-from models.database import Database, Session
+from models.database.engine import Database, Session
 from models.listing import Listing
 from models.organization import Organization
 from models.remark_table import Kind, Remark

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from demo.botapi.state import Message
 from models.account import Account, find_account
 from models.account import Officer as Link
-from models.database import Database
+from models.database.engine import Database
 from models.invitation import invite
 from models.link import disable_account
 from models.organization import Organization

@@ -9,7 +9,7 @@ from demo.botapi.state import Message
 from models.account import MAX_NAME, find_account
 from models.account import Officer as Link
 from models.conversation import Conversation
-from models.database import Database
+from models.database.engine import Database
 from models.link import disable_account
 from models.security import passwords
 from tests.handlers.support import Hand, MakeHand, facts

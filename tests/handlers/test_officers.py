@@ -12,7 +12,7 @@ from models.account import Officer as Link
 from models.account import active_officer
 from models.certificate import Level
 from models.conversation import Awaiting, Conversation, Language
-from models.database import Database
+from models.database.engine import Database
 from models.dispute import end_disputed_link
 from models.link import announce_link
 from models.outbox import Kind

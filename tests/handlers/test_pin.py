@@ -7,7 +7,7 @@ from models import audit, outbox
 from models.account import Officer as Link
 from models.account import find_account
 from models.audit import AuditEvent
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import OutboxMessage
 from models.pin import Keypad
 from tests.handlers.support import Hand, MakeHand, facts

@@ -10,7 +10,7 @@ from demo.botapi.state import Message
 from models.account import active_officer
 from models.certificate import Level
 from models.certification import reopen
-from models.database import Database, Session
+from models.database.engine import Database, Session
 from models.question import ask as ask_directly
 from models.remark import decide, petition
 from models.remark_table import Kind, Remark

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from models import audit
 from models.account import active_officer
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.remark import decide, list_petitions
 from models.remark_table import Remark
 from tests.handlers.support import Hand, MakeHand

@@ -16,7 +16,7 @@ from models.account import Officer as Link
 from models.account import Role
 from models.audit import AuditEvent, Event
 from models.conversation import Awaiting, Conversation
-from models.database import Database
+from models.database.engine import Database
 from models.pin import Purpose
 from tests.handlers.support import Hand, MakeHand
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from models.account import active_officer
 from models.certificate import Certification, Level
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.remark import decide, list_petitions
 from models.roster import Category, PersonnelRecord, Roster

@@ -15,7 +15,7 @@ from handlers.commands import menu
 from handlers.texts import texts
 from models.account import find_account
 from models.conversation import Language
-from models.database import Database
+from models.database.engine import Database
 from models.organization import Organization
 from models.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand, walk

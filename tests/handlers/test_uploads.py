@@ -16,7 +16,7 @@ from handlers.uploads import Wanted
 from models.account import Officer as Link
 from models.audit import AuditEvent, Event
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.imports.sent_file import packed_check
 from models.roster import PersonnelRecord, Roster
 from models.roster_draft import RosterDraft

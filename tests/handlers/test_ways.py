@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from models.base import thai
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organization import Organization
 from models.roster import Category, PersonnelRecord

@@ -6,7 +6,7 @@ import pytest
 
 from models.certificate import Level
 from models.conversation import Language
-from models.database import Database
+from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as
 

@@ -15,7 +15,7 @@ from models.account import Officer as Link
 from models.account import find_account
 from models.certificate import Level
 from models.conversation import Conversation
-from models.database import Database
+from models.database.engine import Database
 from models.invitation import invite
 from models.pin import Keypad
 from models.throttle import Throttle

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from models.database import Database
+from models.database.engine import Database
 
 
 @pytest.fixture

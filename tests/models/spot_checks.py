@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.account import Officer
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, review_confirmation
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.spot_check import Mark
 from models.spot_checking import Checking, draw, hand_in, mark

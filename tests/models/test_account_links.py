@@ -13,7 +13,7 @@ from models.access import NotYours
 from models.account import Officer, active_officer, find_account
 from models.audit import AuditEvent, Event
 from models.conversation import Awaiting, Card, Conversation, Language, note_card
-from models.database import Database
+from models.database.engine import Database
 from models.dispute import NEW, end_disputed_link, load_dispute, new_links
 from models.link import announce_link, disable_account, take_away_late, unlink_officer
 from models.outbox import Kind, OutboxMessage, State

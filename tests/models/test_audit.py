@@ -12,7 +12,7 @@ from models import audit, sqlite_triggers
 from models.certificate import Certification, Level
 from models.certification import reopen
 from models.closing import reopen_round
-from models.database import Database
+from models.database.engine import Database
 from models.question import answer, ask
 from models.remark import decide, petition
 from models.round import close_round, open_round

@@ -21,7 +21,7 @@ from models.broadcast import (
     parse_audience,
     report,
 )
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 from models.progress import UnknownProvince
 from tests.conftest import NOW

@@ -21,7 +21,7 @@ from models.certification import (
     prepare_confirmation,
     reopen,
 )
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import RosterChanged, own_status, review
 from models.link import unlink_officer
 from models.listing import Listing, Sorting, search

@@ -24,7 +24,7 @@ from models.closing import (
     open_as_agreed,
     reopen_round,
 )
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.outbox import Kind, OutboxMessage, State
 from models.remark import decide, list_petitions, petition

@@ -16,7 +16,7 @@ from models.audit import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation
 from models.comparison import is_beyond, marked, numbers
-from models.database import Database
+from models.database.engine import Database
 from models.explanation import NothingToExplain, explain, require_explainable
 from models.inspection import ExplanationMissing, Review, RosterChanged, review
 from models.remark import find_remark

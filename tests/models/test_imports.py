@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from models.account import Account, Role, login_candidate
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations
 from models.organization import Organization, Province
 from models.round import close_round, open_round

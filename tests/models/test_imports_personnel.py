@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from models.certificate import Certification, Level
-from models.database import Database
+from models.database.engine import Database
 from models.difference import ChangeKind, Totals, aligned, compare
 from models.imports import ImportRefused, PersonnelResult, import_personnel
 from models.inspection import RosterChanged

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import event, insert, text
 
 from models import inbox, outbox
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate, State
 from tests.conftest import NOW
 

@@ -14,7 +14,7 @@ from models.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
 from models.audit import AuditEvent, Event, Walk, verify_chains
-from models.database import Database
+from models.database.engine import Database
 from models.invitation import (
     AccountDisabled,
     Invitation,

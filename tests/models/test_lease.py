@@ -12,17 +12,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import lease
-from models.database import Database
-from models.lease import Lease
+from models.database import lease
+from models.database.engine import Database
+from models.database.lease import Lease
 from tests.support import until
 
 ROOT = Path(__file__).parents[2]
 # Takes the lease, says so, and does nothing more.
 HOLDER = """
 import asyncio, sys
-from models.database import Database
-from models.lease import Lease
+from models.database.engine import Database
+from models.database.lease import Lease
 
 async def hold():
     one = Lease(Database(sys.argv[1]), "courier")

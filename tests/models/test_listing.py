@@ -11,7 +11,7 @@ from models.access import NotYours
 from models.account import Officer, active_officer
 from models.certificate import Level, Status
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.imports.organizations import sort_key
 from models.link import unlink_officer
 from models.listing import (

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.account import Officer
 from models.certificate import Certification, Level
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.remark_table import Kind, said_by
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import close_round, current_round, open_round

@@ -23,7 +23,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status
 from models.certification import reopen
 from models.closing import reopen_round
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import own_status, review
 from models.link import unlink_officer
 from models.progress import count_statuses, locked_organizations

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import card_marks, drift, province_card, schema, triggers
 from models.audit import UNRECORDED
-from models.database import Database
+from models.database.engine import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, OutboxMessage, State, end_link
 from models.verification import verify

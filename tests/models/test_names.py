@@ -8,7 +8,7 @@ import pytest
 
 from models.account import NameRefused, name_or_position
 from models.base.names import becomes_link
-from models.database import Database
+from models.database.engine import Database
 from models.imports.organizations import import_organizations
 from models.tabular import ImportRefused
 

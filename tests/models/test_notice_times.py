@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from models.base.calendar import BANGKOK
-from models.database import Database
+from models.database.engine import Database
 from models.link import unlink_officer
 from models.notice_tables import Quiet, Rhythm
 from models.notice_times import (

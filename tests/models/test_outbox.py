@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from models import outbox, sending
-from models.database import Database
+from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 
 CROWD = 2000

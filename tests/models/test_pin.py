@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from models.database import Database
+from models.database.engine import Database
 from models.pin import (
     KEYPAD_LIFETIME,
     Keypad,

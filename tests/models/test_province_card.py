@@ -12,7 +12,7 @@ from models.account import Officer, active_officer
 from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.link import unlink_officer
 from models.notice_tables import ProvinceCard, Quiet, Rhythm
 from models.notice_times import Preference, save_preference

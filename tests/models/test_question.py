@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from models.access import NotYours
 from models.certificate import Level, Status
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import own_status, review
 from models.outbox import Kind as Notice
 from models.outbox import OutboxMessage

@@ -10,7 +10,7 @@ from models import outbox
 from models.access import NotYours
 from models.certificate import Level, Status
 from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
-from models.database import Database
+from models.database.engine import Database
 from models.history import UnknownCode, find_by_code, load_history
 from models.inspection import RosterChanged, own_status, review
 from models.outbox import OutboxMessage

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.difference import ChangeKind, aligned, compare
 from models.erasure import forget_officer
 from models.link import unlink_officer

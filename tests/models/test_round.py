@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from models.database import Database
+from models.database.engine import Database
 from models.round import (
     Round,
     RoundRefused,

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from models import drift, schema
-from models.database import Database
+from models.database.engine import Database
 
 
 async def test_the_migrations_make_the_models(database: Database) -> None:

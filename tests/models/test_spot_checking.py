@@ -24,7 +24,7 @@ from models.certification import (
     reopen,
     review_confirmation,
 )
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import review
 from models.outbox import OutboxMessage
 from models.remark import PetitionPending, decide, list_petitions, petition

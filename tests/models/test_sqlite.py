@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import IntegrityError
 
-from models import sqlite
-from models.database import Database
-from models.sqlite import TransactionLost
+from models.database import sqlite
+from models.database.engine import Database
+from models.database.sqlite import TransactionLost
 
 
 async def put(database: Database, name: str) -> None:

@@ -10,7 +10,7 @@ from models.access import NotYours
 from models.account import active_officer
 from models.certificate import Level, Status
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.export import certificate_of_code, province_list, take_certificate, take_list
 from models.history import UnknownCode
 from models.organization import Organization

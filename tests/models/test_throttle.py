@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from models.database import Database
+from models.database.engine import Database
 from models.throttle import (
     TRIES,
     Throttle,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from models.base import thai
-from models.database import Database
+from models.database.engine import Database
 from models.organization import Organization, Province
 from models.typed_name import MAX_WORDS, NoSearch, is_called, tidy_words
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from models.account import Officer
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.link import unlink_officer
 from models.progress import Day, look_around
 from models.round import current_round

@@ -26,7 +26,7 @@ from models.account import Officer, find_account
 from models.audit import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Confirmation, certify, prepare_confirmation
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate
 from models.inspection import review
 from models.link import unlink_officer

@@ -20,7 +20,7 @@ from models.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification
 from models.certification import reopen
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate
 from models.notice_tables import ProvinceCard
 from models.outbox import OutboxMessage

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, certify, prepare_confirmation, reopen
-from models.database import Database
+from models.database.engine import Database
 from models.inspection import RosterChanged, review
 from models.roster import PersonnelRecord
 from tests.support import DEMANDS, ORGANIZATIONS, link

@@ -10,7 +10,7 @@ from demo.botapi.updates import Update
 from models.audit import AuditEvent
 from models.certificate import Certification
 from models.certification import Confirmation
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
 from tests.bot.running import again, until

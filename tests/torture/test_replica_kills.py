@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from bot.intake import ALLOWED_UPDATES
 from demo.botapi import Emulator
-from models.database import Database
+from models.database.engine import Database
 from models.inbox import InboxUpdate
 from tests.bot.program import Program
 from tests.bot.running import SECRET, until

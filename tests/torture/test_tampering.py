@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import postgresql_triggers, sqlite_triggers
 from models.audit import take_head
 from models.certificate import Level
-from models.database import Database
+from models.database.engine import Database
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as
 

@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from models import sqlite
 from models.base.errors import DomainError
+from models.database import sqlite
 from models.security.keys import Keyring
 
 # The advisory lock that every session of the program shares; whoever replaces the database has it alone
-# (models/exclusion.py).
+# (models/database/exclusion.py).
 PRESENCE = "laocert presence"
 
 # What handlers call it by: they know no SQLAlchemy.

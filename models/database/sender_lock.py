@@ -14,8 +14,8 @@ from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.database import Database
-from models.lease import end_session, own_session
+from models.database.engine import Database
+from models.database.lease import end_session, own_session
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from abc import ABC, abstractmethod
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.database import Database
-from models.sqlite import file_of
+from models.database.engine import Database
+from models.database.sqlite import file_of
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from models import one_trip
+from models.database import aiosqlite_dialect
 
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
@@ -40,7 +40,7 @@ def make_engine(url: URL) -> AsyncEngine:
     lost or refused as locked; with BEGIN IMMEDIATE for writers none.
     """
     if url.drivername == "sqlite+aiosqlite":
-        url = url.set(drivername=one_trip.DRIVER)
+        url = url.set(drivername=aiosqlite_dialect.DRIVER)
     # Any other driver is none that waits without blocking, and refused.
     pool = {} if file_of(url) is None else {"pool_size": KEPT}
     engine = create_async_engine(url, hide_parameters=True, **pool)
