@@ -37,7 +37,7 @@ from models import statistics as progress_of
 from models.account import Account, Officer
 from models.certificate import Certification, Level
 from models.database.engine import Database
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.round import current_round
 from models.security.keys import Keyring
 

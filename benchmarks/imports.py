@@ -32,7 +32,7 @@ from models import audit, inbox, schema
 from models.database.engine import Database
 from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel
-from models.organization import lock_organization
+from models.organizations.organization import lock_organization
 from models.roster import PersonnelRecord
 from models.round import open_round
 from models.security.keys import Keyring

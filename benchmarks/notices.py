@@ -28,7 +28,7 @@ from models.broadcast import Broadcast
 from models.certificate import Certification, Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
 from models.security.keys import Keyring
 

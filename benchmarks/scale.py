@@ -36,7 +36,7 @@ from models.history import load_history
 from models.imports import import_organizations, import_personnel
 from models.inspection import review
 from models.listing import Listing, Sorting, next_waiting, search
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.progress import count_statuses
 from models.roster import Category, list_positions
 from models.round import close_round, open_round

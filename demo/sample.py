@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.organization import full_name
+from models.organizations.organization import full_name
 
 ORGANIZATIONS = Path(__file__).parent / "data" / "organizations.csv"
 

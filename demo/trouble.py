@@ -11,7 +11,7 @@ from demo.botapi.faults import Fault
 from demo.session import Session
 from models.certificate import Certification, is_live
 from models.certification import reopen
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 RETRY_AFTER = 4
 FLOODED_SENDS = 3

@@ -24,7 +24,7 @@ from models.certificate import Certification, Level, Reopening
 from models.certification import Confirmation
 from models.history import History
 from models.inspection import Review
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster import Category, PositionPage
 from models.statement import statement
 

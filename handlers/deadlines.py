@@ -13,7 +13,7 @@ from handlers.texts import Texts
 from handlers.words import round_line
 from models.account import Officer, Role
 from models.database.engine import Session
-from models.organization import Province
+from models.organizations.organization import Province
 from models.reminder import Due, NotTrue, look_at
 from models.unreached import Escalation, load_escalation
 

@@ -31,7 +31,7 @@ from models import listing as lists
 from models.access import find_organization
 from models.certificate import Status
 from models.listing import Choice, ListedOrganization, Listing, Narrowing, OrganizationPage, Sorting, load_listing
-from models.typed_name import MAX_WORDS, NoSearch
+from models.organizations.typed_name import MAX_WORDS, NoSearch
 
 DISTRICTS_PER_PAGE = 8
 CHOSEN = "✅ "

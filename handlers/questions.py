@@ -14,7 +14,7 @@ from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.access import find_organization
 from models.conversation import Awaiting
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.question import (
     Topic,
     UnknownRecord,

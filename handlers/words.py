@@ -15,7 +15,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from models.account import Officer, Role
 from models.certificate import Certification, Status
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster import Category, Headcount
 from models.round import Round, RoundState
 from models.spot_check import Mark

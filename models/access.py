@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 
 from models.account import Account, Officer, Role
 from models.base.errors import DomainError
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 
 class NotYours(DomainError):

@@ -29,7 +29,7 @@ from models import audit, throttle
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK, becomes_link
 from models.base.tables import Base, BigKey, text_enum
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)

@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from models.account import Account, Officer
 from models.conversation import Conversation, start_conversation
 from models.notice_tables import ProvinceCard
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.pin import KEYPAD_LIFETIME, Keypad, Purpose
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.security.keys import Keyring
 
 SYSTEM = "system"

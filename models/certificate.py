@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, Uniq
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from models.base.tables import Base, BigKey, text_enum
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Headcount
 from models.round import Round

@@ -22,7 +22,7 @@ from models.base.tables import Base, text_enum
 from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.conversation import Language
 from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
-from models.organization import Organization, lock_organization
+from models.organizations.organization import Organization, lock_organization
 from models.remark_table import operator_name
 from models.round import Round, RoundState, require_open_round
 from models.spot_check import kept, require_passed

@@ -16,7 +16,7 @@ from models import audit, outbox
 from models.access import NotYours
 from models.account import Account, Officer
 from models.link import unlink_officer
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 # For so long the list of an account's chats offers to end a new link; after it, the announcement does.
 NEW = timedelta(days=7)

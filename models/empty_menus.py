@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import find_organization
 from models.account import Officer
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster import MenuState, NoRoster, PersonnelRecord, Roster
 
 MENUS_PER_PAGE = 8

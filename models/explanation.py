@@ -11,7 +11,7 @@ from models.base.errors import DomainError
 from models.certificate import Status
 from models.comparison import numbers
 from models.inspection import Review, RosterChanged, review
-from models.organization import lock_organization
+from models.organizations.organization import lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import require_open_round
 

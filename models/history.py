@@ -12,7 +12,7 @@ from models.access import NotYours, find_organization, require_sight
 from models.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification, Reopening
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 
 class UnknownCode(DomainError):

@@ -17,7 +17,7 @@ from models.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Reopening, Status, is_live, is_open
 from models.comparison import marked, numbers
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
 from models.round import Round

@@ -19,7 +19,7 @@ from models.account import PIN_CHOICE, Account, Officer
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.link import AlreadyLinked, add_link, unlink_officer
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 _BITS = 128
 # 128 bits in base64url: all that a deep link may carry is letters, digits, - and _ (Bot API, "Deep linking").

@@ -20,7 +20,7 @@ from models.account import (
 from models.base.errors import DomainError
 from models.conversation import Card, Conversation
 from models.notice_tables import drop_card_and_preference
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster_draft import drop_draft
 
 

@@ -19,12 +19,12 @@ from models.account import Officer, Role
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certificate import Certification, Level, Status, is_live, is_open
-from models.organization import Organization, full_name
+from models.organizations.organization import Organization, full_name
+from models.organizations.typed_name import is_called, tidy_words
 from models.progress import is_waiting, standing
 from models.remark_table import Remark
 from models.round import NoOpenRound, Round, RoundState, current_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem
-from models.typed_name import is_called, tidy_words
 from models.visit import Visit, looker, looking
 
 # A page fits a phone's screen with its navigation buttons.
@@ -62,7 +62,7 @@ class Listing(Base):
     district: Mapped[str | None] = mapped_column(String(100))
     with_remarks: Mapped[bool]
     sorting: Mapped[Sorting] = mapped_column(text_enum(Sorting, checked=False))
-    # A part of a name or code, as it was typed (models/typed_name.py).
+    # A part of a name or code, as it was typed (models/organizations/typed_name.py).
     words: Mapped[str | None] = mapped_column(String(100))
     page: Mapped[int]
 

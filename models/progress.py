@@ -13,7 +13,7 @@ from models.account import Officer
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status, is_live
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.round import Round, current_round
 from models.visit import looker, looking
 

@@ -20,7 +20,7 @@ from models.card_marks import enqueue, hold_card, queue_changes
 from models.certificate import Certification, Level, Status, is_live
 from models.notice_tables import ProvinceCard, Rhythm
 from models.notice_times import Preference, load_preference, next_time, quiet_end
-from models.organization import full_name
+from models.organizations.organization import full_name
 from models.outbox import Kind, OutboxMessage
 from models.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
 from models.round import Round, current_round

@@ -19,7 +19,7 @@ from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.certificate import is_open
 from models.inspection import current_revision
-from models.organization import Organization, lock_organization
+from models.organizations.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.roster import PersonnelRecord
 from models.round import Round, require_open_round

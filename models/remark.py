@@ -16,7 +16,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification, is_live
 from models.certification import reopen
 from models.inspection import live_certificates
-from models.organization import Organization, lock_organization
+from models.organizations.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, operator_name, remark_text, said_by
 from models.round import Round, current_round
 

@@ -17,7 +17,7 @@ from models.account import Officer, Role
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey, text_enum
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.round import Round
 
 MAX_REMARK = 1000

@@ -30,7 +30,7 @@ from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.certificate import Certification, Level, Status, is_live
 from models.inspection import own_status
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
 from models.progress import count_statuses
 from models.round import Round, RoundState

@@ -19,7 +19,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
 from models.inspection import load_standing
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark import PetitionPending, open_petition, petition_of_province
 from models.remark_table import Remark, remark_text
 from models.roster import PersonnelRecord, Roster

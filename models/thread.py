@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 from models.access import find_organization
 from models.account import Officer
 from models.certificate import is_open
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.question import is_waiting
 from models.remark import find_remark
 from models.remark_table import Remark

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased, joinedload
 
 from models import outbox
 from models.account import Account, Officer, is_reachable
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
 from models.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
 from models.round import Round, RoundState, current_round

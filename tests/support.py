@@ -25,7 +25,7 @@ from models.certification import Demands, certify, prepare_confirmation
 from models.database.engine import Database
 from models.inspection import review
 from models.link import link_officer
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.pin import _keyed
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round

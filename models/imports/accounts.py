@@ -17,7 +17,7 @@ from models.account import Account, Officer, Role, is_username, normalize_userna
 from models.account_admin import PasswordRefused, require_good_password
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
-from models.organization import Province
+from models.organizations.organization import Province
 from models.security.passwords import hash_password
 from models.tabular import BadCell, Column, Layout, Problems, open_table
 from models.tabular.cells import refuse_link

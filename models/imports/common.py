@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.organization import Organization, full_name
+from models.organizations.organization import Organization, full_name
 from models.progress import locked_organizations
 from models.tabular import Problems, Table
 from models.tabular.table import Row
@@ -65,7 +65,8 @@ async def organization_names(session: AsyncSession) -> dict[str, str]:
 
 
 async def lock_organizations(session: AsyncSession, codes: list[str]) -> None:
-    """models.organization.lock_organization for many, always in the same order, so that no two wait crosswise.
+    """models.organizations.organization.lock_organization for many, always in the same order, so that no two wait
+    crosswise.
 
     The keys stay as they are, so rows that only point to the organizations can be inserted meanwhile.
     """

@@ -21,7 +21,7 @@ from models.imports.common import (
     no_progress,
     read_rows,
 )
-from models.organization import Organization, Province, full_name
+from models.organizations.organization import Organization, Province, full_name
 from models.progress import locked_organizations
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
 from models.tabular.cells import refuse_link

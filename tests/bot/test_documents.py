@@ -26,7 +26,7 @@ from models.certificate import Certification, Level, Reopening
 from models.certification import reopen
 from models.database.engine import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.roster import Headcount
 from models.round import Round
 from models.statistics import DayCounts, ProvinceProgress, StatusCounts

@@ -22,7 +22,7 @@ from models.audit import AuditEvent, Event
 from models.database.engine import Database
 from models.invitation import Invitation, find_invitation
 from models.link import disable_account
-from models.organization import Organization
+from models.organizations.organization import Organization
 from tests.bot.running import Run, laocert
 from tests.conftest import NOW
 from tests.papers import Paper, scanned

@@ -79,7 +79,7 @@ from models.database.lease import Lease
 from models.inbox import Waiting
 from models.inspection import Review
 from models.link import add_link
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage
 from models.roster import Category, Record, Roster, RosterSummary, summarize
 from models.round import Round

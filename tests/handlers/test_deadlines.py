@@ -20,7 +20,7 @@ from models.broadcast import Audience, announce
 from models.certificate import Level
 from models.conversation import Language
 from models.database.engine import Database
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.outbox import Kind
 from models.reach import lose
 from models.remark import decide, petition

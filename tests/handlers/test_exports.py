@@ -18,7 +18,7 @@ from models import export, outbox
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.round import Round
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper

@@ -16,7 +16,7 @@ from models.certificate import Level
 from models.conversation import load_conversation
 from models.database.engine import Database, Session
 from models.listing import Listing
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
 from models.visit import Visit
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand

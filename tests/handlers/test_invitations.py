@@ -12,7 +12,7 @@ from models.account import Officer as Link
 from models.database.engine import Database
 from models.invitation import invite
 from models.link import disable_account
-from models.organization import Organization
+from models.organizations.organization import Organization
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PIN, Clock, says
 

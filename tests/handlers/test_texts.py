@@ -16,7 +16,7 @@ from handlers.texts import texts
 from models.account import find_account
 from models.conversation import Language
 from models.database.engine import Database
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand, walk
 from tests.support import PASSWORD, PIN, TO_PIN, Clock

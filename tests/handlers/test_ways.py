@@ -9,7 +9,7 @@ from models.base import thai
 from models.certificate import Certification, Level
 from models.database.engine import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.roster import Category, PersonnelRecord
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, is_card, walk
 from tests.support import Clock, Officer, certify_as, put_roster, record

@@ -14,7 +14,7 @@ from models.account import Account, Role, login_candidate
 from models.certificate import Level
 from models.database.engine import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.round import close_round, open_round
 from models.security.passwords import password_matches
 from tests.conftest import NOW

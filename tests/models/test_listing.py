@@ -27,7 +27,7 @@ from models.listing import (
     search,
     type_words,
 )
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
 from models.round import NoOpenRound, close_round, open_round
 from models.visit import LOOKING, note_opened, note_skipped

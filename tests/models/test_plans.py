@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from benchmarks.scale import FOR_WAITING, OPERATIONS
 from models.certificate import Certification, Level, Reopening
 from models.database.engine import Database
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
 from models.roster import PersonnelRecord, Roster
 from models.spot_check import SpotCheck, SpotCheckItem

@@ -13,7 +13,7 @@ from models.certification import reopen
 from models.database.engine import Database
 from models.export import certificate_of_code, province_list, take_certificate, take_list
 from models.history import UnknownCode
-from models.organization import Organization
+from models.organizations.organization import Organization
 from models.progress import UnknownProvince
 from models.round import close_round
 from models.statistics import DayCounts, NoRoundYet, province_progress

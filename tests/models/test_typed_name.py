@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from models.base import thai
 from models.database.engine import Database
-from models.organization import Organization, Province
-from models.typed_name import MAX_WORDS, NoSearch, is_called, tidy_words
+from models.organizations.organization import Organization, Province
+from models.organizations.typed_name import MAX_WORDS, NoSearch, is_called, tidy_words
 
 KINDS = {"อบต.": "2", "อบจ.": "3", "เทศบาลตำบล": "4", "เทศบาลเมือง": "5", "เทศบาลนคร": "6"}
 PLACES = [

@@ -34,7 +34,7 @@ from models.conversation import Awaiting, Conversation, Language
 from models.history import History
 from models.imports.organizations import LAYOUT
 from models.inspection import Review
-from models.organization import Organization, Province
+from models.organizations.organization import Organization, Province
 from models.outbox import Kind
 from models.roster import Headcount, RosterSummary
 from models.round import Round, RoundState

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 
 from models.base import thai
 from models.base.errors import DomainError
-from models.organization import Organization
+from models.organizations.organization import Organization
 
 MAX_WORDS = 100
 
