@@ -8,7 +8,7 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
 # Every table must be known before it is compared.
-from models import (  # noqa: F401
+from models import (
     account,
     audit,
     broadcast,
