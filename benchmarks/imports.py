@@ -28,7 +28,8 @@ import asyncpg
 from sqlalchemy import select, text
 
 from demo import sample
-from models import audit, inbox, schema
+from models import inbox, schema
+from models.audit import event_chain
 from models.database.engine import Database
 from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel
@@ -134,7 +135,7 @@ async def tap_on(database: Database, code: str, stop: Any) -> Taps:
             await inbox.finish(session, row, now)
             if code:
                 await lock_organization(session, code)
-                await audit.record(session, audit.Event.LOGIN, code, now)
+                await event_chain.record(session, event_chain.Event.LOGIN, code, now)
         waits.append(time.perf_counter() - started)
         await asyncio.sleep(PACE)
     return Taps(len(waits), max(waits))

@@ -20,7 +20,8 @@ from bot.http.server import bind
 from bot.opening import Use, opened
 from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
-from models import audit, drift, schema
+from models import drift, schema
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.database.engine import Database
 
@@ -124,11 +125,13 @@ async def _record(database: Database) -> Finding:
         return _well(name, "not compared, for there is no secret key")
     async with database.read() as session:
         try:
-            await audit.require_known_key(session)
-        except audit.KeyUnknown as error:
+            await event_chain.require_known_key(session)
+        except event_chain.KeyUnknown as error:
             return _ill(name, str(error))
-        newest, events = await audit.newest_key(session), await audit.count_by_key(session)
-    without_key = {key_id: count for key_id, count in events.items() if keys.key(audit.PURPOSE, key_id) is None}
+        newest, events = await event_chain.newest_key(session), await event_chain.count_by_key(session)
+    without_key = {
+        key_id: count for key_id, count in events.items() if keys.key(event_chain.PURPOSE, key_id) is None
+    }
     if lost := without_key.keys() - set(keys.lost):
         count = sum(without_key[key_id] for key_id in lost)
         return _ill(

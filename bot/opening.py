@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.settings import Settings, SettingsRefused, keyring
-from models import audit, drift, schema
+from models import drift, schema
+from models.audit import event_chain
 from models.database.engine import Database
 
 
@@ -40,7 +41,7 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
     """
     keys = keyring(settings)
     if keys is None and use is Use.RECORDS:
-        raise audit.KeyMissing
+        raise event_chain.KeyMissing
     try:
         database = Database(settings.database_url.get_secret_value(), keys, name)
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
@@ -60,15 +61,15 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
         await _joined(set(threading.enumerate()) - threads)
 
 
-async def require_known_key(database: Database, where: str = audit.NEWEST) -> None:
+async def require_known_key(database: Database, where: str = event_chain.NEWEST) -> None:
     """Refuse a key under which the record cannot go on. A database without a record yet takes any.
 
     Raises KeyUnknown.
     """
     async with database.read() as session:
         connection = await session.connection()
-        if audit.AuditEvent.__tablename__ in await connection.run_sync(drift.table_names):
-            await audit.require_known_key(session, where)
+        if event_chain.AuditEvent.__tablename__ in await connection.run_sync(drift.table_names):
+            await event_chain.require_known_key(session, where)
 
 
 async def _joined(threads: set[threading.Thread]) -> None:

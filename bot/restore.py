@@ -16,7 +16,8 @@ from sqlalchemy.dialects import postgresql
 
 from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
-from models import audit, drift, outbox_admin, postgresql_triggers, schema
+from models import drift, outbox_admin, postgresql_triggers, schema
+from models.audit import event_chain
 from models.base.tables import Base
 from models.database.engine import Database
 from models.database.exclusion import alone
@@ -67,7 +68,7 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
     program has open.
     """
     if database.keyring is None:
-        raise audit.KeyMissing
+        raise event_chain.KeyMissing
     _require_kind(source, is_sqlite=database.is_sqlite)
     if not force and await _holds_anything(database):
         raise BackupRefused("the database is not empty; to replace all that is in it, add --force")
@@ -300,7 +301,7 @@ def _beginning() -> str:
 def _ending(keys: Keyring) -> str:
     """Refuse a copy under another key, hold its unsent messages, commit."""
     known = ", ".join(f"'{key_id}'" for key_id in sorted(keys.admitted))
-    sentence = str(audit.KeyUnknown("%", keys, COPY)).replace("'", "''")
+    sentence = str(event_chain.KeyUnknown("%", keys, COPY)).replace("'", "''")
     held = outbox_admin.holding_unsent().compile(
         dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]
         compile_kwargs={"literal_binds": True},

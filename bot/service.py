@@ -29,7 +29,8 @@ from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import audit, inbox, reach
+from models import inbox, reach
+from models.audit import event_chain
 from models.certification import Demands
 from models.database.engine import Database
 from models.database.lease import Lease
@@ -59,7 +60,8 @@ class Front:
 async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
-    Raises SettingsRefused, models.schema.SchemaOutdated, models.audit.KeyUnknown, bot.watchdog.StoodStill.
+    Raises SettingsRefused, models.schema.SchemaOutdated, models.audit.event_chain.KeyUnknown,
+    bot.watchdog.StoodStill.
     """
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
 
@@ -171,8 +173,8 @@ async def serve(
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
         # Once more: the Bot API may have been away for long since the database was opened.
-        await audit.require_known_key(session)
-        recorded = await audit.newest_id(session)
+        await event_chain.require_known_key(session)
+        recorded = await event_chain.newest_id(session)
     log.info("@%s is running; %d updates were left to do", bot.username, left)
     server = _server(front, intake, readiness, database, clock) if front else None
     work = {

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models import audit, inbox, pin, roster_draft, throttle
-from models.audit import last_head, take_head
+from models import inbox, pin, roster_draft, throttle
+from models.audit import event_chain
+from models.audit.event_chain import last_head, take_head
 from models.base.calendar import BANGKOK
 from models.database.engine import Database
 
@@ -63,8 +64,8 @@ async def watch_key(database: Database, first: int) -> None:
         try:
             async with database.read() as session:
                 # On PostgreSQL an event may become visible after one with a higher id.
-                seen = max(seen, await audit.require_known_since(session, max(first, seen - LATE)))
-        except audit.KeyUnknown:
+                seen = max(seen, await event_chain.require_known_since(session, max(first, seen - LATE)))
+        except event_chain.KeyUnknown:
             raise
         except Exception as error:
             log.error("the record's key could not be looked at: %s", type(error).__name__)

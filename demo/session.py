@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from demo import sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
-from models import audit, schema
+from models import schema
+from models.audit import event_chain
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.base.errors import DomainError
 from models.conversation import Card, Conversation
@@ -75,8 +76,8 @@ class Session:
         """Whether the folder's key is the one that its data were made under. Raises DemoRefused."""
         async with self.database.read() as session:
             try:
-                await audit.require_known_key(session, "what this folder holds")
-            except audit.KeyUnknown as error:
+                await event_chain.require_known_key(session, "what this folder holds")
+            except event_chain.KeyUnknown as error:
                 raise DemoRefused(
                     f"{self.folder / 'secret.key'} is not the key of {self.folder / 'demo.db'}; put the right one"
                     " back, or choose another folder with --keep"

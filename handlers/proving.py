@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import audit, throttle
+from models import throttle
 from models.account import LoginCandidate, Officer, login_candidate, normalize_username
+from models.audit import event_chain
 from models.database.engine import Session
 from models.pin import Pad, hash_pin, pin_matches
 from models.security import passwords
@@ -79,12 +80,12 @@ def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]
 
 def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
     """The check of the officer's PIN, on a keypad that is full."""
-    keys, user_id, pin_hash = audit.keyring(session), officer.user_id, officer.pin_hash or ""
+    keys, user_id, pin_hash = event_chain.keyring(session), officer.user_id, officer.pin_hash or ""
     tried = (throttle.pin_key(user_id),)
     return Job(pad, tried, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
 
 
 def chosen_pin(session: Session, officer: Officer, pad: Pad) -> Job:
     """The hash of a new PIN, which was given the same twice."""
-    keys, user_id = audit.keyring(session), officer.user_id
+    keys, user_id = event_chain.keyring(session), officer.user_id
     return Job(pad, (), lambda: hash_pin(keys, user_id, pad.entered), is_typed=False)

@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import audit, throttle
+from models import throttle
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK, becomes_link
 from models.base.tables import Base, BigKey, text_enum
@@ -250,23 +251,29 @@ async def is_somebodys(session: AsyncSession, user_id: int) -> bool:
 
 async def record_change(session: AsyncSession, account: Account, change: str, now: datetime) -> None:
     """Record that the operator changed an account: disabled, enabled, password."""
-    await audit.record(
-        session, audit.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
+    await event_chain.record(
+        session, event_chain.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
     )
 
 
 async def record_pin_block(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """Record that wrong PINs have closed an officer's keypad for a while."""
-    await audit.record(session, audit.Event.PIN_BLOCKED, officer.account.unit, now, officer=officer.id)
+    await event_chain.record(session, event_chain.Event.PIN_BLOCKED, officer.account.unit, now, officer=officer.id)
 
 
 async def record_refusal(
     session: AsyncSession, officer: Officer | None, user_id: int, what: str, now: datetime
 ) -> None:
     """Record that somebody tried what it has no right to; the chain is that of its own account."""
-    chain = officer.account.unit if officer else audit.SYSTEM
-    await audit.record(
-        session, audit.Event.REFUSED, chain, now, user=user_id, officer=officer.id if officer else None, what=what
+    chain = officer.account.unit if officer else event_chain.SYSTEM
+    await event_chain.record(
+        session,
+        event_chain.Event.REFUSED,
+        chain,
+        now,
+        user=user_id,
+        officer=officer.id if officer else None,
+        what=what,
     )
 
 
@@ -275,9 +282,9 @@ async def record_failed_login(session: AsyncSession, username: str, user_id: int
     may be a password.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
-    chain = account.unit if account else audit.SYSTEM
+    chain = account.unit if account else event_chain.SYSTEM
     known = {"username": account.username} if account else {}
-    await audit.record(session, audit.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
+    await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:

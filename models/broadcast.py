@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, String, Text, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit, outbox
+from models import outbox
 from models.account import Account, Role, chats
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey
@@ -146,8 +147,14 @@ async def announce(
     await session.flush()
     queued = await outbox.enqueue_all(session, Kind.BROADCAST, chats(*_concerned(audience)), made.id, now)
     digest = hashlib.sha256(body.encode()).hexdigest()
-    await audit.record(
-        session, audit.Event.BROADCAST, audit.SYSTEM, now, audience=made.audience, chats=queued, digest=digest
+    await event_chain.record(
+        session,
+        event_chain.Event.BROADCAST,
+        event_chain.SYSTEM,
+        now,
+        audience=made.audience,
+        chats=queued,
+        digest=digest,
     )
     # Behind the lock of the record: two at once see each other.
     if not again and await _was_said(session, made):

@@ -14,9 +14,10 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column
 
-from models import audit, card_marks, outbox
+from models import card_marks, outbox
 from models.access import NotYours, find_organization, require_sight
 from models.account import Account, Officer, Role, officers_concerned
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
@@ -169,11 +170,11 @@ async def certify(
     confirmation.used_at = now
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
-    certification.audit_head = await audit.chain_head(session, organization.dla_code)
+    certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
     session.add(certification)
     await session.flush()
-    await audit.record(
-        session, audit.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
+    await event_chain.record(
+        session, event_chain.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
     )
     await _announce(session, officer, certification, organization, now)
     return certification
@@ -305,9 +306,9 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
     )
     session.add(reopening)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.REOPENED,
+        event_chain.Event.REOPENED,
         dla_code,
         now,
         reopening=reopening.id,

@@ -11,7 +11,8 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit, card_marks
+from models import card_marks
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Level, Status
 from models.progress import count_certificates, count_statuses
@@ -150,10 +151,10 @@ async def reopen_round(session: AsyncSession, by: str, reason: str, now: datetim
         )
     closed_at, newest.state, newest.closed_at = newest.closed_at, RoundState.OPEN, None
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.ROUND_REOPENED,
-        audit.SYSTEM,
+        event_chain.Event.ROUND_REOPENED,
+        event_chain.SYSTEM,
         now,
         fiscal_year=newest.fiscal_year,
         closed_at=closed_at and closed_at.isoformat(),
@@ -168,9 +169,12 @@ async def reopen_round(session: AsyncSession, by: str, reason: str, now: datetim
 async def list_reopenings(session: AsyncSession) -> dict[int, list[RoundReopening]]:
     """All times that a closing was undone, by fiscal year, the oldest first, from the record."""
     events = await session.execute(
-        select(audit.AuditEvent.at, audit.AuditEvent.details)
-        .where(audit.AuditEvent.chain == audit.SYSTEM, audit.AuditEvent.kind == audit.Event.ROUND_REOPENED)
-        .order_by(audit.AuditEvent.number)
+        select(event_chain.AuditEvent.at, event_chain.AuditEvent.details)
+        .where(
+            event_chain.AuditEvent.chain == event_chain.SYSTEM,
+            event_chain.AuditEvent.kind == event_chain.Event.ROUND_REOPENED,
+        )
+        .order_by(event_chain.AuditEvent.number)
     )
     reopenings: dict[int, list[RoundReopening]] = {}
     for at, details in events:

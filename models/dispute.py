@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import audit, outbox
+from models import outbox
 from models.access import NotYours
 from models.account import Account, Officer
+from models.audit import event_chain
 from models.link import unlink_officer
 from models.organizations.organization import Organization
 
@@ -75,9 +76,12 @@ async def load_dispute(session: AsyncSession, officer_id: int) -> Dispute | None
     if officer is None:
         return None
     ends = await session.scalars(
-        select(audit.AuditEvent.details)
-        .where(audit.AuditEvent.chain == officer.account.unit, audit.AuditEvent.kind == audit.Event.UNLINKED)
-        .order_by(audit.AuditEvent.number.desc())
+        select(event_chain.AuditEvent.details)
+        .where(
+            event_chain.AuditEvent.chain == officer.account.unit,
+            event_chain.AuditEvent.kind == event_chain.Event.UNLINKED,
+        )
+        .order_by(event_chain.AuditEvent.number.desc())
     )
     for details in map(json.loads, ends):
         if details["officer"] == officer_id and details["by"].startswith(_BY_COLLEAGUE):

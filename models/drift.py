@@ -10,7 +10,6 @@ from sqlalchemy.schema import CreateIndex
 # Every table must be known before it is compared.
 from models import (
     account,
-    audit,
     broadcast,
     certification,
     conversation,
@@ -30,6 +29,7 @@ from models import (
     triggers,
     visit,
 )
+from models.audit import event_chain
 from models.base.tables import Base
 from models.database.engine import Database
 from models.schema import revision

@@ -11,8 +11,9 @@ from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import audit, throttle
+from models import throttle
 from models.account import Officer
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification
 from models.conversation import Card, Conversation
@@ -102,8 +103,8 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     officer.may_set_pin_until = officer.last_seen_at = None
     officer.user_id = _nobody(officer)
     await session.flush()
-    await audit.record(
-        session, audit.Event.FORGOTTEN, officer.account.unit, now, officer=officer.id, by=by, reason=reason
+    await event_chain.record(
+        session, event_chain.Event.FORGOTTEN, officer.account.unit, now, officer=officer.id, by=by, reason=reason
     )
     return Erasure(
         officer_id=officer.id,

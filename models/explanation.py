@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit
 from models.access import NotYours
 from models.account import Officer, Role
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Status
 from models.comparison import numbers
@@ -62,9 +62,9 @@ async def explain(
     )
     session.add(made)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.EXPLAINED,
+        event_chain.Event.EXPLAINED,
         made.organization_code,
         now,
         explanation=made.id,

@@ -9,9 +9,9 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import audit
 from models.access import NotYours, require_sight
 from models.account import Officer, Role
+from models.audit import event_chain
 from models.certificate import Certification, Level, Reopening, Status, is_live
 from models.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
@@ -207,7 +207,7 @@ async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> s
         raise NotYours
     count = await session.scalar(select(func.count()).where(Organization.province_code == code))
     told = {"what": "organizations", "organizations": count, "officer": officer.id}
-    await audit.record(session, audit.Event.EXPORTED, code, now, **told)
+    await event_chain.record(session, event_chain.Event.EXPORTED, code, now, **told)
     return code
 
 
@@ -227,7 +227,7 @@ async def take_certificate(
         raise NotYours
     require_sight(officer.account, made.organization)
     told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
-    await audit.record(session, audit.Event.EXPORTED, made.organization_code, now, **told)
+    await event_chain.record(session, event_chain.Event.EXPORTED, made.organization_code, now, **told)
     return IssuedCertificate(made, await ended_by(session, made), now)
 
 

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, ForeignKey, String, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
-from models import audit, outbox
+from models import outbox
 from models.account import PIN_CHOICE, Account, Officer
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.link import AlreadyLinked, add_link, unlink_officer
@@ -89,9 +90,9 @@ async def invite(
     )
     session.add(invitation)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.INVITED,
+        event_chain.Event.INVITED,
         account.unit,
         now,
         username=account.username,
@@ -200,9 +201,9 @@ async def used_by(session: AsyncSession, code: str, officer: Officer) -> Invitat
 async def _hand_over(session: AsyncSession, leaver: Officer, successor: Officer, now: datetime) -> None:
     """End the old link, and tell its chat to whom its work went."""
     await unlink_officer(session, leaver, now, by="handover")
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.HANDED_OVER,
+        event_chain.Event.HANDED_OVER,
         leaver.account.unit,
         now,
         username=leaver.account.username,

@@ -7,7 +7,7 @@ from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import audit, outbox
+from models import outbox
 from models.account import (
     PIN_CHOICE,
     Account,
@@ -17,6 +17,7 @@ from models.account import (
     linked_officers,
     record_change,
 )
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.conversation import Card, Conversation
 from models.notice_tables import drop_card_and_preference
@@ -73,9 +74,9 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
     )
     session.add(officer)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.LOGIN,
+        event_chain.Event.LOGIN,
         account.unit,
         now,
         username=account.username,
@@ -118,9 +119,9 @@ async def unlink_officer(
     await drop_draft(session, officer.id)
     await _take_away(session, officer, now, but)
     await drop_card_and_preference(session, officer.id)
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.UNLINKED,
+        event_chain.Event.UNLINKED,
         officer.account.unit,
         now,
         username=officer.account.username,

@@ -26,8 +26,9 @@ from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindpara
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit, throttle
+from models import throttle
 from models.account import Officer
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.security.keys import Keyring
@@ -230,12 +231,12 @@ def _statements() -> tuple[Update, Delete]:
 
 def _sealed(session: AsyncSession, pad: Pad) -> bytes:
     inside = {key: value for key, value in asdict(pad).items() if key not in ("nonce", "purpose", "subject")}
-    return Seal(audit.keyring(session), "keypad").close(orjson.dumps(inside))
+    return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(inside))
 
 
 def _unsealed(session: AsyncSession, sealed: bytes) -> dict[str, Any]:
     """What `_sealed` has sealed. Raises Unreadable."""
-    inside: dict[str, Any] = orjson.loads(Seal(audit.keyring(session), "keypad").open(sealed))
+    inside: dict[str, Any] = orjson.loads(Seal(event_chain.keyring(session), "keypad").open(sealed))
     # An older version has sealed no digits, or a list of numbers.
     return inside | {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
 
@@ -322,7 +323,7 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
     officer.may_set_pin_until = None
     officer.last_seen_at = now
     await throttle.clear(session, [throttle.pin_key(officer.user_id)])
-    await audit.record(session, audit.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+    await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import audit, outbox
+from models import outbox
 from models.access import NotYours, find_organization, require_sight
 from models.account import Officer, Role, officers_concerned
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.certificate import is_open
@@ -126,9 +127,9 @@ async def ask(
     )
     session.add(made)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.QUESTIONED,
+        event_chain.Event.QUESTIONED,
         dla_code,
         now,
         question=made.id,
@@ -165,9 +166,9 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
     )
     session.add(made)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.ANSWERED,
+        event_chain.Event.ANSWERED,
         made.organization_code,
         now,
         answer=made.id,

@@ -9,9 +9,10 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from models import audit, outbox
+from models import outbox
 from models.access import NotYours, require_sight
 from models.account import Account, Officer, Role, officers_concerned
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification, is_live
 from models.certification import reopen
@@ -116,9 +117,9 @@ async def _petition(
     )
     session.add(made)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.PETITIONED,
+        event_chain.Event.PETITIONED,
         made.organization_code,
         now,
         petition=made.id,
@@ -197,9 +198,9 @@ async def decide(
     )
     session.add(made)
     await session.flush()
-    await audit.record(
+    await event_chain.record(
         session,
-        audit.Event.DECIDED,
+        event_chain.Event.DECIDED,
         asked.organization_code,
         now,
         decision=made.id,

@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.roster import Category, Record
@@ -105,4 +105,4 @@ async def forget_old_drafts(session: AsyncSession, now: datetime) -> None:
 
 
 def _seal(session: AsyncSession) -> Seal:
-    return Seal(audit.keyring(session), "roster draft")
+    return Seal(event_chain.keyring(session), "roster draft")

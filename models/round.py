@@ -11,7 +11,8 @@ from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit, card_marks
+from models import card_marks
+from models.audit import event_chain
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
@@ -85,7 +86,7 @@ async def hold_newest_round(session: AsyncSession) -> Round | None:
     what would be inserted for this one (certificates, reopenings, remarks) waits.
     """
     # First: before the first round there is no row to lock.
-    await audit.hold(session, [audit.SYSTEM])
+    await event_chain.hold(session, [event_chain.SYSTEM])
     return await session.scalar(_newest().with_for_update().execution_options(populate_existing=True))
 
 
@@ -130,8 +131,13 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
     session.add(opened)
     await session.flush()
-    await audit.record(
-        session, audit.Event.ROUND_OPENED, audit.SYSTEM, now, fiscal_year=fiscal_year, closes_on=closes_on
+    await event_chain.record(
+        session,
+        event_chain.Event.ROUND_OPENED,
+        event_chain.SYSTEM,
+        now,
+        fiscal_year=fiscal_year,
+        closes_on=closes_on,
     )
     await card_marks.touch_all(session, now)
     return opened
@@ -154,7 +160,9 @@ async def close_round(session: AsyncSession, now: datetime) -> Round:
     closed = require_closable(await hold_newest_round(session))
     closed.state, closed.closed_at = RoundState.CLOSED, now
     await session.flush()
-    await audit.record(session, audit.Event.ROUND_CLOSED, audit.SYSTEM, now, fiscal_year=closed.fiscal_year)
+    await event_chain.record(
+        session, event_chain.Event.ROUND_CLOSED, event_chain.SYSTEM, now, fiscal_year=closed.fiscal_year
+    )
     await card_marks.touch_all(session, now)
     return closed
 

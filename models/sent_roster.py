@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit
 from models.access import NotYours, find_organization
 from models.account import Officer
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification, Level
 from models.difference import Difference, aligned, compare
@@ -113,7 +113,7 @@ async def save(session: AsyncSession, officer: Officer, key: str, now: datetime)
     await _replace(session, code, saved.sent, now)
     await drop_draft(session, officer.id)
     told = {"what": "personnel", "file": saved.sent.file_name, "officer": officer.id}
-    await audit.record(session, audit.Event.IMPORTED, code, now, **told)
+    await event_chain.record(session, event_chain.Event.IMPORTED, code, now, **told)
     return saved
 
 
@@ -139,7 +139,7 @@ async def take_template(session: AsyncSession, officer: Officer, now: datetime) 
     organization = await find_organization(session, officer, officer.account.organization_code or "")
     register = await _register(session, organization.dla_code)
     told = {"what": "register", "records": len(register.records), "officer": officer.id}
-    await audit.record(session, audit.Event.EXPORTED, organization.dla_code, now, **told)
+    await event_chain.record(session, event_chain.Event.EXPORTED, organization.dla_code, now, **told)
     return RosterTemplate(organization, register.menu_names, tuple(sorted(register.records)))
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import audit
+from models.audit import event_chain
 from models.base.tables import Base
 
 TRIES = 5
@@ -46,7 +46,7 @@ class Throttle(Base):
 
 def name_key(session: AsyncSession, username: str) -> str:
     """The key of a typed username, which may be a mistyped password: kept as a keyed hash, known or unknown."""
-    keys = audit.keyring(session)
+    keys = event_chain.keyring(session)
     key = keys.key("throttle", keys.current_id)
     assert key is not None  # noqa: S101 - the current key is always there
     return f"login:name:{hmac.new(key, username.encode(), hashlib.sha256).hexdigest()[:32]}"

@@ -11,7 +11,7 @@ from sqlalchemy import String, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from models.audit import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
+from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certificate import Certification, Level, Reopening, is_live, snapshot
 from models.remark_table import Kind, Remark
 from models.roster import NoRoster, PersonnelRecord, load_summary

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from bot.commands.common import echo_json, json_option, now, reading, writing
-from models.audit import take_head
+from models.audit.event_chain import take_head
 from models.base.errors import DomainError
 from models.verification import verify as verify_record
 

@@ -19,7 +19,7 @@ from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
 from handlers.commands import link_to
 from handlers.exports import CertificatePage
-from models import audit
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.database.engine import Database
@@ -85,7 +85,7 @@ def certifications(file: Path, province: str | None) -> None:
             ):
                 async for row in exported_certifications(session, code):
                     workbook.append(row)
-        await _record(database, audit.SYSTEM, file=file.name, province=code, certificates=workbook.rows)
+        await _record(database, event_chain.SYSTEM, file=file.name, province=code, certificates=workbook.rows)
         return workbook.rows
 
     click.echo(f"{with_database(write, Use.RECORDS)} certificates written to {file.name}")
@@ -164,7 +164,7 @@ def _require_new(file: Path, suffix: str) -> None:
 
 async def _record(database: Database, chain: str, **told: object) -> None:
     async with database.write() as session:
-        await audit.record(session, audit.Event.EXPORTED, chain, now(), **told)
+        await event_chain.record(session, event_chain.Event.EXPORTED, chain, now(), **told)
 
 
 async def _bot_username() -> str:

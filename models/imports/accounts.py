@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit
 from models.account import Account, Officer, Role, is_username, normalize_username
 from models.account_admin import PasswordRefused, require_good_password
+from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
 from models.organizations.organization import Province
@@ -256,7 +256,7 @@ async def import_accounts(
             progress("writing", 0, len(file.entries))
             await _write(session, file, existing)
             told = {"what": "accounts", "file": path.name, "rows": len(file.entries)}
-            await audit.record(session, audit.Event.IMPORTED, audit.SYSTEM, now, **told)
+            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
         progress("writing", len(file.entries), len(file.entries))
     total = len(file.entries)
     unchanged = sum(

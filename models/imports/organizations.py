@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import audit, card_marks
+from models import card_marks
+from models.audit import event_chain
 from models.base import thai
 from models.database.engine import Database
 from models.imports.common import (
@@ -180,7 +181,7 @@ async def import_organizations(
             progress("writing", 0, len(codes))
             await _write(session, file, existing)
             told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
-            await audit.record(session, audit.Event.IMPORTED, audit.SYSTEM, now, **told)
+            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
             # Names and totals.
             await card_marks.touch_all(session, now)
         progress("writing", len(codes), len(codes))

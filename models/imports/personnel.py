@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from models import audit
+from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -286,7 +286,9 @@ async def _write(
         problems.require_none()
         await _replace(session, codes, {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names})
         told = {"what": "personnel", "file": file_name}
-        await audit.record_all(session, [audit.Link(audit.Event.IMPORTED, code, told) for code in codes], now)
+        await event_chain.record_all(
+            session, [event_chain.Link(event_chain.Event.IMPORTED, code, told) for code in codes], now
+        )
 
 
 async def import_personnel(

@@ -21,7 +21,7 @@ from bot.cli import cli
 from bot.spreadsheet import Column, Workbook
 from demo.botapi import Emulator
 from handlers.exports import CertificatePage
-from models.audit import AuditEvent, Event
+from models.audit.event_chain import AuditEvent, Event
 from models.certificate import Certification, Level, Reopening
 from models.certification import reopen
 from models.database.engine import Database

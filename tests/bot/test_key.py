@@ -12,7 +12,7 @@ from sqlalchemy import text
 from bot import doctor, upkeep
 from bot.cli import cli
 from demo.botapi import Emulator
-from models import audit
+from models.audit import event_chain
 from models.certificate import Level
 from models.database.engine import Database
 from models.security.keys import Keyring
@@ -183,7 +183,7 @@ async def test_blanks_around_the_key_are_no_part_of_it(
     # Nor of one that an earlier release took them for a part of.
     earlier = Database(certified.url.render_as_string(hide_password=False), Keyring(written, (SECRET_KEY,)))
     async with earlier.write() as session:
-        await audit.record(session, audit.Event.REFUSED, FIRST, NOW)
+        await event_chain.record(session, event_chain.Event.REFUSED, FIRST, NOW)
     await earlier.close()
     await laocert("audit", "head")
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
@@ -315,11 +315,11 @@ async def test_run_ends_when_another_program_has_changed_the_key(program: Progra
         await program.ready()
         rotated = Database(certified.url.render_as_string(hide_password=False), Keyring(NEW, (SECRET_KEY,)))
         async with rotated.write() as session:
-            await audit.record(session, audit.Event.REFUSED, FIRST, NOW)
+            await event_chain.record(session, event_chain.Event.REFUSED, FIRST, NOW)
         await rotated.close()
         # The program's own events above it do not hide it.
         async with certified.write() as session:
-            await audit.record(session, audit.Event.REFUSED, FIRST, NOW)
+            await event_chain.record(session, event_chain.Event.REFUSED, FIRST, NOW)
         assert await program.wait() == 1
     assert Keyring(NEW).current_id in program.log.splitlines()[-1]
 
@@ -331,10 +331,14 @@ async def test_a_database_that_is_away_does_not_end_the_watch(
 
     async def away(session: object, event_id: int) -> int:
         looks.append(event_id)
-        raise ConnectionRefusedError if len(looks) < 3 else audit.KeyUnknown("00000000", KEYRING, audit.NEWEST)
+        raise (
+            ConnectionRefusedError
+            if len(looks) < 3
+            else event_chain.KeyUnknown("00000000", KEYRING, event_chain.NEWEST)
+        )
 
     monkeypatch.setattr(upkeep, "KEY_EVERY", 0.0)
     monkeypatch.setattr("bot.upkeep.audit.require_known_since", away)
-    with pytest.raises(audit.KeyUnknown):
+    with pytest.raises(event_chain.KeyUnknown):
         await upkeep.watch_key(country, 0)
     assert len(looks) == 3

@@ -12,8 +12,9 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.cli import cli
-from models import audit, inbox, outbox, pin, sending, throttle
+from models import inbox, outbox, pin, sending, throttle
 from models.account import Officer, active_officer
+from models.audit import event_chain
 from models.certificate import Certification, Level
 from models.conversation import load_conversation, note_card
 from models.database.engine import Database
@@ -163,9 +164,9 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
 
 def test_the_record_says_who_erased_and_names_nobody(laocert: Run, country: Database, person: int) -> None:
     laocert("officer", "forget", str(person), *WHY)
-    newest = select(audit.AuditEvent).order_by(audit.AuditEvent.id.desc()).limit(1)
+    newest = select(event_chain.AuditEvent).order_by(event_chain.AuditEvent.id.desc()).limit(1)
     event = looking(country, lambda session: session.scalar(newest))
-    assert (event.kind, event.chain) == (audit.Event.FORGOTTEN, FIRST)
+    assert (event.kind, event.chain) == (event_chain.Event.FORGOTTEN, FIRST)
     assert json.loads(event.details) == {"officer": person, "by": WHY[1], "reason": WHY[3]}
     laocert("audit", "verify")
 

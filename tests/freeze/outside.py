@@ -58,18 +58,9 @@ from handlers import locales
 from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from models import (
-    audit,
-    invitation,
-    outbox,
-    pin,
-    postgresql_triggers,
-    roster_draft,
-    schema,
-    sqlite_triggers,
-    throttle,
-)
+from models import invitation, outbox, pin, postgresql_triggers, roster_draft, schema, sqlite_triggers, throttle
 from models.account import find_account
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.certificate import Certification, Level, snapshot
@@ -246,7 +237,7 @@ def _chat_commands() -> Iterator[str]:
 
 
 def _is_event(value: Any) -> bool:
-    return isinstance(value, audit.Event)
+    return isinstance(value, event_chain.Event)
 
 
 EVENTS = "events of the audit chain: their details, with texts that stand in the source"
@@ -254,11 +245,11 @@ EVENTS = "events of the audit chain: their details, with texts that stand in the
 
 @section(EVENTS)
 def _events() -> Iterator[str]:
-    for call in [*calls_of(audit.record), *calls_of(audit.Link)]:
-        if call.names.get(call.around[-1].name) is audit.record:
+    for call in [*calls_of(event_chain.record), *calls_of(event_chain.Link)]:
+        if call.names.get(call.around[-1].name) is event_chain.record:
             # It hands on what all the others give it.
             continue
-        events = constants(call, call.arguments()["kind"], lambda value: isinstance(value, audit.Event))
+        events = constants(call, call.arguments()["kind"], lambda value: isinstance(value, event_chain.Event))
         for event in events or ["(not known)"]:
             for details in payloads(call):
                 told = (f"{key}={'|'.join(texts)}" if texts else key for key, texts in sorted(details.items()))
@@ -321,11 +312,11 @@ async def _queued(session: AsyncSession) -> list[str]:
 
 async def _chained(session: AsyncSession) -> list[str]:
     details = {"ข้อความ": "ไทย", "number": 1, "nothing": None, "day": date(2026, 9, 30)}
-    for chain in ("10", audit.SYSTEM):
+    for chain in ("10", event_chain.SYSTEM):
         for _ in range(2):
-            await audit.record(session, audit.Event.EXPORTED, chain, NOW, **details)
-    head = await audit.take_head(session, NOW)
-    rows = await session.scalars(select(audit.AuditEvent))
+            await event_chain.record(session, event_chain.Event.EXPORTED, chain, NOW, **details)
+    head = await event_chain.take_head(session, NOW)
+    rows = await session.scalars(select(event_chain.AuditEvent))
     return [f"head {head}"] + [
         f"{row.chain} {row.number} {row.kind} {row.key_id} {row.mac} {row.details}" for row in rows
     ]
@@ -378,7 +369,7 @@ def _dedupe_keys() -> Iterable[str]:
 @section("the audit chain by example: chain, number, kind, key id, HMAC, details")
 def _chain() -> Iterator[str]:
     yield from _examples()["chain"]
-    yield f"in the place of a hash from before there was a chain: {audit.UNRECORDED}"
+    yield f"in the place of a hash from before there was a chain: {event_chain.UNRECORDED}"
 
 
 @section("what is kept sealed or hashed, by example")

@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 
 from handlers.notices import notice
 from handlers.words import masked
-from models import audit
 from models.account import Officer as Link
 from models.account import active_officer
+from models.audit import event_chain
 from models.certificate import Level
 from models.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
@@ -163,7 +163,7 @@ async def test_a_link_that_is_nobodys_ends_at_once_and_its_chat_is_blanked(
     assert "เข้าสู่ระบบ" in await stranger.say("/menu")
     async with country.read() as session:
         event = await session.scalar(
-            select(audit.AuditEvent.details).where(audit.AuditEvent.kind == audit.Event.UNLINKED)
+            select(event_chain.AuditEvent.details).where(event_chain.AuditEvent.kind == event_chain.Event.UNLINKED)
         )
     assert '"by":"colleague 1"' in (event or "")
     # Once more, from an old card.

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import select
 
-from models import audit, outbox
+from models import outbox
 from models.account import Officer as Link
 from models.account import find_account
-from models.audit import AuditEvent
+from models.audit import event_chain
+from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
 from models.outbox import OutboxMessage
 from models.pin import Keypad
@@ -150,7 +151,9 @@ async def test_five_wrong_pins_close_the_keypad_for_a_while(
     await hand.way(*TO_PIN, "PIN")
     assert await certificates(country) == 1
     async with country.read() as session:
-        events = await session.scalars(select(AuditEvent.kind).where(AuditEvent.kind == audit.Event.PIN_BLOCKED))
+        events = await session.scalars(
+            select(AuditEvent.kind).where(AuditEvent.kind == event_chain.Event.PIN_BLOCKED)
+        )
         assert len(list(events)) == 2
         told = await session.scalars(
             select(OutboxMessage.kind).where(OutboxMessage.kind == outbox.Kind.PIN_BLOCKED)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from models import audit
 from models.account import active_officer
+from models.audit import event_chain
 from models.certification import reopen
 from models.database.engine import Database
 from models.remark import decide, list_petitions
@@ -138,9 +138,9 @@ async def test_refused_rights_and_logins_are_recorded(
     async with country.read() as session:
         assert await active_officer(session, stranger.phone.id) is None
         rows = await session.execute(
-            select(audit.AuditEvent.chain, audit.AuditEvent.kind).order_by(audit.AuditEvent.id)
+            select(event_chain.AuditEvent.chain, event_chain.AuditEvent.kind).order_by(event_chain.AuditEvent.id)
         )
-        recorded = [tuple(row) for row in rows if row.kind != audit.Event.HEAD]
+        recorded = [tuple(row) for row in rows if row.kind != event_chain.Event.HEAD]
     assert recorded == [
         ("system", "round_opened"),
         (LAO, "login"),

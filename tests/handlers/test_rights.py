@@ -14,7 +14,7 @@ from handlers.taps import Tap, all_kinds
 from handlers.turn import Right, Turn
 from models.account import Officer as Link
 from models.account import Role
-from models.audit import AuditEvent, Event
+from models.audit.event_chain import AuditEvent, Event
 from models.conversation import Awaiting, Conversation
 from models.database.engine import Database
 from models.pin import Purpose

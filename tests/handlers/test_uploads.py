@@ -14,7 +14,7 @@ from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.uploads import Wanted
 from models.account import Officer as Link
-from models.audit import AuditEvent, Event
+from models.audit.event_chain import AuditEvent, Event
 from models.certificate import Level
 from models.database.engine import Database
 from models.imports.sent_file import packed_check

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models import audit, sqlite_triggers
+from models import sqlite_triggers
+from models.audit import event_chain
 from models.certificate import Certification, Level
 from models.certification import reopen
 from models.closing import reopen_round
@@ -31,7 +32,7 @@ async def checked(database: Database, head: str | None = None) -> Findings:
 
 async def take_head(database: Database, now: datetime) -> str:
     async with database.write() as session:
-        return await audit.take_head(session, now)
+        return await event_chain.take_head(session, now)
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ async def test_all_is_well_with_and_without_a_head(lived: Database, now: datetim
 async def test_heads_are_taken_while_others_record(lived: Database, now: datetime) -> None:
     async def happen(number: int) -> None:
         async with lived.write() as session:
-            chain = audit.SYSTEM if number % 2 else FIRST
-            await audit.record(session, audit.Event.REFUSED, chain, now, number=number)
+            chain = event_chain.SYSTEM if number % 2 else FIRST
+            await event_chain.record(session, event_chain.Event.REFUSED, chain, now, number=number)
 
     heads = await asyncio.gather(
         *(take_head(lived, now) if number % 3 == 0 else happen(number) for number in range(30))
@@ -241,7 +242,7 @@ async def test_a_round_that_nobody_reopened_is_found(
 def unrecorded_certificate() -> str:
     """A copy of the first certificate, marked as migration 0002 marks those from before there was a record."""
     columns = {column.name: column.name for column in Certification.core().columns if column.name != "id"}
-    values = columns | {"revision": "7", "code": "'F0RGED0001'", "audit_head": f"'{audit.UNRECORDED}'"}
+    values = columns | {"revision": "7", "code": "'F0RGED0001'", "audit_head": f"'{event_chain.UNRECORDED}'"}
     return (
         f"INSERT INTO certification ({', '.join(columns)})"
         f" SELECT {', '.join(values.values())} FROM certification WHERE id = 1"
@@ -271,7 +272,7 @@ async def test_an_event_that_nobody_can_read_is_a_break(lived: Database, kind: s
                 "INSERT INTO audit_event (chain, number, kind, at, details, key_id, mac)"
                 " VALUES (:chain, 99, :kind, '2026-11-02 00:00:00', :details, 'x', 'x')"
             ),
-            {"chain": audit.SYSTEM, "kind": kind, "details": details},
+            {"chain": event_chain.SYSTEM, "kind": kind, "details": details},
         )
     assert (await checked(lived)).breaks
 
@@ -287,7 +288,7 @@ async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: 
 
 async def test_nothing_recorded_without_the_key(lived: Database, now: datetime) -> None:
     keyless = Database(lived.url.render_as_string(hide_password=False))
-    with pytest.raises(audit.KeyMissing, match="LAOCERT_SECRET_KEY"):
+    with pytest.raises(event_chain.KeyMissing, match="LAOCERT_SECRET_KEY"):
         async with keyless.write() as session:
             await reopen(session, SECOND, "x", REASON, now)
     await keyless.close()

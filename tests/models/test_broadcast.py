@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from models.account import Role
-from models.audit import AuditEvent
+from models.audit.event_chain import AuditEvent
 from models.broadcast import (
     MAX_TEXT,
     Audience,

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.ledger import Ledger
-from models import audit
+from models.audit import event_chain
 from models.certificate import Level
 from models.certification import ReopenRefused, certify, prepare_confirmation
 from models.closing import (
@@ -76,8 +76,8 @@ async def newest(database: Database) -> Round:
 async def events(database: Database) -> list[str]:
     """What happened to rounds, in the order of the record."""
     async with database.read() as session:
-        kinds = select(audit.AuditEvent.kind).where(audit.AuditEvent.kind.like("round_%"))
-        return list(await session.scalars(kinds.order_by(audit.AuditEvent.number)))
+        kinds = select(event_chain.AuditEvent.kind).where(event_chain.AuditEvent.kind.like("round_%"))
+        return list(await session.scalars(kinds.order_by(event_chain.AuditEvent.number)))
 
 
 # --- what ends ----------------------------------------------------------------------------------------------

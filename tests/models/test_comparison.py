@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from models.access import NotYours
 from models.account import Officer
-from models.audit import AuditEvent
+from models.audit.event_chain import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation
 from models.comparison import is_beyond, marked, numbers

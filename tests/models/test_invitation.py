@@ -13,7 +13,7 @@ from demo.botapi import PATIENCE
 from models.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
-from models.audit import AuditEvent, Event, Walk, verify_chains
+from models.audit.event_chain import AuditEvent, Event, Walk, verify_chains
 from models.database.engine import Database
 from models.invitation import (
     AccountDisabled,

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from models import card_marks, drift, province_card, schema, triggers
-from models.audit import UNRECORDED
+from models.audit.event_chain import UNRECORDED
 from models.database.engine import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, OutboxMessage, State, end_link

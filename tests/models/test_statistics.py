@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from models import audit
 from models.access import NotYours
 from models.account import active_officer
+from models.audit import event_chain
 from models.certificate import Level, Status
 from models.certification import reopen
 from models.database.engine import Database
@@ -146,9 +146,9 @@ async def test_what_bears_names_is_recorded_when_it_is_taken(country: Database, 
         assert await take_list(session, officer, now) == "11"
         await take_certificate(session, officer, 1, now)
         chains = await session.execute(
-            select(audit.AuditEvent.chain, func.count())
-            .where(audit.AuditEvent.kind == audit.Event.EXPORTED)
-            .group_by(audit.AuditEvent.chain)
+            select(event_chain.AuditEvent.chain, func.count())
+            .where(event_chain.AuditEvent.kind == event_chain.Event.EXPORTED)
+            .group_by(event_chain.AuditEvent.chain)
         )
         assert dict(chains.all()) == {"11": 1, FIRST: 1}
 

@@ -21,9 +21,10 @@ from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
 from handlers.taps import InvalidTap, all_kinds, unpack
 from handlers.taps_accounts import LogOutNow, SetLanguage
-from models import audit, inbox, invitation
+from models import inbox, invitation
 from models.account import Officer, find_account
-from models.audit import AuditEvent
+from models.audit import event_chain
+from models.audit.event_chain import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Confirmation, certify, prepare_confirmation
 from models.database.engine import Database
@@ -469,7 +470,7 @@ async def check_that_it_was_worth_it(database: Database, forgers: Forgers) -> No
     async with database.read() as session:
         assert set(await session.scalars(select(InboxUpdate.state))) == {inbox.State.DONE}
         assert await session.scalar(
-            select(func.count()).select_from(AuditEvent).where(AuditEvent.kind == audit.Event.REFUSED)
+            select(func.count()).select_from(AuditEvent).where(AuditEvent.kind == event_chain.Event.REFUSED)
         )
     for forger in forgers.all:
         figures = searched([word for word in forger.own if word.isdecimal()] or ["none"])

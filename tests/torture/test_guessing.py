@@ -18,7 +18,7 @@ from demo.botapi import Emulator
 from handlers.proving import login_keys
 from models import throttle
 from models.account import active_officer, find_account, login_candidate, normalize_username
-from models.audit import keyring
+from models.audit.event_chain import keyring
 from models.database.engine import Database
 from models.pin import hash_pin, pin_matches
 from models.security import passwords

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from demo.botapi import Emulator
 from demo.botapi.updates import Update
-from models.audit import AuditEvent
+from models.audit.event_chain import AuditEvent
 from models.certificate import Certification
 from models.certification import Confirmation
 from models.database.engine import Database

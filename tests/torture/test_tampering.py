@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import postgresql_triggers, sqlite_triggers
-from models.audit import take_head
+from models.audit.event_chain import take_head
 from models.certificate import Level
 from models.database.engine import Database
 from models.verification import verify
