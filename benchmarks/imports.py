@@ -28,8 +28,9 @@ import asyncpg
 from sqlalchemy import select, text
 
 from demo import sample
-from models import inbox, schema
+from models import schema
 from models.audit import event_chain
+from models.chats import inbox
 from models.database.engine import Database
 from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel

@@ -26,7 +26,7 @@ from models import outbox
 from models.account import Account, Officer, Role
 from models.broadcast import Broadcast
 from models.certificate import Certification, Level
-from models.conversation import Awaiting, Conversation, Language
+from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage, State

@@ -19,7 +19,7 @@ from bot.files import FileMaker
 from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
 from models.account import active_officer
-from models.conversation import chat_language
+from models.chats.conversation import chat_language
 from models.database.engine import Database
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import orjson
 
 from bot.metrics import TALLY
 from handlers.incoming import sender
-from models import inbox
+from models.chats import inbox
 from models.database.engine import Database
 from models.security.sealing import Seal
 

@@ -29,9 +29,10 @@ from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import inbox, reach
+from models import reach
 from models.audit import event_chain
 from models.certification import Demands
+from models.chats import inbox
 from models.database.engine import Database
 from models.database.lease import Lease
 from models.security.sealing import Seal

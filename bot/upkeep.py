@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models import inbox, pin, roster_draft, throttle
+from models import pin, roster_draft, throttle
 from models.audit import event_chain
 from models.audit.event_chain import last_head, take_head
 from models.base.calendar import BANGKOK
+from models.chats import inbox
 from models.database.engine import Database
 
 log = logging.getLogger(__name__)

@@ -33,8 +33,9 @@ from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, NeedsProof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
-from models import inbox, outbox, throttle
-from models.conversation import chat_language, forget_card, note_card
+from models import outbox, throttle
+from models.chats import inbox
+from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session
 from models.database.sender_lock import Claims
 from models.link import take_away_late

@@ -13,11 +13,12 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from demo.clock import MovedClock
 from demo.phones import Phones
-from models import inbox, outbox
+from models import outbox
 from models.account import Account, Officer, Role
 from models.base.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
-from models.conversation import Awaiting, Conversation
+from models.chats import inbox
+from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database, Session
 from models.invitation import Invitation
 from models.outbox import Kind, OutboxMessage
@@ -34,7 +35,7 @@ SOURCES = (
     "demo/clock.py",
     "demo/sample.py",
     "models/certification.py",
-    "models/inbox.py",
+    "models/chats/inbox.py",
     "models/invitation.py",
     "models/link.py",
     "models/security/passwords.py",

@@ -18,7 +18,7 @@ from models import schema
 from models.audit import event_chain
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.base.errors import DomainError
-from models.conversation import Card, Conversation
+from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.round import current_round, open_round

@@ -110,7 +110,7 @@ class Trouble:
             self._behind.say(
                 "เริ่มบอตใหม่ · ทำสิ่งที่ค้างในกล่องรับและคิวส่งต่อ",
                 "Bot started again · goes on with its inbox and outbox",
-                "models/inbox.py",
+                "models/chats/inbox.py",
                 "good",
             )
 

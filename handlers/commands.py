@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from handlers.incoming import Incoming
 from handlers.texts import texts
 from models.base.names import with_ink
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.history import is_verification_code
 from models.invitation import is_code
 from models.pin import holds_number

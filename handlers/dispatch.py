@@ -126,7 +126,7 @@ from models.access import NotYours
 from models.account import names_account, record_refusal, saw_officer
 from models.arrival import load_arrival
 from models.base.errors import DomainError
-from models.conversation import Awaiting, Conversation
+from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard

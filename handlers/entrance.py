@@ -16,7 +16,7 @@ from models.account import (
     record_failed_login,
     username_to_keep,
 )
-from models.conversation import Awaiting
+from models.chats.conversation import Awaiting
 from models.link import AlreadyLinked, link_officer
 from models.pin import holds_number
 

@@ -22,7 +22,7 @@ from models.access import NotYours
 from models.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.database.engine import Session
 from models.export import IssuedCertificate, ProvinceList
 from models.history import load_history

@@ -24,7 +24,7 @@ from handlers.words import back, home, officer_line, organization_line, round_li
 from models import card_marks
 from models.account import Account, Role
 from models.certificate import Status
-from models.conversation import Awaiting, Language
+from models.chats.conversation import Awaiting, Language
 from models.inspection import own_status
 from models.link import unlink_officer
 from models.progress import count_statuses

@@ -15,7 +15,7 @@ from handlers.words import home as home_button
 from handlers.words import officer_line, way_out
 from models import invitation
 from models.account import Account, Role
-from models.conversation import Awaiting
+from models.chats.conversation import Awaiting
 from models.invitation import Invitation, InvitationRefused, OwnHandover, find_invitation, require_acceptable
 from models.link import AlreadyLinked
 from models.pin import Purpose

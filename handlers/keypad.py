@@ -12,7 +12,7 @@ from handlers.turn import Turn
 from handlers.words import home
 from models import outbox, throttle
 from models.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
-from models.conversation import Awaiting
+from models.chats.conversation import Awaiting
 from models.pin import (
     LENGTH,
     KeypadExpired,

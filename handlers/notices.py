@@ -21,7 +21,7 @@ from handlers.words import organization_line, signature
 from models.account import Officer, Role
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
-from models.conversation import chat_language
+from models.chats.conversation import chat_language
 from models.database.engine import Session
 from models.dispute import load_dispute, load_officer
 from models.history import load_certification, load_reopening

@@ -17,7 +17,7 @@ from models.access import NotYours
 from models.account import Role
 from models.base.errors import DomainError
 from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.explanation import NothingToExplain
 from models.inspection import ExplanationMissing, RosterChanged
 from models.pin import KeypadExpired, Purpose

@@ -6,7 +6,7 @@ from handlers.screen import Button, Screen
 from handlers.taps_accounts import Home, LogOutNow
 from handlers.turn import Turn
 from handlers.words import home
-from models.conversation import Awaiting
+from models.chats.conversation import Awaiting
 
 
 def ask(turn: Turn, question: str, *, may_cancel: bool = True) -> Screen:

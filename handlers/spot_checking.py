@@ -18,7 +18,7 @@ from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, Ma
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
-from models.conversation import Awaiting
+from models.chats.conversation import Awaiting
 from models.remark_table import RemarkRefused
 from models.roster import MenuState, PersonnelRecord
 from models.spot_check import Mark, SpotCheckItem

@@ -1,7 +1,7 @@
 """Taps of logging in and out, the PIN, invitations and linked officers."""
 
 from handlers.taps import Tap
-from models.conversation import Language
+from models.chats.conversation import Language
 
 
 class Home(Tap, code="home"):

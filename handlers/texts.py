@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 from markupsafe import Markup
 
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
-from models.conversation import Language
+from models.chats.conversation import Language
 
 LOCALES = Path(__file__).parent / "locales"
 

@@ -10,7 +10,7 @@ from handlers.texts import Texts, texts
 from handlers.uploads import Upload
 from models.account import Account, Officer, Role
 from models.certification import Demands
-from models.conversation import Conversation
+from models.chats.conversation import Conversation
 from models.database.engine import Session
 from models.pin import Pad, Purpose
 

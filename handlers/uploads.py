@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.incoming import Incoming
 from models.access import NotYours
 from models.account import Role, active_officer
-from models.conversation import Awaiting, load_conversation
+from models.chats.conversation import Awaiting, load_conversation
 from models.database.engine import Session
 from models.imports.sent_file import require_file
 from models.roster_draft import SentRoster

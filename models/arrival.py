@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from models.account import Account, Officer
-from models.conversation import Conversation, start_conversation
+from models.chats.conversation import Conversation, start_conversation
 from models.notice_tables import ProvinceCard
 from models.organizations.organization import Organization, Province
 from models.pin import KEYPAD_LIFETIME, Keypad, Purpose

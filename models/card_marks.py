@@ -31,7 +31,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from models import outbox
 from models.account import Account, Officer
-from models.conversation import Card
+from models.chats.conversation import Card
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, OutboxMessage
 

@@ -21,7 +21,7 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.organizations.organization import Organization, lock_organization
 from models.remark_table import operator_name

@@ -12,8 +12,6 @@ from models import (
     account,
     broadcast,
     certification,
-    conversation,
-    inbox,
     invitation,
     listing,
     notice_tables,
@@ -31,6 +29,7 @@ from models import (
 )
 from models.audit import event_chain
 from models.base.tables import Base
+from models.chats import conversation, inbox
 from models.database.engine import Database
 from models.schema import revision
 

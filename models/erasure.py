@@ -16,8 +16,8 @@ from models.account import Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification
-from models.conversation import Card, Conversation
-from models.inbox import InboxUpdate
+from models.chats.conversation import Card, Conversation
+from models.chats.inbox import InboxUpdate
 from models.link import unlink_officer
 from models.listing import Listing
 from models.notice_tables import drop_card_and_preference

@@ -19,7 +19,7 @@ from models.account import (
 )
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.conversation import Card, Conversation
+from models.chats.conversation import Card, Conversation
 from models.notice_tables import drop_card_and_preference
 from models.organizations.organization import Organization
 from models.roster_draft import drop_draft

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.account import Account, Officer
 from models.base.errors import DomainError
-from models.conversation import Conversation
+from models.chats.conversation import Conversation
 from models.outbox import CHANGES, UNSETTLED, OutboxMessage, State
 
 

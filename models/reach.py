@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import outbox
 from models.account import active_officer, is_somebodys, linked_officers
-from models.conversation import Conversation, load_conversation
+from models.chats.conversation import Conversation, load_conversation
 from models.outbox import CHANGES, Kind, OutboxMessage, State
 
 

@@ -4,7 +4,7 @@ A certificate names the version and the language, so that it can be read later w
 words is a new version; old ones stay.
 """
 
-from models.conversation import Language
+from models.chats.conversation import Language
 
 CURRENT = 1
 

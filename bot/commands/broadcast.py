@@ -35,7 +35,7 @@ from models.broadcast import (
     parse_audience,
     report,
 )
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.database.engine import Database
 
 # Seconds between looks at what was sent; without progress for so long, it is asked whether anything sends; and a

@@ -3,8 +3,9 @@
 import logging
 from dataclasses import dataclass
 
-from models import inbox, outbox
+from models import outbox
 from models.certificate import Level
+from models.chats import inbox
 from models.database.engine import Database
 from models.progress import count_certificates
 

@@ -2,8 +2,8 @@
 
 PostgreSQL: session-level advisory locks, one a sender, all of a program on one connection of its own. They end
 with that connection, however the program ends. Whose connection was lost may still have an update in hand: whether
-it is its turn is looked at once more in the update's own transaction (models/inbox.py, finish). SQLite has one
-program.
+it is its turn is looked at once more in the update's own transaction (models/chats/inbox.py, finish). SQLite has
+one program.
 """
 
 import asyncio

@@ -29,8 +29,8 @@ from demo.botapi.updates import DAY, Update
 from handlers.turn import Setup
 from models.account import Account, Officer
 from models.certificate import Certification, Level
+from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
-from models.inbox import InboxUpdate, State
 from models.outbox import OutboxMessage
 from models.security.sealing import Seal
 from tests.support import (

@@ -8,8 +8,8 @@ import pytest
 
 from bot import api
 from demo.botapi import Emulator
+from models.chats.inbox import State
 from models.database.engine import Database
-from models.inbox import State
 from tests.bot.running import (
     ASK_USERNAME,
     finished,

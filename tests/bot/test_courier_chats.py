@@ -14,7 +14,7 @@ from handlers.incoming import decode
 from handlers.turn import DEFAULTS
 from models import outbox
 from models.account import IDLE, Officer, active_officer
-from models.conversation import Conversation
+from models.chats.conversation import Conversation
 from models.outbox import Kind, OutboxMessage, State
 from tests.bot.office import Office, count_of, sending, shown
 from tests.bot.running import certificate, outbox_rows, until

@@ -13,8 +13,8 @@ from bot.intake import Intake
 from bot.polling import Poller, TokenRefused
 from bot.settings import SettingsRefused
 from demo.botapi import PATIENCE, Emulator
+from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
-from models.inbox import InboxUpdate, State
 from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
 from tests.support import Clock, running_bot
 

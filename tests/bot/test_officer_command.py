@@ -12,11 +12,12 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.cli import cli
-from models import inbox, outbox, pin, sending, throttle
+from models import outbox, pin, sending, throttle
 from models.account import Officer, active_officer
 from models.audit import event_chain
 from models.certificate import Certification, Level
-from models.conversation import load_conversation, note_card
+from models.chats import inbox
+from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database
 from models.link import unlink_officer
 from models.listing import Listing, load_listing

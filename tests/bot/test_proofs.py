@@ -15,10 +15,11 @@ from bot.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button
 from handlers import proving
-from models import inbox, outbox
+from models import outbox
 from models.certificate import Certification
+from models.chats import inbox
+from models.chats.inbox import State
 from models.database.engine import Database
-from models.inbox import State
 from models.pin import pin_matches
 from models.security import passwords
 from models.throttle import Throttle

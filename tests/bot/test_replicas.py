@@ -16,10 +16,10 @@ from bot.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers.turn import Setup
-from models import inbox
+from models.chats import inbox
+from models.chats.inbox import State
 from models.database.engine import Database
 from models.database.sender_lock import Claims
-from models.inbox import State
 from tests.bot.program import Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until
 from tests.support import KEYRING, Clock, says

@@ -17,9 +17,9 @@ from demo.botapi import Emulator
 from handlers import dispatch
 from handlers.dispatch import Reply
 from handlers.uploads import NOT_CHECKED, NOT_FETCHED, Wanted
+from models.chats.inbox import State
 from models.database.engine import Database
 from models.imports.sent_file import MAX_BYTES, packed_check, unpacked_check
-from models.inbox import State
 from models.roster import PersonnelRecord
 from models.roster_draft import RosterDraft
 from models.tabular import ImportRefused

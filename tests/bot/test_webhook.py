@@ -17,9 +17,9 @@ from bot.metrics import TALLY
 from bot.service import Front
 from bot.settings import Hook, SettingsRefused, load_settings
 from demo.botapi import Emulator
-from models import inbox
+from models.chats import inbox
+from models.chats.inbox import State
 from models.database.engine import Database
-from models.inbox import State
 from tests.bot.running import SEAL, SECRET, Run, front, inbox_rows, laocert, served_at, until
 from tests.support import Clock, Officer, running_bot
 

@@ -22,8 +22,8 @@ from models import outbox
 from models.account import Officer
 from models.base.calendar import BANGKOK
 from models.certificate import Certification
-from models.conversation import Awaiting
-from models.inbox import InboxUpdate
+from models.chats.conversation import Awaiting
+from models.chats.inbox import InboxUpdate
 from models.round import Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 from tests.support import reserved_port, says, until

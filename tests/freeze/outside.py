@@ -64,10 +64,10 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.certificate import Certification, Level, snapshot
-from models.conversation import Language
+from models.chats.conversation import Language
+from models.chats.inbox import Waiting
 from models.database.engine import Database
 from models.database.lease import Lease
-from models.inbox import Waiting
 from models.inspection import Review
 from models.link import add_link
 from models.organizations.organization import Organization

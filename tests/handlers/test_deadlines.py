@@ -18,7 +18,7 @@ from models.account import Officer, Role, active_officer
 from models.base.calendar import bangkok_day
 from models.broadcast import Audience, announce
 from models.certificate import Level
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.database.engine import Database
 from models.organizations.organization import Organization, Province
 from models.outbox import Kind

@@ -13,7 +13,7 @@ from handlers.screen import Screen
 from handlers.taps_province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
 from handlers.turn import Turn
 from models.certificate import Level
-from models.conversation import load_conversation
+from models.chats.conversation import load_conversation
 from models.database.engine import Database, Session
 from models.listing import Listing
 from models.organizations.organization import Organization

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.botapi import Emulator
 from models import outbox
-from models.conversation import load_conversation
+from models.chats.conversation import load_conversation
 from models.database.engine import Database
 from models.outbox import Kind
 from models.reach import lose

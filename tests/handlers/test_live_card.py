@@ -7,7 +7,7 @@ import pytest
 from demo.botapi import Emulator, Message
 from models.base.calendar import BANGKOK
 from models.certificate import Level
-from models.conversation import load_conversation
+from models.chats.conversation import load_conversation
 from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage, State
 from tests.bot.running import outbox_rows, until

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from demo.botapi.state import Message
 from models.account import MAX_NAME, find_account
 from models.account import Officer as Link
-from models.conversation import Conversation
+from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.link import disable_account
 from models.security import passwords

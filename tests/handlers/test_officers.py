@@ -11,7 +11,7 @@ from models.account import Officer as Link
 from models.account import active_officer
 from models.audit import event_chain
 from models.certificate import Level
-from models.conversation import Awaiting, Conversation, Language
+from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.dispute import end_disputed_link
 from models.link import announce_link

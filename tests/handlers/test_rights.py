@@ -15,7 +15,7 @@ from handlers.turn import Right, Turn
 from models.account import Officer as Link
 from models.account import Role
 from models.audit.event_chain import AuditEvent, Event
-from models.conversation import Awaiting, Conversation
+from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database
 from models.pin import Purpose
 from tests.handlers.support import Hand, MakeHand

@@ -14,7 +14,7 @@ from handlers import locales
 from handlers.commands import menu
 from handlers.texts import texts
 from models.account import find_account
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.roster import PersonnelRecord, Roster

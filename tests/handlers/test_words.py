@@ -5,7 +5,7 @@ import re
 import pytest
 
 from models.certificate import Level
-from models.conversation import Language
+from models.chats.conversation import Language
 from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as

@@ -14,7 +14,7 @@ from demo.botapi.state import Message
 from models.account import Officer as Link
 from models.account import find_account
 from models.certificate import Level
-from models.conversation import Conversation
+from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.invitation import invite
 from models.pin import Keypad

@@ -12,7 +12,7 @@ from models import account_admin, outbox, sending
 from models.access import NotYours
 from models.account import Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event
-from models.conversation import Awaiting, Card, Conversation, Language, note_card
+from models.chats.conversation import Awaiting, Card, Conversation, Language, note_card
 from models.database.engine import Database
 from models.dispute import NEW, end_disputed_link, load_dispute, new_links
 from models.link import announce_link, disable_account, take_away_late, unlink_officer

@@ -7,7 +7,7 @@ from sqlalchemy import event, select
 
 from models.account import Account, active_officer
 from models.arrival import load_arrival
-from models.conversation import Language, load_conversation
+from models.chats.conversation import Language, load_conversation
 from models.database.engine import Database
 from models.link import disable_account
 from tests.support import link

@@ -21,14 +21,15 @@ from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
 from handlers.taps import InvalidTap, all_kinds, unpack
 from handlers.taps_accounts import LogOutNow, SetLanguage
-from models import inbox, invitation
+from models import invitation
 from models.account import Officer, find_account
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Confirmation, certify, prepare_confirmation
+from models.chats import inbox
+from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.inbox import InboxUpdate
 from models.inspection import review
 from models.link import unlink_officer
 from models.pin import Purpose, keep_keypad, open_keypad

@@ -15,13 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 import demo.botapi
 from demo.botapi import Emulator, Message, Phone
-from models import inbox, outbox
+from models import outbox
 from models.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification
 from models.certification import reopen
+from models.chats import inbox
+from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.inbox import InboxUpdate
 from models.notice_tables import ProvinceCard
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations

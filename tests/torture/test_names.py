@@ -30,7 +30,7 @@ from handlers.words import find_label
 from models.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certificate import Certification, Level, Reopening, Status
 from models.certification import Confirmation
-from models.conversation import Awaiting, Conversation, Language
+from models.chats.conversation import Awaiting, Conversation, Language
 from models.history import History
 from models.imports.organizations import LAYOUT
 from models.inspection import Review

@@ -10,8 +10,8 @@ from demo.botapi.updates import Update
 from models.audit.event_chain import AuditEvent
 from models.certificate import Certification
 from models.certification import Confirmation
+from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.inbox import InboxUpdate
 from models.outbox import OutboxMessage
 from tests.bot.running import again, until
 from tests.support import Officer

@@ -18,8 +18,8 @@ from sqlalchemy import select
 
 from bot.intake import ALLOWED_UPDATES
 from demo.botapi import Emulator
+from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.inbox import InboxUpdate
 from tests.bot.program import Program
 from tests.bot.running import SECRET, until
 from tests.support import reserved_port
