@@ -36,9 +36,9 @@ from benchmarks import officers
 from benchmarks.nation import PIN, SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
+from models.accounts.pin import hash_pin
 from models.certificate import Certification, Level
 from models.database.engine import Database
-from models.pin import hash_pin
 from models.security.keys import Keyring
 
 # Taps and texts of an organization and its province, with a spot-check of three records.

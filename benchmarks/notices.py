@@ -23,7 +23,7 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator
 from models import outbox
-from models.account import Account, Officer, Role
+from models.accounts.account import Account, Officer, Role
 from models.broadcast import Broadcast
 from models.certificate import Certification, Level
 from models.chats.conversation import Awaiting, Conversation, Language

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
-from models.account import Account, Officer, Role
+from models.accounts.account import Account, Officer, Role
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.security.keys import Keyring

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from benchmarks.nation import SECRET_KEY
 from demo import sample
 from models import schema
-from models.account import Account, Officer, Role, active_officer
+from models.accounts.account import Account, Officer, Role, active_officer
 from models.certificate import Certification, Level, Reopening, Status
 from models.database.engine import Database
 from models.history import load_history

@@ -18,7 +18,7 @@ from bot.answers import Answers
 from bot.files import FileMaker
 from handlers import problems
 from handlers.screen import Attachment, AttachmentKind
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.chats.conversation import chat_language
 from models.database.engine import Database
 

@@ -11,7 +11,7 @@ from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
 from models import outbox, province_card, reach, sending
-from models.account import Officer, is_somebodys
+from models.accounts.account import Officer, is_somebodys
 from models.arrival import find_reader
 from models.database.engine import Database, Session
 from models.link import take_away_late

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bot import typesetting
 from bot.thai import long_day, long_moment
-from models.account import Account, Role
+from models.accounts.account import Account, Role
 from models.base.calendar import BANGKOK
 
 _ROLES = {Role.LAO: "รับรองข้อมูลระดับ อปท.", Role.PROVINCE: "รับรองข้อมูลระดับจังหวัด"}

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models import pin, roster_draft, throttle
+from models import roster_draft
+from models.accounts import pin, throttle
 from models.audit import event_chain
 from models.audit.event_chain import last_head, take_head
 from models.base.calendar import BANGKOK

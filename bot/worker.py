@@ -33,7 +33,8 @@ from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, NeedsProof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
-from models import outbox, throttle
+from models import outbox
+from models.accounts import throttle
 from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from demo.clock import MovedClock
 from demo.phones import Phones
 from models import outbox
-from models.account import Account, Officer, Role
+from models.accounts.account import Account, Officer, Role
 from models.base.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
 from models.chats import inbox
@@ -39,7 +39,7 @@ SOURCES = (
     "models/invitation.py",
     "models/link.py",
     "models/security/passwords.py",
-    "models/pin.py",
+    "models/accounts/pin.py",
     "models/sending.py",
     "models/spot_check.py",
     "models/spot_checking.py",
@@ -193,7 +193,7 @@ class Behind:
             self.say(
                 "ตั้ง PIN แล้ว · ในฐานข้อมูลมีแต่ค่าแฮช Argon2id ที่ใช้กุญแจลับร่วมด้วย",
                 "PIN set · only an Argon2id hash made with the secret key is stored",
-                "models/pin.py",
+                "models/accounts/pin.py",
             )
         if officer.is_ready and not was_ready:
             self.say(

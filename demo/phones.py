@@ -11,8 +11,8 @@ import orjson
 from demo.botapi import Chat, Emulator, Event, Phone
 from demo.botapi.rendering import snapshot_message
 from demo.sample import FAMILY_END, FAMILY_START, GIVEN, Unit
+from models.accounts.pin import LENGTH, WeakPin, require_strong
 from models.chats.conversation import Awaiting
-from models.pin import LENGTH, WeakPin, require_strong
 
 # Open from the beginning: an organization of middling size, and its province.
 FIRST = ("5830107", "83")

@@ -14,10 +14,10 @@ from handlers.taps_certification import (
 )
 from handlers.turn import Turn
 from handlers.words import headcount_lines, organization_line
-from models.account import Role
+from models.accounts.account import Role
+from models.accounts.pin import Purpose
 from models.certificate import Certification, Level
 from models.certification import certify, find_confirmation, review_confirmation
-from models.pin import Purpose
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:

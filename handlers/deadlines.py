@@ -11,7 +11,7 @@ from handlers.taps_certification import LaoReview
 from handlers.taps_province import AllWaiting
 from handlers.texts import Texts
 from handlers.words import round_line
-from models.account import Officer, Role
+from models.accounts.account import Officer, Role
 from models.database.engine import Session
 from models.organizations.organization import Province
 from models.reminder import Due, NotTrue, look_at

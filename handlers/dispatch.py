@@ -122,15 +122,15 @@ from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, Ma
 from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
 from models import card_marks
-from models.access import NotYours
-from models.account import names_account, record_refusal, saw_officer
+from models.accounts.access import NotYours
+from models.accounts.account import names_account, record_refusal, saw_officer
+from models.accounts.pin import Purpose, holds_number, leave_keypad
 from models.arrival import load_arrival
 from models.base.errors import DomainError
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Session
 from models.link import announce_link
 from models.notice_tables import ProvinceCard
-from models.pin import Purpose, holds_number, leave_keypad
 from models.reach import find_again
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]

@@ -7,8 +7,8 @@ from markupsafe import Markup
 from handlers.deleting import refused, require_deleted
 from handlers.screen import Screen
 from handlers.turn import Turn
+from models.accounts.pin import is_bare_number
 from models.chats.conversation import Awaiting
-from models.pin import is_bare_number
 from models.remark_table import MAX_REMARK, MIN_REMARK, RemarkRefused, Rule, remark_text
 
 

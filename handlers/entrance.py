@@ -7,7 +7,7 @@ from handlers.proving import Attempt
 from handlers.screen import Screen
 from handlers.taps import Tap
 from handlers.turn import Turn
-from models.account import (
+from models.accounts.account import (
     LoginCandidate,
     LoginRefused,
     NameRefused,
@@ -16,9 +16,9 @@ from models.account import (
     record_failed_login,
     username_to_keep,
 )
+from models.accounts.pin import holds_number
 from models.chats.conversation import Awaiting
 from models.link import AlreadyLinked, link_officer
-from models.pin import holds_number
 
 
 async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:

@@ -18,8 +18,8 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import status_word
 from models import export, statistics
-from models.access import NotYours
-from models.account import Role
+from models.accounts.access import NotYours
+from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.certificate import Status
 from models.chats.conversation import Language

@@ -22,7 +22,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
 from models import card_marks
-from models.account import Account, Role
+from models.accounts.account import Account, Role
 from models.certificate import Status
 from models.chats.conversation import Awaiting, Language
 from models.inspection import own_status

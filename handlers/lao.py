@@ -20,7 +20,8 @@ from handlers.taps_remarks import AskForCorrection, ExplainDifference
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
-from models import access, certification, inspection, roster
+from models import certification, inspection, roster
+from models.accounts import access
 from models.certificate import Level, Status
 from models.certification import Demands
 from models.history import load_history

@@ -9,7 +9,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home
 from models import card_marks
-from models.account import Role
+from models.accounts.account import Role
 from models.notice_tables import Quiet, Rhythm
 from models.notice_times import Preference, load_preference, next_time, quiet_end, save_preference
 

@@ -18,7 +18,8 @@ from handlers.taps_certification import LaoHistory, LaoReview, SeeHistory
 from handlers.taps_remarks import SeeRemark
 from handlers.texts import Texts, texts
 from handlers.words import organization_line, signature
-from models.account import Officer, Role
+from models.accounts.account import Officer, Role
+from models.accounts.throttle import TRIES
 from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
 from models.chats.conversation import chat_language
@@ -30,7 +31,6 @@ from models.outbox import Kind
 from models.reach import lost_since
 from models.remark import load_remark
 from models.remark_table import Remark
-from models.throttle import TRIES
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
 _SAME_FOR_ALL = {Kind.BLANK, Kind.REMOVE, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}

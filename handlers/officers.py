@@ -10,7 +10,7 @@ from handlers.taps_accounts import HandOver, LogOut, NotOurs, Officers
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, masked, organization_line
-from models.account import Account, Officer, linked_officers
+from models.accounts.account import Account, Officer, linked_officers
 from models.base.calendar import BANGKOK
 from models.dispute import end_disputed_link, new_links
 

@@ -24,7 +24,7 @@ from handlers.taps_remarks import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, way_out
-from models.account import Role
+from models.accounts.account import Role
 from models.chats.conversation import Awaiting
 from models.remark import find_remark, petition, require_petitionable
 from models.remark_table import Kind, Remark, RemarkRefused

@@ -13,14 +13,14 @@ from handlers.taps_remarks import AskForCorrection
 from handlers.texts import Texts, texts
 from handlers.turn import Right, Turn, role_right
 from handlers.words import home, organization_line
-from models.access import NotYours
-from models.account import Role
+from models.accounts.access import NotYours
+from models.accounts.account import Role
+from models.accounts.pin import KeypadExpired, Purpose
 from models.base.errors import DomainError
 from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
 from models.chats.conversation import Language
 from models.explanation import NothingToExplain
 from models.inspection import ExplanationMissing, RosterChanged
-from models.pin import KeypadExpired, Purpose
 from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.remark import NotLocked, PetitionPending
 from models.remark_table import RemarkRefused

@@ -28,7 +28,8 @@ from handlers.taps_spot_checks import DrawSpotCheck
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out
-from models import access, certification, inspection, roster
+from models import certification, inspection, roster
+from models.accounts import access
 from models.certificate import Certification, Level, Status
 from models.certification import Demands
 from models.history import load_history

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import throttle
-from models.account import LoginCandidate, Officer, login_candidate, normalize_username
+from models.accounts import throttle
+from models.accounts.account import LoginCandidate, Officer, login_candidate, normalize_username
+from models.accounts.pin import Pad, hash_pin, pin_matches
 from models.audit import event_chain
 from models.database.engine import Session
-from models.pin import Pad, hash_pin, pin_matches
 from models.security import passwords
 
 # The bound of the import of accounts; a longer one cannot be right.

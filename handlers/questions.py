@@ -12,7 +12,7 @@ from handlers.texts import Texts
 from handlers.threads import answer_row, topic_word, topic_words
 from handlers.turn import Turn
 from handlers.words import organization_line, way_out
-from models.access import find_organization
+from models.accounts.access import find_organization
 from models.chats.conversation import Awaiting
 from models.organizations.organization import Organization
 from models.question import (

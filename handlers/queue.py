@@ -7,7 +7,7 @@ from handlers.taps_certification import ProvinceReview
 from handlers.taps_province import NextOfAll, ProvinceMenu, SkipWaiting
 from handlers.turn import Turn
 from handlers.words import home
-from models.access import find_organization
+from models.accounts.access import find_organization
 from models.listing import Listing, Narrowing, load_listing, next_waiting
 from models.round import current_round
 from models.visit import note_skipped

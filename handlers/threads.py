@@ -9,7 +9,7 @@ from handlers.taps_remarks import AnswerQuestion, ReadRemark, Remarks
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, organization_line, pager, review_tap, way_out
-from models.account import Role
+from models.accounts.account import Role
 from models.question import Topic, topic_of
 from models.remark_table import Kind, Remark
 from models.roster import Category

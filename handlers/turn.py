@@ -8,11 +8,11 @@ from datetime import datetime
 from handlers.proving import Attempt
 from handlers.texts import Texts, texts
 from handlers.uploads import Upload
-from models.account import Account, Officer, Role
+from models.accounts.account import Account, Officer, Role
+from models.accounts.pin import Pad, Purpose
 from models.certification import Demands
 from models.chats.conversation import Conversation
 from models.database.engine import Session
-from models.pin import Pad, Purpose
 
 
 class Right(enum.StrEnum):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.incoming import Incoming
-from models.access import NotYours
-from models.account import Role, active_officer
+from models.accounts.access import NotYours
+from models.accounts.account import Role, active_officer
 from models.chats.conversation import Awaiting, load_conversation
 from models.database.engine import Session
 from models.imports.sent_file import require_file

@@ -13,7 +13,7 @@ from handlers.taps_accounts import Home
 from handlers.taps_certification import LaoReview, ProvinceReview
 from handlers.texts import Texts
 from handlers.turn import Turn
-from models.account import Officer, Role
+from models.accounts.account import Officer, Role
 from models.certificate import Certification, Status
 from models.organizations.organization import Organization
 from models.roster import Category, Headcount

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer, Role, find_account, linked_officers, record_change
+from models.accounts.account import Account, Officer, Role, find_account, linked_officers, record_change
 from models.base.errors import DomainError
 from models.invitation import end_invitations
 from models.link import disable_account, unlink_officer

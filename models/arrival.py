@@ -9,17 +9,17 @@ from sqlalchemy import Select, bindparam, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
+from models.accounts.pin import KEYPAD_LIFETIME, Keypad, Purpose
 from models.chats.conversation import Conversation, start_conversation
 from models.notice_tables import ProvinceCard
 from models.organizations.organization import Organization, Province
-from models.pin import KEYPAD_LIFETIME, Keypad, Purpose
 
 
 @dataclass(frozen=True)
 class Arrival:
     """Where something came from: the conversation of the chat, and the officer who is linked, with account,
-    organization and province as `models.account.active_officer` finds it, its live card, and its keypad's
+    organization and province as `models.accounts.account.active_officer` finds it, its live card, and its keypad's
     number, beginning and purpose.
     """
 

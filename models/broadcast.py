@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models import outbox
-from models.account import Account, Role, chats
+from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK

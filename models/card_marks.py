@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models import outbox
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.chats.conversation import Card
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, OutboxMessage

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column
 
 from models import card_marks, outbox
-from models.access import NotYours, find_organization, require_sight
-from models.account import Account, Officer, Role, officers_concerned
+from models.accounts.access import NotYours, find_organization, require_sight
+from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import outbox
-from models.access import NotYours
-from models.account import Account, Officer
+from models.accounts.access import NotYours
+from models.accounts.account import Account, Officer
 from models.audit import event_chain
 from models.link import unlink_officer
 from models.organizations.organization import Organization

@@ -7,26 +7,25 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-# Every table must be known before it is compared.
 from models import (
-    account,
     broadcast,
     certification,
     invitation,
     listing,
     notice_tables,
     outbox,
-    pin,
     remark,
     reminder,
     roster,
     roster_draft,
     round,
     spot_check,
-    throttle,
     triggers,
     visit,
 )
+
+# Every table must be known before it is compared.
+from models.accounts import account, pin, throttle
 from models.audit import event_chain
 from models.base.tables import Base
 from models.chats import conversation, inbox

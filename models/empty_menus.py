@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.access import find_organization
-from models.account import Officer
+from models.accounts.access import find_organization
+from models.accounts.account import Officer
 from models.organizations.organization import Organization
 from models.roster import MenuState, NoRoster, PersonnelRecord, Roster
 

@@ -11,8 +11,9 @@ from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import throttle
-from models.account import Officer
+from models.accounts import throttle
+from models.accounts.account import Officer
+from models.accounts.pin import Keypad
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification
@@ -22,7 +23,6 @@ from models.link import unlink_officer
 from models.listing import Listing
 from models.notice_tables import drop_card_and_preference
 from models.outbox import Kind, OutboxMessage, State
-from models.pin import Keypad
 from models.remark_table import Remark
 from models.roster_draft import drop_draft
 from models.visit import Visit

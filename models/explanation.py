@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.access import NotYours
-from models.account import Officer, Role
+from models.accounts.access import NotYours
+from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Status

@@ -9,8 +9,8 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.access import NotYours, require_sight
-from models.account import Officer, Role
+from models.accounts.access import NotYours, require_sight
+from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.certificate import Certification, Level, Reopening, Status, is_live
 from models.history import certificate_by_code, ended_by

@@ -8,8 +8,8 @@ from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.access import NotYours, find_organization, require_sight
-from models.account import Officer
+from models.accounts.access import NotYours, find_organization, require_sight
+from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification, Reopening
 from models.organizations.organization import Organization

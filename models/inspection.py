@@ -12,8 +12,8 @@ from sqlalchemy import BindParameter, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from models.access import NotYours, require_sight
-from models.account import Officer
+from models.accounts.access import NotYours, require_sight
+from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Reopening, Status, is_live, is_open
 from models.comparison import marked, numbers

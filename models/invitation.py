@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
 from models import outbox
-from models.account import PIN_CHOICE, Account, Officer
+from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
@@ -164,7 +164,7 @@ def require_acceptable(invitation: Invitation, linked: Officer | None) -> None:
 async def accept(session: AsyncSession, user_id: int, code: str, now: datetime) -> Officer:
     """Use a code: link the Telegram user to its account, and end the link that it hands over.
 
-    One who is linked to the account already may choose a new PIN (models/pin.py) and keeps its link.
+    One who is linked to the account already may choose a new PIN (models/accounts/pin.py) and keeps its link.
 
     Raises InvitationRefused, OwnHandover, AlreadyLinked; the code can be used as before then.
     """

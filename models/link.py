@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import outbox
-from models.account import (
+from models.accounts.account import (
     PIN_CHOICE,
     Account,
     LoginCandidate,

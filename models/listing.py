@@ -14,8 +14,8 @@ from sqlalchemy import CTE, ColumnElement, ForeignKey, String, case, exists, fun
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from models.access import NotYours
-from models.account import Officer, Role
+from models.accounts.access import NotYours
+from models.accounts.account import Officer, Role
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certificate import Certification, Level, Status, is_live, is_open

@@ -13,7 +13,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.base.calendar import BANGKOK
 from models.notice_tables import NoticePreference, Quiet, Rhythm
 

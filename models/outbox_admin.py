@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Update, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.base.errors import DomainError
 from models.chats.conversation import Conversation
 from models.outbox import CHANGES, UNSETTLED, OutboxMessage, State

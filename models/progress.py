@@ -9,7 +9,7 @@ from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, b
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.account import Officer
+from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status, is_live

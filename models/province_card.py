@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models import outbox
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.card_marks import enqueue, hold_card, queue_changes
 from models.certificate import Certification, Level, Status, is_live
 from models.notice_tables import ProvinceCard, Rhythm

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models import outbox
-from models.access import NotYours, find_organization, require_sight
-from models.account import Officer, Role, officers_concerned
+from models.accounts.access import NotYours, find_organization, require_sight
+from models.accounts.account import Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits

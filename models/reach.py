@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import outbox
-from models.account import active_officer, is_somebodys, linked_officers
+from models.accounts.account import active_officer, is_somebodys, linked_officers
 from models.chats.conversation import Conversation, load_conversation
 from models.outbox import CHANGES, Kind, OutboxMessage, State
 

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from models import outbox
-from models.access import NotYours, require_sight
-from models.account import Account, Officer, Role, officers_concerned
+from models.accounts.access import NotYours, require_sight
+from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification, is_live

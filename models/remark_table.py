@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.account import Officer, Role
+from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey, text_enum

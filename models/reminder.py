@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models import outbox
-from models.account import Account, Officer, Role, chats
+from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey

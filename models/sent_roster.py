@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.access import NotYours, find_organization
-from models.account import Officer
+from models.accounts.access import NotYours, find_organization
+from models.accounts.account import Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification, Level

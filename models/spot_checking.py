@@ -13,8 +13,8 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.access import NotYours, require_sight
-from models.account import Officer, Role
+from models.accounts.access import NotYours, require_sight
+from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
 from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, NotYetCertified, SelfApproval

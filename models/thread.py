@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.access import find_organization
-from models.account import Officer
+from models.accounts.access import find_organization
+from models.accounts.account import Officer
 from models.certificate import is_open
 from models.organizations.organization import Organization
 from models.question import is_waiting

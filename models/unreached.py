@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from models import outbox
-from models.account import Account, Officer, is_reachable
+from models.accounts.account import Account, Officer, is_reachable
 from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage, State
 from models.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline

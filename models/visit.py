@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.base.tables import Base
 
 # So long is an organization said to be looked at after it was opened.

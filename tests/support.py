@@ -17,8 +17,9 @@ from bot import api, service
 from bot.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
-from models.account import Account, Role, active_officer, login_candidate
-from models.account import Officer as AccountOfficer
+from models.accounts.account import Account, Role, active_officer, login_candidate
+from models.accounts.account import Officer as AccountOfficer
+from models.accounts.pin import _keyed
 from models.base import thai
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
@@ -26,7 +27,6 @@ from models.database.engine import Database
 from models.inspection import review
 from models.link import link_officer
 from models.organizations.organization import Organization, Province
-from models.pin import _keyed
 from models.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
 from models.security import passwords
@@ -59,7 +59,7 @@ DEMANDS = Demands(SPOT_CHECK_SIZE, 10)
 
 
 def pin_hash(user_id: int, pin: str = PIN) -> str:
-    """As models/pin.py makes it, but quickly: a hash carries its own cost."""
+    """As models/accounts/pin.py makes it, but quickly: a hash carries its own cost."""
     keyed = _keyed(KEYRING, KEYRING.current_id, user_id, pin)
     return f"{KEYRING.current_id}:{PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(keyed)}"
 

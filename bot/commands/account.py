@@ -19,7 +19,7 @@ from bot.commands.common import (
 )
 from bot.opening import Use
 from models import account_admin
-from models.account import Officer, find_account
+from models.accounts.account import Officer, find_account
 from models.base.thai import arabic_digits
 from models.progress import require_province
 from models.security.passwords import hash_password

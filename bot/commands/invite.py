@@ -18,7 +18,7 @@ from bot.commands.common import echo_json, json_option, now, thai_time, with_dat
 from bot.opening import Use
 from bot.settings import Settings, SettingsRefused, load_settings, require_bot
 from bot.slip import slip as make_slip
-from models.account import find_account
+from models.accounts.account import find_account
 from models.base.errors import DomainError
 from models.database.engine import Database
 from models.invitation import find_invitation

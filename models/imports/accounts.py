@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Account, Officer, Role, is_username, normalize_username
 from models.account_admin import PasswordRefused, require_good_password
+from models.accounts.account import Account, Officer, Role, is_username, normalize_username
 from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.courier import Courier
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models import outbox
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.database.engine import Database
 from models.link import unlink_officer
 from models.outbox import Kind, OutboxMessage, State

@@ -27,7 +27,7 @@ from bot.worker import Worker
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from handlers.turn import Setup
-from models.account import Account, Officer
+from models.accounts.account import Account, Officer
 from models.certificate import Certification, Level
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database

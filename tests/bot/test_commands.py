@@ -18,7 +18,7 @@ from openpyxl import load_workbook
 
 from bot.cli import COMMANDS, cli
 from bot.commands import common
-from models.account import login_candidate
+from models.accounts.account import login_candidate
 from models.certificate import Level
 from models.database.engine import Database
 from models.roster import Roster

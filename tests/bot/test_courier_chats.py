@@ -13,7 +13,7 @@ from handlers.dispatch import respond
 from handlers.incoming import decode
 from handlers.turn import DEFAULTS
 from models import outbox
-from models.account import IDLE, Officer, active_officer
+from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
 from models.outbox import Kind, OutboxMessage, State
 from tests.bot.office import Office, count_of, sending, shown

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.commands import invite as command
 from demo.botapi import Emulator
-from models.account import find_account
+from models.accounts.account import find_account
 from models.audit.event_chain import AuditEvent, Event
 from models.database.engine import Database
 from models.invitation import Invitation, find_invitation

@@ -12,8 +12,9 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.cli import cli
-from models import outbox, pin, sending, throttle
-from models.account import Officer, active_officer
+from models import outbox, sending
+from models.accounts import pin, throttle
+from models.accounts.account import Officer, active_officer
 from models.audit import event_chain
 from models.certificate import Certification, Level
 from models.chats import inbox

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from demo.botapi import PATIENCE, Emulator, Message, Phone
+from models.accounts.pin import Keypad
+from models.accounts.throttle import Throttle
 from models.certificate import Certification, Level
 from models.database.engine import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import Kind, State
-from models.pin import Keypad
-from models.throttle import Throttle
 from tests.bot.program import Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
 from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Officer

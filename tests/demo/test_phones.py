@@ -17,7 +17,7 @@ from demo.main import listening, running
 from demo.phones import MAX_PHONES, Holder, NoSuchPhone, Phones
 from demo.sample import read_units
 from demo.session import PROVINCES
-from models.pin import require_strong
+from models.accounts.pin import require_strong
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from demo.main import data_folder, listening
 from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models import outbox
-from models.account import Officer
+from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
 from models.certificate import Certification
 from models.chats.conversation import Awaiting

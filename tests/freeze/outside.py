@@ -58,8 +58,9 @@ from handlers import locales
 from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from models import invitation, outbox, pin, postgresql_triggers, roster_draft, schema, sqlite_triggers, throttle
-from models.account import find_account
+from models import invitation, outbox, postgresql_triggers, roster_draft, schema, sqlite_triggers
+from models.accounts import pin, throttle
+from models.accounts.account import find_account
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base

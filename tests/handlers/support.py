@@ -10,7 +10,7 @@ from sqlalchemy import select
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
-from models.account import Officer as Link
+from models.accounts.account import Officer as Link
 from models.certificate import Certification
 from models.database.engine import Database
 from models.outbox import Kind, OutboxMessage

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from handlers.review_numbers import signed
 from handlers.turn import Setup
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.certificate import Level
 from models.database.engine import Database
 from models.inspection import review

@@ -14,7 +14,7 @@ from handlers.screen import Deferred, Dropped, Screen
 from handlers.taps_accounts import Officers
 from handlers.texts import texts
 from handlers.words import round_line
-from models.account import Officer, Role, active_officer
+from models.accounts.account import Officer, Role, active_officer
 from models.base.calendar import bangkok_day
 from models.broadcast import Audience, announce
 from models.certificate import Level

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.botapi.state import Message
-from models.account import Account, find_account
-from models.account import Officer as Link
+from models.accounts.account import Account, find_account
+from models.accounts.account import Officer as Link
 from models.database.engine import Database
 from models.invitation import invite
 from models.link import disable_account

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from demo.botapi.state import Message
-from models.account import MAX_NAME, find_account
-from models.account import Officer as Link
+from models.accounts.account import MAX_NAME, find_account
+from models.accounts.account import Officer as Link
 from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.link import disable_account

@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from handlers.notices import notice
 from handlers.words import masked
-from models.account import Officer as Link
-from models.account import active_officer
+from models.accounts.account import Officer as Link
+from models.accounts.account import active_officer
 from models.audit import event_chain
 from models.certificate import Level
 from models.chats.conversation import Awaiting, Conversation, Language

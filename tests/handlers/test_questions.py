@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from demo.botapi.state import Message
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database, Session

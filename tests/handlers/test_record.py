@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.audit import event_chain
 from models.certification import reopen
 from models.database.engine import Database

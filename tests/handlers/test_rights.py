@@ -12,12 +12,12 @@ from handlers import dispatch
 from handlers.screen import Screen
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right, Turn
-from models.account import Officer as Link
-from models.account import Role
+from models.accounts.account import Officer as Link
+from models.accounts.account import Role
+from models.accounts.pin import Purpose
 from models.audit.event_chain import AuditEvent, Event
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database
-from models.pin import Purpose
 from tests.handlers.support import Hand, MakeHand
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.certificate import Level
 from models.database.engine import Database
 from models.link import unlink_officer

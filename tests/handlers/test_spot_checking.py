@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from models.account import active_officer
+from models.accounts.account import active_officer
 from models.certificate import Certification, Level
 from models.certification import reopen
 from models.database.engine import Database

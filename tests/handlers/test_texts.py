@@ -13,7 +13,7 @@ from demo.botapi import Emulator
 from handlers import locales
 from handlers.commands import menu
 from handlers.texts import texts
-from models.account import find_account
+from models.accounts.account import find_account
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.organizations.organization import Organization

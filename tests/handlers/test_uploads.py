@@ -13,7 +13,7 @@ from bot import uploads
 from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.uploads import Wanted
-from models.account import Officer as Link
+from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
 from models.certificate import Level
 from models.database.engine import Database

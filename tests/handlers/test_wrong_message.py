@@ -11,14 +11,14 @@ from sqlalchemy import select
 
 from bot.backup import backup
 from demo.botapi.state import Message
-from models.account import Officer as Link
-from models.account import find_account
+from models.accounts.account import Officer as Link
+from models.accounts.account import find_account
+from models.accounts.pin import Keypad
+from models.accounts.throttle import Throttle
 from models.certificate import Level
 from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.invitation import invite
-from models.pin import Keypad
-from models.throttle import Throttle
 from tests.handlers.support import Hand, MakeHand, facts, is_card
 from tests.handlers.test_login import ASKS_NAME, ASKS_PASSWORD, ASKS_POSITION, ASKS_USERNAME, WRONG, type_login
 from tests.handlers.test_pin import AGAIN, CHOOSE, ENTER, until_pin

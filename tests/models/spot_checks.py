@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Officer
+from models.accounts.account import Officer
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, review_confirmation
 from models.database.engine import Database

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import account_admin, outbox, sending
-from models.access import NotYours
-from models.account import Officer, active_officer, find_account
+from models.accounts.access import NotYours
+from models.accounts.account import Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event
 from models.chats.conversation import Awaiting, Card, Conversation, Language, note_card
 from models.database.engine import Database

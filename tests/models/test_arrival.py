@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import event, select
 
-from models.account import Account, active_officer
+from models.accounts.account import Account, active_officer
 from models.arrival import load_arrival
 from models.chats.conversation import Language, load_conversation
 from models.database.engine import Database

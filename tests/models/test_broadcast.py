@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models.account import Role
+from models.accounts.account import Role
 from models.audit.event_chain import AuditEvent
 from models.broadcast import (
     MAX_TEXT,

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models import outbox
-from models.access import NotYours
-from models.account import active_officer
+from models.accounts.access import NotYours
+from models.accounts.account import active_officer
 from models.audit.event_chain import AuditEvent
 from models.certificate import CODE_ALPHABET, Certification, Level, Status
 from models.certification import (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
-from models.access import NotYours
-from models.account import Officer
+from models.accounts.access import NotYours
+from models.accounts.account import Officer
 from models.audit.event_chain import AuditEvent
 from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation

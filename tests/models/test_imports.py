@@ -10,7 +10,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import func, select
 
-from models.account import Account, Role, login_candidate
+from models.accounts.account import Account, Role, login_candidate
 from models.certificate import Level
 from models.database.engine import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations

@@ -10,9 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.botapi import PATIENCE
-from models.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.account_admin import disable as disable_by_operator
 from models.account_admin import enable_account
+from models.accounts.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event, Walk, verify_chains
 from models.database.engine import Database
 from models.invitation import (

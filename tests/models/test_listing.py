@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.access import NotYours
-from models.account import Officer, active_officer
+from models.accounts.access import NotYours
+from models.accounts.account import Officer, active_officer
 from models.certificate import Level, Status
 from models.certification import reopen
 from models.database.engine import Database

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account import Officer
+from models.accounts.account import Officer
 from models.certificate import Certification, Level
 from models.certification import reopen
 from models.database.engine import Database

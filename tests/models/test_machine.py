@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import selectinload
 
-from models.account import Officer, active_officer
+from models.accounts.account import Officer, active_officer
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status
 from models.certification import reopen

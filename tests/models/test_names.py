@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.account import NameRefused, name_or_position
+from models.accounts.account import NameRefused, name_or_position
 from models.base.names import becomes_link
 from models.database.engine import Database
 from models.imports.organizations import import_organizations

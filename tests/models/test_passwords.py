@@ -1,6 +1,6 @@
 """Passwords: their hashes, and the forms in which the same letters can be typed."""
 
-from models import pin
+from models.accounts import pin
 from models.security.keys import Keyring
 from models.security.passwords import NO_PASSWORD, hash_password, password_matches
 

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from models.database.engine import Database
-from models.pin import (
+from models.accounts.pin import (
     KEYPAD_LIFETIME,
     Keypad,
     KeypadExpired,
@@ -30,8 +29,9 @@ from models.pin import (
     require_strong,
     set_pin,
 )
+from models.accounts.throttle import TRIES, admit, blocked_until, pin_key
+from models.database.engine import Database
 from models.security.keys import Keyring
-from models.throttle import TRIES, admit, blocked_until, pin_key
 from tests.support import KEYRING, PIN, SECRET_KEY, link
 
 USER, COLLEAGUE = 501, 502

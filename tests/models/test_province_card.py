@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from models import card_marks, province_card, sending
-from models.account import Officer, active_officer
+from models.accounts.account import Officer, active_officer
 from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen

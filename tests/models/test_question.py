@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import func, select
 
-from models.access import NotYours
+from models.accounts.access import NotYours
 from models.certificate import Level, Status
 from models.certification import reopen
 from models.database.engine import Database

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from models import outbox
-from models.account import Officer, active_officer, find_account
+from models.accounts.account import Officer, active_officer, find_account
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database

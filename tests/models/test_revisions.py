@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from models import outbox
-from models.access import NotYours
+from models.accounts.access import NotYours
 from models.certificate import Level, Status
 from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
 from models.database.engine import Database

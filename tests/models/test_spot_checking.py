@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from models import outbox
-from models.access import NotYours
+from models.accounts.access import NotYours
 from models.base.errors import DomainError
 from models.certificate import Level
 from models.certification import (

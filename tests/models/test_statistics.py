@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from models.access import NotYours
-from models.account import active_officer
+from models.accounts.access import NotYours
+from models.accounts.account import active_officer
 from models.audit import event_chain
 from models.certificate import Level, Status
 from models.certification import reopen

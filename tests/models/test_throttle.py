@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from models.database.engine import Database
-from models.throttle import (
+from models.accounts.throttle import (
     TRIES,
     Throttle,
     admit,
@@ -21,6 +20,7 @@ from models.throttle import (
     pin_key,
     take_back,
 )
+from models.database.engine import Database
 from tests.support import KEYRING
 
 CHAT, OTHER = chat_key(501), chat_key(502)

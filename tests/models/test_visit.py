@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models.account import Officer
+from models.accounts.account import Officer
 from models.certificate import Level
 from models.database.engine import Database
 from models.link import unlink_officer

@@ -22,7 +22,8 @@ from demo.botapi.state import Chat, Event, Message
 from handlers.taps import InvalidTap, all_kinds, unpack
 from handlers.taps_accounts import LogOutNow, SetLanguage
 from models import invitation
-from models.account import Officer, find_account
+from models.accounts.account import Officer, find_account
+from models.accounts.pin import Purpose, keep_keypad, open_keypad
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent
 from models.certificate import Certification, Level
@@ -32,7 +33,6 @@ from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from models.inspection import review
 from models.link import unlink_officer
-from models.pin import Purpose, keep_keypad, open_keypad
 from models.question import Topic, ask
 from models.remark_table import Remark
 from models.roster import Category, Record

@@ -16,11 +16,11 @@ from sqlalchemy import delete
 
 from demo.botapi import Emulator
 from handlers.proving import login_keys
-from models import throttle
-from models.account import active_officer, find_account, login_candidate, normalize_username
+from models.accounts import throttle
+from models.accounts.account import active_officer, find_account, login_candidate, normalize_username
+from models.accounts.pin import hash_pin, pin_matches
 from models.audit.event_chain import keyring
 from models.database.engine import Database
-from models.pin import hash_pin, pin_matches
 from models.security import passwords
 from tests.handlers.support import Hand
 from tests.support import KEYRING, ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Clock, link

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 import demo.botapi
 from demo.botapi import Emulator, Message, Phone
 from models import outbox
-from models.account import Officer
+from models.accounts.account import Officer
+from models.accounts.throttle import Throttle
 from models.base.errors import DomainError
 from models.certificate import Certification
 from models.certification import reopen
@@ -26,7 +27,6 @@ from models.database.engine import Database
 from models.notice_tables import ProvinceCard
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
-from models.throttle import Throttle
 from models.verification import verify
 from tests.bot.program import Program
 from tests.bot.running import until

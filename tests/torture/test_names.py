@@ -27,7 +27,7 @@ from handlers.taps_certification import ProvinceReview
 from handlers.texts import texts
 from handlers.turn import Turn
 from handlers.words import find_label
-from models.account import Account, NameRefused, Officer, Role, name_or_position
+from models.accounts.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certificate import Certification, Level, Reopening, Status
 from models.certification import Confirmation
 from models.chats.conversation import Awaiting, Conversation, Language

@@ -6,7 +6,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.account import Account, Officer, Role
+from models.accounts.account import Account, Officer, Role
 from models.base.errors import DomainError
 from models.organizations.organization import Organization
 

@@ -1,7 +1,7 @@
 """The PIN of an officer, and the keypad of buttons on which it is given.
 
 Telegram proves an account, not a person: the PIN is asked before an irreversible press, and when a chat has been
-left alone. Six digits are few, so what makes them hold is the throttle (models/throttle.py) and the key
+left alone. Six digits are few, so what makes them hold is the throttle (models/accounts/throttle.py) and the key
 in the hash: a stolen database alone cannot be tried out (NIST SP 800-63B, 3.1.1.2, "pepper").
 
 A keypad is one row a person. Buttons carry a keypad's number and a place on it, never a digit; which digit is
@@ -26,8 +26,8 @@ from sqlalchemy import BigInteger, Delete, LargeBinary, String, Update, bindpara
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import throttle
-from models.account import Officer
+from models.accounts import throttle
+from models.accounts.account import Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum

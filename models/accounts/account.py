@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from models import throttle
+from models.accounts import throttle
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK, becomes_link
@@ -131,7 +131,7 @@ class Officer(Base):
     position: Mapped[str | None] = mapped_column(String(200))
     linked_at: Mapped[datetime]
     unlinked_at: Mapped[datetime | None]
-    # models/pin.py: what an irreversible press and the return after an idle time ask for.
+    # models/accounts/pin.py: what an irreversible press and the return after an idle time ask for.
     pin_hash: Mapped[str | None] = mapped_column(String(200))
     # After the password or an invitation a PIN may be chosen for a while, and only then.
     may_set_pin_until: Mapped[datetime | None]
