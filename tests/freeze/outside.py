@@ -340,8 +340,8 @@ async def _kept(session: AsyncSession) -> list[str]:
     await pin.open_keypad(session, officer, pin.Purpose.SET, "subject", "heading", NOW, random.Random(1))
     keypad = await session.get_one(pin.Keypad, officer.user_id)
     sent = roster_draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
-    draft = await roster_draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
-    drafted = _opened("roster draft", draft.sealed)
+    stored = await roster_draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
+    drafted = _opened("roster draft", stored.sealed)
     draft.sealed = b"sealed"
     name = draft.key
     session.expunge(draft)
