@@ -74,13 +74,13 @@ def _certifying_rows(_: Texts, shown: Review, found: Verdict) -> tuple[Row, ...]
     count = f" ({check.marked}/{len(check.items)})" if check else ""
     style = Style.PRIMARY if found is Verdict.OPEN else None
     spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style),)
-    certify: Row = (
+    certify_row: Row = (
         Button(_.plain("Certify at province level"), ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),
     )
     return {
-        Verdict.NOT_NEEDED: (certify,),
+        Verdict.NOT_NEEDED: (certify_row,),
         Verdict.OPEN: (spot_check,),
-        Verdict.PASSED: (certify, spot_check),
+        Verdict.PASSED: (certify_row, spot_check),
         Verdict.FAILED: (spot_check, (Button(_.plain("Ask for a reopening"), AskForReopening(code)),)),
     }[found]
 

@@ -342,9 +342,9 @@ async def _kept(session: AsyncSession) -> list[str]:
     sent = roster_draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
     stored = await roster_draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
     drafted = _opened("roster draft", stored.sealed)
-    draft.sealed = b"sealed"
-    name = draft.key
-    session.expunge(draft)
+    stored.sealed = b"sealed"
+    name = stored.key
+    session.expunge(stored)
     return [
         f"invitation: {len(code)} letters, kept as SHA-256: {hashed == hashlib.sha256(code.encode()).hexdigest()}",
         f"keypad, sealed: {re.sub('[0-9],?', '', _opened('keypad', keypad.sealed))}; its number: {keypad.nonce}",
