@@ -35,7 +35,7 @@ from models.database.engine import Database
 from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel
 from models.organizations.organization import lock_organization
-from models.roster import PersonnelRecord
+from models.register.roster import PersonnelRecord
 from models.round import open_round
 from models.security.keys import Keyring
 

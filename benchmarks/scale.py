@@ -38,7 +38,7 @@ from models.inspection import review
 from models.listing import Listing, Sorting, next_waiting, search
 from models.organizations.organization import Organization
 from models.progress import count_statuses
-from models.roster import Category, list_positions
+from models.register.roster import Category, list_positions
 from models.round import close_round, open_round
 from models.security.keys import Keyring
 from models.spot_checking import draw

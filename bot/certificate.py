@@ -7,7 +7,7 @@ from bot import typesetting
 from bot.thai import STATUSES, long_moment
 from handlers.exports import CertificatePage
 from models.certificate import Reopening
-from models.roster import Category
+from models.register.roster import Category
 from models.statement import agreed_statement
 
 _CATEGORIES = {

@@ -8,7 +8,7 @@ from typing import IO
 from bot.spreadsheet import Column, Value, Workbook
 from bot.thai import STATUSES, thai_time
 from models.export import ExportedOrganization, ProvinceList, Signed
-from models.roster import Headcount
+from models.register.roster import Headcount
 
 
 def _people(count: Callable[[Headcount], int]) -> Callable[[ExportedOrganization], Value]:

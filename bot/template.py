@@ -5,7 +5,7 @@ from io import BytesIO
 
 from bot.spreadsheet import Column, Workbook
 from models.imports.personnel import layout
-from models.roster import Category, MenuState, Record
+from models.register.roster import Category, MenuState, Record
 from models.sent_roster import RosterTemplate
 
 _CATEGORIES = {

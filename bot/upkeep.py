@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.clock import Clock, nap
-from models import roster_draft
 from models.accounts import pin, throttle
 from models.audit import event_chain
 from models.audit.event_chain import last_head, take_head
 from models.base.calendar import BANGKOK
 from models.chats import inbox
 from models.database.engine import Database
+from models.register import draft
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def forget(database: Database, now: datetime) -> None:
         await inbox.forget_old(session, now)
         await throttle.forget_old(session, now)
         await pin.forget_old_keypads(session, now)
-        await roster_draft.forget_old_drafts(session, now)
+        await draft.forget_old_drafts(session, now)
 
 
 async def run(database: Database, clock: Clock) -> None:

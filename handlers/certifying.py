@@ -25,7 +25,7 @@ from models.certification import Confirmation
 from models.history import History
 from models.inspection import Review
 from models.organizations.organization import Organization
-from models.roster import Category, PositionPage
+from models.register.roster import Category, PositionPage
 from models.statement import statement
 
 CERTIFICATES_PER_PAGE = 4

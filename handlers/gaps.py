@@ -8,7 +8,7 @@ from handlers.screen import Button, Row, Screen, lines
 from handlers.taps_register import EmptyMenu, EmptyMenus
 from handlers.turn import Turn
 from handlers.words import masked, organization_line, pager, review_tap, way_out
-from models.empty_menus import list_empty_menus, list_empty_records
+from models.register.empty_menus import list_empty_menus, list_empty_records
 
 # The label of a button; Telegram shows about so much of it on a phone.
 MAX_LABEL = 40

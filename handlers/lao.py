@@ -20,13 +20,14 @@ from handlers.taps_remarks import AskForCorrection, ExplainDifference
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
-from models import certification, inspection, roster
+from models import certification, inspection
 from models.accounts import access
 from models.certificate import Level, Status
 from models.certification import Demands
 from models.history import load_history
 from models.inspection import Review
-from models.roster import Category
+from models.register import roster
+from models.register.roster import Category
 from models.round import RoundState
 
 

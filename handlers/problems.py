@@ -22,10 +22,10 @@ from models.chats.conversation import Language
 from models.explanation import NothingToExplain
 from models.inspection import ExplanationMissing, RosterChanged
 from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
+from models.register.draft import DraftGone
+from models.register.roster import NoRoster
 from models.remark import NotLocked, PetitionPending
 from models.remark_table import RemarkRefused
-from models.roster import NoRoster
-from models.roster_draft import DraftGone
 from models.round import NoOpenRound
 from models.sent_roster import BaseChanged, RosterLocked
 from models.spot_check import SpotCheckFailed, SpotCheckMissing

@@ -28,14 +28,15 @@ from handlers.taps_spot_checks import DrawSpotCheck
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out
-from models import certification, inspection, roster
+from models import certification, inspection
 from models.accounts import access
 from models.certificate import Certification, Level, Status
 from models.certification import Demands
 from models.history import load_history
 from models.inspection import Review
 from models.progress import count_day
-from models.roster import Category
+from models.register import roster
+from models.register.roster import Category
 from models.round import RoundState
 from models.spot_check import Verdict, verdict
 

@@ -7,7 +7,7 @@ from handlers.texts import Texts
 from handlers.words import category_word, headcount_lines
 from models.certificate import Status
 from models.inspection import Review
-from models.roster import Category
+from models.register.roster import Category
 
 
 def numbers_text(_: Texts, shown: Review, difference_percent: int) -> Markup:

@@ -19,8 +19,8 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
 from models.chats.conversation import Awaiting
+from models.register.roster import MenuState, PersonnelRecord
 from models.remark_table import RemarkRefused
-from models.roster import MenuState, PersonnelRecord
 from models.spot_check import Mark, SpotCheckItem
 from models.spot_checking import Checking, draw, hand_in, load_checking, mark
 

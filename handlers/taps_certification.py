@@ -1,7 +1,7 @@
 """Taps on the way to a certificate, of either level."""
 
 from handlers.taps import Tap
-from models.roster import Category
+from models.register.roster import Category
 
 
 class CertificationMenu(Tap, code="certify"):

@@ -1,7 +1,7 @@
 """Taps on an organization's register: its file, and its empty menus."""
 
 from handlers.taps import Tap
-from models.difference import ChangeKind
+from models.register.difference import ChangeKind
 
 
 class SendRegister(Tap, code="file"):

@@ -11,7 +11,7 @@ from models.accounts.account import Role, active_officer
 from models.chats.conversation import Awaiting, load_conversation
 from models.database.engine import Session
 from models.imports.sent_file import require_file
-from models.roster_draft import SentRoster
+from models.register.draft import SentRoster
 from models.sent_roster import RosterLocked, require_sendable
 from models.tabular import ImportRefused, Problem, english
 

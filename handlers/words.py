@@ -16,7 +16,7 @@ from handlers.turn import Turn
 from models.accounts.account import Officer, Role
 from models.certificate import Certification, Status
 from models.organizations.organization import Organization
-from models.roster import Category, Headcount
+from models.register.roster import Category, Headcount
 from models.round import Round, RoundState
 from models.spot_check import Mark
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
+from models.register.roster import Headcount
 from models.remark_table import Kind, Remark
-from models.roster import Headcount
 from models.round import Round
 from models.spot_check import SpotCheck
 

@@ -16,8 +16,6 @@ from models import (
     outbox,
     remark,
     reminder,
-    roster,
-    roster_draft,
     round,
     spot_check,
     triggers,
@@ -30,6 +28,7 @@ from models.audit import event_chain
 from models.base.tables import Base
 from models.chats import conversation, inbox
 from models.database.engine import Database
+from models.register import draft, roster
 from models.schema import revision
 
 

@@ -23,8 +23,8 @@ from models.link import unlink_officer
 from models.listing import Listing
 from models.notice_tables import drop_card_and_preference
 from models.outbox import Kind, OutboxMessage, State
+from models.register.draft import drop_draft
 from models.remark_table import Remark
-from models.roster_draft import drop_draft
 from models.visit import Visit
 
 MAX_TEXT = 1000

@@ -9,9 +9,9 @@ from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Status
-from models.comparison import numbers
 from models.inspection import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
+from models.register.comparison import numbers
 from models.remark_table import Kind, Remark, remark_text, said_by
 from models.round import require_open_round
 
@@ -38,7 +38,8 @@ async def require_explainable(session: AsyncSession, officer: Officer, *, differ
 async def explain(
     session: AsyncSession, officer: Officer, about: str, typed: str, now: datetime, *, difference_percent: int
 ) -> Remark:
-    """Keep an explanation of the numbers `about` (models/comparison.py, numbers), which the officer has seen.
+    """Keep an explanation of the numbers `about` (models/register/comparison.py, numbers), which the officer has
+    seen.
 
     Raises NotYours, NoOpenRound, NoRoster, NothingToExplain, RemarkRefused; RosterChanged for other numbers.
     """

@@ -16,7 +16,7 @@ from models.certificate import Certification, Level, Reopening, Status, is_live
 from models.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
 from models.progress import require_province
-from models.roster import Headcount
+from models.register.roster import Headcount
 from models.round import Round, current_round
 
 

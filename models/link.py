@@ -22,7 +22,7 @@ from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.notice_tables import drop_card_and_preference
 from models.organizations.organization import Organization
-from models.roster_draft import drop_draft
+from models.register.draft import drop_draft
 
 
 class AlreadyLinked(DomainError):

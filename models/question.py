@@ -21,8 +21,8 @@ from models.base.thai import arabic_digits
 from models.certificate import is_open
 from models.inspection import current_revision
 from models.organizations.organization import Organization, lock_organization
+from models.register.roster import PersonnelRecord
 from models.remark_table import Kind, Remark, remark_text, said_by
-from models.roster import PersonnelRecord
 from models.round import Round, require_open_round
 
 # Of one organization at once: more would be a way to drown the others.

@@ -15,11 +15,11 @@ from models.accounts.account import Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Certification, Level
-from models.difference import Difference, aligned, compare
 from models.inspection import live_certificates
 from models.organizations.organization import Organization, lock_organization
-from models.roster import PersonnelRecord, Record, Roster, load_records, summarize
-from models.roster_draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft
+from models.register.difference import Difference, aligned, compare
+from models.register.draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft
+from models.register.roster import PersonnelRecord, Record, Roster, load_records, summarize
 from models.round import current_round
 
 

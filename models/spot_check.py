@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
-from models.roster import Category
+from models.register.roster import Category
 
 
 class SpotCheckMissing(DomainError):

@@ -20,9 +20,9 @@ from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
 from models.inspection import load_standing
 from models.organizations.organization import Organization
+from models.register.roster import PersonnelRecord, Roster
 from models.remark import PetitionPending, open_petition, petition_of_province
 from models.remark_table import Remark, remark_text
-from models.roster import PersonnelRecord, Roster
 from models.round import require_open_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import defer
 
 from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certificate import Certification, Level, Reopening, is_live, snapshot
+from models.register.roster import NoRoster, PersonnelRecord, load_summary
 from models.remark_table import Kind, Remark
-from models.roster import NoRoster, PersonnelRecord, load_summary
 from models.round import Round, RoundState, current_round
 from models.spot_check import is_drawn_from
 

@@ -27,7 +27,7 @@ from models.database.engine import Database
 from models.inspection import review
 from models.link import link_officer
 from models.organizations.organization import Organization, Province
-from models.roster import Category, PersonnelRecord, Roster
+from models.register.roster import Category, PersonnelRecord, Roster
 from models.round import open_round
 from models.security import passwords
 from models.security.keys import Keyring

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from models.difference import ChangeKind, Totals
 from models.imports import RegisterChange
-from models.roster import Category, Headcount
+from models.register.difference import ChangeKind, Totals
+from models.register.roster import Category, Headcount
 
 # Registers that are printed, those with the most changes; a national import changes thousands.
 SHOWN = 10

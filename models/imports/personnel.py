@@ -29,7 +29,7 @@ from models.imports.register_changes import (
     load_origins,
 )
 from models.imports.staging import RECORD, STAGED, Staging, staging
-from models.roster import Category, MenuState, PersonnelRecord, Roster
+from models.register.roster import Category, MenuState, PersonnelRecord, Roster
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
 from models.tabular.cells import clean, refuse_national_id
 from models.tabular.table import Row

@@ -1,6 +1,6 @@
 """What an import of personnel changes in each register, counted by the database against the staged rows.
 
-The same numbers as models/difference.py gives of one register, without half a million records in memory.
+The same numbers as models/register/difference.py gives of one register, without half a million records in memory.
 """
 
 from collections import Counter, defaultdict
@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.difference import ChangeKind, Counts, Totals
 from models.imports.common import chunks
 from models.imports.staging import STAGED
-from models.roster import Category, Headcount, PersonnelRecord, Roster
+from models.register.difference import ChangeKind, Counts, Totals
+from models.register.roster import Category, Headcount, PersonnelRecord, Roster
 
 # Percent of a register's records. A file that holds less than the rest is taken for a part of the register.
 MAX_SHRINKING = 30

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import orjson
 
 from models.imports.personnel import Checks, layout, shown_name
-from models.roster_draft import SentRoster, record
+from models.register.draft import SentRoster, record
 from models.tabular import BadCell, English, ImportRefused, Problem, Problems, english, read_table, refuse
 from models.tabular.table import require_kind
 from models.tabular.xlsx_source import Limits, require_workbook

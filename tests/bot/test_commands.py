@@ -21,7 +21,7 @@ from bot.commands import common
 from models.accounts.account import login_candidate
 from models.certificate import Level
 from models.database.engine import Database
-from models.roster import Roster
+from models.register.roster import Roster
 from models.security.passwords import password_matches
 from tests.conftest import NOW, Files
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as

@@ -27,7 +27,7 @@ from models.certification import reopen
 from models.database.engine import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organizations.organization import Organization, Province
-from models.roster import Headcount
+from models.register.roster import Headcount
 from models.round import Round
 from models.statistics import DayCounts, ProvinceProgress, StatusCounts
 from tests.conftest import NOW

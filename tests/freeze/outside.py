@@ -58,7 +58,7 @@ from handlers import locales
 from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from models import invitation, outbox, postgresql_triggers, roster_draft, schema, sqlite_triggers
+from models import invitation, outbox, postgresql_triggers, schema, sqlite_triggers
 from models.accounts import pin, throttle
 from models.accounts.account import find_account
 from models.audit import event_chain
@@ -73,7 +73,8 @@ from models.inspection import Review
 from models.link import add_link
 from models.organizations.organization import Organization
 from models.outbox import Kind, OutboxMessage
-from models.roster import Category, Record, Roster, RosterSummary, summarize
+from models.register import draft
+from models.register.roster import Category, Record, Roster, RosterSummary, summarize
 from models.round import Round
 from models.security import passwords
 from models.security.keys import Keyring
@@ -339,8 +340,8 @@ async def _kept(session: AsyncSession) -> list[str]:
     officer = await add_link(session, 77, account, NOW, "password")
     await pin.open_keypad(session, officer, pin.Purpose.SET, "subject", "heading", NOW, random.Random(1))
     keypad = await session.get_one(pin.Keypad, officer.user_id)
-    sent = roster_draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
-    stored = await roster_draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
+    sent = draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
+    stored = await draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
     drafted = _opened("roster draft", stored.sealed)
     stored.sealed = b"sealed"
     name = stored.key

@@ -10,8 +10,8 @@ from models.certificate import Certification, Level
 from models.certification import reopen
 from models.database.engine import Database
 from models.inspection import review
+from models.register.roster import Category, PersonnelRecord, Roster
 from models.remark import decide, list_petitions
-from models.roster import Category, PersonnelRecord, Roster
 from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, put_roster, record

@@ -17,7 +17,7 @@ from models.accounts.account import find_account
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.organizations.organization import Organization
-from models.roster import PersonnelRecord, Roster
+from models.register.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand, walk
 from tests.support import PASSWORD, PIN, TO_PIN, Clock
 

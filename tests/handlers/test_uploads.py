@@ -18,8 +18,8 @@ from models.audit.event_chain import AuditEvent, Event
 from models.certificate import Level
 from models.database.engine import Database
 from models.imports.sent_file import packed_check
-from models.roster import PersonnelRecord, Roster
-from models.roster_draft import RosterDraft
+from models.register.draft import RosterDraft
+from models.register.roster import PersonnelRecord, Roster
 from tests.handlers.support import Hand, MakeHand
 from tests.support import TO_PIN, Clock, certify_as, put_roster, says
 

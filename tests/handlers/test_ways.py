@@ -10,7 +10,7 @@ from models.certificate import Certification, Level
 from models.database.engine import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organizations.organization import Organization
-from models.roster import Category, PersonnelRecord
+from models.register.roster import Category, PersonnelRecord
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, is_card, walk
 from tests.support import Clock, Officer, certify_as, put_roster, record
 

@@ -27,7 +27,7 @@ from models.link import unlink_officer
 from models.listing import Listing, Sorting, search
 from models.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
-from models.roster import NoRoster, PersonnelRecord
+from models.register.roster import NoRoster, PersonnelRecord
 from models.round import NoOpenRound, close_round, open_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 

@@ -15,10 +15,11 @@ from sqlalchemy import select
 
 from models.certificate import Certification, Level
 from models.database.engine import Database
-from models.difference import ChangeKind, Totals, aligned, compare
 from models.imports import ImportRefused, PersonnelResult, import_personnel
 from models.inspection import RosterChanged
-from models.roster import (
+from models.register.difference import ChangeKind, Totals, aligned, compare
+from models.register.draft import SentRoster
+from models.register.roster import (
     Category,
     Headcount,
     PersonnelRecord,
@@ -28,7 +29,6 @@ from models.roster import (
     load_records,
     load_summary,
 )
-from models.roster_draft import SentRoster
 from models.round import close_round, open_round
 from tests.support import ORGANIZATIONS, certify_as, put_roster
 

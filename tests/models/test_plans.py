@@ -20,8 +20,8 @@ from benchmarks.scale import FOR_WAITING, OPERATIONS
 from models.certificate import Certification, Level, Reopening
 from models.database.engine import Database
 from models.organizations.organization import Organization
+from models.register.roster import PersonnelRecord, Roster
 from models.remark_table import Kind, Remark
-from models.roster import PersonnelRecord, Roster
 from models.spot_check import SpotCheck, SpotCheckItem
 from tests.support import ORGANIZATIONS, certify_as, link
 

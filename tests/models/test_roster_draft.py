@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 
 from models.certificate import Level
 from models.database.engine import Database
-from models.difference import ChangeKind, aligned, compare
 from models.erasure import forget_officer
 from models.link import unlink_officer
-from models.roster import Category, Headcount, MenuState, Record, load_records, load_summary
-from models.roster_draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
+from models.register.difference import ChangeKind, aligned, compare
+from models.register.draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
+from models.register.roster import Category, Headcount, MenuState, Record, load_records, load_summary
 from models.security.keys import Keyring
 from models.sent_roster import BaseChanged, RosterLocked, cancel, load_proposal, propose, save, take_template
 from tests.support import certify_as, link, put_roster

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.certificate import Level
 from models.database.engine import Database
-from models.roster import Category
+from models.register.roster import Category
 from models.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict
 from models.spot_checking import hand_in, mark
 from models.verification import verify

@@ -27,9 +27,9 @@ from models.certification import (
 from models.database.engine import Database
 from models.inspection import review
 from models.outbox import OutboxMessage
+from models.register.roster import Category
 from models.remark import PetitionPending, decide, list_petitions, petition
 from models.remark_table import Kind, Remark, RemarkRefused
-from models.roster import Category
 from models.round import NoOpenRound, close_round
 from models.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.spot_checking import (

@@ -34,9 +34,9 @@ from models.database.engine import Database
 from models.inspection import review
 from models.link import unlink_officer
 from models.question import Topic, ask
+from models.register.draft import SentRoster
+from models.register.roster import Category, Record
 from models.remark_table import Remark
-from models.roster import Category, Record
-from models.roster_draft import SentRoster
 from models.sent_roster import propose
 from models.spot_check import SpotCheck, SpotCheckItem
 from tests.handlers.support import Hand, newest_card

@@ -36,7 +36,7 @@ from models.imports.organizations import LAYOUT
 from models.inspection import Review
 from models.organizations.organization import Organization, Province
 from models.outbox import Kind
-from models.roster import Headcount, RosterSummary
+from models.register.roster import Headcount, RosterSummary
 from models.round import Round, RoundState
 from models.tabular import ImportRefused, Problem, Problems, open_table
 from tests.bot.running import opened_bot

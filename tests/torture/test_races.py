@@ -12,7 +12,7 @@ from models.certificate import Certification, Level
 from models.certification import AlreadyCertified, certify, prepare_confirmation, reopen
 from models.database.engine import Database
 from models.inspection import RosterChanged, review
-from models.roster import PersonnelRecord
+from models.register.roster import PersonnelRecord
 from tests.support import DEMANDS, ORGANIZATIONS, link
 
 FIRST = ORGANIZATIONS[0][0]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.access import find_organization
 from models.accounts.account import Officer
 from models.organizations.organization import Organization
-from models.roster import MenuState, NoRoster, PersonnelRecord, Roster
+from models.register.roster import MenuState, NoRoster, PersonnelRecord, Roster
 
 MENUS_PER_PAGE = 8
 RECORDS_PER_PAGE = 10

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.roster import Category, Headcount, MenuState, Record
-from models.roster_draft import SentRoster
+from models.register.draft import SentRoster
+from models.register.roster import Category, Headcount, MenuState, Record
 
 
 class ChangeKind(enum.StrEnum):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base
-from models.roster import Category, Record
+from models.register.roster import Category, Record
 from models.security.sealing import Seal, Unreadable
 
 # So long can a file be confirmed.

@@ -3,7 +3,7 @@
 The share is the setting LAOCERT_DIFFERENCE_PERCENT, in percent of the last round's number of a category.
 """
 
-from models.roster import Category, Headcount
+from models.register.roster import Category, Headcount
 
 # From here on nothing is ever marked.
 NEVER = 100
