@@ -22,14 +22,14 @@ from sqlalchemy import func, insert, select
 from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator
-from models import outbox
 from models.accounts.account import Account, Officer, Role
 from models.broadcast import Broadcast
 from models.certificate import Certification, Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
-from models.outbox import Kind, OutboxMessage, State
 from models.security.keys import Keyring
 
 PER_SECOND = 30

@@ -22,12 +22,12 @@ from sqlalchemy import select
 from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator, Phone
-from models import card_marks
 from models.accounts.account import Account, Officer, active_officer
 from models.certificate import Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database.engine import Database
 from models.inspection import review
+from models.notices import card_marks
 from models.security.keys import Keyring
 
 PROVINCE = "30"

@@ -12,8 +12,8 @@ from telegram.error import RetryAfter
 from bot import api
 from bot.limiter import Limiter
 from handlers.screen import Screen
-from models import reach
 from models.database.engine import Database
+from models.notices import reachability
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,6 @@ class Answers:
         self._limiter.pause(chat_id, seconds)
         try:
             async with self._database.write() as session:
-                await reach.pause(session, chat_id, self._clock() + timedelta(seconds=seconds))
+                await reachability.pause(session, chat_id, self._clock() + timedelta(seconds=seconds))
         except Exception as error:
             log.error("a chat's pause could not be noted: %s", type(error).__name__)

@@ -15,10 +15,10 @@ from telegram import Bot
 from bot.delivery import Outcome, deliver
 from bot.ledger import Claimed, Ledger
 from bot.limiter import Limiter
-from models import outbox, reach, sending
 from models.database.engine import Database
 from models.database.lease import Lease
-from models.outbox import Kind, OutboxMessage
+from models.notices import outbox, reachability, sending
+from models.notices.outbox import Kind, OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Courier:
             until = self._clock() + timedelta(seconds=RECOVERY_PAUSE)
             found = await sending.recover(session, until)
             for chat_id in sorted(set(found)):
-                await reach.pause(session, chat_id, until)
+                await reachability.pause(session, chat_id, until)
         self._is_unsure = False
         if found:
             log.warning("%d messages may have been sent; each is sent once more", len(found))

@@ -9,8 +9,8 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, Re
 from bot import api
 from bot.transport import NotSent
 from handlers.screen import Screen
-from models import outbox
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 
 # Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0

@@ -10,12 +10,13 @@ from bot.delivery import Outcome, again
 from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
-from models import outbox, province_card, reach, sending
+from models import province_card
 from models.accounts.account import Officer, is_somebodys
 from models.arrival import find_reader
 from models.database.engine import Database, Session
 from models.link import take_away_late
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, reachability, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Ledger:
             mine = [row for row in rows if row.id in taken]
             for row in mine:
                 conversation, reader = await find_reader(session, row.chat_id)
-                way = reach.way_to(row.chat_id, conversation, now)
+                way = reachability.way_to(row.chat_id, conversation, now)
                 made = await self._render(session, row, way, reader, now)
                 if isinstance(made, Claimed):
                     claimed.append(made)
@@ -84,7 +85,7 @@ class Ledger:
         return claimed
 
     async def _render(
-        self, session: Session, row: OutboxMessage, way: reach.Way, reader: Officer | None, now: datetime
+        self, session: Session, row: OutboxMessage, way: reachability.Way, reader: Officer | None, now: datetime
     ) -> Claimed | Deferred | Outcome:
         """What it says now and where, when it may be sent, or its end. Raises NotRendered."""
         if way.unreachable is not None:
@@ -147,11 +148,11 @@ class Ledger:
     async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
         now, is_change = self._clock(), row.kind in outbox.CHANGES
         if outcome.pause:
-            await reach.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
+            await reachability.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
         if outcome.moved_to is not None:
-            await reach.move(session, row.chat_id, outcome.moved_to)
+            await reachability.move(session, row.chat_id, outcome.moved_to)
         if outcome.is_unreachable:
-            await reach.lose(session, row.chat_id, outcome.error, now, self._operator_chat)
+            await reachability.lose(session, row.chat_id, outcome.error, now, self._operator_chat)
         if outcome.state in (State.PENDING, State.UNCERTAIN):
             due = now + timedelta(seconds=outcome.wait)
             await sending.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)

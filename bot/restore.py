@@ -16,12 +16,13 @@ from sqlalchemy.dialects import postgresql
 
 from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
-from models import drift, outbox_admin, postgresql_triggers, schema
+from models import drift, postgresql_triggers, schema
 from models.audit import event_chain
 from models.base.tables import Base
 from models.database.engine import Database
 from models.database.exclusion import alone
-from models.outbox import OutboxMessage
+from models.notices import outbox_admin
+from models.notices.outbox import OutboxMessage
 from models.security.keys import Keyring
 from models.verification import Findings, verify
 

@@ -29,12 +29,12 @@ from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
-from models import reach
 from models.audit import event_chain
 from models.certification import Demands
 from models.chats import inbox
 from models.database.engine import Database
 from models.database.lease import Lease
+from models.notices import reachability
 from models.security.sealing import Seal
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def _look_at_webhook(bot: Bot, hook: Hook | None) -> None:
 async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
     """Go on obeying the 429s of the process before."""
     async with database.read() as session:
-        for chat_id, until in (await reach.paused(session, now)).items():
+        for chat_id, until in (await reachability.paused(session, now)).items():
             limiter.pause(chat_id, (until - now).total_seconds())
 
 

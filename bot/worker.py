@@ -33,13 +33,13 @@ from handlers.incoming import Incoming, NotForUs, decode
 from handlers.proving import Attempt, Job, NeedsProof
 from handlers.turn import Setup
 from handlers.uploads import Upload, Wanted, find_upload
-from models import outbox
 from models.accounts import throttle
 from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session
 from models.database.sender_lock import Claims
 from models.link import take_away_late
+from models.notices import outbox
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from demo.clock import MovedClock
 from demo.phones import Phones
-from models import outbox
 from models.accounts.account import Account, Officer, Role
 from models.base.calendar import BANGKOK
 from models.certificate import Certification, Level, is_live
@@ -21,7 +20,8 @@ from models.chats import inbox
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database, Session
 from models.invitation import Invitation
-from models.outbox import Kind, OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage
 from models.spot_check import SpotCheck
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ SOURCES = (
     "models/link.py",
     "models/security/passwords.py",
     "models/accounts/pin.py",
-    "models/sending.py",
+    "models/notices/sending.py",
     "models/spot_check.py",
     "models/spot_checking.py",
     "models/sqlite_triggers.py",
@@ -276,7 +276,7 @@ class Behind:
             self.say(
                 f"ส่งแจ้งเตือนยังไม่สำเร็จ ({reason}) · ยังอยู่ในคิว จะส่งใหม่เอง",
                 f"Notice not delivered yet ({reason}) · still queued, sent again by itself",
-                "models/sending.py",
+                "models/notices/sending.py",
                 "warn",
             )
 

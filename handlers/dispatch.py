@@ -121,7 +121,6 @@ from handlers.taps_remarks import (
 from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotRecord, SpotSummary
 from handlers.turn import Right, Setup, Turn
 from handlers.uploads import Upload
-from models import card_marks
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad
@@ -130,8 +129,9 @@ from models.base.errors import DomainError
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Session
 from models.link import announce_link
-from models.notice_tables import ProvinceCard
-from models.reach import find_again
+from models.notices import card_marks
+from models.notices.reachability import find_again
+from models.notices.tables import ProvinceCard
 
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]

@@ -21,12 +21,12 @@ from handlers.taps_remarks import ReadRemark
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
-from models import card_marks
 from models.accounts.account import Account, Role
 from models.certificate import Status
 from models.chats.conversation import Awaiting, Language
 from models.inspection import own_status
 from models.link import unlink_officer
+from models.notices import card_marks
 from models.progress import count_statuses
 from models.question import open_questions
 from models.round import current_round

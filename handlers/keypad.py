@@ -10,7 +10,6 @@ from handlers.taps import Tap
 from handlers.taps_accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
 from handlers.turn import Turn
 from handlers.words import home
-from models import outbox
 from models.accounts import throttle
 from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
 from models.accounts.pin import (
@@ -28,6 +27,7 @@ from models.accounts.pin import (
     set_pin,
 )
 from models.chats.conversation import Awaiting
+from models.notices import outbox
 
 # After a right PIN the screen is that of what goes on.
 _NOTHING = Screen(Markup())

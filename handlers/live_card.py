@@ -15,7 +15,7 @@ from models import province_card
 from models.certificate import Status
 from models.database.engine import Session
 from models.listing import Narrowing, load_listing
-from models.outbox import Kind
+from models.notices.outbox import Kind
 from models.province_card import Showing
 
 

@@ -8,10 +8,10 @@ from handlers.taps_notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOn
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home
-from models import card_marks
 from models.accounts.account import Role
-from models.notice_tables import Quiet, Rhythm
-from models.notice_times import Preference, load_preference, next_time, quiet_end, save_preference
+from models.notices import card_marks
+from models.notices.tables import Quiet, Rhythm
+from models.notices.timing import Preference, load_preference, next_time, quiet_end, save_preference
 
 CHOSEN = "✓ "
 

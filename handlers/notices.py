@@ -26,9 +26,9 @@ from models.chats.conversation import chat_language
 from models.database.engine import Session
 from models.dispute import load_dispute, load_officer
 from models.history import load_certification, load_reopening
-from models.notice_times import quiet_until
-from models.outbox import Kind
-from models.reach import lost_since
+from models.notices.outbox import Kind
+from models.notices.reachability import lost_since
+from models.notices.timing import quiet_until
 from models.remark import load_remark
 from models.remark_table import Remark
 

@@ -1,7 +1,7 @@
 """Taps by which an officer chooses when to be disturbed."""
 
 from handlers.taps import Tap
-from models.notice_tables import Quiet, Rhythm
+from models.notices.tables import Quiet, Rhythm
 
 
 class NoticeTimes(Tap, code="notices"):

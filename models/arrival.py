@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from models.accounts.account import Account, Officer
 from models.accounts.pin import KEYPAD_LIFETIME, Keypad, Purpose
 from models.chats.conversation import Conversation, start_conversation
-from models.notice_tables import ProvinceCard
+from models.notices.tables import ProvinceCard
 from models.organizations.organization import Organization, Province
 
 

@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, String, Text, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import outbox
 from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey
 from models.base.thai import arabic_digits
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.progress import require_province
 
 # With the heading it fits into one message (Bot API, sendMessage: 4,096 characters).

@@ -14,7 +14,6 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column
 
-from models import card_marks, outbox
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
@@ -23,6 +22,7 @@ from models.base.tables import Base, text_enum
 from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.chats.conversation import Language
 from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
+from models.notices import card_marks, outbox
 from models.organizations.organization import Organization, lock_organization
 from models.remark_table import operator_name
 from models.round import Round, RoundState, require_open_round

@@ -11,10 +11,10 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import card_marks
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certificate import Level, Status
+from models.notices import card_marks
 from models.progress import count_certificates, count_statuses
 from models.remark import count_petitions
 from models.remark_table import operator_name, remark_text

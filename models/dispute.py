@@ -12,11 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import outbox
 from models.accounts.access import NotYours
 from models.accounts.account import Account, Officer
 from models.audit import event_chain
 from models.link import unlink_officer
+from models.notices import outbox
 from models.organizations.organization import Organization
 
 # For so long the list of an account's chats offers to end a new link; after it, the announcement does.

@@ -12,8 +12,6 @@ from models import (
     certification,
     invitation,
     listing,
-    notice_tables,
-    outbox,
     remark,
     reminder,
     round,
@@ -28,6 +26,7 @@ from models.audit import event_chain
 from models.base.tables import Base
 from models.chats import conversation, inbox
 from models.database.engine import Database
+from models.notices import outbox, tables
 from models.register import draft, roster
 from models.schema import revision
 

@@ -21,8 +21,8 @@ from models.chats.conversation import Card, Conversation
 from models.chats.inbox import InboxUpdate
 from models.link import unlink_officer
 from models.listing import Listing
-from models.notice_tables import drop_card_and_preference
-from models.outbox import Kind, OutboxMessage, State
+from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.tables import drop_card_and_preference
 from models.register.draft import drop_draft
 from models.remark_table import Remark
 from models.visit import Visit

@@ -14,12 +14,12 @@ from sqlalchemy import ColumnElement, ForeignKey, String, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
-from models import outbox
 from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.link import AlreadyLinked, add_link, unlink_officer
+from models.notices import outbox
 from models.organizations.organization import Organization
 
 _BITS = 128

@@ -7,7 +7,6 @@ from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import outbox
 from models.accounts.account import (
     PIN_CHOICE,
     Account,
@@ -20,7 +19,8 @@ from models.accounts.account import (
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
-from models.notice_tables import drop_card_and_preference
+from models.notices import outbox
+from models.notices.tables import drop_card_and_preference
 from models.organizations.organization import Organization
 from models.register.draft import drop_draft
 

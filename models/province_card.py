@@ -1,8 +1,8 @@
 """The one live card of a province's officer: what waits for the province, edited in place, rarely a new message.
 
-Whatever changes what the card shows marks it (models/card_marks.py). What is to be done is decided here, when the
-mark has its turn, from the state then: edit the message in place, replace it by a new one, which makes the phone
-ring, or nothing. So a burst of certificates is one edit.
+Whatever changes what the card shows marks it (models/notices/card_marks.py). What is to be done is decided here,
+when the mark has its turn, from the state then: edit the message in place, replace it by a new one, which makes
+the phone ring, or nothing. So a burst of certificates is one edit.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from sqlalchemy import Select, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models import outbox
 from models.accounts.account import Account, Officer
-from models.card_marks import enqueue, hold_card, queue_changes
 from models.certificate import Certification, Level, Status, is_live
-from models.notice_tables import ProvinceCard, Rhythm
-from models.notice_times import Preference, load_preference, next_time, quiet_end
+from models.notices import outbox
+from models.notices.card_marks import enqueue, hold_card, queue_changes
+from models.notices.outbox import Kind, OutboxMessage
+from models.notices.tables import ProvinceCard, Rhythm
+from models.notices.timing import Preference, load_preference, next_time, quiet_end
 from models.organizations.organization import full_name
-from models.outbox import Kind, OutboxMessage
 from models.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
 from models.round import Round, current_round
 

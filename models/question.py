@@ -12,7 +12,6 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models import outbox
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Officer, Role, officers_concerned
 from models.audit import event_chain
@@ -20,6 +19,7 @@ from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.certificate import is_open
 from models.inspection import current_revision
+from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
 from models.register.roster import PersonnelRecord
 from models.remark_table import Kind, Remark, remark_text, said_by

@@ -9,7 +9,6 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from models import outbox
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
@@ -17,6 +16,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification, is_live
 from models.certification import reopen
 from models.inspection import live_certificates
+from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, operator_name, remark_text, said_by
 from models.round import Round, current_round

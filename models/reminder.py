@@ -23,15 +23,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from models import outbox
 from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.certificate import Certification, Level, Status, is_live
 from models.inspection import own_status
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
-from models.outbox import Kind, OutboxMessage, State
 from models.progress import count_statuses
 from models.round import Round, RoundState
 

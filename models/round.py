@@ -11,11 +11,11 @@ from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import card_marks
 from models.audit import event_chain
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
+from models.notices import card_marks
 
 FISCAL_YEARS = range(2500, 2700)
 

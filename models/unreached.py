@@ -8,10 +8,10 @@ from sqlalchemy import Select, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from models import outbox
 from models.accounts.account import Account, Officer, is_reachable
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
-from models.outbox import Kind, OutboxMessage, State
 from models.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
 from models.round import Round, RoundState, current_round
 

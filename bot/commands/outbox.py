@@ -6,8 +6,8 @@ import click
 from rich.table import Table
 
 from bot.commands.common import echo_json, echo_table, json_option, now, reading, thai_time, writing
-from models import outbox_admin
-from models.outbox import State
+from models.notices import outbox_admin
+from models.notices.outbox import State
 
 
 @click.group(epilog="Example: laocert outbox list --state dead")

@@ -3,10 +3,10 @@
 import logging
 from dataclasses import dataclass
 
-from models import outbox
 from models.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
+from models.notices import outbox
 from models.progress import count_certificates
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import card_marks
 from models.audit import event_chain
 from models.base import thai
 from models.database.engine import Database
@@ -22,6 +21,7 @@ from models.imports.common import (
     no_progress,
     read_rows,
 )
+from models.notices import card_marks
 from models.organizations.organization import Organization, Province, full_name
 from models.progress import locked_organizations
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table

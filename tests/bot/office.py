@@ -8,11 +8,11 @@ from datetime import datetime
 
 from bot.courier import Courier
 from demo.botapi import PATIENCE, Emulator, Message, Phone
-from models import outbox
 from models.accounts.account import active_officer
 from models.database.engine import Database
 from models.link import unlink_officer
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.running import certificate, opened_bot, outbox_rows, until
 from tests.support import Clock

@@ -31,7 +31,7 @@ from models.accounts.account import Account, Officer
 from models.certificate import Certification, Level
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
-from models.outbox import OutboxMessage
+from models.notices.outbox import OutboxMessage
 from models.security.sealing import Seal
 from tests.support import (
     KEYRING,

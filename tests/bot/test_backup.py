@@ -14,8 +14,8 @@ from bot.restore import restore
 from models import schema
 from models.certificate import Certification, Level
 from models.database.engine import Database
-from models.outbox import OutboxMessage, State
-from models.outbox_admin import drop_held, release_held
+from models.notices.outbox import OutboxMessage, State
+from models.notices.outbox_admin import drop_held, release_held
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from bot.cli import cli
 from bot.commands import broadcast
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests.conftest import NOW, apart
 from tests.support import KEYRING, SECRET_KEY, link
 

@@ -15,9 +15,9 @@ from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped
-from models import outbox
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.office import Office, count_of, sending, shown
 from tests.bot.running import Trouble, link, outbox_rows, until

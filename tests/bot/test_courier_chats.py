@@ -12,10 +12,10 @@ from demo.botapi import Phone
 from handlers.dispatch import respond
 from handlers.incoming import decode
 from handlers.turn import DEFAULTS
-from models import outbox
 from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests.bot.office import Office, count_of, sending, shown
 from tests.bot.running import certificate, outbox_rows, until
 

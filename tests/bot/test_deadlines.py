@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from bot import deadlines
 from models.base.calendar import bangkok_day
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage
+from models.notices.outbox import Kind, OutboxMessage
 from models.reminder import Reminder
 from models.round import Round
 from tests.bot.running import Trouble, until

@@ -12,9 +12,9 @@ from bot import ledger
 from bot.delivery import Outcome
 from bot.ledger import Ledger
 from handlers.screen import Screen
-from models import outbox, sending
 from models.database.engine import Database, Session
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests import support
 from tests.bot.running import outbox_rows
 from tests.support import Clock

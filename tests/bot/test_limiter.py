@@ -12,8 +12,8 @@ from bot.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Lim
 from bot.service import resume_pauses
 from demo.botapi import Emulator
 from handlers.screen import Screen
-from models import reach
 from models.database.engine import Database
+from models.notices import reachability
 from tests.bot.running import link, opened_bot
 from tests.support import Clock
 
@@ -144,7 +144,7 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
         assert emulator.call_count == before
     # The next process goes on obeying.
     async with country.read() as session:
-        assert await reach.paused(session, clock()) == {phone.id: clock() + timedelta(seconds=7)}
+        assert await reachability.paused(session, clock()) == {phone.id: clock() + timedelta(seconds=7)}
     clock.move(seconds=3)
     after = Limiter(seconds)
     await resume_pauses(after, country, clock())

@@ -11,10 +11,10 @@ from bot.http.scrape import text
 from bot.metrics import TALLY, Tally
 from bot.service import Front
 from demo.botapi import Emulator
-from models import outbox
 from models.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
+from models.notices import outbox
 from tests.bot.running import SEAL, front, served_at, until
 from tests.support import Clock, Officer, certify_as, running_bot
 

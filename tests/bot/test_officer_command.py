@@ -12,7 +12,6 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.cli import cli
-from models import outbox, sending
 from models.accounts import pin, throttle
 from models.accounts.account import Officer, active_officer
 from models.audit import event_chain
@@ -22,7 +21,8 @@ from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database
 from models.link import unlink_officer
 from models.listing import Listing, load_listing
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.question import answer, ask
 from models.remark import petition
 from models.visit import Visit, note_opened

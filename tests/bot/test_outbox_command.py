@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import cli
-from models import outbox, reach, sending
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, reachability, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, link
 
@@ -119,5 +119,5 @@ def numbers_of(laocert: Run, state: str) -> list[int]:
 
 async def _lost(database: Database) -> None:
     async with database.write() as session:
-        await reach.lose(session, 601, REASON, NOW, None)
+        await reachability.lose(session, 601, REASON, NOW, None)
     await database.close()

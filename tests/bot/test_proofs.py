@@ -15,13 +15,13 @@ from bot.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button
 from handlers import proving
-from models import outbox
 from models.accounts.pin import pin_matches
 from models.accounts.throttle import Throttle
 from models.certificate import Certification
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database
+from models.notices import outbox
 from models.security import passwords
 from tests.bot.running import (
     ASK_USERNAME,

@@ -20,7 +20,7 @@ from models.certificate import Level
 from models.database.engine import BeingReplaced, Database
 from models.database.exclusion import InUse, alone
 from models.database.lease import Lease
-from models.outbox import State
+from models.notices.outbox import State
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert, outbox_rows
 from tests.conftest import POSTGRES, _admin, apart

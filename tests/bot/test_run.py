@@ -15,8 +15,8 @@ from models.accounts.pin import Keypad
 from models.accounts.throttle import Throttle
 from models.certificate import Certification, Level
 from models.database.engine import Database
-from models.notice_tables import ProvinceCard
-from models.outbox import Kind, State
+from models.notices.outbox import Kind, State
+from models.notices.tables import ProvinceCard
 from tests.bot.program import Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
 from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Officer

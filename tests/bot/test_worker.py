@@ -16,12 +16,12 @@ from demo.botapi import Emulator
 from handlers import dispatch, home
 from handlers.screen import Screen
 from handlers.turn import Right, Setup, Turn
-from models import outbox
 from models.certificate import Certification
 from models.chats import inbox
 from models.chats.conversation import load_conversation
 from models.chats.inbox import State
 from models.database.engine import Database
+from models.notices import outbox
 from tests.bot.running import (
     ASK_USERNAME,
     SEAL,

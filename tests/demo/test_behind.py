@@ -12,9 +12,9 @@ from demo.clock import MovedClock
 from demo.phones import Phones
 from demo.sample import read_units
 from demo.session import PROVINCES
-from models import outbox, sending
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 
 FLOOD = "Flood control exceeded. Retry in 4 seconds"
 

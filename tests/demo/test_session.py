@@ -18,12 +18,12 @@ from demo.demonstration import Demonstration
 from demo.main import data_folder, listening
 from demo.phones import Held
 from demo.session import DemoRefused, Session
-from models import outbox
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
 from models.certificate import Certification
 from models.chats.conversation import Awaiting
 from models.chats.inbox import InboxUpdate
+from models.notices import outbox
 from models.round import Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 from tests.support import reserved_port, says, until

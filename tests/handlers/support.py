@@ -13,7 +13,7 @@ from demo.botapi.state import Message
 from models.accounts.account import Officer as Link
 from models.certificate import Certification
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage
+from models.notices.outbox import Kind, OutboxMessage
 from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 
 NEVER_IN_A_WALK = (

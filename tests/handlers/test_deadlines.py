@@ -20,9 +20,9 @@ from models.broadcast import Audience, announce
 from models.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
+from models.notices.outbox import Kind
+from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
-from models.outbox import Kind
-from models.reach import lose
 from models.remark import decide, petition
 from models.round import Round, RoundState, close_round
 from models.unreached import Escalation, Unreached, Why

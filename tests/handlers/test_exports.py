@@ -14,10 +14,11 @@ from bot.files import FileMaker
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
-from models import export, outbox
+from models import export
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
+from models.notices import outbox
 from models.organizations.organization import Organization
 from models.round import Round
 from tests.handlers.support import Hand, MakeHand

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.botapi import Emulator
-from models import outbox
 from models.chats.conversation import load_conversation
 from models.database.engine import Database
-from models.outbox import Kind
-from models.reach import lose
+from models.notices import outbox
+from models.notices.outbox import Kind
+from models.notices.reachability import lose
 from tests.handlers.support import NOTICES, Hand, MakeHand, is_card
 from tests.support import TO_PIN, Clock, Officer, link
 

@@ -9,7 +9,7 @@ from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.chats.conversation import load_conversation
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices.outbox import Kind, OutboxMessage, State
 from tests.bot.running import outbox_rows, until
 from tests.handlers.conftest import MakeHand
 from tests.handlers.support import Hand, is_live_card

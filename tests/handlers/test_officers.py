@@ -15,7 +15,7 @@ from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.dispute import end_disputed_link
 from models.link import announce_link
-from models.outbox import Kind
+from models.notices.outbox import Kind
 from models.remark import decide, petition
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PIN, Clock, certify_as, link

@@ -3,14 +3,14 @@
 import pytest
 from sqlalchemy import select
 
-from models import outbox
 from models.accounts.account import Officer as Link
 from models.accounts.account import find_account
 from models.accounts.pin import Keypad
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
-from models.outbox import OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import OutboxMessage
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PASSWORD, PIN, TO_PIN, Clock, put_roster
 

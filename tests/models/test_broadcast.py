@@ -22,7 +22,7 @@ from models.broadcast import (
     report,
 )
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.progress import UnknownProvince
 from tests.conftest import NOW
 from tests.support import link

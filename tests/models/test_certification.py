@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from models import outbox
 from models.accounts.access import NotYours
 from models.accounts.account import active_officer
 from models.audit.event_chain import AuditEvent
@@ -25,7 +24,8 @@ from models.database.engine import Database
 from models.inspection import RosterChanged, own_status, review
 from models.link import unlink_officer
 from models.listing import Listing, Sorting, search
-from models.outbox import OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.register.roster import NoRoster, PersonnelRecord
 from models.round import NoOpenRound, close_round, open_round

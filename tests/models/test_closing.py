@@ -26,7 +26,7 @@ from models.closing import (
 )
 from models.database.engine import Database
 from models.inspection import review
-from models.outbox import Kind, OutboxMessage, State
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.remark import decide, list_petitions, petition
 from models.remark_table import OperatorRefused, RemarkRefused
 from models.reminder import queue_due

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import event, insert, text
 
-from models import outbox
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
+from models.notices import outbox
 from tests.conftest import NOW
 
 DONE = 3000

@@ -26,7 +26,7 @@ from models.invitation import (
     invite,
 )
 from models.link import AlreadyLinked, disable_account, unlink_officer
-from models.outbox import Kind, OutboxMessage
+from models.notices.outbox import Kind, OutboxMessage
 from tests.support import ORGANIZATIONS, link
 
 LAO, OTHER = (f"lao{code}" for code, *_ in ORGANIZATIONS[:2])

@@ -10,11 +10,12 @@ from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models import card_marks, drift, province_card, schema, triggers
+from models import drift, province_card, schema, triggers
 from models.audit.event_chain import UNRECORDED
 from models.database.engine import Database
-from models.notice_tables import ProvinceCard
-from models.outbox import Kind, OutboxMessage, State, end_link
+from models.notices import card_marks
+from models.notices.outbox import Kind, OutboxMessage, State, end_link
+from models.notices.tables import ProvinceCard
 from models.verification import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING

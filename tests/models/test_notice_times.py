@@ -7,8 +7,8 @@ import pytest
 from models.base.calendar import BANGKOK
 from models.database.engine import Database
 from models.link import unlink_officer
-from models.notice_tables import Quiet, Rhythm
-from models.notice_times import (
+from models.notices.tables import Quiet, Rhythm
+from models.notices.timing import (
     Preference,
     is_day_off,
     load_preference,

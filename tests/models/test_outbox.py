@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert
 
-from models import outbox, sending
 from models.database.engine import Database
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox, sending
+from models.notices.outbox import Kind, OutboxMessage, State
 
 CROWD = 2000
 # What years have left behind: only then a scan of all is dearer than the index.

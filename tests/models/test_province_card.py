@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models import card_marks, province_card, sending
+from models import province_card
 from models.accounts.account import Officer, active_officer
 from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
 from models.link import unlink_officer
-from models.notice_tables import ProvinceCard, Quiet, Rhythm
-from models.notice_times import Preference, save_preference
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import card_marks, sending
+from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.tables import ProvinceCard, Quiet, Rhythm
+from models.notices.timing import Preference, save_preference
 from models.province_card import RING_EVERY, Showing
 from models.round import close_round
 from tests.support import ORGANIZATIONS, Clock, certify_as, link, put_roster

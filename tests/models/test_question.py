@@ -11,8 +11,8 @@ from models.certificate import Level, Status
 from models.certification import reopen
 from models.database.engine import Database
 from models.inspection import own_status, review
-from models.outbox import Kind as Notice
-from models.outbox import OutboxMessage
+from models.notices.outbox import Kind as Notice
+from models.notices.outbox import OutboxMessage
 from models.progress import locked_organizations
 from models.question import (
     MAX_OPEN,

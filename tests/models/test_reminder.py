@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import delete, select, update
 
-from models import outbox
 from models.accounts.account import Officer, active_officer, find_account
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
 from models.link import disable_account, unlink_officer
-from models.outbox import Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage, State
 from models.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due
 from models.round import Round, close_round
 from models.unreached import Why, escalate_due, list_unreached, load_escalation

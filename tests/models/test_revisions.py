@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from models import outbox
 from models.accounts.access import NotYours
 from models.certificate import Level, Status
 from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
 from models.database.engine import Database
 from models.history import UnknownCode, find_by_code, load_history
 from models.inspection import RosterChanged, own_status, review
-from models.outbox import OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.remark import (
     NotLocked,

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import event, select
 
-from models import outbox
 from models.accounts.access import NotYours
 from models.base.errors import DomainError
 from models.certificate import Level
@@ -26,7 +25,8 @@ from models.certification import (
 )
 from models.database.engine import Database
 from models.inspection import review
-from models.outbox import OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import OutboxMessage
 from models.register.roster import Category
 from models.remark import PetitionPending, decide, list_petitions, petition
 from models.remark_table import Kind, Remark, RemarkRefused

@@ -27,10 +27,10 @@ from bot.transport import AiohttpRequest
 from demo.botapi import Emulator, Phone
 from demo.botapi.faults import Fault, Kind
 from demo.botapi.params import Params
-from models import outbox
 from models.database import lease
 from models.database.engine import Database
-from models.outbox import UNSETTLED, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import UNSETTLED, OutboxMessage, State
 from tests import support
 from tests.bot.program import Program
 from tests.bot.running import certificate, link, opened_bot, until

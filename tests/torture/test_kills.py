@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 
 import demo.botapi
 from demo.botapi import Emulator, Message, Phone
-from models import outbox
 from models.accounts.account import Officer
 from models.accounts.throttle import Throttle
 from models.base.errors import DomainError
@@ -24,8 +23,9 @@ from models.certification import reopen
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.notice_tables import ProvinceCard
-from models.outbox import OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import OutboxMessage
+from models.notices.tables import ProvinceCard
 from models.progress import count_statuses, locked_organizations
 from models.verification import verify
 from tests.bot.program import Program

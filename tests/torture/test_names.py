@@ -34,8 +34,8 @@ from models.chats.conversation import Awaiting, Conversation, Language
 from models.history import History
 from models.imports.organizations import LAYOUT
 from models.inspection import Review
+from models.notices.outbox import Kind
 from models.organizations.organization import Organization, Province
-from models.outbox import Kind
 from models.register.roster import Headcount, RosterSummary
 from models.round import Round, RoundState
 from models.tabular import ImportRefused, Problem, Problems, open_table

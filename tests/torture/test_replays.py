@@ -12,7 +12,7 @@ from models.certificate import Certification
 from models.certification import Confirmation
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.outbox import OutboxMessage
+from models.notices.outbox import OutboxMessage
 from tests.bot.running import again, until
 from tests.support import Officer
 

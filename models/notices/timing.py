@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer
 from models.base.calendar import BANGKOK
-from models.notice_tables import NoticePreference, Quiet, Rhythm
+from models.notices.tables import NoticePreference, Quiet, Rhythm
 
 SATURDAY = 5
 MIDNIGHT = time(0)

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import outbox
 from models.accounts.account import active_officer, is_somebodys, linked_officers
 from models.chats.conversation import Conversation, load_conversation
-from models.outbox import CHANGES, Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import CHANGES, Kind, OutboxMessage, State
 
 
 @dataclass(frozen=True)

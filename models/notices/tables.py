@@ -1,6 +1,6 @@
 """The rows behind the card of a province's officer and behind what an officer has chosen about notices.
 
-The rules are in models/province_card.py and models/notice_times.py. Both rows end with the officer's link.
+The rules are in models/province_card.py and models/notices/timing.py. Both rows end with the officer's link.
 """
 
 import enum
@@ -23,7 +23,7 @@ class Rhythm(enum.StrEnum):
 
 
 class Quiet(enum.StrEnum):
-    """The hours in which nothing rings (models/notice_times.py)."""
+    """The hours in which nothing rings (models/notices/timing.py)."""
 
     NONE = "none"
     OVERNIGHT = "overnight"

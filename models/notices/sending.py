@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from models import outbox
-from models.outbox import URGENCY, URGENCY_OF_OTHERS, WAITS, Kind, OutboxMessage, State
+from models.notices import outbox
+from models.notices.outbox import URGENCY, URGENCY_OF_OTHERS, WAITS, Kind, OutboxMessage, State
 
 
 async def recover(session: AsyncSession, due: datetime) -> list[int]:

@@ -29,11 +29,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
-from models import outbox
 from models.accounts.account import Account, Officer
 from models.chats.conversation import Card
-from models.notice_tables import ProvinceCard
-from models.outbox import Kind, OutboxMessage
+from models.notices import outbox
+from models.notices.outbox import Kind, OutboxMessage
+from models.notices.tables import ProvinceCard
 
 # At most one edit in so long.
 EDIT_EVERY = timedelta(seconds=3)
