@@ -12,9 +12,9 @@ from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
 from models import province_card
 from models.accounts.account import Officer, is_somebodys
-from models.arrival import find_reader
 from models.database.engine import Database, Session
-from models.link import take_away_late
+from models.links.arrival import find_reader
+from models.links.link import take_away_late
 from models.notices import outbox, reachability, sending
 from models.notices.outbox import Kind, OutboxMessage, State
 

@@ -38,7 +38,7 @@ from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session
 from models.database.sender_lock import Claims
-from models.link import take_away_late
+from models.links.link import take_away_late
 from models.notices import outbox
 from models.security.sealing import Seal
 

@@ -19,7 +19,7 @@ from models.certificate import Certification, Level, is_live
 from models.chats import inbox
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database, Session
-from models.invitation import Invitation
+from models.links.invitation import Invitation
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage
 from models.spot_check import SpotCheck
@@ -36,8 +36,8 @@ SOURCES = (
     "demo/sample.py",
     "models/certification.py",
     "models/chats/inbox.py",
-    "models/invitation.py",
-    "models/link.py",
+    "models/links/invitation.py",
+    "models/links/link.py",
     "models/security/passwords.py",
     "models/accounts/pin.py",
     "models/notices/sending.py",
@@ -179,7 +179,7 @@ class Behind:
             self.say(
                 f"คำเชิญใช้ได้ · ผูกแชตกับบัญชี {name} · รหัสคำเชิญใช้ซ้ำไม่ได้ ในฐานข้อมูลมีแต่ค่าแฮช",
                 f"Invitation good · chat linked to {name} · its code works no more, only a hash of it was stored",
-                "models/invitation.py",
+                "models/links/invitation.py",
             )
         elif is_new:
             self.say(
@@ -199,13 +199,13 @@ class Behind:
             self.say(
                 f"บันทึกแล้ว · {officer.full_name} ลงนามในนาม{name}ได้",
                 f"Committed · {officer.full_name} can now sign for {name}",
-                "models/link.py",
+                "models/links/link.py",
             )
         if is_unlinked and not was_unlinked:
             self.say(
                 f"เลิกผูกแชตกับบัญชี {name} แล้ว · ประวัติยังอยู่",
                 f"Chat unlinked from {name} · its history stays",
-                "models/link.py",
+                "models/links/link.py",
             )
 
     def _tell_certificate(self, made: Certification, caused: list[OutboxMessage]) -> None:

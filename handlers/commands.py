@@ -9,7 +9,7 @@ from models.accounts.pin import holds_number
 from models.base.names import with_ink
 from models.chats.conversation import Language
 from models.history import is_verification_code
-from models.invitation import is_code
+from models.links.invitation import is_code
 
 # A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.
 _START_LINK = re.compile(r"(?:https?://)?(?:t|telegram)\.me/(\w+)\?start=([\w-]{1,64})", re.ASCII | re.IGNORECASE)

@@ -124,11 +124,11 @@ from handlers.uploads import Upload
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad
-from models.arrival import load_arrival
 from models.base.errors import DomainError
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Session
-from models.link import announce_link
+from models.links.arrival import load_arrival
+from models.links.link import announce_link
 from models.notices import card_marks
 from models.notices.reachability import find_again
 from models.notices.tables import ProvinceCard

@@ -18,7 +18,7 @@ from models.accounts.account import (
 )
 from models.accounts.pin import holds_number
 from models.chats.conversation import Awaiting
-from models.link import AlreadyLinked, link_officer
+from models.links.link import AlreadyLinked, link_officer
 
 
 async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:

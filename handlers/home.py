@@ -25,7 +25,7 @@ from models.accounts.account import Account, Role
 from models.certificate import Status
 from models.chats.conversation import Awaiting, Language
 from models.inspection import own_status
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.notices import card_marks
 from models.progress import count_statuses
 from models.question import open_questions

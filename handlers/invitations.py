@@ -13,12 +13,12 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home as home_button
 from handlers.words import officer_line, way_out
-from models import invitation
 from models.accounts.account import Account, Role
 from models.accounts.pin import Purpose
 from models.chats.conversation import Awaiting
-from models.invitation import Invitation, InvitationRefused, OwnHandover, find_invitation, require_acceptable
-from models.link import AlreadyLinked
+from models.links import invitation
+from models.links.invitation import Invitation, InvitationRefused, OwnHandover, find_invitation, require_acceptable
+from models.links.link import AlreadyLinked
 
 # A successor is there in person, or nearly so; an operator's invitation may go by letter.
 HANDOVER = timedelta(minutes=60)

@@ -24,8 +24,8 @@ from models.broadcast import load_broadcast
 from models.certificate import Certification, Reopening
 from models.chats.conversation import chat_language
 from models.database.engine import Session
-from models.dispute import load_dispute, load_officer
 from models.history import load_certification, load_reopening
+from models.links.dispute import load_dispute, load_officer
 from models.notices.outbox import Kind
 from models.notices.reachability import lost_since
 from models.notices.timing import quiet_until

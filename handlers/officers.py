@@ -12,7 +12,7 @@ from handlers.turn import Turn
 from handlers.words import home, masked, organization_line
 from models.accounts.account import Account, Officer, linked_officers
 from models.base.calendar import BANGKOK
-from models.dispute import end_disputed_link, new_links
+from models.links.dispute import end_disputed_link, new_links
 
 # Room for all their lines in one message of 4,096 characters (Bot API, sendMessage.text).
 MAX_SHOWN = 15

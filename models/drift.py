@@ -7,18 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-from models import (
-    broadcast,
-    certification,
-    invitation,
-    listing,
-    remark,
-    reminder,
-    round,
-    spot_check,
-    triggers,
-    visit,
-)
+from models import broadcast, certification, listing, remark, reminder, round, spot_check, triggers, visit
 
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
@@ -26,6 +15,7 @@ from models.audit import event_chain
 from models.base.tables import Base
 from models.chats import conversation, inbox
 from models.database.engine import Database
+from models.links import invitation
 from models.notices import outbox, tables
 from models.register import draft, roster
 from models.schema import revision

@@ -19,7 +19,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification
 from models.chats.conversation import Card, Conversation
 from models.chats.inbox import InboxUpdate
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.listing import Listing
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import drop_card_and_preference

@@ -25,7 +25,7 @@ from models.certificate import Certification, Level
 from models.certification import Demands, certify, prepare_confirmation
 from models.database.engine import Database
 from models.inspection import review
-from models.link import link_officer
+from models.links.link import link_officer
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.round import open_round

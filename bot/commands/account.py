@@ -18,9 +18,9 @@ from bot.commands.common import (
     writing,
 )
 from bot.opening import Use
-from models import account_admin
 from models.accounts.account import Officer, find_account
 from models.base.thai import arabic_digits
+from models.links import account_admin
 from models.progress import require_province
 from models.security.passwords import hash_password
 

@@ -21,8 +21,8 @@ from bot.slip import slip as make_slip
 from models.accounts.account import find_account
 from models.base.errors import DomainError
 from models.database.engine import Database
-from models.invitation import find_invitation
-from models.invitation import invite as make_invitation
+from models.links.invitation import find_invitation
+from models.links.invitation import invite as make_invitation
 
 # An officer who sits beside the operator, and a letter that is on its way.
 LIFETIME = timedelta(minutes=10)

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.account_admin import PasswordRefused, require_good_password
 from models.accounts.account import Account, Officer, Role, is_username, normalize_username
 from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
+from models.links.account_admin import PasswordRefused, require_good_password
 from models.organizations.organization import Province
 from models.security.passwords import hash_password
 from models.tabular import BadCell, Column, Layout, Problems, open_table

@@ -10,7 +10,7 @@ from bot.courier import Courier
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.accounts.account import active_officer
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from tests import support

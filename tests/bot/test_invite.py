@@ -20,8 +20,8 @@ from demo.botapi import Emulator
 from models.accounts.account import find_account
 from models.audit.event_chain import AuditEvent, Event
 from models.database.engine import Database
-from models.invitation import Invitation, find_invitation
-from models.link import disable_account
+from models.links.invitation import Invitation, find_invitation
+from models.links.link import disable_account
 from models.organizations.organization import Organization
 from tests.bot.running import Run, laocert
 from tests.conftest import NOW

@@ -19,7 +19,7 @@ from models.certificate import Certification, Level
 from models.chats import inbox
 from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.listing import Listing, load_listing
 from models.notices import outbox, sending
 from models.notices.outbox import Kind, OutboxMessage, State

@@ -58,7 +58,7 @@ from handlers import locales
 from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from models import invitation, postgresql_triggers, schema, sqlite_triggers
+from models import postgresql_triggers, schema, sqlite_triggers
 from models.accounts import pin, throttle
 from models.accounts.account import find_account
 from models.audit import event_chain
@@ -70,7 +70,8 @@ from models.chats.inbox import Waiting
 from models.database.engine import Database
 from models.database.lease import Lease
 from models.inspection import Review
-from models.link import add_link
+from models.links import invitation
+from models.links.link import add_link
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage
 from models.organizations.organization import Organization

@@ -10,8 +10,8 @@ from demo.botapi.state import Message
 from models.accounts.account import Account, find_account
 from models.accounts.account import Officer as Link
 from models.database.engine import Database
-from models.invitation import invite
-from models.link import disable_account
+from models.links.invitation import invite
+from models.links.link import disable_account
 from models.organizations.organization import Organization
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PIN, Clock, says

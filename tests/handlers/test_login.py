@@ -10,7 +10,7 @@ from models.accounts.account import MAX_NAME, find_account
 from models.accounts.account import Officer as Link
 from models.chats.conversation import Conversation
 from models.database.engine import Database
-from models.link import disable_account
+from models.links.link import disable_account
 from models.security import passwords
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PASSWORD, PIN, Clock, link

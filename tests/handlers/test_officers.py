@@ -13,8 +13,8 @@ from models.audit import event_chain
 from models.certificate import Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
-from models.dispute import end_disputed_link
-from models.link import announce_link
+from models.links.dispute import end_disputed_link
+from models.links.link import announce_link
 from models.notices.outbox import Kind
 from models.remark import decide, petition
 from tests.handlers.support import Hand, MakeHand

@@ -5,7 +5,7 @@ import pytest
 from models.accounts.account import active_officer
 from models.certificate import Level
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PASSWORD, PIN, Clock, certify_as
 

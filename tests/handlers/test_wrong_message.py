@@ -18,7 +18,7 @@ from models.accounts.throttle import Throttle
 from models.certificate import Level
 from models.chats.conversation import Conversation
 from models.database.engine import Database
-from models.invitation import invite
+from models.links.invitation import invite
 from tests.handlers.support import Hand, MakeHand, facts, is_card
 from tests.handlers.test_login import ASKS_NAME, ASKS_PASSWORD, ASKS_POSITION, ASKS_USERNAME, WRONG, type_login
 from tests.handlers.test_pin import AGAIN, CHOOSE, ENTER, until_pin

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import account_admin
 from models.accounts.access import NotYours
 from models.accounts.account import Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event
 from models.chats.conversation import Awaiting, Card, Conversation, Language, note_card
 from models.database.engine import Database
-from models.dispute import NEW, end_disputed_link, load_dispute, new_links
-from models.link import announce_link, disable_account, take_away_late, unlink_officer
+from models.links import account_admin
+from models.links.dispute import NEW, end_disputed_link, load_dispute, new_links
+from models.links.link import announce_link, disable_account, take_away_late, unlink_officer
 from models.notices import outbox, sending
 from models.notices.outbox import Kind, OutboxMessage, State
 from tests.support import Clock, link

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import event, select
 
 from models.accounts.account import Account, active_officer
-from models.arrival import load_arrival
 from models.chats.conversation import Language, load_conversation
 from models.database.engine import Database
-from models.link import disable_account
+from models.links.arrival import load_arrival
+from models.links.link import disable_account
 from tests.support import link
 
 LAO, PROVINCE = 501, 502

@@ -22,7 +22,7 @@ from models.certification import (
 )
 from models.database.engine import Database
 from models.inspection import RosterChanged, own_status, review
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.listing import Listing, Sorting, search
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage

@@ -10,12 +10,12 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from demo.botapi import PATIENCE
-from models.account_admin import disable as disable_by_operator
-from models.account_admin import enable_account
 from models.accounts.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event, Walk, verify_chains
 from models.database.engine import Database
-from models.invitation import (
+from models.links.account_admin import disable as disable_by_operator
+from models.links.account_admin import enable_account
+from models.links.invitation import (
     AccountDisabled,
     Invitation,
     InvitationRefused,
@@ -25,7 +25,7 @@ from models.invitation import (
     find_invitation,
     invite,
 )
-from models.link import AlreadyLinked, disable_account, unlink_officer
+from models.links.link import AlreadyLinked, disable_account, unlink_officer
 from models.notices.outbox import Kind, OutboxMessage
 from tests.support import ORGANIZATIONS, link
 

@@ -13,7 +13,7 @@ from models.certificate import Level, Status
 from models.certification import reopen
 from models.database.engine import Database
 from models.imports.organizations import sort_key
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.listing import (
     ORGANIZATIONS_PER_PAGE,
     Listing,

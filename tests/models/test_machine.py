@@ -25,7 +25,7 @@ from models.certification import reopen
 from models.closing import reopen_round
 from models.database.engine import Database
 from models.inspection import own_status, review
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.progress import count_statuses, locked_organizations
 from models.remark import decide, list_petitions, petition
 from models.round import RoundState, close_round, current_round, open_round

@@ -6,7 +6,7 @@ import pytest
 
 from models.base.calendar import BANGKOK
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.notices.tables import Quiet, Rhythm
 from models.notices.timing import (
     Preference,

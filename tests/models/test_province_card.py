@@ -13,7 +13,7 @@ from models.base.calendar import BANGKOK
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.notices import card_marks, sending
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import ProvinceCard, Quiet, Rhythm

@@ -9,7 +9,7 @@ from models.accounts.account import Officer, active_officer, find_account
 from models.certificate import Level
 from models.certification import reopen
 from models.database.engine import Database
-from models.link import disable_account, unlink_officer
+from models.links.link import disable_account, unlink_officer
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from models.certificate import Level
 from models.database.engine import Database
 from models.erasure import forget_officer
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.register.difference import ChangeKind, aligned, compare
 from models.register.draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
 from models.register.roster import Category, Headcount, MenuState, Record, load_records, load_summary

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from models.accounts.account import Officer
 from models.certificate import Level
 from models.database.engine import Database
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.progress import Day, look_around
 from models.round import current_round
 from models.visit import LOOKING, Visit, note_opened, note_skipped

@@ -21,7 +21,6 @@ from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
 from handlers.taps import InvalidTap, all_kinds, unpack
 from handlers.taps_accounts import LogOutNow, SetLanguage
-from models import invitation
 from models.accounts.account import Officer, find_account
 from models.accounts.pin import Purpose, keep_keypad, open_keypad
 from models.audit import event_chain
@@ -32,7 +31,8 @@ from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from models.inspection import review
-from models.link import unlink_officer
+from models.links import invitation
+from models.links.link import unlink_officer
 from models.question import Topic, ask
 from models.register.draft import SentRoster
 from models.register.roster import Category, Record

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours
 from models.accounts.account import Account, Officer
 from models.audit import event_chain
-from models.link import unlink_officer
+from models.links.link import unlink_officer
 from models.notices import outbox
 from models.organizations.organization import Organization
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer, Role, find_account, linked_officers, record_change
 from models.base.errors import DomainError
-from models.invitation import end_invitations
-from models.link import disable_account, unlink_officer
+from models.links.invitation import end_invitations
+from models.links.link import disable_account, unlink_officer
 from models.organizations.organization import Organization, Province, full_name
 
 # NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.

@@ -89,7 +89,7 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
 
 async def announce_link(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """Tell every other officer of the account that this one is linked and ready: a link that is nobody's of theirs
-    must be seen at once (models/dispute.py). Once for each link.
+    must be seen at once (models/links/dispute.py). Once for each link.
     """
     for colleague in await linked_officers(session, [officer.account_id]):
         chat = colleague.user_id

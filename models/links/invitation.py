@@ -18,7 +18,7 @@ from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
-from models.link import AlreadyLinked, add_link, unlink_officer
+from models.links.link import AlreadyLinked, add_link, unlink_officer
 from models.notices import outbox
 from models.organizations.organization import Organization
 
