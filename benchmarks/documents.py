@@ -38,7 +38,7 @@ from models.accounts.account import Account, Officer
 from models.certificate import Certification, Level
 from models.database.engine import Database
 from models.organizations.organization import Organization
-from models.round import current_round
+from models.rounds.round import current_round
 from models.security.keys import Keyring
 
 PROVINCE = "30"

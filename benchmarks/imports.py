@@ -36,7 +36,7 @@ from models.database.sqlite import SQLITE_PRAGMAS
 from models.imports import import_organizations, import_personnel
 from models.organizations.organization import lock_organization
 from models.register.roster import PersonnelRecord
-from models.round import open_round
+from models.rounds.round import open_round
 from models.security.keys import Keyring
 
 KEYRING = Keyring("a key for measuring only of more than 32 letters")

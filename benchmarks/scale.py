@@ -39,7 +39,7 @@ from models.listing import Listing, Sorting, next_waiting, search
 from models.organizations.organization import Organization
 from models.progress import count_statuses
 from models.register.roster import Category, list_positions
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
 from models.spot_checking import draw
 

@@ -9,7 +9,7 @@ from bot.thai import thai_time
 from demo.behind import Behind
 from demo.session import Session
 from models.base.calendar import BANGKOK
-from models.round import Round, RoundState
+from models.rounds.round import Round, RoundState
 
 # The morning hour of the jumps to a day, Bangkok's time.
 MORNING = time(9)

@@ -21,7 +21,7 @@ from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
-from models.round import current_round, open_round
+from models.rounds.round import current_round, open_round
 from models.security.keys import Keyring
 
 # Phuket and Ranong: the two provinces with the fewest organizations.

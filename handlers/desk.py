@@ -11,7 +11,7 @@ from handlers.turn import Turn
 from models.certificate import Status
 from models.inspection import Review
 from models.progress import Day, look_around
-from models.round import RoundState
+from models.rounds.round import RoundState
 from models.visit import note_opened
 
 

@@ -29,7 +29,7 @@ from models.links.link import unlink_officer
 from models.notices import card_marks
 from models.progress import count_statuses
 from models.question import open_questions
-from models.round import current_round
+from models.rounds.round import current_round
 
 
 async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:

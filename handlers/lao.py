@@ -28,7 +28,7 @@ from models.history import load_history
 from models.inspection import Review
 from models.register import roster
 from models.register.roster import Category
-from models.round import RoundState
+from models.rounds.round import RoundState
 
 
 async def menu(turn: Turn, _tap: Tap) -> Screen:

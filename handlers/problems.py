@@ -26,7 +26,7 @@ from models.register.draft import DraftGone
 from models.register.roster import NoRoster
 from models.remark import NotLocked, PetitionPending
 from models.remark_table import RemarkRefused
-from models.round import NoOpenRound
+from models.rounds.round import NoOpenRound
 from models.sent_roster import BaseChanged, RosterLocked
 from models.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished

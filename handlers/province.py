@@ -37,7 +37,7 @@ from models.inspection import Review
 from models.progress import count_day
 from models.register import roster
 from models.register.roster import Category
-from models.round import RoundState
+from models.rounds.round import RoundState
 from models.spot_check import Verdict, verdict
 
 

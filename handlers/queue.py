@@ -9,7 +9,7 @@ from handlers.turn import Turn
 from handlers.words import home
 from models.accounts.access import find_organization
 from models.listing import Listing, Narrowing, load_listing, next_waiting
-from models.round import current_round
+from models.rounds.round import current_round
 from models.visit import note_skipped
 
 

@@ -17,7 +17,7 @@ from models.accounts.account import Officer, Role
 from models.certificate import Certification, Status
 from models.organizations.organization import Organization
 from models.register.roster import Category, Headcount
-from models.round import Round, RoundState
+from models.rounds.round import Round, RoundState
 from models.spot_check import Mark
 
 

@@ -16,7 +16,7 @@ from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
 from models.register.roster import Headcount
 from models.remark_table import Kind, Remark
-from models.round import Round
+from models.rounds.round import Round
 from models.spot_check import SpotCheck
 
 # Crockford's base 32: no I, L, O or U to misread over the telephone.

@@ -25,7 +25,7 @@ from models.inspection import ExplanationMissing, Review, RosterChanged, live_ce
 from models.notices import card_marks, outbox
 from models.organizations.organization import Organization, lock_organization
 from models.remark_table import operator_name
-from models.round import Round, RoundState, require_open_round
+from models.rounds.round import Round, RoundState, require_open_round
 from models.spot_check import kept, require_passed
 from models.statement import statement_name
 

@@ -19,7 +19,7 @@ from models.progress import count_certificates, count_statuses
 from models.remark import count_petitions
 from models.remark_table import operator_name, remark_text
 from models.reminder import queue_again
-from models.round import (
+from models.rounds.round import (
     Round,
     RoundRefused,
     RoundState,

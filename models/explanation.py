@@ -13,7 +13,7 @@ from models.inspection import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
 from models.register.comparison import numbers
 from models.remark_table import Kind, Remark, remark_text, said_by
-from models.round import require_open_round
+from models.rounds.round import require_open_round
 
 
 class NothingToExplain(DomainError):

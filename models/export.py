@@ -17,7 +17,7 @@ from models.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
 from models.progress import require_province
 from models.register.roster import Headcount
-from models.round import Round, current_round
+from models.rounds.round import Round, current_round
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from models.organizations.organization import Organization
 from models.register.comparison import marked, numbers
 from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
 from models.remark_table import Kind, Remark
-from models.round import Round
+from models.rounds.round import Round
 from models.spot_check import SpotCheck
 
 

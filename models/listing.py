@@ -23,7 +23,7 @@ from models.organizations.organization import Organization, full_name
 from models.organizations.typed_name import is_called, tidy_words
 from models.progress import is_waiting, standing
 from models.remark_table import Remark
-from models.round import NoOpenRound, Round, RoundState, current_round
+from models.rounds.round import NoOpenRound, Round, RoundState, current_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.visit import Visit, looker, looking
 

@@ -14,7 +14,7 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certificate import Certification, Level, Status, is_live
 from models.organizations.organization import Organization, Province
-from models.round import Round, current_round
+from models.rounds.round import Round, current_round
 from models.visit import looker, looking
 
 

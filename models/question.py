@@ -23,7 +23,7 @@ from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
 from models.register.roster import PersonnelRecord
 from models.remark_table import Kind, Remark, remark_text, said_by
-from models.round import Round, require_open_round
+from models.rounds.round import Round, require_open_round
 
 # Of one organization at once: more would be a way to drown the others.
 MAX_OPEN = 20

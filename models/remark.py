@@ -19,7 +19,7 @@ from models.inspection import live_certificates
 from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
 from models.remark_table import Kind, Remark, operator_name, remark_text, said_by
-from models.round import Round, current_round
+from models.rounds.round import Round, current_round
 
 
 class NotLocked(DomainError):

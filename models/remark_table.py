@@ -18,7 +18,7 @@ from models.base.errors import DomainError
 from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
-from models.round import Round
+from models.rounds.round import Round
 
 MAX_REMARK = 1000
 MIN_REMARK = 5

@@ -33,7 +33,7 @@ from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
 from models.progress import count_statuses
-from models.round import Round, RoundState
+from models.rounds.round import Round, RoundState
 
 # Days before the last one on which people are reminded, and the hour from which.
 DAYS_BEFORE = (14, 7, 3, 1, 0)

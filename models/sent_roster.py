@@ -20,7 +20,7 @@ from models.organizations.organization import Organization, lock_organization
 from models.register.difference import Difference, aligned, compare
 from models.register.draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft
 from models.register.roster import PersonnelRecord, Record, Roster, load_records, summarize
-from models.round import current_round
+from models.rounds.round import current_round
 
 
 class RosterLocked(DomainError):

@@ -23,7 +23,7 @@ from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
 from models.remark import PetitionPending, open_petition, petition_of_province
 from models.remark_table import Remark, remark_text
-from models.round import require_open_round
+from models.rounds.round import require_open_round
 from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 
 # Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,

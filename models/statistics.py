@@ -12,7 +12,7 @@ from models.base.errors import DomainError
 from models.certificate import Certification, Level, is_live
 from models.organizations.organization import Organization
 from models.progress import require_province
-from models.round import Round, current_round
+from models.rounds.round import Round, current_round
 
 # From the province-wide organization down; a type that is not listed comes last.
 TYPES = (

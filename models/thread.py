@@ -13,7 +13,7 @@ from models.organizations.organization import Organization
 from models.question import is_waiting
 from models.remark import find_remark
 from models.remark_table import Remark
-from models.round import Round
+from models.rounds.round import Round
 
 # With both texts shortened they fit a message and a phone's screen.
 ENTRIES_PER_PAGE = 3

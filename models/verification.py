@@ -15,7 +15,7 @@ from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, veri
 from models.certificate import Certification, Level, Reopening, is_live, snapshot
 from models.register.roster import NoRoster, PersonnelRecord, load_summary
 from models.remark_table import Kind, Remark
-from models.round import Round, RoundState, current_round
+from models.rounds.round import Round, RoundState, current_round
 from models.spot_check import is_drawn_from
 
 # In one line.
@@ -188,7 +188,7 @@ async def _check_rounds(session: AsyncSession, found: Findings) -> None:
     # A round from before the record, of which certificates may tell, is older than every round that is in it.
     first_recorded = min(histories, default=None)
     rounds = list(await session.scalars(select(Round).order_by(Round.id)))
-    # A round is of a later year than the one before it (models/round.py).
+    # A round is of a later year than the one before it (models/rounds/round.py).
     for earlier, later in pairwise(round_.fiscal_year for round_ in rounds):
         if earlier > later:
             found.breaks.append(f"round {later}: is numbered after round {earlier}")

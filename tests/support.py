@@ -28,7 +28,7 @@ from models.inspection import review
 from models.links.link import link_officer
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
-from models.round import open_round
+from models.rounds.round import open_round
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal

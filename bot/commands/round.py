@@ -36,7 +36,7 @@ from models.closing import (
     open_as_agreed,
     reopen_round,
 )
-from models.round import Round, list_rounds, parse_closing_date
+from models.rounds.round import Round, list_rounds, parse_closing_date
 
 _Ends = TypeVar("_Ends")
 _Done = TypeVar("_Done")

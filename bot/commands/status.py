@@ -9,7 +9,7 @@ from bot.commands.round import facts
 from models.base.thai import arabic_digits
 from models.certificate import Status
 from models.progress import ProvinceCounts, count_statuses, require_province
-from models.round import Round, current_round
+from models.rounds.round import Round, current_round
 from models.unreached import Unreached, list_unreached
 
 

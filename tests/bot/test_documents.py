@@ -28,7 +28,7 @@ from models.database.engine import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organizations.organization import Organization, Province
 from models.register.roster import Headcount
-from models.round import Round
+from models.rounds.round import Round
 from models.statistics import DayCounts, ProvinceProgress, StatusCounts
 from tests.conftest import NOW
 from tests.papers import Paper

@@ -17,7 +17,7 @@ from bot.commands import round as command
 from models.certificate import Level
 from models.database.engine import Database
 from models.remark import petition
-from models.round import open_round
+from models.rounds.round import open_round
 from tests.conftest import NOW, apart
 from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as, link
 

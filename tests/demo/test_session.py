@@ -24,7 +24,7 @@ from models.certificate import Certification
 from models.chats.conversation import Awaiting
 from models.chats.inbox import InboxUpdate
 from models.notices import outbox
-from models.round import Round
+from models.rounds.round import Round
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
 from tests.support import reserved_port, says, until
 

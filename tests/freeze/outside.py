@@ -77,7 +77,7 @@ from models.notices.outbox import Kind, OutboxMessage
 from models.organizations.organization import Organization
 from models.register import draft
 from models.register.roster import Category, Record, Roster, RosterSummary, summarize
-from models.round import Round
+from models.rounds.round import Round
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable

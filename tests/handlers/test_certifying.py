@@ -5,7 +5,7 @@ import pytest
 from models.certificate import Level
 from models.closing import reopen_round
 from models.database.engine import Database
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
 from tests.support import Clock, certify_as, put_roster
 

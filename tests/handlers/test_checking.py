@@ -13,7 +13,7 @@ from models.database.engine import Database
 from models.inspection import review
 from models.register.roster import PersonnelRecord, Roster
 from models.remark_table import Kind, Remark
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, put_roster
 

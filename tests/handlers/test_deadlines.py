@@ -24,7 +24,7 @@ from models.notices.outbox import Kind
 from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
 from models.remark import decide, petition
-from models.round import Round, RoundState, close_round
+from models.rounds.round import Round, RoundState, close_round
 from models.unreached import Escalation, Unreached, Why
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, link

@@ -20,7 +20,7 @@ from models.certification import reopen
 from models.database.engine import Database
 from models.notices import outbox
 from models.organizations.organization import Organization
-from models.round import Round
+from models.rounds.round import Round
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
 from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until

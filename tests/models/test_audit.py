@@ -16,7 +16,7 @@ from models.closing import reopen_round
 from models.database.engine import Database
 from models.question import answer, ask
 from models.remark import decide, petition
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
 from models.verification import Findings, verify
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link

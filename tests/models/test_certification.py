@@ -28,7 +28,7 @@ from models.notices import outbox
 from models.notices.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
 from models.register.roster import NoRoster, PersonnelRecord
-from models.round import NoOpenRound, close_round, open_round
+from models.rounds.round import NoOpenRound, close_round, open_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)

@@ -30,7 +30,15 @@ from models.notices.outbox import Kind, OutboxMessage, State
 from models.remark import decide, list_petitions, petition
 from models.remark_table import OperatorRefused, RemarkRefused
 from models.reminder import queue_due
-from models.round import NoOpenRound, Round, RoundRefused, RoundState, close_round, current_round, open_round
+from models.rounds.round import (
+    NoOpenRound,
+    Round,
+    RoundRefused,
+    RoundState,
+    close_round,
+    current_round,
+    open_round,
+)
 from models.unreached import escalate_due
 from models.verification import verify
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, Clock, certify_as, link

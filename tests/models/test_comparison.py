@@ -22,7 +22,7 @@ from models.register.comparison import is_beyond, marked, numbers
 from models.register.roster import Category, Headcount
 from models.remark import find_remark
 from models.remark_table import Kind, Remark, RemarkRefused
-from models.round import NoOpenRound, close_round, open_round
+from models.rounds.round import NoOpenRound, close_round, open_round
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 

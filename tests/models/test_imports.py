@@ -15,7 +15,7 @@ from models.certificate import Level
 from models.database.engine import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations
 from models.organizations.organization import Organization, Province
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from models.security.passwords import password_matches
 from tests.conftest import NOW
 from tests.support import ORGANIZATIONS, certify_as, link

@@ -29,7 +29,7 @@ from models.register.roster import (
     load_records,
     load_summary,
 )
-from models.round import close_round, open_round
+from models.rounds.round import close_round, open_round
 from tests.support import ORGANIZATIONS, certify_as, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)

@@ -29,7 +29,7 @@ from models.listing import (
 )
 from models.organizations.organization import Organization
 from models.remark_table import Kind, Remark
-from models.round import NoOpenRound, close_round, open_round
+from models.rounds.round import NoOpenRound, close_round, open_round
 from models.visit import LOOKING, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 

@@ -20,7 +20,7 @@ from models.certification import reopen
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.remark_table import Kind, said_by
-from models.round import close_round, current_round, open_round
+from models.rounds.round import close_round, current_round, open_round
 from models.spot_check import Mark
 from models.spot_checking import draw, mark
 from tests.models import write_paths

@@ -28,7 +28,7 @@ from models.inspection import own_status, review
 from models.links.link import unlink_officer
 from models.progress import count_statuses, locked_organizations
 from models.remark import decide, list_petitions, petition
-from models.round import RoundState, close_round, current_round, open_round
+from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_check import Mark, SpotCheck
 from models.spot_checking import draw, hand_in, mark
 from models.verification import verify

@@ -19,7 +19,7 @@ from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import ProvinceCard, Quiet, Rhythm
 from models.notices.timing import Preference, save_preference
 from models.province_card import RING_EVERY, Showing
-from models.round import close_round
+from models.rounds.round import close_round
 from tests.support import ORGANIZATIONS, Clock, certify_as, link, put_roster
 
 CODES = [code for code, *_ in ORGANIZATIONS[:4]]

@@ -30,7 +30,7 @@ from models.question import (
 )
 from models.remark import petition
 from models.remark_table import Kind, Remark, RemarkRefused, remark_text
-from models.round import NoOpenRound, close_round, open_round
+from models.rounds.round import NoOpenRound, close_round, open_round
 from models.thread import ENTRIES_PER_PAGE, read_entry, read_thread
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster

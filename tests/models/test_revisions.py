@@ -24,7 +24,7 @@ from models.remark import (
     petition,
 )
 from models.remark_table import RemarkRefused
-from models.round import close_round
+from models.rounds.round import close_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from models.database.engine import Database
-from models.round import (
+from models.rounds.round import (
     Round,
     RoundRefused,
     RoundState,

@@ -30,7 +30,7 @@ from models.notices.outbox import OutboxMessage
 from models.register.roster import Category
 from models.remark import PetitionPending, decide, list_petitions, petition
 from models.remark_table import Kind, Remark, RemarkRefused
-from models.round import NoOpenRound, close_round
+from models.rounds.round import NoOpenRound, close_round
 from models.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.spot_checking import (
     MAX_NOTES,

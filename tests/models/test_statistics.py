@@ -15,7 +15,7 @@ from models.export import certificate_of_code, province_list, take_certificate, 
 from models.history import UnknownCode
 from models.organizations.organization import Organization
 from models.progress import UnknownProvince
-from models.round import close_round
+from models.rounds.round import close_round
 from models.statistics import DayCounts, NoRoundYet, province_progress
 from tests.support import ORGANIZATIONS, certify_as, link
 

@@ -10,7 +10,7 @@ from models.certificate import Level
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.progress import Day, look_around
-from models.round import current_round
+from models.rounds.round import current_round
 from models.visit import LOOKING, Visit, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link
 

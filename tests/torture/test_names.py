@@ -37,7 +37,7 @@ from models.inspection import Review
 from models.notices.outbox import Kind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Headcount, RosterSummary
-from models.round import Round, RoundState
+from models.rounds.round import Round, RoundState
 from models.tabular import ImportRefused, Problem, Problems, open_table
 from tests.bot.running import opened_bot
 from tests.support import DEMANDS
