@@ -37,7 +37,7 @@ from benchmarks.nation import PIN, SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from models.accounts.pin import hash_pin
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.security.keys import Keyring
 

@@ -35,7 +35,7 @@ from handlers.taps_province import ExportList, SeeProgress
 from models import export
 from models import statistics as progress_of
 from models.accounts.account import Account, Officer
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.rounds.round import current_round

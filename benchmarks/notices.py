@@ -24,7 +24,7 @@ from demo import sample
 from demo.botapi import Emulator
 from models.accounts.account import Account, Officer, Role
 from models.broadcast import Broadcast
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.notices import outbox

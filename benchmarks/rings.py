@@ -23,10 +23,10 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator, Phone
 from models.accounts.account import Account, Officer, active_officer
-from models.certificate import Level
-from models.certification import Demands, certify, prepare_confirmation
+from models.certification.certificate import Level
+from models.certification.certify import Demands, certify, prepare_confirmation
+from models.certification.review import review
 from models.database.engine import Database
-from models.inspection import review
 from models.notices import card_marks
 from models.security.keys import Keyring
 

@@ -30,11 +30,11 @@ from benchmarks.nation import SECRET_KEY
 from demo import sample
 from models import schema
 from models.accounts.account import Account, Officer, Role, active_officer
-from models.certificate import Certification, Level, Reopening, Status
+from models.certification.certificate import Certification, Level, Reopening, Status
+from models.certification.history import load_history
+from models.certification.review import review
 from models.database.engine import Database
-from models.history import load_history
 from models.imports import import_organizations, import_personnel
-from models.inspection import review
 from models.listing import Listing, Sorting, next_waiting, search
 from models.organizations.organization import Organization
 from models.progress import count_statuses

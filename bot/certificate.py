@@ -6,9 +6,9 @@ from datetime import datetime
 from bot import typesetting
 from bot.thai import STATUSES, long_moment
 from handlers.exports import CertificatePage
-from models.certificate import Reopening
+from models.certification.certificate import Reopening
+from models.certification.statement import agreed_statement
 from models.register.roster import Category
-from models.statement import agreed_statement
 
 _CATEGORIES = {
     Category.OFFICIAL: "ข้าราชการ",
@@ -61,7 +61,9 @@ def facts(page: CertificatePage) -> dict[str, object]:
 
 
 def _spot_check(kept: str) -> dict[str, str]:
-    """What the province checked before: only what was all correct is ever certified (models/spot_check.py)."""
+    """What the province checked before: only what was all correct is ever certified
+    (models/certification/spot_check.py).
+    """
     told = json.loads(kept)
     return {
         "size": f"{told['size']:,}",

@@ -30,7 +30,7 @@ from bot.worker import Worker
 from handlers.commands import menu
 from handlers.turn import DEFAULTS, Setup
 from models.audit import event_chain
-from models.certification import Demands
+from models.certification.certify import Demands
 from models.chats import inbox
 from models.database.engine import Database
 from models.database.lease import Lease

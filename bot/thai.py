@@ -5,7 +5,7 @@ from datetime import date, datetime
 from babel.dates import format_date
 
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
-from models.certificate import Status
+from models.certification.certificate import Status
 
 STATUSES = {
     Status.UNCERTIFIED: "ยังไม่รับรอง",

@@ -15,14 +15,14 @@ from demo.clock import MovedClock
 from demo.phones import Phones
 from models.accounts.account import Account, Officer, Role
 from models.base.calendar import BANGKOK
-from models.certificate import Certification, Level, is_live
+from models.certification.certificate import Certification, Level, is_live
+from models.certification.spot_check import SpotCheck
 from models.chats import inbox
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database, Session
 from models.links.invitation import Invitation
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage
-from models.spot_check import SpotCheck
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = 40
@@ -34,14 +34,14 @@ SOURCES = (
     "bot/worker.py",
     "demo/clock.py",
     "demo/sample.py",
-    "models/certification.py",
+    "models/certification/certify.py",
     "models/chats/inbox.py",
     "models/links/invitation.py",
     "models/links/link.py",
     "models/security/passwords.py",
     "models/accounts/pin.py",
     "models/notices/sending.py",
-    "models/spot_check.py",
+    "models/certification/spot_check.py",
     "models/spot_checking.py",
     "models/sqlite_triggers.py",
 )
@@ -229,7 +229,7 @@ class Behind:
             self.say(
                 f"บันทึกแล้ว · จังหวัดรับรอง{name} · {queued_th} ในธุรกรรมเดียวกัน",
                 f"Committed · province certified {name} · {queued_en}, in one transaction",
-                "models/certification.py",
+                "models/certification/certify.py",
                 "good",
             )
 
@@ -242,7 +242,7 @@ class Behind:
             self.say(
                 f"สุ่มตรวจสอบ{name} {count} ราย · ค่าสุ่มเกิดหลังล็อกทะเบียน จึงไม่มีใครเดาหรือเลือกได้",
                 f"Spot-check of {name}: {count} drawn · seeded after the lock, so nobody could foresee or choose",
-                "models/spot_check.py",
+                "models/certification/spot_check.py",
             )
         if is_handed_in and not was_handed_in and check.incorrect:
             self.say(

@@ -9,8 +9,8 @@ from demo.behind import Behind
 from demo.botapi import Emulator
 from demo.botapi.faults import Fault
 from demo.session import Session
-from models.certificate import Certification, is_live
-from models.certification import reopen
+from models.certification.certificate import Certification, is_live
+from models.certification.certify import reopen
 from models.organizations.organization import Organization
 
 RETRY_AFTER = 4
@@ -128,6 +128,6 @@ class Trouble:
         self._behind.say(
             f"ผู้ดูแลเปิดแก้ไข{self._certified.full_name} · ครั้งที่ {ended.revision} ยังอยู่ในประวัติทั้งหมด",
             f"The operator reopened {self._certified.full_name} · revision {ended.revision} stays in the history",
-            "models/certification.py",
+            "models/certification/certify.py",
             "warn",
         )

@@ -20,13 +20,13 @@ from handlers.words import (
     status_word,
     way_out,
 )
-from models.certificate import Certification, Level, Reopening
-from models.certification import Confirmation
-from models.history import History
-from models.inspection import Review
+from models.certification.certificate import Certification, Level, Reopening
+from models.certification.certify import Confirmation
+from models.certification.history import History
+from models.certification.review import Review
+from models.certification.statement import statement
 from models.organizations.organization import Organization
 from models.register.roster import Category, PositionPage
-from models.statement import statement
 
 CERTIFICATES_PER_PAGE = 4
 

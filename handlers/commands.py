@@ -7,8 +7,8 @@ from handlers.incoming import Incoming
 from handlers.texts import texts
 from models.accounts.pin import holds_number
 from models.base.names import with_ink
+from models.certification.history import is_verification_code
 from models.chats.conversation import Language
-from models.history import is_verification_code
 from models.links.invitation import is_code
 
 # A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.

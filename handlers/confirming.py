@@ -16,8 +16,8 @@ from handlers.turn import Turn
 from handlers.words import headcount_lines, organization_line
 from models.accounts.account import Role
 from models.accounts.pin import Purpose
-from models.certificate import Certification, Level
-from models.certification import certify, find_confirmation, review_confirmation
+from models.certification.certificate import Certification, Level
+from models.certification.certify import certify, find_confirmation, review_confirmation
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:

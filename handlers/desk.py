@@ -8,8 +8,8 @@ from handlers.screen import Button, Screen, lines
 from handlers.taps_province import SkipWaiting
 from handlers.texts import Texts
 from handlers.turn import Turn
-from models.certificate import Status
-from models.inspection import Review
+from models.certification.certificate import Status
+from models.certification.review import Review
 from models.progress import Day, look_around
 from models.rounds.round import RoundState
 from models.visit import note_opened

@@ -8,8 +8,8 @@ from handlers.deleting import refused, require_deleted
 from handlers.screen import Screen
 from handlers.turn import Turn
 from models.accounts.pin import is_bare_number
+from models.certification.remark import MAX_REMARK, MIN_REMARK, RemarkRefused, Rule, remark_text
 from models.chats.conversation import Awaiting
-from models.remark_table import MAX_REMARK, MIN_REMARK, RemarkRefused, Rule, remark_text
 
 
 def await_words(turn: Turn, awaiting: Awaiting, subject: str) -> None:

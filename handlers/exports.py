@@ -21,11 +21,11 @@ from models import export, statistics
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
-from models.certificate import Status
+from models.certification.certificate import Status
+from models.certification.history import load_history
 from models.chats.conversation import Language
 from models.database.engine import Session
 from models.export import IssuedCertificate, ProvinceList
-from models.history import load_history
 from models.statistics import ProvinceProgress
 
 

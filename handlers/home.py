@@ -22,9 +22,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
 from models.accounts.account import Account, Role
-from models.certificate import Status
+from models.certification.certificate import Status
+from models.certification.review import own_status
 from models.chats.conversation import Awaiting, Language
-from models.inspection import own_status
 from models.links.link import unlink_officer
 from models.notices import card_marks
 from models.progress import count_statuses

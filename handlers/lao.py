@@ -20,12 +20,12 @@ from handlers.taps_remarks import AskForCorrection, ExplainDifference
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import organization_line, pager, round_line, status_word, way_out
-from models import certification, inspection
 from models.accounts import access
-from models.certificate import Level, Status
-from models.certification import Demands
-from models.history import load_history
-from models.inspection import Review
+from models.certification import certify, review
+from models.certification.certificate import Level, Status
+from models.certification.certify import Demands
+from models.certification.history import load_history
+from models.certification.review import Review
 from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState
@@ -36,7 +36,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
     _ = turn.texts
     organization = turn.officer.account.organization
     assert organization is not None  # noqa: S101 - the table's check constraint
-    round_, status = await inspection.own_status(turn.session, turn.own_organization)
+    round_, status = await review.own_status(turn.session, turn.own_organization)
     file = Button(_.plain("Send the register as a file"), SendRegister())
     return Screen(
         lines(
@@ -57,7 +57,7 @@ async def menu(turn: Turn, _tap: Tap) -> Screen:
 async def show_review(turn: Turn, _tap: LaoReview) -> Screen:
     """รับรองข้อมูลระดับ อปท.: what was recorded and is about to be certified (procedure, LAO step 2)."""
     try:
-        shown = await inspection.review(turn.session, turn.officer, turn.own_organization)
+        shown = await review.review(turn.session, turn.officer, turn.own_organization)
     except roster.NoRoster:
         organization = await access.find_organization(turn.session, turn.officer, turn.own_organization)
         _ = turn.texts
@@ -104,7 +104,7 @@ async def positions(turn: Turn, tap: LaoPositions) -> Screen:
 
 async def ask(turn: Turn, tap: LaoCertify) -> Screen:
     """รับรองระดับ อปท.: the warning that nothing can be edited or recorded afterwards."""
-    confirmation, shown = await certification.prepare_confirmation(
+    confirmation, shown = await certify.prepare_confirmation(
         turn.session,
         turn.officer,
         Level.LAO,

@@ -12,7 +12,7 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import find_label, round_line
 from models import province_card
-from models.certificate import Status
+from models.certification.certificate import Status
 from models.database.engine import Session
 from models.listing import Narrowing, load_listing
 from models.notices.outbox import Kind

@@ -21,16 +21,16 @@ from handlers.words import organization_line, signature
 from models.accounts.account import Officer, Role
 from models.accounts.throttle import TRIES
 from models.broadcast import load_broadcast
-from models.certificate import Certification, Reopening
+from models.certification.certificate import Certification, Reopening
+from models.certification.history import load_certification, load_reopening
+from models.certification.remark import Remark
 from models.chats.conversation import chat_language
 from models.database.engine import Session
-from models.history import load_certification, load_reopening
 from models.links.dispute import load_dispute, load_officer
 from models.notices.outbox import Kind
 from models.notices.reachability import lost_since
 from models.notices.timing import quiet_until
 from models.remark import load_remark
-from models.remark_table import Remark
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
 _SAME_FOR_ALL = {Kind.BLANK, Kind.REMOVE, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}

@@ -17,18 +17,18 @@ from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose
 from models.base.errors import DomainError
-from models.certification import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
+from models.certification.certify import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
+from models.certification.remark import RemarkRefused
+from models.certification.review import ExplanationMissing, RosterChanged
+from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.chats.conversation import Language
 from models.explanation import NothingToExplain
-from models.inspection import ExplanationMissing, RosterChanged
 from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.register.draft import DraftGone
 from models.register.roster import NoRoster
 from models.remark import NotLocked, PetitionPending
-from models.remark_table import RemarkRefused
 from models.rounds.round import NoOpenRound
 from models.sent_roster import BaseChanged, RosterLocked
-from models.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 from models.statistics import NoRoundYet
 

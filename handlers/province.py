@@ -28,23 +28,23 @@ from handlers.taps_spot_checks import DrawSpotCheck
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import home, organization_line, pager, status_word, way_out
-from models import certification, inspection
 from models.accounts import access
-from models.certificate import Certification, Level, Status
-from models.certification import Demands
-from models.history import load_history
-from models.inspection import Review
+from models.certification import certify, review
+from models.certification.certificate import Certification, Level, Status
+from models.certification.certify import Demands
+from models.certification.history import load_history
+from models.certification.review import Review
+from models.certification.spot_check import Verdict, verdict
 from models.progress import count_day
 from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState
-from models.spot_check import Verdict, verdict
 
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     """🔍: do the numbers match the facts? (procedure, province step 5)."""
     try:
-        shown = await inspection.review(turn.session, turn.officer, tap.organization)
+        shown = await review.review(turn.session, turn.officer, tap.organization)
     except roster.NoRoster:
         organization = await access.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
@@ -109,7 +109,7 @@ async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
 
 async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
     """รับรองระดับจังหวัด: the warning that it cannot be taken back."""
-    confirmation, shown = await certification.prepare_confirmation(
+    confirmation, shown = await certify.prepare_confirmation(
         turn.session,
         turn.officer,
         Level.PROVINCE,

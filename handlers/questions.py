@@ -13,6 +13,7 @@ from handlers.threads import answer_row, topic_word, topic_words
 from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.accounts.access import find_organization
+from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
 from models.organizations.organization import Organization
 from models.question import (
@@ -25,7 +26,6 @@ from models.question import (
     require_answerable,
     require_askable,
 )
-from models.remark_table import Kind, Remark, RemarkRefused
 
 # What a draft's subject begins with; behind it: `<organization>/<about>`, `<organization>`, `<question>`.
 QUESTION, RECORD_NO, ANSWER = "question:", "record_no:", "answer:"

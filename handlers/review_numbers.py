@@ -5,8 +5,8 @@ from markupsafe import Markup
 from handlers.screen import lines
 from handlers.texts import Texts
 from handlers.words import category_word, headcount_lines
-from models.certificate import Status
-from models.inspection import Review
+from models.certification.certificate import Status
+from models.certification.review import Review
 from models.register.roster import Category
 
 

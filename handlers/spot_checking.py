@@ -18,10 +18,10 @@ from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, Ma
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
+from models.certification.remark import RemarkRefused
+from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting
 from models.register.roster import MenuState, PersonnelRecord
-from models.remark_table import RemarkRefused
-from models.spot_check import Mark, SpotCheckItem
 from models.spot_checking import Checking, draw, hand_in, load_checking, mark
 
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in

@@ -1,7 +1,7 @@
 """Taps on the lists of a province."""
 
 from handlers.taps import Tap
-from models.certificate import Status
+from models.certification.certificate import Status
 from models.listing import Narrowing, Sorting
 
 

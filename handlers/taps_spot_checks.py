@@ -1,7 +1,7 @@
 """Taps of a spot-check."""
 
 from handlers.taps import Tap
-from models.spot_check import Mark
+from models.certification.spot_check import Mark
 
 
 class DrawSpotCheck(Tap, code="sc"):

@@ -10,9 +10,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import category_word, organization_line, pager, review_tap, way_out
 from models.accounts.account import Role
+from models.certification.remark import Kind, Remark
 from models.question import Topic, topic_of
 from models.register.roster import Category
-from models.remark_table import Kind, Remark
 from models.thread import Entry, read_entry, read_thread
 
 # Of a text and of an author's name and position on a page of several.

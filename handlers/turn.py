@@ -10,7 +10,7 @@ from handlers.texts import Texts, texts
 from handlers.uploads import Upload
 from models.accounts.account import Account, Officer, Role
 from models.accounts.pin import Pad, Purpose
-from models.certification import Demands
+from models.certification.certify import Demands
 from models.chats.conversation import Conversation
 from models.database.engine import Session
 

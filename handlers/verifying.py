@@ -11,8 +11,8 @@ from handlers.screen import Screen, lines
 from handlers.taps_certification import SeeCertificate
 from handlers.turn import Right, Turn
 from handlers.words import home, organization_line, signature, status_word
-from models.history import UnknownCode, find_by_code
-from models.statement import agreed_statement
+from models.certification.history import UnknownCode, find_by_code
+from models.certification.statement import agreed_statement
 
 
 async def start(turn: Turn, code: str) -> Screen:

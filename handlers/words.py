@@ -14,11 +14,11 @@ from handlers.taps_certification import LaoReview, ProvinceReview
 from handlers.texts import Texts
 from handlers.turn import Turn
 from models.accounts.account import Officer, Role
-from models.certificate import Certification, Status
+from models.certification.certificate import Certification, Status
+from models.certification.spot_check import Mark
 from models.organizations.organization import Organization
 from models.register.roster import Category, Headcount
 from models.rounds.round import Round, RoundState
-from models.spot_check import Mark
 
 
 def status_word(_: Texts, status: Status) -> str:

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.certificate import Level, Status
+from models.certification.certificate import Level, Status
+from models.certification.remark import operator_name, remark_text
 from models.notices import card_marks
 from models.progress import count_certificates, count_statuses
 from models.remark import count_petitions
-from models.remark_table import operator_name, remark_text
 from models.reminder import queue_again
 from models.rounds.round import (
     Round,

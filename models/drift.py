@@ -7,12 +7,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-from models import broadcast, certification, listing, remark, reminder, spot_check, triggers, visit
+from models import broadcast, listing, remark, reminder, triggers, visit
 
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
 from models.audit import event_chain
 from models.base.tables import Base
+from models.certification import certify, spot_check
 from models.chats import conversation, inbox
 from models.database.engine import Database
 from models.links import invitation

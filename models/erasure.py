@@ -16,7 +16,8 @@ from models.accounts.account import Officer
 from models.accounts.pin import Keypad
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.certificate import Certification
+from models.certification.certificate import Certification
+from models.certification.remark import Remark
 from models.chats.conversation import Card, Conversation
 from models.chats.inbox import InboxUpdate
 from models.links.link import unlink_officer
@@ -24,7 +25,6 @@ from models.listing import Listing
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import drop_card_and_preference
 from models.register.draft import drop_draft
-from models.remark_table import Remark
 from models.visit import Visit
 
 MAX_TEXT = 1000

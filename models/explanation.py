@@ -8,11 +8,11 @@ from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.certificate import Status
-from models.inspection import Review, RosterChanged, review
+from models.certification.certificate import Status
+from models.certification.remark import Kind, Remark, remark_text, said_by
+from models.certification.review import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
 from models.register.comparison import numbers
-from models.remark_table import Kind, Remark, remark_text, said_by
 from models.rounds.round import require_open_round
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
-from models.certificate import Certification, Level, Reopening, Status, is_live
-from models.history import certificate_by_code, ended_by
+from models.certification.certificate import Certification, Level, Reopening, Status, is_live
+from models.certification.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
 from models.progress import require_province
 from models.register.roster import Headcount

@@ -18,13 +18,13 @@ from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
-from models.certificate import Certification, Level, Status, is_live, is_open
+from models.certification.certificate import Certification, Level, Status, is_live, is_open
+from models.certification.remark import Remark
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.organizations.organization import Organization, full_name
 from models.organizations.typed_name import is_called, tidy_words
 from models.progress import is_waiting, standing
-from models.remark_table import Remark
 from models.rounds.round import NoOpenRound, Round, RoundState, current_round
-from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.visit import Visit, looker, looking
 
 # A page fits a phone's screen with its navigation buttons.

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
-from models.certificate import Certification, Level, Status, is_live
+from models.certification.certificate import Certification, Level, Status, is_live
 from models.organizations.organization import Organization, Province
 from models.rounds.round import Round, current_round
 from models.visit import looker, looking

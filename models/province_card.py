@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.accounts.account import Account, Officer
-from models.certificate import Certification, Level, Status, is_live
+from models.certification.certificate import Certification, Level, Status, is_live
 from models.notices import outbox
 from models.notices.card_marks import enqueue, hold_card, queue_changes
 from models.notices.outbox import Kind, OutboxMessage

@@ -17,12 +17,12 @@ from models.accounts.account import Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
-from models.certificate import is_open
-from models.inspection import current_revision
+from models.certification.certificate import is_open
+from models.certification.remark import Kind, Remark, remark_text, said_by
+from models.certification.review import current_revision
 from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
 from models.register.roster import PersonnelRecord
-from models.remark_table import Kind, Remark, remark_text, said_by
 from models.rounds.round import Round, require_open_round
 
 # Of one organization at once: more would be a way to drown the others.

@@ -13,12 +13,12 @@ from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.certificate import Certification, is_live
-from models.certification import reopen
-from models.inspection import live_certificates
+from models.certification.certificate import Certification, is_live
+from models.certification.certify import reopen
+from models.certification.remark import Kind, Remark, operator_name, remark_text, said_by
+from models.certification.review import live_certificates
 from models.notices import outbox
 from models.organizations.organization import Organization, lock_organization
-from models.remark_table import Kind, Remark, operator_name, remark_text, said_by
 from models.rounds.round import Round, current_round
 
 

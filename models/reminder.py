@@ -27,8 +27,8 @@ from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
-from models.certificate import Certification, Level, Status, is_live
-from models.inspection import own_status
+from models.certification.certificate import Certification, Level, Status, is_live
+from models.certification.review import own_status
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization

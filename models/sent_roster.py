@@ -14,8 +14,8 @@ from models.accounts.access import NotYours, find_organization
 from models.accounts.account import Officer
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.certificate import Certification, Level
-from models.inspection import live_certificates
+from models.certification.certificate import Certification, Level
+from models.certification.review import live_certificates
 from models.organizations.organization import Organization, lock_organization
 from models.register.difference import Difference, aligned, compare
 from models.register.draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft

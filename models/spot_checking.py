@@ -16,15 +16,15 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
-from models.certificate import Certification, Level
-from models.certification import AlreadyCertified, NotYetCertified, SelfApproval
-from models.inspection import load_standing
+from models.certification.certificate import Certification, Level
+from models.certification.certify import AlreadyCertified, NotYetCertified, SelfApproval
+from models.certification.remark import Remark, remark_text
+from models.certification.review import load_standing
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
 from models.remark import PetitionPending, open_petition, petition_of_province
-from models.remark_table import Remark, remark_text
 from models.rounds.round import require_open_round
-from models.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 
 # Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,
 # sendMessage: 4,096).

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
-from models.certificate import Certification, Level, is_live
+from models.certification.certificate import Certification, Level, is_live
 from models.organizations.organization import Organization
 from models.progress import require_province
 from models.rounds.round import Round, current_round

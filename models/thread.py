@@ -8,11 +8,11 @@ from sqlalchemy.orm import aliased
 
 from models.accounts.access import find_organization
 from models.accounts.account import Officer
-from models.certificate import is_open
+from models.certification.certificate import is_open
+from models.certification.remark import Remark
 from models.organizations.organization import Organization
 from models.question import is_waiting
 from models.remark import find_remark
-from models.remark_table import Remark
 from models.rounds.round import Round
 
 # With both texts shortened they fit a message and a phone's screen.

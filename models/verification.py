@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
-from models.certificate import Certification, Level, Reopening, is_live, snapshot
+from models.certification.certificate import Certification, Level, Reopening, is_live, snapshot
+from models.certification.remark import Kind, Remark
+from models.certification.spot_check import is_drawn_from
 from models.register.roster import NoRoster, PersonnelRecord, load_summary
-from models.remark_table import Kind, Remark
 from models.rounds.round import Round, RoundState, current_round
-from models.spot_check import is_drawn_from
 
 # In one line.
 KEYS_NAMED = 5

@@ -21,10 +21,11 @@ from models.accounts.account import Account, Role, active_officer, login_candida
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed
 from models.base import thai
-from models.certificate import Certification, Level
-from models.certification import Demands, certify, prepare_confirmation
+from models.certification.certificate import Certification, Level
+from models.certification.certify import Demands, certify, prepare_confirmation
+from models.certification.review import review
+from models.certification.spot_check import Mark
 from models.database.engine import Database
-from models.inspection import review
 from models.links.link import link_officer
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
@@ -32,7 +33,6 @@ from models.rounds.round import open_round
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal
-from models.spot_check import Mark
 from models.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")

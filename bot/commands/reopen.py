@@ -14,10 +14,10 @@ from bot.commands.common import (
     thai_time,
     writing,
 )
-from models.certification import reopen as reopen_organization
+from models.certification.certify import reopen as reopen_organization
+from models.certification.remark import Remark, remark_text
 from models.remark import decide as decide_petition
 from models.remark import list_petitions
-from models.remark_table import Remark, remark_text
 
 
 @click.command(epilog="Example: laocert reopen 2110101 --by 'สถ. กองบุคลากร' --reason 'นับซ้ำ 1 ราย'")

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from bot.http.stored import Stored
 from bot.metrics import TALLY, TAP_BUCKETS
-from models.certificate import Level
+from models.certification.certificate import Level
 
 
 def text(stored: Stored | None, now: datetime) -> bytes:

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
 from models.notices import outbox

@@ -28,7 +28,7 @@ from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from handlers.turn import Setup
 from models.accounts.account import Account, Officer
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from bot.backup import BackupRefused, backup
 from bot.restore import restore
 from models import schema
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage, State
 from models.notices.outbox_admin import drop_held, release_held

@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from bot.cli import COMMANDS, cli
 from bot.commands import common
 from models.accounts.account import login_candidate
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.register.roster import Roster
 from models.security.passwords import password_matches

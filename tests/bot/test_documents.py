@@ -22,8 +22,8 @@ from bot.spreadsheet import Column, Workbook
 from demo.botapi import Emulator
 from handlers.exports import CertificatePage
 from models.audit.event_chain import AuditEvent, Event
-from models.certificate import Certification, Level, Reopening
-from models.certification import reopen
+from models.certification.certificate import Certification, Level, Reopening
+from models.certification.certify import reopen
 from models.database.engine import Database
 from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organizations.organization import Organization, Province
@@ -102,7 +102,7 @@ def test_a_province_certificate_that_is_late_and_has_ended() -> None:
 
 
 def checked(count: int) -> str:
-    """What a certificate keeps of a spot-check (models/spot_check.py)."""
+    """What a certificate keeps of a spot-check (models/certification/spot_check.py)."""
     moment = NOW.isoformat()
     records = [
         {"record_no": f"{number:04}", "mark": "correct", "marked_at": moment} for number in range(1, count + 1)

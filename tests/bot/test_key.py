@@ -13,7 +13,7 @@ from bot import doctor, upkeep
 from bot.cli import cli
 from demo.botapi import Emulator
 from models.audit import event_chain
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.security.keys import Keyring
 from tests.bot.program import Program

@@ -11,7 +11,7 @@ from bot.http.scrape import text
 from bot.metrics import TALLY, Tally
 from bot.service import Front
 from demo.botapi import Emulator
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
 from models.notices import outbox

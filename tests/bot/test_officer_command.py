@@ -15,7 +15,7 @@ from bot.cli import cli
 from models.accounts import pin, throttle
 from models.accounts.account import Officer, active_officer
 from models.audit import event_chain
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.chats import inbox
 from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database

@@ -17,7 +17,7 @@ from demo.botapi.state import Button
 from handlers import proving
 from models.accounts.pin import pin_matches
 from models.accounts.throttle import Throttle
-from models.certificate import Certification
+from models.certification.certificate import Certification
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database

@@ -16,7 +16,7 @@ from bot import restore as restoring
 from bot.backup import BackupRefused, backup
 from bot.restore import restore
 from demo.botapi import Emulator
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import BeingReplaced, Database
 from models.database.exclusion import InUse, alone
 from models.database.lease import Lease

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from bot.cli import cli
 from bot.commands import round as command
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.remark import petition
 from models.rounds.round import open_round

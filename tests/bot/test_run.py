@@ -13,7 +13,7 @@ from sqlalchemy import select
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.accounts.pin import Keypad
 from models.accounts.throttle import Throttle
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.notices.outbox import Kind, State
 from models.notices.tables import ProvinceCard

@@ -16,7 +16,7 @@ from demo.botapi import Emulator
 from handlers import dispatch, home
 from handlers.screen import Screen
 from handlers.turn import Right, Setup, Turn
-from models.certificate import Certification
+from models.certification.certificate import Certification
 from models.chats import inbox
 from models.chats.conversation import load_conversation
 from models.chats.inbox import State

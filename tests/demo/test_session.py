@@ -20,7 +20,7 @@ from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
-from models.certificate import Certification
+from models.certification.certificate import Certification
 from models.chats.conversation import Awaiting
 from models.chats.inbox import InboxUpdate
 from models.notices import outbox

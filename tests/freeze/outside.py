@@ -64,12 +64,14 @@ from models.accounts.account import find_account
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base
-from models.certificate import Certification, Level, snapshot
+from models.certification.certificate import Certification, Level, snapshot
+from models.certification.review import Review
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, kept, sample
+from models.certification.statement import agreed_statement, statement_name
 from models.chats.conversation import Language
 from models.chats.inbox import Waiting
 from models.database.engine import Database
 from models.database.lease import Lease
-from models.inspection import Review
 from models.links import invitation
 from models.links.link import add_link
 from models.notices import outbox
@@ -82,8 +84,6 @@ from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable
 from models.sent_roster import RosterTemplate
-from models.spot_check import Mark, SpotCheck, SpotCheckItem, kept, sample
-from models.statement import agreed_statement, statement_name
 from models.tabular.table import Column as FileColumn
 from tests.freeze.reading import (
     PACKAGES,

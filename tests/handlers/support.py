@@ -11,7 +11,7 @@ from demo.botapi import PATIENCE, Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
 from models.accounts.account import Officer as Link
-from models.certificate import Certification
+from models.certification.certificate import Certification
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage
 from tests.support import PIN, SPOT_CHECK_SIZE, Officer

@@ -7,7 +7,7 @@ import pytest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import Clock, certify_as, says

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.closing import reopen_round
 from models.database.engine import Database
 from models.rounds.round import close_round, open_round

@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 from handlers.review_numbers import signed
 from handlers.turn import Setup
 from models.accounts.account import active_officer
-from models.certificate import Level
+from models.certification.certificate import Level
+from models.certification.remark import Kind, Remark
+from models.certification.review import review
 from models.database.engine import Database
-from models.inspection import review
 from models.register.roster import PersonnelRecord, Roster
-from models.remark_table import Kind, Remark
 from models.rounds.round import close_round, open_round
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, put_roster

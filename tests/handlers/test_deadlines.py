@@ -17,7 +17,7 @@ from handlers.words import round_line
 from models.accounts.account import Officer, Role, active_officer
 from models.base.calendar import bangkok_day
 from models.broadcast import Audience, announce
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.notices.outbox import Kind

@@ -15,8 +15,8 @@ from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
 from models import export
-from models.certificate import Level
-from models.certification import reopen
+from models.certification.certificate import Level
+from models.certification.certify import reopen
 from models.database.engine import Database
 from models.notices import outbox
 from models.organizations.organization import Organization

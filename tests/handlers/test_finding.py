@@ -12,12 +12,12 @@ from handlers import finding
 from handlers.screen import Screen
 from handlers.taps_province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
 from handlers.turn import Turn
-from models.certificate import Level
+from models.certification.certificate import Level
+from models.certification.remark import Kind, Remark
 from models.chats.conversation import load_conversation
 from models.database.engine import Database, Session
 from models.listing import Listing
 from models.organizations.organization import Organization
-from models.remark_table import Kind, Remark
 from models.visit import Visit
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import ORGANIZATIONS, Clock, certify_as, link

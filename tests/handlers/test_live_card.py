@@ -6,7 +6,7 @@ import pytest
 
 from demo.botapi import Emulator, Message
 from models.base.calendar import BANGKOK
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats.conversation import load_conversation
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage, State

@@ -10,7 +10,7 @@ from handlers.words import masked
 from models.accounts.account import Officer as Link
 from models.accounts.account import active_officer
 from models.audit import event_chain
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.links.dispute import end_disputed_link

@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 
 from demo.botapi.state import Message
 from models.accounts.account import active_officer
-from models.certificate import Level
-from models.certification import reopen
+from models.certification.certificate import Level
+from models.certification.certify import reopen
+from models.certification.remark import Kind, Remark
 from models.database.engine import Database, Session
 from models.question import ask as ask_directly
 from models.remark import decide, petition
-from models.remark_table import Kind, Remark
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import Clock, certify_as, link
 

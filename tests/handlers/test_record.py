@@ -4,10 +4,10 @@ from sqlalchemy import select
 
 from models.accounts.account import active_officer
 from models.audit import event_chain
-from models.certification import reopen
+from models.certification.certify import reopen
+from models.certification.remark import Remark
 from models.database.engine import Database
 from models.remark import decide, list_petitions
-from models.remark_table import Remark
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, put_roster
 

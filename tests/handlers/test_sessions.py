@@ -3,7 +3,7 @@
 import pytest
 
 from models.accounts.account import active_officer
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from tests.handlers.support import Hand, MakeHand

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from models.accounts.account import active_officer
-from models.certificate import Certification, Level
-from models.certification import reopen
+from models.certification.certificate import Certification, Level
+from models.certification.certify import reopen
+from models.certification.review import review
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.database.engine import Database
-from models.inspection import review
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.remark import decide, list_petitions
-from models.spot_check import Mark, SpotCheck, SpotCheckItem
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, put_roster, record
 

@@ -15,7 +15,7 @@ from demo.botapi.state import Message
 from handlers.uploads import Wanted
 from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.imports.sent_file import packed_check
 from models.register.draft import RosterDraft

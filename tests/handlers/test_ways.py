@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models.base import thai
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organizations.organization import Organization

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand

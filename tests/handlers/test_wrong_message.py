@@ -15,7 +15,7 @@ from models.accounts.account import Officer as Link
 from models.accounts.account import find_account
 from models.accounts.pin import Keypad
 from models.accounts.throttle import Throttle
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.links.invitation import invite

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Officer
-from models.certificate import Certification, Level
-from models.certification import Demands, certify, prepare_confirmation, review_confirmation
+from models.certification.certificate import Certification, Level
+from models.certification.certify import Demands, certify, prepare_confirmation, review_confirmation
+from models.certification.review import review
+from models.certification.spot_check import Mark
 from models.database.engine import Database
-from models.inspection import review
-from models.spot_check import Mark
 from models.spot_checking import Checking, draw, hand_in, mark
 from tests.support import ORGANIZATIONS, link
 

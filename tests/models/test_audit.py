@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models import sqlite_triggers
 from models.audit import event_chain
-from models.certificate import Certification, Level
-from models.certification import reopen
+from models.certification.certificate import Certification, Level
+from models.certification.certify import reopen
 from models.closing import reopen_round
 from models.database.engine import Database
 from models.question import answer, ask

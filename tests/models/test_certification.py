@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 from models.accounts.access import NotYours
 from models.accounts.account import active_officer
 from models.audit.event_chain import AuditEvent
-from models.certificate import CODE_ALPHABET, Certification, Level, Status
-from models.certification import (
+from models.certification.certificate import CODE_ALPHABET, Certification, Level, Status
+from models.certification.certify import (
     AlreadyCertified,
     ConfirmationExpired,
     NotYetCertified,
@@ -20,8 +20,8 @@ from models.certification import (
     prepare_confirmation,
     reopen,
 )
+from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
-from models.inspection import RosterChanged, own_status, review
 from models.links.link import unlink_officer
 from models.listing import Listing, Sorting, search
 from models.notices import outbox

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.ledger import Ledger
 from models.audit import event_chain
-from models.certificate import Level
-from models.certification import ReopenRefused, certify, prepare_confirmation
+from models.certification.certificate import Level
+from models.certification.certify import ReopenRefused, certify, prepare_confirmation
+from models.certification.remark import OperatorRefused, RemarkRefused
+from models.certification.review import review
 from models.closing import (
     Changed,
     Closing,
@@ -25,10 +27,8 @@ from models.closing import (
     reopen_round,
 )
 from models.database.engine import Database
-from models.inspection import review
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.remark import decide, list_petitions, petition
-from models.remark_table import OperatorRefused, RemarkRefused
 from models.reminder import queue_due
 from models.rounds.round import (
     NoOpenRound,

@@ -13,15 +13,15 @@ from sqlalchemy import event, select
 from models.accounts.access import NotYours
 from models.accounts.account import Officer
 from models.audit.event_chain import AuditEvent
-from models.certificate import Certification, Level
-from models.certification import Demands, certify, prepare_confirmation, reopen, review_confirmation
+from models.certification.certificate import Certification, Level
+from models.certification.certify import Demands, certify, prepare_confirmation, reopen, review_confirmation
+from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.review import ExplanationMissing, Review, RosterChanged, review
 from models.database.engine import Database
 from models.explanation import NothingToExplain, explain, require_explainable
-from models.inspection import ExplanationMissing, Review, RosterChanged, review
 from models.register.comparison import is_beyond, marked, numbers
 from models.register.roster import Category, Headcount
 from models.remark import find_remark
-from models.remark_table import Kind, Remark, RemarkRefused
 from models.rounds.round import NoOpenRound, close_round, open_round
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster

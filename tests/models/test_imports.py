@@ -11,7 +11,7 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 
 from models.accounts.account import Account, Role, login_candidate
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.imports import ImportRefused, ImportResult, import_accounts, import_organizations
 from models.organizations.organization import Organization, Province

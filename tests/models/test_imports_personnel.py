@@ -13,10 +13,10 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
-from models.certificate import Certification, Level
+from models.certification.certificate import Certification, Level
+from models.certification.review import RosterChanged
 from models.database.engine import Database
 from models.imports import ImportRefused, PersonnelResult, import_personnel
-from models.inspection import RosterChanged
 from models.register.difference import ChangeKind, Totals, aligned, compare
 from models.register.draft import SentRoster
 from models.register.roster import (

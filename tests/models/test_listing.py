@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.access import NotYours
 from models.accounts.account import Officer, active_officer
-from models.certificate import Level, Status
-from models.certification import reopen
+from models.certification.certificate import Level, Status
+from models.certification.certify import reopen
+from models.certification.remark import Kind, Remark
 from models.database.engine import Database
 from models.imports.organizations import sort_key
 from models.links.link import unlink_officer
@@ -28,7 +29,6 @@ from models.listing import (
     type_words,
 )
 from models.organizations.organization import Organization
-from models.remark_table import Kind, Remark
 from models.rounds.round import NoOpenRound, close_round, open_round
 from models.visit import LOOKING, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster

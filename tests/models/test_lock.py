@@ -15,13 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Officer
-from models.certificate import Certification, Level
-from models.certification import reopen
+from models.certification.certificate import Certification, Level
+from models.certification.certify import reopen
+from models.certification.remark import Kind, said_by
+from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
-from models.remark_table import Kind, said_by
 from models.rounds.round import close_round, current_round, open_round
-from models.spot_check import Mark
 from models.spot_checking import draw, mark
 from tests.models import write_paths
 from tests.models.write_paths import LOCKED, OPEN, REOPENED, TABLES

@@ -20,16 +20,16 @@ from sqlalchemy.orm import selectinload
 
 from models.accounts.account import Officer, active_officer
 from models.base.errors import DomainError
-from models.certificate import Certification, Level, Status
-from models.certification import reopen
+from models.certification.certificate import Certification, Level, Status
+from models.certification.certify import reopen
+from models.certification.review import own_status, review
+from models.certification.spot_check import Mark, SpotCheck
 from models.closing import reopen_round
 from models.database.engine import Database
-from models.inspection import own_status, review
 from models.links.link import unlink_officer
 from models.progress import count_statuses, locked_organizations
 from models.remark import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
-from models.spot_check import Mark, SpotCheck
 from models.spot_checking import draw, hand_in, mark
 from models.verification import verify
 from tests.conftest import NOW, _admin, postgres_url

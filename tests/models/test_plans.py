@@ -17,12 +17,12 @@ from sqlalchemy import Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
-from models.certificate import Certification, Level, Reopening
+from models.certification.certificate import Certification, Level, Reopening
+from models.certification.remark import Kind, Remark
+from models.certification.spot_check import SpotCheck, SpotCheckItem
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
-from models.remark_table import Kind, Remark
-from models.spot_check import SpotCheck, SpotCheckItem
 from tests.support import ORGANIZATIONS, certify_as, link
 
 CODE, WAITING, PROVINCE = ORGANIZATIONS[0][0], ORGANIZATIONS[1][0], ORGANIZATIONS[0][4]

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from models import province_card
 from models.accounts.account import Officer, active_officer
 from models.base.calendar import BANGKOK
-from models.certificate import Level
-from models.certification import reopen
+from models.certification.certificate import Level
+from models.certification.certify import reopen
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.notices import card_marks, sending

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select
 
 from models.accounts.access import NotYours
-from models.certificate import Level, Status
-from models.certification import reopen
+from models.certification.certificate import Level, Status
+from models.certification.certify import reopen
+from models.certification.remark import Kind, Remark, RemarkRefused, remark_text
+from models.certification.review import own_status, review
 from models.database.engine import Database
-from models.inspection import own_status, review
 from models.notices.outbox import Kind as Notice
 from models.notices.outbox import OutboxMessage
 from models.progress import locked_organizations
@@ -29,7 +30,6 @@ from models.question import (
     topic_of,
 )
 from models.remark import petition
-from models.remark_table import Kind, Remark, RemarkRefused, remark_text
 from models.rounds.round import NoOpenRound, close_round, open_round
 from models.thread import ENTRIES_PER_PAGE, read_entry, read_thread
 from models.verification import verify

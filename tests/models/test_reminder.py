@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from models.accounts.account import Officer, active_officer, find_account
-from models.certificate import Level
-from models.certification import reopen
+from models.certification.certificate import Level
+from models.certification.certify import reopen
 from models.database.engine import Database
 from models.links.link import disable_account, unlink_officer
 from models.notices import outbox

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from models.accounts.access import NotYours
-from models.certificate import Level, Status
-from models.certification import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
+from models.certification.certificate import Level, Status
+from models.certification.certify import AlreadyCertified, ReopenRefused, certify, prepare_confirmation, reopen
+from models.certification.history import UnknownCode, find_by_code, load_history
+from models.certification.remark import RemarkRefused
+from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
-from models.history import UnknownCode, find_by_code, load_history
-from models.inspection import RosterChanged, own_status, review
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
 from models.progress import count_statuses, locked_organizations
@@ -23,7 +24,6 @@ from models.remark import (
     list_petitions,
     petition,
 )
-from models.remark_table import RemarkRefused
 from models.rounds.round import close_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.erasure import forget_officer
 from models.links.link import unlink_officer

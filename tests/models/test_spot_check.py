@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models.certificate import Level
+from models.certification.certificate import Level
+from models.certification.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict
 from models.database.engine import Database
 from models.register.roster import Category
-from models.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict
 from models.spot_checking import hand_in, mark
 from models.verification import verify
 from tests.models.spot_checks import WAITING, drawn, marked, province

@@ -12,8 +12,8 @@ from sqlalchemy import event, select
 
 from models.accounts.access import NotYours
 from models.base.errors import DomainError
-from models.certificate import Level
-from models.certification import (
+from models.certification.certificate import Level
+from models.certification.certify import (
     AlreadyCertified,
     Demands,
     NotYetCertified,
@@ -23,15 +23,15 @@ from models.certification import (
     reopen,
     review_confirmation,
 )
+from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.review import review
+from models.certification.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.database.engine import Database
-from models.inspection import review
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
 from models.register.roster import Category
 from models.remark import PetitionPending, decide, list_petitions, petition
-from models.remark_table import Kind, Remark, RemarkRefused
 from models.rounds.round import NoOpenRound, close_round
-from models.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.spot_checking import (
     MAX_NOTES,
     NothingToDraw,

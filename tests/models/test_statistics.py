@@ -8,11 +8,11 @@ from sqlalchemy import event, func, select
 from models.accounts.access import NotYours
 from models.accounts.account import active_officer
 from models.audit import event_chain
-from models.certificate import Level, Status
-from models.certification import reopen
+from models.certification.certificate import Level, Status
+from models.certification.certify import reopen
+from models.certification.history import UnknownCode
 from models.database.engine import Database
 from models.export import certificate_of_code, province_list, take_certificate, take_list
-from models.history import UnknownCode
 from models.organizations.organization import Organization
 from models.progress import UnknownProvince
 from models.rounds.round import close_round

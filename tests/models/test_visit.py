@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from models.accounts.account import Officer
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.progress import Day, look_around

@@ -25,20 +25,20 @@ from models.accounts.account import Officer, find_account
 from models.accounts.pin import Purpose, keep_keypad, open_keypad
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent
-from models.certificate import Certification, Level
-from models.certification import Confirmation, certify, prepare_confirmation
+from models.certification.certificate import Certification, Level
+from models.certification.certify import Confirmation, certify, prepare_confirmation
+from models.certification.remark import Remark
+from models.certification.review import review
+from models.certification.spot_check import SpotCheck, SpotCheckItem
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
-from models.inspection import review
 from models.links import invitation
 from models.links.link import unlink_officer
 from models.question import Topic, ask
 from models.register.draft import SentRoster
 from models.register.roster import Category, Record
-from models.remark_table import Remark
 from models.sent_roster import propose
-from models.spot_check import SpotCheck, SpotCheckItem
 from tests.handlers.support import Hand, newest_card
 from tests.support import (
     DEMANDS,

@@ -18,8 +18,8 @@ from demo.botapi import Emulator, Message, Phone
 from models.accounts.account import Officer
 from models.accounts.throttle import Throttle
 from models.base.errors import DomainError
-from models.certificate import Certification
-from models.certification import reopen
+from models.certification.certificate import Certification
+from models.certification.certify import reopen
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database

@@ -28,12 +28,12 @@ from handlers.texts import texts
 from handlers.turn import Turn
 from handlers.words import find_label
 from models.accounts.account import Account, NameRefused, Officer, Role, name_or_position
-from models.certificate import Certification, Level, Reopening, Status
-from models.certification import Confirmation
+from models.certification.certificate import Certification, Level, Reopening, Status
+from models.certification.certify import Confirmation
+from models.certification.history import History
+from models.certification.review import Review
 from models.chats.conversation import Awaiting, Conversation, Language
-from models.history import History
 from models.imports.organizations import LAYOUT
-from models.inspection import Review
 from models.notices.outbox import Kind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Headcount, RosterSummary

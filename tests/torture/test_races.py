@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
-from models.certificate import Certification, Level
-from models.certification import AlreadyCertified, certify, prepare_confirmation, reopen
+from models.certification.certificate import Certification, Level
+from models.certification.certify import AlreadyCertified, certify, prepare_confirmation, reopen
+from models.certification.review import RosterChanged, review
 from models.database.engine import Database
-from models.inspection import RosterChanged, review
 from models.register.roster import PersonnelRecord
 from tests.support import DEMANDS, ORGANIZATIONS, link
 

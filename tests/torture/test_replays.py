@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from demo.botapi import Emulator
 from demo.botapi.updates import Update
 from models.audit.event_chain import AuditEvent
-from models.certificate import Certification
-from models.certification import Confirmation
+from models.certification.certificate import Certification
+from models.certification.certify import Confirmation
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage

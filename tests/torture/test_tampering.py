@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import postgresql_triggers, sqlite_triggers
 from models.audit.event_chain import take_head
-from models.certificate import Level
+from models.certification.certificate import Level
 from models.database.engine import Database
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as

@@ -15,13 +15,13 @@ from sqlalchemy.orm import aliased, joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
-from models.certificate import Certification, Level, Reopening, Status, is_live, is_open
+from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
+from models.certification.remark import Kind, Remark
+from models.certification.spot_check import SpotCheck
 from models.organizations.organization import Organization
 from models.register.comparison import marked, numbers
 from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
-from models.remark_table import Kind, Remark
 from models.rounds.round import Round
-from models.spot_check import SpotCheck
 
 
 class ExplanationMissing(DomainError):

@@ -1,8 +1,8 @@
 """Certificates and what ends them: rows that are only ever inserted, and whether they still count.
 
 A certificate is live while no reopening has ended its revision; status, lists and the lock follow from that
-(models/triggers.py has the same condition). What may be done: models/certification.py; what is looked at before:
-models/inspection.py.
+(models/triggers.py has the same condition). What may be done: models/certification/certify.py; what is looked at
+before: models/certification/review.py.
 """
 
 import enum
@@ -13,11 +13,11 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, Uniq
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from models.base.tables import Base, BigKey, text_enum
+from models.certification.remark import Kind, Remark
+from models.certification.spot_check import SpotCheck
 from models.organizations.organization import Organization
 from models.register.roster import Headcount
-from models.remark_table import Kind, Remark
 from models.rounds.round import Round
-from models.spot_check import SpotCheck
 
 # Crockford's base 32: no I, L, O or U to misread over the telephone.
 CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -65,14 +65,14 @@ class Certification(Base):
     officer_position: Mapped[str] = mapped_column(String(200))
     user_id: Mapped[int] = mapped_column(BigInteger)
     account_username: Mapped[str] = mapped_column(String(64))
-    # What was agreed to: level, version and language of models/statement.py.
+    # What was agreed to: level, version and language of models/certification/statement.py.
     statement: Mapped[str] = mapped_column(String(40))
     # The last hash of the organization's audit chain before the certificate.
     audit_head: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(CODE_LENGTH), unique=True)
     is_late: Mapped[bool]
     certified_at: Mapped[datetime]
-    # Of a province: seed, sample, marks and times of its spot-check as JSON (models/spot_check.py).
+    # Of a province: seed, sample, marks and times of its spot-check as JSON (models/certification/spot_check.py).
     spot_check: Mapped[str | None] = mapped_column(Text)
 
     organization: Mapped[Organization] = relationship(lazy="raise")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
-from models.certificate import Certification, Reopening
+from models.certification.certificate import Certification, Reopening
 from models.organizations.organization import Organization
 
 

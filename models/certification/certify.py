@@ -19,15 +19,15 @@ from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
-from models.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
+from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
+from models.certification.remark import operator_name
+from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
+from models.certification.spot_check import kept, require_passed
+from models.certification.statement import statement_name
 from models.chats.conversation import Language
-from models.inspection import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.notices import card_marks, outbox
 from models.organizations.organization import Organization, lock_organization
-from models.remark_table import operator_name
 from models.rounds.round import Round, RoundState, require_open_round
-from models.spot_check import kept, require_passed
-from models.statement import statement_name
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
 CONFIRMATION_LIFETIME = timedelta(minutes=30)
