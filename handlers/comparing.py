@@ -11,8 +11,8 @@ from handlers.taps_remarks import ExplainDifference, SendExplanation
 from handlers.turn import Turn
 from handlers.words import organization_line, way_out
 from models.chats.conversation import Awaiting
-from models.explanation import explain, require_explainable
 from models.register.comparison import numbers
+from models.remarks.explanation import explain, require_explainable
 
 # What a draft's subject begins with; behind it `<organization>/<the numbers as the officer saw them>`.
 KIND = "explanation:"

@@ -28,7 +28,7 @@ from models.chats.conversation import Awaiting, Language
 from models.links.link import unlink_officer
 from models.notices import card_marks
 from models.progress import count_statuses
-from models.question import open_questions
+from models.remarks.question import open_questions
 from models.rounds.round import current_round
 
 

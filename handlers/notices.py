@@ -30,7 +30,7 @@ from models.links.dispute import load_dispute, load_officer
 from models.notices.outbox import Kind
 from models.notices.reachability import lost_since
 from models.notices.timing import quiet_until
-from models.remark import load_remark
+from models.remarks.petition import load_remark
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.
 _SAME_FOR_ALL = {Kind.BLANK, Kind.REMOVE, Kind.PIN_BLOCKED, Kind.HANDED_OVER, Kind.LINK_DISPUTED}

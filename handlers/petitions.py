@@ -27,7 +27,7 @@ from handlers.words import home, organization_line, way_out
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
-from models.remark import find_remark, petition, require_petitionable
+from models.remarks.petition import find_remark, petition, require_petitionable
 from models.spot_checking import ask_reopening, require_reopenable
 
 # What a draft's subject begins with; behind the second one the organization.

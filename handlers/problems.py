@@ -22,11 +22,11 @@ from models.certification.remark import RemarkRefused
 from models.certification.review import ExplanationMissing, RosterChanged
 from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.chats.conversation import Language
-from models.explanation import NothingToExplain
-from models.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.register.draft import DraftGone
 from models.register.roster import NoRoster
-from models.remark import NotLocked, PetitionPending
+from models.remarks.explanation import NothingToExplain
+from models.remarks.petition import NotLocked, PetitionPending
+from models.remarks.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.rounds.round import NoOpenRound
 from models.sent_roster import BaseChanged, RosterLocked
 from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished

@@ -16,7 +16,7 @@ from models.accounts.access import find_organization
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
 from models.organizations.organization import Organization
-from models.question import (
+from models.remarks.question import (
     Topic,
     UnknownRecord,
     about_record,

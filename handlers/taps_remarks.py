@@ -1,7 +1,7 @@
 """Taps of petitions, explanations, questions, and their thread."""
 
 from handlers.taps import Tap
-from models.question import Topic
+from models.remarks.question import Topic
 
 
 class AskForCorrection(Tap, code="ask"):

@@ -11,9 +11,9 @@ from handlers.turn import Turn
 from handlers.words import category_word, organization_line, pager, review_tap, way_out
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark
-from models.question import Topic, topic_of
 from models.register.roster import Category
-from models.thread import Entry, read_entry, read_thread
+from models.remarks.question import Topic, topic_of
+from models.remarks.thread import Entry, read_entry, read_thread
 
 # Of a text and of an author's name and position on a page of several.
 MAX_BODY = 250

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-from models import broadcast, listing, remark, reminder, triggers, visit
+from models import broadcast, listing, reminder, triggers, visit
 
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
@@ -19,6 +19,7 @@ from models.database.engine import Database
 from models.links import invitation
 from models.notices import outbox, tables
 from models.register import draft, roster
+from models.remarks import petition
 from models.rounds import round
 from models.schema import revision
 

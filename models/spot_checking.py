@@ -23,7 +23,7 @@ from models.certification.review import load_standing
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
-from models.remark import PetitionPending, open_petition, petition_of_province
+from models.remarks.petition import PetitionPending, open_petition, petition_of_province
 from models.rounds.round import require_open_round
 
 # Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,

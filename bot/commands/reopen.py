@@ -16,8 +16,8 @@ from bot.commands.common import (
 )
 from models.certification.certify import reopen as reopen_organization
 from models.certification.remark import Remark, remark_text
-from models.remark import decide as decide_petition
-from models.remark import list_petitions
+from models.remarks.petition import decide as decide_petition
+from models.remarks.petition import list_petitions
 
 
 @click.command(epilog="Example: laocert reopen 2110101 --by 'สถ. กองบุคลากร' --reason 'นับซ้ำ 1 ราย'")

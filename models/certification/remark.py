@@ -1,8 +1,8 @@
 """The thread of remarks of an organization in a round: what was asked, explained, petitioned and decided.
 
-Here are the rows and what every remark obeys; beside it models/question.py, models/explanation.py and
-models/remark.py (petitions) say what may happen, models/thread.py reads them. Kept with the certificates; insert
-only.
+Here are the rows and what every remark obeys; beside it models/remarks/question.py, models/remarks/explanation.py
+and models/remarks/petition.py (petitions) say what may happen, models/remarks/thread.py reads them. Kept with the
+certificates; insert only.
 """
 
 import enum

@@ -23,8 +23,8 @@ from models.links.link import unlink_officer
 from models.listing import Listing, load_listing
 from models.notices import outbox, sending
 from models.notices.outbox import Kind, OutboxMessage, State
-from models.question import answer, ask
-from models.remark import petition
+from models.remarks.petition import petition
+from models.remarks.question import answer, ask
 from models.visit import Visit, note_opened
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link

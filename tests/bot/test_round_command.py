@@ -16,7 +16,7 @@ from bot.cli import cli
 from bot.commands import round as command
 from models.certification.certificate import Level
 from models.database.engine import Database
-from models.remark import petition
+from models.remarks.petition import petition
 from models.rounds.round import open_round
 from tests.conftest import NOW, apart
 from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as, link

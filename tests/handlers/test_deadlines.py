@@ -23,7 +23,7 @@ from models.database.engine import Database
 from models.notices.outbox import Kind
 from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
-from models.remark import decide, petition
+from models.remarks.petition import decide, petition
 from models.rounds.round import Round, RoundState, close_round
 from models.unreached import Escalation, Unreached, Why
 from tests.handlers.support import Hand, MakeHand

@@ -16,7 +16,7 @@ from models.database.engine import Database
 from models.links.dispute import end_disputed_link
 from models.links.link import announce_link
 from models.notices.outbox import Kind
-from models.remark import decide, petition
+from models.remarks.petition import decide, petition
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PIN, Clock, certify_as, link
 

@@ -12,8 +12,8 @@ from models.certification.certificate import Level
 from models.certification.certify import reopen
 from models.certification.remark import Kind, Remark
 from models.database.engine import Database, Session
-from models.question import ask as ask_directly
-from models.remark import decide, petition
+from models.remarks.petition import decide, petition
+from models.remarks.question import ask as ask_directly
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import Clock, certify_as, link
 

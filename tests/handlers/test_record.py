@@ -7,7 +7,7 @@ from models.audit import event_chain
 from models.certification.certify import reopen
 from models.certification.remark import Remark
 from models.database.engine import Database
-from models.remark import decide, list_petitions
+from models.remarks.petition import decide, list_petitions
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, put_roster
 

@@ -12,7 +12,7 @@ from models.certification.review import review
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
-from models.remark import decide, list_petitions
+from models.remarks.petition import decide, list_petitions
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, put_roster, record
 

@@ -14,8 +14,8 @@ from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
 from models.closing import reopen_round
 from models.database.engine import Database
-from models.question import answer, ask
-from models.remark import decide, petition
+from models.remarks.petition import decide, petition
+from models.remarks.question import answer, ask
 from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
 from models.verification import Findings, verify

@@ -28,7 +28,7 @@ from models.closing import (
 )
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage, State
-from models.remark import decide, list_petitions, petition
+from models.remarks.petition import decide, list_petitions, petition
 from models.reminder import queue_due
 from models.rounds.round import (
     NoOpenRound,

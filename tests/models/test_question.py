@@ -15,7 +15,8 @@ from models.database.engine import Database
 from models.notices.outbox import Kind as Notice
 from models.notices.outbox import OutboxMessage
 from models.progress import locked_organizations
-from models.question import (
+from models.remarks.petition import petition
+from models.remarks.question import (
     MAX_OPEN,
     QuestionClosed,
     TooManyQuestions,
@@ -29,9 +30,8 @@ from models.question import (
     require_askable,
     topic_of,
 )
-from models.remark import petition
+from models.remarks.thread import ENTRIES_PER_PAGE, read_entry, read_thread
 from models.rounds.round import NoOpenRound, close_round, open_round
-from models.thread import ENTRIES_PER_PAGE, read_entry, read_thread
 from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 

@@ -30,7 +30,7 @@ from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
 from models.register.roster import Category
-from models.remark import PetitionPending, decide, list_petitions, petition
+from models.remarks.petition import PetitionPending, decide, list_petitions, petition
 from models.rounds.round import NoOpenRound, close_round
 from models.spot_checking import (
     MAX_NOTES,

@@ -11,8 +11,8 @@ from models.accounts.account import Officer
 from models.certification.certificate import is_open
 from models.certification.remark import Remark
 from models.organizations.organization import Organization
-from models.question import is_waiting
-from models.remark import find_remark
+from models.remarks.petition import find_remark
+from models.remarks.question import is_waiting
 from models.rounds.round import Round
 
 # With both texts shortened they fit a message and a phone's screen.
