@@ -41,7 +41,7 @@ from models.progress import count_statuses
 from models.register.roster import Category, list_positions
 from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
-from models.spot_checking import draw
+from models.spot_checks.spot_checking import draw
 
 KEYRING = Keyring(SECRET_KEY)
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)

@@ -42,7 +42,7 @@ SOURCES = (
     "models/accounts/pin.py",
     "models/notices/sending.py",
     "models/certification/spot_check.py",
-    "models/spot_checking.py",
+    "models/spot_checks/spot_checking.py",
     "models/sqlite_triggers.py",
 )
 
@@ -249,7 +249,7 @@ class Behind:
                 f"ส่งผลสุ่มตรวจสอบ{name} · มีที่ไม่ถูกต้อง รับรองไม่ได้ · ส่งคำขอเปิดให้แก้ไขในธุรกรรมเดียวกัน",
                 f"Spot-check of {name} handed in · not all correct: it cannot be certified · a reopening is"
                 " asked for, in one transaction",
-                "models/spot_checking.py",
+                "models/spot_checks/spot_checking.py",
                 "warn",
             )
         elif is_handed_in and not was_handed_in:

@@ -28,7 +28,7 @@ from models.accounts.account import Role
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
 from models.remarks.petition import find_remark, petition, require_petitionable
-from models.spot_checking import ask_reopening, require_reopenable
+from models.spot_checks.spot_checking import ask_reopening, require_reopenable
 
 # What a draft's subject begins with; behind the second one the organization.
 KIND, REOPENING = "petition", "reopening:"

@@ -29,7 +29,7 @@ from models.remarks.petition import NotLocked, PetitionPending
 from models.remarks.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.rounds.round import NoOpenRound
 from models.sent_roster import BaseChanged, RosterLocked
-from models.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
+from models.spot_checks.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 from models.statistics import NoRoundYet
 
 

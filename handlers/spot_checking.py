@@ -22,7 +22,7 @@ from models.certification.remark import RemarkRefused
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting
 from models.register.roster import MenuState, PersonnelRecord
-from models.spot_checking import Checking, draw, hand_in, load_checking, mark
+from models.spot_checks.spot_checking import Checking, draw, hand_in, load_checking, mark
 
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
 # the summary of 20.

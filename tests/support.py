@@ -33,7 +33,7 @@ from models.rounds.round import open_round
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal
-from models.spot_checking import draw, hand_in, mark
+from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
 

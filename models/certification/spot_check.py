@@ -2,7 +2,7 @@
 
 One draw for each revision, shared by all officers of the province: whoever could draw again could choose. The seed
 is made when the register is locked already, so that nobody can know or choose what it will bring; with the seed
-anybody can draw the sample again. What officers do with it is in models/spot_checking.py.
+anybody can draw the sample again. What officers do with it is in models/spot_checks/spot_checking.py.
 """
 
 import enum

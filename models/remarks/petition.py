@@ -84,8 +84,8 @@ async def petition_of_province(
     now: datetime,
     operator_chat: int | None,
 ) -> Remark:
-    """A province asks that an organization be opened for correction, after a spot-check (models/spot_checking.py,
-    which looks at the rights and holds the organization's row).
+    """A province asks that an organization be opened for correction, after a spot-check
+    (models/spot_checks/spot_checking.py, which looks at the rights and holds the organization's row).
 
     The organization's officers, the province's other officers and the operator's chat are told. Raises
     PetitionPending.

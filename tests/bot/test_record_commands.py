@@ -15,7 +15,7 @@ from models.certification.certificate import Level
 from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.remarks.petition import petition
-from models.spot_checking import draw, hand_in, mark
+from models.spot_checks.spot_checking import draw, hand_in, mark
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 

@@ -11,7 +11,7 @@ from models.certification.certify import Demands, certify, prepare_confirmation,
 from models.certification.review import review
 from models.certification.spot_check import Mark
 from models.database.engine import Database
-from models.spot_checking import Checking, draw, hand_in, mark
+from models.spot_checks.spot_checking import Checking, draw, hand_in, mark
 from tests.support import ORGANIZATIONS, link
 
 WAITING, OPEN = ORGANIZATIONS[0][0], ORGANIZATIONS[1][0]

@@ -30,7 +30,7 @@ from models.links.link import unlink_officer
 from models.progress import count_statuses, locked_organizations
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
-from models.spot_checking import draw, hand_in, mark
+from models.spot_checks.spot_checking import draw, hand_in, mark
 from models.verification import verify
 from tests.conftest import NOW, _admin, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle

@@ -32,7 +32,7 @@ from models.notices.outbox import OutboxMessage
 from models.register.roster import Category
 from models.remarks.petition import PetitionPending, decide, list_petitions, petition
 from models.rounds.round import NoOpenRound, close_round
-from models.spot_checking import (
+from models.spot_checks.spot_checking import (
     MAX_NOTES,
     NothingToDraw,
     SpotCheckEnded,

@@ -1,0 +1,4 @@
+"""What an officer of a province does with a spot-check: draw it, mark its records, hand it in.
+
+The drawing itself and its rows, on which certificates rest, are in models/certification.
+"""
