@@ -32,12 +32,12 @@ from handlers.exports import CertificatePage
 from handlers.screen import AttachmentKind
 from handlers.taps_certification import CertificatePdf
 from handlers.taps_province import ExportList, SeeProgress
-from models import export
-from models import statistics as progress_of
 from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.organizations.organization import Organization
+from models.province import export
+from models.province import statistics as progress_of
 from models.rounds.round import current_round
 from models.security.keys import Keyring
 

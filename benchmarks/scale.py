@@ -35,9 +35,9 @@ from models.certification.history import load_history
 from models.certification.review import review
 from models.database.engine import Database
 from models.imports import import_organizations, import_personnel
-from models.listing import Listing, Sorting, next_waiting, search
 from models.organizations.organization import Organization
-from models.progress import count_statuses
+from models.province.listing import Listing, Sorting, next_waiting, search
+from models.province.progress import count_statuses
 from models.register.roster import Category, list_positions
 from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring

@@ -10,13 +10,13 @@ from bot.delivery import Outcome, again
 from bot.metrics import TALLY
 from handlers.notices import notice
 from handlers.screen import Deferred, Dropped, Screen
-from models import province_card
 from models.accounts.account import Officer, is_somebodys
 from models.database.engine import Database, Session
 from models.links.arrival import find_reader
 from models.links.link import take_away_late
 from models.notices import outbox, reachability, sending
 from models.notices.outbox import Kind, OutboxMessage, State
+from models.province import live_card
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class Ledger:
                 await take_away_late(session, row.chat_id, outcome.message_id, now)
             await sending.mark_sent(session, row.id, outcome.message_id, now)
             if row.kind is Kind.WAITING and outcome.message_id is not None:
-                await province_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
+                await live_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
         else:
             await sending.mark_ended(session, row, outcome.state, outcome.error)
 
@@ -174,6 +174,6 @@ class Ledger:
 async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
     """What follows from a message's being changed, or from its not being there any more."""
     if row.kind is Kind.REFRESH:
-        await province_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
+        await live_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
     elif row.kind is Kind.REMOVE and outcome.is_gone:
         await sending.forget_message(session, row.chat_id, row.subject_id)

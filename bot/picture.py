@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from bot import typesetting
 from bot.thai import STATUSES, long_day, long_moment, short_day
-from models.statistics import DayCounts, ProvinceProgress, StatusCounts
+from models.province.statistics import DayCounts, ProvinceProgress, StatusCounts
 
 # bot/documents/progress.typ is 432 pt wide: that is 1,080 pixels, all that a phone shows of a photo.
 PPI = 180

@@ -7,7 +7,7 @@ from typing import IO
 
 from bot.spreadsheet import Column, Value, Workbook
 from bot.thai import STATUSES, thai_time
-from models.export import ExportedOrganization, ProvinceList, Signed
+from models.province.export import ExportedOrganization, ProvinceList, Signed
 from models.register.roster import Headcount
 
 

@@ -10,9 +10,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from models.certification.certificate import Status
 from models.certification.review import Review
-from models.progress import Day, look_around
+from models.province.progress import Day, look_around
+from models.province.visit import note_opened
 from models.rounds.round import RoundState
-from models.visit import note_opened
 
 
 async def beside(turn: Turn, shown: Review, screen: Screen) -> Screen:

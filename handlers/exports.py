@@ -17,7 +17,6 @@ from handlers.taps_province import ExportList, ProvinceMenu, SeeProgress
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import status_word
-from models import export, statistics
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
@@ -25,8 +24,9 @@ from models.certification.certificate import Status
 from models.certification.history import load_history
 from models.chats.conversation import Language
 from models.database.engine import Session
-from models.export import IssuedCertificate, ProvinceList
-from models.statistics import ProvinceProgress
+from models.province import export, statistics
+from models.province.export import IssuedCertificate, ProvinceList
+from models.province.statistics import ProvinceProgress
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,19 @@ from handlers.taps_province import (
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import find_label, home, masked, pager, round_line, status_word, way_out
-from models import listing as lists
 from models.accounts.access import find_organization
 from models.certification.certificate import Status
-from models.listing import Choice, ListedOrganization, Listing, Narrowing, OrganizationPage, Sorting, load_listing
 from models.organizations.typed_name import MAX_WORDS, NoSearch
+from models.province import listing as lists
+from models.province.listing import (
+    Choice,
+    ListedOrganization,
+    Listing,
+    Narrowing,
+    OrganizationPage,
+    Sorting,
+    load_listing,
+)
 
 DISTRICTS_PER_PAGE = 8
 CHOSEN = "✅ "

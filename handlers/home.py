@@ -27,7 +27,7 @@ from models.certification.review import own_status
 from models.chats.conversation import Awaiting, Language
 from models.links.link import unlink_officer
 from models.notices import card_marks
-from models.progress import count_statuses
+from models.province.progress import count_statuses
 from models.remarks.question import open_questions
 from models.rounds.round import current_round
 

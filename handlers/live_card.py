@@ -11,12 +11,12 @@ from handlers.taps_province import AllWaiting
 from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.words import find_label, round_line
-from models import province_card
 from models.certification.certificate import Status
 from models.database.engine import Session
-from models.listing import Narrowing, load_listing
 from models.notices.outbox import Kind
-from models.province_card import Showing
+from models.province import live_card
+from models.province.listing import Narrowing, load_listing
+from models.province.live_card import Showing
 
 
 async def card_notice(
@@ -24,9 +24,9 @@ async def card_notice(
 ) -> Screen | Dropped | Deferred:
     """The card as it is to stand in its chat now, in place or as a new message; brief in a chat left alone."""
     if kind is Kind.REFRESH:
-        shown: Showing | datetime | None = await province_card.claim_edit(session, officer_id, chat_id, now)
+        shown: Showing | datetime | None = await live_card.claim_edit(session, officer_id, chat_id, now)
     else:
-        shown = await province_card.claim_ring(session, officer_id, now)
+        shown = await live_card.claim_ring(session, officer_id, now)
     if shown is None:
         return Dropped("nothing to show on the card")
     if isinstance(shown, datetime):

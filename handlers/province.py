@@ -35,7 +35,7 @@ from models.certification.certify import Demands
 from models.certification.history import load_history
 from models.certification.review import Review
 from models.certification.spot_check import Verdict, verdict
-from models.progress import count_day
+from models.province.progress import count_day
 from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState

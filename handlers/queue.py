@@ -8,9 +8,9 @@ from handlers.taps_province import NextOfAll, ProvinceMenu, SkipWaiting
 from handlers.turn import Turn
 from handlers.words import home
 from models.accounts.access import find_organization
-from models.listing import Listing, Narrowing, load_listing, next_waiting
+from models.province.listing import Listing, Narrowing, load_listing, next_waiting
+from models.province.visit import note_skipped
 from models.rounds.round import current_round
-from models.visit import note_skipped
 
 
 async def open_next(turn: Turn, _tap: Tap) -> Screen:

@@ -2,7 +2,7 @@
 
 from handlers.taps import Tap
 from models.certification.certificate import Status
-from models.listing import Narrowing, Sorting
+from models.province.listing import Narrowing, Sorting
 
 
 class ProvinceMenu(Tap, code="p"):

@@ -17,7 +17,7 @@ from models.base.tables import Base, BigKey
 from models.base.thai import arabic_digits
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
-from models.progress import require_province
+from models.province.progress import require_province
 
 # With the heading it fits into one message (Bot API, sendMessage: 4,096 characters).
 MAX_TEXT = 3_500

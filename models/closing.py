@@ -16,7 +16,7 @@ from models.base.errors import DomainError
 from models.certification.certificate import Level, Status
 from models.certification.remark import operator_name, remark_text
 from models.notices import card_marks
-from models.progress import count_certificates, count_statuses
+from models.province.progress import count_certificates, count_statuses
 from models.remarks.petition import count_petitions
 from models.reminder import queue_again
 from models.rounds.round import (

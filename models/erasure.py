@@ -21,11 +21,11 @@ from models.certification.remark import Remark
 from models.chats.conversation import Card, Conversation
 from models.chats.inbox import InboxUpdate
 from models.links.link import unlink_officer
-from models.listing import Listing
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import drop_card_and_preference
+from models.province.listing import Listing
+from models.province.visit import Visit
 from models.register.draft import drop_draft
-from models.visit import Visit
 
 MAX_TEXT = 1000
 

@@ -32,7 +32,7 @@ from models.certification.review import own_status
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
-from models.progress import count_statuses
+from models.province.progress import count_statuses
 from models.rounds.round import Round, RoundState
 
 # Days before the last one on which people are reminded, and the hour from which.

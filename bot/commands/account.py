@@ -21,7 +21,7 @@ from bot.opening import Use
 from models.accounts.account import Officer, find_account
 from models.base.thai import arabic_digits
 from models.links import account_admin
-from models.progress import require_province
+from models.province.progress import require_province
 from models.security.passwords import hash_password
 
 

@@ -23,14 +23,14 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.database.engine import Database
-from models.export import (
+from models.province.export import (
     ExportedCertification,
     certificate_of_code,
     exported_certifications,
     province_list,
 )
-from models.progress import require_province
-from models.statistics import province_progress
+from models.province.progress import require_province
+from models.province.statistics import province_progress
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 required_province_option = click.option(

@@ -7,7 +7,7 @@ from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
 from models.notices import outbox
-from models.progress import count_certificates
+from models.province.progress import count_certificates
 
 log = logging.getLogger(__name__)
 

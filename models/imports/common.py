@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.organizations.organization import Organization, full_name
-from models.progress import locked_organizations
+from models.province.progress import locked_organizations
 from models.tabular import Problems, Table
 from models.tabular.table import Row
 

@@ -23,7 +23,7 @@ from models.imports.common import (
 )
 from models.notices import card_marks
 from models.organizations.organization import Organization, Province, full_name
-from models.progress import locked_organizations
+from models.province.progress import locked_organizations
 from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
 from models.tabular.cells import refuse_link
 

@@ -1,4 +1,5 @@
-"""Marks on the live cards of a province's officers: that they show something else now (models/province_card.py).
+"""Marks on the live cards of a province's officers: that they show something else now
+(models/province/live_card.py).
 
 Whatever changes what a card shows calls `touch` in its own transaction: what is rolled back leaves no mark. That
 only counts the change and queues a row of the outbox, where none waits; what is to be done is decided when it has

@@ -70,8 +70,8 @@ class Kind(enum.StrEnum):
     BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
     BLANK = "blank"
-    # The live card of a province (models/province_card.py): a new message, which rings, and an edit in place; the
-    # subject of both is the officer. And the end of the card before, whose id is the subject.
+    # The live card of a province (models/province/live_card.py): a new message, which rings, and an edit in place;
+    # the subject of both is the officer. And the end of the card before, whose id is the subject.
     WAITING = "waiting"
     REFRESH = "refresh"
     REMOVE = "remove"

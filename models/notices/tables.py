@@ -1,6 +1,6 @@
 """The rows behind the card of a province's officer and behind what an officer has chosen about notices.
 
-The rules are in models/province_card.py and models/notices/timing.py. Both rows end with the officer's link.
+The rules are in models/province/live_card.py and models/notices/timing.py. Both rows end with the officer's link.
 """
 
 import enum

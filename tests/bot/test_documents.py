@@ -25,11 +25,11 @@ from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.certify import reopen
 from models.database.engine import Database
-from models.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.organizations.organization import Organization, Province
+from models.province.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
+from models.province.statistics import DayCounts, ProvinceProgress, StatusCounts
 from models.register.roster import Headcount
 from models.rounds.round import Round
-from models.statistics import DayCounts, ProvinceProgress, StatusCounts
 from tests.conftest import NOW
 from tests.papers import Paper
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
@@ -427,7 +427,7 @@ async def test_a_picture_needs_a_round(laocert: Run, tmp_path: Path, monkeypatch
     async def none(_session: object) -> None:
         return None
 
-    monkeypatch.setattr("models.statistics.current_round", none)
+    monkeypatch.setattr("models.province.statistics.current_round", none)
     refused = await laocert("progress", "a.png", "--province", "11", code=1)
     assert "no round has been opened yet; open one: laocert round open" in refused.stderr
 

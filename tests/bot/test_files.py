@@ -9,7 +9,7 @@ import pytest
 
 from bot.files import FileMaker
 from handlers.screen import AttachmentKind
-from models.export import ProvinceList
+from models.province.export import ProvinceList
 
 LISTED = ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, datetime(2026, 11, 1, tzinfo=UTC), ())
 

@@ -20,12 +20,12 @@ from models.chats import inbox
 from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.listing import Listing, load_listing
 from models.notices import outbox, sending
 from models.notices.outbox import Kind, OutboxMessage, State
+from models.province.listing import Listing, load_listing
+from models.province.visit import Visit, note_opened
 from models.remarks.petition import petition
 from models.remarks.question import answer, ask
-from models.visit import Visit, note_opened
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 

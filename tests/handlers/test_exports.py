@@ -14,12 +14,12 @@ from bot.files import FileMaker
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.screen import AttachmentKind
-from models import export
 from models.certification.certificate import Level
 from models.certification.certify import reopen
 from models.database.engine import Database
 from models.notices import outbox
 from models.organizations.organization import Organization
+from models.province import export
 from models.rounds.round import Round
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
@@ -126,7 +126,7 @@ async def test_no_picture_before_the_first_round(
         return None
 
     hand = await officer("province11", "ทดสอบ สอง")
-    monkeypatch.setattr("models.statistics.current_round", none)
+    monkeypatch.setattr("models.province.statistics.current_round", none)
     await hand.way(*TO_PROVINCE_MENU)
     assert "ยังไม่เปิดรอบการรับรอง" in await hand.press("ภาพความคืบหน้า")
 

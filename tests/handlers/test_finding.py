@@ -16,9 +16,9 @@ from models.certification.certificate import Level
 from models.certification.remark import Kind, Remark
 from models.chats.conversation import load_conversation
 from models.database.engine import Database, Session
-from models.listing import Listing
 from models.organizations.organization import Organization
-from models.visit import Visit
+from models.province.listing import Listing
+from models.province.visit import Visit
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import ORGANIZATIONS, Clock, certify_as, link
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from models.base import thai
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
-from models.listing import ORGANIZATIONS_PER_PAGE
 from models.organizations.organization import Organization
+from models.province.listing import ORGANIZATIONS_PER_PAGE
 from models.register.roster import Category, PersonnelRecord
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, is_card, walk
 from tests.support import Clock, Officer, certify_as, put_roster, record

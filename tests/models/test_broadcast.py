@@ -23,7 +23,7 @@ from models.broadcast import (
 )
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage, State
-from models.progress import UnknownProvince
+from models.province.progress import UnknownProvince
 from tests.conftest import NOW
 from tests.support import link
 

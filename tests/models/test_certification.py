@@ -23,10 +23,10 @@ from models.certification.certify import (
 from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.listing import Listing, Sorting, search
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
-from models.progress import count_statuses, locked_organizations
+from models.province.listing import Listing, Sorting, search
+from models.province.progress import count_statuses, locked_organizations
 from models.register.roster import NoRoster, PersonnelRecord
 from models.rounds.round import NoOpenRound, close_round, open_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster

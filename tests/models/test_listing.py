@@ -15,7 +15,8 @@ from models.certification.remark import Kind, Remark
 from models.database.engine import Database
 from models.imports.organizations import sort_key
 from models.links.link import unlink_officer
-from models.listing import (
+from models.organizations.organization import Organization
+from models.province.listing import (
     ORGANIZATIONS_PER_PAGE,
     Listing,
     Narrowing,
@@ -28,9 +29,8 @@ from models.listing import (
     search,
     type_words,
 )
-from models.organizations.organization import Organization
+from models.province.visit import LOOKING, note_opened, note_skipped
 from models.rounds.round import NoOpenRound, close_round, open_round
-from models.visit import LOOKING, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 
 # เทศบาลตำบลบางปู, อบต.บางปู, อบต.แพรกษา in one district, อบต.เทพารักษ์ in another; in the dictionary's order

@@ -27,7 +27,7 @@ from models.certification.spot_check import Mark, SpotCheck
 from models.closing import reopen_round
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.progress import count_statuses, locked_organizations
+from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark

@@ -10,12 +10,13 @@ from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models import drift, province_card, schema, triggers
+from models import drift, schema, triggers
 from models.audit.event_chain import UNRECORDED
 from models.database.engine import Database
 from models.notices import card_marks
 from models.notices.outbox import Kind, OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
+from models.province import live_card
 from models.verification import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
@@ -131,9 +132,9 @@ async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
         assert (card.officer_id, card.message_id) == (2, None)
     now = datetime.now(UTC)
     async with database.write() as session:
-        assert await province_card.claim_edit(session, 2, 601, now) is None
-        made = await province_card.claim_ring(session, 2, now)
-        assert isinstance(made, province_card.Showing)
+        assert await live_card.claim_edit(session, 2, 601, now) is None
+        made = await live_card.claim_ring(session, 2, now)
+        assert isinstance(made, live_card.Showing)
         assert (made.waiting, made.newest[0].certificate) == (1, 1)
         # The numbers go on where the migration began.
         await card_marks.touch(session, "11", now)

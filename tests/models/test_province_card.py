@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models import province_card
 from models.accounts.account import Officer, active_officer
 from models.base.calendar import BANGKOK
 from models.certification.certificate import Level
@@ -18,7 +17,8 @@ from models.notices import card_marks, sending
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.notices.tables import ProvinceCard, Quiet, Rhythm
 from models.notices.timing import Preference, save_preference
-from models.province_card import RING_EVERY, Showing
+from models.province import live_card
+from models.province.live_card import RING_EVERY, Showing
 from models.rounds.round import close_round
 from tests.support import ORGANIZATIONS, Clock, certify_as, link, put_roster
 
@@ -90,11 +90,11 @@ class Desk:
         async with self.country.write() as session:
             assert await sending.mark_sending(session, [row], self.clock())
             if row.kind is Kind.REFRESH:
-                made: Showing | datetime | None = await province_card.claim_edit(
+                made: Showing | datetime | None = await live_card.claim_edit(
                     session, row.subject_id, row.chat_id, self.clock()
                 )
             else:
-                made = await province_card.claim_ring(session, row.subject_id, self.clock())
+                made = await live_card.claim_ring(session, row.subject_id, self.clock())
             if isinstance(made, datetime):
                 await sending.put_off(session, row, made)
             elif made is None:
@@ -105,11 +105,11 @@ class Desk:
         async with self.country.write() as session:
             if row.kind is Kind.REFRESH:
                 await sending.drop(session, row.id)
-                await province_card.edited(session, row.subject_id, self.clock(), is_gone=is_gone)
+                await live_card.edited(session, row.subject_id, self.clock(), is_gone=is_gone)
                 return f"edit {made.waiting}"
             self.last_message += 1
             await sending.mark_sent(session, row.id, self.last_message, self.clock())
-            await province_card.rung(session, row.subject_id, row.chat_id, self.last_message, self.clock())
+            await live_card.rung(session, row.subject_id, row.chat_id, self.last_message, self.clock())
             return f"ring {made.waiting}"
 
     async def serve(self) -> list[str]:

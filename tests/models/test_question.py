@@ -14,7 +14,7 @@ from models.certification.review import own_status, review
 from models.database.engine import Database
 from models.notices.outbox import Kind as Notice
 from models.notices.outbox import OutboxMessage
-from models.progress import locked_organizations
+from models.province.progress import locked_organizations
 from models.remarks.petition import petition
 from models.remarks.question import (
     MAX_OPEN,

@@ -15,7 +15,7 @@ from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
-from models.progress import count_statuses, locked_organizations
+from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import NotLocked, PetitionPending, UnknownPetition, decide, list_petitions, petition
 from models.rounds.round import close_round
 from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, put_roster

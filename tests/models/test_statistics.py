@@ -12,11 +12,11 @@ from models.certification.certificate import Level, Status
 from models.certification.certify import reopen
 from models.certification.history import UnknownCode
 from models.database.engine import Database
-from models.export import certificate_of_code, province_list, take_certificate, take_list
 from models.organizations.organization import Organization
-from models.progress import UnknownProvince
+from models.province.export import certificate_of_code, province_list, take_certificate, take_list
+from models.province.progress import UnknownProvince
+from models.province.statistics import DayCounts, NoRoundYet, province_progress
 from models.rounds.round import close_round
-from models.statistics import DayCounts, NoRoundYet, province_progress
 from tests.support import ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD, _, ABROAD = (code for code, *_ in ORGANIZATIONS)
@@ -87,8 +87,8 @@ async def test_without_a_round(country: Database, now: datetime, monkeypatch: py
     async def none(_session: object) -> None:
         return None
 
-    monkeypatch.setattr("models.statistics.current_round", none)
-    monkeypatch.setattr("models.export.current_round", none)
+    monkeypatch.setattr("models.province.statistics.current_round", none)
+    monkeypatch.setattr("models.province.export.current_round", none)
     async with country.read() as session:
         with pytest.raises(NoRoundYet, match="laocert round open"):
             await province_progress(session, "11", now)

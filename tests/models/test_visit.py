@@ -9,9 +9,9 @@ from models.accounts.account import Officer
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.progress import Day, look_around
+from models.province.progress import Day, look_around
+from models.province.visit import LOOKING, Visit, note_opened, note_skipped
 from models.rounds.round import current_round
-from models.visit import LOOKING, Visit, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)

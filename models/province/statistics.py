@@ -11,7 +11,7 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, is_live
 from models.organizations.organization import Organization
-from models.progress import require_province
+from models.province.progress import require_province
 from models.rounds.round import Round, current_round
 
 # From the province-wide organization down; a type that is not listed comes last.

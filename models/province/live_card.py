@@ -22,7 +22,7 @@ from models.notices.outbox import Kind, OutboxMessage
 from models.notices.tables import ProvinceCard, Rhythm
 from models.notices.timing import Preference, load_preference, next_time, quiet_end
 from models.organizations.organization import full_name
-from models.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
+from models.province.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
 from models.rounds.round import Round, current_round
 
 # At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.

@@ -23,9 +23,9 @@ from models.certification.remark import Remark
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.organizations.organization import Organization, full_name
 from models.organizations.typed_name import is_called, tidy_words
-from models.progress import is_waiting, standing
+from models.province.progress import is_waiting, standing
+from models.province.visit import Visit, looker, looking
 from models.rounds.round import NoOpenRound, Round, RoundState, current_round
-from models.visit import Visit, looker, looking
 
 # A page fits a phone's screen with its navigation buttons.
 ORGANIZATIONS_PER_PAGE = 8

@@ -14,8 +14,8 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.organizations.organization import Organization, Province
+from models.province.visit import looker, looking
 from models.rounds.round import Round, current_round
-from models.visit import looker, looking
 
 
 class UnknownProvince(DomainError):
@@ -189,7 +189,7 @@ async def look_around(
     session: AsyncSession, officer: Officer, round_id: int, dla_code: str, now: datetime
 ) -> tuple[Day, str | None]:
     """For an officer of a province at an organization: the province's day, and the name of the colleague who looks
-    at the organization too (models/visit.py).
+    at the organization too (models/province/visit.py).
     """
     statement = _day_and_looker(officer.account.province_code, round_id)
     parameters = looking(officer, round_id, now) | {"midnight": _midnight(now), "code": dla_code}

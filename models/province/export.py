@@ -15,7 +15,7 @@ from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live
 from models.certification.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
-from models.progress import require_province
+from models.province.progress import require_province
 from models.register.roster import Headcount
 from models.rounds.round import Round, current_round
 
