@@ -23,13 +23,13 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import Emulator
 from models.accounts.account import Account, Officer, Role
-from models.broadcast import Broadcast
 from models.certification.certificate import Certification, Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
+from models.outreach.broadcast import Broadcast
 from models.security.keys import Keyring
 
 PER_SECOND = 30

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from bot.clock import Clock, nap
 from models.database.engine import Database
-from models.reminder import queue_due
-from models.unreached import escalate_due
+from models.outreach.reminder import queue_due
+from models.outreach.unreached import escalate_due
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ LOOK_EVERY = 60.0
 async def keep_deadlines(database: Database, clock: Clock, operator_chat: int | None) -> None:
     """Look each minute until cancelled. The courier finds within a second what is queued.
 
-    Several may look at once: what the database has noted is done by one of them (models/reminder.py).
+    Several may look at once: what the database has noted is done by one of them (models/outreach/reminder.py).
     """
     while True:
         try:

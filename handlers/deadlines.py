@@ -14,8 +14,8 @@ from handlers.words import round_line
 from models.accounts.account import Officer, Role
 from models.database.engine import Session
 from models.organizations.organization import Province
-from models.reminder import Due, NotTrue, look_at
-from models.unreached import Escalation, load_escalation
+from models.outreach.reminder import Due, NotTrue, look_at
+from models.outreach.unreached import Escalation, load_escalation
 
 # Bot API, sendMessage: 1-4096 characters; tags are counted here, there they are not.
 MAX_MESSAGE = 4096

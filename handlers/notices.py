@@ -20,7 +20,6 @@ from handlers.texts import Texts, texts
 from handlers.words import organization_line, signature
 from models.accounts.account import Officer, Role
 from models.accounts.throttle import TRIES
-from models.broadcast import load_broadcast
 from models.certification.certificate import Certification, Reopening
 from models.certification.history import load_certification, load_reopening
 from models.certification.remark import Remark
@@ -30,6 +29,7 @@ from models.links.dispute import load_dispute, load_officer
 from models.notices.outbox import Kind
 from models.notices.reachability import lost_since
 from models.notices.timing import quiet_until
+from models.outreach.broadcast import load_broadcast
 from models.remarks.petition import load_remark
 
 # Notices that name no number and no person, or go to the operator's chat, which is no officer's.

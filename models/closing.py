@@ -16,9 +16,9 @@ from models.base.errors import DomainError
 from models.certification.certificate import Level, Status
 from models.certification.remark import operator_name, remark_text
 from models.notices import card_marks
+from models.outreach.reminder import queue_again
 from models.province.progress import count_certificates, count_statuses
 from models.remarks.petition import count_petitions
-from models.reminder import queue_again
 from models.rounds.round import (
     Round,
     RoundRefused,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-from models import broadcast, reminder, triggers
+from models import triggers
 
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
@@ -18,6 +18,7 @@ from models.chats import conversation, inbox
 from models.database.engine import Database
 from models.links import invitation
 from models.notices import outbox, tables
+from models.outreach import broadcast, reminder
 from models.province import listing, visit
 from models.register import draft, roster
 from models.remarks import petition

@@ -23,7 +23,9 @@ from bot.commands.common import (
 from bot.opening import Use
 from handlers.announcement import heading
 from handlers.texts import texts
-from models.broadcast import (
+from models.chats.conversation import Language
+from models.database.engine import Database
+from models.outreach.broadcast import (
     Audience,
     Broadcast,
     BroadcastRefused,
@@ -35,8 +37,6 @@ from models.broadcast import (
     parse_audience,
     report,
 )
-from models.chats.conversation import Language
-from models.database.engine import Database
 
 # Seconds between looks at what was sent; without progress for so long, it is asked whether anything sends; and a
 # command that nobody watches does not wait for ever.

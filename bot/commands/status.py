@@ -8,9 +8,9 @@ from bot.commands.common import echo_json, echo_table, json_option, province_opt
 from bot.commands.round import facts
 from models.base.thai import arabic_digits
 from models.certification.certificate import Status
+from models.outreach.unreached import Unreached, list_unreached
 from models.province.progress import ProvinceCounts, count_statuses, require_province
 from models.rounds.round import Round, current_round
-from models.unreached import Unreached, list_unreached
 
 
 @click.command(epilog="Example: laocert status --province 11")

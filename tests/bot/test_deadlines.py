@@ -10,7 +10,7 @@ from bot import deadlines
 from models.base.calendar import bangkok_day
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage
-from models.reminder import Reminder
+from models.outreach.reminder import Reminder
 from models.rounds.round import Round
 from tests.bot.running import Trouble, until
 from tests.support import KEYRING, Clock, link

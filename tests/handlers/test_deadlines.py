@@ -16,16 +16,16 @@ from handlers.texts import texts
 from handlers.words import round_line
 from models.accounts.account import Officer, Role, active_officer
 from models.base.calendar import bangkok_day
-from models.broadcast import Audience, announce
 from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.notices.outbox import Kind
 from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
+from models.outreach.broadcast import Audience, announce
+from models.outreach.unreached import Escalation, Unreached, Why
 from models.remarks.petition import decide, petition
 from models.rounds.round import Round, RoundState, close_round
-from models.unreached import Escalation, Unreached, Why
 from tests.handlers.support import Hand, MakeHand
 from tests.support import Clock, certify_as, link
 

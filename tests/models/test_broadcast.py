@@ -9,7 +9,9 @@ from sqlalchemy import select, update
 
 from models.accounts.account import Role
 from models.audit.event_chain import AuditEvent
-from models.broadcast import (
+from models.database.engine import Database
+from models.notices.outbox import Kind, OutboxMessage, State
+from models.outreach.broadcast import (
     MAX_TEXT,
     Audience,
     BroadcastRefused,
@@ -21,8 +23,6 @@ from models.broadcast import (
     parse_audience,
     report,
 )
-from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
 from models.province.progress import UnknownProvince
 from tests.conftest import NOW
 from tests.support import link

@@ -28,8 +28,9 @@ from models.closing import (
 )
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage, State
+from models.outreach.reminder import queue_due
+from models.outreach.unreached import escalate_due
 from models.remarks.petition import decide, list_petitions, petition
-from models.reminder import queue_due
 from models.rounds.round import (
     NoOpenRound,
     Round,
@@ -39,7 +40,6 @@ from models.rounds.round import (
     current_round,
     open_round,
 )
-from models.unreached import escalate_due
 from models.verification import verify
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, Clock, certify_as, link
 

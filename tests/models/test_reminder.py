@@ -12,9 +12,9 @@ from models.database.engine import Database
 from models.links.link import disable_account, unlink_officer
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
-from models.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due
+from models.outreach.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due
+from models.outreach.unreached import Why, escalate_due, list_unreached, load_escalation
 from models.rounds.round import Round, close_round
-from models.unreached import Why, escalate_due, list_unreached, load_escalation
 from tests.support import ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD, FOURTH, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)

@@ -1,7 +1,7 @@
 """Reminders of a round's last day: when they are queued, for whom, and whether they are still true when sent.
 
 Days and hours are Bangkok's. A day that went by while nothing ran is not made up: the next one comes. Whom the
-reminders of a round did not reach: models/unreached.py.
+reminders of a round did not reach: models/outreach/unreached.py.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from models.accounts.account import Account, Officer, is_reachable
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from models.organizations.organization import Organization
-from models.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
+from models.outreach.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
 from models.rounds.round import Round, RoundState, current_round
 
 # The operator is told as soon as the reminders of this many days before the last one are settled; later, when
