@@ -5,8 +5,8 @@ from io import BytesIO
 
 from bot.spreadsheet import Column, Workbook
 from models.imports.personnel import layout
+from models.imports.sent_roster import RosterTemplate
 from models.register.roster import Category, MenuState, Record
-from models.sent_roster import RosterTemplate
 
 _CATEGORIES = {
     Category.OFFICIAL: "ข้าราชการ",

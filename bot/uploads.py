@@ -17,7 +17,7 @@ from telegram.constants import ChatAction
 from bot import api
 from handlers.uploads import NOT_CHECKED, NOT_FETCHED, Upload, Wanted
 from models.imports.sent_file import MAX_BYTES, require_file, unpacked_check
-from models.tabular import ImportRefused
+from models.imports.tabular import ImportRefused
 
 log = logging.getLogger(__name__)
 

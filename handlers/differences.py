@@ -9,9 +9,9 @@ from handlers.taps_certification import LaoReview
 from handlers.taps_register import DropRoster, RosterChanges, SaveRoster
 from handlers.texts import Texts
 from handlers.words import category_word, home, masked, organization_line, way_out
+from models.imports.sent_roster import Proposal
 from models.register.difference import ChangeKind, Difference, RecordChange
 from models.register.roster import Category, MenuState, Record
-from models.sent_roster import Proposal
 
 # Menus that are named in one line; a register may have 200.
 _MENUS_SHOWN = 5

@@ -22,6 +22,7 @@ from models.certification.remark import RemarkRefused
 from models.certification.review import ExplanationMissing, RosterChanged
 from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.chats.conversation import Language
+from models.imports.sent_roster import BaseChanged, RosterLocked
 from models.province.statistics import NoRoundYet
 from models.register.draft import DraftGone
 from models.register.roster import NoRoster
@@ -29,7 +30,6 @@ from models.remarks.explanation import NothingToExplain
 from models.remarks.petition import NotLocked, PetitionPending
 from models.remarks.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.rounds.round import NoOpenRound
-from models.sent_roster import BaseChanged, RosterLocked
 from models.spot_checks.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 
 

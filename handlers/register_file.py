@@ -16,9 +16,9 @@ from handlers.texts import Texts
 from handlers.turn import Turn
 from handlers.uploads import NOT_CHECKED
 from handlers.words import home, organization_line, pager, way_out
-from models import sent_roster
+from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
-from models.tabular import English, ImportRefused, Problem
+from models.imports.tabular import English, ImportRefused, Problem
 
 CHANGES_PER_PAGE = 5
 PROBLEMS_SHOWN = 10
@@ -155,7 +155,7 @@ def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
 
 
 def _problem_line(_: Texts, problem: Problem) -> Markup:
-    """One thing to mend, as models/tabular/problems.py says it, in the chat's language."""
+    """One thing to mend, as models/imports/tabular/problems.py says it, in the chat's language."""
     line = _.plain("line {line}", line=problem.line) if problem.line is not None else ""
     place = ", ".join(part for part in (line, _said(_, problem.column)) if part)
     said = _("{what}; {mend}", what=_said(_, problem.what), mend=_said(_, problem.mend))

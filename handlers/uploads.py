@@ -11,9 +11,9 @@ from models.accounts.account import Role, active_officer
 from models.chats.conversation import Awaiting, load_conversation
 from models.database.engine import Session
 from models.imports.sent_file import require_file
+from models.imports.sent_roster import RosterLocked, require_sendable
+from models.imports.tabular import ImportRefused, Problem, english
 from models.register.draft import SentRoster
-from models.sent_roster import RosterLocked, require_sendable
-from models.tabular import ImportRefused, Problem, english
 
 NOT_FETCHED = Problem(None, None, english("the file could not be fetched from Telegram"), english("send it again"))
 # The process that checked it came to an end or took too long.

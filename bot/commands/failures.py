@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import SettingsRefused, load_settings
 from models.base.errors import DomainError
-from models.tabular import MAX_PROBLEMS, ImportRefused
+from models.imports.tabular import MAX_PROBLEMS, ImportRefused
 
 # What SQLite says, and what to do about it.
 _MENDS = {

@@ -12,7 +12,7 @@ THAI = Path(__file__).parent / "th" / "LC_MESSAGES" / "laocert.po"
 
 # Who takes a text: Texts under its two names, its plain form, and profile.ask with its second argument.
 _KEYWORDS = {"_": None, "texts": None, "plain": None, "ask": (2,), "english": None}
-# What is wrong with a file is said where it is found (models/tabular/problems.py).
+# What is wrong with a file is said where it is found (models/imports/tabular/problems.py).
 _OF_FILES = {"english": None}
 
 

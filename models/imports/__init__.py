@@ -10,7 +10,7 @@ from models.imports.common import ImportResult, Progress
 from models.imports.organizations import import_organizations
 from models.imports.personnel import PersonnelResult, import_personnel
 from models.imports.register_changes import RegisterChange
-from models.tabular import ImportRefused, Problem
+from models.imports.tabular import ImportRefused, Problem
 
 __all__ = [
     "ImportRefused",

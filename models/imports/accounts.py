@@ -16,11 +16,11 @@ from models.accounts.account import Account, Officer, Role, is_username, normali
 from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
+from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
+from models.imports.tabular.cells import refuse_link
 from models.links.account_admin import PasswordRefused, require_good_password
 from models.organizations.organization import Province
 from models.security.passwords import hash_password
-from models.tabular import BadCell, Column, Layout, Problems, open_table
-from models.tabular.cells import refuse_link
 
 _ROLES = {
     "lao": Role.LAO,

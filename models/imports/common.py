@@ -8,10 +8,10 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.imports.tabular import Problems, Table
+from models.imports.tabular.table import Row
 from models.organizations.organization import Organization, full_name
 from models.province.progress import locked_organizations
-from models.tabular import Problems, Table
-from models.tabular.table import Row
 
 # Called with the step ("reading", "comparing", "hashing", "writing"), how much of it is done, and how much it is
 # in all (0 when that is unknown). The units are the step's own.

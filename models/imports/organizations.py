@@ -21,11 +21,11 @@ from models.imports.common import (
     no_progress,
     read_rows,
 )
+from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
+from models.imports.tabular.cells import refuse_link
 from models.notices import card_marks
 from models.organizations.organization import Organization, Province, full_name
 from models.province.progress import locked_organizations
-from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
-from models.tabular.cells import refuse_link
 
 _CODE = re.compile("[0-9A-Za-z]+")
 _PROVINCE_CODE = re.compile("[0-9]{2}")

@@ -29,11 +29,11 @@ from models.imports.register_changes import (
     load_origins,
 )
 from models.imports.staging import RECORD, STAGED, Staging, staging
+from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
+from models.imports.tabular.cells import clean, refuse_national_id
+from models.imports.tabular.table import Row
+from models.imports.tabular.table import Table as RowTable
 from models.register.roster import Category, MenuState, PersonnelRecord, Roster
-from models.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
-from models.tabular.cells import clean, refuse_national_id
-from models.tabular.table import Row
-from models.tabular.table import Table as RowTable
 
 # As many letters as PersonnelRecord.menus holds.
 MAX_MENUS = 200

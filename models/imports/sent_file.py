@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import orjson
 
 from models.imports.personnel import Checks, layout, shown_name
+from models.imports.tabular import BadCell, English, ImportRefused, Problem, Problems, english, read_table, refuse
+from models.imports.tabular.table import require_kind
+from models.imports.tabular.xlsx_source import Limits, require_workbook
 from models.register.draft import SentRoster, record
-from models.tabular import BadCell, English, ImportRefused, Problem, Problems, english, read_table, refuse
-from models.tabular.table import require_kind
-from models.tabular.xlsx_source import Limits, require_workbook
 
 # A file of 5,000 records with 40 menus has about 1 MB; files over 5 MB are refused.
 MAX_BYTES = 5 << 20

@@ -20,9 +20,9 @@ from handlers.uploads import NOT_CHECKED, NOT_FETCHED, Wanted
 from models.chats.inbox import State
 from models.database.engine import Database
 from models.imports.sent_file import MAX_BYTES, packed_check, unpacked_check
+from models.imports.tabular import ImportRefused
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord
-from models.tabular import ImportRefused
 from tests.bot.running import inbox_rows, link, opened_bot, until
 from tests.support import Clock, Officer, running_bot
 

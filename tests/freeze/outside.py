@@ -72,6 +72,8 @@ from models.chats.conversation import Language
 from models.chats.inbox import Waiting
 from models.database.engine import Database
 from models.database.lease import Lease
+from models.imports.sent_roster import RosterTemplate
+from models.imports.tabular.table import Column as FileColumn
 from models.links import invitation
 from models.links.link import add_link
 from models.notices import outbox
@@ -83,8 +85,6 @@ from models.rounds.round import Round
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable
-from models.sent_roster import RosterTemplate
-from models.tabular.table import Column as FileColumn
 from tests.freeze.reading import (
     PACKAGES,
     Call,

@@ -10,7 +10,7 @@ from models.accounts.account import NameRefused, name_or_position
 from models.base.names import becomes_link
 from models.database.engine import Database
 from models.imports.organizations import import_organizations
-from models.tabular import ImportRefused
+from models.imports.tabular import ImportRefused
 
 LINKS = [
     *("@laocert_bot", "คุณ @a", "#บางปู", "$USD", "/start", "ปลัด /logout", "https://x", "tg://user?id=1"),

@@ -14,8 +14,8 @@ from openpyxl import Workbook
 from openpyxl.styles import PatternFill
 
 from models.imports.sent_file import check_file
-from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
-from models.tabular.number_formats import changes_text, number_text
+from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
+from models.imports.tabular.number_formats import changes_text, number_text
 
 COLUMNS = ["code", "name", "secret"]
 LAYOUT = Layout(

@@ -11,12 +11,20 @@ from sqlalchemy import func, select
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.erasure import forget_officer
+from models.imports.sent_roster import (
+    BaseChanged,
+    RosterLocked,
+    cancel,
+    load_proposal,
+    propose,
+    save,
+    take_template,
+)
 from models.links.link import unlink_officer
 from models.register.difference import ChangeKind, aligned, compare
 from models.register.draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
 from models.register.roster import Category, Headcount, MenuState, Record, load_records, load_summary
 from models.security.keys import Keyring
-from models.sent_roster import BaseChanged, RosterLocked, cancel, load_proposal, propose, save, take_template
 from tests.support import certify_as, link, put_roster
 
 BANGPU, NO_ROSTER = "5110201", "6110303"

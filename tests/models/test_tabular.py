@@ -13,8 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from models.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table, problems, xlsx_source
-from models.tabular.cells import REFUSED_CATEGORIES, clean, holds_national_id, is_national_id
+from models.imports.tabular import (
+    BadCell,
+    Column,
+    ImportRefused,
+    Layout,
+    Problems,
+    open_table,
+    problems,
+    xlsx_source,
+)
+from models.imports.tabular.cells import REFUSED_CATEGORIES, clean, holds_national_id, is_national_id
 
 LAYOUT = Layout(
     (

@@ -33,12 +33,12 @@ from models.certification.spot_check import SpotCheck, SpotCheckItem
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
+from models.imports.sent_roster import propose
 from models.links import invitation
 from models.links.link import unlink_officer
 from models.register.draft import SentRoster
 from models.register.roster import Category, Record
 from models.remarks.question import Topic, ask
-from models.sent_roster import propose
 from tests.handlers.support import Hand, newest_card
 from tests.support import (
     DEMANDS,

@@ -34,11 +34,11 @@ from models.certification.history import History
 from models.certification.review import Review
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.imports.organizations import LAYOUT
+from models.imports.tabular import ImportRefused, Problem, Problems, open_table
 from models.notices.outbox import Kind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Headcount, RosterSummary
 from models.rounds.round import Round, RoundState
-from models.tabular import ImportRefused, Problem, Problems, open_table
 from tests.bot.running import opened_bot
 from tests.support import DEMANDS
 

@@ -4,7 +4,7 @@
 `xlsx_source` the two formats, `table` the headers and rows (docs/contract.md, Import files).
 """
 
-from models.tabular.problems import (
+from models.imports.tabular.problems import (
     MAX_PROBLEMS,
     BadCell,
     English,
@@ -14,7 +14,7 @@ from models.tabular.problems import (
     english,
     refuse,
 )
-from models.tabular.table import Column, Layout, Table, open_table, read_table
+from models.imports.tabular.table import Column, Layout, Table, open_table, read_table
 
 __all__ = [
     "MAX_PROBLEMS",

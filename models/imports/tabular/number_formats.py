@@ -8,7 +8,7 @@ import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-from models.tabular.problems import BadCell, BadNumber, english
+from models.imports.tabular.problems import BadCell, BadNumber, english
 
 # Excel keeps 15 digits of a number; behind them it has written zeros.
 MAX_NUMBER = 10**15

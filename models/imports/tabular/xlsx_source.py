@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
-from models.tabular.csv_source import ROWS_A_BATCH, RawRow
-from models.tabular.number_formats import AS_TEXT, changes_text, number_text
-from models.tabular.problems import BadCell, ImportRefused, english, refuse
+from models.imports.tabular.csv_source import ROWS_A_BATCH, RawRow
+from models.imports.tabular.number_formats import AS_TEXT, changes_text, number_text
+from models.imports.tabular.problems import BadCell, ImportRefused, english, refuse
 
 # Uncompressed bytes. A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is
 # streamed, and 60 MB in its strings, which openpyxl keeps.

@@ -5,7 +5,7 @@ import unicodedata
 
 from models.base.names import WITHOUT_INK, becomes_link
 from models.base.thai import arabic_digits
-from models.tabular.problems import BadCell, english
+from models.imports.tabular.problems import BadCell, english
 
 # Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
 # make two names look alike or one name look like another.

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from models.base.thai import arabic_digits
-from models.tabular.cells import ID_DIGITS, clean, is_national_id
-from models.tabular.csv_source import CsvSource, RawRow
-from models.tabular.problems import BadCell, BadNumber, ImportRefused, Problem, Problems, english, refuse
-from models.tabular.xlsx_source import XlsxSource
+from models.imports.tabular.cells import ID_DIGITS, clean, is_national_id
+from models.imports.tabular.csv_source import CsvSource, RawRow
+from models.imports.tabular.problems import BadCell, BadNumber, ImportRefused, Problem, Problems, english, refuse
+from models.imports.tabular.xlsx_source import XlsxSource
 
 # Distinct texts of one column that are remembered: positions and codes repeat, names do not.
 _MEMORY = 20_000

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from models.tabular.problems import BadCell, ImportRefused, Problem, english, refuse
+from models.imports.tabular.problems import BadCell, ImportRefused, Problem, english, refuse
 
 # A raw cell is its text, or why it is none (XLSX only).
 RawRow = tuple[int, list[str | BadCell]]
