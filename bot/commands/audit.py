@@ -7,7 +7,7 @@ import click
 from bot.commands.common import echo_json, json_option, now, reading, writing
 from models.audit.event_chain import take_head
 from models.base.errors import DomainError
-from models.verification import verify as verify_record
+from models.operator.verification import verify as verify_record
 
 
 class RecordBroken(DomainError):

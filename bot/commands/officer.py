@@ -3,7 +3,7 @@
 import click
 
 from bot.commands.common import now, writing
-from models.erasure import Erasure, forget_officer
+from models.operator.erasure import Erasure, forget_officer
 
 
 @click.group(epilog="Example: laocert officer forget 12 --by 'สถ. กองบุคลากร' --reason 'คำขอลบข้อมูล ที่ 7/2570'")

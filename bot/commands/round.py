@@ -24,7 +24,7 @@ from bot.commands.common import (
 )
 from bot.opening import Use
 from models.base.calendar import BUDDHIST_ERA
-from models.closing import (
+from models.operator.closing import (
     Changed,
     Closing,
     Opening,

@@ -245,7 +245,9 @@ def _active() -> Select[Officer]:
 
 
 async def is_somebodys(session: AsyncSession, user_id: int) -> bool:
-    """Whether a Telegram user is or was linked to an account, and has not been forgotten (models/erasure.py)."""
+    """Whether a Telegram user is or was linked to an account, and has not been forgotten
+    (models/operator/erasure.py).
+    """
     return bool(await session.scalar(select(exists().where(Officer.user_id == user_id))))
 
 

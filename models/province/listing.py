@@ -2,7 +2,7 @@
 
 The filter is สถานภาพรับรองข้อมูล (procedure, province step 3) and what narrows it. Words that were typed are a search
 of their own, in the whole province and all statuses; the filter waits unchanged behind them. The row of a link
-that has ended is never read again, and goes when the officer is forgotten (models/erasure.py).
+that has ended is never read again, and goes when the officer is forgotten (models/operator/erasure.py).
 """
 
 import enum

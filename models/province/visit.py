@@ -2,7 +2,7 @@
 
 A courtesy between colleagues, no lock: whoever is told that somebody looks already may still go on. One row an
 officer and organization, overwritten at its next visit; those of older rounds, or of links that have ended, are
-never counted, and go when the officer is forgotten (models/erasure.py).
+never counted, and go when the officer is forgotten (models/operator/erasure.py).
 """
 
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
 """The yearly round: opened and closed by the operator, one at a time.
 
-What that ends, and how a closing is undone: models/closing.py.
+What that ends, and how a closing is undone: models/operator/closing.py.
 """
 
 import enum

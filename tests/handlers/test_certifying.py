@@ -3,8 +3,8 @@
 import pytest
 
 from models.certification.certificate import Level
-from models.closing import reopen_round
 from models.database.engine import Database
+from models.operator.closing import reopen_round
 from models.rounds.round import close_round, open_round
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
 from tests.support import Clock, certify_as, put_roster

@@ -12,13 +12,13 @@ from models import sqlite_triggers
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
-from models.closing import reopen_round
 from models.database.engine import Database
+from models.operator.closing import reopen_round
+from models.operator.verification import Findings, verify
 from models.remarks.petition import decide, petition
 from models.remarks.question import answer, ask
 from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
-from models.verification import Findings, verify
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD = (code for code, *_ in ORGANIZATIONS[:3])

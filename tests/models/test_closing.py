@@ -15,7 +15,9 @@ from models.certification.certificate import Level
 from models.certification.certify import ReopenRefused, certify, prepare_confirmation
 from models.certification.remark import OperatorRefused, RemarkRefused
 from models.certification.review import review
-from models.closing import (
+from models.database.engine import Database
+from models.notices.outbox import Kind, OutboxMessage, State
+from models.operator.closing import (
     Changed,
     Closing,
     Opening,
@@ -26,8 +28,7 @@ from models.closing import (
     open_as_agreed,
     reopen_round,
 )
-from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.operator.verification import verify
 from models.outreach.reminder import queue_due
 from models.outreach.unreached import escalate_due
 from models.remarks.petition import decide, list_petitions, petition
@@ -40,7 +41,6 @@ from models.rounds.round import (
     current_round,
     open_round,
 )
-from models.verification import verify
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, Clock, certify_as, link
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)

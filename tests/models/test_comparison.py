@@ -18,12 +18,12 @@ from models.certification.certify import Demands, certify, prepare_confirmation,
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.certification.review import ExplanationMissing, Review, RosterChanged, review
 from models.database.engine import Database
+from models.operator.verification import verify
 from models.register.comparison import is_beyond, marked, numbers
 from models.register.roster import Category, Headcount
 from models.remarks.explanation import NothingToExplain, explain, require_explainable
 from models.remarks.petition import find_remark
 from models.rounds.round import NoOpenRound, close_round, open_round
-from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)

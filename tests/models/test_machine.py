@@ -24,14 +24,14 @@ from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import reopen
 from models.certification.review import own_status, review
 from models.certification.spot_check import Mark, SpotCheck
-from models.closing import reopen_round
 from models.database.engine import Database
 from models.links.link import unlink_officer
+from models.operator.closing import reopen_round
+from models.operator.verification import verify
 from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark
-from models.verification import verify
 from tests.conftest import NOW, _admin, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle
 

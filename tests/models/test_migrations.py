@@ -16,8 +16,8 @@ from models.database.engine import Database
 from models.notices import card_marks
 from models.notices.outbox import Kind, OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
+from models.operator.verification import verify
 from models.province import live_card
-from models.verification import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
 

@@ -14,6 +14,7 @@ from models.certification.review import own_status, review
 from models.database.engine import Database
 from models.notices.outbox import Kind as Notice
 from models.notices.outbox import OutboxMessage
+from models.operator.verification import verify
 from models.province.progress import locked_organizations
 from models.remarks.petition import petition
 from models.remarks.question import (
@@ -32,7 +33,6 @@ from models.remarks.question import (
 )
 from models.remarks.thread import ENTRIES_PER_PAGE, read_entry, read_thread
 from models.rounds.round import NoOpenRound, close_round, open_round
-from models.verification import verify
 from tests.support import ORGANIZATIONS, certify_as, link, put_roster
 
 FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)

@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 
 from models.certification.certificate import Level
 from models.database.engine import Database
-from models.erasure import forget_officer
 from models.imports.sent_roster import (
     BaseChanged,
     RosterLocked,
@@ -21,6 +20,7 @@ from models.imports.sent_roster import (
     take_template,
 )
 from models.links.link import unlink_officer
+from models.operator.erasure import forget_officer
 from models.register.difference import ChangeKind, aligned, compare
 from models.register.draft import DraftGone, RosterDraft, SentRoster, forget_old_drafts, load_draft
 from models.register.roster import Category, Headcount, MenuState, Record, load_records, load_summary

@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from models.certification.certificate import Level
 from models.certification.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict
 from models.database.engine import Database
+from models.operator.verification import verify
 from models.register.roster import Category
 from models.spot_checks.spot_checking import hand_in, mark
-from models.verification import verify
 from tests.models.spot_checks import WAITING, drawn, marked, province
 from tests.support import certify_as
 

@@ -29,6 +29,7 @@ from models.certification.spot_check import Mark, SpotCheckFailed, SpotCheckItem
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
+from models.operator.verification import verify
 from models.register.roster import Category
 from models.remarks.petition import PetitionPending, decide, list_petitions, petition
 from models.rounds.round import NoOpenRound, close_round
@@ -44,7 +45,6 @@ from models.spot_checks.spot_checking import (
     load_checking,
     mark,
 )
-from models.verification import verify
 from tests.models.spot_checks import NOTE, OPEN, OPERATOR, SIZE, WAITING, drawn, failed, marked, press, province
 from tests.support import certify_as, link, pass_spot_check, put_roster
 

@@ -26,8 +26,8 @@ from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard
+from models.operator.verification import verify
 from models.province.progress import count_statuses, locked_organizations
-from models.verification import verify
 from tests.bot.program import Program
 from tests.bot.running import until
 from tests.conftest import NOW

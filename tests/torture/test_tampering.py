@@ -12,7 +12,7 @@ from models import postgresql_triggers, sqlite_triggers
 from models.audit.event_chain import take_head
 from models.certification.certificate import Level
 from models.database.engine import Database
-from models.verification import verify
+from models.operator.verification import verify
 from tests.support import ORGANIZATIONS, certify_as
 
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]

@@ -1,0 +1,4 @@
+"""What the operator does to the whole: end a round, forget a person, verify everything against the events.
+
+Work on one account is in models/links, on one organization in models/certification.
+"""
