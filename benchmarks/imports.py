@@ -28,7 +28,6 @@ import asyncpg
 from sqlalchemy import select, text
 
 from demo import sample
-from models import schema
 from models.audit import event_chain
 from models.chats import inbox
 from models.database.engine import Database
@@ -37,6 +36,7 @@ from models.imports import import_organizations, import_personnel
 from models.organizations.organization import lock_organization
 from models.register.roster import PersonnelRecord
 from models.rounds.round import open_round
+from models.schema import version
 from models.security.keys import Keyring
 
 KEYRING = Keyring("a key for measuring only of more than 32 letters")
@@ -68,7 +68,7 @@ class Taps:
 async def prepare(database: Database) -> None:
     """All organizations and an open round, no rosters yet."""
     now = datetime.now(UTC)
-    await schema.upgrade(database)
+    await version.upgrade(database)
     await import_organizations(database, sample.ORGANIZATIONS, now)
     async with database.write() as session:
         await open_round(session, 2570, None, now)

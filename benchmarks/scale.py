@@ -28,7 +28,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.nation import SECRET_KEY
 from demo import sample
-from models import schema
 from models.accounts.account import Account, Officer, Role, active_officer
 from models.certification.certificate import Certification, Level, Reopening, Status
 from models.certification.history import load_history
@@ -40,6 +39,7 @@ from models.province.listing import Listing, Sorting, next_waiting, search
 from models.province.progress import count_statuses
 from models.register.roster import Category, list_positions
 from models.rounds.round import close_round, open_round
+from models.schema import version
 from models.security.keys import Keyring
 from models.spot_checks.spot_checking import draw
 
@@ -179,7 +179,7 @@ async def _reopen(session: AsyncSession) -> None:
 
 async def fill(database: Database, folder: Path, *, is_sample: bool) -> None:
     """Everything that the operations meet."""
-    await schema.upgrade(database)
+    await version.upgrade(database)
     files = _personnel(folder, is_sample)
     await import_organizations(database, _organizations(folder, is_sample, files), NOW)
     for path in files:

@@ -20,10 +20,10 @@ from bot.http.server import bind
 from bot.opening import Use, opened
 from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
-from models import drift, schema
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.database.engine import Database
+from models.schema import drift, version
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0
@@ -105,7 +105,7 @@ def _time_zone() -> Finding:
 
 async def _database(settings: Settings) -> list[Finding]:
     async with opened(settings, Use.REPAIRS, "laocert doctor") as database:
-        found, wanted = await schema.revision(database), schema.head()
+        found, wanted = await version.revision(database), version.head()
         if found != wanted:
             return [
                 _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.settings import Settings, SettingsRefused, keyring
-from models import drift, schema
 from models.audit import event_chain
 from models.database.engine import Database
+from models.schema import drift, version
 
 
 class Use(enum.Enum):
@@ -52,7 +52,7 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
     threads = set(threading.enumerate())
     try:
         if use.needs_head:
-            await schema.require_head(database)
+            await version.require_head(database)
         if keys is not None and use in (Use.RECORDS, Use.UPGRADES):
             await require_known_key(database)
         yield database

@@ -16,7 +16,6 @@ from sqlalchemy.dialects import postgresql
 
 from bot.backup import BackupRefused, path_of, refusal, start_tool
 from bot.opening import require_known_key
-from models import drift, postgresql_triggers, schema
 from models.audit import event_chain
 from models.base.tables import Base
 from models.database.engine import Database
@@ -24,6 +23,7 @@ from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
 from models.operator.verification import Findings, verify
+from models.schema import drift, postgresql_triggers, version
 from models.security.keys import Keyring
 
 COPY = "the newest event of the copy"
@@ -80,8 +80,8 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
         await _replace_postgresql(database, database.keyring, source)
     async with database.read() as session:
         held = await outbox_admin.count_held(session)
-    revision = await schema.revision(database)
-    if revision != schema.head():
+    revision = await version.revision(database)
+    if revision != version.head():
         return Restored(held, schema=revision)
     differences = await drift.check(database)
     async with database.read() as session:
@@ -116,7 +116,7 @@ def _damaged(source: Path, words: str | None = None) -> BackupRefused:
 async def _holds_anything(database: Database) -> bool:
     if database.is_sqlite and not path_of(database.url).exists():
         return False
-    if await schema.revision(database) is None:
+    if await version.revision(database) is None:
         return False
     async with database.read() as session:
         connection = await session.connection()

@@ -61,7 +61,7 @@ class Front:
 async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
-    Raises SettingsRefused, models.schema.SchemaOutdated, models.audit.event_chain.KeyUnknown,
+    Raises SettingsRefused, models.schema.version.SchemaOutdated, models.audit.event_chain.KeyUnknown,
     bot.watchdog.StoodStill.
     """
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it

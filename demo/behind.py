@@ -43,7 +43,7 @@ SOURCES = (
     "models/notices/sending.py",
     "models/certification/spot_check.py",
     "models/spot_checks/spot_checking.py",
-    "models/sqlite_triggers.py",
+    "models/schema/sqlite_triggers.py",
 )
 
 
@@ -222,7 +222,7 @@ class Behind:
             self.say(
                 f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} และปรับการ์ดของจังหวัด ในธุรกรรมเดียวกัน",
                 f"Committed · register of {name} locked · {queued_en}, province's card marked, in one transaction",
-                "models/sqlite_triggers.py",
+                "models/schema/sqlite_triggers.py",
                 "good",
             )
         else:
@@ -256,7 +256,7 @@ class Behind:
             self.say(
                 f"ส่งผลสุ่มตรวจสอบ{name} · ถูกต้องทั้งหมด แก้ไขไม่ได้อีก",
                 f"Spot-check of {name} handed in · all correct, and never changed again",
-                "models/sqlite_triggers.py",
+                "models/schema/sqlite_triggers.py",
                 "good",
             )
 

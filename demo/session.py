@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 from demo import sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
-from models import schema
 from models.audit import event_chain
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.base.errors import DomainError
@@ -22,6 +21,7 @@ from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.rounds.round import current_round, open_round
+from models.schema import version
 from models.security.keys import Keyring
 
 # Phuket and Ranong: the two provinces with the fewest organizations.
@@ -59,7 +59,7 @@ class Session:
     async def start(self) -> None:
         """Make the data and start the bot, at the same time. Raises DemoRefused."""
         try:
-            await schema.upgrade(self.database)
+            await version.upgrade(self.database)
             await self._require_key()
             await self._forget_cards()
             # The bot needs the tables only; it starts while the rest is imported.

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bot import service, transport
 from bot.http import readiness
 from demo.botapi import PATIENCE, Emulator
-from models import schema
 from models.database import engine as database_module
 from models.database import lease, sender_lock, sqlite
 from models.database.engine import Database
+from models.schema import version
 from tests.canary import Canary
 from tests.support import KEYRING, Clock, Officer, running_bot, settle
 
@@ -122,7 +122,7 @@ async def _admin(statement: str) -> None:
 async def _fill(url: str, *, settled: bool) -> None:
     """At head; and with what `country` has."""
     database = Database(url, KEYRING)
-    await schema.upgrade(database)
+    await version.upgrade(database)
     if settled:
         await settle(database, NOW)
     await database.close()

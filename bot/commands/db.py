@@ -8,8 +8,8 @@ from bot.backup import backup as make_backup
 from bot.commands.common import echo_json, json_option, with_database
 from bot.opening import Use
 from bot.restore import restore as bring_back
-from models import drift, schema
 from models.base.errors import DomainError
+from models.schema import drift, version
 
 
 class DatabaseDiffers(DomainError):
@@ -24,7 +24,7 @@ def db() -> None:
 @db.command(epilog="Example: laocert db upgrade")
 def upgrade() -> None:
     """Bring the schema to this program's, in one transaction. Safe to repeat."""
-    before, after = with_database(schema.upgrade, Use.UPGRADES)
+    before, after = with_database(version.upgrade, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
@@ -65,7 +65,7 @@ def restore(file: Path, force: bool) -> None:
     click.echo(f"{found.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
     if found.schema is not None:
         raise DatabaseDiffers(
-            f"restored, at schema {found.schema}, and not checked: this program needs {schema.head()}; run:"
+            f"restored, at schema {found.schema}, and not checked: this program needs {version.head()}; run:"
             " laocert db upgrade, then laocert audit verify"
         )
     for line in (*found.differences, *found.findings.breaks, *filter(None, [found.findings.unchecked])):

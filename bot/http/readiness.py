@@ -7,8 +7,8 @@ from telegram import Bot
 from telegram.error import InvalidToken, NetworkError, TelegramError
 
 from bot.http.cached import Cached
-from models import schema
 from models.database.engine import Database
+from models.schema import version
 
 # Seconds that an answer counts: probes ask Telegram no more than twice a minute, the database every other second.
 DATABASE_FOR = 2.0
@@ -50,11 +50,11 @@ class Readiness:
     async def _ask_database(self) -> dict[str, Part]:
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await schema.revision(self._database)
+                found = await version.revision(self._database)
         except Exception as error:
             away = Part(False, type(error).__name__)
             return {"database": away, "migrations": Part(False, "not known")}
-        wanted = schema.head()
+        wanted = version.head()
         said = found or "none"
         return {
             "database": Part(True, "answers"),

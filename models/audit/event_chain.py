@@ -2,8 +2,8 @@
 
 One chain for each organization (its dla_code) and province (its two digits), and one for what belongs to none
 (`system`). A head is a digest over the ends of all chains at one moment; filed elsewhere, it shows any later
-change of what came before it. The database refuses updates and deletes by trigger (models/triggers.py); who takes
-the triggers away cannot make the hashes fit without the key.
+change of what came before it. The database refuses updates and deletes by trigger (models/schema/triggers.py); who
+takes the triggers away cannot make the hashes fit without the key.
 """
 
 import enum

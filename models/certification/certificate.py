@@ -1,8 +1,8 @@
 """Certificates and what ends them: rows that are only ever inserted, and whether they still count.
 
 A certificate is live while no reopening has ended its revision; status, lists and the lock follow from that
-(models/triggers.py has the same condition). What may be done: models/certification/certify.py; what is looked at
-before: models/certification/review.py.
+(models/schema/triggers.py has the same condition). What may be done: models/certification/certify.py; what is
+looked at before: models/certification/review.py.
 """
 
 import enum

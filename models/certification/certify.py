@@ -2,8 +2,8 @@
 
 An organization's officer certifies first (procedure, LAO steps 2 and 3), then its province's (procedure,
 province steps 5 and 6). A certificate is a row that is only ever inserted; status is derived from the rows, and
-an `lao` row of the newest round locks the register (models/triggers.py). Only the operator can end a revision, by
-a reopening: another row; the certificates of the ended revision stay and no longer count.
+an `lao` row of the newest round locks the register (models/schema/triggers.py). Only the operator can end a
+revision, by a reopening: another row; the certificates of the ended revision stay and no longer count.
 """
 
 import random

@@ -11,11 +11,11 @@ from sqlalchemy import func, select, text
 
 from bot.backup import BackupRefused, backup
 from bot.restore import restore
-from models import schema
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage, State
 from models.notices.outbox_admin import drop_held, release_held
+from models.schema import version
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as
 
@@ -94,7 +94,7 @@ async def test_what_is_no_copy_is_refused(
         await restore(there, nonsense, force=True)
     with pytest.raises(BackupRefused, match="there is no file"):
         await restore(there, tmp_path / "missing", force=True)
-    assert await schema.revision(there) is None
+    assert await version.revision(there) is None
     await there.close()
 
 

@@ -58,7 +58,6 @@ from handlers import locales
 from handlers.commands import link_to, menu
 from handlers.taps import Tap, all_kinds
 from handlers.turn import Right
-from models import postgresql_triggers, schema, sqlite_triggers
 from models.accounts import pin, throttle
 from models.accounts.account import find_account
 from models.audit import event_chain
@@ -82,6 +81,7 @@ from models.organizations.organization import Organization
 from models.register import draft
 from models.register.roster import Category, Record, Roster, RosterSummary, summarize
 from models.rounds.round import Round
+from models.schema import postgresql_triggers, sqlite_triggers, version
 from models.security import passwords
 from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable
@@ -487,7 +487,7 @@ def _triggers() -> Iterator[str]:
 
 @section("migrations: revision, the one before, and a digest of the file")
 def _migrations() -> Iterator[str]:
-    for path in (schema.MIGRATIONS / "versions").glob("*.py"):
+    for path in (version.MIGRATIONS / "versions").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         revision, down = (
             re.search(rf"^{name}(?:: [^=]+)? = (.+)$", text, re.MULTILINE)

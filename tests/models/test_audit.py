@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models import sqlite_triggers
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
@@ -18,6 +17,7 @@ from models.operator.verification import Findings, verify
 from models.remarks.petition import decide, petition
 from models.remarks.question import answer, ask
 from models.rounds.round import close_round, open_round
+from models.schema import sqlite_triggers
 from models.security.keys import Keyring
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link
 

@@ -10,7 +10,6 @@ from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from models import drift, schema, triggers
 from models.audit.event_chain import UNRECORDED
 from models.database.engine import Database
 from models.notices import card_marks
@@ -18,6 +17,7 @@ from models.notices.outbox import Kind, OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
 from models.operator.verification import verify
 from models.province import live_card
+from models.schema import drift, triggers, version
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
 
@@ -53,7 +53,7 @@ ROWS = [
 
 async def _upgrade(database: Database, revision: str) -> None:
     async with database.engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(schema._config(sync), revision))
+        await connection.run_sync(lambda sync: command.upgrade(version._config(sync), revision))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -75,7 +75,7 @@ async def test_the_upgrade_from_0001_keeps_every_row(empty_url: str) -> None:
     async with database.engine.begin() as connection:
         for row in ROWS:
             await connection.execute(text(row))
-    await schema.upgrade(database)
+    await version.upgrade(database)
     assert await drift.check(database) == []
     async with database.engine.connect() as connection:
         for row in ROWS:
@@ -120,7 +120,7 @@ async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
     async with database.engine.begin() as connection:
         for row in NOTICES:
             await connection.execute(text(row))
-    await schema.upgrade(database)
+    await version.upgrade(database)
     async with database.read() as session:
         rows = list(await session.scalars(select(OutboxMessage)))
         assert {(row.kind, row.chat_id, row.state, row.message_id) for row in rows} == {
@@ -184,7 +184,7 @@ async def test_the_tables_may_lie_in_any_schema(empty_url: str) -> None:
         await connection.execute(text('CREATE SCHEMA "ทะเบียน 70"'))
         await connection.execute(text(f"""ALTER DATABASE {name} SET search_path = "ทะเบียน 70", public"""))
     await database.engine.dispose()
-    await schema.upgrade(database)
+    await version.upgrade(database)
     assert await drift.check(database) == []
     async with database.engine.begin() as connection:
         in_public = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")

@@ -7,21 +7,21 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from models import drift, schema
 from models.database.engine import Database
+from models.schema import drift, version
 
 
 async def test_the_migrations_make_the_models(database: Database) -> None:
     assert await drift.check(database) == []
-    assert await schema.revision(database) == schema.head()
+    assert await version.revision(database) == version.head()
 
 
 def test_the_files_of_the_migrations_say_which_is_the_newest() -> None:
-    assert schema.head() == ScriptDirectory.from_config(schema._config()).get_current_head()
+    assert version.head() == ScriptDirectory.from_config(version._config()).get_current_head()
 
 
 async def test_upgrading_twice_changes_nothing(database: Database) -> None:
-    assert await schema.upgrade(database) == (schema.head(), schema.head())
+    assert await version.upgrade(database) == (version.head(), version.head())
     assert await drift.check(database) == []
 
 
@@ -115,6 +115,6 @@ async def test_the_check_finds_dangling_rows(country: Database) -> None:
 async def test_a_database_without_schema_is_told_the_mend(tmp_path: Path) -> None:
     empty = Database(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
     assert await drift.check(empty) == ["the database has no schema yet; run: laocert db upgrade"]
-    with pytest.raises(schema.SchemaOutdated, match="laocert db upgrade"):
-        await schema.require_head(empty)
+    with pytest.raises(version.SchemaOutdated, match="laocert db upgrade"):
+        await version.require_head(empty)
     await empty.close()

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnCollection, Table, UniqueConstraint
 
 from models.base.tables import Base
-from models.sqlite_triggers import COLLIDES
+from models.schema.sqlite_triggers import COLLIDES
 from tests.support import ORGANIZATIONS
 
 # The rows of each table.

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import postgresql_triggers, sqlite_triggers
 from models.audit.event_chain import take_head
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.operator.verification import verify
+from models.schema import postgresql_triggers, sqlite_triggers
 from tests.support import ORGANIZATIONS, certify_as
 
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that models/schema.py hands over, in its transaction."""
+"""Alembic's entry: runs on the connection that models/schema/version.py hands over, in its transaction."""
 
 from alembic import context
 

@@ -2,14 +2,14 @@
 spot-checks that are drawn once and end when they are handed in, and the keys of what these rest on.
 
 Locked is a register whose organization was certified by the LAO in the newest round. The texts are in
-models/trigger_conditions.py (both databases), models/sqlite_triggers.py and models/postgresql_triggers.py. Here
-they are compared with a database's: Alembic does not see triggers. A change to a text needs a migration with the
-new one.
+models/schema/trigger_conditions.py (both databases), models/schema/sqlite_triggers.py and
+models/schema/postgresql_triggers.py. Here they are compared with a database's: Alembic does not see triggers. A
+change to a text needs a migration with the new one.
 """
 
 from sqlalchemy import Connection, text
 
-from models import postgresql_triggers, sqlite_triggers
+from models.schema import postgresql_triggers, sqlite_triggers
 
 
 def differences(connection: Connection) -> list[str]:

@@ -17,7 +17,7 @@ Nothing that a session may have made or set has a say in it:
 
 from typing import NamedTuple
 
-from models.trigger_conditions import (
+from models.schema.trigger_conditions import (
     DRAW_COLUMNS,
     DRAW_KEPT,
     INSERT_ONLY,

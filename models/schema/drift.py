@@ -7,8 +7,6 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import CreateIndex
 
-from models import triggers
-
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
 from models.audit import event_chain
@@ -23,7 +21,8 @@ from models.province import listing, visit
 from models.register import draft, roster
 from models.remarks import petition
 from models.rounds import round
-from models.schema import revision
+from models.schema import triggers
+from models.schema.version import revision
 
 
 def differences(connection: Connection) -> list[str]:

@@ -5,7 +5,7 @@ a connection that has not set recursive_triggers. So every trigger looks for col
 such a key too: it is the column `id` where a table has one, and else a number that any statement may set.
 """
 
-from models.trigger_conditions import (
+from models.schema.trigger_conditions import (
     DRAW_COLUMNS,
     DRAW_KEPT,
     INSERT_ONLY,
