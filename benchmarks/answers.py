@@ -22,9 +22,9 @@ from benchmarks import officers, scale
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
 from demo import sample
-from handlers.taps_accounts import Home
-from handlers.taps_certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview, ProvinceReview
-from handlers.taps_province import ProvinceMenu, ProvinceSearch
+from handlers.chat.taps.accounts import Home
+from handlers.chat.taps.certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview, ProvinceReview
+from handlers.chat.taps.province import ProvinceMenu, ProvinceSearch
 from models.database.engine import Database
 
 TAPS_A_SECOND = 50

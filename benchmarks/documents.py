@@ -28,10 +28,10 @@ from bot import certificate, picture, province_list
 from bot.files import FileMaker
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
+from handlers.chat.screen import AttachmentKind
+from handlers.chat.taps.certification import CertificatePdf
+from handlers.chat.taps.province import ExportList, SeeProgress
 from handlers.exports import CertificatePage
-from handlers.screen import AttachmentKind
-from handlers.taps_certification import CertificatePdf
-from handlers.taps_province import ExportList, SeeProgress
 from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database

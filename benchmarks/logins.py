@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.nation import Country, log_in
 from demo import sample
 from demo.botapi import Emulator, Phone
-from handlers.taps_accounts import Home
-from handlers.taps_certification import CertificationMenu, LaoMenu, LaoReview
+from handlers.chat.taps.accounts import Home
+from handlers.chat.taps.certification import CertificationMenu, LaoMenu, LaoReview
 from models.security import passwords
 
 PROVINCE = "30"

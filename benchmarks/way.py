@@ -31,8 +31,8 @@ from benchmarks import officers
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
 from demo import sample
-from handlers.taps_accounts import Home
-from handlers.taps_certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview
+from handlers.chat.taps.accounts import Home
+from handlers.chat.taps.certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview
 
 PROVINCE = "30"
 OFFICERS = 200

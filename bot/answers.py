@@ -11,7 +11,7 @@ from telegram.error import RetryAfter
 
 from bot import api
 from bot.limiter import Limiter
-from handlers.screen import Screen
+from handlers.chat.screen import Screen
 from models.database.engine import Database
 from models.notices import reachability
 

@@ -12,7 +12,7 @@ from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.transport import AiohttpRequest, JsonParameters
-from handlers.screen import Button, Screen
+from handlers.chat.screen import Button, Screen
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from bot import api
 from bot.answers import Answers
 from bot.files import FileMaker
 from handlers import problems
-from handlers.screen import Attachment, AttachmentKind
+from handlers.chat.screen import Attachment, AttachmentKind
 from models.accounts.account import active_officer
 from models.chats.conversation import chat_language
 from models.database.engine import Database

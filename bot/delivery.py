@@ -8,7 +8,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, Re
 
 from bot import api
 from bot.transport import NotSent
-from handlers.screen import Screen
+from handlers.chat.screen import Screen
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from bot.threads import step_back
-from handlers.screen import AttachmentKind
+from handlers.chat.screen import AttachmentKind
 
 # What makes them, and the typesetter and spreadsheet writer that it needs: 10 MB that the bot has no use for.
 MAKERS = "bot.makers"

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from bot.metrics import TALLY
-from handlers.incoming import sender
+from handlers.chat.incoming import sender
 from models.chats import inbox
 from models.database.engine import Database
 from models.security.sealing import Seal

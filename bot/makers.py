@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import certificate, picture, province_list, template
-from handlers.screen import AttachmentKind
+from handlers.chat.screen import AttachmentKind
 
 _MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
     AttachmentKind.PROGRESS: picture.png,

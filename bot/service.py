@@ -27,8 +27,8 @@ from bot.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
 from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
-from handlers.commands import menu
-from handlers.turn import DEFAULTS, Setup
+from handlers.chat.commands import menu
+from handlers.chat.turn import DEFAULTS, Setup
 from models.audit import event_chain
 from models.certification.certify import Demands
 from models.chats import inbox

@@ -27,12 +27,12 @@ from bot.metrics import TALLY
 from bot.threads import step_back
 from bot.uploads import Uploads
 from handlers import problems
-from handlers.deleting import NeedsDeletion
+from handlers.chat.deleting import NeedsDeletion
+from handlers.chat.incoming import Incoming, NotForUs, decode
+from handlers.chat.proving import Attempt, Job, NeedsProof
+from handlers.chat.turn import Setup
+from handlers.chat.uploads import Upload, Wanted, find_upload
 from handlers.dispatch import Reply, respond
-from handlers.incoming import Incoming, NotForUs, decode
-from handlers.proving import Attempt, Job, NeedsProof
-from handlers.turn import Setup
-from handlers.uploads import Upload, Wanted, find_upload
 from models.accounts import throttle
 from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card

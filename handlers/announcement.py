@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from handlers.screen import Screen
-from handlers.texts import Texts
+from handlers.chat.screen import Screen
+from handlers.chat.texts import Texts
 
 
 def heading(_: Texts) -> str:

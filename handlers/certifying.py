@@ -4,14 +4,13 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers.review_numbers import numbers_text
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import Cancel, CertificatePdf, Confirm
-from handlers.taps_register import EmptyMenus
-from handlers.taps_remarks import Remarks
-from handlers.texts import Texts
-from handlers.words import (
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import Cancel, CertificatePdf, Confirm
+from handlers.chat.taps.register import EmptyMenus
+from handlers.chat.taps.remarks import Remarks
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.words import (
     category_word,
     headcount_lines,
     organization_line,
@@ -20,6 +19,7 @@ from handlers.words import (
     status_word,
     way_out,
 )
+from handlers.review_numbers import numbers_text
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.certify import Confirmation
 from models.certification.history import History

@@ -2,8 +2,8 @@
 
 from handlers import keypad, lao, province
 from handlers.certifying import warning_title
-from handlers.screen import Screen, lines
-from handlers.taps_certification import (
+from handlers.chat.screen import Screen, lines
+from handlers.chat.taps.certification import (
     Cancel,
     Confirm,
     LaoHistory,
@@ -12,8 +12,8 @@ from handlers.taps_certification import (
     ProvinceReview,
     SeeHistory,
 )
-from handlers.turn import Turn
-from handlers.words import headcount_lines, organization_line
+from handlers.chat.turn import Turn
+from handlers.chat.words import headcount_lines, organization_line
 from models.accounts.account import Role
 from models.accounts.pin import Purpose
 from models.certification.certificate import Certification, Level

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from handlers.screen import Button, Screen, lines
-from handlers.taps_province import SkipWaiting
-from handlers.texts import Texts
-from handlers.turn import Turn
+from handlers.chat.screen import Button, Screen, lines
+from handlers.chat.taps.province import SkipWaiting
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
 from models.certification.certificate import Status
 from models.certification.review import Review
 from models.province.progress import Day, look_around

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps_certification import LaoReview
-from handlers.taps_register import DropRoster, RosterChanges, SaveRoster
-from handlers.texts import Texts
-from handlers.words import category_word, home, masked, organization_line, way_out
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import LaoReview
+from handlers.chat.taps.register import DropRoster, RosterChanges, SaveRoster
+from handlers.chat.texts import Texts
+from handlers.chat.words import category_word, home, masked, organization_line, way_out
 from models.imports.sent_roster import Proposal
 from models.register.difference import ChangeKind, Difference, RecordChange
 from models.register.roster import Category, MenuState, Record

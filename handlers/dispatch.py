@@ -32,13 +32,12 @@ from handlers import (
     threads,
     verifying,
 )
-from handlers.commands import Command, command_of, linked_code
-from handlers.deleting import refused, require_deleted
-from handlers.incoming import Incoming
-from handlers.proving import Attempt, NeedsProof, typed_password
-from handlers.screen import Screen
-from handlers.taps import InvalidTap, Tap, unpack
-from handlers.taps_accounts import (
+from handlers.chat.commands import Command, command_of, linked_code
+from handlers.chat.deleting import refused, require_deleted
+from handlers.chat.incoming import Incoming
+from handlers.chat.proving import Attempt, NeedsProof, typed_password
+from handlers.chat.screen import Screen
+from handlers.chat.taps.accounts import (
     AcceptInvitation,
     ChooseLanguage,
     EditProfile,
@@ -55,7 +54,7 @@ from handlers.taps_accounts import (
     Officers,
     SetLanguage,
 )
-from handlers.taps_certification import (
+from handlers.chat.taps.certification import (
     Cancel,
     CertificatePdf,
     CertificationMenu,
@@ -72,8 +71,8 @@ from handlers.taps_certification import (
     SeeCertificate,
     SeeHistory,
 )
-from handlers.taps_notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
-from handlers.taps_province import (
+from handlers.chat.taps.notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
+from handlers.chat.taps.province import (
     AllWaiting,
     ChooseDistrict,
     ChooseSorting,
@@ -92,7 +91,7 @@ from handlers.taps_province import (
     SeeProgress,
     SkipWaiting,
 )
-from handlers.taps_register import (
+from handlers.chat.taps.register import (
     DropRoster,
     EmptyMenu,
     EmptyMenus,
@@ -102,7 +101,7 @@ from handlers.taps_register import (
     SendRegister,
     SentFile,
 )
-from handlers.taps_remarks import (
+from handlers.chat.taps.remarks import (
     AnswerQuestion,
     AskAbout,
     AskForCorrection,
@@ -118,9 +117,17 @@ from handlers.taps_remarks import (
     SendQuestion,
     SendReopening,
 )
-from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotRecord, SpotSummary
-from handlers.turn import Right, Setup, Turn
-from handlers.uploads import Upload
+from handlers.chat.taps.spot_checks import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    SpotRecord,
+    SpotSummary,
+)
+from handlers.chat.taps.tap import InvalidTap, Tap, unpack
+from handlers.chat.turn import Right, Setup, Turn
+from handlers.chat.uploads import Upload
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad

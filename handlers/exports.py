@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from handlers import finding, lao, province
 from handlers.certifying import CERTIFICATES_PER_PAGE
-from handlers.commands import link_to
-from handlers.screen import Attachment, AttachmentKind, Screen, known, lines
-from handlers.taps_certification import CertificatePdf, LaoHistory, ProvinceHistory
-from handlers.taps_province import ExportList, ProvinceMenu, SeeProgress
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import status_word
+from handlers.chat.commands import link_to
+from handlers.chat.screen import Attachment, AttachmentKind, Screen, known, lines
+from handlers.chat.taps.certification import CertificatePdf, LaoHistory, ProvinceHistory
+from handlers.chat.taps.province import ExportList, ProvinceMenu, SeeProgress
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import status_word
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA

@@ -5,12 +5,10 @@ The filter and the list are steps 3 and 4 of the procedure, province level.
 
 from markupsafe import Markup
 
-from handlers.deleting import refused, require_deleted
-from handlers.home import province_name
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import CertificationMenu, ProvinceReview
-from handlers.taps_province import (
+from handlers.chat.deleting import refused, require_deleted
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import CertificationMenu, ProvinceReview
+from handlers.chat.taps.province import (
     ChooseDistrict,
     ChooseSorting,
     ChooseStatus,
@@ -24,9 +22,11 @@ from handlers.taps_province import (
     ProvinceTypes,
     SeeProgress,
 )
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import find_label, home, masked, pager, round_line, status_word, way_out
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import find_label, home, masked, pager, round_line, status_word, way_out
+from handlers.home import province_name
 from models.accounts.access import find_organization
 from models.certification.certificate import Status
 from models.organizations.typed_name import MAX_WORDS, NoSearch

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from handlers.screen import Button, Row, Screen, lines
-from handlers.taps_register import EmptyMenu, EmptyMenus
-from handlers.turn import Turn
-from handlers.words import masked, organization_line, pager, review_tap, way_out
+from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.taps.register import EmptyMenu, EmptyMenus
+from handlers.chat.turn import Turn
+from handlers.chat.words import masked, organization_line, pager, review_tap, way_out
 from models.register.empty_menus import list_empty_menus, list_empty_records
 
 # The label of a button; Telegram shows about so much of it on a phone.

@@ -1,10 +1,8 @@
 """Home, welcome, help, language, logging out: the screens that belong to no certification."""
 
 from handlers import keypad
-from handlers.profile import ask_profile
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_accounts import (
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.accounts import (
     ChooseLanguage,
     EditProfile,
     Home,
@@ -14,13 +12,15 @@ from handlers.taps_accounts import (
     Officers,
     SetLanguage,
 )
-from handlers.taps_certification import CertificationMenu, LaoMenu
-from handlers.taps_notices import NoticeTimes
-from handlers.taps_province import ProvinceMenu
-from handlers.taps_remarks import ReadRemark
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import back, home, officer_line, organization_line, round_line, status_word, way_out
+from handlers.chat.taps.certification import CertificationMenu, LaoMenu
+from handlers.chat.taps.notices import NoticeTimes
+from handlers.chat.taps.province import ProvinceMenu
+from handlers.chat.taps.remarks import ReadRemark
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import back, home, officer_line, organization_line, round_line, status_word, way_out
+from handlers.profile import ask_profile
 from models.accounts.account import Account, Role
 from models.certification.certificate import Status
 from models.certification.review import own_status

@@ -2,14 +2,14 @@
 
 from markupsafe import Markup
 
-from handlers.deleting import refused, require_deleted
+from handlers.chat.deleting import refused, require_deleted
+from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
+from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.taps.accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Turn
+from handlers.chat.words import home
 from handlers.profile import ask
-from handlers.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
-from handlers.screen import Button, Row, Screen, lines
-from handlers.taps import Tap
-from handlers.taps_accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
-from handlers.turn import Turn
-from handlers.words import home
 from models.accounts import throttle
 from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
 from models.accounts.pin import (

@@ -12,14 +12,21 @@ from handlers.certifying import (
     review_text,
     warning,
 )
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import CertificationMenu, LaoCertify, LaoHistory, LaoMenu, LaoPositions, LaoReview
-from handlers.taps_register import SendRegister
-from handlers.taps_remarks import AskForCorrection, ExplainDifference
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import organization_line, pager, round_line, status_word, way_out
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import (
+    CertificationMenu,
+    LaoCertify,
+    LaoHistory,
+    LaoMenu,
+    LaoPositions,
+    LaoReview,
+)
+from handlers.chat.taps.register import SendRegister
+from handlers.chat.taps.remarks import AskForCorrection, ExplainDifference
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import organization_line, pager, round_line, status_word, way_out
 from models.accounts import access
 from models.certification import certify, review
 from models.certification.certificate import Level, Status

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from handlers import finding
-from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import ProvinceReview
-from handlers.taps_province import AllWaiting
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import find_label, round_line
+from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.province import AllWaiting
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import find_label, round_line
 from models.certification.certificate import Status
 from models.database.engine import Session
 from models.notices.outbox import Kind

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from handlers.screen import Button, Row, Screen, lines
-from handlers.taps import Tap
-from handlers.taps_notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import home
+from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.taps.notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import home
 from models.accounts.account import Role
 from models.notices import card_marks
 from models.notices.tables import Quiet, Rhythm

@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from handlers import announcement, deadlines, live_card, petitions, questions
 from handlers.certifying import level_word, numbers_line
+from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
+from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
+from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
+from handlers.chat.taps.remarks import SeeRemark
+from handlers.chat.texts import Texts, texts
+from handlers.chat.words import organization_line, signature
 from handlers.officers import person_line, unit_line
-from handlers.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
-from handlers.taps_accounts import LogOutNow, NotOurs, Officers
-from handlers.taps_certification import LaoHistory, LaoReview, SeeHistory
-from handlers.taps_remarks import SeeRemark
-from handlers.texts import Texts, texts
-from handlers.words import organization_line, signature
 from models.accounts.account import Officer, Role
 from models.accounts.throttle import TRIES
 from models.certification.certificate import Certification, Reopening

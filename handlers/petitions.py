@@ -7,12 +7,10 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers import threads
-from handlers.drafts import await_words, keep_draft, subject_of, take_draft
-from handlers.profile import ask
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import LaoReview, ProvinceReview
-from handlers.taps_remarks import (
+from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import LaoReview, ProvinceReview
+from handlers.chat.taps.remarks import (
     AskForCorrection,
     AskForReopening,
     ReadRemark,
@@ -21,9 +19,11 @@ from handlers.taps_remarks import (
     SendPetition,
     SendReopening,
 )
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import home, organization_line, way_out
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import home, organization_line, way_out
+from handlers.profile import ask
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting

@@ -4,15 +4,15 @@ from markupsafe import Markup
 
 from handlers import confirming, lao, province
 from handlers.certifying import certificate_line
+from handlers.chat.screen import Button, Screen, lines
+from handlers.chat.taps.certification import LaoHistory, LaoReview, ProvinceReview
+from handlers.chat.taps.province import NextWaiting
+from handlers.chat.taps.remarks import AskForCorrection
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts, texts
+from handlers.chat.turn import Right, Turn, role_right
+from handlers.chat.words import home, organization_line
 from handlers.home import show_home
-from handlers.screen import Button, Screen, lines
-from handlers.taps import Tap
-from handlers.taps_certification import LaoHistory, LaoReview, ProvinceReview
-from handlers.taps_province import NextWaiting
-from handlers.taps_remarks import AskForCorrection
-from handlers.texts import Texts, texts
-from handlers.turn import Right, Turn, role_right
-from handlers.words import home, organization_line
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose

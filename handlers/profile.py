@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from handlers.screen import Button, Screen
-from handlers.taps_accounts import Home, LogOutNow
-from handlers.turn import Turn
-from handlers.words import home
+from handlers.chat.screen import Button, Screen
+from handlers.chat.taps.accounts import Home, LogOutNow
+from handlers.chat.turn import Turn
+from handlers.chat.words import home
 from models.chats.conversation import Awaiting
 
 

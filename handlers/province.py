@@ -19,15 +19,15 @@ from handlers.certifying import (
     review_text,
     warning,
 )
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import ProvinceCertify, ProvinceHistory, ProvincePositions, ProvinceReview
-from handlers.taps_province import NextWaiting, ProvinceList, ProvinceSearch
-from handlers.taps_remarks import AskForReopening, AskOrganization
-from handlers.taps_spot_checks import DrawSpotCheck
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import home, organization_line, pager, status_word, way_out
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import ProvinceCertify, ProvinceHistory, ProvincePositions, ProvinceReview
+from handlers.chat.taps.province import NextWaiting, ProvinceList, ProvinceSearch
+from handlers.chat.taps.remarks import AskForReopening, AskOrganization
+from handlers.chat.taps.spot_checks import DrawSpotCheck
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import home, organization_line, pager, status_word, way_out
 from models.accounts import access
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status

@@ -2,16 +2,23 @@
 
 from markupsafe import Markup
 
-from handlers.deleting import refused, require_deleted
-from handlers.drafts import await_words, keep_draft, subject_of, take_draft
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import Tap
-from handlers.taps_certification import ProvinceReview
-from handlers.taps_remarks import AnswerQuestion, AskAbout, AskOrganization, ReadRemark, SendAnswer, SendQuestion
-from handlers.texts import Texts
+from handlers.chat.deleting import refused, require_deleted
+from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.remarks import (
+    AnswerQuestion,
+    AskAbout,
+    AskOrganization,
+    ReadRemark,
+    SendAnswer,
+    SendQuestion,
+)
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import organization_line, way_out
 from handlers.threads import answer_row, topic_word, topic_words
-from handlers.turn import Turn
-from handlers.words import organization_line, way_out
 from models.accounts.access import find_organization
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting

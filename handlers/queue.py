@@ -1,12 +1,12 @@
 """ถัดไป and ข้าม: one organization that waits after the other, without going back to the list."""
 
 from handlers import province
-from handlers.screen import Button, Row, Screen, Style
-from handlers.taps import Tap
-from handlers.taps_certification import ProvinceReview
-from handlers.taps_province import NextOfAll, ProvinceMenu, SkipWaiting
-from handlers.turn import Turn
-from handlers.words import home
+from handlers.chat.screen import Button, Row, Screen, Style
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.province import NextOfAll, ProvinceMenu, SkipWaiting
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Turn
+from handlers.chat.words import home
 from models.accounts.access import find_organization
 from models.province.listing import Listing, Narrowing, load_listing, next_waiting
 from models.province.visit import note_skipped

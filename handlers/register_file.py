@@ -5,17 +5,24 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from handlers.chat.incoming import Document
+from handlers.chat.screen import Attachment, AttachmentKind, Button, Screen, Style, known, lines
+from handlers.chat.taps.certification import LaoMenu, LaoReview
+from handlers.chat.taps.register import (
+    DropRoster,
+    RegisterTemplate,
+    RosterChanges,
+    SaveRoster,
+    SendRegister,
+    SentFile,
+)
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.uploads import NOT_CHECKED
+from handlers.chat.words import home, organization_line, pager, way_out
 from handlers.differences import change_text, kind_word, proposal_screen
-from handlers.incoming import Document
 from handlers.lao import show_review
-from handlers.screen import Attachment, AttachmentKind, Button, Screen, Style, known, lines
-from handlers.taps import Tap
-from handlers.taps_certification import LaoMenu, LaoReview
-from handlers.taps_register import DropRoster, RegisterTemplate, RosterChanges, SaveRoster, SendRegister, SentFile
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.uploads import NOT_CHECKED
-from handlers.words import home, organization_line, pager, way_out
 from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
 from models.imports.tabular import English, ImportRefused, Problem

@@ -2,9 +2,9 @@
 
 from markupsafe import Markup
 
-from handlers.screen import lines
-from handlers.texts import Texts
-from handlers.words import category_word, headcount_lines
+from handlers.chat.screen import lines
+from handlers.chat.texts import Texts
+from handlers.chat.words import category_word, headcount_lines
 from models.certification.certificate import Status
 from models.certification.review import Review
 from models.register.roster import Category

@@ -8,16 +8,23 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers import province
-from handlers.drafts import refused_words, words_typed
+from handlers.chat.drafts import refused_words, words_typed
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.province import ProvinceList
+from handlers.chat.taps.spot_checks import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    SpotRecord,
+    SpotSummary,
+)
+from handlers.chat.taps.tap import unpack
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
 from handlers.profile import ask
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps import unpack
-from handlers.taps_certification import ProvinceReview
-from handlers.taps_province import ProvinceList
-from handlers.taps_spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotRecord, SpotSummary
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
 from models.certification.remark import RemarkRefused
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from handlers.screen import Button, Row, Screen, Style, lines
-from handlers.taps_remarks import AnswerQuestion, ReadRemark, Remarks
-from handlers.texts import Texts
-from handlers.turn import Turn
-from handlers.words import category_word, organization_line, pager, review_tap, way_out
+from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.taps.remarks import AnswerQuestion, ReadRemark, Remarks
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import category_word, organization_line, pager, review_tap, way_out
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark
 from models.register.roster import Category

@@ -5,12 +5,12 @@ The QR code of a printed certificate leads here too: it opens `/start vCODE`.
 
 from handlers import invitations
 from handlers.certifying import certificate_button, ended_line, numbers_line
-from handlers.commands import linked_code
+from handlers.chat.commands import linked_code
+from handlers.chat.screen import Screen, lines
+from handlers.chat.taps.certification import SeeCertificate
+from handlers.chat.turn import Right, Turn
+from handlers.chat.words import home, organization_line, signature, status_word
 from handlers.home import show_home
-from handlers.screen import Screen, lines
-from handlers.taps_certification import SeeCertificate
-from handlers.turn import Right, Turn
-from handlers.words import home, organization_line, signature, status_word
 from models.certification.history import UnknownCode, find_by_code
 from models.certification.statement import agreed_statement
 

@@ -22,7 +22,7 @@ from bot.commands.common import (
 )
 from bot.opening import Use
 from handlers.announcement import heading
-from handlers.texts import texts
+from handlers.chat.texts import texts
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.outreach.broadcast import (

@@ -17,7 +17,7 @@ from bot.opening import Use
 from bot.settings import load_settings
 from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
-from handlers.commands import link_to
+from handlers.chat.commands import link_to
 from handlers.exports import CertificatePage
 from models.audit import event_chain
 from models.base.errors import DomainError

@@ -26,7 +26,7 @@ from bot.transport import AiohttpRequest
 from bot.worker import Worker
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
-from handlers.turn import Setup
+from handlers.chat.turn import Setup
 from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level
 from models.chats.inbox import InboxUpdate, State

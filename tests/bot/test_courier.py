@@ -13,8 +13,8 @@ from bot import api, courier, delivery, limiter
 from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
+from handlers.chat.screen import Deferred, Dropped
 from handlers.notices import notice
-from handlers.screen import Deferred, Dropped
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State

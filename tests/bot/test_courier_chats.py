@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from bot import api, courier
 from demo.botapi import Phone
+from handlers.chat.incoming import decode
+from handlers.chat.turn import DEFAULTS
 from handlers.dispatch import respond
-from handlers.incoming import decode
-from handlers.turn import DEFAULTS
 from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
 from models.notices import outbox

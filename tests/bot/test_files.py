@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.files import FileMaker
-from handlers.screen import AttachmentKind
+from handlers.chat.screen import AttachmentKind
 from models.province.export import ProvinceList
 
 LISTED = ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, datetime(2026, 11, 1, tzinfo=UTC), ())

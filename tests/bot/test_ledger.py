@@ -11,7 +11,7 @@ from sqlalchemy import event
 from bot import ledger
 from bot.delivery import Outcome
 from bot.ledger import Ledger
-from handlers.screen import Screen
+from handlers.chat.screen import Screen
 from models.database.engine import Database, Session
 from models.notices import outbox, sending
 from models.notices.outbox import Kind, OutboxMessage, State

@@ -11,7 +11,7 @@ from bot.answers import Answers
 from bot.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter
 from bot.service import resume_pauses
 from demo.botapi import Emulator
-from handlers.screen import Screen
+from handlers.chat.screen import Screen
 from models.database.engine import Database
 from models.notices import reachability
 from tests.bot.running import link, opened_bot

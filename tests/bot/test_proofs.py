@@ -14,7 +14,7 @@ from bot import worker
 from bot.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button
-from handlers import proving
+from handlers.chat import proving
 from models.accounts.pin import pin_matches
 from models.accounts.throttle import Throttle
 from models.certification.certificate import Certification

@@ -15,7 +15,7 @@ from bot.intake import Intake
 from bot.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
-from handlers.turn import Setup
+from handlers.chat.turn import Setup
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database

@@ -15,8 +15,8 @@ from bot import api, uploads, worker
 from bot.uploads import Uploads
 from demo.botapi import Emulator
 from handlers import dispatch
+from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Wanted
 from handlers.dispatch import Reply
-from handlers.uploads import NOT_CHECKED, NOT_FETCHED, Wanted
 from models.chats.inbox import State
 from models.database.engine import Database
 from models.imports.sent_file import MAX_BYTES, packed_check, unpacked_check

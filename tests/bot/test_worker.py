@@ -14,8 +14,8 @@ from bot.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers import dispatch, home
-from handlers.screen import Screen
-from handlers.turn import Right, Setup, Turn
+from handlers.chat.screen import Screen
+from handlers.chat.turn import Right, Setup, Turn
 from models.certification.certificate import Certification
 from models.chats import inbox
 from models.chats.conversation import load_conversation

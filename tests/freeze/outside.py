@@ -55,9 +55,9 @@ from bot.metrics import TALLY, Tally
 from bot.settings import Settings
 from bot.spreadsheet import Column as SheetColumn
 from handlers import locales
-from handlers.commands import link_to, menu
-from handlers.taps import Tap, all_kinds
-from handlers.turn import Right
+from handlers.chat.commands import link_to, menu
+from handlers.chat.taps.tap import Tap, all_kinds
+from handlers.chat.turn import Right
 from models.accounts import pin, throttle
 from models.accounts.account import find_account
 from models.audit import event_chain

@@ -13,7 +13,7 @@ from bot import api
 from bot.files import FileMaker
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
-from handlers.screen import AttachmentKind
+from handlers.chat.screen import AttachmentKind
 from models.certification.certificate import Level
 from models.certification.certify import reopen
 from models.database.engine import Database

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, select
 
 from handlers import finding
-from handlers.screen import Screen
-from handlers.taps_province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
-from handlers.turn import Turn
+from handlers.chat.screen import Screen
+from handlers.chat.taps.province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
+from handlers.chat.turn import Turn
 from models.certification.certificate import Level
 from models.certification.remark import Kind, Remark
 from models.chats.conversation import load_conversation

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from handlers.chat.words import masked
 from handlers.notices import notice
-from handlers.words import masked
 from models.accounts.account import Officer as Link
 from models.accounts.account import active_officer
 from models.audit import event_chain

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from handlers import dispatch
-from handlers.screen import Screen
-from handlers.taps import Tap, all_kinds
-from handlers.turn import Right, Turn
+from handlers.chat.screen import Screen
+from handlers.chat.taps.tap import Tap, all_kinds
+from handlers.chat.turn import Right, Turn
 from models.accounts.account import Officer as Link
 from models.accounts.account import Role
 from models.accounts.pin import Purpose

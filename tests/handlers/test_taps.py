@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handlers.taps import MAX_CALLBACK_DATA, InvalidTap, Tap, all_kinds, unpack
-from handlers.taps_certification import LaoHistory
+from handlers.chat.taps.certification import LaoHistory
+from handlers.chat.taps.tap import MAX_CALLBACK_DATA, InvalidTap, Tap, all_kinds, unpack
 
 
 def value(hint: Any) -> st.SearchStrategy[Any]:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from demo.botapi import Emulator
 from handlers import locales
-from handlers.commands import menu
-from handlers.texts import texts
+from handlers.chat.commands import menu
+from handlers.chat.texts import texts
 from models.accounts.account import find_account
 from models.chats.conversation import Language
 from models.database.engine import Database

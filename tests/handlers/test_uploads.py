@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from bot import uploads
 from demo.botapi import Emulator
 from demo.botapi.state import Message
-from handlers.uploads import Wanted
+from handlers.chat.uploads import Wanted
 from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo.botapi import Emulator, Phone
 from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
-from handlers.taps import InvalidTap, all_kinds, unpack
-from handlers.taps_accounts import LogOutNow, SetLanguage
+from handlers.chat.taps.accounts import LogOutNow, SetLanguage
+from handlers.chat.taps.tap import InvalidTap, all_kinds, unpack
 from models.accounts.account import Officer, find_account
 from models.accounts.pin import Purpose, keep_keypad, open_keypad
 from models.audit import event_chain

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import delete
 
 from demo.botapi import Emulator
-from handlers.proving import login_keys
+from handlers.chat.proving import login_keys
 from models.accounts import throttle
 from models.accounts.account import active_officer, find_account, login_candidate, normalize_username
 from models.accounts.pin import hash_pin, pin_matches

@@ -22,11 +22,11 @@ from demo.botapi import Emulator, Phone
 from demo.botapi.formatting import utf16
 from handlers import home, lao, notices, profile, province
 from handlers.certifying import history_text, warning
-from handlers.screen import Button, Screen
-from handlers.taps_certification import ProvinceReview
-from handlers.texts import texts
-from handlers.turn import Turn
-from handlers.words import find_label
+from handlers.chat.screen import Button, Screen
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.texts import texts
+from handlers.chat.turn import Turn
+from handlers.chat.words import find_label
 from models.accounts.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certification.certificate import Certification, Level, Reopening, Status
 from models.certification.certify import Confirmation

@@ -11,7 +11,7 @@ MAX_PROBLEMS = 10_000
 
 class English(str):
     """A text of the program as the command line says it. The chat says it in its own language, by `template` and
-    `values` (handlers/uploads.py); a value may be such a text itself.
+    `values` (handlers/chat/uploads.py); a value may be such a text itself.
     """
 
     template: str

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers.screen import Button, Row, lines
-from handlers.taps import Tap
-from handlers.taps_accounts import Home
-from handlers.taps_certification import LaoReview, ProvinceReview
-from handlers.texts import Texts
-from handlers.turn import Turn
+from handlers.chat.screen import Button, Row, lines
+from handlers.chat.taps.accounts import Home
+from handlers.chat.taps.certification import LaoReview, ProvinceReview
+from handlers.chat.taps.tap import Tap
+from handlers.chat.texts import Texts
+from handlers.chat.turn import Turn
 from models.accounts.account import Officer, Role
 from models.certification.certificate import Certification, Status
 from models.certification.spot_check import Mark

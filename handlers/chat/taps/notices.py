@@ -1,6 +1,6 @@
 """Taps by which an officer chooses when to be disturbed."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.notices.tables import Quiet, Rhythm
 
 

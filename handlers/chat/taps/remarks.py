@@ -1,6 +1,6 @@
 """Taps of petitions, explanations, questions, and their thread."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.remarks.question import Topic
 
 

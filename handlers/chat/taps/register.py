@@ -1,6 +1,6 @@
 """Taps on an organization's register: its file, and its empty menus."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.register.difference import ChangeKind
 
 

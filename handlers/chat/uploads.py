@@ -5,7 +5,7 @@ that is not wanted; fetched and checked off the event loop; and compared inside 
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.incoming import Incoming
+from handlers.chat.incoming import Incoming
 from models.accounts.access import NotYours
 from models.accounts.account import Role, active_officer
 from models.chats.conversation import Awaiting, load_conversation

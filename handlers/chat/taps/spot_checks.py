@@ -1,6 +1,6 @@
 """Taps of a spot-check."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.certification.spot_check import Mark
 
 

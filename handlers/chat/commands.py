@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from handlers.incoming import Incoming
-from handlers.texts import texts
+from handlers.chat.incoming import Incoming
+from handlers.chat.texts import texts
 from models.accounts.pin import holds_number
 from models.base.names import with_ink
 from models.certification.history import is_verification_code

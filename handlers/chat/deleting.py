@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from handlers.screen import Screen, lines
-from handlers.turn import Turn
+from handlers.chat.screen import Screen, lines
+from handlers.chat.turn import Turn
 
 
 class NeedsDeletion(Exception):

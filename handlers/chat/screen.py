@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.database.engine import Session
 
 

@@ -1,6 +1,6 @@
 """Taps of logging in and out, the PIN, invitations and linked officers."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.chats.conversation import Language
 
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.chats.conversation import Language
 
-LOCALES = Path(__file__).parent / "locales"
+LOCALES = Path(__file__).parents[1] / "locales"
 
 
 @cache

@@ -1,6 +1,6 @@
 """Taps on the way to a certificate, of either level."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.register.roster import Category
 
 

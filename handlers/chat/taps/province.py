@@ -1,6 +1,6 @@
 """Taps on the lists of a province."""
 
-from handlers.taps import Tap
+from handlers.chat.taps.tap import Tap
 from models.certification.certificate import Status
 from models.province.listing import Narrowing, Sorting
 

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from markupsafe import Markup
 
-from handlers.deleting import refused, require_deleted
-from handlers.screen import Screen
-from handlers.turn import Turn
+from handlers.chat.deleting import refused, require_deleted
+from handlers.chat.screen import Screen
+from handlers.chat.turn import Turn
 from models.accounts.pin import is_bare_number
 from models.certification.remark import MAX_REMARK, MIN_REMARK, RemarkRefused, Rule, remark_text
 from models.chats.conversation import Awaiting

@@ -5,9 +5,9 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.proving import Attempt
-from handlers.texts import Texts, texts
-from handlers.uploads import Upload
+from handlers.chat.proving import Attempt
+from handlers.chat.texts import Texts, texts
+from handlers.chat.uploads import Upload
 from models.accounts.account import Account, Officer, Role
 from models.accounts.pin import Pad, Purpose
 from models.certification.certify import Demands
@@ -63,7 +63,7 @@ class Turn:
     is_edit: bool = False
     # It was sent before the screen was there that it would answer.
     is_early: bool = False
-    # Whether the message has been deleted; None while nobody has tried (handlers/deleting.py).
+    # Whether the message has been deleted; None while nobody has tried (handlers/chat/deleting.py).
     is_deleted: bool | None = None
     # The number of the keypad that the chat has on its screen, or "".
     keypad: str = ""
