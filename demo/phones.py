@@ -22,7 +22,7 @@ POSITIONS = {
     "lao": ("นักทรัพยากรบุคคลชำนาญการ", "ปลัด", "หัวหน้าสำนักปลัด"),
     "province": ("ท้องถิ่นจังหวัด", "ผู้อำนวยการกลุ่มงานบริหารงานบุคคล", "นักส่งเสริมการปกครองท้องถิ่นชำนาญการ"),
 }
-# The key that every keypad has, and nothing else (handlers/keypad.py).
+# The key that every keypad has, and nothing else (handlers/accounts/keypad.py).
 ERASE = "⌫"
 # What may be found in a spot-check.
 NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"

@@ -5,12 +5,12 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from handlers.accounts.officers import unit_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.province import AllWaiting
 from handlers.chat.texts import Texts
 from handlers.chat.words import round_line
-from handlers.officers import unit_line
 from models.accounts.account import Officer, Role
 from models.database.engine import Session
 from models.organizations.organization import Province

@@ -11,17 +11,12 @@ from markupsafe import Markup
 from handlers import (
     comparing,
     confirming,
-    entrance,
     exports,
     finding,
     gaps,
-    home,
-    invitations,
-    keypad,
     lao,
     live_card,
     notice_times,
-    officers,
     petitions,
     problems,
     province,
@@ -32,6 +27,7 @@ from handlers import (
     threads,
     verifying,
 )
+from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.chat.commands import Command, command_of, linked_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming
@@ -154,11 +150,11 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     Key: (Right.OFFICER, keypad.press),
     EraseKey: (Right.OFFICER, keypad.erase),
     ForgotPin: (Right.OFFICER, keypad.forgot),
-    AcceptInvitation: (Right.ANYONE, invitations.accept),
+    AcceptInvitation: (Right.ANYONE, invitation.accept),
     Officers: (Right.LINKED, officers.show),
     NotOurs: (Right.LINKED, officers.end_disputed),
-    HandOver: (Right.LINKED, invitations.ask_hand_over),
-    HandOverNow: (Right.LINKED, invitations.ask_pin),
+    HandOver: (Right.LINKED, invitation.ask_hand_over),
+    HandOverNow: (Right.LINKED, invitation.ask_pin),
     NoticeTimes: (Right.LINKED, notice_times.show),
     ChooseRhythm: (Right.PROVINCE, notice_times.choose_rhythm),
     ChooseQuiet: (Right.LINKED, notice_times.choose_quiet),
@@ -274,7 +270,7 @@ DOCUMENT: tuple[Right, Handler] = (Right.LAO, register_file.take)
 AFTER_PIN: dict[Purpose, Step] = {
     Purpose.SET: entrance.pin_chosen,
     Purpose.CONFIRM: confirming.confirmed,
-    Purpose.HAND_OVER: invitations.hand_over,
+    Purpose.HAND_OVER: invitation.hand_over,
 }
 
 # What a chat may still do that was left alone for 12 hours: give the PIN, or leave.

@@ -5,6 +5,7 @@ The filter and the list are steps 3 and 4 of the procedure, province level.
 
 from markupsafe import Markup
 
+from handlers.accounts.home import province_name
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import CertificationMenu, ProvinceReview
@@ -26,7 +27,6 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import find_label, home, masked, pager, round_line, status_word, way_out
-from handlers.home import province_name
 from models.accounts.access import find_organization
 from models.certification.certificate import Status
 from models.organizations.typed_name import MAX_WORDS, NoSearch

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from handlers import announcement, deadlines, live_card, petitions, questions
+from handlers.accounts.officers import person_line, unit_line
 from handlers.certifying import level_word, numbers_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
@@ -17,7 +18,6 @@ from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.texts import Texts, texts
 from handlers.chat.words import organization_line, signature
-from handlers.officers import person_line, unit_line
 from models.accounts.account import Officer, Role
 from models.accounts.throttle import TRIES
 from models.certification.certificate import Certification, Reopening

@@ -7,6 +7,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers import threads
+from handlers.accounts.profile import ask
 from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview, ProvinceReview
@@ -23,7 +24,6 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, way_out
-from handlers.profile import ask
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting

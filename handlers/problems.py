@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from handlers import confirming, lao, province
+from handlers.accounts.home import show_home
 from handlers.certifying import certificate_line
 from handlers.chat.screen import Button, Screen, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, ProvinceReview
@@ -12,7 +13,6 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts, texts
 from handlers.chat.turn import Right, Turn, role_right
 from handlers.chat.words import home, organization_line
-from handlers.home import show_home
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose

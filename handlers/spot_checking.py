@@ -8,6 +8,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers import province
+from handlers.accounts.profile import ask
 from handlers.chat.drafts import refused_words, words_typed
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview
@@ -24,7 +25,6 @@ from handlers.chat.taps.tap import unpack
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
-from handlers.profile import ask
 from models.certification.remark import RemarkRefused
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting

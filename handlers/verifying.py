@@ -3,14 +3,14 @@
 The QR code of a printed certificate leads here too: it opens `/start vCODE`.
 """
 
-from handlers import invitations
+from handlers.accounts import invitation
+from handlers.accounts.home import show_home
 from handlers.certifying import certificate_button, ended_line, numbers_line
 from handlers.chat.commands import linked_code
 from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import SeeCertificate
 from handlers.chat.turn import Right, Turn
 from handlers.chat.words import home, organization_line, signature, status_word
-from handlers.home import show_home
 from models.certification.history import UnknownCode, find_by_code
 from models.certification.statement import agreed_statement
 
@@ -20,7 +20,7 @@ async def start(turn: Turn, code: str) -> Screen:
     certificate = linked_code(code)
     if certificate is not None:
         return await show_scanned(turn, certificate)
-    return await (invitations.show(turn, code) if code else show_home(turn))
+    return await (invitation.show(turn, code) if code else show_home(turn))
 
 
 async def show_scanned(turn: Turn, code: str) -> Screen:

@@ -13,7 +13,8 @@ from bot.courier import Courier
 from bot.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
-from handlers import dispatch, home
+from handlers import dispatch
+from handlers.accounts import home
 from handlers.chat.screen import Screen
 from handlers.chat.turn import Right, Setup, Turn
 from models.certification.certificate import Certification

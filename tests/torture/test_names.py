@@ -20,7 +20,8 @@ from telegram import Bot
 from bot import api
 from demo.botapi import Emulator, Phone
 from demo.botapi.formatting import utf16
-from handlers import home, lao, notices, profile, province
+from handlers import lao, notices, province
+from handlers.accounts import home, profile
 from handlers.certifying import history_text, warning
 from handlers.chat.screen import Button, Screen
 from handlers.chat.taps.certification import ProvinceReview

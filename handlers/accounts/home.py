@@ -1,6 +1,7 @@
 """Home, welcome, help, language, logging out: the screens that belong to no certification."""
 
-from handlers import keypad
+from handlers.accounts import keypad
+from handlers.accounts.profile import ask_profile
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import (
     ChooseLanguage,
@@ -20,7 +21,6 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import back, home, officer_line, organization_line, round_line, status_word, way_out
-from handlers.profile import ask_profile
 from models.accounts.account import Account, Role
 from models.certification.certificate import Status
 from models.certification.review import own_status

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from handlers.accounts.home import province_name
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import HandOver, LogOut, NotOurs, Officers
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, masked, organization_line
-from handlers.home import province_name
 from models.accounts.account import Account, Officer, linked_officers
 from models.base.calendar import BANGKOK
 from models.links.dispute import end_disputed_link, new_links

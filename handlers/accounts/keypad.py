@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from handlers.accounts.profile import ask
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.chat.screen import Button, Row, Screen, lines
@@ -9,7 +10,6 @@ from handlers.chat.taps.accounts import EraseKey, ForgotPin, Home, Key, LogOutNo
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Turn
 from handlers.chat.words import home
-from handlers.profile import ask
 from models.accounts import throttle
 from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
 from models.accounts.pin import (

@@ -1,12 +1,12 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
-from handlers import home, keypad
+from handlers.accounts import home, keypad
+from handlers.accounts.profile import ask, ask_full_name, ask_position
 from handlers.chat.deleting import refused, require_deleted, warned
 from handlers.chat.proving import Attempt
 from handlers.chat.screen import Screen
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Turn
-from handlers.profile import ask, ask_full_name, ask_position
 from models.accounts.account import (
     LoginCandidate,
     LoginRefused,

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from markupsafe import Markup
 
-from handlers import home, keypad
+from handlers.accounts import home, keypad
+from handlers.accounts.officers import unit_line
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import AcceptInvitation, HandOverNow, Home, Officers
 from handlers.chat.taps.tap import Tap
@@ -12,7 +13,6 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home as home_button
 from handlers.chat.words import officer_line, way_out
-from handlers.officers import unit_line
 from models.accounts.account import Account, Role
 from models.accounts.pin import Purpose
 from models.chats.conversation import Awaiting
