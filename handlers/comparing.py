@@ -2,14 +2,14 @@
 
 from markupsafe import Markup
 
-from handlers import lao
+from handlers.certification import lao
+from handlers.certification.review_numbers import compared_lines, marked_line
 from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.remarks import ExplainDifference, SendExplanation
 from handlers.chat.turn import Turn
 from handlers.chat.words import organization_line, way_out
-from handlers.review_numbers import compared_lines, marked_line
 from models.chats.conversation import Awaiting
 from models.register.comparison import numbers
 from models.remarks.explanation import explain, require_explainable

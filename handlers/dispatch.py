@@ -10,24 +10,21 @@ from markupsafe import Markup
 
 from handlers import (
     comparing,
-    confirming,
     exports,
     finding,
     gaps,
-    lao,
     live_card,
     notice_times,
     petitions,
     problems,
-    province,
     questions,
     queue,
     register_file,
     spot_checking,
     threads,
-    verifying,
 )
 from handlers.accounts import entrance, home, invitation, keypad, officers
+from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.commands import Command, command_of, linked_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers import finding, lao, province
-from handlers.certifying import CERTIFICATES_PER_PAGE
+from handlers import finding
+from handlers.certification import lao, province
+from handlers.certification.certifying import CERTIFICATES_PER_PAGE
 from handlers.chat.commands import link_to
 from handlers.chat.screen import Attachment, AttachmentKind, Screen, known, lines
 from handlers.chat.taps.certification import CertificatePdf, LaoHistory, ProvinceHistory

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from handlers import announcement, deadlines, live_card, petitions, questions
 from handlers.accounts.officers import person_line, unit_line
-from handlers.certifying import level_word, numbers_line
+from handlers.certification.certifying import level_word, numbers_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
 from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory

@@ -2,9 +2,9 @@
 
 from markupsafe import Markup
 
-from handlers import confirming, lao, province
 from handlers.accounts.home import show_home
-from handlers.certifying import certificate_line
+from handlers.certification import confirming, lao, province
+from handlers.certification.certifying import certificate_line
 from handlers.chat.screen import Button, Screen, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, ProvinceReview
 from handlers.chat.taps.province import NextWaiting

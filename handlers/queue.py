@@ -1,6 +1,6 @@
 """ถัดไป and ข้าม: one organization that waits after the other, without going back to the list."""
 
-from handlers import province
+from handlers.certification import province
 from handlers.chat.screen import Button, Row, Screen, Style
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.taps.province import NextOfAll, ProvinceMenu, SkipWaiting

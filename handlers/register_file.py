@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from handlers.certification.lao import show_review
 from handlers.chat.incoming import Document
 from handlers.chat.screen import Attachment, AttachmentKind, Button, Screen, Style, known, lines
 from handlers.chat.taps.certification import LaoMenu, LaoReview
@@ -22,7 +23,6 @@ from handlers.chat.turn import Turn
 from handlers.chat.uploads import NOT_CHECKED
 from handlers.chat.words import home, organization_line, pager, way_out
 from handlers.differences import change_text, kind_word, proposal_screen
-from handlers.lao import show_review
 from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
 from models.imports.tabular import English, ImportRefused, Problem

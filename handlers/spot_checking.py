@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from handlers import province
 from handlers.accounts.profile import ask
+from handlers.certification import province
 from handlers.chat.drafts import refused_words, words_typed
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview

@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select, update
 
+from handlers.certification.review_numbers import signed
 from handlers.chat.turn import Setup
-from handlers.review_numbers import signed
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
 from models.certification.remark import Kind, Remark

@@ -20,9 +20,10 @@ from telegram import Bot
 from bot import api
 from demo.botapi import Emulator, Phone
 from demo.botapi.formatting import utf16
-from handlers import lao, notices, province
+from handlers import notices
 from handlers.accounts import home, profile
-from handlers.certifying import history_text, warning
+from handlers.certification import lao, province
+from handlers.certification.certifying import history_text, warning
 from handlers.chat.screen import Button, Screen
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.texts import texts

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from handlers.certifying import (
+from handlers.certification.certifying import (
     category_buttons,
     certificate_buttons,
     checking_rows,

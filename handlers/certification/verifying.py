@@ -5,7 +5,7 @@ The QR code of a printed certificate leads here too: it opens `/start vCODE`.
 
 from handlers.accounts import invitation
 from handlers.accounts.home import show_home
-from handlers.certifying import certificate_button, ended_line, numbers_line
+from handlers.certification.certifying import certificate_button, ended_line, numbers_line
 from handlers.chat.commands import linked_code
 from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import SeeCertificate

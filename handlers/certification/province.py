@@ -5,8 +5,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers import desk
-from handlers.certifying import (
+from handlers.certification import desk
+from handlers.certification.certifying import (
     category_buttons,
     certificate_button,
     certificate_buttons,

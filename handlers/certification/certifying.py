@@ -4,6 +4,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from handlers.certification.review_numbers import numbers_text
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import Cancel, CertificatePdf, Confirm
 from handlers.chat.taps.register import EmptyMenus
@@ -19,7 +20,6 @@ from handlers.chat.words import (
     status_word,
     way_out,
 )
-from handlers.review_numbers import numbers_text
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.certify import Confirmation
 from models.certification.history import History

@@ -1,8 +1,8 @@
 """The irreversible press, and the way back from it."""
 
-from handlers import lao, province
 from handlers.accounts import keypad
-from handlers.certifying import warning_title
+from handlers.certification import lao, province
+from handlers.certification.certifying import warning_title
 from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import (
     Cancel,
