@@ -12,14 +12,12 @@ from handlers import (
     comparing,
     exports,
     finding,
-    gaps,
     live_card,
     notice_times,
     petitions,
     problems,
     questions,
     queue,
-    register_file,
     spot_checking,
     threads,
 )
@@ -121,6 +119,7 @@ from handlers.chat.taps.spot_checks import (
 from handlers.chat.taps.tap import InvalidTap, Tap, unpack
 from handlers.chat.turn import Right, Setup, Turn
 from handlers.chat.uploads import Upload
+from handlers.register import empty_menus, register_file
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad
@@ -212,8 +211,8 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SendQuestion: (Right.PROVINCE, questions.send_question),
     Remarks: (Right.LINKED, threads.show),
     ReadRemark: (Right.LINKED, threads.read),
-    EmptyMenus: (Right.LINKED, gaps.show_menus),
-    EmptyMenu: (Right.LINKED, gaps.show_records),
+    EmptyMenus: (Right.LINKED, empty_menus.show_menus),
+    EmptyMenu: (Right.LINKED, empty_menus.show_records),
     SeeHistory: (Right.LINKED, confirming.see_history),
     SeeRemark: (Right.LINKED, petitions.see_remark),
     Confirm: (Right.LINKED, confirming.confirm),

@@ -22,7 +22,7 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.uploads import NOT_CHECKED
 from handlers.chat.words import home, organization_line, pager, way_out
-from handlers.differences import change_text, kind_word, proposal_screen
+from handlers.register.difference import change_text, kind_word, proposal_screen
 from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
 from models.imports.tabular import English, ImportRefused, Problem
