@@ -8,19 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handlers import (
-    comparing,
-    exports,
-    finding,
-    live_card,
-    notice_times,
-    petitions,
-    problems,
-    questions,
-    queue,
-    spot_checking,
-    threads,
-)
+from handlers import exports, finding, live_card, notice_times, problems, queue, spot_checking
 from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.commands import Command, command_of, linked_code
@@ -120,6 +108,7 @@ from handlers.chat.taps.tap import InvalidTap, Tap, unpack
 from handlers.chat.turn import Right, Setup, Turn
 from handlers.chat.uploads import Upload
 from handlers.register import empty_menus, register_file
+from handlers.remarks import explanation, petition, question, thread
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad
@@ -169,12 +158,12 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SentFile: (Right.LAO, register_file.show),
     SaveRoster: (Right.LAO, register_file.save),
     DropRoster: (Right.LAO, register_file.drop),
-    AskForCorrection: (Right.LAO, petitions.ask_for_words),
-    SendPetition: (Right.LAO, petitions.send),
-    ExplainDifference: (Right.LAO, comparing.ask_for_words),
-    SendExplanation: (Right.LAO, comparing.send),
-    AnswerQuestion: (Right.LAO, questions.ask_for_answer),
-    SendAnswer: (Right.LAO, questions.send_answer),
+    AskForCorrection: (Right.LAO, petition.ask_for_words),
+    SendPetition: (Right.LAO, petition.send),
+    ExplainDifference: (Right.LAO, explanation.ask_for_words),
+    SendExplanation: (Right.LAO, explanation.send),
+    AnswerQuestion: (Right.LAO, question.ask_for_answer),
+    SendAnswer: (Right.LAO, question.send_answer),
     ProvinceMenu: (Right.PROVINCE, finding.menu),
     ChooseStatus: (Right.PROVINCE, finding.choose_status),
     ProvinceTypes: (Right.PROVINCE, finding.types),
@@ -199,22 +188,22 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
     HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
     HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
-    AskForReopening: (Right.PROVINCE, petitions.ask_for_reopening),
-    SendReopening: (Right.PROVINCE, petitions.send_reopening),
+    AskForReopening: (Right.PROVINCE, petition.ask_for_reopening),
+    SendReopening: (Right.PROVINCE, petition.send_reopening),
     ProvinceHistory: (Right.PROVINCE, province.history),
     ExportList: (Right.PROVINCE, exports.export_list),
     SeeProgress: (Right.PROVINCE, exports.see_progress),
     CertificatePdf: (Right.LINKED, exports.certificate_pdf),
     SeeCertificate: (Right.LINKED, verifying.see_certificate),
-    AskOrganization: (Right.PROVINCE, questions.choose_topic),
-    AskAbout: (Right.PROVINCE, questions.choose_words),
-    SendQuestion: (Right.PROVINCE, questions.send_question),
-    Remarks: (Right.LINKED, threads.show),
-    ReadRemark: (Right.LINKED, threads.read),
+    AskOrganization: (Right.PROVINCE, question.choose_topic),
+    AskAbout: (Right.PROVINCE, question.choose_words),
+    SendQuestion: (Right.PROVINCE, question.send_question),
+    Remarks: (Right.LINKED, thread.show),
+    ReadRemark: (Right.LINKED, thread.read),
     EmptyMenus: (Right.LINKED, empty_menus.show_menus),
     EmptyMenu: (Right.LINKED, empty_menus.show_records),
     SeeHistory: (Right.LINKED, confirming.see_history),
-    SeeRemark: (Right.LINKED, petitions.see_remark),
+    SeeRemark: (Right.LINKED, petition.see_remark),
     Confirm: (Right.LINKED, confirming.confirm),
     Cancel: (Right.LINKED, confirming.cancel),
 }
@@ -235,14 +224,14 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.USERNAME: (Right.ANYONE, entrance.take_username),
     Awaiting.FULL_NAME: (Right.OFFICER, entrance.take_full_name),
     Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
-    Awaiting.PETITION: (Right.LAO, petitions.take_words),
+    Awaiting.PETITION: (Right.LAO, petition.take_words),
     Awaiting.NOTHING: (Right.PROVINCE, finding.take_words),
     Awaiting.NOTE: (Right.PROVINCE, spot_checking.take_note),
-    Awaiting.REOPENING: (Right.PROVINCE, petitions.take_reopening),
-    Awaiting.EXPLANATION: (Right.LAO, comparing.take_words),
-    Awaiting.ANSWER: (Right.LAO, questions.take_answer),
-    Awaiting.RECORD_NO: (Right.PROVINCE, questions.take_record_no),
-    Awaiting.QUESTION: (Right.PROVINCE, questions.take_question),
+    Awaiting.REOPENING: (Right.PROVINCE, petition.take_reopening),
+    Awaiting.EXPLANATION: (Right.LAO, explanation.take_words),
+    Awaiting.ANSWER: (Right.LAO, question.take_answer),
+    Awaiting.RECORD_NO: (Right.PROVINCE, question.take_record_no),
+    Awaiting.QUESTION: (Right.PROVINCE, question.take_question),
 }
 
 # Whatever comes where one of these is asked for is deleted: a picture may show a password, too.
@@ -250,13 +239,13 @@ SECRETS = {Awaiting.USERNAME, Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}
 
 # Where something else than a text came, the question once more; without an entry it is one of the login's.
 AGAIN: dict[Awaiting, Callable[[Turn], Awaitable[Screen]]] = {
-    Awaiting.PETITION: petitions.ask_again,
+    Awaiting.PETITION: petition.ask_again,
     Awaiting.NOTE: spot_checking.ask_note_again,
-    Awaiting.REOPENING: petitions.ask_reopening_again,
-    Awaiting.EXPLANATION: comparing.ask_again,
-    Awaiting.ANSWER: questions.ask_answer_again,
-    Awaiting.RECORD_NO: questions.ask_record_no,
-    Awaiting.QUESTION: questions.ask_question,
+    Awaiting.REOPENING: petition.ask_reopening_again,
+    Awaiting.EXPLANATION: explanation.ask_again,
+    Awaiting.ANSWER: question.ask_answer_again,
+    Awaiting.RECORD_NO: question.ask_record_no,
+    Awaiting.QUESTION: question.ask_question,
 }
 
 # A file or a picture, where no text is asked for.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import announcement, deadlines, live_card, petitions, questions
+from handlers import announcement, deadlines, live_card
 from handlers.accounts.officers import person_line, unit_line
 from handlers.certification.certifying import level_word, numbers_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
@@ -18,6 +18,7 @@ from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.texts import Texts, texts
 from handlers.chat.words import organization_line, signature
+from handlers.remarks import petition, question
 from models.accounts.account import Officer, Role
 from models.accounts.throttle import TRIES
 from models.certification.certificate import Certification, Reopening
@@ -174,18 +175,18 @@ def _reopened(_: Texts, ended: Reopening, reader: Officer | None, whole: bool) -
 def _remark(_: Texts, made: Remark, reader: Officer | None, whole: bool) -> Screen:
     """A petition or its refusal: to the officers with the way to the thread, to the operator with the command."""
     if reader is None:
-        return Screen(lines(petitions.notice_text(_, made), petitions.how_to_decide(made)))
+        return Screen(lines(petition.notice_text(_, made), petition.how_to_decide(made)))
     if whole:
-        return Screen(petitions.notice_text(_, made), (petitions.thread_row(_, made),))
+        return Screen(petition.notice_text(_, made), (petition.thread_row(_, made),))
     rows = ((Button(_.plain("Read"), SeeRemark(made.id)),),)
-    return _brief(_, petitions.notice_title(_, made), organization_line(_, made.organization), rows)
+    return _brief(_, petition.notice_title(_, made), organization_line(_, made.organization), rows)
 
 
 def _question(_: Texts, said: Remark, whole: bool) -> Screen:
     """A question to the organization, or its answer to the province."""
     if whole:
-        return questions.notice_screen(_, said)
-    title, rows = questions.notice_title(_, said), questions.read_rows(_, said)
+        return question.notice_screen(_, said)
+    title, rows = question.notice_title(_, said), question.read_rows(_, said)
     return _brief(_, title, organization_line(_, said.organization), rows)
 
 

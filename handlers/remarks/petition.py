@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from handlers import threads
 from handlers.accounts.profile import ask
 from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Row, Screen, Style, lines
@@ -24,6 +23,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, way_out
+from handlers.remarks import thread
 from models.accounts.account import Role
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
@@ -141,7 +141,7 @@ async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
     """อ่าน: what a chat that was left alone was not told."""
     made = await find_remark(turn.session, turn.officer, tap.remark)
     if made.kind not in (Kind.PETITION, Kind.DECISION):
-        return await threads.read(turn, ReadRemark(made.id))
+        return await thread.read(turn, ReadRemark(made.id))
     return Screen(notice_text(turn.texts, made), (thread_row(turn.texts, made), (home(turn.texts),)))
 
 

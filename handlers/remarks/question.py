@@ -18,7 +18,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import organization_line, way_out
-from handlers.threads import answer_row, topic_word, topic_words
+from handlers.remarks.thread import answer_row, topic_word, topic_words
 from models.accounts.access import find_organization
 from models.certification.remark import Kind, Remark, RemarkRefused
 from models.chats.conversation import Awaiting
