@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handlers import exports, finding, live_card, notice_times, problems, queue, spot_checking
+from handlers import exports, finding, live_card, notice_times, problems, queue
 from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.commands import Command, command_of, linked_code
@@ -109,6 +109,7 @@ from handlers.chat.turn import Right, Setup, Turn
 from handlers.chat.uploads import Upload
 from handlers.register import empty_menus, register_file
 from handlers.remarks import explanation, petition, question, thread
+from handlers.spot_checks import spot_checking
 from models.accounts.access import NotYours
 from models.accounts.account import names_account, record_refusal, saw_officer
 from models.accounts.pin import Purpose, holds_number, leave_keypad
