@@ -31,7 +31,7 @@ from demo.botapi import Emulator, Message, Phone
 from handlers.chat.screen import AttachmentKind
 from handlers.chat.taps.certification import CertificatePdf
 from handlers.chat.taps.province import ExportList, SeeProgress
-from handlers.exports import CertificatePage
+from handlers.province.export import CertificatePage
 from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot import typesetting
 from bot.thai import STATUSES, long_moment
-from handlers.exports import CertificatePage
+from handlers.province.export import CertificatePage
 from models.certification.certificate import Reopening
 from models.certification.statement import agreed_statement
 from models.register.roster import Category

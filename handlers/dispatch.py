@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handlers import exports, finding, live_card, notice_times, problems, queue
+from handlers import notice_times, problems
 from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.commands import Command, command_of, linked_code
@@ -107,6 +107,7 @@ from handlers.chat.taps.spot_checks import (
 from handlers.chat.taps.tap import InvalidTap, Tap, unpack
 from handlers.chat.turn import Right, Setup, Turn
 from handlers.chat.uploads import Upload
+from handlers.province import export, listing, live_card, queue
 from handlers.register import empty_menus, register_file
 from handlers.remarks import explanation, petition, question, thread
 from handlers.spot_checks import spot_checking
@@ -165,17 +166,17 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SendExplanation: (Right.LAO, explanation.send),
     AnswerQuestion: (Right.LAO, question.ask_for_answer),
     SendAnswer: (Right.LAO, question.send_answer),
-    ProvinceMenu: (Right.PROVINCE, finding.menu),
-    ChooseStatus: (Right.PROVINCE, finding.choose_status),
-    ProvinceTypes: (Right.PROVINCE, finding.types),
-    ChooseType: (Right.PROVINCE, finding.choose_type),
-    ProvinceDistricts: (Right.PROVINCE, finding.districts),
-    ChooseDistrict: (Right.PROVINCE, finding.choose_district),
-    OnlyWithRemarks: (Right.PROVINCE, finding.only_with_remarks),
-    Lift: (Right.PROVINCE, finding.lift),
-    ChooseSorting: (Right.PROVINCE, finding.choose_sorting),
-    ProvinceSearch: (Right.PROVINCE, finding.search),
-    ProvinceList: (Right.PROVINCE, finding.show_list),
+    ProvinceMenu: (Right.PROVINCE, listing.menu),
+    ChooseStatus: (Right.PROVINCE, listing.choose_status),
+    ProvinceTypes: (Right.PROVINCE, listing.types),
+    ChooseType: (Right.PROVINCE, listing.choose_type),
+    ProvinceDistricts: (Right.PROVINCE, listing.districts),
+    ChooseDistrict: (Right.PROVINCE, listing.choose_district),
+    OnlyWithRemarks: (Right.PROVINCE, listing.only_with_remarks),
+    Lift: (Right.PROVINCE, listing.lift),
+    ChooseSorting: (Right.PROVINCE, listing.choose_sorting),
+    ProvinceSearch: (Right.PROVINCE, listing.search),
+    ProvinceList: (Right.PROVINCE, listing.show_list),
     AllWaiting: (Right.PROVINCE, live_card.all_waiting),
     ProvinceReview: (Right.PROVINCE, province.show_review),
     NextWaiting: (Right.PROVINCE, queue.open_next),
@@ -192,9 +193,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     AskForReopening: (Right.PROVINCE, petition.ask_for_reopening),
     SendReopening: (Right.PROVINCE, petition.send_reopening),
     ProvinceHistory: (Right.PROVINCE, province.history),
-    ExportList: (Right.PROVINCE, exports.export_list),
-    SeeProgress: (Right.PROVINCE, exports.see_progress),
-    CertificatePdf: (Right.LINKED, exports.certificate_pdf),
+    ExportList: (Right.PROVINCE, export.export_list),
+    SeeProgress: (Right.PROVINCE, export.see_progress),
+    CertificatePdf: (Right.LINKED, export.certificate_pdf),
     SeeCertificate: (Right.LINKED, verifying.see_certificate),
     AskOrganization: (Right.PROVINCE, question.choose_topic),
     AskAbout: (Right.PROVINCE, question.choose_words),
@@ -226,7 +227,7 @@ STEPS: dict[Awaiting, tuple[Right, Step]] = {
     Awaiting.FULL_NAME: (Right.OFFICER, entrance.take_full_name),
     Awaiting.POSITION: (Right.OFFICER, entrance.take_position),
     Awaiting.PETITION: (Right.LAO, petition.take_words),
-    Awaiting.NOTHING: (Right.PROVINCE, finding.take_words),
+    Awaiting.NOTHING: (Right.PROVINCE, listing.take_words),
     Awaiting.NOTE: (Right.PROVINCE, spot_checking.take_note),
     Awaiting.REOPENING: (Right.PROVINCE, petition.take_reopening),
     Awaiting.EXPLANATION: (Right.LAO, explanation.take_words),

@@ -18,7 +18,7 @@ from bot.settings import load_settings
 from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
 from handlers.chat.commands import link_to
-from handlers.exports import CertificatePage
+from handlers.province.export import CertificatePage
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits

@@ -20,7 +20,7 @@ from bot import certificate, picture, province_list, typesetting
 from bot.cli import cli
 from bot.spreadsheet import Column, Workbook
 from demo.botapi import Emulator
-from handlers.exports import CertificatePage
+from handlers.province.export import CertificatePage
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.certify import reopen

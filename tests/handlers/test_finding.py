@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from handlers import finding
 from handlers.chat.screen import Screen
 from handlers.chat.taps.province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
 from handlers.chat.turn import Turn
+from handlers.province import listing
 from models.certification.certificate import Level
 from models.certification.remark import Kind, Remark
 from models.chats.conversation import load_conversation
@@ -312,12 +312,12 @@ async def counted(session: Session) -> AsyncIterator[list[str]]:
 
 Handling = Callable[[Turn], Awaitable[Screen]]
 HANDLINGS: dict[str, Handling] = {
-    "filter": lambda turn: finding.menu(turn, ProvinceMenu()),
-    "list": lambda turn: finding.search(turn, ProvinceSearch(0)),
-    "types": lambda turn: finding.types(turn, ProvinceTypes()),
-    "districts": lambda turn: finding.districts(turn, ProvinceDistricts(0)),
-    "typed": lambda turn: finding.take_words(turn, "บางปู"),
-    "typed in vain": lambda turn: finding.take_words(turn, "ไม่มี"),
+    "filter": lambda turn: listing.menu(turn, ProvinceMenu()),
+    "list": lambda turn: listing.search(turn, ProvinceSearch(0)),
+    "types": lambda turn: listing.types(turn, ProvinceTypes()),
+    "districts": lambda turn: listing.districts(turn, ProvinceDistricts(0)),
+    "typed": lambda turn: listing.take_words(turn, "บางปู"),
+    "typed in vain": lambda turn: listing.take_words(turn, "ไม่มี"),
 }
 
 

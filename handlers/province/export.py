@@ -8,7 +8,6 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers import finding
 from handlers.certification import lao, province
 from handlers.certification.certifying import CERTIFICATES_PER_PAGE
 from handlers.chat.commands import link_to
@@ -18,6 +17,7 @@ from handlers.chat.taps.province import ExportList, ProvinceMenu, SeeProgress
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import status_word
+from handlers.province import listing
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
@@ -56,7 +56,7 @@ async def export_list(turn: Turn, _tap: ExportList) -> Screen:
         return listed, caption
 
     name = f"organizations-{code}-{_stamp(turn)}.xlsx"
-    screen = await finding.menu(turn, ProvinceMenu())
+    screen = await listing.menu(turn, ProvinceMenu())
     return _with(turn, screen, Attachment(AttachmentKind.PROVINCE_LIST, name, load))
 
 
@@ -71,7 +71,7 @@ async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
         progress = await statistics.province_progress(session, code, now)
         return progress, _progress_caption(_, progress)
 
-    screen = await finding.menu(turn, ProvinceMenu())
+    screen = await listing.menu(turn, ProvinceMenu())
     name = f"progress-{code}-{_stamp(turn)}.png"
     return _with(turn, screen, Attachment(AttachmentKind.PROGRESS, name, load))
 

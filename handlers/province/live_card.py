@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 
-from handlers import finding
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.taps.province import AllWaiting
@@ -11,6 +10,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import find_label, round_line
+from handlers.province import listing
 from models.certification.certificate import Status
 from models.database.engine import Session
 from models.notices.outbox import Kind
@@ -86,4 +86,4 @@ async def all_waiting(turn: Turn, tap: Tap) -> Screen:
     kept = await load_listing(turn.session, turn.officer)
     kept.lift(Narrowing.ALL)
     kept.status = Status.LAO_CERTIFIED
-    return await finding.show_list(turn, tap)
+    return await listing.show_list(turn, tap)
