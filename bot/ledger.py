@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.delivery import Outcome, again
 from bot.metrics import TALLY
 from handlers.chat.screen import Deferred, Dropped, Screen
-from handlers.notices import notice
+from handlers.notices.rendering import notice
 from models.accounts.account import Officer, is_somebodys
 from models.database.engine import Database, Session
 from models.links.arrival import find_reader

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handlers import notice_times, problems
+from handlers import problems
 from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.commands import Command, command_of, linked_code
@@ -107,6 +107,7 @@ from handlers.chat.taps.spot_checks import (
 from handlers.chat.taps.tap import InvalidTap, Tap, unpack
 from handlers.chat.turn import Right, Setup, Turn
 from handlers.chat.uploads import Upload
+from handlers.notices import timing
 from handlers.province import export, listing, live_card, queue
 from handlers.register import empty_menus, register_file
 from handlers.remarks import explanation, petition, question, thread
@@ -142,11 +143,11 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     NotOurs: (Right.LINKED, officers.end_disputed),
     HandOver: (Right.LINKED, invitation.ask_hand_over),
     HandOverNow: (Right.LINKED, invitation.ask_pin),
-    NoticeTimes: (Right.LINKED, notice_times.show),
-    ChooseRhythm: (Right.PROVINCE, notice_times.choose_rhythm),
-    ChooseQuiet: (Right.LINKED, notice_times.choose_quiet),
-    RestOnDaysOff: (Right.LINKED, notice_times.rest_on_days_off),
-    RingOnDaysOff: (Right.LINKED, notice_times.ring_on_days_off),
+    NoticeTimes: (Right.LINKED, timing.show),
+    ChooseRhythm: (Right.PROVINCE, timing.choose_rhythm),
+    ChooseQuiet: (Right.LINKED, timing.choose_quiet),
+    RestOnDaysOff: (Right.LINKED, timing.rest_on_days_off),
+    RingOnDaysOff: (Right.LINKED, timing.ring_on_days_off),
     EditProfile: (Right.LINKED, entrance.edit_profile),
     CertificationMenu: (Right.LINKED, home.certification_menu),
     LaoMenu: (Right.LAO, lao.menu),

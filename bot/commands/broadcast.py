@@ -21,8 +21,8 @@ from bot.commands.common import (
     yes_option,
 )
 from bot.opening import Use
-from handlers.announcement import heading
 from handlers.chat.texts import texts
+from handlers.notices.announcement import heading
 from models.chats.conversation import Language
 from models.database.engine import Database
 from models.outreach.broadcast import (

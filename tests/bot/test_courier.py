@@ -14,7 +14,7 @@ from bot.courier import Courier
 from bot.transport import AiohttpRequest
 from demo.botapi import Emulator
 from handlers.chat.screen import Deferred, Dropped
-from handlers.notices import notice
+from handlers.notices.rendering import notice
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State

@@ -110,7 +110,8 @@ class Hand(Officer):
 # From the review to the button that certifies: everything drawn is ถูกต้อง.
 SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE, "ส่งผลสุ่มตรวจสอบ")
 
-# What a notice of each kind begins with (handlers/notices.py), in Thai. The live card has titles of its own.
+# What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
+# own.
 NOTICES: dict[Kind, tuple[str, ...]] = {
     Kind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"),
     Kind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว", "🔔 Your organization has been certified"),

@@ -12,8 +12,8 @@ from handlers.chat.screen import Deferred, Dropped, Screen
 from handlers.chat.taps.accounts import Officers
 from handlers.chat.texts import texts
 from handlers.chat.words import round_line
-from handlers.deadlines import escalation_screen, reminder
-from handlers.notices import notice
+from handlers.notices.deadlines import escalation_screen, reminder
+from handlers.notices.rendering import notice
 from models.accounts.account import Officer, Role, active_officer
 from models.base.calendar import bangkok_day
 from models.certification.certificate import Level

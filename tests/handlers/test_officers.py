@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from handlers.chat.words import masked
-from handlers.notices import notice
+from handlers.notices.rendering import notice
 from models.accounts.account import Officer as Link
 from models.accounts.account import active_officer
 from models.audit import event_chain

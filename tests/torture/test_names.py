@@ -20,7 +20,6 @@ from telegram import Bot
 from bot import api
 from demo.botapi import Emulator, Phone
 from demo.botapi.formatting import utf16
-from handlers import notices
 from handlers.accounts import home, profile
 from handlers.certification import lao, province
 from handlers.certification.certifying import history_text, warning
@@ -29,6 +28,7 @@ from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.texts import texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import find_label
+from handlers.notices import rendering
 from models.accounts.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certification.certificate import Certification, Level, Reopening, Status
 from models.certification.certify import Confirmation
@@ -262,7 +262,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
     look = ProvinceReview("5110201")
     listed = Button(find_label(who.organization.full_name, who.organization.district_th), look)
     history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
-    certified = {kind: notices._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
+    certified = {kind: rendering._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
     return {
         "home": await home.show_home(turn),
         "review": lao.review_screen(_, who.review, DEMANDS, NOW),
@@ -271,8 +271,8 @@ async def screens(who: Cast) -> dict[str, Screen]:
         "warning": warning(_, asked, who.review, NOW),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
-        "reopened": notices._reopened(_, reopened, who.officer, whole=True),
-        "linked": notices._linked(_, who.officer, whole=True),
+        "reopened": rendering._reopened(_, reopened, who.officer, whole=True),
+        "linked": rendering._linked(_, who.officer, whole=True),
         "logged in": Screen(_("✅ Logged in: {name}", name=who.officer.account.display_name)),
         **certified,
     }

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from handlers import announcement, deadlines
 from handlers.accounts.officers import person_line, unit_line
 from handlers.certification.certifying import level_word, numbers_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
@@ -18,6 +17,7 @@ from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.texts import Texts, texts
 from handlers.chat.words import organization_line, signature
+from handlers.notices import announcement, deadlines
 from handlers.province import live_card
 from handlers.remarks import petition, question
 from models.accounts.account import Officer, Role
