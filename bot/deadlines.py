@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from bot.clock import Clock, nap
+from bot.runtime.clock import Clock, nap
 from models.database.engine import Database
 from models.outreach.reminder import queue_due
 from models.outreach.unreached import escalate_due

@@ -18,7 +18,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from bot import api, webhook
 from bot.http.server import bind
 from bot.opening import Use, opened
-from bot.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
+from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.typesetting import missing_font
 from models.audit import event_chain
 from models.base.errors import DomainError

@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from bot.threads import step_back
+from bot.runtime.threads import step_back
 from handlers.chat.screen import AttachmentKind
 
 # What makes them, and the typesetter and spreadsheet writer that it needs: 10 MB that the bot has no use for.

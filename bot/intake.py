@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bot.metrics import TALLY
+from bot.runtime.metrics import TALLY
 from handlers.chat.incoming import sender
 from models.chats import inbox
 from models.database.engine import Database

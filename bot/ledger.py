@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.delivery import Outcome, again
-from bot.metrics import TALLY
+from bot.runtime.metrics import TALLY
 from handlers.chat.screen import Deferred, Dropped, Screen
 from handlers.notices.rendering import notice
 from models.accounts.account import Officer, is_somebodys

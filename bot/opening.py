@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
-from bot.settings import Settings, SettingsRefused, keyring
+from bot.runtime.settings import Settings, SettingsRefused, keyring
 from models.audit import event_chain
 from models.database.engine import Database
 from models.schema import drift, version

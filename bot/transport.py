@@ -13,7 +13,7 @@ import orjson
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
-from bot.metrics import TALLY
+from bot.runtime.metrics import TALLY
 
 # Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from bot.clock import Clock, nap
+from bot.runtime.clock import Clock, nap
 from models.accounts import pin, throttle
 from models.audit import event_chain
 from models.audit.event_chain import last_head, take_head

@@ -7,7 +7,7 @@ from telegram import Bot
 from telegram.error import BadRequest
 
 from bot.intake import ALLOWED_UPDATES
-from bot.settings import Hook, host_of
+from bot.runtime.settings import Hook, host_of
 from models.base.errors import DomainError
 
 # Posts under way at once; Telegram's default (Bot API, setWebhook, max_connections, at most 100).

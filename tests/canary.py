@@ -3,7 +3,7 @@
 import logging
 import re
 
-from bot import logs
+from bot.runtime import logs
 from demo.botapi.emulator import DEFAULT_TOKEN
 from tests.support import PASSWORD, PIN, SECRET_KEY
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import thai
 from bot.opening import Use, opened
-from bot.settings import load_settings
+from bot.runtime.settings import load_settings
 from models.base.errors import DomainError
 from models.database.engine import Database
 

@@ -6,7 +6,7 @@ import click
 
 from bot.commands.common import echo_json, json_option
 from bot.doctor import examine
-from bot.settings import load_settings
+from bot.runtime.settings import load_settings
 from models.base.errors import DomainError
 
 

@@ -14,7 +14,7 @@ from bot import certificate as certificate_page
 from bot import province_list as province_sheet
 from bot.commands.common import now, province_option, with_database
 from bot.opening import Use
-from bot.settings import load_settings
+from bot.runtime.settings import load_settings
 from bot.spreadsheet import Column, Workbook
 from bot.thai import STATUSES, thai_time
 from handlers.chat.commands import link_to

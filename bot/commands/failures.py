@@ -5,7 +5,7 @@ import traceback
 from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.settings import SettingsRefused, load_settings
+from bot.runtime.settings import SettingsRefused, load_settings
 from models.base.errors import DomainError
 from models.imports.tabular import MAX_PROBLEMS, ImportRefused
 

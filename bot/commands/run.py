@@ -5,7 +5,7 @@ import gc
 
 import click
 
-from bot.clock import Clock, utc_now
+from bot.runtime.clock import Clock, utc_now
 
 
 @click.command(epilog="Example: LAOCERT_BOT_TOKEN=… LAOCERT_SECRET_KEY=… laocert run")
@@ -16,8 +16,9 @@ def run(clock: Clock | None) -> None:
     gc.disable()
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 
-    from bot import logs, service  # noqa: PLC0415
-    from bot.settings import load_settings, secrets_of  # noqa: PLC0415
+    from bot import service  # noqa: PLC0415
+    from bot.runtime import logs  # noqa: PLC0415
+    from bot.runtime.settings import load_settings, secrets_of  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()

@@ -11,7 +11,7 @@ from telegram.error import InvalidToken, TelegramError
 from bot import webhook as hooks
 from bot.api import short_lived
 from bot.commands.common import echo_json, json_option, thai_time
-from bot.settings import Hook, Settings, SettingsRefused, hook_of, load_settings, require_bot
+from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, load_settings, require_bot
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from bot.http.stored import Stored
-from bot.metrics import TALLY, TAP_BUCKETS
+from bot.runtime.metrics import TALLY, TAP_BUCKETS
 from models.certification.certificate import Level
 
 

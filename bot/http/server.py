@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from bot.settings import Settings, SettingsRefused, listen_address
+from bot.runtime.settings import Settings, SettingsRefused, listen_address
 
 log = logging.getLogger(__name__)
 

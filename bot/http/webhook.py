@@ -14,9 +14,9 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from bot import logs
 from bot.intake import Intake
-from bot.metrics import TALLY
+from bot.runtime import logs
+from bot.runtime.metrics import TALLY
 
 log = logging.getLogger(__name__)
 

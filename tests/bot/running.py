@@ -20,8 +20,8 @@ from bot.http.server import bind
 from bot.intake import Intake
 from bot.limiter import Limiter
 from bot.polling import Poller
+from bot.runtime.settings import Hook, Settings
 from bot.service import Front
-from bot.settings import Hook, Settings
 from bot.transport import AiohttpRequest
 from bot.worker import Worker
 from demo.botapi import PATIENCE, Emulator, Message, Phone

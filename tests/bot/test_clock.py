@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot import clock as clocks
-from bot.clock import nap
+from bot.runtime import clock as clocks
+from bot.runtime.clock import nap
 from demo.botapi import PATIENCE
 from tests.support import Clock
 

@@ -11,7 +11,7 @@ from bot import polling as polls_module
 from bot import service, upkeep, worker
 from bot.intake import Intake
 from bot.polling import Poller, TokenRefused
-from bot.settings import SettingsRefused
+from bot.runtime.settings import SettingsRefused
 from demo.botapi import PATIENCE, Emulator
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot import worker
-from bot.threads import LAST
+from bot.runtime.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button
 from handlers.chat import proving

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.settings import (
+from bot.runtime.settings import (
     Settings,
     SettingsRefused,
     hook_of,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.threads import LAST, step_back
+from bot.runtime.threads import LAST, step_back
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no nice value of its own")
 

@@ -13,9 +13,9 @@ from bot import service
 from bot import webhook as hooks
 from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
 from bot.intake import ALLOWED_UPDATES, Intake
-from bot.metrics import TALLY
+from bot.runtime.metrics import TALLY
+from bot.runtime.settings import Hook, SettingsRefused, load_settings
 from bot.service import Front
-from bot.settings import Hook, SettingsRefused, load_settings
 from demo.botapi import Emulator
 from models.chats import inbox
 from models.chats.inbox import State

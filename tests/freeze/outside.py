@@ -51,8 +51,8 @@ from bot.http.app import make_app
 from bot.http.readiness import Readiness
 from bot.http.stored import Stored
 from bot.http.webhook import SECRET_HEADER, Webhook
-from bot.metrics import TALLY, Tally
-from bot.settings import Settings
+from bot.runtime.metrics import TALLY, Tally
+from bot.runtime.settings import Settings
 from bot.spreadsheet import Column as SheetColumn
 from handlers import locales
 from handlers.chat.commands import link_to, menu
