@@ -13,9 +13,9 @@ from datetime import datetime
 from telegram import Bot
 from telegram.constants import ChatAction
 
-from bot import api
-from bot.answers import Answers
 from bot.files import FileMaker
+from bot.telegram import api
+from bot.telegram.answers import Answers
 from handlers import problems
 from handlers.chat.screen import Attachment, AttachmentKind
 from models.accounts.account import active_officer

@@ -14,7 +14,7 @@ from telegram import Bot
 
 from bot.delivery import Outcome, deliver
 from bot.ledger import Claimed, Ledger
-from bot.limiter import Limiter
+from bot.telegram.limiter import Limiter
 from models.database.engine import Database
 from models.database.lease import Lease
 from models.notices import outbox, reachability, sending

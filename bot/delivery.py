@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from telegram import Bot
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 
-from bot import api
-from bot.transport import NotSent
+from bot.telegram import api
+from bot.telegram.transport import NotSent
 from handlers.chat.screen import Screen
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State

@@ -15,10 +15,11 @@ from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
-from bot import api, webhook
+from bot import webhook
 from bot.http.server import bind
 from bot.opening import Use, opened
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
+from bot.telegram import api
 from bot.typesetting import missing_font
 from models.audit import event_chain
 from models.base.errors import DomainError

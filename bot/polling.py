@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from telegram import Bot
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.api import retry_seconds
 from bot.intake import ALLOWED_UPDATES, Intake
-from bot.transport import AiohttpRequest
+from bot.telegram.api import retry_seconds
+from bot.telegram.transport import AiohttpRequest
 from models.database.lease import Lease
 
 log = logging.getLogger(__name__)

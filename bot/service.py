@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot import api, upkeep, webhook
+from bot import upkeep, webhook
 from bot.courier import Courier
 from bot.deadlines import keep_deadlines
 from bot.http.readiness import Readiness
 from bot.intake import Intake
-from bot.limiter import Limiter
 from bot.opening import Use, opened
 from bot.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
-from bot.transport import CONNECT_TIMEOUT, AiohttpRequest
+from bot.telegram import api
+from bot.telegram.limiter import Limiter
+from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.watchdog import Watchdog, guard
 from bot.worker import Worker
 from handlers.chat.commands import menu

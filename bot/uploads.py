@@ -14,7 +14,7 @@ import orjson
 from telegram import Bot
 from telegram.constants import ChatAction
 
-from bot import api
+from bot.telegram import api
 from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Upload, Wanted
 from models.imports.sent_file import MAX_BYTES, require_file, unpacked_check
 from models.imports.tabular import ImportRefused

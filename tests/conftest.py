@@ -16,8 +16,9 @@ import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot import service, transport
+from bot import service
 from bot.http import readiness
+from bot.telegram import transport
 from demo.botapi import PATIENCE, Emulator
 from models.database import engine as database_module
 from models.database import lease, sender_lock, sqlite

@@ -13,8 +13,9 @@ from argon2 import PasswordHasher
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import api, service
-from bot.transport import AiohttpRequest
+from bot import service
+from bot.telegram import api
+from bot.telegram.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
 from models.accounts.account import Account, Role, active_officer, login_candidate

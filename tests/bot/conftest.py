@@ -3,7 +3,8 @@
 import click.testing
 import pytest
 
-from bot import courier, ledger, limiter
+from bot import courier, ledger
+from bot.telegram import limiter
 from demo.botapi import Emulator
 from models.database import lease
 from models.database.engine import Database

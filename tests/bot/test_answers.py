@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot import api
+from bot.telegram import api
 from demo.botapi import Emulator
 from models.chats.inbox import State
 from models.database.engine import Database

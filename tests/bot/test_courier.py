@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import update
 from telegram.error import Conflict
 
-from bot import api, courier, delivery, limiter
+from bot import courier, delivery
 from bot.courier import Courier
-from bot.transport import AiohttpRequest
+from bot.telegram import api, limiter
+from bot.telegram.transport import AiohttpRequest
 from demo.botapi import Emulator
 from handlers.chat.screen import Deferred, Dropped
 from handlers.notices.rendering import notice
@@ -89,7 +90,9 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(
     code = await office.queue(phone)
     faults = office.emulator.faults
     if fault == "timeout":
-        monkeypatch.setattr("bot.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, 0.05))
+        monkeypatch.setattr(
+            "bot.telegram.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, 0.05)
+        )
         faults.delay(0.5, method="sendMessage")
     else:
         getattr(faults, fault)(method="sendMessage")

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from markupsafe import Markup
 
-from bot import api
-from bot.answers import Answers
-from bot.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter
 from bot.service import resume_pauses
+from bot.telegram import api
+from bot.telegram.answers import Answers
+from bot.telegram.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter
 from demo.botapi import Emulator
 from handlers.chat.screen import Screen
 from models.database.engine import Database
@@ -34,7 +34,7 @@ class Seconds:
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
     clock = Seconds()
-    monkeypatch.setattr("bot.limiter.asyncio.sleep", clock.sleep)
+    monkeypatch.setattr("bot.telegram.limiter.asyncio.sleep", clock.sleep)
     return clock
 
 
@@ -132,7 +132,7 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
         answers = Answers(bot, country, clock, limiter)
         fault = emulator.faults.flood(7, chat_id=phone.id)
         with monkeypatch.context() as patch:
-            patch.setattr("bot.answers.asyncio.sleep", sleep)
+            patch.setattr("bot.telegram.answers.asyncio.sleep", sleep)
             await answers.send("send", phone.id, screen)
         assert fault.hits == 1
         assert len(phone.messages) == 1

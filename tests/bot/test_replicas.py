@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bot import service, worker
 from bot.intake import Intake
-from bot.limiter import Limiter
+from bot.telegram.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers.chat.turn import Setup

@@ -19,8 +19,8 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot import api
-from bot.transport import AiohttpRequest, NotSent
+from bot.telegram import api
+from bot.telegram.transport import AiohttpRequest, NotSent
 from demo.botapi import PATIENCE, Emulator
 from tests.bot.running import opened_bot
 from tests.support import reserved_port

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from bot import api, uploads, worker
+from bot import uploads, worker
+from bot.telegram import api
 from bot.uploads import Uploads
 from demo.botapi import Emulator
 from handlers import dispatch

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from bot import service
 from bot.courier import Courier
-from bot.limiter import Limiter
+from bot.telegram.limiter import Limiter
 from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers import dispatch

@@ -9,8 +9,8 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import delete, update
 
-from bot import api
 from bot.files import FileMaker
+from bot.telegram import api
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.chat.screen import AttachmentKind

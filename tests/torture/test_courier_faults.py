@@ -21,9 +21,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
-from bot import api, courier, delivery, ledger, limiter
+from bot import courier, delivery, ledger
 from bot.courier import Courier
-from bot.transport import AiohttpRequest
+from bot.telegram import api, limiter
+from bot.telegram.transport import AiohttpRequest
 from demo.botapi import Emulator, Phone
 from demo.botapi.faults import Fault, Kind
 from demo.botapi.params import Params
@@ -59,7 +60,9 @@ def seconds_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "UNCERTAIN_PAUSE", 0.03)
     monkeypatch.setattr(lease, "EVERY", 0.01)
     monkeypatch.setattr(outbox, "BULK", frozenset({outbox.Kind.COLLEAGUE_CERTIFIED}))
-    monkeypatch.setattr("bot.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, READ_TIMEOUT))
+    monkeypatch.setattr(
+        "bot.telegram.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, READ_TIMEOUT)
+    )
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from telegram import Bot
 
-from bot import api
+from bot.telegram import api
 from demo.botapi import Emulator, Phone
 from demo.botapi.formatting import utf16
 from handlers.accounts import home, profile

@@ -11,7 +11,7 @@ from telegram import Bot, BotCommand
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
-from bot.transport import AiohttpRequest, JsonParameters
+from bot.telegram.transport import AiohttpRequest, JsonParameters
 from handlers.chat.screen import Button, Screen
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import TypeVar
 from telegram import Bot
 from telegram.error import RetryAfter
 
-from bot import api
-from bot.limiter import Limiter
+from bot.telegram import api
+from bot.telegram.limiter import Limiter
 from handlers.chat.screen import Screen
 from models.database.engine import Database
 from models.notices import reachability
