@@ -24,8 +24,8 @@ from sqlalchemy import select
 
 from benchmarks.logins import OFFICERS, Watch, told
 from benchmarks.nation import SECRET_KEY, Country, log_in
-from bot import certificate, picture, province_list
 from bot.files import FileMaker
+from bot.papers import certificate, picture, province_list
 from demo import sample
 from demo.botapi import Emulator, Message, Phone
 from handlers.chat.screen import AttachmentKind

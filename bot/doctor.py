@@ -18,9 +18,9 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from bot import webhook
 from bot.http.server import bind
 from bot.opening import Use, opened
+from bot.papers.typesetting import missing_font
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
 from bot.telegram import api
-from bot.typesetting import missing_font
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.database.engine import Database

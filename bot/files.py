@@ -14,7 +14,7 @@ from bot.runtime.threads import step_back
 from handlers.chat.screen import AttachmentKind
 
 # What makes them, and the typesetter and spreadsheet writer that it needs: 10 MB that the bot has no use for.
-MAKERS = "bot.makers"
+MAKERS = "bot.papers.makers"
 
 
 class FileMaker:
@@ -62,6 +62,6 @@ def _end_with_the_bot() -> None:
 
 
 def _make(kind: AttachmentKind, facts: object) -> bytes:
-    from bot import makers  # noqa: PLC0415 - for this process only
+    from bot.papers import makers  # noqa: PLC0415 - for this process only
 
     return makers.make(kind, facts)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.thai import thai_time
+from bot.papers.thai import thai_time
 from demo.behind import Behind
 from demo.session import Session
 from models.base.calendar import BANGKOK

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import thai
 from bot.opening import Use, opened
+from bot.papers import thai
 from bot.runtime.settings import load_settings
 from models.base.errors import DomainError
 from models.database.engine import Database

@@ -15,8 +15,8 @@ from telegram.error import InvalidToken, TelegramError
 
 from bot.commands.common import echo_json, json_option, now, thai_time, with_database
 from bot.opening import Use
+from bot.papers.slip import slip as make_slip
 from bot.runtime.settings import Settings, SettingsRefused, load_settings, require_bot
-from bot.slip import slip as make_slip
 from bot.telegram import api
 from models.accounts.account import find_account
 from models.base.errors import DomainError

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from openpyxl import load_workbook
 from sqlalchemy import select
 
-from bot import certificate, picture, province_list, typesetting
 from bot.cli import cli
-from bot.spreadsheet import Column, Workbook
+from bot.papers import certificate, picture, province_list, typesetting
+from bot.papers.spreadsheet import Column, Workbook
 from demo.botapi import Emulator
 from handlers.province.export import CertificatePage
 from models.audit.event_chain import AuditEvent, Event
@@ -436,7 +436,7 @@ async def test_a_picture_needs_a_round(laocert: Run, tmp_path: Path, monkeypatch
 async def test_a_file_that_cannot_be_made_leaves_none(
     laocert: Run, settled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.picture.png", lambda _progress: 1 / 0)
+    monkeypatch.setattr("bot.papers.picture.png", lambda _progress: 1 / 0)
     assert "ZeroDivisionError" in (await laocert("progress", "a.png", "--province", "11", code=1)).stderr
     assert files(tmp_path) == []
     assert await exported(settled) == []

@@ -43,7 +43,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateIndex, CreateTable
 from telegram.error import NetworkError
 
-from bot import template
 from bot.cli import Program, cli
 from bot.commands.common import echo_json
 from bot.http import scrape
@@ -51,9 +50,10 @@ from bot.http.app import make_app
 from bot.http.readiness import Readiness
 from bot.http.stored import Stored
 from bot.http.webhook import SECRET_HEADER, Webhook
+from bot.papers import template
+from bot.papers.spreadsheet import Column as SheetColumn
 from bot.runtime.metrics import TALLY, Tally
 from bot.runtime.settings import Settings
-from bot.spreadsheet import Column as SheetColumn
 from handlers import locales
 from handlers.chat.commands import link_to, menu
 from handlers.chat.taps.tap import Tap, all_kinds

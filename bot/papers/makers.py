@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot import certificate, picture, province_list, template
+from bot.papers import certificate, picture, province_list, template
 from handlers.chat.screen import AttachmentKind
 
 _MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {

@@ -3,11 +3,11 @@
 from datetime import date, timedelta
 from itertools import pairwise
 
-from bot import typesetting
-from bot.thai import STATUSES, long_day, long_moment, short_day
+from bot.papers import typesetting
+from bot.papers.thai import STATUSES, long_day, long_moment, short_day
 from models.province.statistics import DayCounts, ProvinceProgress, StatusCounts
 
-# bot/documents/progress.typ is 432 pt wide: that is 1,080 pixels, all that a phone shows of a photo.
+# bot/papers/documents/progress.typ is 432 pt wide: that is 1,080 pixels, all that a phone shows of a photo.
 PPI = 180
 # Labels below the chart, both ends included.
 DAY_LABELS = 4

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from bot import typesetting
-from bot.thai import long_day, long_moment
+from bot.papers import typesetting
+from bot.papers.thai import long_day, long_moment
 from models.accounts.account import Account, Role
 from models.base.calendar import BANGKOK
 

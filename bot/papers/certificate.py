@@ -3,8 +3,8 @@
 import json
 from datetime import datetime
 
-from bot import typesetting
-from bot.thai import STATUSES, long_moment
+from bot.papers import typesetting
+from bot.papers.thai import STATUSES, long_moment
 from handlers.province.export import CertificatePage
 from models.certification.certificate import Reopening
 from models.certification.statement import agreed_statement

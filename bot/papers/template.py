@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 
-from bot.spreadsheet import Column, Workbook
+from bot.papers.spreadsheet import Column, Workbook
 from models.imports.personnel import layout
 from models.imports.sent_roster import RosterTemplate
 from models.register.roster import Category, MenuState, Record

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from bot.spreadsheet import Column, Value, Workbook
-from bot.thai import STATUSES, thai_time
+from bot.papers.spreadsheet import Column, Value, Workbook
+from bot.papers.thai import STATUSES, thai_time
 from models.province.export import ExportedOrganization, ProvinceList, Signed
 from models.register.roster import Headcount
 
