@@ -24,7 +24,7 @@ from sqlalchemy import select
 
 from benchmarks.logins import OFFICERS, Watch, told
 from benchmarks.nation import SECRET_KEY, Country, log_in
-from bot.files import FileMaker
+from bot.inbound.files import FileMaker
 from bot.papers import certificate, picture, province_list
 from demo import sample
 from demo.botapi import Emulator, Message, Phone

@@ -15,8 +15,8 @@ from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
-from bot import webhook
 from bot.http.server import bind
+from bot.inbound import webhook
 from bot.opening import Use, opened
 from bot.papers.typesetting import missing_font
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot import upkeep, webhook
+from bot import upkeep
 from bot.courier import Courier
 from bot.deadlines import keep_deadlines
 from bot.http.readiness import Readiness
-from bot.intake import Intake
+from bot.inbound import webhook
+from bot.inbound.intake import Intake
+from bot.inbound.polling import POLL, Poller, TokenRefused, poll_in_turn
+from bot.inbound.worker import Worker
 from bot.opening import Use, opened
-from bot.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
@@ -27,7 +29,6 @@ from bot.telegram import api
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
 from bot.watchdog import Watchdog, guard
-from bot.worker import Worker
 from handlers.chat.commands import menu
 from handlers.chat.turn import DEFAULTS, Setup
 from models.audit import event_chain

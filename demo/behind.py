@@ -30,8 +30,8 @@ KEPT = 40
 # The files that lines point to; the page can be asked for these and no others.
 SOURCES = (
     "bot/courier.py",
-    "bot/intake.py",
-    "bot/worker.py",
+    "bot/inbound/intake.py",
+    "bot/inbound/worker.py",
     "demo/clock.py",
     "demo/sample.py",
     "models/certification/certify.py",

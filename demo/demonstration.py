@@ -88,7 +88,9 @@ class Demonstration:
             alert = bool(event.detail["show_alert"])
             self.feed.flash("toast", {"phone": chat.id, "text": event.text, "alert": alert})
         if event.kind == "deleted" and event.message is not None and not event.message.outgoing:
-            self.behind.say("ลบข้อความรหัสผ่านออกจากแชตทันที", "Password message deleted at once", "bot/worker.py")
+            self.behind.say(
+                "ลบข้อความรหัสผ่านออกจากแชตทันที", "Password message deleted at once", "bot/inbound/worker.py"
+            )
         self._changed.set()
 
     async def _watch(self) -> None:

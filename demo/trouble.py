@@ -72,7 +72,7 @@ class Trouble:
             self._behind.say(
                 "ตัดเครือข่ายแล้ว · ข้อความที่ส่งจะรออยู่ที่ Telegram",
                 "Network cut · what you send waits at Telegram",
-                "bot/intake.py",
+                "bot/inbound/intake.py",
                 "warn",
             )
         else:
@@ -80,7 +80,7 @@ class Trouble:
             self._behind.say(
                 "เครือข่ายกลับมาแล้ว · บอตรับข้อความที่ค้างตามลำดับ",
                 "Network back · the bot fetches what waited, in order",
-                "bot/intake.py",
+                "bot/inbound/intake.py",
                 "good",
             )
 

@@ -8,8 +8,8 @@ import click
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
-from bot import webhook as hooks
 from bot.commands.common import echo_json, json_option, thai_time
+from bot.inbound import webhook as hooks
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, load_settings, require_bot
 from bot.telegram.api import short_lived
 

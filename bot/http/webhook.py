@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from bot.intake import Intake
+from bot.inbound.intake import Intake
 from bot.runtime import logs
 from bot.runtime.metrics import TALLY
 

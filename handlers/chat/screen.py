@@ -32,7 +32,7 @@ Row = tuple[Button, ...]
 
 
 class AttachmentKind(enum.StrEnum):
-    """The files that are made for an officer; bot/attachments.py says how."""
+    """The files that are made for an officer; bot/inbound/attachments.py says how."""
 
     PROGRESS = "progress"
     PROVINCE_LIST = "province_list"

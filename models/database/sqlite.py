@@ -22,7 +22,7 @@ SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=30000",
 )
 # Transactions that one commit makes durable at most: the first of them waits for the last. Half of the updates in
-# hand at once (bot/worker.py), so that the others' transactions run while these wait for Telegram.
+# hand at once (bot/inbound/worker.py), so that the others' transactions run while these wait for Telegram.
 MOST_TOGETHER = 32
 # Connections that are kept. Opening one starts a thread and costs as much as a tap (benchmarks/deadline_day.py).
 KEPT = 16

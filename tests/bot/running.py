@@ -14,17 +14,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
-from bot import worker
 from bot.cli import cli
 from bot.http.server import bind
-from bot.intake import Intake
-from bot.polling import Poller
+from bot.inbound import worker
+from bot.inbound.intake import Intake
+from bot.inbound.polling import Poller
+from bot.inbound.worker import Worker
 from bot.runtime.settings import Hook, Settings
 from bot.service import Front
 from bot.telegram import api
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import AiohttpRequest
-from bot.worker import Worker
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from handlers.chat.turn import Setup

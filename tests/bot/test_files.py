@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.files import FileMaker
+from bot.inbound.files import FileMaker
 from handlers.chat.screen import AttachmentKind
 from models.province.export import ProvinceList
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot import polling as polls_module
-from bot import service, upkeep, worker
-from bot.intake import Intake
-from bot.polling import Poller, TokenRefused
+from bot import service, upkeep
+from bot.inbound import polling as polls_module
+from bot.inbound import worker
+from bot.inbound.intake import Intake
+from bot.inbound.polling import Poller, TokenRefused
 from bot.runtime.settings import SettingsRefused
 from demo.botapi import PATIENCE, Emulator
 from models.chats.inbox import InboxUpdate, State

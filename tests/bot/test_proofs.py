@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from bot import worker
+from bot.inbound import worker
 from bot.runtime.threads import LAST
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Button

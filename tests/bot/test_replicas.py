@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot import service, worker
-from bot.intake import Intake
+from bot import service
+from bot.inbound import worker
+from bot.inbound.intake import Intake
+from bot.inbound.worker import Worker
 from bot.telegram.limiter import Limiter
-from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers.chat.turn import Setup
 from models.chats import inbox
@@ -101,7 +102,7 @@ async def test_two_share_the_officers_and_keep_each_ones_order(
         done.append(("one" if session.bind is country.engine else "two", row.update_id))
         return True
 
-    monkeypatch.setattr("bot.worker.inbox.finish", noted)
+    monkeypatch.setattr("bot.inbound.worker.inbox.finish", noted)
     async with working(emulator, country, clock), working(emulator, other, clock):
         await until(lambda: all_done(country))
         # Done is committed before it is answered.

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from bot import uploads, worker
+from bot.inbound import uploads, worker
+from bot.inbound.uploads import Uploads
 from bot.telegram import api
-from bot.uploads import Uploads
 from demo.botapi import Emulator
 from handlers import dispatch
 from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Wanted

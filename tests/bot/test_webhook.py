@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from bot import service
-from bot import webhook as hooks
 from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
-from bot.intake import ALLOWED_UPDATES, Intake
+from bot.inbound import webhook as hooks
+from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, SettingsRefused, load_settings
 from bot.service import Front
@@ -190,7 +190,7 @@ async def test_what_comes_while_the_database_is_busy_is_committed_together(
         await let.wait()
         return await store(session, bot_id, batch, now)
 
-    monkeypatch.setattr("bot.intake.inbox.store", slowly)
+    monkeypatch.setattr("bot.inbound.intake.inbox.store", slowly)
     taken: list[int] = []
     intake = Intake(1, country, SEAL, clock, lambda rows: taken.extend(row.update_id for row in rows))
     received = [intake.receive({"update_id": number}) for number in range(9)]

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from bot import service
 from bot.courier import Courier
+from bot.inbound.worker import Worker
 from bot.telegram.limiter import Limiter
-from bot.worker import Worker
 from demo.botapi import Emulator
 from handlers import dispatch
 from handlers.accounts import home
@@ -241,7 +241,7 @@ async def test_a_database_that_was_away_costs_no_update(
     officer = Officer(bot.phone("ก"))
     await officer.says("/start", "เข้าสู่ระบบ")
     trouble = Trouble(monkeypatch, country)
-    monkeypatch.setattr("bot.polling.PAUSE_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr("bot.inbound.polling.PAUSE_AFTER_FAILURE", 0.01)
     trouble.times = 9
     await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
     assert trouble.struck >= 9

@@ -88,6 +88,8 @@ def test_it_runs_as_nobody_special_and_has_time_to_end() -> None:
 
 
 def test_the_readers_of_files_may_bound_themselves() -> None:
-    """bot/checking.py and bot/runtime/threads.py use setrlimit and setpriority, which are of @resources."""
+    """bot/inbound/checking.py and bot/runtime/threads.py use setrlimit and setpriority, which are of
+    @resources.
+    """
     filters = [value for _, name, value in _directives() if name == "SystemCallFilter"]
     assert filters == ["@system-service", "~@privileged"]

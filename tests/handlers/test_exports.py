@@ -9,7 +9,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import delete, update
 
-from bot.files import FileMaker
+from bot.inbound.files import FileMaker
 from bot.telegram import api
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
@@ -269,7 +269,7 @@ async def test_nobody_waits_for_a_file(
 ) -> None:
     """Not the officer's own taps, not others'; the sign is renewed, and a second tap brings no second file."""
     monkeypatch.setattr(api, "ACTION_EVERY", 0.02)
-    monkeypatch.setattr("bot.worker.PARALLEL", 1)
+    monkeypatch.setattr("bot.inbound.worker.PARALLEL", 1)
     await certified(country, clock)
     hand, other = await officer(), await officer(f"lao{SECOND}", "ทดสอบ สาม")
     await hand.way(*TO_LAO_HISTORY)

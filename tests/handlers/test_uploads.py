@@ -9,7 +9,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select, update
 
-from bot import uploads
+from bot.inbound import uploads
 from demo.botapi import Emulator
 from demo.botapi.state import Message
 from handlers.chat.uploads import Wanted

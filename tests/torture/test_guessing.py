@@ -1,7 +1,7 @@
 """Passwords and PINs guessed against the throttle with a moved clock: no entry, and hardly a guess looked at.
 
-Guesses are admitted as bot/worker.py does it, in the database, many to a transaction to be quick; what is admitted
-is really hashed, against the real hash.
+Guesses are admitted as bot/inbound/worker.py does it, in the database, many to a transaction to be quick; what is
+admitted is really hashed, against the real hash.
 """
 
 import random

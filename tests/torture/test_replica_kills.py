@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
-from bot.intake import ALLOWED_UPDATES
+from bot.inbound.intake import ALLOWED_UPDATES
 from demo.botapi import Emulator
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database

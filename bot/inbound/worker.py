@@ -19,14 +19,14 @@ from datetime import datetime
 import orjson
 from telegram import Bot
 
-from bot.attachments import Attachments
+from bot.inbound.attachments import Attachments
+from bot.inbound.uploads import Uploads
 from bot.runtime import logs
 from bot.runtime.metrics import TALLY
 from bot.runtime.threads import step_back
 from bot.telegram import api
 from bot.telegram.answers import Answers
 from bot.telegram.limiter import Limiter
-from bot.uploads import Uploads
 from handlers import problems
 from handlers.chat.deleting import NeedsDeletion
 from handlers.chat.incoming import Incoming, NotForUs, decode

@@ -6,7 +6,7 @@ from datetime import datetime
 from telegram import Bot
 from telegram.error import BadRequest
 
-from bot.intake import ALLOWED_UPDATES
+from bot.inbound.intake import ALLOWED_UPDATES
 from bot.runtime.settings import Hook, host_of
 from models.base.errors import DomainError
 

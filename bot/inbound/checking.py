@@ -1,4 +1,5 @@
-"""`python -m bot.checking`: the process in which one file that an officer sent is read (bot/uploads.py).
+"""`python -m bot.inbound.checking`: the process in which one file that an officer sent is read
+(bot/inbound/uploads.py).
 
 On standard input a line of JSON with the file's name and the organization, then the file; on standard output what
 came of it. It ends by itself when the bot does: then its input ends.

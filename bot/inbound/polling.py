@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from telegram import Bot
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.intake import ALLOWED_UPDATES, Intake
+from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.telegram.api import retry_seconds
 from bot.telegram.transport import AiohttpRequest
 from models.database.lease import Lease

@@ -13,7 +13,7 @@ from datetime import datetime
 from telegram import Bot
 from telegram.constants import ChatAction
 
-from bot.files import FileMaker
+from bot.inbound.files import FileMaker
 from bot.telegram import api
 from bot.telegram.answers import Answers
 from handlers import problems

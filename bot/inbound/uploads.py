@@ -57,11 +57,11 @@ class Uploads:
 
 
 async def check(wanted: Wanted, content: bytes) -> bytes:
-    """What bot/checking.py says of a file. Raises ImportRefused when it came to no end."""
+    """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bot.checking",
+        "bot.inbound.checking",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # A traceback may hold names.
