@@ -14,7 +14,6 @@ from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot import upkeep
-from bot.courier import Courier
 from bot.deadlines import keep_deadlines
 from bot.http.readiness import Readiness
 from bot.inbound import webhook
@@ -22,6 +21,7 @@ from bot.inbound.intake import Intake
 from bot.inbound.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.inbound.worker import Worker
 from bot.opening import Use, opened
+from bot.outbound.courier import Courier
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, require_bot

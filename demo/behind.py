@@ -29,7 +29,7 @@ KEPT = 40
 
 # The files that lines point to; the page can be asked for these and no others.
 SOURCES = (
-    "bot/courier.py",
+    "bot/outbound/courier.py",
     "bot/inbound/intake.py",
     "bot/inbound/worker.py",
     "demo/clock.py",
@@ -269,9 +269,11 @@ class Behind:
         if message.state is outbox.State.SENT:
             again = f" ในครั้งที่ {message.attempts}" if message.attempts > 1 else ""
             at = f" at attempt {message.attempts}" if message.attempts > 1 else ""
-            self.say(f"ส่งแจ้งเตือนถึงแล้ว{again}", f"Notice delivered{at}", "bot/courier.py", "good")
+            self.say(f"ส่งแจ้งเตือนถึงแล้ว{again}", f"Notice delivered{at}", "bot/outbound/courier.py", "good")
         elif message.state is outbox.State.DEAD:
-            self.say(f"ส่งแจ้งเตือนไม่ได้: {reason}", f"Notice undeliverable: {reason}", "bot/courier.py", "warn")
+            self.say(
+                f"ส่งแจ้งเตือนไม่ได้: {reason}", f"Notice undeliverable: {reason}", "bot/outbound/courier.py", "warn"
+            )
         elif reason and message.state in (outbox.State.PENDING, outbox.State.UNCERTAIN):
             self.say(
                 f"ส่งแจ้งเตือนยังไม่สำเร็จ ({reason}) · ยังอยู่ในคิว จะส่งใหม่เอง",

@@ -94,7 +94,7 @@ class Trouble:
             self._behind.say(
                 f"Telegram จะตอบ 429 แก่การส่ง {FLOODED_SENDS} ครั้งถัดไป (ให้รอ {RETRY_AFTER} วินาที)",
                 f"Telegram will answer 429 to the next {FLOODED_SENDS} sends (wait {RETRY_AFTER} s)",
-                "bot/courier.py",
+                "bot/outbound/courier.py",
                 "warn",
             )
 

@@ -215,7 +215,7 @@ async def count(
 
 
 def is_unreachable() -> ColumnElement[bool]:
-    """A condition on messages: dead because their chat cannot be written to (bot/delivery.py)."""
+    """A condition on messages: dead because their chat cannot be written to (bot/outbound/delivery.py)."""
     said = func.coalesce(OutboxMessage.error, "")
     return and_(
         OutboxMessage.state == State.DEAD, or_(said.startswith("Forbidden"), said.startswith("Chat not found"))

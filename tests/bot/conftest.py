@@ -3,7 +3,7 @@
 import click.testing
 import pytest
 
-from bot import courier, ledger
+from bot.outbound import courier, ledger
 from bot.telegram import limiter
 from demo.botapi import Emulator
 from models.database import lease

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.courier import Courier
+from bot.outbound.courier import Courier
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.accounts.account import active_officer
 from models.database.engine import Database

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 from telegram.error import Conflict
 
-from bot import courier, delivery
-from bot.courier import Courier
+from bot.outbound import courier, delivery
+from bot.outbound.courier import Courier
 from bot.telegram import api, limiter
 from bot.telegram.transport import AiohttpRequest
 from demo.botapi import Emulator
@@ -210,7 +210,7 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.delivery.api.send" if what == "call" else "bot.ledger.notice"
+    name = "bot.outbound.delivery.api.send" if what == "call" else "bot.outbound.ledger.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:
@@ -238,7 +238,7 @@ async def test_an_answer_that_cannot_be_read_leaves_no_row_behind(
         raise KeyError("message_id")
 
     await office.queue(office.phone("ก"))
-    monkeypatch.setattr("bot.delivery.api.send", unreadable)
+    monkeypatch.setattr("bot.outbound.delivery.api.send", unreadable)
     async with sending(office.emulator, office.database, office.clock):
         row = await office.state(0, State.UNCERTAIN)
     assert row.error == "KeyError"
@@ -382,7 +382,7 @@ async def test_what_is_no_longer_true_is_dropped(
     async def untrue(*_args: Any) -> Dropped:
         return Dropped("certified meanwhile")
 
-    monkeypatch.setattr("bot.ledger.notice", untrue)
+    monkeypatch.setattr("bot.outbound.ledger.notice", untrue)
     await office.queue(office.phone("ก"))
     async with sending(office.emulator, office.database, office.clock):
         row = await office.state(0, State.DROPPED)
@@ -397,7 +397,7 @@ async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch
     async def not_at_night(*args: Any) -> Any:
         return Deferred(morning) if office.clock() < morning else await notice(*args)
 
-    monkeypatch.setattr("bot.ledger.notice", not_at_night)
+    monkeypatch.setattr("bot.outbound.ledger.notice", not_at_night)
     code = await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock):
         await until(lambda: put_off(office, 0, morning))

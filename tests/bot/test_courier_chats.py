@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from bot import courier
+from bot.outbound import courier
 from bot.telegram import api
 from demo.botapi import Phone
 from handlers.chat.incoming import decode

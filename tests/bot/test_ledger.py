@@ -8,9 +8,9 @@ import pytest
 from markupsafe import Markup
 from sqlalchemy import event
 
-from bot import ledger
-from bot.delivery import Outcome
-from bot.ledger import Ledger
+from bot.outbound import ledger
+from bot.outbound.delivery import Outcome
+from bot.outbound.ledger import Ledger
 from handlers.chat.screen import Screen
 from models.database.engine import Database, Session
 from models.notices import outbox, sending
@@ -47,7 +47,7 @@ async def test_one_that_cannot_be_said_holds_up_no_other(
             raise LookupError
         return Screen(Markup("ประกาศ"))
 
-    monkeypatch.setattr("bot.ledger.notice", said)
+    monkeypatch.setattr("bot.outbound.ledger.notice", said)
     claimed = await desk.claim(rows)
     assert [one.to for one in claimed] == [501, 503]
     assert [(row.state, row.attempts, row.error) for row in await outbox_rows(country)] == [
@@ -63,7 +63,7 @@ async def test_what_was_claimed_by_somebody_else_is_left_out(
     async def said(*_: Any) -> Screen:
         return Screen(Markup("ประกาศ"))
 
-    monkeypatch.setattr("bot.ledger.notice", said)
+    monkeypatch.setattr("bot.outbound.ledger.notice", said)
     async with country.write() as session:
         assert await sending.mark_sending(session, rows[:1], clock()) == {rows[0].id}
     assert [one.to for one in await desk.claim(rows)] == [502, 503]

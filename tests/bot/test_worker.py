@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from bot import service
-from bot.courier import Courier
 from bot.inbound.worker import Worker
+from bot.outbound.courier import Courier
 from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
 from handlers import dispatch

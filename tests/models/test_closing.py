@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.ledger import Ledger
+from bot.outbound.ledger import Ledger
 from models.audit import event_chain
 from models.certification.certificate import Level
 from models.certification.certify import ReopenRefused, certify, prepare_confirmation

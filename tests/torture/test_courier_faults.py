@@ -21,8 +21,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
-from bot import courier, delivery, ledger
-from bot.courier import Courier
+from bot.outbound import courier, delivery, ledger
+from bot.outbound.courier import Courier
 from bot.telegram import api, limiter
 from bot.telegram.transport import AiohttpRequest
 from demo.botapi import Emulator, Phone

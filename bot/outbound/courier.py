@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from telegram import Bot
 
-from bot.delivery import Outcome, deliver
-from bot.ledger import Claimed, Ledger
+from bot.outbound.delivery import Outcome, deliver
+from bot.outbound.ledger import Claimed, Ledger
 from bot.telegram.limiter import Limiter
 from models.database.engine import Database
 from models.database.lease import Lease

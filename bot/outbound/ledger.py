@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.delivery import Outcome, again
+from bot.outbound.delivery import Outcome, again
 from bot.runtime.metrics import TALLY
 from handlers.chat.screen import Deferred, Dropped, Screen
 from handlers.notices.rendering import notice
