@@ -16,8 +16,8 @@ import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot import service
 from bot.http import readiness
+from bot.service import wiring
 from bot.telegram import transport
 from demo.botapi import PATIENCE, Emulator
 from models.database import engine as database_module
@@ -77,7 +77,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         (lease, ("PATIENCE", "GOOD_FOR", "GONE_AFTER")),
         (transport, ("CONNECT_TIMEOUT",)),
         (readiness, ("PATIENCE",)),
-        (service, ("GRACE",)),
+        (wiring, ("GRACE",)),
     ):
         for limit in limits:
             monkeypatch.setattr(module, limit, PATIENCE)

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import service
+from bot.service import wiring
 from bot.telegram import api
 from bot.telegram.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
@@ -169,7 +169,7 @@ class Clock:
 
 @asynccontextmanager
 async def running_bot(
-    emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: service.Front | None = None
+    emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: wiring.Front | None = None
 ) -> AsyncIterator[None]:
     """The bot as `laocert run` wires it, in this process."""
     polls = AiohttpRequest(1, read_timeout=PATIENCE)
@@ -177,7 +177,7 @@ async def running_bot(
     stop = asyncio.Event()
     await bot.initialize()
     task = asyncio.create_task(
-        service.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed), front=front)
+        wiring.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed), front=front)
     )
     try:
         yield

@@ -17,7 +17,7 @@ from bot.commands.common import (
     thai_time,
     writing,
 )
-from bot.opening import Use
+from bot.service.opening import Use
 from models.accounts.account import Officer, find_account
 from models.base.thai import arabic_digits
 from models.links import account_admin

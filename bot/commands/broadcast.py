@@ -20,7 +20,7 @@ from bot.commands.common import (
     writing,
     yes_option,
 )
-from bot.opening import Use
+from bot.service.opening import Use
 from handlers.chat.texts import texts
 from handlers.notices.announcement import heading
 from models.chats.conversation import Language

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.opening import Use, opened
 from bot.papers import thai
 from bot.runtime.settings import load_settings
+from bot.service.opening import Use, opened
 from models.base.errors import DomainError
 from models.database.engine import Database
 
@@ -92,7 +92,7 @@ def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> Non
 
 
 def with_database(operation: Callable[[Database], Awaitable[_T]], use: Use) -> _T:
-    """Run an operation on the database of the settings. Raises what bot.opening.opened does."""
+    """Run an operation on the database of the settings. Raises what bot.service.opening.opened does."""
     context = click.get_current_context(silent=True)
 
     async def run() -> _T:

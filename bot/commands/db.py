@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from bot.backup import backup as make_backup
 from bot.commands.common import echo_json, json_option, with_database
-from bot.opening import Use
-from bot.restore import restore as bring_back
+from bot.service.backup import backup as make_backup
+from bot.service.opening import Use
+from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
 from models.schema import drift, version
 

@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from bot.commands.common import echo_json, json_option
-from bot.doctor import examine
 from bot.runtime.settings import load_settings
+from bot.service.doctor import examine
 from models.base.errors import DomainError
 
 

@@ -10,13 +10,13 @@ import click
 from telegram.error import TelegramError
 
 from bot.commands.common import now, province_option, with_database
-from bot.opening import Use
 from bot.papers import certificate as certificate_page
 from bot.papers import picture
 from bot.papers import province_list as province_sheet
 from bot.papers.spreadsheet import Column, Workbook
 from bot.papers.thai import STATUSES, thai_time
 from bot.runtime.settings import load_settings
+from bot.service.opening import Use
 from bot.telegram import api
 from handlers.chat.commands import link_to
 from handlers.province.export import CertificatePage

@@ -9,7 +9,7 @@ import click
 
 from bot.commands import register_changes
 from bot.commands.common import echo_json, json_option, now, progress, with_database
-from bot.opening import Use
+from bot.service.opening import Use
 from models.database.engine import Database
 from models.imports import (
     ImportResult,

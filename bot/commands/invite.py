@@ -14,9 +14,9 @@ import segno
 from telegram.error import InvalidToken, TelegramError
 
 from bot.commands.common import echo_json, json_option, now, thai_time, with_database
-from bot.opening import Use
 from bot.papers.slip import slip as make_slip
 from bot.runtime.settings import Settings, SettingsRefused, load_settings, require_bot
+from bot.service.opening import Use
 from bot.telegram import api
 from models.accounts.account import find_account
 from models.base.errors import DomainError

@@ -22,7 +22,7 @@ from bot.commands.common import (
     writing,
     yes_option,
 )
-from bot.opening import Use
+from bot.service.opening import Use
 from models.base.calendar import BUDDHIST_ERA
 from models.operator.closing import (
     Changed,

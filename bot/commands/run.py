@@ -16,13 +16,13 @@ def run(clock: Clock | None) -> None:
     gc.disable()
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 
-    from bot import service  # noqa: PLC0415
     from bot.runtime import logs  # noqa: PLC0415
     from bot.runtime.settings import load_settings, secrets_of  # noqa: PLC0415
+    from bot.service import wiring  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     settings = load_settings()
     logs.set_up(settings.log_level, settings.log_format, secrets_of(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(service.run(settings, clock or utc_now))
+        runner.run(wiring.run(settings, clock or utc_now))

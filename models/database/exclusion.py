@@ -4,7 +4,7 @@ Every connection of the program holds a shared advisory lock as long as it lives
 whoever replaces the database holds the same lock alone. So neither can begin while the other is there, on whatever
 machine and by whatever role, and a connection that idles in a pool counts too. Advisory locks belong to one
 database: programs on other databases of the server are not in the way. On SQLite the file's own locks do the same
-(bot/backup.py).
+(bot/service/backup.py).
 """
 
 from collections.abc import AsyncIterator

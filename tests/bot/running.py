@@ -21,7 +21,7 @@ from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller
 from bot.inbound.worker import Worker
 from bot.runtime.settings import Hook, Settings
-from bot.service import Front
+from bot.service.wiring import Front
 from bot.telegram import api
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import AiohttpRequest

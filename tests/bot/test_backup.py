@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from bot.backup import BackupRefused, backup
-from bot.restore import restore
+from bot.service.backup import BackupRefused, backup
+from bot.service.restore import restore
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage, State

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot import deadlines
+from bot.service import deadlines
 from models.base.calendar import bangkok_day
 from models.database.engine import Database
 from models.notices.outbox import Kind, OutboxMessage

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot import doctor
 from bot.papers import typesetting
+from bot.service import doctor
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.bot.running import Run, laocert

@@ -12,7 +12,7 @@ from bot.http import readiness
 from bot.http.cached import Cached
 from bot.http.server import bind
 from bot.runtime.settings import Settings, SettingsRefused
-from bot.service import Front
+from bot.service.wiring import Front
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.bot.running import front, served_at

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot import service, upkeep
 from bot.inbound import polling as polls_module
 from bot.inbound import worker
 from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller, TokenRefused
 from bot.runtime.settings import SettingsRefused
+from bot.service import upkeep, wiring
 from demo.botapi import PATIENCE, Emulator
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
@@ -246,7 +246,7 @@ async def test_a_refused_token_ends_the_program_with_one_sentence(
     emulator: Emulator, country: Database, clock: Clock
 ) -> None:
     async with opened_bot(emulator) as (bot, polls):
-        running = asyncio.create_task(service.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        running = asyncio.create_task(wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
         await settled(emulator)
         emulator.frontend.token = "987654321:" + "x" * 35
         emulator.updates.wake()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from markupsafe import Markup
 
-from bot.service import resume_pauses
+from bot.service.wiring import resume_pauses
 from bot.telegram import api
 from bot.telegram.answers import Answers
 from bot.telegram.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.http import stored
 from bot.http.scrape import text
 from bot.runtime.metrics import TALLY, Tally
-from bot.service import Front
+from bot.service.wiring import Front
 from demo.botapi import Emulator
 from models.certification.certificate import Level
 from models.chats import inbox

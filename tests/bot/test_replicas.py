@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot import service
 from bot.inbound import worker
 from bot.inbound.intake import Intake
 from bot.inbound.worker import Worker
+from bot.service import wiring
 from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
 from handlers.chat.turn import Setup
@@ -46,7 +46,7 @@ async def other(database_url: str) -> AsyncIterator[Database]:
 async def working(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Worker]:
     """A worker as of one program: it looks for what nobody has in hand."""
     async with opened_bot(emulator) as (bot, _):
-        one = Worker(bot, database, SEAL, clock, service.random.Random(1), lambda: None, Setup(), Limiter())
+        one = Worker(bot, database, SEAL, clock, wiring.random.Random(1), lambda: None, Setup(), Limiter())
         looks = asyncio.create_task(one.run())
         try:
             yield one

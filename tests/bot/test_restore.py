@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from bot import restore as restoring
-from bot.backup import BackupRefused, backup
-from bot.restore import restore
+from bot.service import restore as restoring
+from bot.service.backup import BackupRefused, backup
+from bot.service.restore import restore
 from demo.botapi import Emulator
 from models.certification.certificate import Level
 from models.database.engine import BeingReplaced, Database

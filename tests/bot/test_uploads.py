@@ -237,7 +237,7 @@ async def test_a_bot_that_stops_while_it_checks_takes_the_file_up_again(
 ) -> None:
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
-    monkeypatch.setattr("bot.service.GRACE", 0.1)
+    monkeypatch.setattr("bot.service.wiring.GRACE", 0.1)
     async with running_bot(emulator, country, clock):
         await officer.phone.send_document("register.csv", register(3))
         await until(gate.has_begun)

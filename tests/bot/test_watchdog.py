@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from bot import service, watchdog
-from bot.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
+from bot.service import watchdog, wiring
+from bot.service.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
 from demo.botapi import PATIENCE, Emulator
 from models.database.engine import Database
 from tests.bot.running import SEAL, opened_bot
@@ -57,9 +57,9 @@ async def test_the_program_ends_with_the_reason(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, still: str
 ) -> None:
     monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.02)
-    monkeypatch.setattr("bot.service.GRACE", 0.2)
+    monkeypatch.setattr("bot.service.wiring.GRACE", 0.2)
     async with opened_bot(emulator) as (bot, polls):
-        running = asyncio.create_task(service.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        running = asyncio.create_task(wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
         phone = emulator.phone("ก")
         await phone.send("/start")
         await phone.until(lambda at: at.button("เข้าสู่ระบบ"))

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from bot import service
 from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
 from bot.inbound import webhook as hooks
 from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, SettingsRefused, load_settings
-from bot.service import Front
+from bot.service import wiring
+from bot.service.wiring import Front
 from demo.botapi import Emulator
 from models.chats import inbox
 from models.chats.inbox import State
@@ -325,7 +325,7 @@ async def test_polling_does_not_take_a_webhook_away(
     monkeypatch.delenv("LAOCERT_WEBHOOK_URL")
     # In this process, for signals are the main thread's.
     with pytest.raises(SettingsRefused) as refused:
-        await service.run(load_settings())
+        await wiring.run(load_settings())
     assert str(refused.value) == (
         "Telegram posts to bot.example.org, and LAOCERT_WEBHOOK_URL is not set;"
         " run: laocert webhook delete, or set LAOCERT_WEBHOOK_URL"

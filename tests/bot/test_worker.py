@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot import service
 from bot.inbound.worker import Worker
 from bot.outbound.courier import Courier
+from bot.service import wiring
 from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
 from handlers import dispatch
@@ -266,7 +266,7 @@ async def test_what_is_in_hand_is_finished_before_the_end(
 async def test_the_end_does_not_wait_for_ever(
     gated: Emulator, gate: Gate, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "GRACE", 0.1)
+    monkeypatch.setattr(wiring, "GRACE", 0.1)
     phone = gated.phone("ก")
     async with running_bot(gated, country, clock):
         fault = gated.faults.delay(1, method="sendMessage")

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from bot import deadlines
+from bot.service import deadlines
 from demo.botapi import Message
 from handlers.chat.screen import Deferred, Dropped, Screen
 from handlers.chat.taps.accounts import Officers

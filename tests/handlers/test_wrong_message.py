@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.backup import backup
+from bot.service.backup import backup
 from demo.botapi.state import Message
 from models.accounts.account import Officer as Link
 from models.accounts.account import find_account

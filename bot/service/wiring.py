@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot import upkeep
-from bot.deadlines import keep_deadlines
 from bot.http.readiness import Readiness
 from bot.inbound import webhook
 from bot.inbound.intake import Intake
 from bot.inbound.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.inbound.worker import Worker
-from bot.opening import Use, opened
 from bot.outbound.courier import Courier
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
+from bot.service import upkeep
+from bot.service.deadlines import keep_deadlines
+from bot.service.opening import Use, opened
+from bot.service.watchdog import Watchdog, guard
 from bot.telegram import api
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
-from bot.watchdog import Watchdog, guard
 from handlers.chat.commands import menu
 from handlers.chat.turn import DEFAULTS, Setup
 from models.audit import event_chain
@@ -64,7 +64,7 @@ async def run(settings: Settings, clock: Clock = utc_now) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
     Raises SettingsRefused, models.schema.version.SchemaOutdated, models.audit.event_chain.KeyUnknown,
-    bot.watchdog.StoodStill.
+    bot.service.watchdog.StoodStill.
     """
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
 

@@ -17,9 +17,9 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
 from bot.http.server import bind
 from bot.inbound import webhook
-from bot.opening import Use, opened
 from bot.papers.typesetting import missing_font
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
+from bot.service.opening import Use, opened
 from bot.telegram import api
 from models.audit import event_chain
 from models.base.errors import DomainError

@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql
 
-from bot.backup import BackupRefused, path_of, refusal, start_tool
-from bot.opening import require_known_key
+from bot.service.backup import BackupRefused, path_of, refusal, start_tool
+from bot.service.opening import require_known_key
 from models.audit import event_chain
 from models.base.tables import Base
 from models.database.engine import Database

@@ -1,4 +1,6 @@
-"""A consistent copy of the database while the bot runs (docs/operations.md); bot/restore.py is the way back."""
+"""A consistent copy of the database while the bot runs (docs/operations.md); bot/service/restore.py is the way
+back.
+"""
 
 import asyncio
 import os
