@@ -23,7 +23,7 @@ check: $(VENV)/.test
 
 # Faults at full count, on both databases; the suite has a fortieth of them. Takes half an hour to an hour and more on 2 cores.
 torture: $(VENV)/.test
-	$(BIN)/python -m pytest tests/torture tests/models/test_machine.py --torture --numprocesses 2 -rP -q $(ARGS)
+	$(BIN)/python -m pytest tests/torture tests/models/certification/test_machine.py --torture --numprocesses 2 -rP -q $(ARGS)
 
 # The whole way of a tap beside bare bots, on this machine alone: 5 to 7 minutes; ARGS="--quick" takes one.
 bench: $(VENV)/.test $(VENV)-bench/.peers

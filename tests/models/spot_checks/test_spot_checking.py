@@ -45,7 +45,18 @@ from models.spot_checks.spot_checking import (
     load_checking,
     mark,
 )
-from tests.models.spot_checks import NOTE, OPEN, OPERATOR, SIZE, WAITING, drawn, failed, marked, press, province
+from tests.models.certification.spot_checks import (
+    NOTE,
+    OPEN,
+    OPERATOR,
+    SIZE,
+    WAITING,
+    drawn,
+    failed,
+    marked,
+    press,
+    province,
+)
 from tests.support import certify_as, link, pass_spot_check, put_roster
 
 # --- drawing, marking, handing in ----------------------------------------------------------------------------

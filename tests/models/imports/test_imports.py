@@ -20,7 +20,7 @@ from models.security.passwords import password_matches
 from tests.conftest import NOW
 from tests.support import ORGANIZATIONS, certify_as, link
 
-REAL = Path(__file__).parents[2] / "demo" / "data" / "organizations.csv"
+REAL = Path(__file__).parents[3] / "demo" / "data" / "organizations.csv"
 FIRST, SECOND, _THIRD, _FOURTH, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
 COLUMNS = [
     "dla_code",

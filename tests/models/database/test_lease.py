@@ -17,7 +17,7 @@ from models.database.engine import Database
 from models.database.lease import Lease
 from tests.support import until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Takes the lease, says so, and does nothing more.
 HOLDER = """
 import asyncio, sys

@@ -23,8 +23,8 @@ from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, mark
-from tests.models import write_paths
-from tests.models.write_paths import LOCKED, OPEN, REOPENED, TABLES
+from tests.models.certification import write_paths
+from tests.models.certification.write_paths import LOCKED, OPEN, REOPENED, TABLES
 from tests.support import certify_as, link, pass_spot_check, record
 
 

@@ -19,7 +19,7 @@ from models.database.engine import Database
 from models.operator.verification import verify
 from models.register.roster import Category
 from models.spot_checks.spot_checking import hand_in, mark
-from tests.models.spot_checks import WAITING, drawn, marked, province
+from tests.models.certification.spot_checks import WAITING, drawn, marked, province
 from tests.support import certify_as
 
 # --- the sample: a pure function of the seed and the register ------------------------------------------------
