@@ -18,7 +18,7 @@ from tests.support import PIN, SPOT_CHECK_SIZE, Officer
 
 NEVER_IN_A_WALK = (
     *("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:"),
-    # Files are messages of their own (tests/handlers/test_exports.py).
+    # Files are messages of their own (tests/handlers/province/test_export.py).
     *("export", "picture", "pdf:", "template"),
 )
 

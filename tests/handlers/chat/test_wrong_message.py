@@ -19,9 +19,16 @@ from models.certification.certificate import Level
 from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.links.invitation import invite
+from tests.handlers.accounts.test_entrance import (
+    ASKS_NAME,
+    ASKS_PASSWORD,
+    ASKS_POSITION,
+    ASKS_USERNAME,
+    WRONG,
+    type_login,
+)
+from tests.handlers.accounts.test_keypad import AGAIN, CHOOSE, ENTER, until_pin
 from tests.handlers.support import Hand, MakeHand, facts, is_card
-from tests.handlers.test_login import ASKS_NAME, ASKS_PASSWORD, ASKS_POSITION, ASKS_USERNAME, WRONG, type_login
-from tests.handlers.test_pin import AGAIN, CHOOSE, ENTER, until_pin
 from tests.searching import alone, hidden, stored
 from tests.support import PASSWORD, PIN, TO_PIN, Clock, certify_as
 

@@ -46,7 +46,7 @@ async def test_a_message_where_a_button_is_expected(officer: MakeHand, stranger:
             assert (await one.say(text)).startswith(USE_BUTTONS), what
             assert one.labels[0] == first_button, what
         for what, sending in NO_TEXT.items():
-            # Files are a matter of their own: tests/handlers/test_uploads.py.
+            # Files are a matter of their own: tests/handlers/register/test_register_file.py.
             if what not in ("photo", "document"):
                 assert (await one.reply_to(sending(one.phone))).startswith(USE_BUTTONS), what
     assert await facts(country) == before
