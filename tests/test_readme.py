@@ -26,7 +26,7 @@ def test_the_laocert_commands_run_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "demo").symlink_to(ROOT / "demo")
     ran = []
     for program, *arguments in commands():
-        # `laocert run` does not end by itself; tests/bot/test_run.py runs it.
+        # `laocert run` does not end by itself; tests/bot/service/test_run.py runs it.
         if program != "laocert" or arguments == ["run"]:
             continue
         ended = subprocess.run(

@@ -8,7 +8,7 @@ from bot.telegram import limiter
 from demo.botapi import Emulator
 from models.database import lease
 from models.database.engine import Database
-from tests.bot.office import Office
+from tests.bot.outbound.office import Office
 from tests.bot.running import link
 from tests.support import Clock
 

@@ -37,7 +37,7 @@ Rows = list[list[str]]
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process; tests/bot/test_uploads.py has the one that is meant for it."""
+    """In this process; tests/bot/inbound/test_uploads.py has the one that is meant for it."""
 
     async def check(wanted: Wanted, content: bytes) -> bytes:
         return packed_check(wanted.name, content, wanted.organization)

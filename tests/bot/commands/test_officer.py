@@ -142,7 +142,8 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         "stays: name and position in 2 petitions or remarks",
         "stays: the Telegram number in the record of events, and all of it in copies made before this",
     ]
-    # The blanks, by which the chat loses its messages, are gone when done (tests/bot/test_courier_chats.py).
+    # The blanks, by which the chat loses its messages, are gone when done
+    # (tests/bot/outbound/test_courier_chats.py).
     assert where(country, PERSON) == {
         "certification.user_id",
         "audit_event.details",

@@ -100,7 +100,7 @@ def test_a_process_without_an_input_closes_nothing(laocert: Run, database_url: s
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

@@ -17,7 +17,7 @@ from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
-from tests.bot.office import Office, count_of, sending, shown
+from tests.bot.outbound.office import Office, count_of, sending, shown
 from tests.bot.running import certificate, outbox_rows, until
 
 pytestmark = pytest.mark.usefixtures("short_pauses")

@@ -20,7 +20,7 @@ from models.database.engine import Database
 from models.notices import outbox
 from models.notices.outbox import Kind, OutboxMessage, State
 from tests import support
-from tests.bot.office import Office, count_of, sending, shown
+from tests.bot.outbound.office import Office, count_of, sending, shown
 from tests.bot.running import Trouble, link, outbox_rows, until
 from tests.support import Clock
 
