@@ -27,7 +27,8 @@ from models.certification.certificate import Certification, Level
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.organizations.organization import Organization
 from models.outreach.broadcast import Broadcast
 from models.security.keys import Keyring
@@ -95,7 +96,7 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
         return said.id, made.id
 
 
-async def queue(database: Database, kind: Kind, chats: range, subject: int) -> None:
+async def queue(database: Database, kind: NoticeKind, chats: range, subject: int) -> None:
     """One notice a chat, in one transaction."""
     async with database.write() as session:
         for chat in chats:
@@ -110,11 +111,11 @@ async def send_all(country: Country, database: Database, count: int) -> bool:
         for chat in range(FIRST_CHAT, FIRST_CHAT + count + 1):
             emulator.phone(str(chat), user_id=chat).chat.bot_status = "member"
         chats = range(FIRST_CHAT + 1, FIRST_CHAT + count + 1)
-        await queue(database, Kind.BROADCAST, chats, broadcast)
+        await queue(database, NoticeKind.BROADCAST, chats, broadcast)
         bot = await country.start(emulator.token, emulator.url)
         await arrived(emulator, count // 2)
         urgent = time.time()
-        await queue(database, Kind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), certificate)
+        await queue(database, NoticeKind.RECEIPT, range(FIRST_CHAT, FIRST_CHAT + 1), certificate)
         await arrived(emulator, count + 1)
         bot.terminate()
         await bot.wait()

@@ -22,7 +22,8 @@ from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database, Session
 from models.links.invitation import Invitation
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = 40
@@ -66,9 +67,9 @@ class _Seen:
 
 # The messages whose subject is a certificate.
 ABOUT_CERTIFICATES = {
-    outbox.Kind.RECEIPT,
-    outbox.Kind.COLLEAGUE_CERTIFIED,
-    outbox.Kind.PROVINCE_CERTIFIED,
+    NoticeKind.RECEIPT,
+    NoticeKind.COLLEAGUE_CERTIFIED,
+    NoticeKind.PROVINCE_CERTIFIED,
 }
 
 
@@ -213,7 +214,7 @@ class Behind:
         if made.id in self._seen.certificates:
             return
         self._seen.certificates.add(made.id)
-        receipts = sum(one.kind == Kind.RECEIPT for one in caused)
+        receipts = sum(one.kind == NoticeKind.RECEIPT for one in caused)
         notices = len(caused) - receipts
         queued_th = f"เข้าคิวแจ้ง {notices} ฉบับ หลักฐาน {receipts} ฉบับ"
         queued_en = f"{notices} notice{'s' * (notices != 1)} and {receipts} receipt queued"
@@ -264,7 +265,7 @@ class Behind:
         assert self._seen is not None  # noqa: S101 - set by look()
         before, reason = self._seen.outbox.get(message.id), message.error or ""
         self._seen.outbox[message.id] = (message.state, message.attempts, reason)
-        if before == self._seen.outbox[message.id] or message.kind == Kind.RECEIPT:
+        if before == self._seen.outbox[message.id] or message.kind == NoticeKind.RECEIPT:
             return
         if message.state is outbox.State.SENT:
             again = f" ในครั้งที่ {message.attempts}" if message.attempts > 1 else ""
@@ -292,9 +293,9 @@ class Behind:
         self.steps = [
             {one.account.role for one in officers if one.is_ready} == set(Role),
             Level.LAO in levels,
-            Kind.WAITING in sent,
+            NoticeKind.WAITING in sent,
             Level.PROVINCE in levels,
-            Kind.PROVINCE_CERTIFIED in sent,
+            NoticeKind.PROVINCE_CERTIFIED in sent,
         ]
 
     def _guide(self, officers: list[Officer], certificates: list[Certification], checks: list[SpotCheck]) -> None:

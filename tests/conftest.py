@@ -25,7 +25,8 @@ from models.database import lease, sender_lock, sqlite
 from models.database.engine import Database
 from models.schema import version
 from tests.canary import Canary
-from tests.support import KEYRING, Clock, Officer, running_bot, settle
+from tests.chat import Officer, running_bot
+from tests.support import KEYRING, Clock, settle
 
 # CI sets it: there, a test that is skipped has failed.
 NO_SKIP = "LAOCERT_TEST_NO_SKIP" in os.environ

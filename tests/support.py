@@ -4,20 +4,16 @@ import asyncio
 import inspect
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.service import wiring
-from bot.telegram import api
-from bot.telegram.transport import AiohttpRequest
-from demo.botapi import PATIENCE, Emulator, Message, Phone
-from demo.botapi.emulator import reserve_port
 from models.accounts.account import Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed
@@ -28,16 +24,18 @@ from models.certification.review import review
 from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.links.link import link_officer
+from models.notices.kind import RULES, NoticeKind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import open_round
 from models.security import passwords
 from models.security.keys import Keyring
-from models.security.sealing import Seal
 from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
 
+# Seconds that a test waits for a state: as long as a very busy machine may need. As demo.botapi waits for a phone.
+PATIENCE = 300.0
 SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)
 
@@ -167,26 +165,6 @@ class Clock:
         self.now += timedelta(**by)
 
 
-@asynccontextmanager
-async def running_bot(
-    emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: wiring.Front | None = None
-) -> AsyncIterator[None]:
-    """The bot as `laocert run` wires it, in this process."""
-    polls = AiohttpRequest(1, read_timeout=PATIENCE)
-    bot = api.make_bot(emulator.token, emulator.url, polls)
-    stop = asyncio.Event()
-    await bot.initialize()
-    task = asyncio.create_task(
-        wiring.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed), front=front)
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-        await bot.shutdown()
-
-
 async def until(check: Callable[[], Awaitable[T] | T], limit: float = PATIENCE) -> T:
     """Look again and again until there is something, and give it."""
     async with asyncio.timeout(limit):
@@ -196,84 +174,6 @@ async def until(check: Callable[[], Awaitable[T] | T], limit: float = PATIENCE) 
             if found:
                 return found
             await asyncio.sleep(0.02)
-
-
-async def says(phone: Phone, words: str, after: int = 0) -> Message:
-    """Wait for a message of the bot that says something, whatever stands below it: the newest such, of those that
-    came after the message with the id `after`.
-    """
-
-    def newest(at: Phone) -> Message | None:
-        return next(
-            (one for one in reversed(at.messages) if one.outgoing and one.id > after and words in one.text), None
-        )
-
-    found = await phone.until(newest)
-    assert found is not None
-    return found
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """The number of a port at which nobody listens, and which the system gives to nobody who asks for any port."""
-    with reserve_port("127.0.0.1") as reserved:
-        yield reserved.getsockname()[1]
-
-
-class Officer:
-    """A phone with the thumb of an officer who knows the way."""
-
-    def __init__(self, phone: Phone) -> None:
-        self.phone = phone
-
-    @property
-    def text(self) -> str:
-        return self.phone.last.text
-
-    async def tap(self, label: str, expect: str) -> None:
-        """Tap a button, or for "PIN" its digits, and wait until the screen says something."""
-        if label == "PIN":
-            await self.enter(PIN, expect)
-            return
-        await self.phone.tap(label)
-        await self.sees(expect)
-
-    async def sees(self, expect: str) -> Message:
-        """Wait until the screen says something; the message that does."""
-        return await says(self.phone, expect)
-
-    async def says(self, text: str, expect: str) -> Message:
-        """Type something and wait for a new card that says something."""
-        sent = await self.phone.send(text)
-        return await says(self.phone, expect, after=sent.id)
-
-    async def log_in(self, username: str, name: str, position: str) -> None:
-        """The whole first login."""
-        await self.says("/start", "เข้าสู่ระบบ")
-        await self.tap("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้")
-        await self.says(username, "รหัสผ่าน")
-        await self.says(PASSWORD, "ชื่อ-สกุล")
-        await self.says(name, "ตำแหน่ง")
-        await self.says(position, "ตั้ง PIN")
-        await self.enter(PIN + PIN, "ปีงบประมาณ")
-
-    async def to_keypad(self) -> None:
-        """An organization's way, as far as the PIN before the irreversible press."""
-        await self.says("/menu", "ปีงบประมาณ")
-        await self.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
-        await self.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
-        await self.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
-        await self.tap("รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
-        await self.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
-
-    async def enter(self, pin: str, expect: str) -> None:
-        """Tap the digits on the keypad, one after the other, and wait until the screen says something."""
-        message = await self.phone.until(
-            lambda phone: next((one for one in reversed(phone.messages) if "⌫" in one.labels), None)
-        )
-        for digit in pin:
-            await self.phone.tap(digit, message)
-        await self.sees(expect)
 
 
 async def link(
@@ -324,3 +224,9 @@ async def pass_spot_check(
     for item in found.check.items:
         await mark(session, officer, organization, found.check.id, item.place, Mark.CORRECT, None, now)
     await hand_in(session, officer, organization, found.check.id, now, None)
+
+
+def make_bulk(monkeypatch: pytest.MonkeyPatch, bulk: NoticeKind) -> None:
+    """Let one kind of notices, and no other, count as one of which very many are queued at once."""
+    for kind, rules in RULES.items():
+        monkeypatch.setitem(RULES, kind, replace(rules, is_bulk=kind is bulk))

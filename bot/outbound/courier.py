@@ -17,8 +17,9 @@ from bot.outbound.ledger import Claimed, Ledger
 from bot.telegram.limiter import Limiter
 from models.database.engine import Database
 from models.database.lease import Lease
-from models.notices import outbox, reachability, sending
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices import reachability, sending
+from models.notices.kind import RULES
+from models.notices.outbox import OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Courier:
         if not any(self._is_free(row) for row in rows):
             return 0
         await self._limiter.ready()
-        is_late = rows[0].kind in outbox.BULK and (self._is_news or self._limiter.bulk_rests())
+        is_late = RULES[rows[0].kind].is_bulk and (self._is_news or self._limiter.bulk_rests())
         if is_late or not self._lease.is_held:
             return 0
         begun = []
@@ -180,19 +181,18 @@ class Courier:
         return len(begun)
 
     def _is_free(self, row: OutboxMessage) -> bool:
-        """A blank must come after the answer that is on its way to the same chat."""
-        is_after_answer = row.kind is Kind.BLANK and self._in_hand(row.chat_id)
-        return not is_after_answer and row.chat_id not in self._limiter.busy()
+        must_wait = RULES[row.kind].is_after_answer and self._in_hand(row.chat_id)
+        return not must_wait and row.chat_id not in self._limiter.busy()
 
     def _begin(self, row: OutboxMessage) -> None:
         self._limiter.begin(row.chat_id)
         self._under_way += 1
-        self._bulk_under_way += row.kind in outbox.BULK
+        self._bulk_under_way += RULES[row.kind].is_bulk
 
     def _end(self, row: OutboxMessage, *, was_sent: bool = True) -> None:
         self._limiter.end(row.chat_id, was_sent)
         self._under_way -= 1
-        self._bulk_under_way -= row.kind in outbox.BULK
+        self._bulk_under_way -= RULES[row.kind].is_bulk
         self._awake.set()
 
     async def _send(self, rows: Sequence[OutboxMessage]) -> None:

@@ -1,7 +1,7 @@
 """One call for one row of the outbox, and what its end means for the row."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from telegram import Bot
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
@@ -10,7 +10,8 @@ from bot.telegram import api
 from bot.telegram.transport import NotSent
 from handlers.chat.screen import Screen
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import RULES, Change
+from models.notices.outbox import OutboxMessage, State
 
 # Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0
@@ -47,10 +48,11 @@ class Outcome:
 async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outcome:
     """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now."""
     try:
-        if row.kind in outbox.CHANGES:
-            message_id = row.subject_id if screen.message_id is None else screen.message_id
-            return Outcome(State.SENT, is_gone=not await _CHANGE[row.kind](bot, to, message_id, screen))
-        return Outcome(State.SENT, message_id=await api.send(bot, to, screen))
+        change = RULES[row.kind].change
+        if change is None:
+            return Outcome(State.SENT, message_id=await api.send(bot, to, screen))
+        message_id = row.subject_id if screen.message_id is None else screen.message_id
+        return Outcome(State.SENT, is_gone=not await _change(bot, change, to, message_id, screen))
     except RetryAfter as error:
         wait = api.retry_seconds(error)
         return Outcome(row.state, error.message, wait=wait, pause=wait, counts=False)
@@ -58,6 +60,17 @@ async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outc
         return replace(again(row, error.message), wait=0.0, moved_to=error.new_chat_id)
     except Exception as error:
         return _failed(row, error)
+
+
+async def _change(bot: Bot, change: Change, chat_id: int, message_id: int, screen: Screen) -> bool:
+    """Change a message that is in the chat; whether it is still there."""
+    match change:
+        case Change.EDIT:
+            return await _edit(bot, chat_id, message_id, screen)
+        case Change.REMOVE:
+            return await _remove(bot, chat_id, message_id, screen)
+        case _:
+            assert_never(change)
 
 
 async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
@@ -90,14 +103,6 @@ def _is_there(error: BadRequest) -> bool:
     raise error
 
 
-# How each of outbox.CHANGES is done to its message.
-_CHANGE: dict[Kind, Callable[[Bot, int, int, Screen], Awaitable[bool]]] = {
-    Kind.BLANK: _edit,
-    Kind.REFRESH: _edit,
-    Kind.REMOVE: _remove,
-}
-
-
 def _failed(row: OutboxMessage, error: Exception) -> Outcome:
     """What an error of the call means for the message."""
     if isinstance(error, Forbidden | BadRequest):
@@ -109,8 +114,8 @@ def _failed(row: OutboxMessage, error: Exception) -> Outcome:
     if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
         return again(row, error.message)
     # The network, or an answer that python-telegram-bot cannot read.
-    if row.kind in outbox.CHANGES:
-        # Done twice it is done once: as often as it takes, too.
+    if RULES[row.kind].change is not None:
+        # Edits are idempotent: as often as it takes, too.
         return Outcome(row.state, type(error).__name__, wait=_backoff(row))
     return _maybe_sent(row, error.message if isinstance(error, TelegramError) else type(error).__name__)
 

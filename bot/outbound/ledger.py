@@ -15,7 +15,8 @@ from models.database.engine import Database, Session
 from models.links.arrival import find_reader
 from models.links.link import take_away_late
 from models.notices import outbox, reachability, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import RULES, Audience, Change
+from models.notices.outbox import OutboxMessage, State
 from models.province import live_card
 
 log = logging.getLogger(__name__)
@@ -95,16 +96,27 @@ class Ledger:
         if reader is None and self._needs_link(row):
             return Outcome(State.DEAD, outbox.LINK_ENDED)
         try:
-            made = await notice(session, row.kind, row.chat_id, row.subject_id, now, reader)
+            made = await self._say(session, row, reader, now)
         except Exception as error:
             raise NotRendered(type(error).__name__) from error
         if isinstance(made, Dropped):
             return Outcome(State.DROPPED, made.reason)
         return Claimed(row, way.to, made) if isinstance(made, Screen) else made
 
+    async def _say(
+        self, session: Session, row: OutboxMessage, reader: Officer | None, now: datetime
+    ) -> Screen | Dropped | Deferred:
+        card = None
+        if RULES[row.kind].is_live_card:
+            decided = await live_card.decide(session, row, now)
+            if isinstance(decided, datetime):
+                return Deferred(decided)
+            card = decided
+        return await notice(session, row.kind, row.chat_id, row.subject_id, now, reader, card)
+
     def _needs_link(self, row: OutboxMessage) -> bool:
         """Whether it is an account's business, for those who are linked to it when it is sent."""
-        return row.kind not in outbox.FOR_ANY_CHAT and row.chat_id != self._operator_chat
+        return RULES[row.kind].audience is Audience.LINKED and row.chat_id != self._operator_chat
 
     async def note(self, row: OutboxMessage, outcome: Outcome) -> None:
         """Write down how it ended, however long the database is away. Ends of bulk that come while one is being
@@ -115,7 +127,7 @@ class Ledger:
             log.error("message %d is dead: %s", row.id, outcome.error)
         elif outcome.state is not State.SENT:
             log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
-        if row.kind in outbox.BULK:
+        if RULES[row.kind].is_bulk:
             self._ends[row.id] = row, outcome
             async with self._writing:
                 if row.id not in self._ends or await self._write_all(list(self._ends.values())):
@@ -146,7 +158,7 @@ class Ledger:
         return True
 
     async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
-        now, is_change = self._clock(), row.kind in outbox.CHANGES
+        now, rules = self._clock(), RULES[row.kind]
         if outcome.pause:
             await reachability.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
         if outcome.moved_to is not None:
@@ -156,24 +168,18 @@ class Ledger:
         if outcome.state in (State.PENDING, State.UNCERTAIN):
             due = now + timedelta(seconds=outcome.wait)
             await sending.mark_retry(session, row, outcome.state, outcome.error, due, outcome.counts)
-        elif is_change and (outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)):
+        elif rules.change is not None and (
+            outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)
+        ):
             # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
             await sending.drop(session, row.id)
-            if outcome.state is State.SENT:
-                await _note_change(session, row, outcome, now)
+            if outcome.is_gone and rules.change is Change.REMOVE:
+                await sending.forget_message(session, row.chat_id, row.subject_id)
         elif outcome.state is State.SENT:
             if outcome.message_id is not None and self._needs_link(row):
                 await take_away_late(session, row.chat_id, outcome.message_id, now)
             await sending.mark_sent(session, row.id, outcome.message_id, now)
-            if row.kind is Kind.WAITING and outcome.message_id is not None:
-                await live_card.rung(session, row.subject_id, row.chat_id, outcome.message_id, now)
         else:
             await sending.mark_ended(session, row, outcome.state, outcome.error)
-
-
-async def _note_change(session: Session, row: OutboxMessage, outcome: Outcome, now: datetime) -> None:
-    """What follows from a message's being changed, or from its not being there any more."""
-    if row.kind is Kind.REFRESH:
-        await live_card.edited(session, row.subject_id, now, is_gone=outcome.is_gone)
-    elif row.kind is Kind.REMOVE and outcome.is_gone:
-        await sending.forget_message(session, row.chat_id, row.subject_id)
+        if rules.is_live_card and outcome.state is State.SENT:
+            await live_card.ended(session, row, outcome.message_id, now, is_gone=outcome.is_gone)

@@ -31,6 +31,7 @@ from bot.telegram.limiter import Limiter
 from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
 from handlers.chat.commands import menu
 from handlers.chat.turn import DEFAULTS, Setup
+from handlers.notices.rendering import require_renderers
 from models.audit import event_chain
 from models.certification.certify import Demands
 from models.chats import inbox
@@ -69,6 +70,7 @@ async def run(settings: Settings, clock: Clock = utc_now) -> None:
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
 
     token, keys = require_bot(settings)
+    require_renderers()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

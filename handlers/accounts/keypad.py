@@ -28,6 +28,7 @@ from models.accounts.pin import (
 )
 from models.chats.conversation import Awaiting
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 
 # After a right PIN the screen is that of what goes on.
 _NOTHING = Screen(Markup())
@@ -215,7 +216,7 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
     if until is not None:
         await close_keypad(turn.session, turn.officer)
         await record_pin_block(turn.session, turn.officer, turn.now)
-        outbox.enqueue(turn.session, outbox.Kind.PIN_BLOCKED, turn.user_id, int(until.timestamp()), turn.now)
+        outbox.enqueue(turn.session, NoticeKind.PIN_BLOCKED, turn.user_id, int(until.timestamp()), turn.now)
         return _blocked(turn, until)
     sentence = turn.texts("The PIN is not correct. Please try again.")
     return (await _show(turn, _with(pad, entered=""))).headed(sentence)

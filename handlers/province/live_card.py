@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
+from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.taps.province import AllWaiting
 from handlers.chat.taps.tap import Tap
@@ -12,26 +12,8 @@ from handlers.chat.turn import Turn
 from handlers.chat.words import find_label, round_line
 from handlers.province import listing
 from models.certification.certificate import Status
-from models.database.engine import Session
-from models.notices.outbox import Kind
-from models.province import live_card
 from models.province.listing import Narrowing, load_listing
 from models.province.live_card import Showing
-
-
-async def card_notice(
-    _: Texts, session: Session, kind: Kind, chat_id: int, officer_id: int, now: datetime, *, whole: bool
-) -> Screen | Dropped | Deferred:
-    """The card as it is to stand in its chat now, in place or as a new message; brief in a chat left alone."""
-    if kind is Kind.REFRESH:
-        shown: Showing | datetime | None = await live_card.claim_edit(session, officer_id, chat_id, now)
-    else:
-        shown = await live_card.claim_ring(session, officer_id, now)
-    if shown is None:
-        return Dropped("nothing to show on the card")
-    if isinstance(shown, datetime):
-        return Deferred(shown)
-    return card(_, shown, now) if whole else brief_card(_, shown)
 
 
 def card(_: Texts, shown: Showing, now: datetime) -> Screen:

@@ -25,7 +25,7 @@ from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, way_out
 from handlers.remarks import thread
 from models.accounts.account import Role
-from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.chats.conversation import Awaiting
 from models.remarks.petition import find_remark, petition, require_petitionable
 from models.spot_checks.spot_checking import ask_reopening, require_reopenable
@@ -140,7 +140,7 @@ async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:
 async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
     """อ่าน: what a chat that was left alone was not told."""
     made = await find_remark(turn.session, turn.officer, tap.remark)
-    if made.kind not in (Kind.PETITION, Kind.DECISION):
+    if made.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
         return await thread.read(turn, ReadRemark(made.id))
     return Screen(notice_text(turn.texts, made), (thread_row(turn.texts, made), (home(turn.texts),)))
 
@@ -152,7 +152,7 @@ def thread_row(_: Texts, made: Remark) -> Row:
 
 def how_to_decide(made: Remark) -> Markup | None:
     """What the operator does with a petition."""
-    if made.kind is not Kind.PETITION:
+    if made.kind is not RemarkKind.PETITION:
         return None
     command = f"laocert petition decide {made.id} --grant|--refuse --by NAME --reason TEXT"
     return Markup("\n<code>{}</code>").format(command)
@@ -160,9 +160,9 @@ def how_to_decide(made: Remark) -> Markup | None:
 
 def notice_title(_: Texts, made: Remark) -> Markup:
     """What an idle chat is told, too."""
-    if made.kind is Kind.PETITION and made.side is Role.PROVINCE:
+    if made.kind is RemarkKind.PETITION and made.side is Role.PROVINCE:
         return _("✉️ <b>The province asks that a register be opened for correction</b>")
-    if made.kind is Kind.PETITION:
+    if made.kind is RemarkKind.PETITION:
         return _("✉️ <b>An organization asks for a correction</b>")
     return _("✉️ <b>The petition for a correction was refused</b>")
 
@@ -178,6 +178,6 @@ def notice_text(_: Texts, made: Remark) -> Markup:
         _("Reason: {reason}", reason=made.body),
         "",
         _("The operator decides; nothing is unlocked until then.")
-        if made.kind is Kind.PETITION
+        if made.kind is RemarkKind.PETITION
         else _("The register stays locked."),
     )

@@ -20,7 +20,7 @@ from handlers.chat.turn import Turn
 from handlers.chat.words import organization_line, way_out
 from handlers.remarks.thread import answer_row, topic_word, topic_words
 from models.accounts.access import find_organization
-from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.chats.conversation import Awaiting
 from models.organizations.organization import Organization
 from models.remarks.question import (
@@ -226,14 +226,14 @@ def _sent(turn: Turn, sentence: Markup, made: Remark, back_to: Tap) -> Screen:
 
 def notice_title(_: Texts, said: Remark) -> Markup:
     """What an idle chat is told, too."""
-    if said.kind is Kind.ANSWER:
+    if said.kind is RemarkKind.ANSWER:
         return _("💬 <b>The organization has answered</b>")
     return _("❓ <b>Question from the province</b>")
 
 
 def notice_screen(_: Texts, said: Remark) -> Screen:
     """The whole notice: the question with a way to answer, or the answer with a way to both."""
-    if said.kind is Kind.QUESTION:
+    if said.kind is RemarkKind.QUESTION:
         return Screen(_told(_, said), (answer_row(_, said),))
     return Screen(_told(_, said), read_rows(_, said))
 

@@ -10,7 +10,7 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import category_word, organization_line, pager, review_tap, way_out
 from models.accounts.account import Role
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.register.roster import Category
 from models.remarks.question import Topic, topic_of
 from models.remarks.thread import Entry, read_entry, read_thread
@@ -98,15 +98,15 @@ def _title(_: Texts, said: Remark) -> Markup:
     """`Question 12 · Officials`; an answer bears no number of its own. The revision is named from the second one
     on.
     """
-    if said.kind is Kind.DECISION:
+    if said.kind is RemarkKind.DECISION:
         granted, refused = _("<b>Decision: granted</b>"), _("<b>Decision: refused</b>")
         return granted if said.granted else refused
-    if said.kind is Kind.ANSWER:
+    if said.kind is RemarkKind.ANSWER:
         return _("<b>Answer</b>")
     name = {
-        Kind.QUESTION: _.plain("Question"),
-        Kind.EXPLANATION: _.plain("Explanation"),
-        Kind.PETITION: _.plain("Petition"),
+        RemarkKind.QUESTION: _.plain("Question"),
+        RemarkKind.EXPLANATION: _.plain("Explanation"),
+        RemarkKind.PETITION: _.plain("Petition"),
     }[said.kind]
     title = Markup("<b>{} {}</b>").format(name, said.id)
     about = about_word(_, said)
@@ -119,7 +119,7 @@ def _title(_: Texts, said: Remark) -> Markup:
 
 def about_word(_: Texts, said: Remark) -> str:
     """What a remark is about, in words; the numbers themselves of an explanation."""
-    if said.kind is Kind.QUESTION and said.about is not None:
+    if said.kind is RemarkKind.QUESTION and said.about is not None:
         return topic_words(_, said.about)
     return said.about or ""
 

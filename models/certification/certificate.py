@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, Uniq
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from models.base.tables import Base, BigKey, text_enum
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
 from models.organizations.organization import Organization
 from models.register.roster import Headcount
@@ -129,7 +129,7 @@ def is_open(question: type[Remark]) -> ColumnElement[bool]:
     """A condition on the remarks of the newest round: a question that waits for its answer."""
     answer = _answers()
     answered = exists().where(answer.answers_id == question.id)
-    return (question.kind == Kind.QUESTION) & is_live(question) & ~answered
+    return (question.kind == RemarkKind.QUESTION) & is_live(question) & ~answered
 
 
 def snapshot(made: Certification) -> dict[str, str]:

@@ -26,6 +26,7 @@ from models.certification.spot_check import kept, require_passed
 from models.certification.statement import statement_name
 from models.chats.conversation import Language
 from models.notices import card_marks, outbox
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization, lock_organization
 from models.rounds.round import Round, RoundState, require_open_round
 
@@ -261,9 +262,9 @@ async def _announce(
     now: datetime,
 ) -> None:
     """Queue the actor's receipt and the notices to the organization's officers, and mark the province's cards."""
-    outbox.enqueue(session, outbox.Kind.RECEIPT, actor.user_id, certification.id, now)
+    outbox.enqueue(session, NoticeKind.RECEIPT, actor.user_id, certification.id, now)
     is_lao = certification.level is Level.LAO
-    kind = outbox.Kind.COLLEAGUE_CERTIFIED if is_lao else outbox.Kind.PROVINCE_CERTIFIED
+    kind = NoticeKind.COLLEAGUE_CERTIFIED if is_lao else NoticeKind.PROVINCE_CERTIFIED
     for officer in await officers_concerned(session, organization, Role.LAO):
         if officer.id != actor.id:
             outbox.enqueue(session, kind, officer.user_id, certification.id, now)
@@ -318,7 +319,7 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         reason=reason,
     )
     for officer in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
-        outbox.enqueue(session, outbox.Kind.REOPENED, officer.user_id, reopening.id, now)
+        outbox.enqueue(session, NoticeKind.REOPENED, officer.user_id, reopening.id, now)
     await session.flush()
     await card_marks.touch(session, organization.province_code, now)
     return reopening

@@ -26,7 +26,7 @@ MIN_REMARK = 5
 MAX_OPERATOR = 200
 
 
-class Kind(enum.StrEnum):
+class RemarkKind(enum.StrEnum):
     """What a remark is."""
 
     QUESTION = "question"
@@ -73,7 +73,7 @@ class Remark(Base):
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), index=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     revision: Mapped[int]
-    kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
+    kind: Mapped[RemarkKind] = mapped_column(text_enum(RemarkKind, checked=False))
     body: Mapped[str] = mapped_column(Text)
     # What a question is about (a category, or a record's number), or the headcounts that are explained.
     about: Mapped[str | None] = mapped_column(String(80))

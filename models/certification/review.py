@@ -16,7 +16,7 @@ from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
 from models.organizations.organization import Organization
 from models.register.comparison import marked, numbers
@@ -208,7 +208,7 @@ def _standing() -> Select[*tuple[Any, ...]]:
     newest = select(func.max(Round.id)).scalar_subquery()
     thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
     said = aliased(Remark)
-    last_said = select(func.max(Remark.id)).where(thread, Remark.kind == Kind.EXPLANATION).scalar_subquery()
+    last_said = select(func.max(Remark.id)).where(thread, Remark.kind == RemarkKind.EXPLANATION).scalar_subquery()
     counts = (
         select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == newest),
         select(func.count()).where(thread, Remark.answers_id.is_(None)),

@@ -17,6 +17,7 @@ from models.accounts.account import Account, Officer
 from models.audit import event_chain
 from models.links.link import unlink_officer
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization
 
 # For so long the list of an account's chats offers to end a new link; after it, the announcement does.
@@ -47,7 +48,7 @@ async def load_officer(session: AsyncSession, officer_id: int) -> Officer | None
 async def new_links(session: AsyncSession, actor: Officer, officers: list[Officer], now: datetime) -> set[int]:
     """Those of its account's officers whose links began lately, and which `actor` can end."""
     lately = [one.id for one in officers if one.id > actor.id and now - one.linked_at < NEW]
-    return await outbox.told(session, outbox.Kind.LINKED, actor.user_id, lately)
+    return await outbox.told(session, NoticeKind.LINKED, actor.user_id, lately)
 
 
 async def end_disputed_link(
@@ -61,11 +62,11 @@ async def end_disputed_link(
     officer = await load_officer(session, officer_id)
     if officer is None or officer.account_id != actor.account_id or officer.id <= actor.id:
         raise NotYours
-    if not await outbox.told(session, outbox.Kind.LINKED, actor.user_id, [officer.id]):
+    if not await outbox.told(session, NoticeKind.LINKED, actor.user_id, [officer.id]):
         raise NotYours
     ended = await unlink_officer(session, officer, now, by=f"{_BY_COLLEAGUE}{actor.id}")
     if ended and operator_chat is not None:
-        outbox.enqueue(session, outbox.Kind.LINK_DISPUTED, operator_chat, officer.id, now)
+        outbox.enqueue(session, NoticeKind.LINK_DISPUTED, operator_chat, officer.id, now)
         await session.flush()
     return officer, ended
 

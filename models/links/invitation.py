@@ -20,6 +20,7 @@ from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.links.link import AlreadyLinked, add_link, unlink_officer
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization
 
 _BITS = 128
@@ -210,7 +211,7 @@ async def _hand_over(session: AsyncSession, leaver: Officer, successor: Officer,
         officer=leaver.id,
         successor=successor.id,
     )
-    outbox.enqueue(session, outbox.Kind.HANDED_OVER, leaver.user_id, successor.id, now)
+    outbox.enqueue(session, NoticeKind.HANDED_OVER, leaver.user_id, successor.id, now)
 
 
 async def _hold(session: AsyncSession, code: str) -> None:

@@ -20,6 +20,7 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.tables import drop_card_and_preference
 from models.organizations.organization import Organization
 from models.register.draft import drop_draft
@@ -93,8 +94,8 @@ async def announce_link(session: AsyncSession, officer: Officer, now: datetime) 
     """
     for colleague in await linked_officers(session, [officer.account_id]):
         chat = colleague.user_id
-        if colleague.id != officer.id and not await outbox.told(session, outbox.Kind.LINKED, chat, [officer.id]):
-            outbox.enqueue(session, outbox.Kind.LINKED, chat, officer.id, now)
+        if colleague.id != officer.id and not await outbox.told(session, NoticeKind.LINKED, chat, [officer.id]):
+            outbox.enqueue(session, NoticeKind.LINKED, chat, officer.id, now)
     await session.flush()
 
 

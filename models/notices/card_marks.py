@@ -33,7 +33,8 @@ from sqlalchemy.sql.dml import ReturningInsert
 from models.accounts.account import Account, Officer
 from models.chats.conversation import Card
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard
 
 # At most one edit in so long.
@@ -118,7 +119,7 @@ async def queue_changes(session: AsyncSession, officer_ids: list[int], now: date
     found = await session.execute(_without_change(), {"officers": officer_ids})
     for card, chat_id in found.all():
         due = now if card.edited_at is None else max(now, card.edited_at + EDIT_EVERY)
-        enqueue(session, Kind.REFRESH, card, chat_id, now, due)
+        enqueue(session, NoticeKind.REFRESH, card, chat_id, now, due)
     await session.flush()
 
 
@@ -126,7 +127,7 @@ async def queue_changes(session: AsyncSession, officer_ids: list[int], now: date
 def _without_change() -> Select[*tuple[ProvinceCard, int]]:
     """The cards of `officers` of which no change waits, as they are now, each with its chat."""
     waiting = exists().where(
-        OutboxMessage.kind == Kind.REFRESH,
+        OutboxMessage.kind == NoticeKind.REFRESH,
         OutboxMessage.subject_id == ProvinceCard.officer_id,
         literal_column(outbox.WAITS),
     )
@@ -140,7 +141,7 @@ def _without_change() -> Select[*tuple[ProvinceCard, int]]:
 
 
 def enqueue(
-    session: AsyncSession, kind: Kind, card: ProvinceCard, chat_id: int, now: datetime, due: datetime
+    session: AsyncSession, kind: NoticeKind, card: ProvinceCard, chat_id: int, now: datetime, due: datetime
 ) -> None:
     """Queue a change or a ring of a card that is held."""
     # Each of its rows has a number of its own.

@@ -5,9 +5,8 @@ crash is known to be uncertain: it may have arrived. An uncertain row is sent on
 verification code, and is never lost. What cannot be delivered ends as dead, with the reason; what is no longer
 true when its turn comes is dropped.
 
-A change is no message of its own: it is done to a message that is there. A blank takes away what that message
-says, when its chat's link has ended. Done twice it is done once, so it is tried until it is done; then its row is
-gone.
+A kind with a `change` (models/notices/kind.py) is no new message but edits or deletes one that is there. Edits are
+idempotent: the courier repeats one until it succeeds, and then deletes the row.
 """
 
 import enum
@@ -36,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.tables import Base, BigKey, text_enum
+from models.notices.kind import FOR_ANY_CHAT, KEPT_IN_CHAT, NoticeKind
 
 MAX_ATTEMPTS = 8
 # Why a message about an account's business is not delivered any more.
@@ -44,54 +44,6 @@ LINK_ENDED = "the chat's link has ended"
 _QUEUED = "outbox"
 
 
-class Kind(enum.StrEnum):
-    """What a message says, and so what its subject is: a certificate, a reopening, or a remark."""
-
-    RECEIPT = "receipt"
-    COLLEAGUE_CERTIFIED = "colleague_certified"
-    PROVINCE_CERTIFIED = "province_certified"
-    REOPENED = "reopened"
-    PETITIONED = "petitioned"
-    PETITION_REFUSED = "petition_refused"
-    QUESTIONED = "questioned"
-    ANSWERED = "answered"
-    # About a link; the subject is an officer.
-    LINKED = "linked"
-    LINK_DISPUTED = "link_disputed"
-    HANDED_OVER = "handed_over"
-    # A chat cannot be written to any more; the subject is its officer.
-    UNREACHABLE = "unreachable"
-    # The subject is the second (Unix time) at which PINs are taken again.
-    PIN_BLOCKED = "pin_blocked"
-    # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
-    REMINDER = "reminder"
-    ESCALATION = "escalation"
-    # The operator's word; the subject is a broadcast.
-    BROADCAST = "broadcast"
-    # No message of its own: the message whose id is the subject loses its text and its buttons.
-    BLANK = "blank"
-    # The live card of a province (models/province/live_card.py): a new message, which rings, and an edit in place;
-    # the subject of both is the officer. And the end of the card before, whose id is the subject.
-    WAITING = "waiting"
-    REFRESH = "refresh"
-    REMOVE = "remove"
-
-
-# What its chat is sent whether it is linked or not: the officer's own evidence, the end of a link itself, and the
-# operator's own business. All else is an account's, for those who are linked to it.
-FOR_ANY_CHAT = frozenset(
-    {Kind.RECEIPT, Kind.BLANK, Kind.HANDED_OVER, Kind.PIN_BLOCKED, Kind.LINK_DISPUTED, Kind.ESCALATION}
-)
-# What stays in a chat when its link ends: the officer's own evidence, and what was the operator's.
-KEPT_IN_CHAT = frozenset({Kind.RECEIPT, Kind.BLANK, Kind.LINK_DISPUTED, Kind.ESCALATION})
-
-# Kinds that change a message which is there: the subject is its id, or the screen names it.
-CHANGES = frozenset({Kind.BLANK, Kind.REFRESH, Kind.REMOVE})
-# Kinds of which very many may be queued at once. None of them makes any other wait.
-BULK: frozenset[Kind] = frozenset({Kind.REMINDER, Kind.BROADCAST})
-# What goes first among the others: evidence, then blanks (a stolen phone must not show names for longer).
-URGENCY = {Kind.RECEIPT: 0, Kind.BLANK: 1}
-URGENCY_OF_OTHERS = 2
 # As SQL text and not as parameters: only then both databases know that the index on it will do.
 WAITS = "state IN ('pending', 'uncertain')"
 # Not sent, and not waiting to be. An index over both would be taken for what is due, and reads all that waits.
@@ -131,7 +83,7 @@ class OutboxMessage(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     # The same cause never sends the same message twice.
     dedupe_key: Mapped[str] = mapped_column(String(100), unique=True)
-    kind: Mapped[Kind] = mapped_column(text_enum(Kind, checked=False))
+    kind: Mapped[NoticeKind] = mapped_column(text_enum(NoticeKind, checked=False))
     chat_id: Mapped[int] = mapped_column(BigInteger)
     subject_id: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[State] = mapped_column(text_enum(State, checked=False))
@@ -155,7 +107,7 @@ def _add(session: AsyncSession, message: OutboxMessage) -> None:
 
 def enqueue(
     session: AsyncSession,
-    kind: Kind,
+    kind: NoticeKind,
     chat_id: int,
     subject_id: int,
     now: datetime,
@@ -182,7 +134,7 @@ def enqueue(
 
 
 async def enqueue_all(
-    session: AsyncSession, kind: Kind, chats: Select[int], subject_id: int, now: datetime
+    session: AsyncSession, kind: NoticeKind, chats: Select[int], subject_id: int, now: datetime
 ) -> int:
     """Queue the same message to every chat that a query finds, each once, in one statement however many they are;
     how many that is.
@@ -203,7 +155,7 @@ async def enqueue_all(
 
 
 async def count(
-    session: AsyncSession, kind: Kind, subject_ids: Iterable[int], *conditions: ColumnElement[bool]
+    session: AsyncSession, kind: NoticeKind, subject_ids: Iterable[int], *conditions: ColumnElement[bool]
 ) -> int:
     """How many messages of a kind about these subjects there are, of those that a condition holds for."""
     found = await session.scalar(
@@ -222,7 +174,7 @@ def is_unreachable() -> ColumnElement[bool]:
     )
 
 
-def _dedupe_key(kind: Kind, chat_id: int | str, subject_id: int) -> str:
+def _dedupe_key(kind: NoticeKind, chat_id: int | str, subject_id: int) -> str:
     return f"{kind}:{subject_id}:{chat_id}"
 
 
@@ -234,7 +186,7 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
     """
     found = await session.execute(
         select(OutboxMessage.subject_id, OutboxMessage.id, OutboxMessage.state)
-        .where(OutboxMessage.chat_id == chat_id, OutboxMessage.kind == Kind.BLANK)
+        .where(OutboxMessage.chat_id == chat_id, OutboxMessage.kind == NoticeKind.BLANK)
         .order_by(OutboxMessage.id)
     )
     before = {message_id: (row_id, state) for message_id, row_id, state in found}
@@ -246,8 +198,8 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
         _add(
             session,
             OutboxMessage(
-                dedupe_key=f"{_dedupe_key(Kind.BLANK, chat_id, message_id)}:{row_id}",
-                kind=Kind.BLANK,
+                dedupe_key=f"{_dedupe_key(NoticeKind.BLANK, chat_id, message_id)}:{row_id}",
+                kind=NoticeKind.BLANK,
                 chat_id=chat_id,
                 subject_id=message_id,
                 state=State.PENDING,
@@ -285,7 +237,7 @@ async def end_link(session: AsyncSession, chat_id: int, since: datetime) -> list
     return [message_id for message_id in sent if message_id is not None]
 
 
-async def told(session: AsyncSession, kind: Kind, chat_id: int, subject_ids: Iterable[int]) -> set[int]:
+async def told(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_ids: Iterable[int]) -> set[int]:
     """Those of the subjects about which a message of this kind was ever queued for the chat."""
     found = await session.scalars(
         select(OutboxMessage.subject_id).where(

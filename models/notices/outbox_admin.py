@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.account import Account, Officer
 from models.base.errors import DomainError
 from models.chats.conversation import Conversation
-from models.notices.outbox import CHANGES, UNSETTLED, OutboxMessage, State
+from models.notices.kind import CHANGES
+from models.notices.outbox import UNSETTLED, OutboxMessage, State
 
 
 class NotFound(DomainError):

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.account import active_officer, is_somebodys, linked_officers
 from models.chats.conversation import Conversation, load_conversation
 from models.notices import outbox
-from models.notices.outbox import CHANGES, Kind, OutboxMessage, State
+from models.notices.kind import CHANGES, NoticeKind
+from models.notices.outbox import OutboxMessage, State
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ async def lose(session: AsyncSession, chat_id: int, reason: str, now: datetime, 
     if not told and operator_chat is not None:
         told = {operator_chat}
     for chat in sorted(told):
-        outbox.enqueue(session, Kind.UNREACHABLE, chat, officer.id, now, occasion=now.isoformat())
+        outbox.enqueue(session, NoticeKind.UNREACHABLE, chat, officer.id, now, occasion=now.isoformat())
 
 
 async def lost_since(session: AsyncSession, chat_id: int) -> datetime | None:

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from models.notices import outbox
-from models.notices.outbox import URGENCY, URGENCY_OF_OTHERS, WAITS, Kind, OutboxMessage, State
+from models.notices.kind import RULES, NoticeKind, kinds_where
+from models.notices.outbox import WAITS, OutboxMessage, State
 
 
 async def recover(session: AsyncSession, due: datetime) -> list[int]:
@@ -40,7 +40,7 @@ async def recover(session: AsyncSession, due: datetime) -> list[int]:
 
 async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
     """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
-    parameters = {"kinds": sorted(set(Kind) - outbox.BULK), "now": now, "busy": list(busy), "most": limit}
+    parameters = {"kinds": sorted(set(NoticeKind) - _bulk()), "now": now, "busy": list(busy), "most": limit}
     return list(await session.scalars(_by_urgency(), parameters))
 
 
@@ -50,16 +50,18 @@ async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], 
     A query a kind: each reads no more of the index than `limit` rows and those of busy chats.
     """
     rows: list[OutboxMessage] = []
-    for kind in outbox.BULK:
+    for kind in _bulk():
         rows += await session.scalars(_by_age(), {"kinds": [kind], "now": now, "busy": list(busy), "most": limit})
     return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
 
 
+def _bulk() -> frozenset[NoticeKind]:
+    return kinds_where(lambda rules: rules.is_bulk)
+
+
 @cache
 def _by_urgency() -> Select[OutboxMessage]:
-    urgency = case(
-        *((OutboxMessage.kind == kind, value) for kind, value in URGENCY.items()), else_=URGENCY_OF_OTHERS
-    )
+    urgency = case(*((OutboxMessage.kind == kind, rules.urgency) for kind, rules in RULES.items()))
     return _due().order_by(urgency, OutboxMessage.id)
 
 

@@ -21,7 +21,8 @@ from models.certification.remark import Remark
 from models.chats.conversation import Card, Conversation
 from models.chats.inbox import InboxUpdate
 from models.links.link import unlink_officer
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.notices.tables import drop_card_and_preference
 from models.province.listing import Listing
 from models.province.visit import Visit
@@ -112,7 +113,9 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
         is_linked_elsewhere=is_linked_elsewhere,
         blanks=await _count(
             session,
-            select(OutboxMessage.id).where(OutboxMessage.chat_id == person, OutboxMessage.kind == Kind.BLANK),
+            select(OutboxMessage.id).where(
+                OutboxMessage.chat_id == person, OutboxMessage.kind == NoticeKind.BLANK
+            ),
         ),
         other_rows=[one.id for one in rows],
         certificates=await _count(session, select(Certification.id).where(Certification.officer_id == officer.id)),
@@ -132,7 +135,7 @@ async def _erase_chat(session: AsyncSession, person: int) -> None:
         ),
         delete(OutboxMessage).where(
             OutboxMessage.chat_id == person,
-            or_(OutboxMessage.kind != Kind.BLANK, OutboxMessage.state.not_in(undone)),
+            or_(OutboxMessage.kind != NoticeKind.BLANK, OutboxMessage.state.not_in(undone)),
         ),
         delete(InboxUpdate).where(InboxUpdate.sender == person),
     ):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import defer
 
 from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certification.certificate import Certification, Level, Reopening, is_live, snapshot
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import is_drawn_from
 from models.register.roster import NoRoster, PersonnelRecord, load_summary
 from models.rounds.round import Round, RoundState, current_round
@@ -162,14 +162,14 @@ async def _check_rows(
 
 
 _REMARK_EVENTS = {
-    Kind.PETITION.value: Event.PETITIONED.value,
-    Kind.DECISION.value: Event.DECIDED.value,
-    Kind.QUESTION.value: Event.QUESTIONED.value,
-    Kind.ANSWER.value: Event.ANSWERED.value,
-    Kind.EXPLANATION.value: Event.EXPLAINED.value,
+    RemarkKind.PETITION.value: Event.PETITIONED.value,
+    RemarkKind.DECISION.value: Event.DECIDED.value,
+    RemarkKind.QUESTION.value: Event.QUESTIONED.value,
+    RemarkKind.ANSWER.value: Event.ANSWERED.value,
+    RemarkKind.EXPLANATION.value: Event.EXPLAINED.value,
 }
 # What an event calls the remark that it answers.
-_ANSWERED = {Kind.DECISION.value: "petition", Kind.ANSWER.value: "question"}
+_ANSWERED = {RemarkKind.DECISION.value: "petition", RemarkKind.ANSWER.value: "question"}
 
 
 # What each event makes of its round.

@@ -16,7 +16,8 @@ from models.base.names import WITHOUT_INK
 from models.base.tables import Base, BigKey
 from models.base.thai import arabic_digits
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.province.progress import require_province
 
 # With the heading it fits into one message (Bot API, sendMessage: 4,096 characters).
@@ -145,7 +146,7 @@ async def announce(
     made = Broadcast(audience=str(audience), body=body, made_at=now)
     session.add(made)
     await session.flush()
-    queued = await outbox.enqueue_all(session, Kind.BROADCAST, chats(*_concerned(audience)), made.id, now)
+    queued = await outbox.enqueue_all(session, NoticeKind.BROADCAST, chats(*_concerned(audience)), made.id, now)
     digest = hashlib.sha256(body.encode()).hexdigest()
     await event_chain.record(
         session,
@@ -199,6 +200,6 @@ async def report(session: AsyncSession, broadcast: Broadcast, now: datetime) -> 
         func.count().filter(state == State.PENDING, OutboxMessage.due_at > now + PUT_OFF),
     )
     found = await session.execute(
-        select(*counts).where(OutboxMessage.kind == Kind.BROADCAST, OutboxMessage.subject_id == broadcast.id)
+        select(*counts).where(OutboxMessage.kind == NoticeKind.BROADCAST, OutboxMessage.subject_id == broadcast.id)
     )
     return Report(broadcast, *found.one())

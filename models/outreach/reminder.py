@@ -30,7 +30,8 @@ from models.base.tables import Base, BigKey
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.certification.review import own_status
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.organizations.organization import Organization
 from models.province.progress import count_statuses
 from models.rounds.round import Round, RoundState
@@ -98,7 +99,7 @@ async def queue_due(session: AsyncSession, now: datetime) -> int | None:
     if made is None:
         return None
     concerned = chats(or_(_has_not_certified(round_.id), _has_work_waiting(round_.id)))
-    return await outbox.enqueue_all(session, Kind.REMINDER, concerned, made, now)
+    return await outbox.enqueue_all(session, NoticeKind.REMINDER, concerned, made, now)
 
 
 async def queue_again(session: AsyncSession, round_: Round, now: datetime) -> int:
@@ -118,8 +119,8 @@ async def queue_again(session: AsyncSession, round_: Round, now: datetime) -> in
             OutboxMessage.state == State.DROPPED,
             OutboxMessage.error == ROUND_CLOSED,
             or_(
-                and_(OutboxMessage.kind == Kind.REMINDER, subject.in_(todays)),
-                and_(OutboxMessage.kind == Kind.ESCALATION, subject.in_(of_round)),
+                and_(OutboxMessage.kind == NoticeKind.REMINDER, subject.in_(todays)),
+                and_(OutboxMessage.kind == NoticeKind.ESCALATION, subject.in_(of_round)),
             ),
         )
         .values(state=State.PENDING, due_at=now, error=None)

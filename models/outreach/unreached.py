@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased, joinedload
 
 from models.accounts.account import Account, Officer, is_reachable
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.organizations.organization import Organization
 from models.outreach.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
 from models.rounds.round import Round, RoundState, current_round
@@ -57,7 +58,7 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
     tried = (
         linked.join(OutboxMessage, OutboxMessage.chat_id == Officer.user_id)
         .join(Reminder, Reminder.id == OutboxMessage.subject_id)
-        .where(OutboxMessage.kind == Kind.REMINDER, Reminder.round_id == newest.id)
+        .where(OutboxMessage.kind == NoticeKind.REMINDER, Reminder.round_id == newest.id)
     )
     in_vain = OutboxMessage.state.in_([State.DEAD, State.DROPPED, State.HELD])
     code = Organization.dla_code
@@ -100,7 +101,7 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
         .limit(1)
     )
     if reminder is None or await outbox.count(
-        session, Kind.REMINDER, [reminder.id], OutboxMessage.state.in_(outbox.UNSETTLED)
+        session, NoticeKind.REMINDER, [reminder.id], OutboxMessage.state.in_(outbox.UNSETTLED)
     ):
         return None
     # Of several who look at once the row lets one through.
@@ -114,7 +115,7 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
         return None
     found = await list_unreached(session)
     if found and operator_chat is not None:
-        outbox.enqueue(session, Kind.ESCALATION, operator_chat, reminder.id, now)
+        outbox.enqueue(session, NoticeKind.ESCALATION, operator_chat, reminder.id, now)
         await session.flush()
     return len(found)
 

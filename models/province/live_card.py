@@ -18,7 +18,8 @@ from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.notices import outbox
 from models.notices.card_marks import enqueue, hold_card, queue_changes
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard, Rhythm
 from models.notices.timing import Preference, load_preference, next_time, quiet_end
 from models.organizations.organization import full_name
@@ -61,18 +62,31 @@ class Showing:
         return self.counts.of(Status.LAO_CERTIFIED)
 
 
-# --- deciding, when its turn has come -----------------------------------------------------------------------
+# --- before the call ----------------------------------------------------------------------------------------
 
 
-async def claim_edit(session: AsyncSession, officer_id: int, chat_id: int, now: datetime) -> Showing | None:
-    """A queued change has its turn: what to put in place of the message; None when there is nothing to edit.
+async def decide(session: AsyncSession, message: OutboxMessage, now: datetime) -> Showing | datetime | None:
+    """A queued edit or ring has its turn: what the card is to show, the time until which the message must wait, or
+    None when there is nothing to send.
 
-    A ring that has become due, or will, is queued. Call it in the courier's claim, after which the call is made.
+    Call it in the transaction that takes the message from the outbox; the call is made after that, and then
+    `ended`.
     """
-    card, shown = await _look(session, officer_id)
+    card, shown = await _look(session, message.subject_id)
     if card is None or shown is None:
         return None
-    card.ring_at, tells = await _decide(session, card, shown, now)
+    card.ring_at, is_told_by_edit = await _plan_ring(session, card, shown, now)
+    if message.kind is NoticeKind.REFRESH:
+        return await _decide_edit(session, message.chat_id, card, shown, now, is_told=is_told_by_edit)
+    return await _decide_ring(session, card, shown, now)
+
+
+async def _decide_edit(
+    session: AsyncSession, chat_id: int, card: ProvinceCard, shown: Showing, now: datetime, *, is_told: bool
+) -> Showing | None:
+    """Whether the message is edited; a ring that is due now or later is queued. `is_told`: the edit tells the
+    news.
+    """
     if card.ring_at is not None:
         await _queue_ring(session, card, chat_id, now)
     if not shown.waiting:
@@ -81,20 +95,16 @@ async def claim_edit(session: AsyncSession, officer_id: int, chat_id: int, now: 
         await session.flush()
         return None
     card.edited_at, card.shows_waiting = now, shown.waiting > 0
-    if tells:
+    if is_told:
         _begin_telling(card)
     await session.flush()
     return shown
 
 
-async def claim_ring(session: AsyncSession, officer_id: int, now: datetime) -> Showing | datetime | None:
-    """A queued ring has its turn: what the new message says, the time until which it must wait, or None when there
-    is no reason for it any more.
-    """
-    card, shown = await _look(session, officer_id)
-    if card is None or shown is None:
-        return None
-    card.ring_at, _tells = await _decide(session, card, shown, now)
+async def _decide_ring(
+    session: AsyncSession, card: ProvinceCard, shown: Showing, now: datetime
+) -> Showing | datetime | None:
+    """Whether a new message is sent, or when; None when there is no reason for it any more."""
     if card.ring_at is not None and card.ring_at <= now:
         _begin_telling(card)
     await session.flush()
@@ -169,7 +179,7 @@ def _waiting_statement(province_code: str, round_id: int) -> Select[*tuple[Any, 
     )
 
 
-async def _decide(
+async def _plan_ring(
     session: AsyncSession, card: ProvinceCard, shown: Showing, now: datetime
 ) -> tuple[datetime | None, bool]:
     """When the card is to ring (None: not at all), and whether an edit is enough to tell the news."""
@@ -222,7 +232,7 @@ async def _queue_ring(session: AsyncSession, card: ProvinceCard, chat_id: int, n
     """Unless one waits that comes early enough; one that comes too late finds no reason any more."""
     due = max(card.ring_at or now, now)
     if await session.scalar(_earlier_ring(), {"officer": card.officer_id, "due": due}) is None:
-        enqueue(session, Kind.WAITING, card, chat_id, now, due)
+        enqueue(session, NoticeKind.WAITING, card, chat_id, now, due)
 
 
 @cache
@@ -230,7 +240,7 @@ def _earlier_ring() -> Select[int]:
     return (
         select(OutboxMessage.id)
         .where(
-            OutboxMessage.kind == Kind.WAITING,
+            OutboxMessage.kind == NoticeKind.WAITING,
             OutboxMessage.subject_id == bindparam("officer"),
             literal_column(outbox.WAITS),
             OutboxMessage.due_at <= bindparam("due"),
@@ -242,29 +252,41 @@ def _earlier_ring() -> Select[int]:
 # --- after the call -----------------------------------------------------------------------------------------
 
 
-async def edited(session: AsyncSession, officer_id: int, now: datetime, *, is_gone: bool) -> None:
-    """The call was made. A message that its officer has deleted is forgotten; news that it should have told is
-    looked at again, and may ring.
+async def ended(
+    session: AsyncSession,
+    message: OutboxMessage,
+    new_message_id: int | None,
+    now: datetime,
+    *,
+    is_gone: bool = False,
+) -> None:
+    """The call that `decide` was asked about was made. `new_message_id`: what a ring has sent. `is_gone`: the
+    message that was to be edited is not in the chat any more.
     """
-    card = await hold_card(session, officer_id)
+    card = await hold_card(session, message.subject_id)
     if card is None:
         return
+    if message.kind is NoticeKind.REFRESH:
+        await _edited(session, card, now, is_gone=is_gone)
+    elif new_message_id is not None:
+        await _rung(session, card, message.chat_id, new_message_id, now)
+
+
+async def _edited(session: AsyncSession, card: ProvinceCard, now: datetime, *, is_gone: bool) -> None:
+    """A message that its officer has deleted is forgotten; news that it should have told may ring."""
     if is_gone:
         card.message_id, card.shows_waiting = None, False
         await session.flush()
-        await queue_changes(session, [officer_id], now)
+        await queue_changes(session, [card.officer_id], now)
     else:
         card.telling_from = None
         await session.flush()
 
 
-async def rung(session: AsyncSession, officer_id: int, chat_id: int, message_id: int, now: datetime) -> None:
+async def _rung(session: AsyncSession, card: ProvinceCard, chat_id: int, message_id: int, now: datetime) -> None:
     """A new message has arrived: it is the card from now on, and the old one goes."""
-    card = await hold_card(session, officer_id)
-    if card is None:
-        return
     if card.message_id is not None:
-        outbox.enqueue(session, Kind.REMOVE, chat_id, card.message_id, now)
+        outbox.enqueue(session, NoticeKind.REMOVE, chat_id, card.message_id, now)
     card.message_id, card.shows_waiting = message_id, True
     card.rung_at = card.edited_at = now
     card.telling_from = card.ring_at = None

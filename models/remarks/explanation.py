@@ -9,7 +9,7 @@ from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Status
-from models.certification.remark import Kind, Remark, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, remark_text, said_by
 from models.certification.review import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
 from models.register.comparison import numbers
@@ -57,7 +57,7 @@ async def explain(
         organization_code=shown.organization.dla_code,
         round_id=shown.round.id,
         revision=shown.revision,
-        kind=Kind.EXPLANATION,
+        kind=RemarkKind.EXPLANATION,
         body=body,
         about=about,
     )

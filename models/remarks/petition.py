@@ -15,9 +15,10 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, is_live
 from models.certification.certify import reopen
-from models.certification.remark import Kind, Remark, operator_name, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, operator_name, remark_text, said_by
 from models.certification.review import live_certificates
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization, lock_organization
 from models.rounds.round import Round, current_round
 
@@ -112,7 +113,7 @@ async def _petition(
         organization_code=certificate.organization_code,
         round_id=certificate.round_id,
         revision=certificate.revision,
-        kind=Kind.PETITION,
+        kind=RemarkKind.PETITION,
         body=body,
     )
     session.add(made)
@@ -128,7 +129,7 @@ async def _petition(
     )
     chats = {one.user_id for one in told} | ({operator_chat} if operator_chat else set())
     for chat in sorted(chats):
-        outbox.enqueue(session, outbox.Kind.PETITIONED, chat, made.id, now)
+        outbox.enqueue(session, NoticeKind.PETITIONED, chat, made.id, now)
     await session.flush()
     return made
 
@@ -140,7 +141,7 @@ def _open_petitions() -> Select[Remark]:
         select(Remark)
         .outerjoin(decision, decision.answers_id == Remark.id)
         .where(
-            Remark.kind == Kind.PETITION,
+            Remark.kind == RemarkKind.PETITION,
             Remark.round_id == select(func.max(Round.id)).scalar_subquery(),
             decision.id.is_(None),
             is_live(Remark),
@@ -189,7 +190,7 @@ async def decide(
         organization_code=asked.organization_code,
         round_id=asked.round_id,
         revision=asked.revision,
-        kind=Kind.DECISION,
+        kind=RemarkKind.DECISION,
         body=remark_text(reason),
         author=by,
         answers_id=asked.id,
@@ -213,7 +214,7 @@ async def decide(
         await reopen(session, asked.organization_code, by, made.body, now)
     else:
         for one in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
-            outbox.enqueue(session, outbox.Kind.PETITION_REFUSED, one.user_id, made.id, now)
+            outbox.enqueue(session, NoticeKind.PETITION_REFUSED, one.user_id, made.id, now)
         await session.flush()
     return made
 

@@ -18,9 +18,10 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.certification.certificate import is_open
-from models.certification.remark import Kind, Remark, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, remark_text, said_by
 from models.certification.review import current_revision
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization, lock_organization
 from models.register.roster import PersonnelRecord
 from models.rounds.round import Round, require_open_round
@@ -121,7 +122,7 @@ async def ask(
         organization_code=dla_code,
         round_id=open_round.id,
         revision=await current_revision(session, dla_code, open_round),
-        kind=Kind.QUESTION,
+        kind=RemarkKind.QUESTION,
         body=body,
         about=about,
     )
@@ -138,7 +139,7 @@ async def ask(
         body=body,
     )
     for one in await officers_concerned(session, organization, Role.LAO):
-        outbox.enqueue(session, outbox.Kind.QUESTIONED, one.user_id, made.id, now)
+        outbox.enqueue(session, NoticeKind.QUESTIONED, one.user_id, made.id, now)
     await session.flush()
     return made
 
@@ -159,7 +160,7 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
         organization_code=asked.organization_code,
         round_id=asked.round_id,
         revision=asked.revision,
-        kind=Kind.ANSWER,
+        kind=RemarkKind.ANSWER,
         body=body,
         about=asked.about,
         answers_id=asked.id,
@@ -178,7 +179,7 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
         body=body,
     )
     for one in await officers_concerned(session, organization, Role.PROVINCE):
-        outbox.enqueue(session, outbox.Kind.ANSWERED, one.user_id, made.id, now)
+        outbox.enqueue(session, NoticeKind.ANSWERED, one.user_id, made.id, now)
     await session.flush()
     return made
 

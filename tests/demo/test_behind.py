@@ -14,7 +14,8 @@ from demo.sample import read_units
 from demo.session import PROVINCES
 from models.database.engine import Database
 from models.notices import outbox, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 
 FLOOD = "Flood control exceeded. Retry in 4 seconds"
 
@@ -50,7 +51,7 @@ async def test_a_429_is_told_whatever_was_seen_of_the_notice_before(
     behind: Behind, country: Database, now: datetime, seen: str
 ) -> None:
     async with country.write() as session:
-        outbox.enqueue(session, Kind.REOPENED, 501, 1, now)
+        outbox.enqueue(session, NoticeKind.REOPENED, 501, 1, now)
     if seen != "nothing":
         await behind.look()
     if seen == "sending":

@@ -25,8 +25,9 @@ from models.chats.conversation import Awaiting
 from models.chats.inbox import InboxUpdate
 from models.notices import outbox
 from models.rounds.round import Round
+from tests.chat import reserved_port, says
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
-from tests.support import reserved_port, says, until
+from tests.support import until
 
 
 def held(demonstration: Demonstration, role: str) -> Held:

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from bot.service import wiring
 from demo.botapi import PATIENCE
-from tests.support import reserved_port
+from tests.chat import reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

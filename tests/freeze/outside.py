@@ -76,7 +76,8 @@ from models.imports.tabular.table import Column as FileColumn
 from models.links import invitation
 from models.links.link import add_link
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices.kind import RULES, Audience, NoticeKind
+from models.notices.outbox import OutboxMessage
 from models.organizations.organization import Organization
 from models.register import draft
 from models.register.roster import Category, Record, Roster, RosterSummary, summarize
@@ -267,7 +268,7 @@ def _events() -> Iterator[str]:
 def _occasions() -> Iterator[str]:
     for call in calls_of(outbox.enqueue):
         given = call.arguments()
-        kinds = constants(call, given["kind"], lambda value: isinstance(value, Kind))
+        kinds = constants(call, given["kind"], lambda value: isinstance(value, NoticeKind))
         occasion = given.get("occasion")
         for kind in kinds or ["(not known)"]:
             yield f"{kind}{'' if occasion is None else ': ' + without_names(occasion)}"
@@ -275,15 +276,15 @@ def _occasions() -> Iterator[str]:
 
 @section("urgency of a notice, and kinds with rules of their own")
 def _rules_of_kinds() -> Iterator[str]:
-    for kind in Kind:
+    for kind in NoticeKind:
         rules = {
-            "for any chat": kind in outbox.FOR_ANY_CHAT,
-            "kept when the link ends": kind in outbox.KEPT_IN_CHAT,
-            "changes a message": kind in outbox.CHANGES,
-            "bulk": kind in outbox.BULK,
+            "for any chat": RULES[kind].audience is Audience.ANY_CHAT,
+            "kept when the link ends": RULES[kind].stays,
+            "changes a message": RULES[kind].change is not None,
+            "bulk": RULES[kind].is_bulk,
         }
-        urgency = outbox.URGENCY.get(kind, outbox.URGENCY_OF_OTHERS)
-        yield ", ".join([f"{kind.value}: urgency {urgency}", *(rule for rule, holds in rules.items() if holds)])
+        held = [rule for rule, holds in rules.items() if holds]
+        yield ", ".join([f"{kind.value}: urgency {RULES[kind].urgency}", *held])
 
 
 # --- by example, on a small database ------------------------------------------------------------------------
@@ -304,13 +305,13 @@ async def _on_a_database() -> dict[str, list[str]]:
 
 
 async def _queued(session: AsyncSession) -> list[str]:
-    for kind in Kind:
+    for kind in NoticeKind:
         outbox.enqueue(session, kind, 11, 22, NOW)
-    outbox.enqueue(session, Kind.REFRESH, 11, 22, NOW, "occasion")
+    outbox.enqueue(session, NoticeKind.REFRESH, 11, 22, NOW, "occasion")
     await outbox.enqueue_blanks(session, 11, [33], NOW)
     await session.flush()
-    chats = select(OutboxMessage.chat_id).where(OutboxMessage.kind == Kind.RECEIPT)
-    await outbox.enqueue_all(session, Kind.BROADCAST, chats, 44, NOW)
+    chats = select(OutboxMessage.chat_id).where(OutboxMessage.kind == NoticeKind.RECEIPT)
+    await outbox.enqueue_all(session, NoticeKind.BROADCAST, chats, 44, NOW)
     return list(await session.scalars(select(OutboxMessage.dedupe_key)))
 
 

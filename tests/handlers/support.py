@@ -13,8 +13,10 @@ from demo.botapi.state import Message
 from models.accounts.account import Officer as Link
 from models.certification.certificate import Certification
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage
-from tests.support import PIN, SPOT_CHECK_SIZE, Officer
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
+from tests.chat import Officer
+from tests.support import PIN, SPOT_CHECK_SIZE
 
 NEVER_IN_A_WALK = (
     *("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:"),
@@ -112,27 +114,27 @@ SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"
 
 # What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
 # own.
-NOTICES: dict[Kind, tuple[str, ...]] = {
-    Kind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"),
-    Kind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว", "🔔 Your organization has been certified"),
-    Kind.PROVINCE_CERTIFIED: (
+NOTICES: dict[NoticeKind, tuple[str, ...]] = {
+    NoticeKind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"),
+    NoticeKind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว", "🔔 Your organization has been certified"),
+    NoticeKind.PROVINCE_CERTIFIED: (
         "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
         "✅ The province has certified your organization",
     ),
-    Kind.REOPENED: ("🔓 เปิดให้แก้ไขข้อมูลแล้ว",),
-    Kind.PETITIONED: ("✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว", "✉️ อปท. ขอแก้ไขข้อมูลที่รับรองแล้ว"),
-    Kind.PETITION_REFUSED: ("✉️ ไม่อนุญาตให้แก้ไขข้อมูล",),
-    Kind.QUESTIONED: ("❓ คำถามจากจังหวัด",),
-    Kind.ANSWERED: ("💬 อปท. ตอบคำถามแล้ว",),
-    Kind.LINKED: ("🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",),
-    Kind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
-    Kind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
-    Kind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
-    Kind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
-    Kind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
-    Kind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),
-    Kind.BROADCAST: ("📢 ประกาศจากผู้ดูแลระบบ",),
-    Kind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง", "🔔 Waiting for you "),
+    NoticeKind.REOPENED: ("🔓 เปิดให้แก้ไขข้อมูลแล้ว",),
+    NoticeKind.PETITIONED: ("✉️ จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว", "✉️ อปท. ขอแก้ไขข้อมูลที่รับรองแล้ว"),
+    NoticeKind.PETITION_REFUSED: ("✉️ ไม่อนุญาตให้แก้ไขข้อมูล",),
+    NoticeKind.QUESTIONED: ("❓ คำถามจากจังหวัด",),
+    NoticeKind.ANSWERED: ("💬 อปท. ตอบคำถามแล้ว",),
+    NoticeKind.LINKED: ("🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",),
+    NoticeKind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
+    NoticeKind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
+    NoticeKind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
+    NoticeKind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
+    NoticeKind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
+    NoticeKind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),
+    NoticeKind.BROADCAST: ("📢 ประกาศจากผู้ดูแลระบบ",),
+    NoticeKind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง", "🔔 Waiting for you "),
 }
 TITLES = tuple(title for titles in NOTICES.values() for title in titles)
 
@@ -150,7 +152,7 @@ def newest_card(phone: Phone) -> Message:
 
 def is_live_card(message: Message) -> bool:
     """The one card of a province's officer that is kept up to date."""
-    return message.history[0].startswith(NOTICES[Kind.WAITING])
+    return message.history[0].startswith(NOTICES[NoticeKind.WAITING])
 
 
 async def notices_taken_for_answers(emulator: Emulator, database: Database) -> list[str]:

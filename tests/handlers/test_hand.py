@@ -6,11 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo.botapi import Emulator
 from models.chats.conversation import load_conversation
 from models.database.engine import Database
-from models.notices import outbox
-from models.notices.outbox import Kind
+from models.notices.kind import CHANGES, NoticeKind
 from models.notices.reachability import lose
+from tests.chat import Officer
 from tests.handlers.support import NOTICES, Hand, MakeHand, is_card
-from tests.support import TO_PIN, Clock, Officer, link
+from tests.support import TO_PIN, Clock, link
 
 
 async def lose_a_colleague(session: AsyncSession, clock: Clock) -> None:
@@ -50,6 +50,6 @@ async def test_a_notice_below_an_answer_is_not_waited_out(bot: Emulator, country
     assert is_card(await officer.says("/start", "ปีงบประมาณ"))
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - outbox.CHANGES))
-def test_the_notices_of_every_kind_are_known(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", sorted(set(NoticeKind) - CHANGES))
+def test_the_notices_of_every_kind_are_known(kind: NoticeKind) -> None:
     assert NOTICES[kind]

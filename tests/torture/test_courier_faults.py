@@ -31,10 +31,12 @@ from demo.botapi.params import Params
 from models.database import lease
 from models.database.engine import Database
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import UNSETTLED, OutboxMessage, State
 from tests import support
 from tests.bot.program import Program
 from tests.bot.running import certificate, link, opened_bot, until
+from tests.support import make_bulk
 
 SECOND = 0.02
 # Seconds that the bot waits for an answer, and after which one comes that is too late. An answer that is not held
@@ -59,7 +61,7 @@ def seconds_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "RECOVERY_PAUSE", courier.RECOVERY_PAUSE * SECOND)
     monkeypatch.setattr(delivery, "UNCERTAIN_PAUSE", 0.03)
     monkeypatch.setattr(lease, "EVERY", 0.01)
-    monkeypatch.setattr(outbox, "BULK", frozenset({outbox.Kind.COLLEAGUE_CERTIFIED}))
+    make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
     monkeypatch.setattr(
         "bot.telegram.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, READ_TIMEOUT)
     )
@@ -202,7 +204,7 @@ class Scene:
             for one in range(runs * MESSAGES):
                 self.made += 1
                 phone = rng.choice(self.phones[one // MESSAGES])
-                kind = rng.choice([outbox.Kind.RECEIPT, outbox.Kind.COLLEAGUE_CERTIFIED])
+                kind = rng.choice([NoticeKind.RECEIPT, NoticeKind.COLLEAGUE_CERTIFIED])
                 subject = await certificate(session, self.officer_id, now(), self.made)
                 outbox.enqueue(session, kind, phone.id, subject, now())
                 await session.flush()

@@ -39,18 +39,9 @@ from models.links.link import unlink_officer
 from models.register.draft import SentRoster
 from models.register.roster import Category, Record
 from models.remarks.question import Topic, ask
+from tests.chat import running_bot, says
 from tests.handlers.support import Hand, newest_card
-from tests.support import (
-    DEMANDS,
-    ORGANIZATIONS,
-    TO_PIN,
-    Clock,
-    link,
-    pass_spot_check,
-    put_roster,
-    running_bot,
-    says,
-)
+from tests.support import DEMANDS, ORGANIZATIONS, TO_PIN, Clock, link, pass_spot_check, put_roster
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
 # Officials and total of each organization's register; no other text of a chat holds these numbers.

@@ -24,6 +24,7 @@ from models.chats import inbox
 from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard
 from models.operator.verification import verify
@@ -153,7 +154,7 @@ async def settled(database: Database, emulator: Emulator) -> bool:
             .select_from(OutboxMessage)
             .where(
                 OutboxMessage.state.not_in([outbox.State.SENT, outbox.State.DEAD, outbox.State.DROPPED]),
-                or_(OutboxMessage.kind != outbox.Kind.WAITING, OutboxMessage.due_at <= datetime.now(UTC)),
+                or_(OutboxMessage.kind != NoticeKind.WAITING, OutboxMessage.due_at <= datetime.now(UTC)),
             )
         )
     return not emulator.updates.pending and not waiting and not unsent
@@ -210,7 +211,7 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     for code in LAOS:
         assert await is_refused(database, code) is (code in locked)
     await check_cards(database, emulator)
-    rows = [row for row in rows if row.kind is not outbox.Kind.WAITING]
+    rows = [row for row in rows if row.kind is not NoticeKind.WAITING]
     assert {row.state for row in rows} == {outbox.State.SENT}
     assert made
     assert not tries, "every PIN was right: no try is held against anybody"
@@ -218,7 +219,7 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     assert min(copies) >= 1
     # Never more than one a try, and a message is tried again only after a crash that may have cut a try short.
     assert all(copy <= row.attempts for copy, row in zip(copies, rows, strict=True))
-    receipts = sum(row.kind is outbox.Kind.RECEIPT for row in rows)
+    receipts = sum(row.kind is NoticeKind.RECEIPT for row in rows)
     assert receipts == len(made)
     print(
         f"{kills} kills: {len(updates)} updates, 0 lost; {len(made)} certificates, 0 lost or doubled;"
@@ -252,17 +253,17 @@ async def is_refused(database: Database, code: str) -> bool:
 
 
 TITLES = {
-    outbox.Kind.RECEIPT: "หลักฐานการรับรองของท่าน",
-    outbox.Kind.COLLEAGUE_CERTIFIED: "หน่วยงานของท่าน",
-    outbox.Kind.PROVINCE_CERTIFIED: "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
-    outbox.Kind.REOPENED: "เปิดให้แก้ไขข้อมูลแล้ว",
+    NoticeKind.RECEIPT: "หลักฐานการรับรองของท่าน",
+    NoticeKind.COLLEAGUE_CERTIFIED: "หน่วยงานของท่าน",
+    NoticeKind.PROVINCE_CERTIFIED: "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",
+    NoticeKind.REOPENED: "เปิดให้แก้ไขข้อมูลแล้ว",
 }
 
 
 def _copies(emulator: Emulator, row: OutboxMessage, made: list[Certification]) -> int:
     """How often a message arrived in its chat; of reopenings, which bear no code, whether it did."""
     first = [one.history[0] for one in emulator.chat(row.chat_id).messages.values() if one.history]
-    if row.kind is outbox.Kind.REOPENED:
+    if row.kind is NoticeKind.REOPENED:
         return 1 if any(TITLES[row.kind] in words for words in first) else 0
     code = next(one.code for one in made if one.id == row.subject_id)
     return sum(f"{code[:5]}-{code[5:]}" in words and TITLES[row.kind] in words for words in first)

@@ -37,7 +37,7 @@ from models.certification.review import Review
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.imports.organizations import LAYOUT
 from models.imports.tabular import ImportRefused, Problem, Problems, open_table
-from models.notices.outbox import Kind
+from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Headcount, RosterSummary
 from models.rounds.round import Round, RoundState
@@ -154,7 +154,7 @@ def generated(rng: random.Random) -> str:
 # --- the screens --------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
-CERTIFIED = (Kind.RECEIPT, Kind.COLLEAGUE_CERTIFIED, Kind.PROVINCE_CERTIFIED)
+CERTIFIED = (NoticeKind.RECEIPT, NoticeKind.COLLEAGUE_CERTIFIED, NoticeKind.PROVINCE_CERTIFIED)
 BEARING = {
     "organization": {
         *("home", "review", "list", "province's review", "warning", "history", "reopened", "linked", "logged in"),

@@ -14,7 +14,7 @@ from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage
 from tests.bot.running import again, until
-from tests.support import Officer
+from tests.chat import Officer
 
 TABLES = (InboxUpdate, Certification, Confirmation, OutboxMessage, AuditEvent)
 WAY = (

@@ -22,7 +22,7 @@ from models.chats.inbox import InboxUpdate
 from models.database.engine import Database
 from tests.bot.program import Program
 from tests.bot.running import SECRET, until
-from tests.support import reserved_port
+from tests.chat import reserved_port
 from tests.torture.test_kills import LONGEST, Traffic, certified, check, settled
 
 

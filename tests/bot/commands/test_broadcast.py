@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 from bot.cli import cli
 from bot.commands import broadcast
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests.conftest import NOW, apart
 from tests.support import KEYRING, SECRET_KEY, link
 
@@ -72,7 +73,7 @@ def queued(database_url: str) -> int:
     async def look() -> int:
         database = Database(database_url)
         async with database.read() as session:
-            found = await session.scalar(select(func.count()).where(OutboxMessage.kind == Kind.BROADCAST))
+            found = await session.scalar(select(func.count()).where(OutboxMessage.kind == NoticeKind.BROADCAST))
         await database.close()
         return found or 0
 

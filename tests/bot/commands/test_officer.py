@@ -21,7 +21,8 @@ from models.chats.conversation import load_conversation, note_card
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.notices import outbox, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.province.listing import Listing, load_listing
 from models.province.visit import Visit, note_opened
 from models.remarks.petition import petition
@@ -116,12 +117,12 @@ async def person(country: Database) -> int:
         await pin.open_keypad(session, officer, pin.Purpose.UNLOCK, "", "", NOW, random.Random(1))
         await throttle.admit(session, [throttle.chat_key(PERSON), throttle.pin_key(PERSON)], NOW)
         await inbox.store(session, 1, [inbox.Received(1, PERSON, b"sealed")], NOW)
-        outbox.enqueue(session, Kind.PIN_BLOCKED, PERSON, 1, NOW)
-        outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, PERSON, 2, NOW)
+        outbox.enqueue(session, NoticeKind.PIN_BLOCKED, PERSON, 1, NOW)
+        outbox.enqueue(session, NoticeKind.COLLEAGUE_CERTIFIED, PERSON, 2, NOW)
         await session.flush()
         sent = await session.scalar(
             select(OutboxMessage.id).where(
-                OutboxMessage.kind == Kind.COLLEAGUE_CERTIFIED, OutboxMessage.chat_id == PERSON
+                OutboxMessage.kind == NoticeKind.COLLEAGUE_CERTIFIED, OutboxMessage.chat_id == PERSON
             )
         )
         assert sent is not None
@@ -158,8 +159,8 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         country, lambda session: session.scalars(select(OutboxMessage).where(OutboxMessage.chat_id == PERSON))
     )
     assert [(row.kind, row.subject_id, row.state) for row in left] == [
-        (Kind.BLANK, 12, State.PENDING),
-        (Kind.BLANK, 10, State.PENDING),
+        (NoticeKind.BLANK, 12, State.PENDING),
+        (NoticeKind.BLANK, 10, State.PENDING),
     ]
     made = looking(country, lambda session: session.scalar(select(Certification)))
     assert (made.officer_name, made.officer_position, made.user_id) == (NAME, POSITION, PERSON)

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from bot.cli import cli
 from models.database.engine import Database
 from models.notices import outbox, reachability, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, link
 
@@ -41,7 +42,12 @@ async def queued(country: Database) -> Database:
     async with country.write() as session:
         await link(session, f"lao{CODE}", 501, NOW)
         await link(session, "province11", 601, NOW)
-        for kind, chat in ((Kind.RECEIPT, 501), (Kind.REOPENED, 501), (Kind.REOPENED, 601), (Kind.PETITIONED, -7)):
+        for kind, chat in (
+            (NoticeKind.RECEIPT, 501),
+            (NoticeKind.REOPENED, 501),
+            (NoticeKind.REOPENED, 601),
+            (NoticeKind.PETITIONED, -7),
+        ):
             outbox.enqueue(session, kind, chat, 1, NOW)
         await session.flush()
         await sending.mark_sent(session, 1, 77, NOW)

@@ -16,7 +16,8 @@ from bot.service.wiring import Front
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.bot.running import front, served_at
-from tests.support import Clock, running_bot
+from tests.chat import running_bot
+from tests.support import Clock
 
 __all__ = ["front"]
 

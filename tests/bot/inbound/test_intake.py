@@ -17,7 +17,8 @@ from demo.botapi import PATIENCE, Emulator
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
 from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
-from tests.support import Clock, running_bot
+from tests.chat import running_bot
+from tests.support import Clock
 
 
 @dataclass

@@ -21,7 +21,7 @@ from models.certification.certificate import Certification
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database
-from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.security import passwords
 from tests.bot.running import (
     ASK_USERNAME,
@@ -35,7 +35,8 @@ from tests.bot.running import (
     until,
     working,
 )
-from tests.support import PASSWORD, PIN, Clock, Officer, running_bot
+from tests.chat import Officer, running_bot
+from tests.support import PASSWORD, PIN, Clock
 
 WRONG = "135790"
 pytestmark = pytest.mark.usefixtures("short_pauses")
@@ -118,7 +119,7 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
     assert checks.begun == 5
     async with country.read() as session:
         assert list(await session.scalars(select(Certification))) == []
-    assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.PIN_BLOCKED]
+    assert [row.kind for row in await outbox_rows(country)] == [NoticeKind.PIN_BLOCKED]
 
 
 async def _done(database: Database, count: int) -> bool:

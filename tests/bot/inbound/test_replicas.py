@@ -23,7 +23,8 @@ from models.database.engine import Database
 from models.database.sender_lock import Claims
 from tests.bot.program import Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until
-from tests.support import KEYRING, Clock, says
+from tests.chat import says
+from tests.support import KEYRING, Clock
 
 # Claims of this test's own database: other tests run on the same server.
 CLAIMED = (

@@ -25,7 +25,8 @@ from models.imports.tabular import ImportRefused
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord
 from tests.bot.running import inbox_rows, link, opened_bot, until
-from tests.support import Clock, Officer, running_bot
+from tests.chat import Officer, running_bot
+from tests.support import Clock
 
 HEADERS = ["organization", "record_no", "full_name", "category", "position", "level", "ประวัติ"]
 BANGPU = "5110201"

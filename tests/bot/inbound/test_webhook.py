@@ -21,7 +21,8 @@ from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database
 from tests.bot.running import SEAL, SECRET, Run, front, inbox_rows, laocert, served_at, until
-from tests.support import Clock, Officer, running_bot
+from tests.chat import Officer, running_bot
+from tests.support import Clock
 
 __all__ = ["front", "laocert"]
 

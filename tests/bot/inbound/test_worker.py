@@ -23,6 +23,7 @@ from models.chats.conversation import load_conversation
 from models.chats.inbox import State
 from models.database.engine import Database
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from tests.bot.running import (
     ASK_USERNAME,
     SEAL,
@@ -40,7 +41,8 @@ from tests.bot.running import (
     until,
     working,
 )
-from tests.support import PIN, Clock, Officer, running_bot, says
+from tests.chat import Officer, running_bot, says
+from tests.support import PIN, Clock
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -129,7 +131,7 @@ async def test_a_crash_between_commit_and_edit_doubles_nothing(
         await officer.sees("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
     async with country.read() as session:
         assert len(list(await session.scalars(select(Certification)))) == 1
-    assert [row.kind for row in await outbox_rows(country)] == [outbox.Kind.RECEIPT]
+    assert [row.kind for row in await outbox_rows(country)] == [NoticeKind.RECEIPT]
 
 
 async def test_what_a_dead_process_left_is_taken_up_in_order(
@@ -285,7 +287,7 @@ async def test_the_courier_is_woken_by_a_commit_that_queued_something(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def queuing(turn: Turn, arguments: str) -> Screen:
-        outbox.enqueue(turn.session, outbox.Kind.RECEIPT, turn.user_id, 1, turn.now)
+        outbox.enqueue(turn.session, NoticeKind.RECEIPT, turn.user_id, 1, turn.now)
         return await home.show_help(turn)
 
     monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, queuing))

@@ -12,7 +12,8 @@ from models.accounts.account import active_officer
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests import support
 from tests.bot.running import certificate, opened_bot, outbox_rows, until
 from tests.support import Clock
@@ -46,11 +47,11 @@ class Office:
             assert officer is not None
             await unlink_officer(session, officer, self.clock())
 
-    async def enqueue(self, kind: Kind, phone: Phone, subject_id: int) -> None:
+    async def enqueue(self, kind: NoticeKind, phone: Phone, subject_id: int) -> None:
         async with self.database.write() as session:
             outbox.enqueue(session, kind, phone.id, subject_id, self.clock())
 
-    async def queue(self, phone: Phone, kind: Kind = Kind.RECEIPT) -> str:
+    async def queue(self, phone: Phone, kind: NoticeKind = NoticeKind.RECEIPT) -> str:
         """Queue a message about a new certificate; the verification code in it."""
         self.made += 1
         async with self.database.write() as session:

@@ -18,11 +18,12 @@ from handlers.chat.screen import Deferred, Dropped
 from handlers.notices.rendering import notice
 from models.database.engine import Database
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests import support
 from tests.bot.outbound.office import Office, count_of, sending, shown
 from tests.bot.running import Trouble, link, outbox_rows, until
-from tests.support import Clock
+from tests.support import Clock, make_bulk
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -170,7 +171,7 @@ async def put_off(office: Office, number: int, when: datetime) -> bool:
 
 
 async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "BULK", frozenset({Kind.COLLEAGUE_CERTIFIED}))
+    make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
     phones = [await office.linked(str(number)) for number in range(limiter.SEVERAL)]
     crowd, urgent = await office.linked("มวล"), await office.linked("ด่วน")
     for phone in phones:
@@ -178,8 +179,8 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
         await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
-        await office.queue(crowd, Kind.COLLEAGUE_CERTIFIED)
-        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
+        await office.queue(crowd, NoticeKind.COLLEAGUE_CERTIFIED)
+        await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(limiter.SEVERAL + 1, State.SENT)
         assert (await outbox_rows(office.database))[limiter.SEVERAL].state is State.PENDING
@@ -279,9 +280,9 @@ async def test_receipts_come_before_notices(office: Office, monkeypatch: pytest.
     monkeypatch.setattr(courier, "PARALLEL", 1)
     phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
-        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     for phone in phones[4:]:
-        await office.queue(phone, Kind.RECEIPT)
+        await office.queue(phone, NoticeKind.RECEIPT)
     async with sending(office.emulator, office.database, office.clock):
         for number in range(6):
             await office.state(number, State.SENT)
@@ -307,10 +308,10 @@ async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkey
         office = Office(emulator, country, clock, officer_id)
         phones = [await office.linked(str(number)) for number in range(60)]
         for phone in phones:
-            await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+            await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
         # The emulator allows a chat a burst of five.
         for _ in range(5):
-            await office.queue(phones[0], Kind.COLLEAGUE_CERTIFIED)
+            await office.queue(phones[0], NoticeKind.COLLEAGUE_CERTIFIED)
         async with sending(emulator, country, lambda: datetime.now(UTC)):
             await until(lambda: _all_sent(country))
         assert emulator.api.limits.refused == 0
@@ -408,16 +409,16 @@ async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch
 
 
 async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "BULK", frozenset({Kind.COLLEAGUE_CERTIFIED}))
+    make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
     monkeypatch.setattr(courier, "BULK_PARALLEL", 2)
     crowd = [await office.linked(str(number)) for number in range(4)]
     urgent = await office.linked("ด่วน")
     for phone in crowd:
-        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
     async with sending(office.emulator, office.database, office.clock) as one:
         await until(lambda: count_of(lambda: held.hits, 2))
-        await office.queue(urgent, Kind.PROVINCE_CERTIFIED)
+        await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
         one.wake()
         await office.state(4, State.SENT)
         # All that bulk may take is taken: the others of it have not begun.

@@ -16,7 +16,8 @@ from handlers.dispatch import respond
 from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests.bot.outbound.office import Office, count_of, sending, shown
 from tests.bot.running import certificate, outbox_rows, until
 
@@ -29,12 +30,12 @@ BLANKED = "แชตนี้ไม่ได้เชื่อมต่อแล
 
 
 async def none_left(office: Office) -> bool:
-    return not [row for row in await outbox_rows(office.database) if row.kind is Kind.BLANK]
+    return not [row for row in await outbox_rows(office.database) if row.kind is NoticeKind.BLANK]
 
 
 async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(office: Office) -> None:
     phone = await office.linked("ก")
-    notice, receipt = await office.queue(phone, Kind.COLLEAGUE_CERTIFIED), await office.queue(phone)
+    notice, receipt = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED), await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock) as one:
         for number in range(2):
             await office.state(number, State.SENT)
@@ -50,7 +51,7 @@ async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(
 
 async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Office) -> None:
     phone = await office.linked("ก")
-    codes = [await office.queue(phone, Kind.COLLEAGUE_CERTIFIED) for _ in range(3)]
+    codes = [await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED) for _ in range(3)]
     async with sending(office.emulator, office.database, office.clock) as one:
         for number in range(3):
             await office.state(number, State.SENT)
@@ -69,7 +70,7 @@ async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Offi
 
 async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
     phone = await office.linked("ก")
-    code = await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+    code = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock) as one:
         await office.state(0, State.SENT)
         (sent,) = shown(phone, code)
@@ -93,11 +94,11 @@ async def test_blanks_come_after_receipts_and_before_notices(
 ) -> None:
     monkeypatch.setattr(courier, "PARALLEL", 1)
     stolen = await office.linked("ก")
-    await office.queue(stolen, Kind.COLLEAGUE_CERTIFIED)
+    await office.queue(stolen, NoticeKind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.SENT)
     phones = [await office.linked(str(number)) for number in range(3)]
-    await office.queue(phones[0], Kind.COLLEAGUE_CERTIFIED)
+    await office.queue(phones[0], NoticeKind.COLLEAGUE_CERTIFIED)
     await office.unlink(stolen)
     await office.queue(phones[1])
     before = office.emulator.call_count
@@ -114,12 +115,12 @@ async def test_an_accounts_business_reaches_no_chat_that_is_not_linked(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger, operator = office.phone("ก"), office.phone("ผู้ดูแล")
-    code = await office.queue(stranger, Kind.COLLEAGUE_CERTIFIED)
-    await office.enqueue(Kind.LINKED, stranger, office.officer_id)
+    code = await office.queue(stranger, NoticeKind.COLLEAGUE_CERTIFIED)
+    await office.enqueue(NoticeKind.LINKED, stranger, office.officer_id)
     receipt = await office.queue(stranger)
-    await office.enqueue(Kind.HANDED_OVER, stranger, office.officer_id)
-    await office.enqueue(Kind.PIN_BLOCKED, stranger, int(office.clock().timestamp()))
-    to_operator = await office.queue(operator, Kind.COLLEAGUE_CERTIFIED)
+    await office.enqueue(NoticeKind.HANDED_OVER, stranger, office.officer_id)
+    await office.enqueue(NoticeKind.PIN_BLOCKED, stranger, int(office.clock().timestamp()))
+    to_operator = await office.queue(operator, NoticeKind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id):
         for number in range(6):
             await office.state(number, State.SENT, State.DEAD)
@@ -135,7 +136,7 @@ async def test_what_was_on_its_way_when_the_link_ended_is_taken_away(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone = await office.linked("ก")
-    await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+    await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     real = api.send
 
     async def overtaken(*args: Any) -> int:
@@ -153,7 +154,7 @@ async def test_what_was_on_its_way_when_the_link_ended_is_taken_away(
 async def test_why_a_blank_is_dead_is_kept_unless_its_person_was_forgotten(office: Office) -> None:
     known, forgotten = await office.linked("ก"), await office.linked("ข")
     for phone in (known, forgotten):
-        await office.queue(phone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock):
         for number in range(2):
             await office.state(number, State.SENT)
@@ -165,7 +166,7 @@ async def test_why_a_blank_is_dead_is_kept_unless_its_person_was_forgotten(offic
     async with sending(office.emulator, office.database, office.clock):
 
         async def ended() -> list[OutboxMessage]:
-            blanks = [row for row in await outbox_rows(office.database) if row.kind is Kind.BLANK]
+            blanks = [row for row in await outbox_rows(office.database) if row.kind is NoticeKind.BLANK]
             return blanks if [row.state for row in blanks] == [State.DEAD] else []
 
         (row,) = await until(ended)
@@ -179,7 +180,7 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
         officer = await active_officer(session, idle.id)
         assert officer is not None
         officer.last_seen_at = office.clock() - IDLE - timedelta(seconds=1)
-    codes = [await office.queue(phone, Kind.COLLEAGUE_CERTIFIED) for phone in (awake, idle)]
+    codes = [await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED) for phone in (awake, idle)]
     receipt = await office.queue(idle)
     async with sending(office.emulator, office.database, office.clock):
         for number in range(3):
@@ -204,7 +205,7 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
 
 async def unreachable_kinds(office: Office) -> list[tuple[int, int]]:
     rows = await outbox_rows(office.database)
-    return [(row.chat_id, row.subject_id) for row in rows if row.kind is Kind.UNREACHABLE]
+    return [(row.chat_id, row.subject_id) for row in rows if row.kind is NoticeKind.UNREACHABLE]
 
 
 async def officer_of(office: Office, phone: Phone) -> Officer:
@@ -225,12 +226,12 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
 ) -> None:
     gone, colleague, operator = await office.linked("ก"), await office.linked("ข"), office.phone("ผู้ดูแล")
     officer = await officer_of(office, gone)
-    notices = [await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)]
+    notices = [await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)]
     async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id) as one:
         await office.state(0, State.SENT)
         gone.block()
-        await office.enqueue(Kind.BLANK, gone, gone.messages[0].id)
-        notices += [await office.queue(gone, Kind.COLLEAGUE_CERTIFIED) for _ in range(2)]
+        await office.enqueue(NoticeKind.BLANK, gone, gone.messages[0].id)
+        notices += [await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED) for _ in range(2)]
         one.wake()
         for number in (1, 2, 3):
             row = await office.state(number, State.DEAD)
@@ -238,7 +239,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await office.state(4, State.SENT)
         # What comes later does not even try.
         before = office.emulator.call_count
-        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
         assert "blocked by the user" in ((await office.state(5, State.DEAD)).error or "")
         assert office.emulator.call_count == before
@@ -253,7 +254,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await hears_from(
             office, {"my_chat_member": {"chat": chat, "from": {"id": gone.id}, "new_chat_member": member}}
         )
-        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
         await until(lambda: none_left(office))
         await office.state(5, State.SENT)
@@ -261,11 +262,11 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         # A second time, with the colleague gone as well: the operator hears of the last.
         office.clock.move(minutes=1)
         colleague.block()
-        await office.queue(colleague, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(colleague, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
         await office.state(6, State.DEAD)
         gone.block()
-        await office.queue(gone, Kind.COLLEAGUE_CERTIFIED)
+        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
 
         async def operator_told() -> bool:
@@ -278,7 +279,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
 
 async def test_that_a_chat_was_unreachable_is_dropped_when_it_is_there_again(office: Office) -> None:
     back, colleague = await office.linked("ก"), await office.linked("ข")
-    await office.enqueue(Kind.UNREACHABLE, colleague, (await officer_of(office, back)).id)
+    await office.enqueue(NoticeKind.UNREACHABLE, colleague, (await officer_of(office, back)).id)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.DROPPED)
     assert not colleague.messages
@@ -289,7 +290,7 @@ async def test_of_somebody_forgotten_nothing_is_remembered_for_being_unreachable
     async with office.database.write() as session:
         await session.execute(update(Officer).where(Officer.user_id == phone.id).values(user_id=-1))
         for message in (1, 2):
-            outbox.enqueue(session, Kind.BLANK, phone.id, message, office.clock())
+            outbox.enqueue(session, NoticeKind.BLANK, phone.id, message, office.clock())
     phone.block()
     async with sending(office.emulator, office.database, office.clock):
         await until(lambda: none_left(office))
@@ -307,7 +308,7 @@ async def test_a_group_that_has_moved_is_followed_at_once_and_after_a_restart(of
         office.made += 1
         async with office.database.write() as session:
             made = await certificate(session, office.officer_id, office.clock(), office.made)
-            outbox.enqueue(session, Kind.PROVINCE_CERTIFIED, old, made, office.clock())
+            outbox.enqueue(session, NoticeKind.PROVINCE_CERTIFIED, old, made, office.clock())
         async with sending(office.emulator, office.database, office.clock, operator_chat=old):
             await office.state(len(codes), State.SENT)
         codes.append(f"C{office.made:09}")

@@ -14,7 +14,8 @@ from bot.outbound.ledger import Ledger
 from handlers.chat.screen import Screen
 from models.database.engine import Database, Session
 from models.notices import outbox, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests import support
 from tests.bot.running import outbox_rows
 from tests.support import Clock
@@ -30,7 +31,7 @@ async def rows(country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch)
     async with country.write() as session:
         for chat in CHATS:
             await support.link(session, "lao5110201", chat, clock(), f"ทดสอบ {chat}")
-            outbox.enqueue(session, Kind.BROADCAST, chat, 1, clock())
+            outbox.enqueue(session, NoticeKind.BROADCAST, chat, 1, clock())
     return await outbox_rows(country)
 
 
@@ -42,7 +43,7 @@ def desk(country: Database, clock: Clock) -> Ledger:
 async def test_one_that_cannot_be_said_holds_up_no_other(
     desk: Ledger, country: Database, rows: list[OutboxMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def said(_session: Session, _kind: Kind, chat_id: int, *_: Any) -> Screen:
+    async def said(_session: Session, _kind: NoticeKind, chat_id: int, *_: Any) -> Screen:
         if chat_id == BLAMED:
             raise LookupError
         return Screen(Markup("ประกาศ"))

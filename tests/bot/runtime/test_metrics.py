@@ -15,8 +15,10 @@ from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
 from models.notices import outbox
+from models.notices.kind import NoticeKind
 from tests.bot.running import SEAL, front, served_at, until
-from tests.support import Clock, Officer, certify_as, running_bot
+from tests.chat import Officer, running_bot
+from tests.support import Clock, certify_as
 
 __all__ = ["front"]
 
@@ -92,7 +94,7 @@ async def test_depth_age_and_certificates_are_read_from_the_database(country: Da
     async with country.write() as session:
         await inbox.store(session, 1, [inbox.Received(1, 7, SEAL.close(b"{}"))], clock())
         for subject, state in enumerate([outbox.State.PENDING, outbox.State.DEAD, outbox.State.SENT]):
-            outbox.enqueue(session, outbox.Kind.LINKED, 7, subject, clock())
+            outbox.enqueue(session, NoticeKind.LINKED, 7, subject, clock())
             await session.flush()
             await session.execute(
                 outbox.update(outbox.OutboxMessage)
@@ -100,7 +102,7 @@ async def test_depth_age_and_certificates_are_read_from_the_database(country: Da
                 .values(state=state)
             )
         # Due in future: it does not wait yet.
-        outbox.enqueue(session, outbox.Kind.LINKED, 7, 99, clock() + timedelta(hours=1))
+        outbox.enqueue(session, NoticeKind.LINKED, 7, 99, clock() + timedelta(hours=1))
     before = (await stored.look(country)).messages.depth[outbox.State.PENDING]  # type: ignore[union-attr]
     found = numbers(text(await stored.look(country), clock() + timedelta(seconds=90)).decode())
     assert found["laocert_inbox_depth",] == 1

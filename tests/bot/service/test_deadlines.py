@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from bot.service import deadlines
 from models.base.calendar import bangkok_day
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
 from models.outreach.reminder import Reminder
 from models.rounds.round import Round
 from tests.bot.running import Trouble, until
@@ -25,7 +26,7 @@ async def last_days(country: Database, clock: Clock) -> Database:
     return country
 
 
-async def rows(database: Database) -> list[tuple[Kind, int]]:
+async def rows(database: Database) -> list[tuple[NoticeKind, int]]:
     async with database.read() as session:
         found = await session.execute(select(OutboxMessage.kind, OutboxMessage.chat_id).order_by(OutboxMessage.id))
         return [(kind, chat) for kind, chat in found]
@@ -34,11 +35,11 @@ async def rows(database: Database) -> list[tuple[Kind, int]]:
 async def test_several_who_look_at_once_remind_once(last_days: Database, database_url: str, clock: Clock) -> None:
     replicas = [Database(database_url, KEYRING) for _ in range(4)]
     await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
-    assert await rows(last_days) == [(Kind.REMINDER, 501)]
+    assert await rows(last_days) == [(NoticeKind.REMINDER, 501)]
     async with last_days.write() as session:
         await session.execute(update(OutboxMessage).values(state="sent"))
     await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
-    assert await rows(last_days) == [(Kind.REMINDER, 501), (Kind.ESCALATION, 900)]
+    assert await rows(last_days) == [(NoticeKind.REMINDER, 501), (NoticeKind.ESCALATION, 900)]
     for one in replicas:
         await one.close()
     async with last_days.read() as session:
@@ -57,5 +58,5 @@ async def test_an_error_is_logged_and_the_next_look_comes(
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
-    assert await rows(last_days) == [(Kind.REMINDER, 501)]
+    assert await rows(last_days) == [(NoticeKind.REMINDER, 501)]
     assert caplog.text.count("the deadlines could not be looked at: ConnectionRefusedError") == 2

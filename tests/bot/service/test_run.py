@@ -15,11 +15,13 @@ from models.accounts.pin import Keypad
 from models.accounts.throttle import Throttle
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
-from models.notices.outbox import Kind, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import State
 from models.notices.tables import ProvinceCard
 from tests.bot.program import Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
-from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN, Officer
+from tests.chat import Officer
+from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # Those that have a register.
@@ -324,13 +326,13 @@ TITLES = {
 }
 
 
-CARD = {Kind.WAITING, Kind.REFRESH, Kind.REMOVE}
+CARD = {NoticeKind.WAITING, NoticeKind.REFRESH, NoticeKind.REMOVE}
 
 
 async def _all_sent(database: Database) -> bool:
     """But for rings of the card that are planned for later."""
     left = {row.kind for row in await outbox_rows(database) if row.state is not State.SENT}
-    return left <= {Kind.WAITING}
+    return left <= {NoticeKind.WAITING}
 
 
 async def live_card(phone: Phone, label: str) -> Message:

@@ -14,8 +14,9 @@ from demo.botapi import Emulator, Message
 from models.database.engine import Database
 from tests.bot.program import ROOT, Program
 from tests.bot.running import all_but_one_digit, keypad, link, push
+from tests.chat import Officer
 from tests.searching import alone, hidden, stored
-from tests.support import PASSWORD, PIN, SECRET_KEY, TO_PIN, Officer
+from tests.support import PASSWORD, PIN, SECRET_KEY, TO_PIN
 
 WRONG = "ผิดพลาด-canary-ZQ77"
 WRONG_PIN = "271828"

@@ -21,7 +21,8 @@ from tests.bot.running import (
     short_pauses,  # noqa: F401
     until,
 )
-from tests.support import Clock, Officer, running_bot
+from tests.chat import Officer, running_bot
+from tests.support import Clock
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 

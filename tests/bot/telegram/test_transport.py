@@ -23,7 +23,7 @@ from bot.telegram import api
 from bot.telegram.transport import AiohttpRequest, NotSent
 from demo.botapi import PATIENCE, Emulator
 from tests.bot.running import opened_bot
-from tests.support import reserved_port
+from tests.chat import reserved_port
 
 TOKEN = "123456789:canary-token-that-opens-nothing-x"
 

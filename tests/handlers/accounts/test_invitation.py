@@ -13,8 +13,9 @@ from models.database.engine import Database
 from models.links.invitation import invite
 from models.links.link import disable_account
 from models.organizations.organization import Organization
+from tests.chat import says
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import PIN, Clock, says
+from tests.support import PIN, Clock
 
 NOT_VALID = "คำเชิญนี้ใช้ไม่ได้ หรือใช้ไม่ได้แล้ว โปรดขอคำเชิญใหม่"
 ASKS_NAME, ASKS_POSITION, ASKS_PIN = "พิมพ์ชื่อ-สกุล", "พิมพ์ตำแหน่ง", "โปรดตั้ง PIN 6 หลัก"

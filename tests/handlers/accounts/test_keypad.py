@@ -9,7 +9,7 @@ from models.accounts.pin import Keypad
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
-from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from tests.handlers.support import Hand, MakeHand, facts
 from tests.support import PASSWORD, PIN, TO_PIN, Clock, put_roster
@@ -156,7 +156,7 @@ async def test_five_wrong_pins_close_the_keypad_for_a_while(
         )
         assert len(list(events)) == 2
         told = await session.scalars(
-            select(OutboxMessage.kind).where(OutboxMessage.kind == outbox.Kind.PIN_BLOCKED)
+            select(OutboxMessage.kind).where(OutboxMessage.kind == NoticeKind.PIN_BLOCKED)
         )
         assert len(list(told)) == 2
 

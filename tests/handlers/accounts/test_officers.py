@@ -15,7 +15,7 @@ from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.links.dispute import end_disputed_link
 from models.links.link import announce_link
-from models.notices.outbox import Kind
+from models.notices.kind import NoticeKind
 from models.remarks.petition import decide, petition
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PIN, Clock, certify_as, link
@@ -231,15 +231,15 @@ async def test_notices_to_and_about_chats_whose_link_has_ended(country: Database
             for chat, language in ((701, Language.THAI), (900, Language.ENGLISH))
         )
 
-        async def text(kind: Kind, chat: int, subject: int) -> str:
+        async def text(kind: NoticeKind, chat: int, subject: int) -> str:
             await session.flush()
             return (await notice(session, kind, chat, subject, clock(), await active_officer(session, chat))).text
 
-        assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" not in await text(Kind.LINKED, 701, new.id)
+        assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" not in await text(NoticeKind.LINKED, 701, new.id)
         await announce_link(session, new, clock())
         await end_disputed_link(session, old, new.id, clock(), operator_chat=900)
-        assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" in await text(Kind.LINKED, 701, new.id)
-        assert await text(Kind.LINK_DISPUTED, 900, new.id) == "\n".join(
+        assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" in await text(NoticeKind.LINKED, 701, new.id)
+        assert await text(NoticeKind.LINK_DISPUTED, 900, new.id) == "\n".join(
             [
                 "⚠️ <b>A link was ended as nobody's</b>",
                 "<b>เทศบาลตำบลบางปู</b>",
@@ -255,14 +255,14 @@ async def test_notices_to_and_about_chats_whose_link_has_ended(country: Database
         )
         # Of officers who were forgotten, or have not said their names.
         new.full_name = new.position = None
-        assert "(ไม่มีชื่อ)" in await text(Kind.LINKED, 701, new.id)
-        assert f"Ended: (without a name), officer {new.id}" in await text(Kind.LINK_DISPUTED, 900, new.id)
-        assert "ผู้รับมอบ" not in await text(Kind.HANDED_OVER, 701, new.id)
+        assert "(ไม่มีชื่อ)" in await text(NoticeKind.LINKED, 701, new.id)
+        assert f"Ended: (without a name), officer {new.id}" in await text(NoticeKind.LINK_DISPUTED, 900, new.id)
+        assert "ผู้รับมอบ" not in await text(NoticeKind.HANDED_OVER, 701, new.id)
         new.full_name = "ทดสอบ ใหม่"
-        assert "ผู้รับมอบ: <b>ทดสอบ ใหม่</b>" in await text(Kind.HANDED_OVER, 701, new.id)
-        blocked = await text(Kind.PIN_BLOCKED, 701, int(clock().timestamp()))
+        assert "ผู้รับมอบ: <b>ทดสอบ ใหม่</b>" in await text(NoticeKind.HANDED_OVER, 701, new.id)
+        blocked = await text(NoticeKind.PIN_BLOCKED, 701, int(clock().timestamp()))
         assert "ใช้ PIN ได้อีกหลัง 2 พ.ย. 2569 09:30 น." in blocked
         with pytest.raises(LookupError):
-            await text(Kind.LINKED, 701, 10**6)
+            await text(NoticeKind.LINKED, 701, 10**6)
         with pytest.raises(LookupError):
-            await text(Kind.LINK_DISPUTED, 900, 10**6)
+            await text(NoticeKind.LINK_DISPUTED, 900, 10**6)

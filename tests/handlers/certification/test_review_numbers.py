@@ -9,7 +9,7 @@ from handlers.certification.review_numbers import signed
 from handlers.chat.turn import Setup
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.certification.review import review
 from models.database.engine import Database
 from models.register.roster import PersonnelRecord, Roster
@@ -99,7 +99,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     assert f"คำชี้แจงส่วนต่าง\n{WHY}" in text
     assert f"9/3/5\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{WHY}" in await province.press("ข้อสังเกต (1)")
     async with country.read() as session:
-        assert [one.kind for one in await session.scalars(select(Remark))] == [Kind.EXPLANATION]
+        assert [one.kind for one in await session.scalars(select(Remark))] == [RemarkKind.EXPLANATION]
 
 
 async def test_no_button_gets_around_the_explanation(officer: MakeHand, country: Database, clock: Clock) -> None:

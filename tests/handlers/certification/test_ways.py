@@ -11,8 +11,9 @@ from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.province.listing import ORGANIZATIONS_PER_PAGE
 from models.register.roster import Category, PersonnelRecord
+from tests.chat import Officer
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, is_card, walk
-from tests.support import Clock, Officer, certify_as, put_roster, record
+from tests.support import Clock, certify_as, put_roster, record
 
 BANGPU = "5110201"
 

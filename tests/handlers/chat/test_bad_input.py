@@ -9,8 +9,9 @@ from demo.botapi.phone import Phone
 from demo.botapi.state import Message
 from models.certification.certificate import Level
 from models.database.engine import Database
+from tests.chat import says
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import Clock, certify_as, says
+from tests.support import Clock, certify_as
 
 BANGPU = "5110201"
 USE_BUTTONS = "โปรดเลือกจากปุ่มด้านล่าง"

@@ -19,7 +19,7 @@ from models.base.calendar import bangkok_day
 from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
-from models.notices.outbox import Kind
+from models.notices.kind import NoticeKind
 from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
 from models.outreach.broadcast import Audience, announce
@@ -118,19 +118,19 @@ async def test_what_is_no_longer_true_is_dropped(country: Database, clock: Clock
     await deadlines.look(country, clock(), None)
     async with country.read() as session:
         assert isinstance(
-            await notice(session, Kind.REMINDER, 501, 1, clock(), await active_officer(session, 501)), Screen
+            await notice(session, NoticeKind.REMINDER, 501, 1, clock(), await active_officer(session, 501)), Screen
         )
         assert await notice(
-            session, Kind.REMINDER, 502, 1, clock(), await active_officer(session, 502)
+            session, NoticeKind.REMINDER, 502, 1, clock(), await active_officer(session, 502)
         ) == Dropped("nobody is linked to the chat")
         tomorrow = clock() + timedelta(days=1)
         assert await notice(
-            session, Kind.REMINDER, 501, 1, tomorrow, await active_officer(session, 501)
+            session, NoticeKind.REMINDER, 501, 1, tomorrow, await active_officer(session, 501)
         ) == Dropped("its day is over")
     await certify_as(country, "lao5110201", 501, "5110201", Level.LAO, clock())
     async with country.read() as session:
         assert await notice(
-            session, Kind.REMINDER, 501, 1, clock(), await active_officer(session, 501)
+            session, NoticeKind.REMINDER, 501, 1, clock(), await active_officer(session, 501)
         ) == Dropped("the organization has certified")
 
 
@@ -140,7 +140,7 @@ async def test_the_operator_is_told_who_was_not_reached(
     await close_in(country, clock, 3)
     await deadlines.look(country, clock(), 900)
     async with country.read() as session:
-        screen = await notice(session, Kind.ESCALATION, 900, 1, clock(), await active_officer(session, 900))
+        screen = await notice(session, NoticeKind.ESCALATION, 900, 1, clock(), await active_officer(session, 900))
     assert isinstance(screen, Screen)
     assert screen.text == (
         "⚠️ <b>การแจ้งเตือนไปไม่ถึงบางหน่วยงาน</b>\nปีงบประมาณ 2570 · ภายใน 5 พ.ย. 2569 (เหลือ 3 วัน)\n\n"
@@ -152,7 +152,7 @@ async def test_the_operator_is_told_who_was_not_reached(
         await close_round(session, clock())
     async with country.read() as session:
         assert await notice(
-            session, Kind.ESCALATION, 900, 1, clock(), await active_officer(session, 900)
+            session, NoticeKind.ESCALATION, 900, 1, clock(), await active_officer(session, 900)
         ) == Dropped("the round was closed")
     assert "not set" not in caplog.text
 
@@ -241,7 +241,9 @@ async def test_the_operator_is_told_how_to_decide(country: Database, clock: Cloc
     async with country.write() as session:
         asker = await link(session, "lao5110201", 501, clock())
         asked = await petition(session, asker, "พนักงานจ้างนับซ้ำหนึ่งราย", clock(), 900)
-        screen = await notice(session, Kind.PETITIONED, 900, asked.id, clock(), await active_officer(session, 900))
+        screen = await notice(
+            session, NoticeKind.PETITIONED, 900, asked.id, clock(), await active_officer(session, 900)
+        )
     assert isinstance(screen, Screen)
     assert f"laocert petition decide {asked.id} --grant|--refuse" in screen.text
     assert screen.rows == ()
@@ -252,11 +254,11 @@ async def test_whoever_is_told_that_a_chat_is_lost_can_end_its_link(country: Dat
         lost = await link(session, "lao5110201", 501, clock())
         await lose(session, 501, "Forbidden: bot was blocked by the user", clock(), 900)
         to_operator = await notice(
-            session, Kind.UNREACHABLE, 900, lost.id, clock(), await active_officer(session, 900)
+            session, NoticeKind.UNREACHABLE, 900, lost.id, clock(), await active_officer(session, 900)
         )
         await link(session, "lao5110201", 502, clock())
         to_colleague = await notice(
-            session, Kind.UNREACHABLE, 502, lost.id, clock(), await active_officer(session, 502)
+            session, NoticeKind.UNREACHABLE, 502, lost.id, clock(), await active_officer(session, 502)
         )
     assert isinstance(to_operator, Screen)
     assert isinstance(to_colleague, Screen)

@@ -13,7 +13,7 @@ from handlers.chat.taps.province import ProvinceDistricts, ProvinceMenu, Provinc
 from handlers.chat.turn import Turn
 from handlers.province import listing
 from models.certification.certificate import Level
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.chats.conversation import load_conversation
 from models.database.engine import Database, Session
 from models.organizations.organization import Organization
@@ -46,7 +46,7 @@ async def ask(country: Database, clock: Clock, code: str) -> None:
                 organization_code=code,
                 round_id=1,
                 revision=1,
-                kind=Kind.QUESTION,
+                kind=RemarkKind.QUESTION,
                 body="จำนวนไม่ตรง",
                 author="ผู้ทดสอบ",
                 made_at=clock(),

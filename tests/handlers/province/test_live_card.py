@@ -9,11 +9,13 @@ from models.base.calendar import BANGKOK
 from models.certification.certificate import Level
 from models.chats.conversation import load_conversation
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests.bot.running import outbox_rows, until
+from tests.chat import Officer
 from tests.handlers.conftest import MakeHand
 from tests.handlers.support import Hand, is_live_card
-from tests.support import ORGANIZATIONS, Clock, Officer, certify_as
+from tests.support import ORGANIZATIONS, Clock, certify_as
 
 BANGPU, NAMESAKE, PHRAEKSA = (code for code, *_ in ORGANIZATIONS[:3])
 
@@ -33,7 +35,7 @@ async def shows(hand: Hand, start: str) -> Message:
     )
 
 
-async def sent(country: Database, kind: Kind, count: int) -> list[OutboxMessage]:
+async def sent(country: Database, kind: NoticeKind, count: int) -> list[OutboxMessage]:
     async def there() -> list[OutboxMessage]:
         found = [row for row in await outbox_rows(country) if row.kind is kind and row.state is State.SENT]
         return found if len(found) >= count else []
@@ -51,7 +53,7 @@ async def test_one_message_rings_and_then_it_is_edited(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     await shows(province, "🔔 รอท่าน 1 · รับรองแล้ว 0/4\nปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     clock.move(minutes=10)
     for code in (NAMESAKE, PHRAEKSA):
         await arrives(bot, country, code, clock)
@@ -73,7 +75,7 @@ async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
     home = province.card
     await arrives(bot, country, BANGPU, clock)
     card = await shows(province, "🔔 รอท่าน 1")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=10)
     assert (await province.open("🔍 เทศบาลตำบลบางปู", card)).startswith("ตรวจสอบข้อมูลระดับจังหวัด")
     review = province.card
@@ -94,7 +96,7 @@ async def test_who_has_looked_is_rung_once_more_and_the_old_card_goes(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     old = await shows(province, "🔔 รอท่าน 1")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=61)
     await province.say("/menu")
     await arrives(bot, country, NAMESAKE, clock)
@@ -108,7 +110,7 @@ async def test_a_card_too_old_to_be_deleted_says_so(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     old = await shows(province, "🔔 รอท่าน 1")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     clock.move(hours=49)
     await arrives(bot, country, NAMESAKE, clock)
     await province.phone.until(lambda _: old.text == "มีการ์ดใหม่กว่าอยู่ด้านล่าง")
@@ -133,7 +135,7 @@ async def test_the_card_goes_when_the_link_ends(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     card = await shows(province, "🔔 รอท่าน 1")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     await province.say("/logout")
     await province.phone.until(lambda _: card.text.startswith("แชตนี้ไม่ได้เชื่อมต่อแล้ว"))
     assert not card.labels
@@ -151,7 +153,7 @@ async def test_the_card_speaks_the_language_of_the_chat(
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
     card = await shows(province, "🔔 รอท่าน 1")
-    await sent(country, Kind.WAITING, 1)
+    await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=3)
     await province.forge("language:e")
     await province.phone.until(lambda _: card.text.startswith("🔔 Waiting for you 1 · certified 0/4\n"))

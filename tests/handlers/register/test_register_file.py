@@ -20,8 +20,9 @@ from models.database.engine import Database
 from models.imports.sent_file import packed_check
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord, Roster
+from tests.chat import says
 from tests.handlers.support import Hand, MakeHand
-from tests.support import TO_PIN, Clock, certify_as, put_roster, says
+from tests.support import TO_PIN, Clock, certify_as, put_roster
 
 BANGPU, NO_ROSTER = "5110201", "6110303"
 HEADERS = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ", "ประวัติ", "การศึกษา", "เครื่องราชฯ"]

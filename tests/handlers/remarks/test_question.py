@@ -10,7 +10,7 @@ from demo.botapi.state import Message
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
 from models.certification.certify import reopen
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.database.engine import Database, Session
 from models.remarks.petition import decide, petition
 from models.remarks.question import ask as ask_directly
@@ -88,8 +88,8 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
     text = await province.press("อ่าน", told)
     assert f"\n{ASK}\n\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{REPLY}" in text
     assert [(one.kind, one.about) for one in await remarks(certified)] == [
-        (Kind.QUESTION, "contract_employee"),
-        (Kind.ANSWER, "contract_employee"),
+        (RemarkKind.QUESTION, "contract_employee"),
+        (RemarkKind.ANSWER, "contract_employee"),
     ]
 
 
@@ -230,7 +230,7 @@ async def test_a_question_is_answered_once(officer: MakeHand, certified: Databas
     await lao.say(REPLY)
     await lao.press("ส่งคำตอบ")
     assert "คำถามนี้มีคำตอบแล้ว" in await colleague.say(REPLY)
-    assert [one.kind for one in await remarks(certified)] == [Kind.QUESTION, Kind.ANSWER] * 2
+    assert [one.kind for one in await remarks(certified)] == [RemarkKind.QUESTION, RemarkKind.ANSWER] * 2
 
 
 async def test_foreign_organizations_and_questions(officer: MakeHand, certified: Database) -> None:

@@ -23,7 +23,7 @@ from models.certification.certify import (
 from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.province.listing import Listing, Sorting, search
 from models.province.progress import count_statuses, locked_organizations
@@ -182,7 +182,7 @@ async def test_everybody_concerned_is_told_but_not_the_one_who_acted(country: Da
     await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, now)
     async with country.read() as session:
         told = {(row.kind, row.chat_id) for row in await session.scalars(select(OutboxMessage))}
-    kind = outbox.Kind
+    kind = NoticeKind
     assert told == {
         (kind.RECEIPT, 501),
         (kind.COLLEAGUE_CERTIFIED, 502),

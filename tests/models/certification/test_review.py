@@ -13,7 +13,7 @@ from models.certification.history import UnknownCode, find_by_code, load_history
 from models.certification.remark import RemarkRefused
 from models.certification.review import RosterChanged, own_status, review
 from models.database.engine import Database
-from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import NotLocked, PetitionPending, UnknownPetition, decide, list_petitions, petition
@@ -78,7 +78,7 @@ async def test_both_sides_are_told_of_a_reopening(certified: Database, now: date
     async with certified.write() as session:
         await reopen(session, FIRST, "ผู้ดูแล", REASON, now)
         told = await session.scalars(
-            select(OutboxMessage.chat_id).where(OutboxMessage.kind == outbox.Kind.REOPENED)
+            select(OutboxMessage.chat_id).where(OutboxMessage.kind == NoticeKind.REOPENED)
         )
         assert set(told) == {501, 601}
 
@@ -91,7 +91,7 @@ async def test_a_petition_unlocks_nothing_and_is_told_to_province_and_operator(
         made = await petition(session, officer, "  ขอแก้ไข   จำนวนพนักงานจ้าง ", now, OPERATOR)
         assert made.body == "ขอแก้ไข จำนวนพนักงานจ้าง"
         told = await session.scalars(
-            select(OutboxMessage.chat_id).where(OutboxMessage.kind == outbox.Kind.PETITIONED)
+            select(OutboxMessage.chat_id).where(OutboxMessage.kind == NoticeKind.PETITIONED)
         )
         assert set(told) == {601, OPERATOR}
         assert await locked_organizations(session, {FIRST}) == {FIRST}
@@ -108,7 +108,7 @@ async def test_a_decision_closes_the_petition(certified: Database, now: datetime
     async with certified.write() as session:
         await decide(session, made.id, granted=granted, by="ผู้ดูแล", reason=REASON, now=now)
         assert await list_petitions(session) == []
-        kind = outbox.Kind.REOPENED if granted else outbox.Kind.PETITION_REFUSED
+        kind = NoticeKind.REOPENED if granted else NoticeKind.PETITION_REFUSED
         told = await session.scalars(select(OutboxMessage.chat_id).where(OutboxMessage.kind == kind))
         assert set(told) == {501, 601}
         assert (FIRST in await locked_organizations(session, {FIRST})) is not granted

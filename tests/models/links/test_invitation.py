@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from demo.botapi import PATIENCE
 from models.accounts.account import PIN_CHOICE, Officer, active_officer, find_account
 from models.audit.event_chain import AuditEvent, Event, Walk, verify_chains
 from models.database.engine import Database
@@ -26,8 +25,9 @@ from models.links.invitation import (
     invite,
 )
 from models.links.link import AlreadyLinked, disable_account, unlink_officer
-from models.notices.outbox import Kind, OutboxMessage
-from tests.support import ORGANIZATIONS, link
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage
+from tests.support import ORGANIZATIONS, PATIENCE, link
 
 LAO, OTHER = (f"lao{code}" for code, *_ in ORGANIZATIONS[:2])
 TEN_MINUTES = timedelta(minutes=10)
@@ -247,7 +247,9 @@ async def test_a_handover_ends_the_old_link_with_the_new_one(country: Database, 
     assert '"by":"handover"' in unlinked.details
     assert f'"officer":{leaver.id},"successor":{successor.id}' in handed_over.details
     async with country.read() as session:
-        told = (await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == Kind.HANDED_OVER))).one()
+        told = (
+            await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == NoticeKind.HANDED_OVER))
+        ).one()
         assert (told.chat_id, told.subject_id) == (501, successor.id)
         # History keeps both names: the old link stays as a row.
         old = await session.get_one(Officer, leaver.id)
@@ -295,7 +297,9 @@ async def test_handing_over_again_and_again(country: Database, now: datetime) ->
     assert await active(country) == [502]
     async with country.read() as session:
         told = await session.scalars(
-            select(OutboxMessage.chat_id).where(OutboxMessage.kind == Kind.HANDED_OVER).order_by(OutboxMessage.id)
+            select(OutboxMessage.chat_id)
+            .where(OutboxMessage.kind == NoticeKind.HANDED_OVER)
+            .order_by(OutboxMessage.id)
         )
         assert list(told) == [501, 502, 501]
 

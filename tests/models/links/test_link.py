@@ -17,7 +17,8 @@ from models.links import account_admin
 from models.links.dispute import NEW, end_disputed_link, load_dispute, new_links
 from models.links.link import announce_link, disable_account, take_away_late, unlink_officer
 from models.notices import outbox, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from tests.support import Clock, link
 
 LAO, OTHER = "lao5110201", "lao6110301"
@@ -29,7 +30,7 @@ async def linked(country: Database, now: datetime, username: str = LAO, chat: in
         return await link(session, username, chat, now, f"ทดสอบ {chat}")
 
 
-async def sent(country: Database, kind: Kind, message: int, at: datetime, chat: int = CHAT) -> None:
+async def sent(country: Database, kind: NoticeKind, message: int, at: datetime, chat: int = CHAT) -> None:
     """A message that arrived."""
     async with country.write() as session:
         outbox.enqueue(session, kind, chat, message, at)
@@ -53,7 +54,7 @@ async def rows(country: Database) -> list[OutboxMessage]:
 
 async def blanks(country: Database, chat: int = CHAT) -> list[int]:
     """The messages that are to be blanked, in the order in which they will be."""
-    return [row.subject_id for row in await rows(country) if row.kind is Kind.BLANK and row.chat_id == chat]
+    return [row.subject_id for row in await rows(country) if row.kind is NoticeKind.BLANK and row.chat_id == chat]
 
 
 async def cards(country: Database) -> set[tuple[int, int]]:
@@ -77,10 +78,10 @@ async def test_cards_and_notices_are_taken_away_newest_first_and_receipts_stay(
         for message in (10, 14):
             await note_card(session, CHAT, message, clock())
         await note_card(session, COLLEAGUE, 11, clock())
-    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock())
-    await sent(country, Kind.RECEIPT, 13, clock())
-    await sent(country, Kind.LINKED, 15, clock())
-    await sent(country, Kind.COLLEAGUE_CERTIFIED, 16, clock(), COLLEAGUE)
+    await sent(country, NoticeKind.COLLEAGUE_CERTIFIED, 12, clock())
+    await sent(country, NoticeKind.RECEIPT, 13, clock())
+    await sent(country, NoticeKind.LINKED, 15, clock())
+    await sent(country, NoticeKind.COLLEAGUE_CERTIFIED, 16, clock(), COLLEAGUE)
     assert await end(country, clock())
     assert await blanks(country) == [15, 14, 12, 10]
     assert await blanks(country, COLLEAGUE) == []
@@ -104,7 +105,7 @@ async def test_the_card_under_the_own_thumb_stays_and_is_blanked_with_the_next_l
 
 async def test_a_notice_that_became_the_card_is_taken_away(country: Database, clock: Clock) -> None:
     """A tap edits the message that it is on: an old notice may show the numbers of today."""
-    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock() - timedelta(days=3))
+    await sent(country, NoticeKind.COLLEAGUE_CERTIFIED, 12, clock() - timedelta(days=3))
     await linked(country, clock())
     async with country.write() as session:
         session.add(
@@ -122,12 +123,12 @@ async def test_a_notice_that_became_the_card_is_taken_away(country: Database, cl
 
 async def test_what_was_sent_before_the_link_began_is_not_its(country: Database, clock: Clock) -> None:
     await linked(country, clock())
-    await sent(country, Kind.COLLEAGUE_CERTIFIED, 12, clock())
+    await sent(country, NoticeKind.COLLEAGUE_CERTIFIED, 12, clock())
     clock.move(days=1)
     await end(country, clock())
     clock.move(days=1)
     await linked(country, clock())
-    await sent(country, Kind.COLLEAGUE_CERTIFIED, 20, clock())
+    await sent(country, NoticeKind.COLLEAGUE_CERTIFIED, 20, clock())
     await end(country, clock())
     assert await blanks(country) == [12, 20]
 
@@ -139,10 +140,10 @@ async def test_what_was_not_sent_yet_is_dead_and_what_concerns_the_chat_itself_i
     states = {1: State.PENDING, 2: State.UNCERTAIN, 3: State.HELD, 4: State.SENDING, 5: State.SENT}
     async with country.write() as session:
         for subject in states:
-            outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, CHAT, subject, clock())
-        for number, kind in enumerate((Kind.RECEIPT, Kind.HANDED_OVER, Kind.PIN_BLOCKED), 6):
+            outbox.enqueue(session, NoticeKind.COLLEAGUE_CERTIFIED, CHAT, subject, clock())
+        for number, kind in enumerate((NoticeKind.RECEIPT, NoticeKind.HANDED_OVER, NoticeKind.PIN_BLOCKED), 6):
             outbox.enqueue(session, kind, CHAT, number, clock())
-        outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, COLLEAGUE, 9, clock())
+        outbox.enqueue(session, NoticeKind.COLLEAGUE_CERTIFIED, COLLEAGUE, 9, clock())
         await session.flush()
         for subject, state in states.items():
             await session.execute(
@@ -201,7 +202,7 @@ async def test_a_message_that_is_noted_while_its_link_ends_is_blanked_by_one_of_
     for message in range(10, 30):
         await linked(country, clock())
         async with country.write() as session:
-            outbox.enqueue(session, Kind.COLLEAGUE_CERTIFIED, CHAT, message, clock())
+            outbox.enqueue(session, NoticeKind.COLLEAGUE_CERTIFIED, CHAT, message, clock())
             await session.flush()
             row = await session.scalar(select(OutboxMessage).where(OutboxMessage.subject_id == message))
             assert row is not None
@@ -256,7 +257,7 @@ async def test_a_new_link_is_announced_once_to_the_others_of_its_account(country
     for _ in range(2):
         await announced(country, new, clock())
     assert [(row.kind, row.chat_id, row.subject_id) for row in await rows(country)] == [
-        (Kind.LINKED, CHAT, new.id)
+        (NoticeKind.LINKED, CHAT, new.id)
     ]
 
 
@@ -282,7 +283,7 @@ async def test_a_colleague_ends_a_link_that_it_was_told_of(country: Database, cl
     clock.move(days=400)
     assert [ended for _, ended in (await dispute(old, new), await dispute(old, new))] == [True, False]
     assert await blanks(country, COLLEAGUE) == [10]
-    told = [row for row in await rows(country) if row.kind is Kind.LINK_DISPUTED]
+    told = [row for row in await rows(country) if row.kind is NoticeKind.LINK_DISPUTED]
     assert [(row.chat_id, row.subject_id) for row in told] == [(OPERATOR, new.id)]
     async with country.read() as session:
         assert await active_officer(session, COLLEAGUE) is None
@@ -299,15 +300,15 @@ async def test_no_other_link_can_be_disputed(country: Database, clock: Clock, di
     if what == "older":
         actor, against = new, old
         async with country.write() as session:
-            outbox.enqueue(session, Kind.LINKED, COLLEAGUE, old.id, clock())
+            outbox.enqueue(session, NoticeKind.LINKED, COLLEAGUE, old.id, clock())
     elif what == "own":
         actor = new
         async with country.write() as session:
-            outbox.enqueue(session, Kind.LINKED, COLLEAGUE, new.id, clock())
+            outbox.enqueue(session, NoticeKind.LINKED, COLLEAGUE, new.id, clock())
     elif what == "another account's":
         against = await linked(country, clock(), OTHER, 504)
         async with country.write() as session:
-            outbox.enqueue(session, Kind.LINKED, CHAT, against.id, clock())
+            outbox.enqueue(session, NoticeKind.LINKED, CHAT, against.id, clock())
     elif what == "unknown":
         against = Officer(id=10**6)
     with pytest.raises(NotYours):

@@ -9,16 +9,18 @@ import pytest
 from sqlalchemy import event, insert
 
 from models.database.engine import Database
-from models.notices import outbox, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices import sending
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
+from tests.support import make_bulk
 
 CROWD = 2000
 # What years have left behind: only then a scan of all is dearer than the index.
 LONG_SENT = 20_000
-BULK = Kind.COLLEAGUE_CERTIFIED
+BULK = NoticeKind.COLLEAGUE_CERTIFIED
 
 
-def row(kind: Kind, chat: int, state: State, due: datetime) -> dict[str, object]:
+def row(kind: NoticeKind, chat: int, state: State, due: datetime) -> dict[str, object]:
     return {
         "dedupe_key": f"{kind}:{state}:{chat}",
         "kind": kind,
@@ -34,14 +36,14 @@ def row(kind: Kind, chat: int, state: State, due: datetime) -> dict[str, object]
 @pytest.fixture
 async def crowded(database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Very much that is bulk and due, very much that was sent, and three that are urgent."""
-    monkeypatch.setattr(outbox, "BULK", frozenset({BULK}))
+    make_bulk(monkeypatch, BULK)
     rows = [row(BULK, chat, State.PENDING, now - timedelta(seconds=chat)) for chat in range(CROWD)]
-    rows += [row(Kind.PROVINCE_CERTIFIED, chat, State.SENT, now) for chat in range(LONG_SENT)]
+    rows += [row(NoticeKind.PROVINCE_CERTIFIED, chat, State.SENT, now) for chat in range(LONG_SENT)]
     rows += [
-        row(Kind.PROVINCE_CERTIFIED, -1, State.PENDING, now),
-        row(Kind.RECEIPT, -2, State.UNCERTAIN, now),
-        row(Kind.BLANK, -3, State.PENDING, now),
-        row(Kind.RECEIPT, -4, State.PENDING, now + timedelta(seconds=1)),
+        row(NoticeKind.PROVINCE_CERTIFIED, -1, State.PENDING, now),
+        row(NoticeKind.RECEIPT, -2, State.UNCERTAIN, now),
+        row(NoticeKind.BLANK, -3, State.PENDING, now),
+        row(NoticeKind.RECEIPT, -4, State.PENDING, now + timedelta(seconds=1)),
     ]
     async with database.write() as session:
         await session.execute(insert(OutboxMessage), rows)

@@ -16,7 +16,8 @@ from models.certification.certify import ReopenRefused, certify, prepare_confirm
 from models.certification.remark import OperatorRefused, RemarkRefused
 from models.certification.review import review
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.operator.closing import (
     Changed,
     Closing,
@@ -281,7 +282,7 @@ async def test_a_reopened_round_goes_on_as_before(under_way: Database, now: date
     async with under_way.write() as session:
         officer = await link(session, f"lao{THIRD}", 503, later)
         waiting = select(OutboxMessage.kind).where(OutboxMessage.state == State.PENDING)
-        assert list(await session.scalars(waiting)) == [Kind.REFRESH]
+        assert list(await session.scalars(waiting)) == [NoticeKind.REFRESH]
         certificate = await certify(session, officer, warning.nonce, later, rng, demands=DEMANDS)
         assert not certificate.is_late
         await decide(session, asked.id, granted=True, by=OPERATOR, reason=REASON, now=later)
@@ -389,7 +390,7 @@ async def test_what_the_closing_stopped_is_sent_after_it_was_undone(reminded: Da
         assert await queue_due(session, NINE + timedelta(hours=1)) is None
     assert await send(reminded, NINE + timedelta(hours=1)) == {502: "sent"}
     async with reminded.read() as session:
-        assert await session.scalar(select(func.count()).where(OutboxMessage.kind == Kind.REMINDER)) == 2
+        assert await session.scalar(select(func.count()).where(OutboxMessage.kind == NoticeKind.REMINDER)) == 2
 
 
 async def test_a_reminder_of_another_day_is_not_sent_after_it(reminded: Database) -> None:

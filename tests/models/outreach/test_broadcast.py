@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from models.accounts.account import Role
 from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.outreach.broadcast import (
     MAX_TEXT,
     Audience,
@@ -108,7 +109,7 @@ async def test_it_goes_to_the_ready_officers_of_its_audience(
         assert await count_chats(session, audience) == len(chats)
         made = await announce(session, audience, WORDS, NOW)
     async with linked.read() as session:
-        rows = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == Kind.BROADCAST)))
+        rows = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.kind == NoticeKind.BROADCAST)))
         event = (await session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1))).one()
         assert await report(session, made, NOW) == Report(made, 0, 0, 0, len(chats), 0)
     assert {row.chat_id for row in rows} == chats

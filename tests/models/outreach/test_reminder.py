@@ -11,7 +11,8 @@ from models.certification.certify import reopen
 from models.database.engine import Database
 from models.links.link import disable_account, unlink_officer
 from models.notices import outbox
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.outreach.reminder import DAYS_BEFORE, NotTrue, Reminder, look_at, queue_due
 from models.outreach.unreached import Why, escalate_due, list_unreached, load_escalation
 from models.rounds.round import Round, close_round
@@ -38,14 +39,14 @@ async def linked(database: Database, username: str, user_id: int) -> Officer:
         return await link(session, username, user_id, NOW)
 
 
-async def chats_of(database: Database, kind: Kind = Kind.REMINDER) -> set[int]:
+async def chats_of(database: Database, kind: NoticeKind = NoticeKind.REMINDER) -> set[int]:
     async with database.read() as session:
         return set(await session.scalars(select(OutboxMessage.chat_id).where(OutboxMessage.kind == kind)))
 
 
 async def settle_all(database: Database, state: State, chat: int | None = None) -> None:
     async with database.write() as session:
-        rows = update(OutboxMessage).where(OutboxMessage.kind == Kind.REMINDER).values(state=state)
+        rows = update(OutboxMessage).where(OutboxMessage.kind == NoticeKind.REMINDER).values(state=state)
         await session.execute(rows if chat is None else rows.where(OutboxMessage.chat_id == chat))
 
 
@@ -87,7 +88,7 @@ async def test_days_that_went_by_are_not_made_up(country: Database) -> None:
             await queue(country, NOW + timedelta(days=passed))
     async with country.read() as session:
         assert list(await session.scalars(select(Reminder.days_before).order_by(Reminder.id))) == [3, 1, 0]
-        assert await outbox.count(session, Kind.REMINDER, [1, 2, 3]) == 3
+        assert await outbox.count(session, NoticeKind.REMINDER, [1, 2, 3]) == 3
 
 
 @pytest.mark.parametrize("round_", ["without a day", "closed"])
@@ -214,7 +215,7 @@ async def test_the_operator_is_told_once_when_the_third_day_is_settled(country: 
         assert await escalate(country, now=later) is None
     await settle_all(country, State.DROPPED)
     assert await escalate(country, now=later) == 5
-    assert await chats_of(country, Kind.ESCALATION) == {900}
+    assert await chats_of(country, NoticeKind.ESCALATION) == {900}
     # Neither again on this day, nor by the reminders that follow.
     assert await escalate(country, now=later) is None
     assert await queue(country, later + timedelta(days=2)) == 1
@@ -227,7 +228,7 @@ async def test_when_nothing_ran_on_the_third_day_the_next_one_tells(country: Dat
     await close_on(country, TODAY + timedelta(days=1))
     assert await queue(country) == 0
     assert await escalate(country, chat) == 5
-    assert await chats_of(country, Kind.ESCALATION) == ({900} if chat else set())
+    assert await chats_of(country, NoticeKind.ESCALATION) == ({900} if chat else set())
     assert await escalate(country, 900) is None
 
 

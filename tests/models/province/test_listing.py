@@ -11,7 +11,7 @@ from models.accounts.access import NotYours
 from models.accounts.account import Officer, active_officer
 from models.certification.certificate import Level, Status
 from models.certification.certify import reopen
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.database.engine import Database
 from models.imports.organizations import sort_key
 from models.links.link import unlink_officer
@@ -67,7 +67,7 @@ async def codes(session: AsyncSession, officer: Officer, kept: Listing, now: dat
     return [row.dla_code for row in (await search(session, officer, kept, now)).rows]
 
 
-async def add_remark(session: AsyncSession, code: str, kind: Kind, now: datetime, **values: int) -> Remark:
+async def add_remark(session: AsyncSession, code: str, kind: RemarkKind, now: datetime, **values: int) -> Remark:
     made = Remark(
         **{
             "organization_code": code,
@@ -130,9 +130,9 @@ async def test_with_remarks_are_those_with_any_in_the_round(
 ) -> None:
     kept.status, kept.with_remarks = Status.UNCERTIFIED, True
     assert await codes(session, officer, kept, now) == []
-    await add_remark(session, BANGPU, Kind.EXPLANATION, now)
-    await add_remark(session, PHRAEKSA, Kind.QUESTION, now)
-    await add_remark(session, ELSEWHERE, Kind.QUESTION, now)
+    await add_remark(session, BANGPU, RemarkKind.EXPLANATION, now)
+    await add_remark(session, PHRAEKSA, RemarkKind.QUESTION, now)
+    await add_remark(session, ELSEWHERE, RemarkKind.QUESTION, now)
     assert await codes(session, officer, kept, now) == [BANGPU, PHRAEKSA]
     await close_round(session, now)
     await open_round(session, 2571, None, now)
@@ -151,15 +151,15 @@ async def test_a_question_is_open_until_it_is_answered_or_its_revision_ends(
         return {row.dla_code for row in rows if row.has_open_question}
 
     await certified(country, session, {BANGPU: now})
-    await add_remark(session, BANGPU, Kind.EXPLANATION, now)
+    await add_remark(session, BANGPU, RemarkKind.EXPLANATION, now)
     assert await marked() == set()
-    first = await add_remark(session, BANGPU, Kind.QUESTION, now)
-    second = await add_remark(session, BANGPU, Kind.QUESTION, now)
-    await add_remark(session, BANGPU, Kind.ANSWER, now, answers_id=first.id)
+    first = await add_remark(session, BANGPU, RemarkKind.QUESTION, now)
+    second = await add_remark(session, BANGPU, RemarkKind.QUESTION, now)
+    await add_remark(session, BANGPU, RemarkKind.ANSWER, now, answers_id=first.id)
     assert await marked() == {BANGPU}
-    await add_remark(session, BANGPU, Kind.ANSWER, now, answers_id=second.id)
+    await add_remark(session, BANGPU, RemarkKind.ANSWER, now, answers_id=second.id)
     assert await marked() == set()
-    await add_remark(session, BANGPU, Kind.QUESTION, now)
+    await add_remark(session, BANGPU, RemarkKind.QUESTION, now)
     assert await marked() == {BANGPU}
     await reopen(session, BANGPU, "ผู้ดูแลระบบ", "แก้ไขข้อมูล", now)
     assert await marked() == set()

@@ -14,7 +14,8 @@ from models.certification.certify import reopen
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.notices import card_marks, sending
-from models.notices.outbox import Kind, OutboxMessage, State
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.notices.tables import ProvinceCard, Quiet, Rhythm
 from models.notices.timing import Preference, save_preference
 from models.province import live_card
@@ -79,22 +80,17 @@ class Desk:
                 select(OutboxMessage)
                 .where(
                     OutboxMessage.chat_id == self.chat,
-                    OutboxMessage.kind.in_([Kind.WAITING, Kind.REFRESH, Kind.REMOVE]),
+                    OutboxMessage.kind.in_([NoticeKind.WAITING, NoticeKind.REFRESH, NoticeKind.REMOVE]),
                     OutboxMessage.state == State.PENDING,
                 )
                 .order_by(OutboxMessage.due_at, OutboxMessage.id)
             )
             return list(found)
 
-    async def claim(self, row: OutboxMessage) -> Showing | datetime | None:
+    async def takes(self, row: OutboxMessage) -> Showing | datetime | None:
         async with self.country.write() as session:
             assert await sending.mark_sending(session, [row], self.clock())
-            if row.kind is Kind.REFRESH:
-                made: Showing | datetime | None = await live_card.claim_edit(
-                    session, row.subject_id, row.chat_id, self.clock()
-                )
-            else:
-                made = await live_card.claim_ring(session, row.subject_id, self.clock())
+            made = await live_card.decide(session, row, self.clock())
             if isinstance(made, datetime):
                 await sending.put_off(session, row, made)
             elif made is None:
@@ -103,13 +99,13 @@ class Desk:
 
     async def arrived(self, row: OutboxMessage, made: Showing, *, is_gone: bool = False) -> str:
         async with self.country.write() as session:
-            if row.kind is Kind.REFRESH:
+            if row.kind is NoticeKind.REFRESH:
                 await sending.drop(session, row.id)
-                await live_card.edited(session, row.subject_id, self.clock(), is_gone=is_gone)
+                await live_card.ended(session, row, None, self.clock(), is_gone=is_gone)
                 return f"edit {made.waiting}"
             self.last_message += 1
             await sending.mark_sent(session, row.id, self.last_message, self.clock())
-            await live_card.rung(session, row.subject_id, row.chat_id, self.last_message, self.clock())
+            await live_card.ended(session, row, self.last_message, self.clock())
             return f"ring {made.waiting}"
 
     async def serve(self) -> list[str]:
@@ -117,12 +113,12 @@ class Desk:
         done = []
         while due := [row for row in await self.rows() if row.due_at <= self.clock()]:
             row = due[0]
-            if row.kind is Kind.REMOVE:
+            if row.kind is NoticeKind.REMOVE:
                 async with self.country.write() as session:
                     await sending.drop(session, row.id)
                 done.append(f"remove {row.subject_id}")
                 continue
-            made = await self.claim(row)
+            made = await self.takes(row)
             if isinstance(made, Showing):
                 done.append(await self.arrived(row, made))
         return done
@@ -150,7 +146,7 @@ async def test_one_ring_and_then_edits(desk: Desk, clock: Clock) -> None:
     for code in CODES[1:]:
         await desk.arrives(code)
     # One row for all three.
-    assert [row.kind for row in await desk.rows()] == [Kind.REFRESH]
+    assert [row.kind for row in await desk.rows()] == [NoticeKind.REFRESH]
     assert await desk.serve() == ["edit 4"]
 
 
@@ -241,7 +237,7 @@ async def test_a_card_that_its_officer_deleted_is_forgotten(desk: Desk, clock: C
     clock.move(minutes=2)
     await certify_as(desk.country, "province11", CHAT, CODES[0], Level.PROVINCE, clock())
     (row,) = await desk.rows()
-    made = await desk.claim(row)
+    made = await desk.takes(row)
     assert isinstance(made, Showing)
     await desk.arrived(row, made, is_gone=True)
     # Nothing new waits: no ring, and nothing to edit.
@@ -258,7 +254,7 @@ async def test_news_on_a_card_that_is_gone_rings(desk: Desk, clock: Clock) -> No
     clock.move(minutes=2)
     await desk.arrives(CODES[1])
     (row,) = await desk.rows()
-    made = await desk.claim(row)
+    made = await desk.takes(row)
     assert isinstance(made, Showing)
     await desk.arrived(row, made, is_gone=True)
     assert await desk.after(seconds=3) == ["ring 2"]
@@ -353,7 +349,7 @@ async def test_a_change_during_an_edit_leads_to_another(desk: Desk, clock: Clock
     clock.move(minutes=1)
     await desk.arrives(CODES[1])
     (row,) = await desk.rows()
-    made = await desk.claim(row)
+    made = await desk.takes(row)
     assert isinstance(made, Showing)
     await desk.arrives(CODES[2])
     await desk.arrived(row, made)
@@ -363,9 +359,9 @@ async def test_a_change_during_an_edit_leads_to_another(desk: Desk, clock: Clock
 async def test_news_during_a_ring_is_news_after_it(desk: Desk, clock: Clock) -> None:
     await desk.arrives(CODES[0])
     refresh = (await desk.rows())[0]
-    assert await desk.claim(refresh) is None
+    assert await desk.takes(refresh) is None
     (ring,) = await desk.rows()
-    made = await desk.claim(ring)
+    made = await desk.takes(ring)
     assert isinstance(made, Showing)
     await desk.arrives(CODES[1])
     await desk.arrived(ring, made)
@@ -377,9 +373,9 @@ async def test_news_during_a_ring_is_news_after_it(desk: Desk, clock: Clock) -> 
 
 async def test_a_new_card_is_known_before_while_and_after_its_arrival_is_noted(desk: Desk, clock: Clock) -> None:
     await desk.arrives(CODES[0])
-    assert await desk.claim((await desk.rows())[0]) is None
+    assert await desk.takes((await desk.rows())[0]) is None
     (ring,) = await desk.rows()
-    made = await desk.claim(ring)
+    made = await desk.takes(ring)
     assert isinstance(made, Showing)
     as_sent, new = await desk.card(), desk.last_message + 1
     assert await desk.taps(new, as_sent)
@@ -396,9 +392,9 @@ async def test_a_new_card_is_known_before_while_and_after_its_arrival_is_noted(d
 
 async def test_a_ring_cut_short_by_a_crash_is_made_once_more(desk: Desk, clock: Clock) -> None:
     await desk.arrives(CODES[0])
-    assert await desk.claim((await desk.rows())[0]) is None
+    assert await desk.takes((await desk.rows())[0]) is None
     (ring,) = await desk.rows()
-    assert isinstance(await desk.claim(ring), Showing)
+    assert isinstance(await desk.takes(ring), Showing)
     async with desk.country.write() as session:
         assert await sending.recover(session, clock()) == [CHAT]
         await session.execute(update(OutboxMessage).values(state=State.PENDING))
@@ -462,7 +458,7 @@ async def test_changes_at_the_same_moment_are_all_shown(desk: Desk, clock: Clock
         await one.serve()
         assert (await one.card()).shows_waiting
         # At most a ring that was planned for later.
-        assert {row.kind for row in await one.rows()} <= {Kind.WAITING}
+        assert {row.kind for row in await one.rows()} <= {NoticeKind.WAITING}
         async with desk.country.write() as session:
             await card_marks.touch(session, "11", clock())
         clock.move(seconds=3)
@@ -486,7 +482,9 @@ async def test_every_officer_is_marked_in_one_order(desk: Desk, clock: Clock) ->
     await asyncio.gather(*(mark(one) for one in ("11", None) * 10))
     async with desk.country.read() as session:
         linked = len(list(await session.scalars(select(Officer).where(Officer.user_id > 600))))
-        waiting = await session.scalars(select(OutboxMessage.subject_id).where(OutboxMessage.kind == Kind.REFRESH))
+        waiting = await session.scalars(
+            select(OutboxMessage.subject_id).where(OutboxMessage.kind == NoticeKind.REFRESH)
+        )
         assert len(set(waiting)) == linked
 
 

@@ -15,7 +15,7 @@ from models.accounts.account import Officer
 from models.audit.event_chain import AuditEvent
 from models.certification.certificate import Certification, Level
 from models.certification.certify import Demands, certify, prepare_confirmation, reopen, review_confirmation
-from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.certification.review import ExplanationMissing, Review, RosterChanged, review
 from models.database.engine import Database
 from models.operator.verification import verify
@@ -195,7 +195,7 @@ async def test_the_lao_explains_before_it_certifies(later: Database, now: dateti
         await certify_lao(later, now, percent=10)
     assert refused.value.review.roster.headcount == Headcount(9, 3, 5)
     made = await explained(later, "9/3/5", now)
-    assert (made.kind, made.about, made.body, made.revision) == (Kind.EXPLANATION, "9/3/5", WHY, 1)
+    assert (made.kind, made.about, made.body, made.revision) == (RemarkKind.EXPLANATION, "9/3/5", WHY, 1)
     await certify_lao(later, now, percent=10)
     # The province reads it on its review, and certifies.
     async with later.write() as session:

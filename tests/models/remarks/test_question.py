@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from models.accounts.access import NotYours
 from models.certification.certificate import Level, Status
 from models.certification.certify import reopen
-from models.certification.remark import Kind, Remark, RemarkRefused, remark_text
+from models.certification.remark import Remark, RemarkKind, RemarkRefused, remark_text
 from models.certification.review import own_status, review
 from models.database.engine import Database
-from models.notices.outbox import Kind as Notice
+from models.notices.kind import NoticeKind as Notice
 from models.notices.outbox import OutboxMessage
 from models.operator.verification import verify
 from models.province.progress import locked_organizations
@@ -65,10 +65,10 @@ async def test_a_question_is_kept_told_and_answered(country: Database, now: date
         await link(session, PROVINCE[0], 602, now)
         await link(session, "province12", 603, now)
     asked = await question(country, now)
-    assert (asked.kind, asked.about, asked.body, asked.revision) == (Kind.QUESTION, "official", ASKED, 1)
+    assert (asked.kind, asked.about, asked.body, asked.revision) == (RemarkKind.QUESTION, "official", ASKED, 1)
     assert await waiting(country) == [asked.id]
     made = await reply(country, asked.id, now)
-    assert (made.kind, made.answers_id, made.body) == (Kind.ANSWER, asked.id, ANSWERED)
+    assert (made.kind, made.answers_id, made.body) == (RemarkKind.ANSWER, asked.id, ANSWERED)
     assert await waiting(country) == []
     async with country.read() as session:
         # Nothing was unlocked by it.
@@ -115,7 +115,7 @@ async def test_one_answer_a_question(country: Database, now: datetime) -> None:
     again = await question(country, now)
     await reply(country, again.id, now)
     async with country.read() as session:
-        assert await session.scalar(select(func.count()).where(Remark.kind == Kind.ANSWER)) == 2
+        assert await session.scalar(select(func.count()).where(Remark.kind == RemarkKind.ANSWER)) == 2
 
 
 async def test_only_the_own_side_asks_and_answers(country: Database, now: datetime) -> None:

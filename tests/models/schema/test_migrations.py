@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from models.audit.event_chain import UNRECORDED
 from models.database.engine import Database
 from models.notices import card_marks
-from models.notices.outbox import Kind, OutboxMessage, State, end_link
+from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
 from models.operator.verification import verify
 from models.province import live_card
@@ -124,16 +125,17 @@ async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
     async with database.read() as session:
         rows = list(await session.scalars(select(OutboxMessage)))
         assert {(row.kind, row.chat_id, row.state, row.message_id) for row in rows} == {
-            (Kind.RECEIPT, 501, State.PENDING, None),
-            (Kind.WAITING, 601, State.SENT, 77),
-            (Kind.REFRESH, 601, State.PENDING, None),
+            (NoticeKind.RECEIPT, 501, State.PENDING, None),
+            (NoticeKind.WAITING, 601, State.SENT, 77),
+            (NoticeKind.REFRESH, 601, State.PENDING, None),
         }
         (card,) = await session.scalars(select(ProvinceCard))
         assert (card.officer_id, card.message_id) == (2, None)
     now = datetime.now(UTC)
+    queued = {row.kind: row for row in rows}
     async with database.write() as session:
-        assert await live_card.claim_edit(session, 2, 601, now) is None
-        made = await live_card.claim_ring(session, 2, now)
+        assert await live_card.decide(session, queued[NoticeKind.REFRESH], now) is None
+        made = await live_card.decide(session, queued[NoticeKind.WAITING], now)
         assert isinstance(made, live_card.Showing)
         assert (made.waiting, made.newest[0].certificate) == (1, 1)
         # The numbers go on where the migration began.

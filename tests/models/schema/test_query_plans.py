@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
 from models.certification.certificate import Certification, Level, Reopening
-from models.certification.remark import Kind, Remark
+from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck, SpotCheckItem
 from models.database.engine import Database
 from models.organizations.organization import Organization
@@ -126,7 +126,7 @@ async def nation(country: Database, now: datetime) -> Database:
         await session.execute(insert(SpotCheck), [code | one | drawn for code in codes])
         items = select(SpotCheck.id, literal(1), literal("0001")).where(SpotCheck.revision == 9)
         await session.execute(insert(SpotCheckItem).from_select(["spot_check_id", "place", "record_no"], items))
-        said = {"kind": Kind.PETITION, "body": "ก", "author": "ข", "made_at": now}
+        said = {"kind": RemarkKind.PETITION, "body": "ก", "author": "ข", "made_at": now}
         await session.execute(insert(Remark), [code | one | said for code in codes])
     if not country.is_sqlite:
         async with country.engine.begin() as connection:

@@ -23,11 +23,11 @@ from models.certification.certify import (
     reopen,
     review_confirmation,
 )
-from models.certification.remark import Kind, Remark, RemarkRefused
+from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.certification.review import review
 from models.certification.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.database.engine import Database
-from models.notices import outbox
+from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.operator.verification import verify
 from models.register.roster import Category
@@ -412,7 +412,7 @@ async def test_a_failed_check_asks_for_a_reopening_in_the_same_transaction(
         assert asked.author == "ทดสอบ ลงนาม ปลัด"
         told = await session.scalars(
             select(OutboxMessage.chat_id).where(
-                OutboxMessage.kind == outbox.Kind.PETITIONED, OutboxMessage.subject_id == asked.id
+                OutboxMessage.kind == NoticeKind.PETITIONED, OutboxMessage.subject_id == asked.id
             )
         )
         # Whoever handed it in knows.
@@ -475,7 +475,7 @@ async def test_twenty_long_notes_fit_into_one_message(waiting: Database, now: da
             await mark(session, officer, WAITING, found.check.id, item.place, Mark.INCORRECT, "ผิด " * 250, now)
         asked = await hand_in(session, officer, WAITING, found.check.id, now, None)
         assert asked is not None
-        assert asked.kind is Kind.PETITION
+        assert asked.kind is RemarkKind.PETITION
         assert len(asked.body) <= MAX_NOTES
         assert [line.partition(":")[0] for line in asked.body.splitlines()] == [
             item.record_no for item in found.check.items

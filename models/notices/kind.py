@@ -1,0 +1,132 @@
+"""The kinds of notices, and what is decided once for a kind: who may get it, how urgent it is, what becomes of
+it.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class NoticeKind(enum.StrEnum):
+    """What a notice says, and so what its subject is: a certificate, a reopening, or a remark."""
+
+    RECEIPT = "receipt"
+    COLLEAGUE_CERTIFIED = "colleague_certified"
+    PROVINCE_CERTIFIED = "province_certified"
+    REOPENED = "reopened"
+    PETITIONED = "petitioned"
+    PETITION_REFUSED = "petition_refused"
+    QUESTIONED = "questioned"
+    ANSWERED = "answered"
+    # About a link; the subject is an officer.
+    LINKED = "linked"
+    LINK_DISPUTED = "link_disputed"
+    HANDED_OVER = "handed_over"
+    # A chat cannot be written to any more; the subject is its officer.
+    UNREACHABLE = "unreachable"
+    # The subject is the second (Unix time) at which PINs are taken again.
+    PIN_BLOCKED = "pin_blocked"
+    # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    # The operator's word; the subject is a broadcast.
+    BROADCAST = "broadcast"
+    # No message of its own: the message whose id is the subject loses its text and its buttons.
+    BLANK = "blank"
+    # The live card of a province (models/province/live_card.py): a new message, which rings, and an edit in place;
+    # the subject of both is the officer. And the end of the card before, whose id is the subject.
+    WAITING = "waiting"
+    REFRESH = "refresh"
+    REMOVE = "remove"
+
+
+class Audience(enum.Enum):
+    """Who gets a kind. It is looked at again when the notice is sent."""
+
+    # The officer who is linked to the chat, and the operator's chat.
+    LINKED = enum.auto()
+    # Whoever has the chat: an officer's own evidence, the end of a link, the operator's own business.
+    ANY_CHAT = enum.auto()
+
+
+class Telling(enum.Enum):
+    """How much a kind says in the chat of an officer who has been idle: it may be in other hands."""
+
+    # That something waits, with no number and no name, until the officer has entered the PIN.
+    BRIEF_WHEN_IDLE = enum.auto()
+    # Always the whole.
+    WHOLE = enum.auto()
+
+
+class Change(enum.Enum):
+    """What a kind does to a message that is in the chat already."""
+
+    # Its text and buttons are replaced.
+    EDIT = enum.auto()
+    # It is deleted, or edited where Telegram no longer deletes it.
+    REMOVE = enum.auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What holds for every notice of a kind."""
+
+    audience: Audience = Audience.LINKED
+    telling: Telling = Telling.BRIEF_WHEN_IDLE
+    # Whether it stays in the chat when the chat's link ends; what does not is blanked.
+    stays: bool = False
+    # None: it is a new message. Edits are idempotent: they are repeated until one succeeds, then the row is
+    # deleted.
+    change: Change | None = None
+    # Less is sent first. Blanks come next after evidence: a stolen phone must not show names for longer.
+    urgency: int = 2
+    # Very many may be queued at once; none of them makes another kind wait.
+    is_bulk: bool = False
+    # It waits until the answer to the chat's own update is shown, which it would otherwise be overwritten by.
+    is_after_answer: bool = False
+    # models/province/live_card.py decides whether and when it is sent, and notes how that ended.
+    is_live_card: bool = False
+
+
+RULES: dict[NoticeKind, Rules] = {
+    NoticeKind.RECEIPT: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True, urgency=0),
+    NoticeKind.COLLEAGUE_CERTIFIED: Rules(),
+    NoticeKind.PROVINCE_CERTIFIED: Rules(),
+    NoticeKind.REOPENED: Rules(),
+    NoticeKind.PETITIONED: Rules(),
+    NoticeKind.PETITION_REFUSED: Rules(),
+    NoticeKind.QUESTIONED: Rules(),
+    NoticeKind.ANSWERED: Rules(),
+    NoticeKind.LINKED: Rules(),
+    NoticeKind.LINK_DISPUTED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
+    NoticeKind.HANDED_OVER: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.UNREACHABLE: Rules(),
+    NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.REMINDER: Rules(is_bulk=True),
+    NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
+    NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True),
+    NoticeKind.BLANK: Rules(
+        audience=Audience.ANY_CHAT,
+        telling=Telling.WHOLE,
+        stays=True,
+        change=Change.EDIT,
+        urgency=1,
+        is_after_answer=True,
+    ),
+    NoticeKind.WAITING: Rules(is_live_card=True),
+    NoticeKind.REFRESH: Rules(change=Change.EDIT, is_live_card=True),
+    NoticeKind.REMOVE: Rules(telling=Telling.WHOLE, change=Change.REMOVE),
+}
+
+
+def kinds_where(holds: Callable[[Rules], bool]) -> frozenset[NoticeKind]:
+    """The kinds whose rules a condition holds for."""
+    return frozenset(kind for kind, rules in RULES.items() if holds(rules))
+
+
+# What its chat is sent whether it is linked or not.
+FOR_ANY_CHAT = kinds_where(lambda rules: rules.audience is Audience.ANY_CHAT)
+# What stays in a chat when its link ends.
+KEPT_IN_CHAT = kinds_where(lambda rules: rules.stays)
+# Kinds that change a message which is there: the subject is its id, or the screen names it.
+CHANGES = kinds_where(lambda rules: rules.change is not None)

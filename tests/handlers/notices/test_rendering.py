@@ -1,0 +1,19 @@
+"""Every kind of notice has its rules and a way to be said, and the program does not start without them."""
+
+import pytest
+
+from handlers.notices import rendering
+from handlers.notices.rendering import RENDERERS, require_renderers
+from models.notices.kind import RULES, NoticeKind
+
+
+def test_every_kind_has_rules_and_a_renderer() -> None:
+    assert RULES.keys() == RENDERERS.keys() == set(NoticeKind)
+    require_renderers()
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_the_program_does_not_start_without_one(kind: NoticeKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "RENDERERS", {other: RENDERERS[other] for other in NoticeKind if other != kind})
+    with pytest.raises(LookupError, match=kind):
+        require_renderers()
