@@ -132,10 +132,12 @@ async def test_waiting_notices_become_the_live_card(empty_url: str) -> None:
         (card,) = await session.scalars(select(ProvinceCard))
         assert (card.officer_id, card.message_id) == (2, None)
     now = datetime.now(UTC)
-    queued = {row.kind: row for row in rows}
+    refresh, ring = (
+        OutboxMessage(kind=kind, chat_id=601, subject_id=2) for kind in (NoticeKind.REFRESH, NoticeKind.WAITING)
+    )
     async with database.write() as session:
-        assert await live_card.decide(session, queued[NoticeKind.REFRESH], now) is None
-        made = await live_card.decide(session, queued[NoticeKind.WAITING], now)
+        assert await live_card.decide(session, refresh, now) is None
+        made = await live_card.decide(session, ring, now)
         assert isinstance(made, live_card.Showing)
         assert (made.waiting, made.newest[0].certificate) == (1, 1)
         # The numbers go on where the migration began.
