@@ -38,7 +38,7 @@ from models.accounts import throttle
 from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session
-from models.database.sender_lock import Claims
+from models.database.sender_lock import SenderLocks
 from models.links.link import take_away_late
 from models.notices import outbox
 from models.security.sealing import Seal
@@ -105,7 +105,7 @@ class Worker:
         # The last look left some.
         self._more = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._claims = Claims(database)
+        self._sender_locks = SenderLocks(database)
         self._slots = asyncio.Semaphore(PARALLEL)
         self._admissions = asyncio.Semaphore(ADMISSIONS)
         self._hashers = ThreadPoolExecutor(
@@ -154,7 +154,7 @@ class Worker:
             queue = self._queues.get(row.sender)
             if queue is None:
                 queue = self._queues[row.sender] = deque()
-                task = asyncio.create_task(self._serve(row.sender, queue))
+                task = asyncio.create_task(self._serve_sender(row.sender, queue))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             queue.append(row)
@@ -173,15 +173,18 @@ class Worker:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self._claims.close()
+        await self._sender_locks.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
+    async def _serve_sender(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
+        """Process one sender's updates in their order, until the queue is empty or it is another program's
+        turn.
+        """
         try:
             while queue:
                 row = queue.popleft()
                 try:
-                    await self._do(row)
+                    await self._process_with_retries(row)
                 finally:
                     self._taken.discard(row.id)
                     self._ended.add(row.id)
@@ -192,88 +195,92 @@ class Worker:
         finally:
             self._taken.difference_update(row.id for row in queue)
             del self._queues[sender]
-            self._claims.give_back(sender)
+            self._sender_locks.give_back(sender)
 
-    async def _do(self, row: inbox.InboxUpdate) -> None:
-        """Do one update to its end: done, or set aside after three failures. Raises NotNow."""
+    async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:
+        """Process one update until it is done, or set aside after three failures. Raises NotNow."""
         logs.UPDATE.set(row.update_id)
         self._since[row.id] = asyncio.get_running_loop().time()
         try:
-            await self._do_at_last(row)
+            while True:
+                try:
+                    await self._process(row)
+                    return
+                except NotNow:
+                    raise
+                except Exception as error:
+                    # Whatever it is, it must not block the officer.
+                    _log_failure("failed", error)
+                    TALLY.updates["unknown", "failed"] += 1
+                if await self._give_up(row):
+                    return
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
         finally:
             del self._since[row.id]
 
-    async def _do_at_last(self, row: inbox.InboxUpdate) -> None:
-        while True:
-            try:
-                await self._try(row)
-                return
-            except NotNow:
-                raise
-            except Exception as error:
-                # Whatever it is, it must not block the officer.
-                _log_failure("failed", error)
-                TALLY.updates["unknown", "failed"] += 1
-            if await self._give_up(row):
-                return
-            await asyncio.sleep(PAUSE_AFTER_FAILURE)
+    async def _process(self, row: inbox.InboxUpdate) -> None:
+        """From decoding to the answer. Here the three ways part: a tap or text is answered at once; a password or
+        PIN must be hashed first, and a file fetched and checked, both without a slot.
 
-    async def _try(self, row: inbox.InboxUpdate) -> None:
-        """From the decoding to the answer. What must be hashed or fetched waits for that without a slot.
-
-        A sender is claimed when there is a slot: what waits for one here may be done by another program.
+        A sender is locked when there is a slot: what waits for one here may be done by another program.
         """
+        proof = None
         async with self._slots:
-            if not await self._claims.take(row.sender):
+            if not await self._sender_locks.take(row.sender):
                 raise NotNow
             try:
                 incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
             except NotForUs:
-                await self._finish(row, None)
+                await self._commit_and_show(row, None)
                 return
             wanted = await self._find_upload(row, incoming)
             if wanted is None:
-                try:
-                    await self._finish_or_delete(row, incoming)
-                    return
-                except NeedsProof as needed:
-                    job = needed.job
-                if job.is_typed:
+                proof = await self._answer_at_once(row, incoming)
+                if proof is not None and proof.is_typed:
                     incoming = await self._delete(incoming)
         if wanted is not None:
-            upload = await self._uploads.take(incoming.chat_id, wanted)
-            async with self._slots:
-                await self._finish_or_delete(row, incoming, upload)
-        else:
-            await self._prove(row, incoming, job)
+            await self._answer_file(row, incoming, wanted)
+        elif proof is not None:
+            await self._answer_secret(row, incoming, proof)
 
-    async def _finish_or_delete(
-        self, row: inbox.InboxUpdate, incoming: Incoming, upload: Upload | None = None
-    ) -> None:
-        """Finish an update, once more when its message had to be deleted first. Raises NotNow and NeedsProof."""
+    async def _answer_at_once(self, row: inbox.InboxUpdate, incoming: Incoming) -> Job | None:
+        """Answer a tap or a text; or say which password or PIN must be checked before. Raises NotNow."""
         try:
-            await self._finish(row, incoming, upload=upload)
+            await self._answer(row, incoming)
+        except NeedsProof as needed:
+            return needed.job
+        return None
+
+    async def _answer_secret(self, row: inbox.InboxUpdate, incoming: Incoming, proof: Job) -> None:
+        """Count the try, check the password or PIN in a thread, and answer. Raises NotNow."""
+        async with self._admissions:
+            blocked_until = await self._admit(proof, row.id)
+        if blocked_until is not None:
+            attempt = Attempt(proof.rests_on, blocked_until=blocked_until)
+        else:
+            result = await asyncio.get_running_loop().run_in_executor(self._hashers, proof.check)
+            attempt = proof.ended(result)
+        async with self._slots:
+            await self._commit_and_show(row, incoming, attempt)
+
+    async def _answer_file(self, row: inbox.InboxUpdate, incoming: Incoming, wanted: Wanted) -> None:
+        """Fetch a file, check it in a process of its own, and answer. Raises NotNow."""
+        upload = await self._uploads.take(incoming.chat_id, wanted)
+        async with self._slots:
+            await self._answer(row, incoming, upload)
+
+    async def _answer(self, row: inbox.InboxUpdate, incoming: Incoming, upload: Upload | None = None) -> None:
+        """Answer an update, once more when its message had to be deleted first. Raises NotNow and NeedsProof."""
+        try:
+            await self._commit_and_show(row, incoming, upload=upload)
         except NeedsDeletion:
-            await self._finish(row, await self._delete(incoming), upload=upload)
+            await self._commit_and_show(row, await self._delete(incoming), upload=upload)
 
     async def _delete(self, incoming: Incoming) -> Incoming:
         """Delete a message that may hold a password or a PIN; the update, and whether its message is gone."""
         assert incoming.message_id is not None  # noqa: S101 - only messages hold what was typed
         gone = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
         return replace(incoming, is_deleted=gone)
-
-    async def _prove(self, row: inbox.InboxUpdate, incoming: Incoming, job: Job) -> None:
-        """Check a password or PIN, and answer."""
-        async with self._admissions:
-            until = await self._admit(job, row.id)
-        if until is not None:
-            refused = Attempt(job.rests_on, blocked_until=until)
-            async with self._slots:
-                await self._finish(row, incoming, refused)
-            return
-        result = await asyncio.get_running_loop().run_in_executor(self._hashers, job.check)
-        async with self._slots:
-            await self._finish(row, incoming, job.ended(result))
 
     async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
         """A file that is to be fetched and checked. Raises NotNow."""
@@ -290,7 +297,7 @@ class Worker:
         async with self._database.write() as session:
             return await throttle.admit(session, job.keys, self._clock(), update)
 
-    async def _finish(
+    async def _commit_and_show(
         self,
         row: inbox.InboxUpdate,
         incoming: Incoming | None,

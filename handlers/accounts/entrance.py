@@ -1,12 +1,14 @@
 """Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
 
+from dataclasses import replace
+
 from handlers.accounts import home, keypad
 from handlers.accounts.profile import ask, ask_full_name, ask_position
 from handlers.chat.deleting import refused, require_deleted, warned
 from handlers.chat.proving import Attempt
 from handlers.chat.screen import Screen
 from handlers.chat.taps.tap import Tap
-from handlers.chat.turn import Turn
+from handlers.chat.turn import Relinked, Turn
 from models.accounts.account import (
     LoginCandidate,
     LoginRefused,
@@ -73,13 +75,14 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
     if not attempt.right or not isinstance(attempt.rests_on, LoginCandidate):
         return await _refused(turn, username)
     try:
-        turn.linked = await link_officer(turn.session, turn.user_id, attempt.rests_on, turn.now)
+        officer = await link_officer(turn.session, turn.user_id, attempt.rests_on, turn.now)
     except LoginRefused:
         return await _refused(turn, username)
     except AlreadyLinked:
         return await home.show_home(turn)
     await keypad.accept_password(turn, username)
-    return (await home.show_home(turn)).headed(_("✅ Logged in: {name}", name=turn.linked.account.display_name))
+    screen = await home.show_home(replace(turn, linked=officer))
+    return Relinked.of(screen.headed(_("✅ Logged in: {name}", name=officer.account.display_name)), officer)
 
 
 async def _refused(turn: Turn, username: str) -> Screen:

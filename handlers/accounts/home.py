@@ -19,7 +19,7 @@ from handlers.chat.taps.province import ProvinceMenu
 from handlers.chat.taps.remarks import ReadRemark
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
-from handlers.chat.turn import Turn
+from handlers.chat.turn import Relinked, Turn
 from handlers.chat.words import back, home, officer_line, organization_line, round_line, status_word, way_out
 from models.accounts.account import Account, Role
 from models.certification.certificate import Status
@@ -181,9 +181,8 @@ async def log_out(turn: Turn, tap: Tap | str) -> Screen:
     # The card under the thumb becomes the welcome; one that a command leaves behind is blanked like the others.
     own_card = turn.conversation.card_message_id if isinstance(tap, Tap) else None
     await unlink_officer(turn.session, turn.linked, turn.now, but=own_card)
-    turn.linked = None
     turn.conversation.awaiting = Awaiting.NOTHING
-    return welcome(turn.texts).headed(turn.texts("You are logged out."))
+    return Relinked.of(welcome(turn.texts).headed(turn.texts("You are logged out.")), None)
 
 
 async def show_help(turn: Turn, _tap: Tap | None = None) -> Screen:

@@ -1,5 +1,6 @@
 """Linking a chat by an invitation instead of a password, and handing a link over to a successor."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import AcceptInvitation, HandOverNow, Home, Officers
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
-from handlers.chat.turn import Turn
+from handlers.chat.turn import Relinked, Turn
 from handlers.chat.words import home as home_button
 from handlers.chat.words import officer_line, way_out
 from models.accounts.account import Account, Role
@@ -41,15 +42,16 @@ async def accept(turn: Turn, tap: AcceptInvitation) -> Screen:
     """เชื่อมต่อ: link the chat, or give the officer of a linked one the right to a new PIN."""
     was_linked = turn.linked is not None
     try:
-        turn.linked = await invitation.accept(turn.session, turn.user_id, tap.invitation, turn.now)
+        officer = await invitation.accept(turn.session, turn.user_id, tap.invitation, turn.now)
     except InvitationRefused as problem:
         return await _tapped_again(turn, tap.invitation) or await _refused(turn, problem)
     except (OwnHandover, AlreadyLinked) as problem:
         return await _refused(turn, problem)
+    linked = replace(turn, linked=officer)
     if was_linked:
-        return await _new_pin(turn)
-    sentence = turn.texts("✅ Linked: {name}", name=turn.linked.account.display_name)
-    return (await home.show_home(turn)).headed(sentence)
+        return Relinked.of(await _new_pin(linked), officer)
+    sentence = turn.texts("✅ Linked: {name}", name=officer.account.display_name)
+    return Relinked.of((await home.show_home(linked)).headed(sentence), officer)
 
 
 async def _new_pin(turn: Turn) -> Screen:

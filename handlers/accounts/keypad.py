@@ -8,7 +8,7 @@ from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, 
 from handlers.chat.screen import Button, Row, Screen, lines
 from handlers.chat.taps.accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
 from handlers.chat.taps.tap import Tap
-from handlers.chat.turn import Turn
+from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
 from models.accounts import throttle
 from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
@@ -29,9 +29,6 @@ from models.accounts.pin import (
 from models.chats.conversation import Awaiting
 from models.notices import outbox
 from models.notices.kind import NoticeKind
-
-# After a right PIN the screen is that of what goes on.
-_NOTHING = Screen(Markup())
 
 
 async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str = "") -> Screen:
@@ -170,7 +167,7 @@ def blocked_sentence(turn: Turn, attempt: Attempt) -> Markup:
 
 
 async def _choose(turn: Turn, pad: Pad) -> Screen:
-    """A new PIN, given twice."""
+    """A new PIN, given twice; then the login ends. Raises NeedsProof and KeypadExpired."""
     _ = turn.texts
     if pad.entered in pad.barred:
         sentence = _("The number that you typed cannot be your PIN. Please choose another one.")
@@ -192,12 +189,11 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
         raise KeypadExpired
     await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
     await close_keypad(turn.session, turn.officer)
-    turn.proved = pad
-    return _NOTHING
+    return Proved(Markup(), pad=pad)
 
 
 async def _check(turn: Turn, pad: Pad) -> Screen:
-    """The officer's PIN; right, what it was asked for goes on by itself (handlers/dispatch.py, AFTER_PIN)."""
+    """The officer's PIN. Raises NeedsProof and KeypadExpired."""
     attempt = turn.attempt
     if attempt is None:
         raise NeedsProof(entered_pin(turn.session, turn.officer, pad))
@@ -210,8 +206,7 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
         await throttle.clear(turn.session, [tried])
         await close_keypad(turn.session, turn.officer)
         turn.officer.last_seen_at = turn.now
-        turn.proved = pad
-        return _NOTHING
+        return Proved(Markup(), pad=pad)
     until = await throttle.blocked_until(turn.session, [tried], turn.now)
     if until is not None:
         await close_keypad(turn.session, turn.officer)

@@ -2,10 +2,13 @@
 
 import enum
 import random
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, Self
 
 from handlers.chat.proving import Attempt
+from handlers.chat.screen import Screen
 from handlers.chat.texts import Texts, texts
 from handlers.chat.uploads import Upload
 from models.accounts.account import Account, Officer, Role
@@ -43,9 +46,9 @@ class Setup:
 DEFAULTS = Setup()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Turn:
-    """One tap or message, in its transaction."""
+    """One tap or message, in its transaction, as it was when it began."""
 
     session: Session
     now: datetime
@@ -69,8 +72,6 @@ class Turn:
     keypad: str = ""
     # What the keypad was for that stands in the chat and takes no digits any more.
     lapsed: Purpose | None = None
-    # A keypad whose PIN was right in this turn: what it was asked for goes on (handlers/dispatch.py).
-    proved: Pad | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -113,3 +114,39 @@ class Turn:
 def role_right(account: Account) -> Right:
     """The right that an account's role gives."""
     return Right.LAO if account.role is Role.LAO else Right.PROVINCE
+
+
+# A handler is given what a tap means, or what stands behind a command; a step what was typed.
+Handler = Callable[[Turn, Any], Awaitable[Screen]]
+Step = Callable[[Turn, str], Awaitable[Screen]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text that a chat is asked for: who may answer, what takes the answer, and what asks once more where
+    something else than a text came.
+    """
+
+    right: Right
+    take: Step
+    ask_again: Callable[[Turn], Awaitable[Screen]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proved(Screen):
+    """In place of a screen: the PIN that was entered on `pad` is right, and what it was asked for goes on."""
+
+    pad: Pad
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relinked(Screen):
+    """The answer to a turn that has linked its chat, or ended the link: `officer` is who is linked now."""
+
+    officer: Officer | None
+
+    @classmethod
+    def of(cls, screen: Screen, officer: Officer | None) -> Self:
+        """The screen, with who is linked."""
+        shown = {field.name: getattr(screen, field.name) for field in fields(Screen)}
+        return cls(**shown, officer=officer)

@@ -34,7 +34,7 @@ _GIVE = text(
 ).bindparams(bindparam("senders", type_=ARRAY(BigInteger)))
 
 
-class Claims:
+class SenderLocks:
     """The senders that this program serves. Those who ask at the same moment are asked for together."""
 
     def __init__(self, database: Database) -> None:
@@ -53,7 +53,7 @@ class Claims:
         if self._database is None or sender in self._held:
             return True
         if self._asking is None:
-            self._asking = asyncio.create_task(self._ask(self._database), name="claims")
+            self._asking = asyncio.create_task(self._ask(self._database), name="sender locks")
         self._wanted[sender] = asyncio.get_running_loop().create_future()
         self._news.set()
         try:

@@ -20,13 +20,13 @@ from handlers.chat.turn import Setup
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database
-from models.database.sender_lock import Claims
+from models.database.sender_lock import SenderLocks
 from tests.bot.program import Program
 from tests.bot.running import SEAL, inbox_rows, opened_bot, until
 from tests.chat import says
 from tests.support import KEYRING, Clock
 
-# Claims of this test's own database: other tests run on the same server.
+# SenderLocks of this test's own database: other tests run on the same server.
 CLAIMED = (
     "locktype = 'advisory' AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -143,7 +143,7 @@ async def test_an_update_waits_for_an_earlier_one_of_its_sender(
 async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     country: Database, other: Database
 ) -> None:
-    one, two = Claims(country), Claims(other)
+    one, two = SenderLocks(country), SenderLocks(other)
     assert await asyncio.gather(*(one.take(sender) for sender in range(5))) == [True] * 5
     assert await asyncio.gather(*(two.take(sender) for sender in range(3, 8))) == [False, False, True, True, True]
     one.give_back(3)
@@ -167,8 +167,8 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
         assert await session.scalar(text(f"SELECT count(*) FROM pg_locks WHERE {CLAIMED}")) == 0
 
 
-async def refused(claims: Claims, sender: int) -> bool:
-    return not await claims.take(sender)
+async def refused(locks: SenderLocks, sender: int) -> bool:
+    return not await locks.take(sender)
 
 
 @pytest.fixture

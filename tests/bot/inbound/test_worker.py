@@ -13,7 +13,7 @@ from bot.outbound.courier import Courier
 from bot.service import wiring
 from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
-from handlers import dispatch
+from handlers import routes
 from handlers.accounts import home
 from handlers.chat.screen import Screen
 from handlers.chat.turn import Right, Setup, Turn
@@ -196,7 +196,7 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
         await turn.session.flush()
         raise RuntimeError(typed)
 
-    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, broken))
+    monkeypatch.setitem(routes.COMMANDS, "help", (Right.ANYONE, broken))
     phone, other = bot.phone("ก"), bot.phone("ข")
     await phone.send("/help")
     await phone.send("/menu")
@@ -228,7 +228,7 @@ async def test_a_passing_failure_is_tried_again_without_an_apology(
             raise RuntimeError
         return await home.show_home(turn)
 
-    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, shaky))
+    monkeypatch.setitem(routes.COMMANDS, "help", (Right.ANYONE, shaky))
     phone = bot.phone("ก")
     await phone.send("/help")
     await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
@@ -290,7 +290,7 @@ async def test_the_courier_is_woken_by_a_commit_that_queued_something(
         outbox.enqueue(turn.session, NoticeKind.RECEIPT, turn.user_id, 1, turn.now)
         return await home.show_help(turn)
 
-    monkeypatch.setitem(dispatch.COMMANDS, "help", (Right.ANYONE, queuing))
+    monkeypatch.setitem(routes.COMMANDS, "help", (Right.ANYONE, queuing))
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)

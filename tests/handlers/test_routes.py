@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
-from handlers import dispatch
+from handlers import routes
 from handlers.chat.screen import Screen
 from handlers.chat.taps.tap import Tap, all_kinds
 from handlers.chat.turn import Right, Turn
@@ -32,11 +33,11 @@ HAS = {
 
 
 def test_every_tap_has_a_handler_with_a_declared_right() -> None:
-    assert set(dispatch.TAPS) == set(all_kinds())
-    entries = [*dispatch.TAPS.values(), *dispatch.COMMANDS.values()]
-    entries += dispatch.STEPS.values()
+    assert set(routes.TAPS) == set(all_kinds())
+    entries = [*routes.TAPS.values(), *routes.COMMANDS.values()]
+    entries += [(question.right, question.take) for question in routes.QUESTIONS.values()]
     assert all(isinstance(right, Right) and callable(handler) for right, handler in entries)
-    assert set(dispatch.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
+    assert set(routes.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
     assert set(HAS["stranger"] | HAS["lao"] | HAS["province"]) == set(Right)
 
 
@@ -71,15 +72,15 @@ async def test_only_the_declared_roles_pass(
 
         return handler
 
-    for kind, (right, _) in list(dispatch.TAPS.items()):
-        monkeypatch.setitem(dispatch.TAPS, kind, (right, spy(kind)))
-    for name, (right, _) in list(dispatch.COMMANDS.items()):
-        monkeypatch.setitem(dispatch.COMMANDS, name, (right, spy(name)))
-    for kind, (right, _) in dispatch.TAPS.items():
+    for kind, (right, _) in list(routes.TAPS.items()):
+        monkeypatch.setitem(routes.TAPS, kind, (right, spy(kind)))
+    for name, (right, _) in list(routes.COMMANDS.items()):
+        monkeypatch.setitem(routes.COMMANDS, name, (right, spy(name)))
+    for kind, (right, _) in routes.TAPS.items():
         reached.clear()
         await hand.forge(sample(kind).pack())
         assert reached == ([kind] if right in HAS[role] else []), kind
-    for name, (right, _) in dispatch.COMMANDS.items():
+    for name, (right, _) in routes.COMMANDS.items():
         reached.clear()
         await hand.say(f"/{name}")
         assert reached == ([name] if right in HAS[role] else []), name
@@ -100,14 +101,14 @@ async def test_texts_are_taken_from_those_who_were_asked(
 
         return handler
 
-    for step, (right, _) in list(dispatch.STEPS.items()):
-        monkeypatch.setitem(dispatch.STEPS, step, (right, spy(step)))
-    for step, (right, _) in dispatch.STEPS.items():
+    for step, question in list(routes.QUESTIONS.items()):
+        monkeypatch.setitem(routes.QUESTIONS, step, replace(question, take=spy(step)))
+    for step, question in routes.QUESTIONS.items():
         async with country.write() as session:
             await session.execute(update(Conversation).values(awaiting=step))
         reached.clear()
         await hand.say("ข้อความ")
-        asked = right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
+        asked = question.right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
         assert reached == ([step] if asked else []), step
 
 
@@ -131,9 +132,9 @@ def table(heading: str) -> dict[str, str]:
 
 
 def test_the_table_of_rights_is_that_of_the_code() -> None:
-    assert table("Buttons") == {kind.__name__: right.value for kind, (right, _) in dispatch.TAPS.items()}
+    assert table("Buttons") == {kind.__name__: right.value for kind, (right, _) in routes.TAPS.items()}
     assert table("Commands in the chat") == {
-        f"/{name}": right.value for name, (right, _) in dispatch.COMMANDS.items()
+        f"/{name}": right.value for name, (right, _) in routes.COMMANDS.items()
     }
 
 

@@ -1,0 +1,66 @@
+"""Which taps, commands and texts this room answers, with which right (handlers/dispatch.py)."""
+
+from handlers.accounts import entrance, home, invitation, keypad, officers
+from handlers.chat.taps.accounts import (
+    AcceptInvitation,
+    ChooseLanguage,
+    EditProfile,
+    EraseKey,
+    ForgotPin,
+    HandOver,
+    HandOverNow,
+    Home,
+    Key,
+    LogIn,
+    LogOut,
+    LogOutNow,
+    NotOurs,
+    Officers,
+    SetLanguage,
+)
+from handlers.chat.taps.certification import CertificationMenu
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Question, Right, Step
+from models.accounts.pin import Purpose
+from models.chats.conversation import Awaiting
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = {
+    Home: (Right.ANYONE, home.show_home),
+    LogIn: (Right.ANYONE, entrance.start_login),
+    ChooseLanguage: (Right.ANYONE, home.choose_language),
+    SetLanguage: (Right.ANYONE, home.set_language),
+    LogOut: (Right.LINKED, home.ask_logout),
+    # Also for one who has not said its name yet: it may have logged in to the wrong account.
+    LogOutNow: (Right.ANYONE, home.log_out),
+    Key: (Right.OFFICER, keypad.press),
+    EraseKey: (Right.OFFICER, keypad.erase),
+    ForgotPin: (Right.OFFICER, keypad.forgot),
+    AcceptInvitation: (Right.ANYONE, invitation.accept),
+    Officers: (Right.LINKED, officers.show),
+    NotOurs: (Right.LINKED, officers.end_disputed),
+    HandOver: (Right.LINKED, invitation.ask_hand_over),
+    HandOverNow: (Right.LINKED, invitation.ask_pin),
+    EditProfile: (Right.LINKED, entrance.edit_profile),
+    CertificationMenu: (Right.LINKED, home.certification_menu),
+}
+
+# Each is called with what stands behind the command.
+COMMANDS: dict[str, tuple[Right, Handler]] = {
+    "menu": (Right.ANYONE, home.show_home),
+    "help": (Right.ANYONE, home.show_help),
+    "language": (Right.ANYONE, home.choose_language),
+    "logout": (Right.ANYONE, home.log_out),
+}
+
+# The texts that are asked for.
+QUESTIONS: dict[Awaiting, Question] = {
+    Awaiting.USERNAME: Question(Right.ANYONE, entrance.take_username, entrance.ask_again),
+    Awaiting.FULL_NAME: Question(Right.OFFICER, entrance.take_full_name, entrance.ask_again),
+    Awaiting.POSITION: Question(Right.OFFICER, entrance.take_position, entrance.ask_again),
+}
+
+# What a right PIN leads to.
+AFTER_PIN: dict[Purpose, Step] = {
+    Purpose.SET: entrance.pin_chosen,
+    Purpose.HAND_OVER: invitation.hand_over,
+}

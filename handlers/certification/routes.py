@@ -1,0 +1,48 @@
+"""Which taps, commands this room answers, with which right (handlers/dispatch.py)."""
+
+from handlers.certification import confirming, lao, province, verifying
+from handlers.chat.taps.certification import (
+    Cancel,
+    Confirm,
+    LaoCertify,
+    LaoHistory,
+    LaoMenu,
+    LaoPositions,
+    LaoReview,
+    ProvinceCertify,
+    ProvinceHistory,
+    ProvincePositions,
+    ProvinceReview,
+    SeeCertificate,
+    SeeHistory,
+)
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Right, Step
+from models.accounts.pin import Purpose
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = {
+    LaoMenu: (Right.LAO, lao.menu),
+    LaoReview: (Right.LAO, lao.show_review),
+    LaoPositions: (Right.LAO, lao.positions),
+    LaoCertify: (Right.LAO, lao.ask),
+    LaoHistory: (Right.LAO, lao.history),
+    ProvinceReview: (Right.PROVINCE, province.show_review),
+    ProvincePositions: (Right.PROVINCE, province.positions),
+    ProvinceCertify: (Right.PROVINCE, province.ask),
+    ProvinceHistory: (Right.PROVINCE, province.history),
+    SeeCertificate: (Right.LINKED, verifying.see_certificate),
+    SeeHistory: (Right.LINKED, confirming.see_history),
+    Confirm: (Right.LINKED, confirming.confirm),
+    Cancel: (Right.LINKED, confirming.cancel),
+}
+
+# Each is called with what stands behind the command.
+COMMANDS: dict[str, tuple[Right, Handler]] = {
+    "start": (Right.ANYONE, verifying.start),
+    "verify": (Right.LINKED, verifying.show_certificate),
+}
+
+# What a right PIN leads to.
+AFTER_PIN: dict[Purpose, Step] = {
+    Purpose.CONFIRM: confirming.confirmed,
+}

@@ -1,0 +1,14 @@
+"""Which taps this room answers, with which right (handlers/dispatch.py)."""
+
+from handlers.chat.taps.notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Right
+from handlers.notices import timing
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = {
+    NoticeTimes: (Right.LINKED, timing.show),
+    ChooseRhythm: (Right.PROVINCE, timing.choose_rhythm),
+    ChooseQuiet: (Right.LINKED, timing.choose_quiet),
+    RestOnDaysOff: (Right.LINKED, timing.rest_on_days_off),
+    RingOnDaysOff: (Right.LINKED, timing.ring_on_days_off),
+}

@@ -1,0 +1,26 @@
+"""Which taps this room answers, with which right (handlers/dispatch.py)."""
+
+from handlers.chat.taps.register import (
+    DropRoster,
+    EmptyMenu,
+    EmptyMenus,
+    RegisterTemplate,
+    RosterChanges,
+    SaveRoster,
+    SendRegister,
+    SentFile,
+)
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Right
+from handlers.register import empty_menus, register_file
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = {
+    SendRegister: (Right.LAO, register_file.explain),
+    RegisterTemplate: (Right.LAO, register_file.template),
+    RosterChanges: (Right.LAO, register_file.changes),
+    SentFile: (Right.LAO, register_file.show),
+    SaveRoster: (Right.LAO, register_file.save),
+    DropRoster: (Right.LAO, register_file.drop),
+    EmptyMenus: (Right.LINKED, empty_menus.show_menus),
+    EmptyMenu: (Right.LINKED, empty_menus.show_records),
+}

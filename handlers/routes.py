@@ -1,0 +1,67 @@
+"""The table of the whole conversation: what each room answers (its routes.py), joined, and with which right."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from handlers.accounts import routes as accounts
+from handlers.certification import routes as certification
+from handlers.chat.taps.accounts import AcceptInvitation, EraseKey, ForgotPin, Key, LogOut, LogOutNow
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Question, Right, Step
+from handlers.notices import routes as notices
+from handlers.province import routes as province
+from handlers.register import register_file
+from handlers.register import routes as register
+from handlers.remarks import routes as remarks
+from handlers.spot_checks import routes as spot_checks
+from models.accounts.pin import Purpose
+from models.chats.conversation import Awaiting
+
+_Key = TypeVar("_Key")
+_Entry = TypeVar("_Entry")
+
+
+def _joined(tables: Iterable[Mapping[_Key, _Entry]]) -> dict[_Key, _Entry]:
+    """One table of several. Raises ValueError where two rooms answer the same."""
+    joined: dict[_Key, _Entry] = {}
+    for table in tables:
+        if twice := joined.keys() & table.keys():
+            raise ValueError(f"answered in two rooms: {twice}")
+        joined |= table
+    return joined
+
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = _joined(
+    (
+        accounts.TAPS,
+        certification.TAPS,
+        register.TAPS,
+        remarks.TAPS,
+        spot_checks.TAPS,
+        province.TAPS,
+        notices.TAPS,
+    )
+)
+# Each is called with what stands behind the command.
+COMMANDS: dict[str, tuple[Right, Handler]] = _joined((accounts.COMMANDS, certification.COMMANDS))
+# The texts that are asked for, but for passwords: those are checked before the transaction. A province's officer
+# searches by typing when it is asked for nothing.
+QUESTIONS: dict[Awaiting, Question] = _joined(
+    (accounts.QUESTIONS, remarks.QUESTIONS, spot_checks.QUESTIONS, province.QUESTIONS)
+)
+# A file or a picture, where no text is asked for.
+DOCUMENT: tuple[Right, Handler] = (Right.LAO, register_file.take)
+# What a right PIN leads to; the officer is linked, as the keypad was its own.
+AFTER_PIN: dict[Purpose, Step] = _joined((accounts.AFTER_PIN, certification.AFTER_PIN))
+# What a chat may still do that was left alone for 12 hours: give the PIN, or leave.
+WHILE_IDLE: set[type[Tap] | str] = {
+    Key,
+    EraseKey,
+    ForgotPin,
+    AcceptInvitation,
+    LogOut,
+    LogOutNow,
+    "logout",
+}
+# Whatever comes where one of these is asked for is deleted: a picture may show a password, too.
+SECRETS = {Awaiting.USERNAME, Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}

@@ -1,0 +1,28 @@
+"""Which taps and texts this room answers, with which right (handlers/dispatch.py)."""
+
+from handlers.chat.taps.spot_checks import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    SpotRecord,
+    SpotSummary,
+)
+from handlers.chat.taps.tap import Tap
+from handlers.chat.turn import Handler, Question, Right
+from handlers.spot_checks import spot_checking
+from models.chats.conversation import Awaiting
+
+TAPS: dict[type[Tap], tuple[Right, Handler]] = {
+    DrawSpotCheck: (Right.PROVINCE, spot_checking.start),
+    SpotRecord: (Right.PROVINCE, spot_checking.show_record),
+    MarkRecord: (Right.PROVINCE, spot_checking.mark_record),
+    SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
+    HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
+    HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
+}
+
+# The texts that are asked for.
+QUESTIONS: dict[Awaiting, Question] = {
+    Awaiting.NOTE: Question(Right.PROVINCE, spot_checking.take_note, spot_checking.ask_note_again),
+}
