@@ -6,7 +6,8 @@ from datetime import datetime
 from bot.papers import typesetting
 from bot.papers.thai import STATUSES, long_moment
 from handlers.province.export import CertificatePage
-from models.certification.certificate import Reopening
+from models.base.thai import shortened
+from models.certification.certificate import Reopening, written_code
 from models.certification.statement import agreed_statement
 from models.register.roster import Category
 
@@ -16,7 +17,7 @@ _CATEGORIES = {
     Category.CONTRACT_EMPLOYEE: "พนักงานจ้าง",
 }
 # Letters that a reason, or the numbers of records, may take of the page; they are whole in the chat.
-LONGEST = 180
+LONGEST = 181
 
 
 def pdf(page: CertificatePage) -> bytes:
@@ -33,7 +34,7 @@ def facts(page: CertificatePage) -> dict[str, object]:
     made = issued.made
     organization = made.organization
     return {
-        "code": f"{made.code[:5]}-{made.code[5:]}",
+        "code": written_code(made.code),
         "level": STATUSES[made.status],
         "organization": organization.full_name,
         "place": f"อำเภอ{organization.district_th} จังหวัด{organization.province.name_th}",
@@ -67,15 +68,15 @@ def _spot_check(kept: str) -> dict[str, str]:
     told = json.loads(kept)
     return {
         "size": f"{told['size']:,}",
-        "numbers": _shortened(", ".join(one["record_no"] for one in told["records"])),
+        "numbers": shortened(", ".join(one["record_no"] for one in told["records"]), LONGEST),
         "at": long_moment(datetime.fromisoformat(told["handed_in_at"])),
         "seed": told["seed"],
     }
 
 
 def _ended(ended: Reopening) -> dict[str, str]:
-    return {"at": long_moment(ended.reopened_at), "by": ended.by_name, "reason": _shortened(ended.reason)}
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return {
+        "at": long_moment(ended.reopened_at),
+        "by": ended.by_name,
+        "reason": shortened(ended.reason, LONGEST),
+    }

@@ -12,6 +12,7 @@ from handlers.chat.turn import Turn
 from handlers.chat.words import home, masked, organization_line
 from models.accounts.account import Account, Officer, linked_officers
 from models.base.calendar import BANGKOK
+from models.base.thai import shortened
 from models.links.dispute import end_disputed_link, new_links
 
 # Room for all their lines in one message of 4,096 characters (Bot API, sendMessage.text).
@@ -92,23 +93,19 @@ def _entry(turn: Turn, officer: Officer) -> Markup:
 def _masked_line(_: Texts, officer: Officer) -> Markup:
     if officer.full_name is None:
         return _("(without a name)")
-    name = _short(masked(officer.full_name), MAX_NAME)
+    name = shortened(masked(officer.full_name), MAX_NAME)
     if officer.position is None:
         return _("<b>{name}</b>", name=name)
-    return _("<b>{name}</b>, {position}", name=name, position=_short(officer.position, MAX_POSITION))
+    return _("<b>{name}</b>, {position}", name=name, position=shortened(officer.position, MAX_POSITION))
 
 
 def _not_ours(_: Texts, officer: Officer) -> Button:
     name = _.plain("(without a name)") if officer.full_name is None else masked(officer.full_name)
-    return Button(f"{_.plain('Not one of us')}: {_short(name, MAX_NAME)}", NotOurs(officer.id), Style.DANGER)
+    return Button(f"{_.plain('Not one of us')}: {shortened(name, MAX_NAME)}", NotOurs(officer.id), Style.DANGER)
 
 
 def _ways(_: Texts) -> tuple[Row, ...]:
     return ((Button(_.plain("Linked officers"), Officers()), home(_)),)
-
-
-def _short(words: str, length: int) -> str:
-    return words if len(words) <= length else f"{words[: length - 1]}…"
 
 
 def _when(_: Texts, moment: datetime, now: datetime) -> str:

@@ -20,7 +20,7 @@ from handlers.chat.words import (
     status_word,
     way_out,
 )
-from models.certification.certificate import Certification, Level, Reopening
+from models.certification.certificate import Certification, Level, Reopening, written_code
 from models.certification.certify import Confirmation
 from models.certification.history import History
 from models.certification.review import Review
@@ -169,7 +169,7 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
 
 def certificate_button(_: Texts, made: Certification) -> Button:
     """📄: a certificate as a page that can be passed on."""
-    label = _.plain("Certificate {code}", code=f"{made.code[:5]}-{made.code[5:]}")
+    label = _.plain("Certificate {code}", code=written_code(made.code))
     return Button(f"📄 {label}", CertificatePdf(made.id))
 
 

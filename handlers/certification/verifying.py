@@ -11,6 +11,7 @@ from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import SeeCertificate
 from handlers.chat.turn import Right, Turn
 from handlers.chat.words import home, organization_line, signature, status_word
+from models.certification.certificate import written_code
 from models.certification.history import UnknownCode, find_by_code
 from models.certification.statement import agreed_statement
 
@@ -48,7 +49,7 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
         return Screen(_("No certificate of yours has this code. Please check it letter by letter."), rows)
     return Screen(
         lines(
-            _("<b>Certificate</b> <code>{code}</code>", code=f"{made.code[:5]}-{made.code[5:]}"),
+            _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
             organization_line(_, made.organization),
             "",
             _(

@@ -14,7 +14,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from models.accounts.account import Officer, Role
-from models.certification.certificate import Certification, Status
+from models.certification.certificate import Certification, Status, written_code
 from models.certification.spot_check import Mark
 from models.organizations.organization import Organization
 from models.register.roster import Category, Headcount
@@ -126,11 +126,6 @@ def officer_line(_: Texts, officer: Officer) -> Markup:
     return _("{name}, {position}", name=officer.full_name, position=officer.position)
 
 
-def shortened(words: str, length: int) -> str:
-    """As much of a text as there is room for."""
-    return words if len(words) <= length else words[: length - 1] + "…"
-
-
 # Titles that are written apart from the name.
 _TITLES = {"นาย", "นาง", "นางสาว", "น.ส."}
 _MASK = "•••"
@@ -152,7 +147,7 @@ def signature(_: Texts, made: Certification) -> Markup:
         position=made.officer_position,
         moment=_.moment(made.certified_at),
         late=late,
-        code=f"{made.code[:5]}-{made.code[5:]}",
+        code=written_code(made.code),
     )
 
 

@@ -21,7 +21,7 @@ from handlers.province import listing
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
-from models.certification.certificate import Status
+from models.certification.certificate import Status, written_code
 from models.certification.history import load_history
 from models.chats.conversation import Language
 from models.database.engine import Session
@@ -103,7 +103,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
     issued = await export.take_certificate(turn.session, turn.officer, tap.certification, turn.now)
     made = issued.made
     caption = lines(
-        _("<b>Certificate</b> <code>{code}</code>", code=f"{made.code[:5]}-{made.code[5:]}"),
+        _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
         made.organization.full_name,
         _(
             "<b>Fiscal year {year} · {level}</b>",
@@ -112,7 +112,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
         ),
     )
     page = CertificatePage(issued, link_to(turn.setup.bot_username, made.code))
-    name = f"certificate-{made.code[:5]}-{made.code[5:]}.pdf"
+    name = f"certificate-{written_code(made.code)}.pdf"
     screen = await _history_around(turn, made.organization_code, made.id)
     return _with(turn, screen, Attachment(AttachmentKind.CERTIFICATE, name, known(page, caption)))
 

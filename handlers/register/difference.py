@@ -9,6 +9,7 @@ from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.register import DropRoster, RosterChanges, SaveRoster
 from handlers.chat.texts import Texts
 from handlers.chat.words import category_word, home, masked, organization_line, way_out
+from models.base.thai import shortened
 from models.imports.sent_roster import Proposal
 from models.register.difference import ChangeKind, Difference, RecordChange
 from models.register.roster import Category, MenuState, Record
@@ -16,7 +17,7 @@ from models.register.roster import Category, MenuState, Record
 # Menus that are named in one line; a register may have 200.
 _MENUS_SHOWN = 5
 # Letters of a position or a menu that are shown; they have up to 200.
-_LONGEST = 40
+_LONGEST = 41
 
 
 def proposal_screen(_: Texts, found: Proposal) -> Screen:
@@ -104,7 +105,9 @@ def change_text(_: Texts, change: RecordChange) -> Markup:
     title = Markup("<b>{}</b> {}").format(record.record_no, masked(record.full_name))
     if change.before is None or change.after is None:
         return lines(
-            title, category_word(_, record.category), _shortened(f"{record.position} {record.level}".strip())
+            title,
+            category_word(_, record.category),
+            shortened(f"{record.position} {record.level}".strip(), _LONGEST),
         )
     return lines(title, *_fields(_, change.before, change.after), _menus(_, change))
 
@@ -120,7 +123,7 @@ def _fields(_: Texts, before: Record, after: Record) -> Iterable[Markup]:
     )
     for name, old, new in pairs:
         if old != new:
-            values = (name, _shortened(old) or "–", _shortened(new) or "–")
+            values = (name, shortened(old, _LONGEST) or "–", shortened(new, _LONGEST) or "–")
             yield Markup("{}: {} → <b>{}</b>").format(*values)
 
 
@@ -130,19 +133,17 @@ def _menus(_: Texts, change: RecordChange) -> Markup | None:
         MenuState.NONE: _.plain("none"),
         MenuState.EMPTY: _.plain("empty"),
     }
-    told = [f"{_shortened(name)}: {words[before]} → {words[after]}" for name, before, after in change.menus]
+    told = [
+        f"{shortened(name, _LONGEST)}: {words[before]} → {words[after]}" for name, before, after in change.menus
+    ]
     return lines(*map(Markup.escape, _first(_, told))) if told else None
 
 
 def _listed(_: Texts, names: tuple[str, ...]) -> str:
-    return ", ".join(_first(_, [_shortened(name) for name in names]))
+    return ", ".join(_first(_, [shortened(name, _LONGEST) for name in names]))
 
 
 def _first(_: Texts, texts: list[str]) -> list[str]:
     """As many as fit, and how many more there are."""
     left = len(texts) - _MENUS_SHOWN
     return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more menus", count=left)] if left > 0 else texts
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -8,6 +8,7 @@ from handlers.chat.screen import Button, Row, Screen, lines
 from handlers.chat.taps.register import EmptyMenu, EmptyMenus
 from handlers.chat.turn import Turn
 from handlers.chat.words import masked, organization_line, pager, review_tap, way_out
+from models.base.thai import shortened
 from models.register.empty_menus import list_empty_menus, list_empty_records
 
 # The label of a button; Telegram shows about so much of it on a phone.
@@ -19,7 +20,11 @@ async def show_menus(turn: Turn, tap: EmptyMenus) -> Screen:
     _ = turn.texts
     found = await list_empty_menus(turn.session, turn.officer, tap.organization, tap.page)
     menus: tuple[Row, ...] = tuple(
-        (Button(f"📂 {_short(one.name)} ({one.count:,})", EmptyMenu(tap.organization, one.place, 0)),)
+        (
+            Button(
+                f"📂 {shortened(one.name, MAX_LABEL)} ({one.count:,})", EmptyMenu(tap.organization, one.place, 0)
+            ),
+        )
         for one in found.rows
     )
     before, after = (replace(tap, page=max(found.page + step, 0)) for step in (-1, 1))
@@ -56,7 +61,3 @@ async def show_records(turn: Turn, tap: EmptyMenu) -> Screen:
             way_out(_, EmptyMenus(tap.organization, 0)),
         ),
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…"

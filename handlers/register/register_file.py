@@ -23,6 +23,7 @@ from handlers.chat.turn import Turn
 from handlers.chat.uploads import NOT_CHECKED
 from handlers.chat.words import home, organization_line, pager, way_out
 from handlers.register.difference import change_text, kind_word, proposal_screen
+from models.base.thai import shortened
 from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
 from models.imports.tabular import English, ImportRefused, Problem
@@ -30,7 +31,7 @@ from models.imports.tabular import English, ImportRefused, Problem
 CHANGES_PER_PAGE = 5
 PROBLEMS_SHOWN = 10
 # Of what was written into a file; a name of a position has 200 letters at most.
-_LONGEST = 60
+_LONGEST = 61
 # Letters of all problems together; a message has 4,096 (Bot API, sendMessage).
 _ROOM = 3000
 
@@ -150,7 +151,7 @@ def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
     return Screen(
         lines(
             _("⚠️ <b>The file was not taken.</b> The register is as before."),
-            _("📄 {file}", file=_shortened(name)) if name else None,
+            _("📄 {file}", file=shortened(name, _LONGEST)) if name else None,
             "",
             *shown,
             _("and {count:,} more problems", count=left) if left else None,
@@ -172,10 +173,6 @@ def _problem_line(_: Texts, problem: Problem) -> Markup:
 def _said(_: Texts, text: object) -> str:
     """A text about a file in the chat's language; what was in the file stays as it is, if not as long."""
     if not isinstance(text, English):
-        return _shortened(str(text or ""))
+        return shortened(str(text or ""), _LONGEST)
     values = {name: value if isinstance(value, int) else _said(_, value) for name, value in text.values.items()}
     return _.plain(text.template, **values)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -98,11 +98,11 @@ async def ask_reopening_again(turn: Turn) -> Screen:
     if words is None:
         question = ask(turn, "Type <b>why the register must be opened</b>, in 5 to 1,000 letters.")
         return replace(question, rows=((Button(_.plain("Cancel"), ProvinceReview(code)),),))
-    standing = await require_reopenable(turn.session, turn.officer, code)
+    checkable = await require_reopenable(turn.session, turn.officer, code)
     return Screen(
         lines(
             _("<b>Petition for a reopening</b>"),
-            organization_line(_, standing.organization),
+            organization_line(_, checkable.organization),
             "",
             words,
             "",

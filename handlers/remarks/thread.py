@@ -10,6 +10,7 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import category_word, organization_line, pager, review_tap, way_out
 from models.accounts.account import Role
+from models.base.thai import shortened
 from models.certification.remark import Remark, RemarkKind
 from models.register.roster import Category
 from models.remarks.question import Topic, topic_of
@@ -26,11 +27,11 @@ async def show(turn: Turn, tap: Remarks) -> Screen:
     found = await read_thread(turn.session, turn.officer, tap.organization, tap.page)
     parts: list[Markup | str] = [_("<b>Remarks</b>"), organization_line(_, found.organization)]
     for entry in found.entries:
-        parts += ["", _part(_, entry.said, shortened=True)]
+        parts += ["", _part(_, entry.said, is_short=True)]
         if entry.is_open:
             parts.append(_waiting(_))
         if entry.reply is not None:
-            parts.append(_part(_, entry.reply, shortened=True))
+            parts.append(_part(_, entry.reply, is_short=True))
     if not found.entries:
         parts += ["", _("There are no remarks yet.")]
     label = _.plain("Read")
@@ -82,16 +83,12 @@ def _waiting(_: Texts) -> Markup:
     return _("❓ Not answered yet")
 
 
-def _part(_: Texts, said: Remark, *, shortened: bool = False) -> Markup:
+def _part(_: Texts, said: Remark, *, is_short: bool = False) -> Markup:
     """What kind of remark it is and about what, who made it and when, and its words."""
     author, body = said.author, said.body
-    if shortened:
-        author, body = _short(author, MAX_AUTHOR), _short(body, MAX_BODY)
+    if is_short:
+        author, body = shortened(author, MAX_AUTHOR), shortened(body, MAX_BODY)
     return lines(_title(_, said), _("By {name} · {moment}", name=author, moment=_.moment(said.made_at)), body)
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _title(_: Texts, said: Remark) -> Markup:

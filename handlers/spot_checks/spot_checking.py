@@ -24,7 +24,8 @@ from handlers.chat.taps.spot_checks import (
 from handlers.chat.taps.tap import unpack
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import category_word, mark_word, masked, organization_line, pager, shortened, way_out
+from handlers.chat.words import category_word, mark_word, masked, organization_line, pager, way_out
+from models.base.thai import shortened
 from models.certification.remark import RemarkRefused
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from models.accounts import throttle
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.base.names import WITHOUT_INK, becomes_link
+from models.base.names import becomes_link, is_unseen
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization, Province
 
@@ -44,9 +44,9 @@ _USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
 # Room for a title, two names and a long position; both are columns of 200.
 MAX_NAME = 120
 
-# Control, format (bidi, zero-width), surrogate, private and unassigned characters can disguise a name; pictures
-# are no name.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"}
+# Categories that no name has beside those that nobody sees: unassigned characters can disguise one, and pictures
+# are none.
+_NOT_IN_NAMES = frozenset({"Cn", "So", "Sk"})
 
 
 class Role(enum.StrEnum):
@@ -172,8 +172,13 @@ def is_username(username: str) -> bool:
 def name_or_position(typed: str) -> str:
     """What an officer typed as its name or position, blanks tidied. Raises NameRefused."""
     tidy = " ".join(typed.split())
-    visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy) and not WITHOUT_INK.search(tidy)
-    if not visible or becomes_link(tidy) or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_NAME:
+    is_visible = not any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy)
+    if (
+        not is_visible
+        or becomes_link(tidy)
+        or not any(letter.isalpha() for letter in tidy)
+        or len(tidy) > MAX_NAME
+    ):
         raise NameRefused
     return tidy
 

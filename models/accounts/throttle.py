@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import BigInteger, Select, String, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
-from models.base.tables import Base
+from models.base.tables import Base, conflict_insert
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)
@@ -114,9 +113,8 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
     One statement, for of two first tries at the same moment the second must wait for the first; in the order of
     the keys, so that no two wait for each other.
     """
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     held = await session.scalars(
-        dialect.insert(Throttle)
+        conflict_insert(session, Throttle)
         .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
         .returning(Throttle),
         [{"key": key, "failures": 0, "since": now, "blocks": 0} for key in keys],

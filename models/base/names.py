@@ -21,6 +21,16 @@ _LINK = re.compile(
 )
 
 
+# Unicode's general categories of what nobody sees: controls, formats (bidi, zero width), surrogates, private use.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
+
+
+def is_unseen(letter: str, also: frozenset[str] = frozenset()) -> bool:
+    """Whether nobody sees a letter, or its general category is one of `also`."""
+    category = unicodedata.category(letter)
+    return category in UNSEEN or category in also or WITHOUT_INK.match(letter) is not None
+
+
 def with_ink(text: str) -> str:
     """A text without the characters that nobody sees: formats such as zero-width blanks, and what has no ink."""
     return WITHOUT_INK.sub("", "".join(letter for letter in text if unicodedata.category(letter) != "Cf"))

@@ -2,9 +2,11 @@
 
 import enum
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, MetaData, String, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -75,3 +77,16 @@ class Base(DeclarativeBase):
         table = cls.__table__
         assert isinstance(table, Table)  # noqa: S101 - mapped to no join
         return table
+
+
+def insert_of(database: str, into: Any) -> sqlite.Insert:
+    """An INSERT with ON CONFLICT, as the database says it; SQLAlchemy has a class for each.
+
+    `database`: the name of SQLAlchemy's dialect. Both classes have the methods of the one that is declared.
+    """
+    return sqlite.insert(into) if database == "sqlite" else cast(sqlite.Insert, postgresql.insert(into))
+
+
+def conflict_insert(session: AsyncSession, into: Any) -> sqlite.Insert:
+    """An INSERT with ON CONFLICT for the session's database."""
+    return insert_of(session.get_bind().dialect.name, into)

@@ -1,4 +1,4 @@
-"""Thai text: dictionary order, digits, and what is looked over when a name is looked for."""
+"""Thai text: dictionary order, digits, what is looked over when a name is looked for, and short forms."""
 
 import re
 
@@ -33,3 +33,8 @@ def folded(text: str) -> str:
     # The tone mark may stand between the nikhahit and the sara aa.
     text = re.sub("[็-์๎]", "", text).replace("เเ", "แ").replace("ํา", "ำ")
     return text.translate(dict.fromkeys(map(ord, LOOKED_OVER)))
+
+
+def shortened(text: str, most: int) -> str:
+    """As much of a text as `most` characters hold; what was cut ends with `…`."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

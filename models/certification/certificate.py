@@ -6,6 +6,7 @@ looked at before: models/certification/review.py.
 """
 
 import enum
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import cache
 
@@ -24,6 +25,11 @@ CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
 
 
+def written_code(code: str) -> str:
+    """A certificate's code as people read it: `ABCDE-FGHJK`."""
+    return f"{code[:5]}-{code[5:]}"
+
+
 class Level(enum.StrEnum):
     """Who certified: the organization itself, then its province."""
 
@@ -37,6 +43,13 @@ class Status(enum.StrEnum):
     UNCERTIFIED = "uncertified"
     LAO_CERTIFIED = "lao_certified"
     PROVINCE_CERTIFIED = "province_certified"
+
+    @classmethod
+    def of(cls, levels: Collection[Level]) -> "Status":
+        """The status of an organization that is certified at these levels."""
+        if Level.PROVINCE in levels:
+            return cls.PROVINCE_CERTIFIED
+        return cls.LAO_CERTIFIED if Level.LAO in levels else cls.UNCERTIFIED
 
 
 class Certification(Base):
@@ -86,7 +99,7 @@ class Certification(Base):
     @property
     def status(self) -> Status:
         """What the organization's status was by it."""
-        return Status.LAO_CERTIFIED if self.level is Level.LAO else Status.PROVINCE_CERTIFIED
+        return Status.of([self.level])
 
 
 class Reopening(Base):

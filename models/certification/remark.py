@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
-from models.base.names import WITHOUT_INK
+from models.base.names import UNSEEN, is_unseen
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
 from models.rounds.round import Round
@@ -99,11 +99,6 @@ def said_by(officer: Officer, now: datetime, **facts: Any) -> Remark:
     return Remark(author=author, officer_id=officer.id, made_at=now, **facts)
 
 
-# Controls, invisible formats (bidi, zero width), surrogates, private use: they can make a sentence read otherwise
-# than it is kept. Left out and not refused, because pasted Thai text often bears zero-width spaces.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co"}
-
-
 def remark_text(typed: str) -> str:
     """What somebody typed as a remark, blanks tidied, lines kept, what cannot be seen left out.
 
@@ -126,13 +121,17 @@ def operator_name(typed: str) -> str:
     Nothing is left out of a name, as it is of a remark: whoever reads it must know it for the name that was given.
     """
     tidy = " ".join(typed.split())
-    is_visible = all(unicodedata.category(letter) not in _UNSEEN for letter in tidy) and not WITHOUT_INK.search(
-        tidy
-    )
-    if not is_visible or not any(letter.isalpha() for letter in tidy) or len(tidy) > MAX_OPERATOR:
+    if (
+        any(is_unseen(letter) for letter in tidy)
+        or not any(letter.isalpha() for letter in tidy)
+        or len(tidy) > MAX_OPERATOR
+    ):
         raise OperatorRefused
     return tidy
 
 
 def _seen(line: str) -> str:
-    return "".join(letter for letter in line.replace("\t", " ") if unicodedata.category(letter) not in _UNSEEN)
+    """What nobody sees can make a sentence read otherwise than it is kept. It is left out and not refused, because
+    pasted Thai text often bears zero-width spaces.
+    """
+    return "".join(letter for letter in line.replace("\t", " ") if unicodedata.category(letter) not in UNSEEN)

@@ -1,9 +1,6 @@
-"""Looking at one organization: the review of its register before it is certified, and the history after it
-(procedure, LAO steps 2 and 3, province step 5).
-"""
+"""The review of one organization's register before it is certified (procedure, LAO step 2, province step 5)."""
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -67,7 +64,7 @@ class Review:
     @property
     def status(self) -> Status:
         """Derived from the certificates."""
-        return _status([made.level for made in (self.lao, self.province) if made is not None])
+        return Status.of([made.level for made in (self.lao, self.province) if made is not None])
 
     def marked(self, difference_percent: int) -> tuple[Category, ...]:
         """The categories that differ from the last round's by more than the set share."""
@@ -89,16 +86,8 @@ async def live_certificates(
     session: AsyncSession, dla_code: str, round_: Round | None
 ) -> dict[Level, Certification]:
     """The certificates that count for an organization in a round, by level."""
-    if round_ is None:
-        return {}
-    rows = await session.scalars(
-        select(Certification).where(
-            Certification.organization_code == dla_code,
-            Certification.round_id == round_.id,
-            is_live(Certification),
-        )
-    )
-    return {row.level: row for row in rows}
+    certificates, _ = await certificates_and_check(session, dla_code, round_)
+    return certificates
 
 
 @cache
@@ -125,7 +114,7 @@ def _with_checks_of_round() -> Select[*tuple[Certification, SpotCheck | None]]:
     return _with_checks().where(Certification.round_id == bindparam("round"))
 
 
-async def load_standing(
+async def certificates_and_check(
     session: AsyncSession, dla_code: str, round_: Round | None
 ) -> tuple[dict[Level, Certification], SpotCheck | None]:
     """The certificates that count for an organization in a round, by level, and the spot-check of their revision;
@@ -147,7 +136,7 @@ async def current_revision(session: AsyncSession, dla_code: str, round_: Round) 
 async def own_status(session: AsyncSession, dla_code: str) -> tuple[Round | None, Status]:
     """The newest round and how far an organization is in it."""
     rows = (await session.execute(_round_and_levels(), {"code": dla_code})).all()
-    return (rows[0][0] if rows else None), _status({level for _, level in rows})
+    return (rows[0][0] if rows else None), Status.of({level for _, level in rows})
 
 
 @cache
@@ -162,18 +151,12 @@ def _round_and_levels() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _status(certificates: Collection[Level]) -> Status:
-    if Level.PROVINCE in certificates:
-        return Status.PROVINCE_CERTIFIED
-    return Status.LAO_CERTIFIED if Level.LAO in certificates else Status.UNCERTIFIED
-
-
 async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
     """What the register holds now, who has certified it in the newest round, and what it is compared with.
 
     Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
     """
-    row = (await session.execute(_standing(), {"code": dla_code})).one_or_none()
+    row = (await session.execute(_organization_and_round(), {"code": dla_code})).one_or_none()
     if row is None:
         raise NotYours
     organization, round_, roster, ended, remarks, open_questions, said = row
@@ -200,7 +183,7 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
 
 @cache
-def _standing() -> Select[*tuple[Any, ...]]:
+def _organization_and_round() -> Select[*tuple[Any, ...]]:
     """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
     its remarks, open questions, and what it explained last; the last six of that round.
     """
@@ -239,6 +222,3 @@ async def _now_and_before(
     before = max(earlier, key=lambda one: (one.round_id, one.revision, one.level is Level.PROVINCE), default=None)
     now = [(one, check) for one, check in made if one.round_id == round_.id]
     return {one.level: one for one, _ in now}, next((check for _, check in now), None), before
-
-
-# --- history ------------------------------------------------------------------------------------------------

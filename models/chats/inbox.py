@@ -29,12 +29,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from models.base.tables import Base, BigKey, text_enum
+from models.base.tables import Base, BigKey, conflict_insert, text_enum
 
 # After an idle week Telegram restarts the ids at random (Bot API, Update.update_id): the same id again after
 # this long is another update.
@@ -100,9 +99,8 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
     """Keep a batch; those that were kept before are left out of the answer."""
     if not batch:
         return []
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     kept = await session.scalars(
-        dialect.insert(InboxUpdate).on_conflict_do_nothing().returning(InboxUpdate),
+        conflict_insert(session, InboxUpdate).on_conflict_do_nothing().returning(InboxUpdate),
         [
             {
                 "bot_id": bot_id,

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import delete, insert, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.audit import event_chain
+from models.base.tables import conflict_insert
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -210,10 +210,11 @@ def shown_name(path: Path) -> str:
 
 async def _replace(session: AsyncSession, codes: list[str], values: dict[str, object]) -> None:
     """Take the organizations' records away and put the staged ones in their place."""
-    kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     code = STAGED.c.organization_code
     constants = [literal(value, Roster.__table__.c[name].type) for name, value in values.items()]
-    rosters = kind(Roster).from_select([code.name, *values], select(code, *constants).group_by(code))
+    rosters = conflict_insert(session, Roster).from_select(
+        [code.name, *values], select(code, *constants).group_by(code)
+    )
     rosters = rosters.on_conflict_do_update(
         index_elements=[code.name], set_={name: rosters.excluded[name] for name in values}
     )

@@ -26,11 +26,11 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.accounts.account import Account, Officer
+from models.base.tables import insert_of
 from models.chats.conversation import Card
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -98,9 +98,8 @@ def _marking(database: str, whose: _Whose) -> ReturningInsert[int]:
         .where(conditions[whose], Officer.unlinked_at.is_(None), Officer.position.is_not(None))
         .order_by(Officer.id)
     )
-    dialect = sqlite if database == "sqlite" else postgresql
     # On the table: SQLAlchemy takes what an insert of objects is executed with for their columns.
-    made = dialect.insert(ProvinceCard.core()).from_select(
+    made = insert_of(database, ProvinceCard.core()).from_select(
         ["officer_id", "changes", "shows_waiting", "new_from"], cards
     )
     lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > made.excluded.new_from)

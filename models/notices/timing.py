@@ -10,11 +10,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer
 from models.base.calendar import BANGKOK
+from models.base.tables import conflict_insert
 from models.notices.tables import NoticePreference, Quiet, Rhythm
 
 SATURDAY = 5
@@ -122,9 +122,8 @@ def _preference() -> Select[NoticePreference]:
 async def save_preference(session: AsyncSession, officer_id: int, chosen: Preference) -> None:
     """Keep an officer's choice. One statement: of two taps at once the second finds the row of the first."""
     values = {"rhythm": chosen.rhythm, "quiet": chosen.quiet, "skips_days_off": chosen.skips_days_off}
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     await session.execute(
-        dialect.insert(NoticePreference)
+        conflict_insert(session, NoticePreference)
         .values(officer_id=officer_id, **values)
         .on_conflict_do_update(index_elements=[NoticePreference.officer_id], set_=values)
     )

@@ -1,7 +1,6 @@
 """The operator's word to all officers of a side: what it may be, to whom it goes, and how far it is."""
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
 from models.base.errors import DomainError
-from models.base.names import WITHOUT_INK
+from models.base.names import is_unseen
 from models.base.tables import Base, BigKey
 from models.base.thai import arabic_digits
 from models.notices import outbox
@@ -27,8 +26,8 @@ DOUBLED = timedelta(hours=1)
 # What waits longer than any pause between two tries waits for the end of its officer's quiet hours.
 PUT_OFF = timedelta(minutes=2)
 
-# Controls, formats (bidi, zero width), surrogates, private use, separators of lines and paragraphs.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+# Separators of lines and paragraphs, which nobody sees in a chat.
+_SEPARATORS = frozenset({"Zl", "Zp"})
 # The end of a line; and what makes a sign a picture (⚠️), though it has no ink of its own.
 _ALLOWED = {"\n", "\ufe0f"}
 
@@ -115,9 +114,7 @@ def broadcast_text(content: bytes) -> str:
 
 
 def _is_unseen(letter: str) -> bool:
-    if letter in _ALLOWED:
-        return False
-    return unicodedata.category(letter) in _UNSEEN or WITHOUT_INK.search(letter) is not None
+    return letter not in _ALLOWED and is_unseen(letter, _SEPARATORS)
 
 
 def _concerned(audience: Audience) -> list[ColumnElement[bool]]:

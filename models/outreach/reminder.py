@@ -19,14 +19,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
-from models.base.tables import Base, BigKey
+from models.base.tables import Base, BigKey, conflict_insert
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.certification.review import own_status
 from models.notices import outbox
@@ -89,9 +88,8 @@ async def queue_due(session: AsyncSession, now: datetime) -> int | None:
     days = round_.days_left(now)
     if days not in DAYS_BEFORE or await _is_queued(session, round_.id, days):
         return None
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     made = await session.scalar(
-        dialect.insert(Reminder)
+        conflict_insert(session, Reminder)
         .values(round_id=round_.id, days_before=days, queued_at=now)
         .on_conflict_do_nothing()
         .returning(Reminder.id)

@@ -81,9 +81,8 @@ class ExportedOrganization:
     @property
     def status(self) -> Status:
         """Derived from the certificates."""
-        if self.province is not None:
-            return Status.PROVINCE_CERTIFIED
-        return Status.UNCERTIFIED if self.lao is None else Status.LAO_CERTIFIED
+        signed = {Level.LAO: self.lao, Level.PROVINCE: self.province}
+        return Status.of([level for level, by in signed.items() if by is not None])
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from models.certification.remark import Remark
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
 from models.organizations.organization import Organization, full_name
 from models.organizations.typed_name import is_called, tidy_words
-from models.province.progress import is_waiting, standing
+from models.province.progress import is_waiting, province_organizations
 from models.province.visit import Visit, looker, looking
 from models.rounds.round import NoOpenRound, Round, RoundState, current_round
 
@@ -188,7 +188,7 @@ def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Nar
             conditions.append(Organization.district_th == listing.district)
         if listing.with_remarks:
             conditions.append(_has_remarks(round_id))
-    return standing(officer.account.province_code, round_id, *conditions)
+    return province_organizations(officer.account.province_code, round_id, *conditions)
 
 
 def _has_remarks(round_id: int | None) -> ColumnElement[bool]:

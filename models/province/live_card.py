@@ -23,7 +23,7 @@ from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard, Rhythm
 from models.notices.timing import Preference, load_preference, next_time, quiet_end
 from models.organizations.organization import full_name
-from models.province.progress import ProvinceCounts, count_statuses_in, is_waiting, standing
+from models.province.progress import ProvinceCounts, count_statuses_in, is_waiting, province_organizations
 from models.rounds.round import Round, current_round
 
 # At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.
@@ -159,7 +159,7 @@ async def _newest_waiting(
 
 @cache
 def _waiting_statement(province_code: str, round_id: int) -> Select[*tuple[Any, ...]]:
-    found, made = standing(province_code, round_id), aliased(Certification)
+    found, made = province_organizations(province_code, round_id), aliased(Certification)
     certificate = (
         select(func.max(made.id))
         .where(

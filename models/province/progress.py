@@ -116,7 +116,7 @@ async def count_statuses_in(
 @cache
 def _count_statement(round_id: int | None, province_code: str | None) -> Select[*tuple[Any, ...]]:
     chosen = () if province_code is None else (Organization.province_code == province_code,)
-    found = _standing(round_id, *chosen)
+    found = _certified_organizations(round_id, *chosen)
     return (
         select(Province, func.count(), func.count(found.c.lao_at), func.count(found.c.province_at))
         .join(found, found.c.province_code == Province.code)
@@ -125,14 +125,16 @@ def _count_statement(round_id: int | None, province_code: str | None) -> Select[
     )
 
 
-def standing(province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
+def province_organizations(
+    province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]
+) -> CTE:
     """The organizations of one province with what a list needs of each; `lao_at` and `province_at` say when it was
     certified in a round, if it was.
     """
-    return _standing(round_id, Organization.province_code == province_code, *conditions)
+    return _certified_organizations(round_id, Organization.province_code == province_code, *conditions)
 
 
-def _standing(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
+def _certified_organizations(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
     """Organizations and when they were certified.
 
     The certificates are looked up one organization after the other: joined, both databases went through those of
@@ -152,7 +154,7 @@ def _standing(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
             _certified_at(round_id, Level.PROVINCE).label("province_at"),
         )
         .where(*conditions)
-        .cte("standing")
+        .cte("organizations")
         .prefix_with("MATERIALIZED")
     )
 
@@ -175,7 +177,7 @@ def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
 
 
 def is_waiting(found: CTE) -> ColumnElement[bool]:
-    """A condition on standing organizations: it has certified, its province has not."""
+    """A condition on these organizations: it has certified, its province has not."""
     return and_(found.c.lao_at.is_not(None), found.c.province_at.is_(None))
 
 
@@ -203,7 +205,7 @@ def _midnight(now: datetime) -> datetime:
 
 @cache
 def _day(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
-    found = standing(province_code, round_id)
+    found = province_organizations(province_code, round_id)
     return select(
         func.count().filter(found.c.province_at >= bindparam("midnight")), func.count().filter(is_waiting(found))
     ).select_from(found)

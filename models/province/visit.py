@@ -8,12 +8,11 @@ never counted, and go when the officer is forgotten (models/operator/erasure.py)
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, Index, ScalarSelect, SQLColumnExpression, bindparam, case, exists, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer
-from models.base.tables import Base
+from models.base.tables import Base, conflict_insert
 
 # So long is an organization said to be looked at after it was opened.
 LOOKING = timedelta(minutes=10)
@@ -56,11 +55,10 @@ async def _upsert(
     noted: dict[str, datetime],
 ) -> None:
     """One statement, for of two taps at the same moment the second must find the row of the first."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     values = {"organization_code": dla_code, "officer_id": officer.id, "round_id": round_id, "opened_at": now}
     kept = case((Visit.round_id == round_id, Visit.skipped_at), else_=None)
     await session.execute(
-        dialect.insert(Visit)
+        conflict_insert(session, Visit)
         .values(values | noted)
         .on_conflict_do_update(
             index_elements=[Visit.organization_code, Visit.officer_id],

@@ -16,10 +16,11 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
+from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
 from models.certification.certify import AlreadyCertified, NotYetCertified, SelfApproval
 from models.certification.remark import Remark, remark_text
-from models.certification.review import load_standing
+from models.certification.review import certificates_and_check
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
@@ -48,7 +49,7 @@ class SpotCheckUnfinished(DomainError):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Checkable:
     """An organization that waits for its province: its certificate, and its spot-check once it is drawn."""
 
     organization: Organization
@@ -85,11 +86,11 @@ async def draw(
     `rng` must be one that nobody can foresee. Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified,
     SelfApproval, NothingToDraw.
     """
-    standing = await _stand(session, officer, dla_code)
-    check = standing.check
+    checkable = await _load_checkable(session, officer, dla_code)
+    check = checkable.check
     if check is None:
-        check = await _draw(session, officer, standing.lao, now, rng, size)
-    return await _with_records(session, standing.organization, check)
+        check = await _draw(session, officer, checkable.lao, now, rng, size)
+    return await _with_records(session, checkable.organization, check)
 
 
 async def _draw(
@@ -123,8 +124,8 @@ async def load_checking(session: AsyncSession, officer: Officer, dla_code: str, 
 
     Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded.
     """
-    standing, check = await _find(session, officer, dla_code, check_id)
-    return await _with_records(session, standing.organization, check)
+    checkable, check = await _find(session, officer, dla_code, check_id)
+    return await _with_records(session, checkable.organization, check)
 
 
 async def mark(
@@ -142,10 +143,10 @@ async def mark(
     Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn.
     """
     words = remark_text(note or "") if found is Mark.INCORRECT else None
-    standing, check = await _find(session, officer, dla_code, check_id)
+    checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
         raise SpotCheckHandedIn
-    shown = await _with_records(session, standing.organization, check)
+    shown = await _with_records(session, checkable.organization, check)
     item = shown.item(place)
     item.mark, item.note, item.marked_at, item.officer_id = found, words, now, officer.id
     await session.flush()
@@ -166,7 +167,7 @@ async def hand_in(
     notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
     SpotCheckHandedIn, SpotCheckUnfinished.
     """
-    standing, check = await _find(session, officer, dla_code, check_id)
+    checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
         raise SpotCheckHandedIn
     if check.marked < len(check.items):
@@ -176,7 +177,7 @@ async def hand_in(
     if not check.incorrect:
         return None
     return await petition_of_province(
-        session, officer, standing.organization, standing.lao, _notes(check), now, operator_chat
+        session, officer, checkable.organization, checkable.lao, _notes(check), now, operator_chat
     )
 
 
@@ -186,22 +187,22 @@ def _notes(check: SpotCheck) -> str:
     lines = []
     for item in check.incorrect:
         line = f"{item.record_no}: {' '.join((item.note or '').split())}"
-        lines.append(line if len(line) <= room else f"{line[: room - 1]}…")
+        lines.append(shortened(line, room))
     return "\n".join(lines)
 
 
-async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
+async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Checkable:
     """An organization whose spot-check was handed in with something incorrect, and no petition of the province
     waits: it may ask for a reopening again.
 
     Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded, PetitionPending.
     """
-    standing = await _stand(session, officer, dla_code)
-    if standing.check is None or verdict(standing.check, size=0, records=0) is not Verdict.FAILED:
+    checkable = await _load_checkable(session, officer, dla_code)
+    if checkable.check is None or verdict(checkable.check, size=0, records=0) is not Verdict.FAILED:
         raise SpotCheckEnded
     if await open_petition(session, dla_code, Role.PROVINCE):
         raise PetitionPending
-    return standing
+    return checkable
 
 
 async def ask_reopening(
@@ -212,29 +213,29 @@ async def ask_reopening(
     Raises what require_reopenable raises, RemarkRefused.
     """
     body = remark_text(typed)
-    standing = await require_reopenable(session, officer, dla_code)
+    checkable = await require_reopenable(session, officer, dla_code)
     return await petition_of_province(
-        session, officer, standing.organization, standing.lao, body, now, operator_chat
+        session, officer, checkable.organization, checkable.lao, body, now, operator_chat
     )
 
 
 async def _find(
     session: AsyncSession, officer: Officer, dla_code: str, check_id: int
-) -> tuple[Standing, SpotCheck]:
+) -> tuple[Checkable, SpotCheck]:
     """The draw that a card is about, as far as it is still the one that counts."""
-    standing = await _stand(session, officer, dla_code)
-    if standing.check is None or standing.check.id != check_id:
+    checkable = await _load_checkable(session, officer, dla_code)
+    if checkable.check is None or checkable.check.id != check_id:
         raise SpotCheckEnded
-    return standing, standing.check
+    return checkable, checkable.check
 
 
-async def _stand(session: AsyncSession, officer: Officer, dla_code: str) -> Standing:
+async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str) -> Checkable:
     """Take the organization's row and see whether it waits for this officer's province."""
     organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
     require_sight(officer.account, organization)
-    certificates, check = await load_standing(session, dla_code, await require_open_round(session))
+    certificates, check = await certificates_and_check(session, dla_code, await require_open_round(session))
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
         raise AlreadyCertified(organization, province)
@@ -242,7 +243,7 @@ async def _stand(session: AsyncSession, officer: Officer, dla_code: str) -> Stan
         raise NotYetCertified
     if lao.user_id == officer.user_id:
         raise SelfApproval
-    return Standing(organization, lao, check)
+    return Checkable(organization, lao, check)
 
 
 @cache
