@@ -265,10 +265,8 @@ async def _announce(
     outbox.enqueue(session, NoticeKind.RECEIPT, actor.user_id, certification.id, now)
     is_lao = certification.level is Level.LAO
     kind = NoticeKind.COLLEAGUE_CERTIFIED if is_lao else NoticeKind.PROVINCE_CERTIFIED
-    for officer in await officers_concerned(session, organization, Role.LAO):
-        if officer.id != actor.id:
-            outbox.enqueue(session, kind, officer.user_id, certification.id, now)
-    await session.flush()
+    colleagues = [one for one in await officers_concerned(session, organization, Role.LAO) if one.id != actor.id]
+    await outbox.enqueue_each(session, kind, [one.user_id for one in colleagues], certification.id, now)
     arrived = certification.id if is_lao else None
     await card_marks.touch(session, organization.province_code, now, arrived=arrived)
 
@@ -318,8 +316,8 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         by=by,
         reason=reason,
     )
-    for officer in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
-        outbox.enqueue(session, NoticeKind.REOPENED, officer.user_id, reopening.id, now)
-    await session.flush()
+    concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
+    chats = [one.user_id for one in concerned]
+    await outbox.enqueue_each(session, NoticeKind.REOPENED, chats, reopening.id, now)
     await card_marks.touch(session, organization.province_code, now)
     return reopening

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
@@ -93,10 +94,13 @@ class Remark(Base):
         return self.officer.account.role if self.officer else None
 
 
-def said_by(officer: Officer, now: datetime, **facts: Any) -> Remark:
-    """A remark of an officer, under the name and position that it has now."""
+async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **facts: Any) -> Remark:
+    """Insert a remark of an officer, under the name and position that it has now; it has its number."""
     author = f"{officer.full_name} {officer.position}"
-    return Remark(author=author, officer_id=officer.id, made_at=now, **facts)
+    remark = Remark(author=author, officer_id=officer.id, made_at=now, **facts)
+    session.add(remark)
+    await session.flush()
+    return remark
 
 
 def remark_text(typed: str) -> str:

@@ -133,6 +133,15 @@ def enqueue(
     )
 
 
+async def enqueue_each(
+    session: AsyncSession, kind: NoticeKind, chats: Iterable[int], subject_id: int, now: datetime
+) -> None:
+    """Queue the same message to some chats, and send the rows to the database."""
+    for chat in chats:
+        enqueue(session, kind, chat, subject_id, now)
+    await session.flush()
+
+
 async def enqueue_all(
     session: AsyncSession, kind: NoticeKind, chats: Select[int], subject_id: int, now: datetime
 ) -> int:

@@ -9,7 +9,7 @@ from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Status
-from models.certification.remark import Remark, RemarkKind, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, add_remark, remark_text
 from models.certification.review import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
 from models.register.comparison import numbers
@@ -51,7 +51,8 @@ async def explain(
     if numbers(shown.roster.headcount) != about:
         raise RosterChanged(shown)
     assert shown.round is not None  # noqa: S101 - one is open
-    made = said_by(
+    made = await add_remark(
+        session,
         officer,
         now,
         organization_code=shown.organization.dla_code,
@@ -61,8 +62,6 @@ async def explain(
         body=body,
         about=about,
     )
-    session.add(made)
-    await session.flush()
     await event_chain.record(
         session,
         event_chain.Event.EXPLAINED,

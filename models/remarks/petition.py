@@ -15,7 +15,7 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, is_live
 from models.certification.certify import reopen
-from models.certification.remark import Remark, RemarkKind, operator_name, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, add_remark, operator_name, remark_text
 from models.certification.review import live_certificates
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -107,7 +107,8 @@ async def _petition(
     told: list[Officer],
     operator_chat: int | None,
 ) -> Remark:
-    made = said_by(
+    made = await add_remark(
+        session,
         officer,
         now,
         organization_code=certificate.organization_code,
@@ -116,8 +117,6 @@ async def _petition(
         kind=RemarkKind.PETITION,
         body=body,
     )
-    session.add(made)
-    await session.flush()
     await event_chain.record(
         session,
         event_chain.Event.PETITIONED,
@@ -128,9 +127,7 @@ async def _petition(
         body=body,
     )
     chats = {one.user_id for one in told} | ({operator_chat} if operator_chat else set())
-    for chat in sorted(chats):
-        outbox.enqueue(session, NoticeKind.PETITIONED, chat, made.id, now)
-    await session.flush()
+    await outbox.enqueue_each(session, NoticeKind.PETITIONED, sorted(chats), made.id, now)
     return made
 
 
@@ -213,9 +210,9 @@ async def decide(
     if granted:
         await reopen(session, asked.organization_code, by, made.body, now)
     else:
-        for one in await officers_concerned(session, organization, Role.LAO, Role.PROVINCE):
-            outbox.enqueue(session, NoticeKind.PETITION_REFUSED, one.user_id, made.id, now)
-        await session.flush()
+        concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
+        chats = [one.user_id for one in concerned]
+        await outbox.enqueue_each(session, NoticeKind.PETITION_REFUSED, chats, made.id, now)
     return made
 
 

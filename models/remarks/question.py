@@ -18,7 +18,7 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
 from models.certification.certificate import is_open
-from models.certification.remark import Remark, RemarkKind, remark_text, said_by
+from models.certification.remark import Remark, RemarkKind, add_remark, remark_text
 from models.certification.review import current_revision
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -116,7 +116,8 @@ async def ask(
     topic, record_no = topic_of(about)
     if topic is Topic.RECORD:
         await find_record(session, officer, dla_code, record_no)
-    made = said_by(
+    made = await add_remark(
+        session,
         officer,
         now,
         organization_code=dla_code,
@@ -126,8 +127,6 @@ async def ask(
         body=body,
         about=about,
     )
-    session.add(made)
-    await session.flush()
     await event_chain.record(
         session,
         event_chain.Event.QUESTIONED,
@@ -138,9 +137,13 @@ async def ask(
         about=about,
         body=body,
     )
-    for one in await officers_concerned(session, organization, Role.LAO):
-        outbox.enqueue(session, NoticeKind.QUESTIONED, one.user_id, made.id, now)
-    await session.flush()
+    await outbox.enqueue_each(
+        session,
+        NoticeKind.QUESTIONED,
+        [one.user_id for one in await officers_concerned(session, organization, Role.LAO)],
+        made.id,
+        now,
+    )
     return made
 
 
@@ -154,7 +157,8 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
     organization = await lock_organization(session, asked.organization_code)
     # A colleague may have answered, or the revision may have ended, while this waited for the lock.
     await require_answerable(session, officer, question_id)
-    made = said_by(
+    made = await add_remark(
+        session,
         officer,
         now,
         organization_code=asked.organization_code,
@@ -165,8 +169,6 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
         about=asked.about,
         answers_id=asked.id,
     )
-    session.add(made)
-    await session.flush()
     await event_chain.record(
         session,
         event_chain.Event.ANSWERED,
@@ -178,9 +180,13 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
         about=made.about,
         body=body,
     )
-    for one in await officers_concerned(session, organization, Role.PROVINCE):
-        outbox.enqueue(session, NoticeKind.ANSWERED, one.user_id, made.id, now)
-    await session.flush()
+    await outbox.enqueue_each(
+        session,
+        NoticeKind.ANSWERED,
+        [one.user_id for one in await officers_concerned(session, organization, Role.PROVINCE)],
+        made.id,
+        now,
+    )
     return made
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.account import Officer
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
-from models.certification.remark import RemarkKind, said_by
+from models.certification.remark import RemarkKind, add_remark
 from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
@@ -268,7 +268,7 @@ async def filed(country: Database, now: datetime) -> Database:
         newest = await current_round(session)
         assert newest is not None
         facts = {"organization_code": LOCKED, "round_id": newest.id, "revision": 1, "kind": RemarkKind.QUESTION}
-        session.add(said_by(officer, now, body="เหตุใดจำนวนจึงลดลง", **facts))
+        await add_remark(session, officer, now, body="เหตุใดจำนวนจึงลดลง", **facts)
     return country
 
 
