@@ -1,13 +1,16 @@
 """A statement in one trip to aiosqlite's thread, savepoints on the way of the first statement that writes.
 
 SQLAlchemy's own adapter makes four trips of a statement (cursor, execute, fetch, close) and four of the beginning
-and of the end of a savepoint; each trip wakes a thread and then the event loop.
+and of the end of a savepoint; each trip wakes a thread and then the event loop. It is here for speed alone
+(docs/performance.md). It relies on private parts of SQLAlchemy and aiosqlite: where one is missing,
+models/database/sqlite.py takes SQLAlchemy's own driver, and everything works as before, more slowly.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, cast
 
+import aiosqlite
 from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import (
@@ -18,6 +21,21 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 
 # What a URL calls it.
 DRIVER = "sqlite+aiosqlite_one_trip"
+
+# Attributes that are not part of a documented interface. pyproject.toml bounds the versions that were tested.
+_PRIVATE_PARTS: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (aiosqlite.Connection, ("_conn", "_execute")),
+    (AsyncAdapt_aiosqlite_connection, ("_connection", "_cursor_cls", "commit", "rollback")),
+    (AsyncAdapt_aiosqlite_cursor, ("_adapt_connection", "_make_new_cursor")),
+    (SQLiteDialect_aiosqlite, ("do_savepoint", "do_release_savepoint", "do_rollback_to_savepoint")),
+)
+
+
+def missing_parts() -> list[str]:
+    """The private parts that this module relies on and that are not there; none on the tested versions."""
+    return [
+        f"{owner.__name__}.{name}" for owner, names in _PRIVATE_PARTS for name in names if not hasattr(owner, name)
+    ]
 
 
 class _Fetched:

@@ -1,6 +1,7 @@
 """SQLite as the bot uses it: how connections are set up, how transactions begin, how writers share commits."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from models.database import aiosqlite_dialect
+log = logging.getLogger(__name__)
 
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
@@ -33,6 +34,23 @@ def file_of(url: URL) -> str | None:
     return None if not url.database or ":memory:" in url.database else url.database
 
 
+def _driver() -> str:
+    """The driver in one trip a statement, or SQLAlchemy's own where a new version has taken away what that
+    needs.
+    """
+    try:
+        # Its classes cannot even be declared when a base of theirs is gone.
+        from models.database import aiosqlite_dialect  # noqa: PLC0415
+
+        missing = aiosqlite_dialect.missing_parts()
+    except (ImportError, AttributeError) as error:
+        missing = [str(error)]
+    if not missing:
+        return aiosqlite_dialect.DRIVER
+    log.warning("SQLite is used through SQLAlchemy's own driver, which is slower; missing: %s", ", ".join(missing))
+    return "sqlite+aiosqlite"
+
+
 def make_engine(url: URL) -> AsyncEngine:
     """The engine of a SQLite database. With the execution option `laocert_reads` its transactions only look.
 
@@ -40,7 +58,7 @@ def make_engine(url: URL) -> AsyncEngine:
     lost or refused as locked; with BEGIN IMMEDIATE for writers none.
     """
     if url.drivername == "sqlite+aiosqlite":
-        url = url.set(drivername=aiosqlite_dialect.DRIVER)
+        url = url.set(drivername=_driver())
     # Any other driver is none that waits without blocking, and refused.
     pool = {} if file_of(url) is None else {"pool_size": KEPT}
     engine = create_async_engine(url, hide_parameters=True, **pool)

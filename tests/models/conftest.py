@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from models.database import aiosqlite_dialect
 from models.database.engine import Database
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Database]:
-    """A database with one small table."""
+async def shelf(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Database]:
+    """A database with one small table; with the parameter `stock` through SQLAlchemy's own driver."""
+    if getattr(request, "param", "") == "stock":
+        monkeypatch.setattr(aiosqlite_dialect, "missing_parts", lambda: ["Connection._execute"])
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'shelf.db'}")
     async with database.write() as session:
         await session.execute(text("CREATE TABLE book (name TEXT PRIMARY KEY)"))

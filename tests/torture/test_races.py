@@ -15,6 +15,8 @@ from models.database.engine import Database
 from models.register.roster import PersonnelRecord
 from tests.support import DEMANDS, ORGANIZATIONS, link
 
+ON_STOCK_DRIVER_TOO = True
+
 FIRST = ORGANIZATIONS[0][0]
 USERS = range(501, 509)
 

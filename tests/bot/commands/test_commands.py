@@ -129,7 +129,9 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/laocert.db"
     assert run_process("db", "upgrade", LAOCERT_DATABASE_URL=url).returncode == 0
     code = (
-        "import asyncio, sys\n"
+        "import asyncio, signal, sys\n"
+        # A shell's background job is started with SIGINT ignored, and so is what it starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import bot.commands.status as status\n"
         "from bot.__main__ import main\n"
         "async def wait(session):\n"

@@ -27,6 +27,8 @@ from tests.models.certification import write_paths
 from tests.models.certification.write_paths import LOCKED, OPEN, REOPENED, TABLES
 from tests.support import certify_as, link, pass_spot_check, record
 
+ON_STOCK_DRIVER_TOO = True
+
 
 @pytest.fixture
 async def locked(country: Database, now: datetime) -> Database:

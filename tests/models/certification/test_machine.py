@@ -32,7 +32,7 @@ from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark
-from tests.conftest import NOW, _admin, postgres_url
+from tests.conftest import NOW, STOCK, _admin, postgres_url
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle
 
 CODES = [code for code, *_ in ORGANIZATIONS[:2]]
@@ -223,7 +223,7 @@ class Country(RuleBasedStateMachine):
                     assert shown.lao is None or shown.lao.roster_digest == shown.roster.digest
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite", STOCK, "postgresql"], indirect=True)
 def test_any_order_of_steps(database_url: str, request: pytest.FixtureRequest) -> None:
     torture = request.config.getoption("--torture")
     loop = asyncio.new_event_loop()

@@ -1,13 +1,20 @@
 """Statements and savepoints on SQLite: they go together to the database, and do what they would do apart."""
 
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiosqlite
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import models.database
+from models.database import aiosqlite_dialect
 from models.database.engine import Database
+
+ON_BOTH_DRIVERS = pytest.mark.parametrize("shelf", ["ours", "stock"], indirect=True)
 
 
 @pytest.fixture
@@ -40,6 +47,7 @@ async def sent(desk: AsyncConnection) -> list[str]:
     return statements
 
 
+@ON_BOTH_DRIVERS
 async def test_rows_and_what_is_known_of_them(desk: AsyncConnection) -> None:
     written = await desk.execute(text("INSERT INTO book VALUES ('a'), ('b') RETURNING name"))
     assert [tuple(row) for row in written] == [("a",), ("b",)]
@@ -51,12 +59,14 @@ async def test_rows_and_what_is_known_of_them(desk: AsyncConnection) -> None:
     assert found.all() == []
 
 
+@ON_BOTH_DRIVERS
 async def test_many_rows_at_once(desk: AsyncConnection) -> None:
     rows = [{"name": name} for name in "abc"]
     assert (await desk.execute(text("INSERT INTO book VALUES (:name)"), rows)).rowcount == 3
     assert await books(desk) == ["a", "b", "c"]
 
 
+@ON_BOTH_DRIVERS
 async def test_what_is_streamed_comes_a_few_at_a_time(desk: AsyncConnection) -> None:
     await desk.execute(
         text("INSERT INTO book VALUES (:name)"), [{"name": f"{number:03}"} for number in range(250)]
@@ -91,6 +101,7 @@ async def test_a_savepoint_goes_with_the_first_that_writes(desk: AsyncConnection
     ]  # fmt: skip
 
 
+@ON_BOTH_DRIVERS
 @pytest.mark.parametrize("first", ["", "outer"])
 @pytest.mark.parametrize("second", ["", "inner"])
 @pytest.mark.parametrize("fails", ["inner", "outer", "after", "nothing"])
@@ -116,6 +127,7 @@ async def test_each_takes_back_its_own(desk: AsyncConnection, first: str, second
     assert set(await books(desk)) == kept - {""}
 
 
+@ON_BOTH_DRIVERS
 async def test_a_statement_that_is_refused_leaves_the_savepoint_to_be_taken_back(desk: AsyncConnection) -> None:
     await put(desk, "a")
     with pytest.raises(IntegrityError):
@@ -136,3 +148,34 @@ async def test_what_waits_ends_with_its_transaction(desk: AsyncConnection) -> No
     await desk.commit()
     assert [statement.split()[0] for statement in statements] == ["BEGIN", "INSERT", "COMMIT"]
     assert await books(desk) == ["a", "first"]
+
+
+# --- without its private parts ------------------------------------------------------------------------------
+
+
+def test_the_tested_versions_have_all_that_is_relied_on() -> None:
+    assert aiosqlite_dialect.missing_parts() == []
+
+
+@pytest.mark.parametrize(("owner", "name"), [(aiosqlite.Connection, "_execute"), (aiosqlite.Connection, "_conn")])
+async def test_without_one_the_stock_driver_is_taken_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: type, name: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(owner, name)
+        database = Database(f"sqlite+aiosqlite:///{tmp_path}/laocert.db")
+    assert database.engine.url.drivername == "sqlite+aiosqlite"
+    assert f"missing: Connection.{name}" in caplog.text
+    async with database.write() as session:
+        await session.execute(text("CREATE TABLE book (name TEXT)"))
+    await database.close()
+
+
+async def test_a_module_that_cannot_be_imported_is_no_reason_not_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "models.database.aiosqlite_dialect", None)
+    monkeypatch.delattr(models.database, "aiosqlite_dialect")
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/laocert.db")
+    assert database.engine.url.drivername == "sqlite+aiosqlite"
+    await database.close()
