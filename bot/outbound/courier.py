@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from telegram import Bot
 
 from bot.outbound.delivery import Outcome, deliver
-from bot.outbound.ledger import Claimed, Ledger
+from bot.outbound.ledger import Ledger, Taken
 from bot.telegram.limiter import Limiter
 from models.database.engine import Database
 from models.database.lease import Lease
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
 PARALLEL = 24
 BULK_PARALLEL = 18
-# Bulk that is claimed in one transaction and sent together: what a transaction costs is shared, and what is urgent
+# Bulk that is taken in one transaction and sent together: what a transaction costs is shared, and what is urgent
 # waits for no more than so many turns.
 BULK_BATCH = 4
 # Seconds between looks at the outbox when nothing wakes the courier.
@@ -196,22 +196,22 @@ class Courier:
         self._awake.set()
 
     async def _send(self, rows: Sequence[OutboxMessage]) -> None:
-        """Claim rows together; a call for each of them that is to be sent."""
+        """Take rows together; a call for each of them that is to be sent."""
         try:
-            claimed = await self._ledger.claim(rows)
+            taken = await self._ledger.take(rows)
         except Exception as error:
             log.error("%d messages could not be taken: %s", len(rows), type(error).__name__)
             self._is_unsure = True
             for row in rows:
                 self._end(row)
             return
-        calls = {one.row.id for one in claimed}
+        calls = {one.row.id for one in taken}
         for row in rows:
             if row.id not in calls:
                 self._end(row, was_sent=False)
-        await asyncio.gather(*(self._attempt(one) for one in claimed))
+        await asyncio.gather(*(self._attempt(one) for one in taken))
 
-    async def _attempt(self, one: Claimed) -> None:
+    async def _attempt(self, one: Taken) -> None:
         """One call, and its outcome noted."""
         was_sent = True
         try:

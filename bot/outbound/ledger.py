@@ -1,4 +1,4 @@
-"""What is written of messages before and after their calls: which are claimed, what each says, how it ended."""
+"""What is written of messages before and after their calls: which are taken, what each says, how it ended."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ class NotRendered(Exception):
 
 
 @dataclass(frozen=True)
-class Claimed:
+class Taken:
     """A row that is marked as sending: what it says, and the chat where it goes."""
 
     row: OutboxMessage
@@ -49,32 +49,32 @@ class Ledger:
         self._ends: dict[int, tuple[OutboxMessage, Outcome]] = {}
         self._writing = asyncio.Lock()
 
-    async def claim(self, rows: Sequence[OutboxMessage]) -> list[Claimed]:
+    async def take(self, rows: Sequence[OutboxMessage]) -> list[Taken]:
         """Mark rows of different chats as sending, in one transaction; what each says in the state of that moment.
 
         Left out are those that are not to be sent: taken or put off by somebody else, put off, or at their end.
         """
         try:
-            return await self._claim(rows)
+            return await self._take(rows)
         except NotRendered as error:
             if len(rows) == 1:
                 await self.note(rows[0], again(rows[0], str(error)))
                 return []
         # One of them is to blame; it must not hold up the others.
-        return [one for row in rows for one in await self.claim([row])]
+        return [one for row in rows for one in await self.take([row])]
 
-    async def _claim(self, rows: Sequence[OutboxMessage]) -> list[Claimed]:
-        claimed, ended = [], []
+    async def _take(self, rows: Sequence[OutboxMessage]) -> list[Taken]:
+        taken, ended = [], []
         async with self._database.write() as session:
             now = self._clock()
-            taken = await sending.mark_sending(session, rows, now)
-            mine = [row for row in rows if row.id in taken]
+            marked = await sending.mark_sending(session, rows, now)
+            mine = [row for row in rows if row.id in marked]
             for row in mine:
                 conversation, reader = await find_reader(session, row.chat_id)
                 way = reachability.way_to(row.chat_id, conversation, now)
                 made = await self._render(session, row, way, reader, now)
-                if isinstance(made, Claimed):
-                    claimed.append(made)
+                if isinstance(made, Taken):
+                    taken.append(made)
                 elif isinstance(made, Deferred):
                     await sending.put_off(session, row, made.until)
                 else:
@@ -83,11 +83,11 @@ class Ledger:
         for row, outcome in ended:
             TALLY.messages[row.kind, outcome.state] += 1
             log.info("message %d is %s: %s", row.id, outcome.state, outcome.error)
-        return claimed
+        return taken
 
     async def _render(
         self, session: Session, row: OutboxMessage, way: reachability.Way, reader: Officer | None, now: datetime
-    ) -> Claimed | Deferred | Outcome:
+    ) -> Taken | Deferred | Outcome:
         """What it says now and where, when it may be sent, or its end. Raises NotRendered."""
         if way.unreachable is not None:
             return Outcome(State.DEAD, way.unreachable)
@@ -101,7 +101,7 @@ class Ledger:
             raise NotRendered(type(error).__name__) from error
         if isinstance(made, Dropped):
             return Outcome(State.DROPPED, made.reason)
-        return Claimed(row, way.to, made) if isinstance(made, Screen) else made
+        return Taken(row, way.to, made) if isinstance(made, Screen) else made
 
     async def _say(
         self, session: Session, row: OutboxMessage, reader: Officer | None, now: datetime

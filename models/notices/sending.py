@@ -111,7 +111,7 @@ def _marking(rows: int) -> ReturningUpdate[Any]:
 
 
 async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
-    """It was claimed, was not sent, and that is no fault of its own: as if it had not been claimed."""
+    """It was marked as sending, was not sent, and that is no fault of its own: as if it had not been marked."""
     await _settle_try(session, row, state=row.state, attempts=row.attempts, due_at=until, error=row.error)
 
 

@@ -1,4 +1,4 @@
-"""Rows that are claimed together, and ends that are written together."""
+"""Rows that are taken together, and ends that are written together."""
 
 import asyncio
 from datetime import datetime
@@ -49,8 +49,8 @@ async def test_one_that_cannot_be_said_holds_up_no_other(
         return Screen(Markup("ประกาศ"))
 
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
-    claimed = await desk.claim(rows)
-    assert [one.to for one in claimed] == [501, 503]
+    taken = await desk.take(rows)
+    assert [one.to for one in taken] == [501, 503]
     assert [(row.state, row.attempts, row.error) for row in await outbox_rows(country)] == [
         (State.SENDING, 1, None),
         (State.PENDING, 1, "LookupError"),
@@ -58,7 +58,7 @@ async def test_one_that_cannot_be_said_holds_up_no_other(
     ]
 
 
-async def test_what_was_claimed_by_somebody_else_is_left_out(
+async def test_what_was_taken_by_somebody_else_is_left_out(
     desk: Ledger, country: Database, rows: list[OutboxMessage], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def said(*_: Any) -> Screen:
@@ -67,7 +67,7 @@ async def test_what_was_claimed_by_somebody_else_is_left_out(
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
     async with country.write() as session:
         assert await sending.mark_sending(session, rows[:1], clock()) == {rows[0].id}
-    assert [one.to for one in await desk.claim(rows)] == [502, 503]
+    assert [one.to for one in await desk.take(rows)] == [502, 503]
 
 
 async def test_ends_that_come_together_share_transactions(

@@ -377,7 +377,7 @@ async def send(database: Database, now: datetime) -> dict[int, str]:
     ledger = Ledger(database, Clock(now), 900)
     async with database.read() as session:
         rows = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.PENDING)))
-    sent = {claimed.to: "sent" for claimed in await ledger.claim(rows)} if rows else {}
+    sent = {taken.to: "sent" for taken in await ledger.take(rows)} if rows else {}
     async with database.read() as session:
         dropped = await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.DROPPED))
         return sent | {row.chat_id: row.error or "" for row in dropped}

@@ -1,0 +1,72 @@
+"""What docs/architecture.md names is there: the functions of the two ways, the rooms, and every file."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+FLOORS = ("models", "handlers", "bot")
+# The most modules that a room holds, the commands and the migrations excepted.
+MOST = 10
+
+
+def section(heading: str) -> str:
+    return TEXT.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def names(heading: str) -> list[str]:
+    """The functions that the table of a section names in its first column and in its text."""
+    return sorted(set(re.findall(r"`((?:bot|handlers|models)(?:\.\w+)+)`", section(heading))))
+
+
+@pytest.mark.parametrize("name", names("The way of a tap") + names("The way of a notice"))
+def test_the_functions_of_the_ways_are_there(name: str) -> None:
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part)
+        return
+    pytest.fail(f"no module of {name}")
+
+
+def test_the_ways_name_functions() -> None:
+    assert len(names("The way of a tap")) > 10
+    assert len(names("The way of a notice")) > 6
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:bot|handlers|models|tests|demo)/[\w/.]+)`", TEXT))))
+def test_the_files_are_there(path: str) -> None:
+    assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_room_is_listed_in_its_order(floor: str) -> None:
+    row = next(line for line in section("The rooms").splitlines() if line.startswith(f"| `{floor}/`"))
+    listed = re.findall(r"`(\w+)`", row.split("|")[2])
+    rooms = [path.parent.name for path in (ROOT / floor).glob("*/__init__.py")]
+    contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split(f'containers = ["{floor}"]')[1]
+    ordered = re.findall(r'"(\w+)"', contract.split("]")[0])
+    assert set(rooms) - {"locales"} <= set(listed)
+    assert [name for name in listed if name in ordered] == ordered
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_room_is_too_large_to_be_taken_in(floor: str) -> None:
+    folders = {path.parent for path in (ROOT / floor).glob("**/__init__.py")} - {ROOT / "bot" / "commands"}
+    for folder in folders:
+        modules = [path.name for path in folder.glob("*.py") if path.name not in ("__init__.py", "routes.py")]
+        assert len(modules) <= MOST, folder
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_room_says_what_it_is_for_and_what_is_elsewhere(floor: str) -> None:
+    for init in (ROOT / floor).glob("*/__init__.py"):
+        doc = importlib.import_module(f"{floor}.{init.parent.name}").__doc__ or ""
+        assert len(re.findall(r"[.](?:\s|$)", doc)) >= 2, init
