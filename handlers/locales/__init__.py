@@ -1,6 +1,7 @@
 """The catalogs of the chat's texts, kept with Babel: `make messages` brings them up to date with the code.
 
-No text is written here that the code does not ask for; how the program reads a catalog is in handlers/chat/texts.py.
+No text is written here that the code does not ask for; how the program reads a catalog is in
+handlers/chat/texts.py.
 """
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Files that bring in organizations, accounts and personnel (docs/contract.md, Import files), and the register that
-an organization sends by chat. What a register is belongs to models/register; the formats are read in tabular.
+"""Files that bring in organizations, accounts and personnel (docs/contract.md, Import files), and the register
+that an organization sends by chat. What a register is belongs to models/register; the formats are read in tabular.
 
 Each validates the whole file and compares it with the database before anything is written; every problem is
 reported together (ImportRefused). Then all rows are written in one transaction, or none. With `dry_run` nothing
