@@ -10,6 +10,7 @@ from sqlalchemy import select
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
+from handlers.chat.taps.tap import Tap
 from models.accounts.account import Officer as Link
 from models.certification.certificate import Certification
 from models.database.engine import Database
@@ -66,12 +67,12 @@ class Hand(Officer):
         assert expect in self.text
         return self.text
 
-    async def forge(self, data: str, message: Message | None = None) -> str:
-        """Tap with any callback data; the text that is then shown."""
+    async def forge(self, tap: Tap | str, message: Message | None = None) -> str:
+        """Tap with any callback data, also such as no button bears; the text that is then shown."""
         card = self._card = message or self.card
         calls = self.bot.call_count
-        tap = await self.phone.tap_data(card, data)
-        await tap.answer()
+        data = tap.pack() if isinstance(tap, Tap) else tap
+        await (await self.phone.tap_data(card, data)).answer()
         # An edit that changes nothing is no event on the phone, so the call itself is waited for.
         async with asyncio.timeout(PATIENCE):
             while not self._shown(calls, card):  # noqa: ASYNC110 - the emulator sets no event for it

@@ -66,7 +66,7 @@ async def test_ready_is_who_has_all_it_needs(
         async def away(_database: Database) -> str:
             raise ConnectionRefusedError
 
-        monkeypatch.setattr(readiness.schema, "revision", away)
+        monkeypatch.setattr(readiness.version, "revision", away)
         status, told = await get(front, "/readyz")
         assert (status, told["database"]) == (503, {"ok": False, "said": "ConnectionRefusedError"})
         # It lives all the same: to start it again would mend nothing.

@@ -338,7 +338,7 @@ async def test_a_database_that_is_away_does_not_end_the_watch(
         )
 
     monkeypatch.setattr(upkeep, "KEY_EVERY", 0.0)
-    monkeypatch.setattr("bot.service.upkeep.audit.require_known_since", away)
+    monkeypatch.setattr("bot.service.upkeep.event_chain.require_known_since", away)
     with pytest.raises(event_chain.KeyUnknown):
         await upkeep.watch_key(country, 0)
     assert len(looks) == 3

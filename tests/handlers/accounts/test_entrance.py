@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from demo.botapi.state import Message
+from handlers.chat.taps.accounts import LogIn
 from models.accounts.account import MAX_NAME, find_account
 from models.accounts.account import Officer as Link
 from models.chats.conversation import Conversation
@@ -207,7 +208,7 @@ async def test_a_user_has_one_link_at_a_time(officer: MakeHand, country: Databas
     hand = await officer()
     before = await facts(country)
     # While linked, เข้าสู่ระบบ of an old card leads home, and what is typed is no login.
-    assert "เทศบาลตำบลบางปู" in await hand.forge("login")
+    assert "เทศบาลตำบลบางปู" in await hand.forge(LogIn())
     await hand.say("province11")
     assert "เทศบาลตำบลบางปู" in await hand.say(PASSWORD)
     assert await facts(country) == before

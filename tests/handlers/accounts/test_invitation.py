@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.botapi.state import Message
+from handlers.chat.taps.accounts import AcceptInvitation
 from models.accounts.account import Account, find_account
 from models.accounts.account import Officer as Link
 from models.database.engine import Database
@@ -130,7 +131,7 @@ async def test_invalid_used_and_late_are_one_sentence(
         assert (await opens(stranger, code)).startswith(f"{NOT_VALID}\nลบข้อความของท่านแล้ว\n\n")
         assert stranger.labels == ["เข้าสู่ระบบ", "ภาษา / Language"]
     for code in (late, used, disabled, "A" * 22, "x"):
-        answers.add(await stranger.forge(f"accept:{code}"))
+        answers.add(await stranger.forge(AcceptInvitation(code)))
     [answer] = answers
     assert answer.startswith(f"{NOT_VALID}\n\n")
     assert await facts(country) == before
@@ -254,7 +255,7 @@ async def test_one_who_is_linked_to_another_account(officer: MakeHand, country: 
     hand = await officer()
     code = await code_for(country, clock, "province11")
     before = await facts(country)
-    for text in (await opens(hand, code), await hand.forge(f"accept:{code}")):
+    for text in (await opens(hand, code), await hand.forge(AcceptInvitation(code))):
         assert text.startswith("แชตนี้เชื่อมต่อกับบัญชีอยู่แล้ว หากต้องการใช้คำเชิญ โปรดออกจากระบบก่อน\n\nเทศบาลตำบลบางปู")
     assert await facts(country) == before
     await hand.say("/logout")
@@ -324,7 +325,7 @@ async def test_ones_own_handover_is_for_another_phone(
     hand = await officer()
     code = code_in(await issue(hand))
     before = await facts(country)
-    for text in (await opens(hand, code), await hand.forge(f"accept:{code}")):
+    for text in (await opens(hand, code), await hand.forge(AcceptInvitation(code))):
         assert text.startswith("ลิงก์นี้เป็นการส่งมอบงานของท่านเอง ผู้รับมอบงานต้องเปิดด้วยโทรศัพท์เครื่องอื่น\n\nเทศบาลตำบลบางปู")
     assert await facts(country) == before
     await opens(stranger, code)
@@ -346,7 +347,7 @@ async def test_a_handover_that_is_no_longer_good(
         clock.move(minutes=60)
     before = await facts(country)
     assert (await opens(stranger, code)).startswith(NOT_VALID)
-    assert (await stranger.forge(f"accept:{code}")).startswith(NOT_VALID)
+    assert (await stranger.forge(AcceptInvitation(code))).startswith(NOT_VALID)
     assert await facts(country) == before
 
 
@@ -355,7 +356,7 @@ async def test_a_colleague_is_no_successor(officer: MakeHand, country: Database)
     hand, colleague = await officer(), await officer(name="ทดสอบ สอง")
     code = code_in(await issue(hand))
     before = await facts(country)
-    for text in (await opens(colleague, code), await colleague.forge(f"accept:{code}")):
+    for text in (await opens(colleague, code), await colleague.forge(AcceptInvitation(code))):
         assert "แชตนี้เชื่อมต่อกับบัญชีอยู่แล้ว" in text
     assert await facts(country) == before
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from handlers.chat.taps.accounts import Key
 from models.accounts.account import Officer as Link
 from models.accounts.account import find_account
 from models.accounts.pin import Keypad
@@ -234,7 +235,7 @@ async def test_forged_keys(officer: MakeHand, stranger: Hand, country: Database,
     assert stranger.labels == ["เข้าสู่ระบบ", "ภาษา / Language"]
     await hand.way(*TO_PIN)
     nonce = (hand.phone.button("8").data or "").split(":")[1]
-    await hand.forge(f"k:{nonce}:11")
+    await hand.forge(Key(nonce, 11))
     assert await facts(country) == before
 
 

@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from handlers.chat.taps.accounts import NotOurs
+from handlers.chat.taps.certification import LaoReview
+from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.words import masked
 from handlers.notices.rendering import notice
 from models.accounts.account import Officer as Link
@@ -141,7 +144,7 @@ async def test_a_link_that_is_nobodys_ends_at_once_and_its_chat_is_blanked(
     hand = await officer()
     await newcomer(stranger)
     await told(hand)
-    await stranger.forge("lr")
+    await stranger.forge(LaoReview())
     shown = stranger.card
     assert "ข้าราชการ" in shown.text
     if where == "list":
@@ -167,14 +170,14 @@ async def test_a_link_that_is_nobodys_ends_at_once_and_its_chat_is_blanked(
         )
     assert '"by":"colleague 1"' in (event or "")
     # Once more, from an old card.
-    assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" in await hand.forge("notours:2")
+    assert "การเชื่อมต่อนี้สิ้นสุดไปแล้ว" in await hand.forge(NotOurs(2))
 
 
 async def test_a_link_that_was_not_announced_to_one_cannot_be_ended(officer: MakeHand, country: Database) -> None:
     older, newer = await officer(), await officer(name="ทดสอบ ใหม่")
     stranger = await officer("province11", "ทดสอบ สอง")
     for hand, tried in ((newer, 1), (older, 2), (stranger, 1), (older, 999_999_999), (older, 1)):
-        assert "บัญชีของท่านไม่มีสิทธิ์" in await hand.forge(f"notours:{tried}")
+        assert "บัญชีของท่านไม่มีสิทธิ์" in await hand.forge(NotOurs(tried))
     async with country.read() as session:
         assert [one.unlinked_at for one in await session.scalars(select(Link))] == [None] * 3
 
@@ -218,7 +221,7 @@ async def test_an_idle_chat_reads_petitions_and_decisions_with_its_pin(
         assert words in await told.enter()
     await outsider.say("/menu")
     await outsider.enter()
-    for unseen in (f"remark:{asked.id}", "remark:999"):
+    for unseen in (SeeRemark(asked.id), SeeRemark(999)):
         assert "บัญชีของท่านไม่มีสิทธิ์" in await outsider.forge(unseen)
 
 

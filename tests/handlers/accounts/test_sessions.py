@@ -2,6 +2,7 @@
 
 import pytest
 
+from handlers.chat.taps.certification import Confirm
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
 from models.database.engine import Database
@@ -99,7 +100,7 @@ async def test_a_right_pin_stays_right_when_what_follows_is_refused(
 ) -> None:
     hand = await officer()
     clock.move(hours=13)
-    await hand.forge("confirm:0")
+    await hand.forge(Confirm("0"))
     assert "การยืนยันนี้หมดอายุแล้ว" in await hand.enter()
     assert "อปท. รับรองจำนวน" in await hand.press("ระบบรับรองข้อมูล")
 

@@ -2,6 +2,16 @@
 
 import pytest
 
+from handlers.chat.taps.accounts import EditProfile, LogOut
+from handlers.chat.taps.certification import (
+    Cancel,
+    CertificationMenu,
+    Confirm,
+    LaoCertify,
+    LaoReview,
+    ProvinceCertify,
+    ProvinceReview,
+)
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.operator.closing import reopen_round
@@ -113,7 +123,7 @@ async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Da
     first, second = await officer(name="ทดสอบ หนึ่ง"), await officer(name="ทดสอบ สอง")
     await first.way(*TO_REVIEW, "รับรองระดับ อปท.")
     confirm, cancel = (first.phone.button(label).data or "" for label in ("ยืนยันการรับรอง", "ยกเลิก"))
-    for data in (confirm, cancel, "confirm:0", "cancel:0"):
+    for data in (confirm, cancel, Confirm("0"), Cancel("0")):
         assert EXPIRED in await second.forge(data)
     # Nor is it good after logging out and in again: that is another link.
     await first.say("/logout")
@@ -128,7 +138,7 @@ async def test_outside_a_round_nothing_is_certified(
     if level is Level.PROVINCE:
         await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
         hand, label = await officer("province11"), "รับรองระดับจังหวัด"
-        await hand.forge(f"pr:{BANGPU}")
+        await hand.forge(ProvinceReview(BANGPU))
         await hand.way(*SPOT_CHECK)
     else:
         hand, label = await officer(), "รับรองระดับ อปท."
@@ -142,7 +152,7 @@ async def test_outside_a_round_nothing_is_certified(
         await close_round(session, clock())
     for stale in (ask, confirm):
         assert NO_ROUND in await hand.forge(stale)
-    await hand.forge("lr" if level is Level.LAO else f"pr:{BANGPU}", review)
+    await hand.forge(LaoReview() if level is Level.LAO else ProvinceReview(BANGPU), review)
     assert label not in hand.labels
     assert "ปิดรอบแล้ว" in hand.text
     # In the next round the press of the last one is not good either.
@@ -190,17 +200,17 @@ async def test_an_organization_without_a_register(officer: MakeHand, country: Da
     hand = await officer(f"lao{NO_ROSTER}")
     sentence = "หน่วยงานนี้ยังไม่มีข้อมูลบุคลากรในระบบ"
     assert sentence in await hand.way(*TO_REVIEW)
-    assert sentence in await hand.forge("lc:0123456789abcdef")
+    assert sentence in await hand.forge(LaoCertify("0123456789abcdef"))
     province = await officer("province11", "ทดสอบ สอง")
-    assert sentence in await province.forge(f"pr:{NO_ROSTER}")
+    assert sentence in await province.forge(ProvinceReview(NO_ROSTER))
     assert await certificates(country) == 0
 
 
 async def test_the_province_waits_for_the_organization(officer: MakeHand, country: Database) -> None:
     hand = await officer("province11")
-    await hand.forge(f"pr:{BANGPU}")
+    await hand.forge(ProvinceReview(BANGPU))
     assert "รับรองระดับจังหวัด" not in hand.labels
-    assert "อปท. ยังไม่ได้รับรองข้อมูล" in await hand.forge(f"pc:{BANGPU}:0123456789abcdef")
+    assert "อปท. ยังไม่ได้รับรองข้อมูล" in await hand.forge(ProvinceCertify(BANGPU, "0123456789abcdef"))
     assert await certificates(country) == 0
 
 
@@ -209,7 +219,7 @@ async def test_the_province_cannot_press_on_other_numbers(
 ) -> None:
     await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
     hand = await officer("province11", "ทดสอบ สอง")
-    assert CHANGED in await hand.forge(f"pc:{BANGPU}:0123456789abcdef")
+    assert CHANGED in await hand.forge(ProvinceCertify(BANGPU, "0123456789abcdef"))
     assert "ตรวจสอบข้อมูลระดับจังหวัด" in hand.text
 
 
@@ -239,11 +249,11 @@ async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
     for data in (
         *OF_THE_LAO,
         *(data.format(BANGPU) for data in OF_THE_PROVINCE),
-        "certify",
-        "logout",
-        "profile",
-        "confirm:0",
-        "cancel:0",
+        CertificationMenu(),
+        LogOut(),
+        EditProfile(),
+        Confirm("0"),
+        Cancel("0"),
     ):
         assert (await stranger.forge(data)).startswith("แชตนี้ยังไม่ได้เข้าสู่ระบบ โปรดเข้าสู่ระบบก่อน"), data
         assert stranger.labels[0] == "เข้าสู่ระบบ"

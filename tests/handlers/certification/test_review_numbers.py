@@ -6,6 +6,9 @@ import pytest
 from sqlalchemy import select, update
 
 from handlers.certification.review_numbers import signed
+from handlers.chat.taps.certification import LaoCertify, ProvinceReview
+from handlers.chat.taps.register import EmptyMenu, EmptyMenus
+from handlers.chat.taps.remarks import ExplainDifference, Remarks, SendAnswer, SendExplanation, SendPetition
 from handlers.chat.turn import Setup
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
@@ -49,7 +52,7 @@ async def test_the_numbers_stand_beside_last_years(officer: MakeHand, country: D
         "20 → 18 (−2)  รวม\n"
     )
     marked = "⚠️ ต่างจากเดิมเกิน 10%: ข้าราชการ, พนักงานจ้าง\nอปท. ต้องชี้แจงส่วนต่างนี้ก่อนรับรอง"
-    for text in (await hand.way(*TO_REVIEW), await province.forge(f"pr:{BANGPU}")):
+    for text in (await hand.way(*TO_REVIEW), await province.forge(ProvinceReview(BANGPU))):
         assert expected + marked in text
 
 
@@ -95,7 +98,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(send)
     await hand.way(*TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
     assert "✅ รับรองแล้ว" in hand.text
-    text = await province.forge(f"pr:{BANGPU}")
+    text = await province.forge(ProvinceReview(BANGPU))
     assert f"คำชี้แจงส่วนต่าง\n{WHY}" in text
     assert f"9/3/5\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{WHY}" in await province.press("ข้อสังเกต (1)")
     async with country.read() as session:
@@ -115,12 +118,12 @@ async def test_no_button_gets_around_the_explanation(officer: MakeHand, country:
         own = await active_officer(session, hand.phone.id)
         assert own is not None
         fingerprint = (await review(session, own, BANGPU)).fingerprint
-    text = await hand.forge(f"lc:{fingerprint}")
+    text = await hand.forge(LaoCertify(fingerprint))
     assert text.startswith("⚠️ จำนวนต่างจากเดิมเกินกำหนด โปรดชี้แจงส่วนต่างก่อนรับรอง")
     assert "ชี้แจงส่วนต่าง" in hand.labels
     # Who has nothing to explain is told so.
-    assert "ไม่มีส่วนต่างที่ต้องชี้แจง" in await other.forge("le")
-    assert "ไม่พบข้อความที่จะส่ง" in await other.forge("le!")
+    assert "ไม่มีส่วนต่างที่ต้องชี้แจง" in await other.forge(ExplainDifference())
+    assert "ไม่พบข้อความที่จะส่ง" in await other.forge(SendExplanation())
 
 
 async def test_a_changed_register_wants_its_own_explanation(
@@ -145,8 +148,8 @@ async def test_one_kind_of_draft_is_not_sent_as_another(
     hand = await officer()
     await hand.way(*TO_REVIEW, "ชี้แจงส่วนต่าง")
     await hand.say(WHY)
-    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge("send")
-    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge("an!:1")
+    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendPetition())
+    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendAnswer(1))
 
 
 def test_the_share_is_a_setting() -> None:
@@ -194,7 +197,7 @@ async def test_empty_menus_are_seen_by_both_sides(officer: MakeHand, gaps: Datab
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await hand.way(*TO_REVIEW)
     await see_gaps(hand)
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     await see_gaps(province)
 
 
@@ -204,7 +207,7 @@ async def test_empty_menus_of_others_are_not_seen(officer: MakeHand, gaps: Datab
         await officer("province12", "ทดสอบ สาม"),
     )
     for hand in strangers:
-        for data in (f"em:{BANGPU}:0", f"er:{BANGPU}:1:0", f"th:{BANGPU}:0", "em:9999999:0"):
+        for data in (EmptyMenus(BANGPU, 0), EmptyMenu(BANGPU, 1, 0), Remarks(BANGPU, 0), EmptyMenus("9999999", 0)):
             text = await hand.forge(data)
             assert "ไม่มีสิทธิ์" in text, data
             assert "ศึกษา" not in text
@@ -212,12 +215,12 @@ async def test_empty_menus_of_others_are_not_seen(officer: MakeHand, gaps: Datab
 
 async def test_pages_and_menus_that_are_not_there(officer: MakeHand, gaps: Database) -> None:
     hand = await officer()
-    assert "เลือกเมนู" in await hand.forge(f"em:{BANGPU}:99")
-    assert "0012" in await hand.forge(f"er:{BANGPU}:1:999999999")
+    assert "เลือกเมนู" in await hand.forge(EmptyMenus(BANGPU, 99))
+    assert "0012" in await hand.forge(EmptyMenu(BANGPU, 1, 999999999))
     for place in (0, 3, 999_999_999):
-        assert "ไม่มีระเบียน" in await hand.forge(f"er:{BANGPU}:{place}:0")
+        assert "ไม่มีระเบียน" in await hand.forge(EmptyMenu(BANGPU, place, 0))
     nobody = await officer("lao6110303", "ทดสอบ สี่")
-    assert "ยังไม่มีข้อมูลบุคลากร" in await nobody.forge("em:6110303:0")
+    assert "ยังไม่มีข้อมูลบุคลากร" in await nobody.forge(EmptyMenus("6110303", 0))
 
 
 async def test_a_full_register_has_no_such_button(officer: MakeHand, country: Database) -> None:
@@ -228,4 +231,4 @@ async def test_a_full_register_has_no_such_button(officer: MakeHand, country: Da
     hand = await officer()
     await hand.way(*TO_REVIEW)
     assert "เมนูที่ยังไม่บันทึก" not in hand.labels
-    assert "ทุกระเบียนบันทึกครบทุกเมนูแล้ว" in await hand.forge(f"em:{BANGPU}:0")
+    assert "ทุกระเบียนบันทึกครบทุกเมนูแล้ว" in await hand.forge(EmptyMenus(BANGPU, 0))

@@ -5,8 +5,11 @@ import re
 import pytest
 from sqlalchemy import select
 
+from handlers.chat.taps.accounts import SetLanguage
+from handlers.chat.taps.certification import LaoPositions, ProvinceHistory
 from models.base import thai
 from models.certification.certificate import Certification, Level
+from models.chats.conversation import Language
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.province.listing import ORGANIZATIONS_PER_PAGE
@@ -67,7 +70,7 @@ async def test_the_history_says_who_certified_what_and_when(
     )
     await lao.say("/start")
     assert await lao.way("PIN", "ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
-    assert await province.forge(f"ph:{BANGPU}:0") == expected
+    assert await province.forge(ProvinceHistory(BANGPU, 0)) == expected
 
 
 async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -> None:
@@ -96,7 +99,7 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
         "ย้อนกลับ",
         "หน้าหลัก",
     ]
-    assert "ไม่มีระเบียน" in await hand.forge("lp:p:0")
+    assert "ไม่มีระเบียน" in await hand.forge(LaoPositions(Category.PERMANENT_EMPLOYEE, 0))
 
 
 # In the order of the dictionary of the Royal Institute.
@@ -180,8 +183,8 @@ async def test_every_screen_answers_and_has_a_way_on(
     certifier = await officer("lao6110301", "ทดสอบ ศูนย์")
     await certify_as(country, "lao6110301", certifier.phone.id, "6110301", Level.LAO, clock())
     hand = await officer(username)
-    for language, ways_out in (("t", {"หน้าหลัก", "ยกเลิก"}), ("e", {"Home", "Cancel"})):
-        await hand.forge(f"language:{language}")
+    for language, ways_out in ((Language.THAI, {"หน้าหลัก", "ยกเลิก"}), (Language.ENGLISH, {"Home", "Cancel"})):
+        await hand.forge(SetLanguage(language))
         seen = [screen async for screen in walk(hand)]
         assert len(seen) >= screens
         for screen in seen:
@@ -270,5 +273,5 @@ async def test_a_long_register_stays_within_a_message(officer: MakeHand, country
             values |= {"position": f"{'<ตำแหน่ง>' * 19}{number}", "level": "&" * 100}
             session.add(PersonnelRecord(**values))
     hand = await officer()
-    await hand.forge("lp:o:0")
+    await hand.forge(LaoPositions(Category.OFFICIAL, 0))
     assert "<ตำแหน่ง>" in hand.text

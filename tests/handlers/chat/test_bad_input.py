@@ -7,6 +7,7 @@ import pytest
 from demo.botapi import Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
+from handlers.chat.taps.certification import ProvinceReview
 from models.certification.certificate import Level
 from models.database.engine import Database
 from tests.chat import says
@@ -155,7 +156,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
 async def test_a_button_of_another_chats_card(officer: MakeHand, country: Database, clock: Clock) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     before = await facts(country)
     for _, button in [(row, button) for row in province.card.buttons for button in row][:-1]:
         # Empty menus of its own register are shown to the organization as well.

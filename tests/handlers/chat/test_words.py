@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from handlers.chat.taps.accounts import SetLanguage
+from handlers.chat.taps.province import ProvinceMenu
 from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
@@ -62,7 +64,7 @@ async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> lis
 async def test_the_organizations_way(officer: MakeHand, language: Language) -> None:
     english = language is Language.ENGLISH
     hand = await officer()
-    await hand.forge(f"language:{language[0]}")
+    await hand.forge(SetLanguage(language))
     assert ("Certification status: Not certified" if english else "สถานะการรับรองข้อมูล: ยังไม่รับรอง") in hand.text
     assert ("Log out" if english else "ออกจากระบบ") in hand.labels
     seen = await follow(hand, LAO, english)
@@ -79,7 +81,7 @@ async def test_the_provinces_way(officer: MakeHand, country: Database, clock: Cl
     english = language is Language.ENGLISH
     lao, hand = await officer(), await officer("province11", "ทดสอบ สอง")
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
-    await hand.forge(f"language:{language[0]}")
+    await hand.forge(SetLanguage(language))
     seen = await follow(hand, PROVINCE, english)
     assert seen[2][:3] == (
         ["Not certified", "Certified at LAO level", "Certified at province level"]
@@ -89,7 +91,7 @@ async def test_the_provinces_way(officer: MakeHand, country: Database, clock: Cl
     result = "Certification status: Certified at province level"
     assert (result if english else "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด") in hand.text
     assert ("Certification history" if english else "ประวัติการรับรองข้อมูล") in seen[-1]
-    await hand.forge("p")
+    await hand.forge(ProvinceMenu())
     field = "Status filter: Certified at LAO level" if english else "สถานภาพรับรองข้อมูล: รับรองระดับ อปท."
     assert field in hand.text.splitlines()
 
@@ -97,5 +99,5 @@ async def test_the_provinces_way(officer: MakeHand, country: Database, clock: Cl
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_entrance(stranger: Hand, language: Language) -> None:
     await stranger.say("/start")
-    await stranger.forge(f"language:{language[0]}")
+    await stranger.forge(SetLanguage(language))
     assert stranger.labels[0] == ("Log in" if language is Language.ENGLISH else "เข้าสู่ระบบ")

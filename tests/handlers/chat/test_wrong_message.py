@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from bot.service.backup import backup
 from demo.botapi.state import Message
+from handlers.chat.taps.certification import ProvinceReview
 from models.accounts.account import Officer as Link
 from models.accounts.account import find_account
 from models.accounts.pin import Keypad
@@ -397,7 +398,7 @@ async def test_six_digits_are_no_name_and_no_remark(
     assert ASKS_NAME in await hand.say(PIN)
     await hand.say("ทดสอบ หนึ่ง")
     assert ASKS_POSITION in await hand.say(PIN)
-    await province.forge("pr:5110201")
+    await province.forge(ProvinceReview("5110201"))
     await province.way("ถาม อปท.", "ทั้งทะเบียน")
     assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await province.say(PIN)
     await province.way("ย้อนกลับ", "ระเบียนรายคนตามเลขที่")
@@ -474,7 +475,7 @@ async def test_an_edited_name_is_corrected(officer: MakeHand) -> None:
 
 async def test_words_are_edited_until_they_are_sent(officer: MakeHand, country: Database) -> None:
     province = await officer("province11", "ทดสอบ สอง")
-    await province.forge("pr:5110201")
+    await province.forge(ProvinceReview("5110201"))
     await province.way("ถาม อปท.", "ทั้งทะเบียน")
     sent = await province.phone.send("จำนวนถูกต้องหรือไม่")
     await province.phone.until(lambda phone: "จำนวนถูกต้องหรือไม่" in phone.last.text and phone.last.outgoing)
@@ -715,7 +716,7 @@ async def test_a_name_holds_no_six_digits(officer: MakeHand, lies_nowhere: Searc
 
 async def test_a_pin_while_a_draft_is_shown(officer: MakeHand, lies_nowhere: Search) -> None:
     province = await officer("province11", "ทดสอบ สอง")
-    await province.forge("pr:5110201")
+    await province.forge(ProvinceReview("5110201"))
     await province.way("ถาม อปท.", "ทั้งทะเบียน")
     words = "บันทึกซ้ำ 123456 ราย"
     assert words in await province.say(words)

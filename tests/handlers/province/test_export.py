@@ -14,8 +14,12 @@ from bot.telegram import api
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.chat.screen import AttachmentKind
+from handlers.chat.taps.accounts import SetLanguage
+from handlers.chat.taps.certification import CertificatePdf, ProvinceHistory
+from handlers.chat.taps.province import ExportList, SeeProgress
 from models.certification.certificate import Level
 from models.certification.certify import reopen
+from models.chats.conversation import Language
 from models.database.engine import Database
 from models.notices import outbox
 from models.organizations.organization import Organization
@@ -112,7 +116,7 @@ async def test_the_picture_comes_as_a_photo(
 
 async def test_in_english(officer: MakeHand, country: Database, clock: Clock) -> None:
     hand = await officer("province11", "ทดสอบ สอง")
-    await hand.forge("language:e")
+    await hand.forge(SetLanguage(Language.ENGLISH))
     await hand.way("Data certification", "Proceed (province)")
     sent = await file_after(hand, "Export")
     assert sent.text.splitlines()[0] == "Samut Prakan province: 4 organizations"
@@ -151,7 +155,7 @@ async def test_both_sides_get_each_certificate(
         assert (paper.pages, paper.codes) == (1, [f"https://t.me/laocert_bot?start=v{code}"])
         assert paper.says(level, dashed)
     assert methods(bot, hand)[-2:] == ["sendChatAction upload_document", "sendDocument"]
-    await province.forge(f"ph:{FIRST}:0")
+    await province.forge(ProvinceHistory(FIRST, 0))
     assert Paper(content_of(bot, await file_after(province, label_of(province)))).says("เทศบาลตำบลบางปู")
 
 
@@ -178,10 +182,10 @@ async def test_nobody_gets_what_is_not_its_own(
     await stranger.say("/start")
     for hand in (neighbour, outsider):
         for number in (1, 2, 999):
-            assert "ไม่มีสิทธิ์" in await hand.forge(f"pdf:{number}")
-    assert "ไม่มีสิทธิ์" in await neighbour.forge("export")
-    assert "ไม่มีสิทธิ์" in await neighbour.forge("picture")
-    assert "ยังไม่ได้เข้าสู่ระบบ" in await stranger.forge("pdf:1")
+            assert "ไม่มีสิทธิ์" in await hand.forge(CertificatePdf(number))
+    assert "ไม่มีสิทธิ์" in await neighbour.forge(ExportList())
+    assert "ไม่มีสิทธิ์" in await neighbour.forge(SeeProgress())
+    assert "ยังไม่ได้เข้าสู่ระบบ" in await stranger.forge(CertificatePdf(1))
     await outsider.say("/menu")
     await outsider.way(*TO_PROVINCE_MENU)
     sent = await file_after(outsider, "ส่งออก")
@@ -233,7 +237,7 @@ async def test_an_idle_chat_gives_its_pin_first(officer: MakeHand, country: Data
     assert code[:5] not in asked
     assert "ยังมีผลอยู่" in await hand.enter(PIN)
     clock.move(hours=13)
-    assert "โปรดใส่ PIN" in await hand.forge("pdf:1")
+    assert "โปรดใส่ PIN" in await hand.forge(CertificatePdf(1))
     known = hand.phone.messages[-1].id
     await hand.enter(PIN)
     await hand.phone.until(lambda phone: any(one.id > known and file_of(one) for one in phone.messages))

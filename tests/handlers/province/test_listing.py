@@ -9,7 +9,17 @@ import pytest
 from sqlalchemy import event, select
 
 from handlers.chat.screen import Screen
-from handlers.chat.taps.province import ProvinceDistricts, ProvinceMenu, ProvinceSearch, ProvinceTypes
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.province import (
+    ChooseDistrict,
+    ChooseType,
+    NextWaiting,
+    ProvinceDistricts,
+    ProvinceMenu,
+    ProvinceSearch,
+    ProvinceTypes,
+    SkipWaiting,
+)
 from handlers.chat.turn import Turn
 from handlers.province import listing
 from models.certification.certificate import Level
@@ -108,7 +118,7 @@ async def test_districts_come_a_page_at_a_time(officer: MakeHand, country: Datab
     await hand.press("2/2 ▶")
     assert hand.labels[1:4] == ["ไชยา (1)", "บางพลี (1)", "เมืองสมุทรปราการ (3)"]
     assert "อ.ไชยา" in await hand.press("ไชยา")
-    await hand.forge("pd:999999999")
+    await hand.forge(ProvinceDistricts(999999999))
     assert "◀ 1/2" in hand.labels
 
 
@@ -137,8 +147,8 @@ async def test_a_filter_by_an_organization_of_another_province_is_refused(
     officer: MakeHand, country: Database
 ) -> None:
     hand = await officer("province11", "ทดสอบ สอง")
-    await hand.forge("p")
-    for data in (f"pft:{ELSEWHERE}", f"pfd:{ELSEWHERE}", f"skip:{ELSEWHERE}", "pft:1"):
+    await hand.forge(ProvinceMenu())
+    for data in (ChooseType(ELSEWHERE), ChooseDistrict(ELSEWHERE), SkipWaiting(ELSEWHERE), ChooseType("1")):
         assert "บัญชีของท่านไม่มีสิทธิ์ในรายการนี้" in await hand.forge(data), data
     assert not (await kept(country)).is_narrowed
     async with country.read() as session:
@@ -218,7 +228,7 @@ async def test_one_after_the_other_without_the_list(officer: MakeHand, waiting: 
     assert text.endswith("วันนี้รับรองแล้ว 3 จาก 3 แห่ง\n✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว")
     assert hand.labels[0] == "ค้นหา"
     # An old card still has the button.
-    assert await hand.forge("next") == "✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว"
+    assert await hand.forge(NextWaiting()) == "✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว"
     assert hand.labels == ["สถานภาพรับรองข้อมูล", "หน้าหลัก"]
 
 
@@ -238,11 +248,11 @@ async def test_next_stays_within_the_filter_and_says_when_it_is_done(
 
 async def test_only_what_waits_can_be_skipped(officer: MakeHand, country: Database, waiting: list[str]) -> None:
     hand = await officer("province11", "ทดสอบ สอง")
-    await hand.forge(f"pr:{THEPHARAK}")
+    await hand.forge(ProvinceReview(THEPHARAK))
     assert "ข้าม" not in hand.labels
-    await hand.forge(f"pr:{BANGPU}")
+    await hand.forge(ProvinceReview(BANGPU))
     await hand.way(*CERTIFY)
-    text = await hand.forge(f"pr:{BANGPU}")
+    text = await hand.forge(ProvinceReview(BANGPU))
     assert "ข้าม" not in hand.labels
     assert "วันนี้" not in text
 
@@ -252,31 +262,31 @@ async def test_only_what_waits_can_be_skipped(officer: MakeHand, country: Databa
 
 async def test_a_colleague_is_told_and_may_go_on(officer: MakeHand, clock: Clock, waiting: list[str]) -> None:
     first, second = await officer("province11", "นาย สมชาย ใจดี"), await officer("province11", "ทดสอบ หก")
-    assert (await first.forge(f"pr:{BANGPU}")).startswith(REVIEW)
+    assert (await first.forge(ProvinceReview(BANGPU))).startswith(REVIEW)
     clock.move(minutes=9)
-    text = await second.forge("ps:0")
+    text = await second.forge(ProvinceSearch(0))
     assert "👁 เทศบาลตำบลบางปู: กำลังตรวจโดย นาย สมชาย ใ•••" in text
     assert "👁🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ" in second.labels
     text = await second.press("🔍 เทศบาลตำบลบางปู")
     assert text.startswith(f"👁 กำลังตรวจโดย นาย สมชาย ใจดี ท่านยังตรวจต่อได้\n\n{REVIEW}เทศบาลตำบลบางปู\n")
     # Both look now, and each is told of the other only.
-    assert (await first.forge(f"pr:{BANGPU}")).startswith("👁 กำลังตรวจโดย ทดสอบ หก")
+    assert (await first.forge(ProvinceReview(BANGPU))).startswith("👁 กำลังตรวจโดย ทดสอบ หก")
     # Who goes on to another does not look at this one any more.
     clock.move(seconds=1)
     assert (await first.press("ข้าม")).startswith(f"{REVIEW}อบต.บางปู\n")
-    assert (await second.forge(f"pr:{BANGPU}")).startswith(REVIEW)
+    assert (await second.forge(ProvinceReview(BANGPU))).startswith(REVIEW)
     clock.move(minutes=11)
-    assert "👁" not in await second.forge("ps:0")
+    assert "👁" not in await second.forge(ProvinceSearch(0))
 
 
 async def test_both_press_and_the_later_one_is_told_who_and_when(
     officer: MakeHand, clock: Clock, waiting: list[str]
 ) -> None:
     first, second = await officer("province11", "ทดสอบ ห้า"), await officer("province11", "ทดสอบ หก")
-    await first.forge(f"pr:{BANGPU}")
+    await first.forge(ProvinceReview(BANGPU))
     await first.way(*SPOT_CHECK)
     for hand in (first, second):
-        await hand.forge(f"pr:{BANGPU}")
+        await hand.forge(ProvinceReview(BANGPU))
         await hand.way("รับรองระดับจังหวัด", "ยืนยันการรับรอง")
     assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด" in await first.enter()
     text = await second.enter()
@@ -287,7 +297,7 @@ async def test_both_press_and_the_later_one_is_told_who_and_when(
     text = await second.press("ดูจำนวนบุคลากร")
     assert text.startswith(f"{REVIEW}เทศบาลตำบลบางปู\n")
     assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด\nทดสอบ ห้า ปลัด\n2 พ.ย. 2569 09:33 น." in text
-    assert (await second.forge("next")).startswith(f"{REVIEW}อบต.บางปู\n")
+    assert (await second.forge(NextWaiting())).startswith(f"{REVIEW}อบต.บางปู\n")
     # The first is sent past what the second looks at.
     assert (await first.press("ถัดไป")).startswith(f"{REVIEW}อบต.แพรกษา\n")
 

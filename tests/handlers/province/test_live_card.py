@@ -5,12 +5,16 @@ from datetime import datetime
 import pytest
 
 from demo.botapi import Emulator, Message
+from handlers.chat.taps.accounts import SetLanguage
+from handlers.chat.taps.notices import ChooseRhythm, NoticeTimes
+from handlers.chat.taps.province import ChooseStatus, ChooseType
 from models.base.calendar import BANGKOK
-from models.certification.certificate import Level
-from models.chats.conversation import load_conversation
+from models.certification.certificate import Level, Status
+from models.chats.conversation import Language, load_conversation
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
+from models.notices.tables import Rhythm
 from tests.bot.running import outbox_rows, until
 from tests.chat import Officer
 from tests.handlers.conftest import MakeHand
@@ -124,8 +128,8 @@ async def test_the_whole_list_whatever_it_was_narrowed_to(
     await arrives(bot, country, NAMESAKE, clock)
     card = await shows(province, "🔔 รอท่าน")
     await province.say("/menu")
-    await province.forge("pf:u")
-    await province.forge("pft:6110301")
+    await province.forge(ChooseStatus(Status.UNCERTIFIED))
+    await province.forge(ChooseType("6110301"))
     await province.open("ดูทั้งหมดที่รอ", card)
     assert province.text.startswith("สถานภาพรับรองข้อมูล: รับรองระดับ อปท.\nพบ 2 แห่ง")
 
@@ -155,7 +159,7 @@ async def test_the_card_speaks_the_language_of_the_chat(
     card = await shows(province, "🔔 รอท่าน 1")
     await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=3)
-    await province.forge("language:e")
+    await province.forge(SetLanguage(Language.ENGLISH))
     await province.phone.until(lambda _: card.text.startswith("🔔 Waiting for you 1 · certified 0/4\n"))
 
 
@@ -189,6 +193,6 @@ async def test_an_organization_chooses_its_quiet_hours(officer: MakeHand, clock:
     assert not any("ทุกชั่วโมง" in label for label in hand.labels)
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07:00" in await hand.press("งดเตือน 20:00")
     # The rhythm is a province's.
-    assert "ทุกชั่วโมง" not in await hand.forge("nr:h")
-    await hand.forge("notices")
+    assert "ทุกชั่วโมง" not in await hand.forge(ChooseRhythm(Rhythm.HOURLY))
+    await hand.forge(NoticeTimes())
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07:00" in hand.text

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from bot.inbound import uploads
 from demo.botapi import Emulator
 from demo.botapi.state import Message
+from handlers.chat.taps.register import SendRegister
 from handlers.chat.uploads import Wanted
 from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
@@ -455,7 +456,7 @@ async def test_a_locked_register_takes_no_file(
     save = hand.phone.button("บันทึกทะเบียน", hand.card).data or ""
     await certify_as(country, f"lao{BANGPU}", colleague.phone.id, BANGPU, Level.LAO, clock())
     before, fetched = await register(country), downloads(bot)
-    for text in (await hand.forge(save), await send(hand, content), await hand.forge("file")):
+    for text in (await hand.forge(save), await send(hand, content), await hand.forge(SendRegister())):
         assert text.startswith(LOCKED)
         assert "รับรองระดับ อปท.\nทดสอบ ลงนาม ปลัด\n2 พ.ย. 2569 09:30 น." in text
         assert hand.labels == ["ขอแก้ไขข้อมูล", "ประวัติการรับรองข้อมูล", "หน้าหลัก"]

@@ -2,6 +2,9 @@
 
 from sqlalchemy import select
 
+from handlers.chat.taps.certification import LaoMenu, ProvinceReview
+from handlers.chat.taps.province import ProvinceMenu
+from handlers.chat.taps.remarks import AskForCorrection
 from models.accounts.account import active_officer
 from models.audit import event_chain
 from models.certification.certify import reopen
@@ -93,7 +96,7 @@ async def test_an_open_register_needs_no_petition(officer: MakeHand) -> None:
     hand = await officer()
     await hand.way(*TO_REVIEW)
     assert "ขอแก้ไขข้อมูล" not in hand.labels
-    assert "จึงแก้ไขได้โดยไม่ต้องส่งคำขอ" in await hand.forge("ask")
+    assert "จึงแก้ไขได้โดยไม่ต้องส่งคำขอ" in await hand.forge(AskForCorrection())
 
 
 async def test_a_verification_code_shows_what_was_certified(
@@ -127,14 +130,14 @@ async def test_refused_rights_and_logins_are_recorded(
     officer: MakeHand, stranger: Hand, country: Database
 ) -> None:
     hand = await officer()
-    await hand.forge("p")
-    await hand.forge("pr:6110302")
+    await hand.forge(ProvinceMenu())
+    await hand.forge(ProvinceReview("6110302"))
     await stranger.say("/start")
     await stranger.press("เข้าสู่ระบบ")
     await stranger.say("lao5110201")
     await stranger.say("wrong-password")
     await stranger.press("ยกเลิก")
-    await stranger.forge("l")
+    await stranger.forge(LaoMenu())
     async with country.read() as session:
         assert await active_officer(session, stranger.phone.id) is None
         rows = await session.execute(

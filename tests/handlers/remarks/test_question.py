@@ -7,12 +7,24 @@ import pytest
 from sqlalchemy import func, select
 
 from demo.botapi.state import Message
+from handlers.chat.taps.certification import ProvinceReview
+from handlers.chat.taps.remarks import (
+    AnswerQuestion,
+    AskAbout,
+    AskOrganization,
+    ReadRemark,
+    Remarks,
+    SeeRemark,
+    SendAnswer,
+    SendQuestion,
+)
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
 from models.certification.certify import reopen
 from models.certification.remark import Remark, RemarkKind
 from models.database.engine import Database, Session
 from models.remarks.petition import decide, petition
+from models.remarks.question import Topic
 from models.remarks.question import ask as ask_directly
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand
 from tests.support import Clock, certify_as, link
@@ -32,7 +44,7 @@ async def certified(officer: MakeHand, country: Database, clock: Clock) -> Datab
 
 async def ask(hand: Hand, topic: str = "พนักงานจ้าง", words: str = ASK) -> str:
     """From the review to the question that was sent."""
-    await hand.forge(f"pr:{BANGPU}")
+    await hand.forge(ProvinceReview(BANGPU))
     await hand.way("ถาม อปท.", topic)
     await hand.say(words)
     return await hand.press("ส่งคำถาม")
@@ -53,7 +65,7 @@ async def remarks(country: Database) -> list[Remark]:
 
 async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certified: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     text = await province.press("ถาม อปท.")
     assert "คำถามไม่ทำให้ทะเบียนเปิดแก้ไข" in text
     assert province.labels == [
@@ -95,7 +107,7 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
 
 async def test_a_record_is_asked_about_by_its_number(officer: MakeHand, certified: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     await province.way("ถาม อปท.", "ระเบียนรายคนตามเลขที่")
     for typed in ("9999", "บุคคล ทดสอบ7", "😀"):
         assert "ไม่มีระเบียนเลขที่นี้" in await province.say(typed)
@@ -127,7 +139,7 @@ async def test_the_home_of_the_lao_shows_what_waits(officer: MakeHand, certified
 
 async def test_both_sides_read_the_thread(officer: MakeHand, certified: Database, clock: Clock) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     assert "ข้อสังเกต" not in " ".join(province.labels)
     long = "ก" * 1000
     for words in (ASK, "คำถามที่สองของจังหวัด", long):
@@ -169,7 +181,7 @@ async def test_a_petition_stands_in_the_thread_with_its_decision(
     await lao.press("ส่งคำขอ")
     async with certified.write() as session:
         await decide(session, 1, granted=False, by="ผู้ดูแล <b>", reason="จำนวนถูกต้องแล้ว", now=clock())
-    text = await lao.forge(f"th:{BANGPU}:0")
+    text = await lao.forge(Remarks(BANGPU, 0))
     petition = "คำขอแก้ไขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\nพนักงานจ้างนับซ้ำ\n"
     decision = "ผลการพิจารณา: ไม่อนุญาต\nโดย ผู้ดูแล <b> · 2 พ.ย. 2569 09:30 น.\nจำนวนถูกต้องแล้ว"
     assert text.endswith(petition + decision)
@@ -177,7 +189,7 @@ async def test_a_petition_stands_in_the_thread_with_its_decision(
     async with certified.write() as session:
         other = await petition_of(session, lao.phone.id, clock())
         await decide(session, other, granted=True, by="ผู้ดูแล", reason="นับซ้ำจริง", now=clock())
-    assert "ผลการพิจารณา: อนุญาต\nโดย ผู้ดูแล" in await lao.forge(f"th:{BANGPU}:0")
+    assert "ผลการพิจารณา: อนุญาต\nโดย ผู้ดูแล" in await lao.forge(Remarks(BANGPU, 0))
 
 
 async def petition_of(session: Session, user_id: int, now: datetime) -> int:
@@ -189,7 +201,9 @@ async def petition_of(session: Session, user_id: int, now: datetime) -> int:
 async def test_a_question_is_read_by_an_older_button_too(officer: MakeHand, certified: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await ask(province)
-    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n{ASK}" in await lao.forge("remark:1")
+    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n{ASK}" in await lao.forge(
+        SeeRemark(1)
+    )
 
 
 async def test_an_open_question_blocks_nobody(officer: MakeHand, country: Database) -> None:
@@ -199,7 +213,7 @@ async def test_an_open_question_blocks_nobody(officer: MakeHand, country: Databa
     text = await lao.way(*TO_REVIEW, "รับรองระดับ อปท.")
     assert "คำถามที่ยังไม่ได้ตอบ" not in text
     await lao.way("ยืนยันการรับรอง", "PIN")
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     await province.way(*SPOT_CHECK)
     assert "❓ คำถามที่ยังไม่ได้ตอบ 1 ข้อ" in await province.press("รับรองระดับจังหวัด")
     assert "✅ สถานะการรับรองข้อมูล" in await province.way("ยืนยันการรับรอง", "PIN")
@@ -215,18 +229,18 @@ async def test_a_question_is_answered_once(officer: MakeHand, certified: Databas
     province = await officer("province11", "ทดสอบ สอง")
     await ask(province)
     for hand in (lao, colleague):
-        await hand.forge("an:1")
+        await hand.forge(AnswerQuestion(1))
         await hand.say(REPLY)
     send = lao.phone.button("ส่งคำตอบ", lao.card).data or ""
     await lao.press("ส่งคำตอบ")
     assert "คำถามนี้มีคำตอบแล้ว" in await colleague.press("ส่งคำตอบ")
     assert "ไม่พบข้อความที่จะส่ง" in await lao.forge(send)
-    assert "คำถามนี้มีคำตอบแล้ว" in await lao.forge("an:1")
+    assert "คำถามนี้มีคำตอบแล้ว" in await lao.forge(AnswerQuestion(1))
     assert "ตอบคำถาม" not in lao.labels
     # Typed for the question that was closed meanwhile.
     await ask(province)
-    await colleague.forge("an:3")
-    await lao.forge("an:3")
+    await colleague.forge(AnswerQuestion(3))
+    await lao.forge(AnswerQuestion(3))
     await lao.say(REPLY)
     await lao.press("ส่งคำตอบ")
     assert "คำถามนี้มีคำตอบแล้ว" in await colleague.say(REPLY)
@@ -237,20 +251,35 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
     province, elsewhere = await officer("province11", "ทดสอบ สอง"), await officer("province12", "ทดสอบ สาม")
     lao, neighbour = await officer(), await officer(f"lao{NEIGHBOUR}", "ทดสอบ สี่")
     await ask(province)
-    for data in (f"qa:{BANGPU}", f"qt:{BANGPU}:w", f"qt:{BANGPU}:r", f"th:{BANGPU}:0", "rr:1", "rr:999"):
+    for data in (
+        AskOrganization(BANGPU),
+        AskAbout(BANGPU, Topic.WHOLE),
+        AskAbout(BANGPU, Topic.RECORD),
+        Remarks(BANGPU, 0),
+        ReadRemark(1),
+        ReadRemark(999),
+    ):
         assert "ไม่มีสิทธิ์" in await elsewhere.forge(data), data
-    for data in ("an:1", "an!:1", "rr:1", f"th:{BANGPU}:0", "an:999", "rr:999", f"qa:{BANGPU}"):
+    for data in (
+        AnswerQuestion(1),
+        SendAnswer(1),
+        ReadRemark(1),
+        Remarks(BANGPU, 0),
+        AnswerQuestion(999),
+        ReadRemark(999),
+        AskOrganization(BANGPU),
+    ):
         text = await neighbour.forge(data)
         assert "ไม่มีสิทธิ์" in text or "ไม่พบข้อความที่จะส่ง" in text, data
         assert ASK not in text
     # The other side's buttons.
-    assert "ไม่มีสิทธิ์" in await province.forge("an:1")
-    assert "ไม่มีสิทธิ์" in await lao.forge(f"qa:{BANGPU}")
+    assert "ไม่มีสิทธิ์" in await province.forge(AnswerQuestion(1))
+    assert "ไม่มีสิทธิ์" in await lao.forge(AskOrganization(BANGPU))
     # A draft for one organization is not sent to another.
-    await province.forge(f"qt:{BANGPU}:w")
+    await province.forge(AskAbout(BANGPU, Topic.WHOLE))
     await province.say("คำถามที่สองของจังหวัด")
-    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(f"q!:{NEIGHBOUR}")
-    assert "ไม่พบข้อความที่จะส่ง" in await province.forge("q!:51102")
+    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion(NEIGHBOUR))
+    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion("51102"))
     assert len(await remarks(certified)) == 1
     async with certified.read() as session:
         assert await session.scalar(select(func.count()).where(Remark.organization_code == NEIGHBOUR)) == 0
@@ -259,16 +288,16 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
 async def test_a_reopening_ends_the_question(officer: MakeHand, certified: Database, clock: Clock) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await ask(province)
-    await lao.forge("an:1")
+    await lao.forge(AnswerQuestion(1))
     await lao.say(REPLY)
     async with certified.write() as session:
         await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำ", clock())
     assert "การรับรองครั้งนั้นสิ้นสุดแล้ว" in await lao.press("ส่งคำตอบ")
     assert "รอคำตอบ" not in await lao.say("/menu")
-    assert "รอคำตอบ" not in await province.forge(f"th:{BANGPU}:0")
+    assert "รอคำตอบ" not in await province.forge(Remarks(BANGPU, 0))
     assert ASK in province.text
     await ask(province)
-    assert "พนักงานจ้าง · ครั้งที่ 2" in await province.forge(f"th:{BANGPU}:0")
+    assert "พนักงานจ้าง · ครั้งที่ 2" in await province.forge(Remarks(BANGPU, 0))
 
 
 async def test_an_idle_chat_is_told_of_the_organization_only(
@@ -295,5 +324,5 @@ async def test_at_most_twenty_questions_wait(officer: MakeHand, certified: Datab
         for _ in range(20):
             await ask_directly(session, asker, BANGPU, "whole", "คำถามของจังหวัด", clock())
     province = await officer("province11", "ทดสอบ สอง")
-    await province.forge(f"pr:{BANGPU}")
+    await province.forge(ProvinceReview(BANGPU))
     assert "อปท. นี้มีคำถามที่รอคำตอบอยู่ 20 ข้อแล้ว" in await province.press("ถาม อปท.")

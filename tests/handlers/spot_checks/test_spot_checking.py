@@ -5,6 +5,9 @@ import re
 import pytest
 from sqlalchemy import select
 
+from handlers.chat.taps.certification import ProvinceCertify, ProvinceReview
+from handlers.chat.taps.remarks import AskForReopening
+from handlers.chat.taps.spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotSummary
 from models.accounts.account import active_officer
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
@@ -153,18 +156,18 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     for one in (certifier, colleague):
         await one.sees("จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")
         await one.sees(f"เหตุผล: {first.record_no}: {NOTE}")
-    text = await reviewer.forge(f"pr:{BANGPU}")
+    text = await reviewer.forge(ProvinceReview(BANGPU))
     assert "สุ่มตรวจสอบ: ❌ ไม่ถูกต้อง จึงรับรองไม่ได้" in text
     assert "รับรองระดับจังหวัด" not in reviewer.labels
-    assert "รับรองครั้งนี้ไม่ได้" in await reviewer.forge(f"pc:{BANGPU}:{await fingerprint(reviewer, country)}")
-    await reviewer.forge(f"pr:{BANGPU}")
+    assert "รับรองครั้งนี้ไม่ได้" in await reviewer.forge(ProvinceCertify(BANGPU, await fingerprint(reviewer, country)))
+    await reviewer.forge(ProvinceReview(BANGPU))
     assert "อยู่ระหว่างพิจารณา" in await reviewer.press("ขอเปิดให้แก้ไข")
     async with country.write() as session:
         (asked,) = await list_petitions(session)
         await decide(session, asked.id, granted=False, by="ผู้ดูแล", reason="ยังไม่เห็นหลักฐาน", now=clock())
     await reviewer.sees("ไม่อนุญาตให้แก้ไขข้อมูล")
     # It asks again, in its own words.
-    await reviewer.forge(f"pr:{BANGPU}")
+    await reviewer.forge(ProvinceReview(BANGPU))
     assert "พิมพ์เหตุผลที่ต้องเปิดให้แก้ไข" in await reviewer.press("ขอเปิดให้แก้ไข")
     assert "ข้อความไม่มีตัวอักษร" in await reviewer.say("12345")
     assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
@@ -178,7 +181,7 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     await reviewer.sees("เปิดให้แก้ไขข้อมูลแล้ว")
     # Only the next revision can be certified, after a draw of its own.
     await certify(certifier, country, clock)
-    await reviewer.forge(f"pr:{BANGPU}")
+    await reviewer.forge(ProvinceReview(BANGPU))
     await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3, "ส่งผลสุ่มตรวจสอบ")
     assert "รับรองระดับจังหวัด" in reviewer.labels
     assert len(await items(country)) == 6
@@ -195,7 +198,7 @@ async def fingerprint(reviewer: Hand, country: Database) -> str:
 async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, country: Database) -> None:
     colleague = await officer("province11", "ทดสอบ สาม")
     mine = await reviewer.press("สุ่มตรวจสอบ")
-    await colleague.forge(f"pr:{BANGPU}")
+    await colleague.forge(ProvinceReview(BANGPU))
     assert await colleague.press("สุ่มตรวจสอบ (0/3)") == mine
     await colleague.press("✅ ถูกต้อง")
     # Both mark the first: the later mark counts, and nothing is lost.
@@ -207,7 +210,7 @@ async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, coun
     await colleague.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
     # After handing in nothing is marked any more.
     assert "ส่งผลสุ่มตรวจสอบไปแล้ว จึงแก้ไขไม่ได้" in await reviewer.forge(old)
-    assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09:30 น." in await reviewer.forge(f"sc:{BANGPU}")
+    assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09:30 น." in await reviewer.forge(DrawSpotCheck(BANGPU))
     assert "ส่งผลสุ่มตรวจสอบ" not in reviewer.labels
     await reviewer.press("ดูทีละราย")
     assert "✅ ถูกต้อง" not in reviewer.labels
@@ -220,7 +223,7 @@ async def test_a_colleague_who_finds_something_meanwhile_is_not_passed_over(
     colleague = await officer("province11", "ทดสอบ สาม")
     await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3)
     assert "ถูกต้องทั้งหมด" in reviewer.text
-    await colleague.forge(f"pr:{BANGPU}")
+    await colleague.forge(ProvinceReview(BANGPU))
     await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
     await not_correct(colleague)
     assert "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่" in await reviewer.press("ส่งผลสุ่มตรวจสอบ")
@@ -238,16 +241,16 @@ async def test_an_old_card_of_an_ended_revision_marks_nothing(
     for data in old:
         assert "อปท. ยังไม่ได้รับรองข้อมูล" in await reviewer.forge(data)
     await certify(certifier, country, clock)
-    await reviewer.forge(f"pr:{BANGPU}")
+    await reviewer.forge(ProvinceReview(BANGPU))
     assert "สุ่มตรวจสอบ" in reviewer.labels
     await reviewer.press("สุ่มตรวจสอบ")
     for data in (
         *old,
-        f"ss:{BANGPU}:1",
-        f"sh:{BANGPU}:1",
-        f"sh!:{BANGPU}:1",
-        f"sm:{BANGPU}:2:9:c",
-        f"pa:{BANGPU}",
+        SpotSummary(BANGPU, 1),
+        HandIn(BANGPU, 1),
+        HandInIncorrect(BANGPU, 1),
+        MarkRecord(BANGPU, 2, 9, Mark.CORRECT),
+        AskForReopening(BANGPU),
     ):
         assert ENDED in await reviewer.forge(data), data
     assert {one.mark for one in await items(country)} == {None}
@@ -288,17 +291,17 @@ async def test_foreign_spot_checks_are_nobodys_business(
                 assert text.startswith(NO_RIGHT), data
     # Nor by naming one's own organization with another's draw.
     await certify_as(country, f"lao{ELSEWHERE}", neighbour.phone.id, ELSEWHERE, Level.LAO, clock())
-    await outsider.forge(f"sc:{ELSEWHERE}")
-    assert ENDED in await outsider.forge(f"sm:{ELSEWHERE}:1:1:c")
+    await outsider.forge(DrawSpotCheck(ELSEWHERE))
+    assert ENDED in await outsider.forge(MarkRecord(ELSEWHERE, 1, 1, Mark.CORRECT))
     assert {one.mark for one in await items(country)} == {None}
 
 
 async def test_the_press_without_a_spot_check_is_refused(reviewer: Hand, country: Database) -> None:
     refused = "โปรดสุ่มตรวจสอบ อปท. นี้ให้ครบและส่งผลก่อน"
-    assert refused in await reviewer.forge(f"pc:{BANGPU}:{await fingerprint(reviewer, country)}")
-    await reviewer.forge(f"pr:{BANGPU}")
+    assert refused in await reviewer.forge(ProvinceCertify(BANGPU, await fingerprint(reviewer, country)))
+    await reviewer.forge(ProvinceReview(BANGPU))
     await reviewer.press("สุ่มตรวจสอบ")
-    assert "ยังตรวจไม่ครบทุกราย" in await reviewer.forge(f"sh:{BANGPU}:1")
+    assert "ยังตรวจไม่ครบทุกราย" in await reviewer.forge(HandIn(BANGPU, 1))
     assert await made_by_province(country) == []
 
 
@@ -316,7 +319,7 @@ async def test_a_long_record_stays_within_a_message(
             session.add(PersonnelRecord(**values))
     await certify(certifier, country, clock)
     hand = await officer("province11")
-    assert "⚠️ ยังไม่บันทึก (50)" in await hand.forge(f"sc:{BANGPU}")
+    assert "⚠️ ยังไม่บันทึก (50)" in await hand.forge(DrawSpotCheck(BANGPU))
     for _ in range(3):
         assert "❌" not in await not_correct(hand, "ผิด " * 250) or "สรุปผล" in hand.text
     assert "…" in await hand.way("ดูทีละราย")
