@@ -203,7 +203,7 @@ async def serve(
     log.info("stopping: updates in hand are finished first")
     if server is not None:
         await server.stop(tasks["listener"])
-    await _finish([*tasks.values(), stopping], tasks["courier"], worker, courier)
+    await _end_in_order([*tasks.values(), stopping], tasks["courier"], worker, courier)
     over.set()
     _raise_first(ended - {stopping})
 
@@ -217,7 +217,7 @@ def _watchdog(poller: Poller | None, worker: Worker, readiness: Readiness) -> Wa
     )
 
 
-async def _finish(
+async def _end_in_order(
     tasks: list[asyncio.Task[Any]], sending: asyncio.Task[Any], worker: Worker, courier: Courier
 ) -> None:
     """End in order: nothing new comes in, then updates in hand end, then what they gave the courier to send."""

@@ -48,7 +48,9 @@ class _Fetched:
         self.lastrowid = cursor.lastrowid
 
 
-def _do(driver: sqlite3.Connection, before: list[str], method: str, statement: str, parameters: Any) -> _Fetched:
+def _run_on_driver(
+    driver: sqlite3.Connection, before: list[str], method: str, statement: str, parameters: Any
+) -> _Fetched:
     for waiting in before:
         driver.execute(waiting)
     return _Fetched(getattr(driver, method)(statement, parameters))
@@ -71,7 +73,9 @@ class _Trips(AsyncAdapt_aiosqlite_connection):
         if self._waiting and not statement.startswith("SELECT"):
             before, self._waiting = self._waiting, []
         driver: Any = self._connection
-        result: _Fetched = await driver._execute(_do, driver._conn, before, method, statement, parameters)
+        result: _Fetched = await driver._execute(
+            _run_on_driver, driver._conn, before, method, statement, parameters
+        )
         return result
 
     def savepoint(self, name: str) -> None:
