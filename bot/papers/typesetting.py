@@ -20,8 +20,8 @@ FONTS = fontpkg_sarabun.ROOT / "files"
 
 
 def pdf(template: str, facts: Mapping[str, object]) -> bytes:
-    """The document of a template in bot/papers/documents/, with `facts` in it. Takes about 0.1 s: call it off the event
-    loop.
+    """The document of a template in bot/papers/documents/, with `facts` in it. Takes about 0.1 s: call it off the
+    event loop.
     """
     return _compiled(template, facts, "pdf")
 
