@@ -1,7 +1,6 @@
 """The table of the whole conversation: what each room answers (its routes.py), joined, and with which right."""
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any
 
 from handlers.accounts import routes as accounts
 from handlers.certification import routes as certification
@@ -17,42 +16,31 @@ from handlers.spot_checks import routes as spot_checks
 from models.accounts.pin import Purpose
 from models.chats.conversation import Awaiting
 
-_Key = TypeVar("_Key")
-_Entry = TypeVar("_Entry")
+# From the bottom up. A room has those of the tables TAPS, COMMANDS, QUESTIONS and AFTER_PIN that it answers.
+_ROOMS = (accounts, certification, register, remarks, spot_checks, province, notices)
 
 
-def _joined(tables: Iterable[Mapping[_Key, _Entry]]) -> dict[_Key, _Entry]:
-    """One table of several. Raises ValueError where two rooms answer the same."""
-    joined: dict[_Key, _Entry] = {}
-    for table in tables:
+def _joined(name: str) -> dict[Any, Any]:
+    """The tables of all rooms in one. Raises ValueError where two rooms answer the same."""
+    joined: dict[Any, Any] = {}
+    for room in _ROOMS:
+        table = getattr(room, name, {})
         if twice := joined.keys() & table.keys():
-            raise ValueError(f"answered in two rooms: {twice}")
+            raise ValueError(f"{name}: answered in two rooms: {twice}")
         joined |= table
     return joined
 
 
-TAPS: dict[type[Tap], tuple[Right, Handler]] = _joined(
-    (
-        accounts.TAPS,
-        certification.TAPS,
-        register.TAPS,
-        remarks.TAPS,
-        spot_checks.TAPS,
-        province.TAPS,
-        notices.TAPS,
-    )
-)
+TAPS: dict[type[Tap], tuple[Right, Handler]] = _joined("TAPS")
 # Each is called with what stands behind the command.
-COMMANDS: dict[str, tuple[Right, Handler]] = _joined((accounts.COMMANDS, certification.COMMANDS))
+COMMANDS: dict[str, tuple[Right, Handler]] = _joined("COMMANDS")
 # The texts that are asked for, but for passwords: those are checked before the transaction. A province's officer
 # searches by typing when it is asked for nothing.
-QUESTIONS: dict[Awaiting, Question] = _joined(
-    (accounts.QUESTIONS, remarks.QUESTIONS, spot_checks.QUESTIONS, province.QUESTIONS)
-)
+QUESTIONS: dict[Awaiting, Question] = _joined("QUESTIONS")
 # A file or a picture, where no text is asked for.
 DOCUMENT: tuple[Right, Handler] = (Right.LAO, register_file.take)
 # What a right PIN leads to; the officer is linked, as the keypad was its own.
-AFTER_PIN: dict[Purpose, Step] = _joined((accounts.AFTER_PIN, certification.AFTER_PIN))
+AFTER_PIN: dict[Purpose, Step] = _joined("AFTER_PIN")
 # What a chat may still do that was left alone for 12 hours: give the PIN, or leave.
 WHILE_IDLE: set[type[Tap] | str] = {
     Key,

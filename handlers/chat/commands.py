@@ -14,6 +14,9 @@ from models.links.invitation import is_code
 # A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.
 _START_LINK = re.compile(r"(?:https?://)?(?:t|telegram)\.me/(\w+)\?start=([\w-]{1,64})", re.ASCII | re.IGNORECASE)
 
+# Behind a v the ten letters of a verification code; an invitation has 22 letters.
+_LINKED = re.compile(r"v([0-9A-Za-z]{10})")
+
 
 @dataclass(frozen=True)
 class Command:
@@ -70,10 +73,6 @@ def menu() -> dict[str, list[tuple[str, str]]]:
         ]
 
     return {"": described(Language.THAI), "en": described(Language.ENGLISH)}
-
-
-# Behind a v the ten letters of a verification code; an invitation has 22 letters.
-_LINKED = re.compile(r"v([0-9A-Za-z]{10})")
 
 
 def link_to(bot_username: str, code: str) -> str:
