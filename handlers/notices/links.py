@@ -7,10 +7,11 @@ from markupsafe import Markup
 from handlers.accounts.officers import person_line, unit_line
 from handlers.chat.screen import Button, Dropped, Screen, Style, lines
 from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
-from handlers.notices.notice import Notice, brief
+from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
 from models.links.dispute import load_dispute, load_officer
+from models.notices.kind import NoticeKind
 from models.notices.reachability import lost_since
 
 
@@ -127,3 +128,12 @@ def _unlink(officer: Officer) -> Markup:
     """How the operator ends a link."""
     command = f"laocert account unlink {officer.account.username} --officer {officer.id}"
     return Markup("<code>{}</code>").format(command)
+
+
+RENDERERS: dict[NoticeKind, Render] = {
+    NoticeKind.LINKED: linked,
+    NoticeKind.LINK_DISPUTED: disputed,
+    NoticeKind.HANDED_OVER: handed_over,
+    NoticeKind.UNREACHABLE: unreachable,
+    NoticeKind.PIN_BLOCKED: pin_blocked,
+}

@@ -185,7 +185,7 @@ async def _replaced_card(notice: Notice) -> Screen:
     return live_card.replaced_card(notice.texts)
 
 
-RENDERERS: dict[NoticeKind, Render] = {
+RENDERERS: dict[NoticeKind, Render] = links.RENDERERS | {
     NoticeKind.RECEIPT: _certified,
     NoticeKind.COLLEAGUE_CERTIFIED: _certified,
     NoticeKind.PROVINCE_CERTIFIED: _certified,
@@ -194,11 +194,6 @@ RENDERERS: dict[NoticeKind, Render] = {
     NoticeKind.PETITION_REFUSED: _petitioned,
     NoticeKind.QUESTIONED: _questioned,
     NoticeKind.ANSWERED: _questioned,
-    NoticeKind.LINKED: links.linked,
-    NoticeKind.LINK_DISPUTED: links.disputed,
-    NoticeKind.HANDED_OVER: links.handed_over,
-    NoticeKind.UNREACHABLE: links.unreachable,
-    NoticeKind.PIN_BLOCKED: links.pin_blocked,
     NoticeKind.REMINDER: _reminder,
     NoticeKind.ESCALATION: _escalation,
     NoticeKind.BROADCAST: _broadcast,
