@@ -3,13 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.outbound.ledger import Ledger
 from models.audit import event_chain
 from models.certification.certificate import Level
 from models.certification.certify import ReopenRefused, certify, prepare_confirmation
@@ -30,19 +29,16 @@ from models.operator.closing import (
     reopen_round,
 )
 from models.operator.verification import verify
-from models.outreach.reminder import queue_due
-from models.outreach.unreached import escalate_due
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import (
     NoOpenRound,
     Round,
     RoundRefused,
     RoundState,
-    close_round,
     current_round,
     open_round,
 )
-from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, Clock, certify_as, link
+from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)
 OPERATOR = "สถ. กองบุคลากร"
@@ -345,83 +341,3 @@ async def test_what_cannot_be_seen_in_a_reason_is_left_out(country: Database, no
     async with country.read() as session:
         ((reopening,),) = (await list_reopenings(session)).values()
     assert (reopening.by, reopening.reason) == (OPERATOR, "ปิดก่อน[2Jกำหนด")
-
-
-# --- reminders ----------------------------------------------------------------------------------------------
-
-NINE = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-async def reminded(country: Database) -> Database:
-    """Three days before the last one: two officers are reminded, one of them before the round is closed."""
-    async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=(NINE + timedelta(days=3)).date()))
-        for user, code in ((501, FIRST), (502, SECOND)):
-            await link(session, f"lao{code}", user, NINE)
-        assert await queue_due(session, NINE) == 2
-    await settle(country, {501: State.SENT})
-    async with country.write() as session:
-        await close_round(session, NINE)
-    return country
-
-
-async def settle(database: Database, states: dict[int, State]) -> None:
-    async with database.write() as session:
-        for chat, state in states.items():
-            await session.execute(update(OutboxMessage).where(OutboxMessage.chat_id == chat).values(state=state))
-
-
-async def send(database: Database, now: datetime) -> dict[int, str]:
-    """Let the courier take what waits; by chat, what it sends, and why it drops the others."""
-    ledger = Ledger(database, Clock(now), 900)
-    async with database.read() as session:
-        rows = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.PENDING)))
-    sent = {taken.to: "sent" for taken in await ledger.take(rows)} if rows else {}
-    async with database.read() as session:
-        dropped = await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.DROPPED))
-        return sent | {row.chat_id: row.error or "" for row in dropped}
-
-
-async def test_what_the_closing_stopped_is_sent_after_it_was_undone(reminded: Database) -> None:
-    assert await send(reminded, NINE) == {502: "the round was closed"}
-    await reopened(reminded, NINE + timedelta(hours=1))
-    async with reminded.write() as session:
-        assert await queue_due(session, NINE + timedelta(hours=1)) is None
-    assert await send(reminded, NINE + timedelta(hours=1)) == {502: "sent"}
-    async with reminded.read() as session:
-        assert await session.scalar(select(func.count()).where(OutboxMessage.kind == NoticeKind.REMINDER)) == 2
-
-
-async def test_a_reminder_of_another_day_is_not_sent_after_it(reminded: Database) -> None:
-    assert await send(reminded, NINE) == {502: "the round was closed"}
-    tomorrow = NINE + timedelta(days=1)
-    await reopened(reminded, tomorrow)
-    async with reminded.read() as session:
-        assert not list(await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.PENDING)))
-    # The next one comes on its own day.
-    async with reminded.write() as session:
-        assert await queue_due(session, tomorrow + timedelta(days=1)) == 2
-
-
-async def test_what_nobody_has_stopped_stays_dropped(reminded: Database) -> None:
-    async with reminded.write() as session:
-        await session.execute(
-            update(OutboxMessage)
-            .where(OutboxMessage.chat_id == 502)
-            .values(state=State.DROPPED, error="the organization has certified")
-        )
-    await reopened(reminded, NINE)
-    assert await send(reminded, NINE) == {502: "the organization has certified"}
-
-
-async def test_the_operator_is_still_told_who_was_not_reached(country: Database) -> None:
-    async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=(NINE + timedelta(days=3)).date()))
-        await queue_due(session, NINE)
-        assert await escalate_due(session, 900, NINE) == 5
-        await close_round(session, NINE)
-    assert await send(country, NINE) == {900: "the round was closed"}
-    # On another day too: it is told once a round.
-    await reopened(country, NINE + timedelta(days=1))
-    assert await send(country, NINE + timedelta(days=1)) == {900: "sent"}
