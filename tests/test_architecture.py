@@ -70,3 +70,11 @@ def test_every_room_says_what_it_is_for_and_what_is_elsewhere(floor: str) -> Non
     for init in (ROOT / floor).glob("*/__init__.py"):
         doc = importlib.import_module(f"{floor}.{init.parent.name}").__doc__ or ""
         assert len(re.findall(r"[.](?:\s|$)", doc)) >= 2, init
+
+
+def test_tests_of_models_need_neither_the_bot_nor_the_demonstration() -> None:
+    for path in (ROOT / "tests" / "models").glob("**/*.py"):
+        imported = re.findall(
+            r"^(?:from|import) (bot|demo|tests\.chat)\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert not imported, path

@@ -11,6 +11,8 @@ from sqlalchemy import func, select, update
 
 from handlers import routes
 from handlers.chat.screen import Screen
+from handlers.chat.taps.certification import LaoReview, ProvinceHistory
+from handlers.chat.taps.province import ProvinceMenu
 from handlers.chat.taps.tap import Tap, all_kinds
 from handlers.chat.turn import Right, Turn
 from models.accounts.account import Officer as Link
@@ -115,7 +117,7 @@ async def test_texts_are_taken_from_those_who_were_asked(
 async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger: Hand, country: Database) -> None:
     hand = await officer()
     await stranger.say("/start")
-    for one, data in ((hand, "p"), (stranger, "lr"), (hand, "ph:6120401:0")):
+    for one, data in ((hand, ProvinceMenu()), (stranger, LaoReview()), (hand, ProvinceHistory("6120401", 0))):
         await one.forge(data)
     async with country.read() as session:
         chains = await session.execute(

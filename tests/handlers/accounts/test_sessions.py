@@ -2,11 +2,14 @@
 
 import pytest
 
-from handlers.chat.taps.certification import Confirm
+from handlers.chat.taps.accounts import ChooseLanguage, EditProfile, Home, Key, Officers, SetLanguage
+from handlers.chat.taps.certification import Confirm, LaoHistory, LaoPositions, LaoReview
 from models.accounts.account import active_officer
 from models.certification.certificate import Level
+from models.chats.conversation import Language
 from models.database.engine import Database
 from models.links.link import unlink_officer
+from models.register.roster import Category
 from tests.handlers.support import Hand, MakeHand
 from tests.support import PASSWORD, PIN, Clock, certify_as
 
@@ -39,17 +42,17 @@ async def test_after_twelve_hours_the_pin_comes_first(officer: MakeHand, clock: 
 @pytest.mark.parametrize(
     "tried",
     [
-        "home",
-        "lr",
-        "lh:0",
-        "lp:o:0",
-        "language:e",
-        "languages",
-        "officers",
+        Home(),
+        LaoReview(),
+        LaoHistory(0),
+        LaoPositions(Category.OFFICIAL, 0),
+        SetLanguage(Language.ENGLISH),
+        ChooseLanguage(),
+        Officers(),
         "nonsense",
-        "confirm:0",
-        "k:0:0",
-        "profile",
+        Confirm("0"),
+        Key("0", 0),
+        EditProfile(),
     ],
 )
 async def test_no_tap_shows_anything_before_the_pin(officer: MakeHand, clock: Clock, tried: str) -> None:

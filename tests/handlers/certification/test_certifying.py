@@ -8,13 +8,31 @@ from handlers.chat.taps.certification import (
     CertificationMenu,
     Confirm,
     LaoCertify,
+    LaoHistory,
+    LaoMenu,
+    LaoPositions,
     LaoReview,
     ProvinceCertify,
+    ProvinceHistory,
+    ProvincePositions,
     ProvinceReview,
 )
-from models.certification.certificate import Level
+from handlers.chat.taps.province import ChooseStatus, ProvinceList, ProvinceMenu, ProvinceSearch
+from handlers.chat.taps.remarks import AskForReopening
+from handlers.chat.taps.spot_checks import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    SpotRecord,
+    SpotSummary,
+)
+from handlers.chat.taps.tap import Tap
+from models.certification.certificate import Level, Status
+from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.operator.closing import reopen_round
+from models.register.roster import Category
 from models.rounds.round import close_round, open_round
 from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
 from tests.support import Clock, certify_as, put_roster
@@ -223,21 +241,43 @@ async def test_the_province_cannot_press_on_other_numbers(
     assert "ตรวจสอบข้อมูลระดับจังหวัด" in hand.text
 
 
-OF_THE_LAO = ["l", "lr", "lp:o:0", "lc:0123456789abcdef", "lh:0"]
-OF_THE_PROVINCE = ["p", "pf:l", "ps:0", "pl", "pr:{}", "pp:{}:o:0", "pc:{}:0123456789abcdef", "ph:{}:0"]
-OF_THE_PROVINCE += ["sc:{}", "sr:{}:1:1", "sm:{}:1:1:c", "sm:{}:1:1:i", "ss:{}:1", "sh:{}:1", "sh!:{}:1", "pa:{}"]
+OF_THE_LAO = [
+    LaoMenu(),
+    LaoReview(),
+    LaoPositions(Category.OFFICIAL, 0),
+    LaoCertify("0123456789abcdef"),
+    LaoHistory(0),
+]
+OF_A_PROVINCE = [ProvinceMenu(), ChooseStatus(Status.LAO_CERTIFIED), ProvinceSearch(0), ProvinceList()]
+
+
+def of_its_organization(code: str) -> list[Tap]:
+    """What a province's officer taps of an organization."""
+    return [
+        ProvinceReview(code),
+        ProvincePositions(code, Category.OFFICIAL, 0),
+        ProvinceCertify(code, "0123456789abcdef"),
+        ProvinceHistory(code, 0),
+        DrawSpotCheck(code),
+        SpotRecord(code, 1, 1),
+        MarkRecord(code, 1, 1, Mark.CORRECT),
+        MarkRecord(code, 1, 1, Mark.INCORRECT),
+        SpotSummary(code, 1),
+        HandIn(code, 1),
+        HandInIncorrect(code, 1),
+        AskForReopening(code),
+    ]
 
 
 async def test_nobody_goes_beyond_the_own_level_and_province(officer: MakeHand, country: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     before = await facts(country)
-    for data in OF_THE_PROVINCE:
-        assert (await lao.forge(data.format(BANGPU))).startswith(NO_RIGHT), data
+    for data in (*OF_A_PROVINCE, *of_its_organization(BANGPU)):
+        assert (await lao.forge(data)).startswith(NO_RIGHT), data
     for data in OF_THE_LAO:
         assert (await province.forge(data)).startswith(NO_RIGHT), data
-    for data in (one for one in OF_THE_PROVINCE if "{}" in one):
-        for elsewhere in (ELSEWHERE, "nowhere"):
-            assert (await province.forge(data.format(elsewhere))).startswith(NO_RIGHT), data
+    for data in (*of_its_organization(ELSEWHERE), *of_its_organization("nowhere")):
+        assert (await province.forge(data)).startswith(NO_RIGHT), data
     assert await facts(country) == before
 
 
@@ -248,7 +288,8 @@ async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
     await stranger.say("/start")
     for data in (
         *OF_THE_LAO,
-        *(data.format(BANGPU) for data in OF_THE_PROVINCE),
+        *OF_A_PROVINCE,
+        *of_its_organization(BANGPU),
         CertificationMenu(),
         LogOut(),
         EditProfile(),

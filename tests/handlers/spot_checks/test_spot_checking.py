@@ -6,8 +6,15 @@ import pytest
 from sqlalchemy import select
 
 from handlers.chat.taps.certification import ProvinceCertify, ProvinceReview
-from handlers.chat.taps.remarks import AskForReopening
-from handlers.chat.taps.spot_checks import DrawSpotCheck, HandIn, HandInIncorrect, MarkRecord, SpotSummary
+from handlers.chat.taps.remarks import AskForReopening, SendReopening
+from handlers.chat.taps.spot_checks import (
+    DrawSpotCheck,
+    HandIn,
+    HandInIncorrect,
+    MarkRecord,
+    SpotRecord,
+    SpotSummary,
+)
 from models.accounts.account import active_officer
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
@@ -273,21 +280,21 @@ async def test_foreign_spot_checks_are_nobodys_business(
     await reviewer.press("สุ่มตรวจสอบ")
     outsider, neighbour = await officer("province12", "ทดสอบ สี่"), await officer("lao6120401", "ทดสอบ ห้า")
     taps = [
-        f"sc:{BANGPU}",
-        f"sr:{BANGPU}:1:1",
-        f"sm:{BANGPU}:1:1:c",
-        f"sm:{BANGPU}:1:1:i",
-        f"ss:{BANGPU}:1",
-        f"sh:{BANGPU}:1",
-        f"sh!:{BANGPU}:1",
-        f"pa:{BANGPU}",
-        f"pas:{BANGPU}",
+        DrawSpotCheck(BANGPU),
+        SpotRecord(BANGPU, 1, 1),
+        MarkRecord(BANGPU, 1, 1, Mark.CORRECT),
+        MarkRecord(BANGPU, 1, 1, Mark.INCORRECT),
+        SpotSummary(BANGPU, 1),
+        HandIn(BANGPU, 1),
+        HandInIncorrect(BANGPU, 1),
+        AskForReopening(BANGPU),
+        SendReopening(BANGPU),
     ]
     for data in taps:
         for hand in (certifier, outsider):
             text = await hand.forge(data)
             assert "เลขที่ทะเบียน" not in text
-            if data != f"pas:{BANGPU}" or hand is certifier:
+            if data != SendReopening(BANGPU) or hand is certifier:
                 assert text.startswith(NO_RIGHT), data
     # Nor by naming one's own organization with another's draw.
     await certify_as(country, f"lao{ELSEWHERE}", neighbour.phone.id, ELSEWHERE, Level.LAO, clock())
