@@ -7,6 +7,7 @@ from markupsafe import Markup
 from handlers.accounts.officers import person_line, unit_line
 from handlers.chat.screen import Button, Dropped, Screen, Style, lines
 from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
+from handlers.chat.texts import Texts
 from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
@@ -16,13 +17,17 @@ from models.notices.reachability import lost_since
 
 
 async def linked(notice: Notice) -> Screen:
-    """To the other officers of the account. A chat that was left alone leads to the list: nobody should end a link
-    without having seen whose it is.
+    """To the other officers of the account."""
+    return linked_screen(notice.texts, await _officer(notice), whole=notice.is_whole)
+
+
+def linked_screen(_: Texts, officer: Officer, *, whole: bool) -> Screen:
+    """Who was linked. A chat that was left alone leads to the list: nobody should end a link without having seen
+    whose it is.
     """
-    _, officer = notice.texts, await _officer(notice)
     title, unit = _("🔔 <b>A chat was linked to your account</b>"), unit_line(_, officer.account)
     see_officers = (Button(_.plain("Linked officers"), Officers()),)
-    if not notice.is_whole:
+    if not whole:
         return brief(_, title, unit, (see_officers,))
     about = lines(
         title, unit, "", person_line(_, officer), _("Since {moment}", moment=_.moment(officer.linked_at)), ""

@@ -10,13 +10,14 @@ from handlers.certification.certifying import level_word, numbers_line
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
-from handlers.chat.texts import texts
+from handlers.chat.texts import Texts, texts
 from handlers.chat.words import organization_line, signature
 from handlers.notices import announcement, deadlines, links
 from handlers.notices.notice import Notice, Render, brief
 from handlers.province import live_card
 from handlers.remarks import petition, question
 from models.accounts.account import Officer, Role
+from models.certification.certificate import Certification, Reopening
 from models.certification.history import load_certification, load_reopening
 from models.chats.conversation import chat_language
 from models.database.engine import Session
@@ -57,21 +58,25 @@ def require_renderers() -> None:
 
 
 async def _certified(notice: Notice) -> Screen:
+    certificate = await load_certification(notice.session, notice.subject_id)
+    return certified_screen(notice.texts, notice.kind, certificate, whole=notice.is_whole)
+
+
+def certified_screen(_: Texts, kind: NoticeKind, certificate: Certification, *, whole: bool) -> Screen:
     """About a certificate. The verification code is the reference by which somebody who gets it twice knows that
     it is the same.
     """
-    _, is_receipt = notice.texts, notice.kind is NoticeKind.RECEIPT
-    certificate = await load_certification(notice.session, notice.subject_id)
+    is_receipt = kind is NoticeKind.RECEIPT
     title = {
         NoticeKind.RECEIPT: _("🧾 <b>Receipt of your certification</b>"),
         NoticeKind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         NoticeKind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
-    }[notice.kind]
+    }[kind]
     unit = organization_line(_, certificate.organization)
     rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), LaoHistory(0)),),)
     if is_receipt:
         rows = ()
-    if not notice.is_whole:
+    if not whole:
         return brief(_, title, unit, rows)
     year = certificate.round.fiscal_year
     return Screen(
@@ -89,15 +94,18 @@ async def _certified(notice: Notice) -> Screen:
 
 
 async def _reopened(notice: Notice) -> Screen:
-    """To both sides; the organization's goes on to its register."""
-    _, reader = notice.texts, notice.reader
     reopening = await load_reopening(notice.session, notice.subject_id)
+    return reopened_screen(notice.texts, reopening, notice.reader, whole=notice.is_whole)
+
+
+def reopened_screen(_: Texts, reopening: Reopening, reader: Officer | None, *, whole: bool) -> Screen:
+    """To both sides; the organization's goes on to its register."""
     title = _("🔓 <b>The register was opened for correction</b>")
     unit = organization_line(_, reopening.organization)
     rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), SeeHistory(reopening.organization_code)),),)
     if reader is not None and reader.account.role is Role.LAO:
         rows = ((Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY),), *rows)
-    if not notice.is_whole:
+    if not whole:
         return brief(_, title, unit, rows)
     return Screen(
         lines(

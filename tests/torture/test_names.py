@@ -28,7 +28,7 @@ from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.texts import texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import find_label
-from handlers.notices import rendering
+from handlers.notices import links, rendering
 from models.accounts.account import Account, NameRefused, Officer, Role, name_or_position
 from models.certification.certificate import Certification, Level, Reopening, Status
 from models.certification.certify import Confirmation
@@ -262,7 +262,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
     look = ProvinceReview("5110201")
     listed = Button(find_label(who.organization.full_name, who.organization.district_th), look)
     history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
-    certified = {kind: rendering._certified(_, kind, who.made, whole=True) for kind in CERTIFIED}
+    certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in CERTIFIED}
     return {
         "home": await home.show_home(turn),
         "review": lao.review_screen(_, who.review, DEMANDS, NOW),
@@ -271,8 +271,8 @@ async def screens(who: Cast) -> dict[str, Screen]:
         "warning": warning(_, asked, who.review, NOW),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
-        "reopened": rendering._reopened(_, reopened, who.officer, whole=True),
-        "linked": rendering._linked(_, who.officer, whole=True),
+        "reopened": rendering.reopened_screen(_, reopened, who.officer, whole=True),
+        "linked": links.linked_screen(_, who.officer, whole=True),
         "logged in": Screen(_("✅ Logged in: {name}", name=who.officer.account.display_name)),
         **certified,
     }
