@@ -41,9 +41,12 @@ def test_the_ways_name_functions() -> None:
     assert len(names("The way of a notice")) > 6
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:bot|handlers|models|tests|demo)/[\w/.]+)`", TEXT))))
-def test_the_files_are_there(path: str) -> None:
-    assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("document", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.name)
+def test_the_files_that_documents_name_are_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:bot|handlers|models|tests|demo|benchmarks)/[\w/.]+)`", text)
+    named += re.findall(r"`(test_\w+\.py)`", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("floor", FLOORS)
