@@ -24,22 +24,29 @@ FIRST_NAMES = 3
 
 
 async def reminder(
-    _: Texts, session: Session, officer: Officer, reminder_id: int, quiet: datetime | None, now: datetime
+    _: Texts,
+    session: Session,
+    officer: Officer,
+    reminder_id: int,
+    quiet: datetime | None,
+    now: datetime,
+    *,
+    whole: bool,
 ) -> Screen | Dropped | Deferred:
     """A reminder for an officer; `quiet`: until when it must wait. What will not be true then is never said."""
     try:
         due = await look_at(session, reminder_id, officer, quiet or now)
     except NotTrue as why:
         return Dropped(str(why))
-    return Deferred(quiet) if quiet else _reminder_screen(_, due, now)
+    return Deferred(quiet) if quiet else _reminder_screen(_, due, now, whole=whole)
 
 
-def _reminder_screen(_: Texts, due: Due, now: datetime) -> Screen:
+def _reminder_screen(_: Texts, due: Due, now: datetime, *, whole: bool) -> Screen:
     """What is to be done, and by when. A chat that was left alone is told the day, which is no secret."""
     near, last = _("⏰ <b>The closing date is near</b>"), _("⏰ <b>Today is the last day</b>")
     parts = (near if due.days_left else last, unit_line(_, due.officer.account), "", round_line(_, due.round, now))
     rows: tuple[Row, ...] = ((_way(_, due.officer),),)
-    if due.officer.is_idle(now):
+    if not whole:
         return Screen(lines(*parts, "", _("Use the bot with your PIN to see more.")), rows)
     return Screen(lines(*parts, _to_do(_, due)), rows)
 

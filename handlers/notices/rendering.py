@@ -155,7 +155,13 @@ async def _reminder(notice: Notice) -> Screen | Dropped | Deferred:
         return Dropped("nobody is linked to the chat")
     quiet = await quiet_until(notice.session, notice.reader.user_id, notice.now)
     return await deadlines.reminder(
-        notice.texts, notice.session, notice.reader, notice.subject_id, quiet, notice.now
+        notice.texts,
+        notice.session,
+        notice.reader,
+        notice.subject_id,
+        quiet,
+        notice.now,
+        whole=notice.is_whole,
     )
 
 

@@ -1,4 +1,4 @@
-"""What all tables share: naming, column types, and the root of the domain errors."""
+"""What all tables share: naming, column types, and an INSERT that knows ON CONFLICT on both databases."""
 
 import enum
 from datetime import UTC, datetime

@@ -39,6 +39,8 @@ def test_every_tap_has_a_handler_with_a_declared_right() -> None:
     entries = [*routes.TAPS.values(), *routes.COMMANDS.values()]
     entries += [(question.right, question.take) for question in routes.QUESTIONS.values()]
     assert all(isinstance(right, Right) and callable(handler) for right, handler in entries)
+    # A room's table whose name is mistyped would be left out without a word.
+    assert set(routes.QUESTIONS) == set(Awaiting) - {Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}
     assert set(routes.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
     assert set(HAS["stranger"] | HAS["lao"] | HAS["province"]) == set(Right)
 

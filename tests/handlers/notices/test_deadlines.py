@@ -279,7 +279,7 @@ async def test_a_reminder_waits_for_the_end_of_quiet_hours_but_not_past_its_day(
 
         async def quiet_for(hours: int) -> Screen | Dropped | Deferred:
             until = clock() + timedelta(hours=hours)
-            return await reminder(texts(Language.THAI), session, officer, 1, until, clock())
+            return await reminder(texts(Language.THAI), session, officer, 1, until, clock(), whole=True)
 
         assert await quiet_for(3) == Deferred(clock() + timedelta(hours=3))
         assert await quiet_for(22) == Dropped("its day is over")
