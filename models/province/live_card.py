@@ -76,9 +76,13 @@ async def decide(session: AsyncSession, message: OutboxMessage, now: datetime) -
     if card is None or shown is None:
         return None
     card.ring_at, is_told_by_edit = await _plan_ring(session, card, shown, now)
-    if message.kind is NoticeKind.REFRESH:
-        return await _decide_edit(session, message.chat_id, card, shown, now, is_told=is_told_by_edit)
-    return await _decide_ring(session, card, shown, now)
+    match message.kind:
+        case NoticeKind.REFRESH:
+            return await _decide_edit(session, message.chat_id, card, shown, now, is_told=is_told_by_edit)
+        case NoticeKind.WAITING:
+            return await _decide_ring(session, card, shown, now)
+        case _:
+            raise ValueError(f"{message.kind} is no message of the live card")
 
 
 async def _decide_edit(
@@ -266,10 +270,14 @@ async def ended(
     card = await hold_card(session, message.subject_id)
     if card is None:
         return
-    if message.kind is NoticeKind.REFRESH:
-        await _edited(session, card, now, is_gone=is_gone)
-    elif new_message_id is not None:
-        await _rung(session, card, message.chat_id, new_message_id, now)
+    match message.kind:
+        case NoticeKind.REFRESH:
+            await _edited(session, card, now, is_gone=is_gone)
+        case NoticeKind.WAITING:
+            if new_message_id is not None:
+                await _rung(session, card, message.chat_id, new_message_id, now)
+        case _:
+            raise ValueError(f"{message.kind} is no message of the live card")
 
 
 async def _edited(session: AsyncSession, card: ProvinceCard, now: datetime, *, is_gone: bool) -> None:

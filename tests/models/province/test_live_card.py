@@ -14,7 +14,7 @@ from models.certification.certify import reopen
 from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.notices import card_marks, sending
-from models.notices.kind import NoticeKind
+from models.notices.kind import NoticeKind, kinds_where
 from models.notices.outbox import OutboxMessage, State
 from models.notices.tables import ProvinceCard, Quiet, Rhythm
 from models.notices.timing import Preference, save_preference
@@ -136,6 +136,20 @@ async def desk(country: Database, clock: Clock) -> Desk:
     await made.link()
     assert await made.serve() == []
     return made
+
+
+async def test_only_its_own_kinds_are_decided_on(desk: Desk, clock: Clock) -> None:
+    card = await desk.card()
+    other = OutboxMessage(kind=NoticeKind.RECEIPT, chat_id=CHAT, subject_id=card.officer_id)
+    async with desk.country.write() as session:
+        with pytest.raises(ValueError, match="receipt"):
+            await live_card.decide(session, other, clock())
+        with pytest.raises(ValueError, match="receipt"):
+            await live_card.ended(session, other, 1, clock())
+
+
+async def test_every_kind_with_the_cards_rule_is_one_of_its_own() -> None:
+    assert kinds_where(lambda rules: rules.is_live_card) == {NoticeKind.WAITING, NoticeKind.REFRESH}
 
 
 async def test_one_ring_and_then_edits(desk: Desk, clock: Clock) -> None:
