@@ -153,12 +153,11 @@ async def province_way(hand: Hand, unit: sample.Unit) -> None:
     """The procedure's second part, for one organization."""
     await hand.say(unit.code, unit.code)
     hand.check(await hand.tap("🔍", "ตรวจสอบข้อมูลระดับจังหวัด"), unit.code)
-    # Begun anew, it may have been handed in before.
+    # Begun anew, it may have been marked before.
     if "รับรองระดับจังหวัด" not in hand.labels:
         text = await hand.tap("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด", gone=True)
         while "สรุปผลสุ่มตรวจสอบ" not in text:
             text = await hand.tap("✅ ถูกต้อง", text, gone=True)
-        await hand.tap("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบแล้ว")
     hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
     await hand.enter_pin()

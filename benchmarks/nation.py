@@ -167,8 +167,6 @@ async def certify_province(phone: Phone, organization: sample.Unit) -> None:
         shown = message.text
         await phone.tap("✅ ถูกต้อง", message)
         await phone.until(lambda _, before=shown: message.text != before, timeout=60)  # type: ignore[misc]
-    await phone.tap("ส่งผลสุ่มตรวจสอบ", message)
-    await phone.until(lambda _: "ส่งผลสุ่มตรวจสอบแล้ว" in message.text, timeout=60)
     await phone.tap("รับรองระดับจังหวัด", message)
     await phone.until(lambda _: "ยกเลิกไม่ได้" in message.text, timeout=60)
     await phone.tap("ยืนยันการรับรอง", message)

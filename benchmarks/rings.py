@@ -94,7 +94,7 @@ async def certify_one(database: Database, user_id: int, code: str, rng: random.R
             sys.exit("an officer's link has ended")
         seen = await review(session, officer, code)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.LAO, code, seen.fingerprint, now, rng, demands=DEMANDS
+            session, officer, Level.LAO, code, seen.fingerprint(Level.LAO), now, rng, demands=DEMANDS
         )
         await certify(session, officer, asked.nonce, now, rng, demands=DEMANDS)
     return time.monotonic()

@@ -45,8 +45,7 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
             return (await confirming.finished(turn, problem.certification)).headed(sentence)
         return _already_certified(turn, problem)
     if isinstance(problem, RosterChanged):
-        sentence = _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")
-        return _review_screen(turn, problem).headed(sentence)
+        return _review_screen(turn, problem).headed(_changed(turn))
     if isinstance(problem, RosterLocked):
         return _locked(turn, problem)
     if isinstance(problem, ExplanationMissing):
@@ -98,7 +97,9 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         UnknownRecord: _("The register has no record with this number any more. Please ask again."),
         QuestionClosed: _("This question has its answer already, or its revision has ended."),
         RemarkRefused: _("There is nothing to send. Please type it again."),
-        SpotCheckMissing: _("Please open the organization, finish its spot-check and hand it in first."),
+        SpotCheckMissing: _(
+            "Please open the organization and finish its spot-check first: every record must be marked Correct."
+        ),
         SpotCheckFailed: _(
             "The spot-check found something that is not correct, so this revision cannot be certified. "
             "The organization must be opened for correction first."
@@ -109,6 +110,17 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         SpotCheckUnfinished: _("Not all records are checked yet. Please open the organization and go on."),
         NotYours: _("Your account has no right to this."),
     }
+
+
+def _changed(turn: Turn) -> Markup:
+    """What is not as the officer saw it: a province is shown the marks of its spot-check beside the numbers."""
+    _ = turn.texts
+    if turn.officer.account.role is Role.LAO:
+        return _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")
+    return _(
+        "⚠️ The register or the spot-check has changed since you looked. Nothing was certified. Please check both "
+        "again."
+    )
 
 
 def _review_screen(turn: Turn, problem: RosterChanged | ExplanationMissing) -> Screen:

@@ -209,9 +209,10 @@ async def certify_as(
     seen = await review(session, officer, organization)
     if level is Level.PROVINCE and seen.lao is not None and seen.spot_check is None and seen.province is None:
         await pass_spot_check(session, officer, organization, now, rng)
+        seen = await review(session, officer, organization)
     demands = Demands(SPOT_CHECK_SIZE, difference_percent)
     asked, _ = await prepare_confirmation(
-        session, officer, level, organization, seen.fingerprint, now, rng, demands=demands
+        session, officer, level, organization, seen.fingerprint(level), now, rng, demands=demands
     )
     return await certify(session, officer, asked.nonce, now, rng, demands=demands)
 

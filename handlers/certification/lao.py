@@ -94,7 +94,7 @@ def _step(_: Texts, shown: Review, demands: Demands) -> Button:
     """What comes next: an explanation where one is owed, then the certificate."""
     if shown.lacks_explanation(demands.difference_percent):
         return Button(_.plain("Explain the difference"), ExplainDifference(), Style.PRIMARY)
-    return Button(_.plain("Certify at LAO level"), LaoCertify(shown.fingerprint), Style.PRIMARY)
+    return Button(_.plain("Certify at LAO level"), LaoCertify(shown.fingerprint(Level.LAO)), Style.PRIMARY)
 
 
 async def positions(turn: Turn, tap: LaoPositions) -> Screen:

@@ -59,9 +59,9 @@ def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> S
     text = review_text(_, _("<b>Province-level review</b>"), shown, demands.difference_percent, now)
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
     if shown.status is Status.LAO_CERTIFIED and is_open:
-        found = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
-        rows += _certifying_rows(_, shown, found)
-        text = lines(text, _verdict_line(_, found))
+        decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
+        rows += _certifying_rows(_, shown, decided)
+        text = lines(text, _verdict_line(_, decided))
     last: Row = (Button(_.plain("Certification history"), ProvinceHistory(code, 0)),)
     if is_open:
         last = (Button(_.plain("Ask the organization"), AskOrganization(code)), *last)
@@ -69,27 +69,32 @@ def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> S
     return Screen(text, (*rows, way_out(_, ProvinceList())))
 
 
-def _certifying_rows(_: Texts, shown: Review, found: Verdict) -> tuple[Row, ...]:
-    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when it has passed, or none is asked for; another way when it failed."""
+def certify_button(_: Texts, shown: Review) -> Button:
+    """รับรองระดับจังหวัด, bound to the register and to the marks that stand on the screen."""
+    tap = ProvinceCertify(shown.organization.dla_code, shown.fingerprint(Level.PROVINCE))
+    return Button(_.plain("Certify at province level"), tap, Style.PRIMARY)
+
+
+def _certifying_rows(_: Texts, shown: Review, decided: Verdict) -> tuple[Row, ...]:
+    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when all is correct, or none is asked for; another way when it failed."""
     code, check = shown.organization.dla_code, shown.spot_check
     count = f" ({check.marked}/{len(check.items)})" if check else ""
-    style = Style.PRIMARY if found is Verdict.OPEN else None
+    style = Style.PRIMARY if decided is Verdict.OPEN else None
     spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style),)
-    certify_row: Row = (
-        Button(_.plain("Certify at province level"), ProvinceCertify(code, shown.fingerprint), Style.PRIMARY),
-    )
+    certify_row: Row = (certify_button(_, shown),)
     return {
         Verdict.NOT_NEEDED: (certify_row,),
         Verdict.OPEN: (spot_check,),
+        Verdict.READY: (certify_row, spot_check),
         Verdict.PASSED: (certify_row, spot_check),
         Verdict.FAILED: (spot_check, (Button(_.plain("Ask for a reopening"), AskForReopening(code)),)),
-    }[found]
+    }[decided]
 
 
-def _verdict_line(_: Texts, found: Verdict) -> Markup | None:
-    if found is Verdict.PASSED:
+def _verdict_line(_: Texts, decided: Verdict) -> Markup | None:
+    if decided in (Verdict.READY, Verdict.PASSED):
         return _("Spot-check: <b>✅ all correct</b>")
-    if found is Verdict.FAILED:
+    if decided is Verdict.FAILED:
         return _("Spot-check: <b>❌ not all correct</b>. These figures cannot be certified.")
     return None
 

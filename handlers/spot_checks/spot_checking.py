@@ -24,9 +24,18 @@ from handlers.chat.taps.spot_checks import (
 from handlers.chat.taps.tap import unpack
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import category_word, mark_word, masked, organization_line, pager, way_out
+from handlers.chat.words import (
+    category_word,
+    headcount_lines,
+    mark_word,
+    masked,
+    organization_line,
+    pager,
+    way_out,
+)
 from models.base.thai import shortened
 from models.certification.remark import RemarkRefused
+from models.certification.review import Review, review
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting
 from models.register.roster import MenuState, PersonnelRecord
@@ -39,16 +48,16 @@ MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
 
 async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
     """สุ่มตรวจสอบ: draw, or go on with what was drawn."""
-    found = await draw(
+    checking = await draw(
         turn.session, turn.officer, tap.organization, turn.now, turn.rng, size=turn.setup.demands.spot_check_size
     )
-    return _following(turn.texts, found, 0)
+    return await _following(turn, checking, 0)
 
 
-def _following(_: Texts, found: Checking, place: int) -> Screen:
+async def _following(turn: Turn, checking: Checking, place: int) -> Screen:
     """The next record without a mark, or the summary when all have one."""
-    following = found.unmarked_after(place)
-    return summary_screen(_, found) if following is None else record_screen(_, found, following)
+    following = checking.unmarked_after(place)
+    return await _summary(turn, checking) if following is None else record_screen(turn.texts, checking, following)
 
 
 async def show_record(turn: Turn, tap: SpotRecord) -> Screen:
@@ -137,12 +146,12 @@ def _note(item: SpotCheckItem, length: int) -> Markup | None:
 async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
     """ถูกต้อง at once; ไม่ถูกต้อง when it was said what is not."""
     if tap.mark is Mark.CORRECT:
-        found = await mark(
+        checking = await mark(
             turn.session, turn.officer, tap.organization, tap.check, tap.place, tap.mark, None, turn.now
         )
-        return _following(turn.texts, found, tap.place)
-    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
-    return _ask_note(turn, found, tap)
+        return await _following(turn, checking, tap.place)
+    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    return _ask_note(turn, checking, tap)
 
 
 def _ask_note(turn: Turn, found: Checking, tap: MarkRecord) -> Screen:
@@ -159,7 +168,7 @@ async def take_note(turn: Turn, text: str) -> Screen:
     if not isinstance(tap, MarkRecord):
         raise TypeError("a note is asked for about a record only")
     try:
-        found = await mark(
+        checking = await mark(
             turn.session,
             turn.officer,
             tap.organization,
@@ -172,7 +181,7 @@ async def take_note(turn: Turn, text: str) -> Screen:
     except RemarkRefused as problem:
         return refused_words(turn, await ask_note_again(turn), problem)
     turn.conversation.awaiting = Awaiting.NOTHING
-    return _following(turn.texts, found, tap.place)
+    return await _following(turn, checking, tap.place)
 
 
 async def ask_note_again(turn: Turn) -> Screen:
@@ -188,69 +197,86 @@ async def ask_note_again(turn: Turn) -> Screen:
 
 async def show_summary(turn: Turn, tap: SpotSummary) -> Screen:
     """Every record with its mark."""
-    return summary_screen(turn.texts, await load_checking(turn.session, turn.officer, tap.organization, tap.check))
+    return await _summary(turn, await load_checking(turn.session, turn.officer, tap.organization, tap.check))
 
 
-def summary_screen(_: Texts, found: Checking) -> Screen:
-    """Every record with its mark, and what follows from them."""
-    code, check = found.organization.dla_code, found.check
+async def _summary(turn: Turn, checking: Checking) -> Screen:
+    """Every record with its mark, and what follows from them: where all are correct, the numbers and the way to
+    certify them.
+    """
+    shown = None
+    if checking.check.is_all_correct:
+        shown = await review(turn.session, turn.officer, checking.organization.dla_code)
+    return summary_screen(turn.texts, checking, shown)
+
+
+def summary_screen(_: Texts, checking: Checking, shown: Review | None) -> Screen:
+    """The summary of a spot-check; `shown`, the organization's review, where every record is correct."""
+    code, check = checking.organization.dla_code, checking.check
     listed = [
         lines(
             Markup("{} · <code>{}</code> {}").format(
-                _mark_line(_, item), item.record_no, masked(found.records[item.record_no].full_name)
+                _mark_line(_, item), item.record_no, masked(checking.records[item.record_no].full_name)
             ),
             _note(item, SUMMARY_NOTE_LENGTH),
         )
         for item in check.items
     ]
     rows: tuple[Row, ...] = ()
-    if check.handed_in_at is None and check.marked == len(check.items):
+    if shown is not None:
+        rows += ((province.certify_button(_, shown),),)
+    elif check.handed_in_at is None and check.marked == len(check.items):
         rows += ((Button(_.plain("Hand in the spot-check"), HandIn(code, check.id), Style.PRIMARY),),)
     rows += ((Button(_.plain("See the records"), SpotRecord(code, check.id, 1)),),)
     return Screen(
         lines(
             _("<b>Spot-check: summary</b>"),
-            organization_line(_, found.organization),
+            organization_line(_, checking.organization),
             "",
             *listed,
             "",
-            _what_follows(_, found),
+            _what_follows(_, checking),
+            *(("", headcount_lines(_, shown.roster.headcount)) if shown is not None else ()),
         ),
         (*rows, way_out(_, ProvinceReview(code))),
     )
 
 
-def _what_follows(_: Texts, found: Checking) -> Markup:
-    check = found.check
+def _what_follows(_: Texts, checking: Checking) -> Markup:
+    check = checking.check
     if check.handed_in_at is not None:
         return _("Handed in: {moment}", moment=_.moment(check.handed_in_at))
     if check.marked < len(check.items):
         return _("Checked: {marked} of {count}", marked=check.marked, count=len(check.items))
     if check.incorrect:
-        return _failing(_, found)
-    return _("All are correct. Once it is handed in you can certify, and no result can be changed.")
+        return _failing(_, checking)
+    return _("All are correct. Certifying hands the spot-check in; until then every mark can be changed.")
 
 
-def _failing(_: Texts, found: Checking) -> Markup:
+def _failing(_: Texts, checking: Checking) -> Markup:
     return _(
         "Not correct: {count}. Once it is handed in these figures <b>cannot be certified</b>, and no result can "
         "be changed. The operator is asked to open the register, with your notes as the reason.",
-        count=len(found.check.incorrect),
+        count=len(checking.check.incorrect),
     )
 
 
 async def ask_hand_in(turn: Turn, tap: HandIn) -> Screen:
-    """ส่งผลสุ่มตรวจสอบ: at once when all are correct; otherwise it is asked once more."""
+    """ส่งผลสุ่มตรวจสอบ: it is asked once more. Where a colleague has marked all as correct meanwhile, certifying
+    hands it in.
+    """
     _ = turn.texts
-    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
-    if found.check.handed_in_at is not None or not found.check.incorrect:
+    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    if checking.check.is_all_correct:
+        return await _summary(turn, checking)
+    if checking.check.handed_in_at is not None or not checking.check.incorrect:
         return await _hand_in(turn, tap.organization, tap.check)
     return Screen(
         lines(
             _("<b>⚠️ Hand in the spot-check?</b>"),
-            organization_line(_, found.organization),
+            organization_line(_, checking.organization),
             "",
-            _failing(_, found),
+            _failing(_, checking),
         ),
         (
             (

@@ -22,7 +22,7 @@ from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.certification.remark import operator_name
 from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
-from models.certification.spot_check import kept, require_passed
+from models.certification.spot_check import hand_in_correct, kept, require_passed
 from models.certification.statement import statement_name
 from models.chats.conversation import Language
 from models.notices import card_marks, outbox
@@ -108,9 +108,10 @@ async def prepare_confirmation(
 ) -> tuple[Confirmation, Review]:
     """Before the warning: note which figures the officer is about to confirm.
 
-    `fingerprint` is that of the review that the officer pressed on. Raises NotYours, NoOpenRound, NoRoster,
-    AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged, ExplanationMissing, SpotCheckMissing,
-    SpotCheckFailed.
+    `fingerprint` is that of the review, or of the spot-check's summary, that the officer pressed on.
+
+    Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed.
     """
     organization = await find_organization(session, officer, dla_code)
     _require_level(officer.account, organization, level)
@@ -149,7 +150,8 @@ async def certify(
     *,
     demands: Demands,
 ) -> Certification:
-    """The irreversible press: insert the certificate, and the notices that it causes, in this transaction.
+    """The irreversible press: insert the certificate, and the notices that it causes, in this transaction. The
+    province's hands in its spot-check, where that was not done before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
     RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed.
@@ -169,6 +171,9 @@ async def certify(
     shown = await review(session, officer, organization.dla_code)
     _require_confirmable(shown, confirmation, officer, now, demands)
     confirmation.used_at = now
+    if confirmation.level is Level.PROVINCE:
+        hand_in_correct(shown.spot_check, now)
+        await session.flush()
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
@@ -215,7 +220,7 @@ def _require_certifiable(
         raise NotYetCertified
     if level is Level.PROVINCE and shown.lao is not None and shown.lao.user_id == officer.user_id:
         raise SelfApproval
-    if shown.fingerprint != fingerprint:
+    if shown.fingerprint(level) != fingerprint:
         raise RosterChanged(shown)
     if shown.lao is not None and shown.lao.roster_digest != shown.roster.digest:
         # Only someone who took the triggers away can have done that.

@@ -33,7 +33,9 @@ class ExplanationMissing(DomainError):
 
 
 class RosterChanged(DomainError):
-    """The register is not what the officer saw; `review` holds the new numbers."""
+    """The register, or for the province a mark of its spot-check, is not what the officer saw; `review` holds what
+    is there now.
+    """
 
     def __init__(self, review: "Review") -> None:
         super().__init__(review.organization.dla_code)
@@ -74,11 +76,14 @@ class Review:
         """Whether the organization must say why its numbers differ before it certifies them."""
         return self.explanation is None and bool(self.marked(difference_percent))
 
-    @property
-    def fingerprint(self) -> str:
-        """16 letters that change with the round, the revision or anything in the register."""
+    def fingerprint(self, level: Level) -> str:
+        """16 letters that change with the round, the revision or anything in the register; for the province with
+        any mark of the spot-check too.
+        """
         round_id = self.round.id if self.round else 0
         seen = f"{self.organization.dla_code}/{round_id}/{self.revision}/{self.roster.digest}"
+        if level is Level.PROVINCE and self.spot_check is not None:
+            seen += f"/{self.spot_check.marks}"
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 

@@ -22,7 +22,7 @@ from models.register.roster import Category
 
 
 class SpotCheckMissing(DomainError):
-    """The spot-check of this revision is not drawn, not marked to the end, or not handed in."""
+    """The spot-check of this revision is not drawn, or a record in it is not marked as correct."""
 
 
 class SpotCheckFailed(DomainError):
@@ -42,6 +42,8 @@ class Verdict(enum.StrEnum):
     # None is asked for: its size is 0, or the register has no records.
     NOT_NEEDED = "not_needed"
     OPEN = "open"
+    # Every record is marked as correct: certifying hands the check in.
+    READY = "ready"
     PASSED = "passed"
     FAILED = "failed"
 
@@ -73,6 +75,18 @@ class SpotCheck(Base):
     def incorrect(self) -> list["SpotCheckItem"]:
         """The records that were found not correct."""
         return [item for item in self.items if item.mark is Mark.INCORRECT]
+
+    @property
+    def is_all_correct(self) -> bool:
+        """Whether every record of it was found correct."""
+        return all(item.mark is Mark.CORRECT for item in self.items)
+
+    @property
+    def marks(self) -> str:
+        """Which check it is and what was marked in it, by whom and when: what a confirmation is bound to."""
+        return "/".join(
+            [str(self.id), *(f"{item.mark} {item.officer_id} {_moment(item.marked_at)}" for item in self.items)]
+        )
 
 
 class SpotCheckItem(Base):
@@ -141,16 +155,26 @@ def verdict(check: SpotCheck | None, *, size: int, records: int) -> Verdict:
     """What the check of a revision with so many records says, when checks of `size` are asked for."""
     if check is not None and check.handed_in_at is not None:
         return Verdict.FAILED if check.incorrect else Verdict.PASSED
+    if check is not None and check.is_all_correct:
+        return Verdict.READY
     return Verdict.OPEN if size and records else Verdict.NOT_NEEDED
 
 
 def require_passed(check: SpotCheck | None, *, size: int, records: int) -> None:
     """Without it a province cannot certify. Raises SpotCheckMissing, SpotCheckFailed."""
-    found = verdict(check, size=size, records=records)
-    if found is Verdict.FAILED:
+    decided = verdict(check, size=size, records=records)
+    if decided is Verdict.FAILED:
         raise SpotCheckFailed
-    if found is Verdict.OPEN:
+    if decided is Verdict.OPEN:
         raise SpotCheckMissing
+
+
+def hand_in_correct(check: SpotCheck | None, now: datetime) -> None:
+    """Hand in a check in which every record is correct: part of the province's certification, so that whoever
+    cancels has handed in nothing. Nothing happens to one that was handed in before.
+    """
+    if check is not None and check.handed_in_at is None and check.is_all_correct:
+        check.handed_in_at = now
 
 
 def kept(check: SpotCheck | None) -> str | None:

@@ -149,7 +149,6 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     for expected in ("สุ่มตรวจสอบ 2/3", "สุ่มตรวจสอบ 3/3", "สรุปผลสุ่มตรวจสอบ"):
         await thumb.next("province", expected)
     await shoot(thumb, "province-spot-check-summary", "province")
-    await thumb.next("province", "ส่งผลสุ่มตรวจสอบแล้ว")
     await thumb.next("province", "ยกเลิกไม่ได้")
     await shoot(thumb, "province-warning", "province")
     await thumb.next("province", ENTER)

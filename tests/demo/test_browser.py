@@ -106,8 +106,6 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
         await look(page) if place == 1 else None
     await thumb.next("province", "สรุปผลสุ่มตรวจสอบ")
     await look(page)
-    await thumb.next("province", "ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด")
-    await look(page)
     await thumb.next("province", "ยกเลิกไม่ได้")
     await thumb.next("province", ENTER)
     await thumb.enter_pin("province", "หลักฐานการรับรอง")

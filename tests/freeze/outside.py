@@ -424,7 +424,7 @@ def _digests() -> Iterator[str]:
     roster = Roster(organization_code=CODE, file_name="x.csv", imported_at=NOW, menu_names=["ประวัติ", "การศึกษา"])
     summary = summarize(roster, _RECORDS)
     yield f"register: {summary.digest}"
-    yield f"fingerprint of a confirmation: {_review(summary).fingerprint}"
+    yield f"fingerprint of a confirmation: {_review(summary).fingerprint(Level.LAO)}"
     numbers = [(f"{number:04}", category) for number, category in enumerate(list(Category) * 9)]
     yield f"sample of a seed: {' '.join(sample('0f1e2d', numbers, 7))}"
     yield f"spot-check of a certificate: {kept(_spot_check())}"

@@ -111,7 +111,7 @@ class Hand(Officer):
 
 
 # From the review to the button that certifies: everything drawn is ถูกต้อง.
-SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE, "ส่งผลสุ่มตรวจสอบ")
+SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE)
 
 # What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
 # own.

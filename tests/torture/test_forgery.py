@@ -190,7 +190,7 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
             treasure.keypads.append(pad.nonce)
         for code in CODES:
             seen = await review(session, owners[code], code)
-            treasure.fingerprints.append(seen.fingerprint)
+            treasure.fingerprints += [seen.fingerprint(level) for level in Level]
         for code in ("5110201", "6110302"):
             # A file that waits to be saved in place of the register.
             someone = Record("1", "สมมุติ ทดสอบ", Category.OFFICIAL, "ปลัด", "ต้น", "r")
@@ -218,7 +218,7 @@ async def warning(
 ) -> str:
     seen = await review(session, officer, code)
     asked, _ = await prepare_confirmation(
-        session, officer, level, code, seen.fingerprint, now, rng, demands=DEMANDS
+        session, officer, level, code, seen.fingerprint(level), now, rng, demands=DEMANDS
     )
     return asked.nonce
 

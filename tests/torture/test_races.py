@@ -29,7 +29,7 @@ async def warnings(database: Database, now: datetime, rng: random.Random, users:
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
             asked, _ = await prepare_confirmation(
-                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, demands=DEMANDS
+                session, officer, Level.LAO, FIRST, seen.fingerprint(Level.LAO), now, rng, demands=DEMANDS
             )
             nonces[user] = asked.nonce
         return nonces

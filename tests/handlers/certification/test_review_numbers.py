@@ -117,7 +117,7 @@ async def test_no_button_gets_around_the_explanation(officer: MakeHand, country:
     async with country.write() as session:
         own = await active_officer(session, hand.phone.id)
         assert own is not None
-        fingerprint = (await review(session, own, BANGPU)).fingerprint
+        fingerprint = (await review(session, own, BANGPU)).fingerprint(Level.LAO)
     text = await hand.forge(LaoCertify(fingerprint))
     assert text.startswith("⚠️ จำนวนต่างจากเดิมเกินกำหนด โปรดชี้แจงส่วนต่างก่อนรับรอง")
     assert "ชี้แจงส่วนต่าง" in hand.labels

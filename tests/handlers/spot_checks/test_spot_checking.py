@@ -1,6 +1,7 @@
 """สุ่มตรวจสอบ in the chat, record by record to the certificate or to a reopening (procedure, province step 5)."""
 
 import re
+from datetime import datetime
 
 import pytest
 from sqlalchemy import select
@@ -101,17 +102,21 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
     text = await reviewer.press("✅ ถูกต้อง")
     assert text.startswith("สรุปผลสุ่มตรวจสอบ\nเทศบาลตำบลบางปู")
     assert text.count("✅ ถูกต้อง") == 3
-    assert "ถูกต้องทั้งหมด เมื่อส่งผลแล้วจึงรับรองได้" in text
+    assert "ถูกต้องทั้งหมด ระบบจะส่งผลพร้อมการรับรอง" in text
+    assert text.endswith("12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม")
     # In a list names are masked.
     assert person.full_name not in text
     assert f"✅ ถูกต้อง · {first.record_no} บุคคล ท•••\n" in text
-    text = await reviewer.press("ส่งผลสุ่มตรวจสอบ")
-    assert text.startswith("✅ ส่งผลสุ่มตรวจสอบแล้ว ถูกต้องทั้งหมด\n\nตรวจสอบข้อมูลระดับจังหวัด")
+    # ยกเลิก hands nothing in.
+    await reviewer.way("รับรองระดับจังหวัด", "ยกเลิก")
+    assert await handed_in(country) is None
+    assert "สุ่มตรวจสอบ: ✅ ถูกต้องทั้งหมด" in reviewer.text
     text = await reviewer.way("รับรองระดับจังหวัด", "ยืนยันการรับรอง", "PIN")
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     (made,) = await made_by_province(country)
     assert made.spot_check is not None
     assert "บุคคล" not in made.spot_check
+    assert await handed_in(country) == made.certified_at
 
 
 async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -> None:
@@ -189,9 +194,15 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     # Only the next revision can be certified, after a draw of its own.
     await certify(certifier, country, clock)
     await reviewer.forge(ProvinceReview(BANGPU))
-    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3, "ส่งผลสุ่มตรวจสอบ")
+    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3)
     assert "รับรองระดับจังหวัด" in reviewer.labels
     assert len(await items(country)) == 6
+
+
+async def handed_in(country: Database) -> datetime | None:
+    """When the only spot-check was handed in."""
+    async with country.read() as session:
+        return await session.scalar(select(SpotCheck.handed_in_at))
 
 
 async def fingerprint(reviewer: Hand, country: Database) -> str:
@@ -199,7 +210,7 @@ async def fingerprint(reviewer: Hand, country: Database) -> str:
     async with country.read() as session:
         officer = await active_officer(session, reviewer.phone.id)
         assert officer is not None
-        return (await review(session, officer, BANGPU)).fingerprint
+        return (await review(session, officer, BANGPU)).fingerprint(Level.PROVINCE)
 
 
 async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, country: Database) -> None:
@@ -233,9 +244,37 @@ async def test_a_colleague_who_finds_something_meanwhile_is_not_passed_over(
     await colleague.forge(ProvinceReview(BANGPU))
     await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
     await not_correct(colleague)
-    assert "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่" in await reviewer.press("ส่งผลสุ่มตรวจสอบ")
-    async with country.read() as session:
-        assert await session.scalar(select(SpotCheck.handed_in_at)) is None
+    assert "ทะเบียนหรือผลสุ่มตรวจสอบเปลี่ยนไป" in await reviewer.press("รับรองระดับจังหวัด")
+    assert "รับรองระดับจังหวัด" not in reviewer.labels
+    assert await handed_in(country) is None
+
+
+async def test_a_mark_that_changes_below_the_keypad_is_not_certified(
+    reviewer: Hand, officer: MakeHand, country: Database
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 3, "รับรองระดับจังหวัด", "ยืนยันการรับรอง")
+    await colleague.forge(ProvinceReview(BANGPU))
+    await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
+    # ถูกต้อง again, and by somebody else: not what the reviewer was warned about.
+    await colleague.press("✅ ถูกต้อง")
+    assert "ทะเบียนหรือผลสุ่มตรวจสอบเปลี่ยนไป" in await reviewer.press("PIN")
+    assert await made_by_province(country) == []
+    assert await handed_in(country) is None
+
+
+async def test_what_a_colleague_has_corrected_meanwhile_is_not_handed_in_as_failed(
+    reviewer: Hand, officer: MakeHand, country: Database
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    await reviewer.press("สุ่มตรวจสอบ")
+    await not_correct(reviewer)
+    await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง")
+    await colleague.forge(ProvinceReview(BANGPU))
+    await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย", "✅ ถูกต้อง")
+    text = await reviewer.press("ส่งผลสุ่มตรวจสอบ")
+    assert "ถูกต้องทั้งหมด ระบบจะส่งผลพร้อมการรับรอง" in text
+    assert await handed_in(country) is None
 
 
 async def test_an_old_card_of_an_ended_revision_marks_nothing(
@@ -304,7 +343,7 @@ async def test_foreign_spot_checks_are_nobodys_business(
 
 
 async def test_the_press_without_a_spot_check_is_refused(reviewer: Hand, country: Database) -> None:
-    refused = "โปรดสุ่มตรวจสอบ อปท. นี้ให้ครบและส่งผลก่อน"
+    refused = "สุ่มตรวจสอบให้ครบก่อน"
     assert refused in await reviewer.forge(ProvinceCertify(BANGPU, await fingerprint(reviewer, country)))
     await reviewer.forge(ProvinceReview(BANGPU))
     await reviewer.press("สุ่มตรวจสอบ")

@@ -55,7 +55,14 @@ async def press(database: Database, now: datetime, size: int = SIZE, user: int =
         seen = await review(session, officer, WAITING)
         rng = random.Random(user)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, demands=Demands(size, 100)
+            session,
+            officer,
+            Level.PROVINCE,
+            WAITING,
+            seen.fingerprint(Level.PROVINCE),
+            now,
+            rng,
+            demands=Demands(size, 100),
         )
         await review_confirmation(session, officer, asked.nonce, now, demands=Demands(size, 100))
         return await certify(session, officer, asked.nonce, now, rng, demands=Demands(size, 100))

@@ -46,7 +46,7 @@ async def ask(
             officer,
             level,
             organization,
-            seen.fingerprint,
+            seen.fingerprint(Level.LAO),
             now,
             random.Random(user_id),
             demands=DEMANDS,
@@ -232,7 +232,7 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
             officer = await link(session, f"lao{FIRST}", user, now)
             seen = await review(session, officer, FIRST)
             asked, _ = await prepare_confirmation(
-                session, officer, Level.LAO, FIRST, seen.fingerprint, now, rng, demands=DEMANDS
+                session, officer, Level.LAO, FIRST, seen.fingerprint(Level.LAO), now, rng, demands=DEMANDS
             )
 
         async def press(user: int = user, nonce: str = asked.nonce) -> None:

@@ -153,7 +153,7 @@ async def test_a_warning_of_an_ended_revision_confirms_nothing(country: Database
         officer = await link(session, f"lao{FIRST}", 501, now)
         seen = await review(session, officer, FIRST)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.LAO, FIRST, seen.fingerprint, now, random.Random(1), demands=DEMANDS
+            session, officer, Level.LAO, FIRST, seen.fingerprint(Level.LAO), now, random.Random(1), demands=DEMANDS
         )
     await certify_as(country, f"lao{FIRST}", 502, FIRST, Level.LAO, now)
     async with country.write() as session:

@@ -254,7 +254,7 @@ async def test_a_reopened_round_goes_on_as_before(under_way: Database, now: date
     rng = random.Random(1)
     async with under_way.write() as session:
         officer = await link(session, f"lao{THIRD}", 503, now)
-        fingerprint = (await review(session, officer, THIRD)).fingerprint
+        fingerprint = (await review(session, officer, THIRD)).fingerprint(Level.LAO)
         warning, _ = await prepare_confirmation(
             session, officer, Level.LAO, THIRD, fingerprint, now, rng, demands=DEMANDS
         )

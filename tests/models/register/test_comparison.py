@@ -220,7 +220,7 @@ async def test_the_press_itself_wants_the_explanation(later: Database, now: date
         officer = await link(session, f"lao{FIRST}", 501, now)
         shown = await review(session, officer, FIRST)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.LAO, FIRST, shown.fingerprint, now, rng, demands=Demands(0, 100)
+            session, officer, Level.LAO, FIRST, shown.fingerprint(Level.LAO), now, rng, demands=Demands(0, 100)
         )
         with pytest.raises(ExplanationMissing):
             await review_confirmation(session, officer, asked.nonce, now, demands=Demands(0, 10))

@@ -24,8 +24,8 @@ from models.certification.certify import (
     review_confirmation,
 )
 from models.certification.remark import Remark, RemarkKind, RemarkRefused
-from models.certification.review import review
-from models.certification.spot_check import Mark, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
+from models.certification.review import RosterChanged, review
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckFailed, SpotCheckItem, SpotCheckMissing
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
@@ -278,12 +278,46 @@ async def test_without_it_the_province_cannot_certify(waiting: Database, now: da
     async with waiting.write() as session:
         officer = await province(session, now)
         await mark(session, officer, WAITING, check, 3, Mark.CORRECT, None, now)
-    with pytest.raises(SpotCheckMissing):
-        await press(waiting, now)
-    async with waiting.write() as session:
-        await hand_in(session, await province(session, now), WAITING, check, now, None)
     # Any officer of the province may then certify.
     assert (await press(waiting, now, user=602)).level is Level.PROVINCE
+
+
+async def test_certifying_hands_in_a_check_that_is_all_correct(waiting: Database, now: datetime) -> None:
+    check = await marked(waiting, now, *[Mark.CORRECT] * 3)
+    made = await press(waiting, now)
+    assert made.spot_check is not None
+    assert f'"handed_in_at":"{now.isoformat()}"' in made.spot_check
+    async with waiting.write() as session:
+        officer = await province(session, now)
+        assert await session.scalar(select(SpotCheck.handed_in_at)) == now
+        with pytest.raises(AlreadyCertified):
+            await mark(session, officer, WAITING, check, 1, Mark.INCORRECT, NOTE, now)
+
+
+async def test_a_confirmation_is_bound_to_the_marks(waiting: Database, now: datetime) -> None:
+    """A colleague marks a record once more, with the same mark: what was warned about is certified no more."""
+    check = await marked(waiting, now, *[Mark.CORRECT] * 3)
+    async with waiting.write() as session:
+        officer, rng = await province(session, now), random.Random(1)
+        seen = (await review(session, officer, WAITING)).fingerprint(Level.PROVINCE)
+        asked, _ = await prepare_confirmation(
+            session, officer, Level.PROVINCE, WAITING, seen, now, rng, demands=Demands(SIZE, 100)
+        )
+        await mark(
+            session,
+            await province(session, now, 602),
+            WAITING,
+            check,
+            2,
+            Mark.CORRECT,
+            None,
+            now + timedelta(seconds=1),
+        )
+        with pytest.raises(RosterChanged):
+            await certify(
+                session, officer, asked.nonce, now + timedelta(seconds=1), rng, demands=Demands(SIZE, 100)
+            )
+        assert await session.scalar(select(SpotCheck.handed_in_at)) is None
 
 
 async def test_a_failed_check_blocks_its_revision_whatever_is_asked_for(waiting: Database, now: datetime) -> None:
@@ -300,7 +334,14 @@ async def test_the_gate_is_looked_at_again_under_the_lock(waiting: Database, now
         seen = await review(session, officer, WAITING)
         rng = random.Random(1)
         asked, _ = await prepare_confirmation(
-            session, officer, Level.PROVINCE, WAITING, seen.fingerprint, now, rng, demands=Demands(0, 100)
+            session,
+            officer,
+            Level.PROVINCE,
+            WAITING,
+            seen.fingerprint(Level.PROVINCE),
+            now,
+            rng,
+            demands=Demands(0, 100),
         )
         for look in (
             review_confirmation(session, officer, asked.nonce, now, demands=Demands(SIZE, 100)),
