@@ -93,7 +93,8 @@ def refuse(what: str, mend: str) -> ImportRefused:
 class Problems:
     """Collects what is wrong with one file, at most one problem a cell, so that all can be mended together."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_PROBLEMS) -> None:
+        self._most = most
         self._found: dict[tuple[int | None, str | None, str], Problem] = {}
         self._cells: set[tuple[int, str]] = set()
 
@@ -110,7 +111,7 @@ class Problems:
     @property
     def is_full(self) -> bool:
         """Whether reading on makes no sense."""
-        return len(self._found) >= MAX_PROBLEMS
+        return len(self._found) >= self._most
 
     def replace_column(self, column: str, what: str, mend: str) -> None:
         """One problem of a whole column instead of those of its cells."""
@@ -124,7 +125,7 @@ class Problems:
         """Raises ImportRefused when there is anything to mend."""
         found = list(self._found.values())
         if self.is_full:
-            what = english("more than {count:,} problems", count=MAX_PROBLEMS)
+            what = english("more than {count:,} problems", count=self._most)
             found.append(Problem(None, None, what, english("mend these and import again")))
         if found:
             raise ImportRefused(found)

@@ -12,10 +12,6 @@ from models.imports.tabular.csv_source import ROWS_A_BATCH, RawRow
 from models.imports.tabular.number_formats import AS_TEXT, changes_text, number_text
 from models.imports.tabular.problems import BadCell, ImportRefused, english, refuse
 
-# Uncompressed bytes. A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is
-# streamed, and 60 MB in its strings, which openpyxl keeps.
-MAX_SHEETS_SIZE = 2 << 30
-MAX_PART_SIZE = 160 << 20
 # Excel's own limit of rows; without it a single row far down would be a billion empty ones.
 _MAX_ROW = 1_048_576
 # Wider than any register; likewise.
@@ -32,6 +28,11 @@ class Limits:
     others: int
     parts: int = 1000
     macros: bool = True
+
+
+# A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is streamed, and 60 MB in its
+# strings, which openpyxl keeps.
+LIMITS = Limits(sheets=2 << 30, others=160 << 20)
 
 
 def require_workbook(file: BinaryIO, limits: Limits) -> None:
@@ -99,10 +100,10 @@ class XlsxSource:
 
     pads = True
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, limits: Limits = LIMITS) -> None:
         from openpyxl import load_workbook  # noqa: PLC0415 - only those who read a workbook pay for it
 
-        require_workbook(file, Limits(MAX_SHEETS_SIZE, MAX_PART_SIZE))
+        require_workbook(file, limits)
         file.seek(0)
         try:
             with warnings.catch_warnings():

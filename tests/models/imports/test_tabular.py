@@ -20,10 +20,10 @@ from models.imports.tabular import (
     Layout,
     Problems,
     open_table,
-    problems,
-    xlsx_source,
 )
 from models.imports.tabular.cells import REFUSED_CATEGORIES, clean, holds_national_id, is_national_id
+from models.imports.tabular.problems import MAX_PROBLEMS
+from models.imports.tabular.xlsx_source import Limits, XlsxSource
 
 LAYOUT = Layout(
     (
@@ -35,17 +35,17 @@ LAYOUT = Layout(
 HEADER = ["code", "name", "note"]
 
 
-def read(path: Path, layout: Layout = LAYOUT) -> list[tuple[int, list[str]]]:
-    found = Problems()
+def read(path: Path, layout: Layout = LAYOUT, most: int = MAX_PROBLEMS) -> list[tuple[int, list[str]]]:
+    found = Problems(most)
     with open_table(path, layout, found) as table:
         rows = [(line, list(cells)) for batch in table.batches() for line, cells in batch]
     found.require_none()
     return rows
 
 
-def refusal(path: Path, layout: Layout = LAYOUT) -> list[str]:
+def refusal(path: Path, layout: Layout = LAYOUT, most: int = MAX_PROBLEMS) -> list[str]:
     with pytest.raises(ImportRefused) as refused:
-        read(path, layout)
+        read(path, layout, most)
     assert str(refused.value) == "\n".join(str(problem) for problem in refused.value.problems)
     return [str(problem) for problem in refused.value.problems]
 
@@ -215,9 +215,8 @@ def test_lines_are_counted_across_quoted_line_breaks(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in refusal(path)] == ["line 2, name", "line 4, code"]
 
 
-def test_more_problems_than_anybody_mends_end_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problems, "MAX_PROBLEMS", 5)
-    found = refusal(to_csv(tmp_path / "a.csv", [HEADER, *([["", "ก", ""]] * 20)]))
+def test_more_problems_than_anybody_mends_end_the_reading(tmp_path: Path) -> None:
+    found = refusal(to_csv(tmp_path / "a.csv", [HEADER, *([["", "ก", ""]] * 20)]), most=5)
     assert len(found) == 6
     assert "more than 5 problems; mend these and import again" in found
 
@@ -305,11 +304,10 @@ def test_a_zip_file_that_is_no_workbook(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"])
-def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    monkeypatch.setattr(xlsx_source, "MAX_PART_SIZE", 1 << 20)
-    monkeypatch.setattr(xlsx_source, "MAX_SHEETS_SIZE", 1 << 20)
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, part: str) -> None:
     path = _zip(tmp_path / "a.xlsx", {"[Content_Types].xml": b"<x", part: bytes(2 << 20)})
-    assert "far too large when unpacked" in refusal(path)[0]
+    with path.open("rb") as file, pytest.raises(ImportRefused, match="far too large when unpacked"):
+        XlsxSource(file, Limits(sheets=1 << 20, others=1 << 20))
 
 
 # --- national ID numbers ------------------------------------------------------------------------------------
