@@ -101,8 +101,9 @@ class Writers:
     into the same transaction, each in its own savepoint, and are committed together: a commit waits for the disk.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, most_together: int = MOST_TOGETHER) -> None:
         self._engine = engine
+        self._most_together = most_together
         self._queue: deque[_Turn] = deque()
         self._serving: asyncio.Task[None] | None = None
 
@@ -150,7 +151,7 @@ class Writers:
     async def _commit_together(self, served: list[_Turn]) -> None:
         async with self._engine.begin() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            while self._queue and len(served) < MOST_TOGETHER:
+            while self._queue and len(served) < self._most_together:
                 turn = self._queue.popleft()
                 if turn.begun.cancelled():
                     continue

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from models.database import sqlite
 from models.database.engine import Database
-from models.database.sqlite import TransactionLost
+from models.database.sqlite import TransactionLost, Writers
 
 
 async def put(database: Database, name: str) -> None:
@@ -37,11 +37,15 @@ async def test_writers_who_queue_share_a_commit(shelf: Database, commits: list[i
     assert len(commits) == 1
 
 
-async def test_not_more_than_some_share_a_commit(
-    shelf: Database, commits: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "MOST_TOGETHER", 6)
-    await asyncio.gather(*(put(shelf, str(number)) for number in range(20)))
+async def test_not_more_than_some_share_a_commit(shelf: Database, commits: list[int]) -> None:
+    writers = Writers(shelf.engine, most_together=6)
+
+    async def put_in_turn(name: str) -> None:
+        async with writers.turn() as connection:
+            await connection.execute(text("INSERT INTO book VALUES (:name)"), {"name": name})
+
+    await asyncio.gather(*(put_in_turn(str(number)) for number in range(20)))
+    await writers.close()
     assert len(await books(shelf)) == 20
     assert len(commits) == 4
 
