@@ -3,9 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 
-import pytest
-
-from bot.runtime import clock as clocks
 from bot.runtime.clock import nap
 from demo.botapi import PATIENCE
 from tests.support import Clock
@@ -13,10 +10,9 @@ from tests.support import Clock
 NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
 
 
-async def test_a_jump_of_the_clock_wakes_who_sleeps_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "LOOK", 0.01)
+async def test_a_jump_of_the_clock_wakes_who_sleeps_by_it() -> None:
     clock = Clock(NOW)
-    sleeper = asyncio.create_task(nap(clock, 3600))
+    sleeper = asyncio.create_task(nap(clock, 3600, look=0.01))
     await asyncio.sleep(0.05)
     assert not sleeper.done()
     clock.move(minutes=59)
