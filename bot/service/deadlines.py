@@ -14,8 +14,10 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 60.0
 
 
-async def keep_deadlines(database: Database, clock: Clock, operator_chat: int | None) -> None:
-    """Look each minute until cancelled. The courier finds within a second what is queued.
+async def keep_deadlines(
+    database: Database, clock: Clock, operator_chat: int | None, every: float = LOOK_EVERY
+) -> None:
+    """Look every `every` seconds until cancelled. The courier finds within a second what is queued.
 
     Several may look at once: what the database has noted is done by one of them (models/outreach/reminder.py).
     """
@@ -25,7 +27,7 @@ async def keep_deadlines(database: Database, clock: Clock, operator_chat: int | 
         except Exception as error:
             # The database is away; the next look comes.
             log.error("the deadlines could not be looked at: %s", type(error).__name__)
-        await nap(clock, LOOK_EVERY)
+        await nap(clock, every)
 
 
 async def look(database: Database, now: datetime, operator_chat: int | None) -> None:

@@ -55,7 +55,7 @@ async def run(database: Database, clock: Clock) -> None:
     )
 
 
-async def watch_key(database: Database, first: int) -> None:
+async def watch_key(database: Database, first: int, every: float = KEY_EVERY) -> None:
     """Look again and again whether another program has begun to record under a key that this one does not know.
 
     This one could not check the PINs that are chosen under that key, nor open what is sealed under it: it must
@@ -71,7 +71,7 @@ async def watch_key(database: Database, first: int) -> None:
             raise
         except Exception as error:
             log.error("the record's key could not be looked at: %s", type(error).__name__)
-        await asyncio.sleep(KEY_EVERY)
+        await asyncio.sleep(every)
 
 
 async def _again(

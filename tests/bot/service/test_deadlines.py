@@ -50,10 +50,9 @@ async def test_several_who_look_at_once_remind_once(last_days: Database, databas
 async def test_an_error_is_logged_and_the_next_look_comes(
     last_days: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(deadlines, "LOOK_EVERY", 0.0)
     trouble = Trouble(monkeypatch, last_days)
     trouble.times = 2
-    task = asyncio.create_task(deadlines.keep_deadlines(last_days, clock, None))
+    task = asyncio.create_task(deadlines.keep_deadlines(last_days, clock, None, every=0.0))
     await until(lambda: rows(last_days))
     task.cancel()
     await asyncio.wait({task})

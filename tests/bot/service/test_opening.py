@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.cli import cli
-from bot.service import doctor, upkeep
+from bot.service import upkeep
 from demo.botapi import Emulator
 from models.audit import event_chain
 from models.certification.certificate import Level
@@ -271,7 +271,6 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
 
 
 async def test_the_doctor_says_it(laocert: Run, certified: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "LEAST_BITS", 0)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", MISTYPED)
     said = (await laocert("doctor", code=1)).stdout
     assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in said
@@ -337,8 +336,7 @@ async def test_a_database_that_is_away_does_not_end_the_watch(
             else event_chain.KeyUnknown("00000000", KEYRING, event_chain.NEWEST)
         )
 
-    monkeypatch.setattr(upkeep, "KEY_EVERY", 0.0)
     monkeypatch.setattr("bot.service.upkeep.event_chain.require_known_since", away)
     with pytest.raises(event_chain.KeyUnknown):
-        await upkeep.watch_key(country, 0)
+        await upkeep.watch_key(country, 0, every=0.0)
     assert len(looks) == 3
