@@ -31,10 +31,10 @@ def png(template: str, facts: Mapping[str, object], ppi: float) -> bytes:
     return _compiled(template, facts, "png", ppi)
 
 
-def missing_font() -> str | None:
+def missing_font(font: str = FONT) -> str | None:
     """The name of the font that documents are set in, when it is not there; sets a line to try typst."""
-    typst.compile(f'#set text(font: "{FONT}")\nทดสอบ'.encode(), font_paths=_fonts())
-    return None if FONT in _fonts().families() else FONT
+    typst.compile(f'#set text(font: "{font}")\nทดสอบ'.encode(), font_paths=_fonts())
+    return None if font in _fonts().families() else font
 
 
 def qr_svg(content: str) -> str:

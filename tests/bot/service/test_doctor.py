@@ -3,6 +3,7 @@
 import json
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ async def test_a_clock_that_is_off_and_a_font_that_is_gone_are_found(
             return datetime.now(UTC) - timedelta(minutes=3)
 
     monkeypatch.setattr(doctor, "datetime", Late)
-    monkeypatch.setattr(typesetting, "FONT", "Another")
+    monkeypatch.setattr(doctor, "missing_font", partial(typesetting.missing_font, "Another"))
     found = await ill(laocert)
     assert list(found) == ["documents", "clock"]
     assert "the font Another is not there" in found["documents"]
