@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -38,15 +39,24 @@ from models.outreach.broadcast import (
     report,
 )
 
-# Seconds between looks at what was sent; without progress for so long, it is asked whether anything sends; and a
-# command that nobody watches does not wait for ever.
-LOOK_EVERY = 1.0
-STILL = 10.0
-GIVE_UP = 60.0
-
-
 # --report without a number.
 NEWEST = 0
+
+
+@dataclass(frozen=True)
+class FollowTimes:
+    """How the command follows an announcement to its end; all in seconds."""
+
+    # Between looks at what was sent.
+    look_every: float = 1.0
+    # Without progress, after which the command asks whether anything sends.
+    still: float = 10.0
+    # Without progress, after which a command that nobody watches ends.
+    give_up: float = 60.0
+
+
+# Whoever invokes the command may give others (click, Context.obj).
+with_times = click.make_pass_decorator(FollowTimes, ensure=True)
 
 
 def _audience(_context: click.Context, _option: click.Parameter, words: str | None) -> Audience | None:
@@ -84,8 +94,15 @@ def _audience(_context: click.Context, _option: click.Parameter, words: str | No
     help="Send nothing: print how far an announcement is; without N, or with 0, the newest.",
 )
 @json_option
+@with_times
 def broadcast(
-    audience: Audience | None, file: Path | None, yes: bool, again: bool, number: int | None, as_json: bool
+    times: FollowTimes,
+    audience: Audience | None,
+    file: Path | None,
+    yes: bool,
+    again: bool,
+    number: int | None,
+    as_json: bool,
 ) -> None:
     """Announce something to all officers of a side; shows it and asks before anything is queued.
 
@@ -106,7 +123,7 @@ def broadcast(
     elif not as_json:
         echo_lines(preview)
     made = writing(lambda session: announce(session, audience, body, now(), again=again))
-    _print(_followed(made, as_json), as_json)
+    _print(_followed(made, times, as_json), as_json)
 
 
 def _read(file: Path) -> bytes:
@@ -136,17 +153,19 @@ def _reported(number: int | None) -> Report:
     return with_database(look, Use.LOOKS)
 
 
-def _followed(made: Broadcast, as_json: bool) -> Report:
+def _followed(made: Broadcast, times: FollowTimes, as_json: bool) -> Report:
     """Its progress until nothing more is sent for now. An interrupt ends the watching, not the sending."""
     try:
         with progress(quiet=as_json) as tell:
-            return with_database(lambda database: _follow(database, made, tell), Use.LOOKS)
+            return with_database(lambda database: _follow(database, made, times, tell), Use.LOOKS)
     except KeyboardInterrupt:
         click.echo(f"the rest is sent by laocert run; see: laocert broadcast --report {made.id}", err=True)
         return _reported(made.id)
 
 
-async def _follow(database: Database, made: Broadcast, tell: Callable[[str, int, int], None]) -> Report:
+async def _follow(
+    database: Database, made: Broadcast, times: FollowTimes, tell: Callable[[str, int, int], None]
+) -> Report:
     loop = asyncio.get_running_loop()
     settled, since, was_asked = -1, loop.time(), False
     while True:
@@ -158,12 +177,12 @@ async def _follow(database: Database, made: Broadcast, tell: Callable[[str, int,
         if found.settled > settled:
             settled, since = found.settled, loop.time()
         still = loop.time() - since
-        if still >= STILL and not was_asked:
+        if still >= times.still and not was_asked:
             click.echo("nothing was sent for a while: is laocert run running?", err=True)
             was_asked = True
-        if still >= GIVE_UP and not sys.stderr.isatty():
+        if still >= times.give_up and not sys.stderr.isatty():
             return found
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(times.look_every)
 
 
 def _print(found: Report, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from bot.cli import cli
 from bot.commands import broadcast
+from bot.commands.broadcast import FollowTimes
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
@@ -30,8 +31,8 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(broadcast, "now", lambda: NOW)
     (tmp_path / "words.txt").write_text(WORDS, encoding="utf-8")
 
-    def run(*arguments: str, code: int = 0, stdin: str | None = None) -> Result:
-        result = CliRunner().invoke(cli, ("broadcast", *arguments), input=stdin, prog_name="laocert")
+    def run(*arguments: str, code: int = 0, stdin: str | None = None, times: FollowTimes | None = None) -> Result:
+        result = CliRunner().invoke(cli, ("broadcast", *arguments), input=stdin, prog_name="laocert", obj=times)
         assert result.exit_code == code, result.output
         assert "Traceback" not in result.output
         return result
@@ -141,16 +142,15 @@ def test_an_interrupt_leaves_the_rest_to_the_bot(
 
 @pytest.mark.usefixtures("linked")
 def test_when_nothing_moves_it_asks_once_whether_the_bot_runs(
-    laocert: Run, monkeypatch: pytest.MonkeyPatch, ends: list[dict[int, dict[str, object]]]
+    laocert: Run, ends: list[dict[int, dict[str, object]]]
 ) -> None:
-    monkeypatch.setattr(broadcast, "STILL", 0.0)
     ends += [{}, {}, {501: SENT, 502: SENT, 503: SENT}]
-    result = laocert(*SEND, "--yes")
+    result = laocert(*SEND, "--yes", times=FollowTimes(still=0.0))
     assert result.stderr.count("is laocert run running?") == 1
     assert "delivered 3" in result.stdout
     # Nobody watches, and nothing sends: it does not wait for ever.
-    monkeypatch.setattr(broadcast, "GIVE_UP", 0.0)
-    assert "waiting 3" in laocert(*SEND, "--yes", "--again").stdout
+    times = FollowTimes(still=0.0, give_up=0.0)
+    assert "waiting 3" in laocert(*SEND, "--yes", "--again", times=times).stdout
 
 
 @pytest.mark.usefixtures("linked")
