@@ -4,6 +4,7 @@ A chat whose officer has been idle may be in other hands: it is told that someth
 name. The officer's own receipt is always whole, and can be passed on.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from handlers.certification.certifying import level_word, numbers_line
@@ -47,9 +48,11 @@ async def notice(
     return await RENDERERS[kind](Notice(_, session, kind, subject_id, now, reader, card))
 
 
-def require_renderers() -> None:
-    """Raises LookupError when a kind has no entry in RENDERERS: the program must not start."""
-    missing = sorted(set(NoticeKind) - RENDERERS.keys())
+def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
+    """Raises LookupError when a kind has no entry in the table (RENDERERS by default): the program must not
+    start.
+    """
+    missing = sorted(set(NoticeKind) - (RENDERERS if table is None else table).keys())
     if missing:
         raise LookupError(f"handlers/notices/rendering.py, RENDERERS: no entry for {', '.join(missing)}")
 

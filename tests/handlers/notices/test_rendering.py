@@ -2,7 +2,6 @@
 
 import pytest
 
-from handlers.notices import rendering
 from handlers.notices.rendering import RENDERERS, require_renderers
 from models.notices.kind import RULES, NoticeKind
 
@@ -13,7 +12,6 @@ def test_every_kind_has_rules_and_a_renderer() -> None:
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_the_program_does_not_start_without_one(kind: NoticeKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "RENDERERS", {other: RENDERERS[other] for other in NoticeKind if other != kind})
+def test_the_program_does_not_start_without_one(kind: NoticeKind) -> None:
     with pytest.raises(LookupError, match=kind):
-        require_renderers()
+        require_renderers({other: RENDERERS[other] for other in NoticeKind if other != kind})
