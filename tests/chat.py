@@ -5,27 +5,71 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from telegram import Bot
+
+from bot.http.readiness import ReadinessTimes
+from bot.inbound.polling import PollPauses
+from bot.inbound.worker import WorkerPace
 from bot.service import wiring
+from bot.service.tuning import Tuning
 from bot.telegram import api
-from bot.telegram.transport import AiohttpRequest
+from bot.telegram.transport import READ_TIMEOUT, AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
 from models.database.engine import Database
+from models.database.sender_lock import SenderLockTimes
 from models.security.sealing import Seal
-from tests.support import KEYRING, PASSWORD, PIN, Clock
+from tests.support import KEYRING, PASSWORD, PATIENT_LEASE, PIN, Clock
+
+# The parts of the program take nothing for lost that is only slow, and end what they have in hand; what has failed
+# is tried again at once. What they do when their patience ends is tried by tests that set a limit of their own.
+TEST_TUNING = Tuning(
+    lease=PATIENT_LEASE,
+    polls=PollPauses(after_failure=0.01, after_conflict=0.01),
+    worker=WorkerPace(
+        pause_after_failure=0.01,
+        retries=api.Retries(first_wait=0.01),
+        sender_locks=SenderLockTimes(patience=PATIENCE, gone_after=int(PATIENCE)),
+    ),
+    readiness=ReadinessTimes(patience=PATIENCE),
+    grace=PATIENCE,
+)
+
+
+def make_bot(emulator: Emulator, read_timeout: float = READ_TIMEOUT) -> tuple[Bot, AiohttpRequest]:
+    """The bot, and the pool of its polls. A connection may take as long as a slow machine needs; an answer to a
+    call may take `read_timeout` seconds.
+    """
+    polls = AiohttpRequest(1, read_timeout=PATIENCE, connect_timeout=PATIENCE)
+    calls = AiohttpRequest(api.CONNECTIONS, read_timeout=read_timeout, connect_timeout=PATIENCE)
+    return api.make_bot(emulator.token, emulator.url, polls, calls), polls
 
 
 @asynccontextmanager
 async def running_bot(
-    emulator: Emulator, database: Database, clock: Clock, seed: int = 1, front: wiring.Front | None = None
+    emulator: Emulator,
+    database: Database,
+    clock: Clock,
+    seed: int = 1,
+    front: wiring.Front | None = None,
+    tuning: Tuning = TEST_TUNING,
 ) -> AsyncIterator[None]:
     """The bot as `laocert run` wires it, in this process."""
-    polls = AiohttpRequest(1, read_timeout=PATIENCE)
-    bot = api.make_bot(emulator.token, emulator.url, polls)
+    bot, polls = make_bot(emulator)
     stop = asyncio.Event()
     await bot.initialize()
     task = asyncio.create_task(
-        wiring.serve(bot, polls, database, Seal(KEYRING), stop, clock, random.Random(seed), front=front)
+        wiring.serve(
+            bot,
+            polls,
+            database,
+            Seal(KEYRING),
+            stop,
+            clock,
+            random.Random(seed),
+            front=front,
+            tuning=tuning,
+        )
     )
     try:
         yield

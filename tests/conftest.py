@@ -16,16 +16,14 @@ import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.http import readiness
-from bot.service import wiring
-from bot.telegram import transport
+from bot.service.tuning import Tuning
 from demo.botapi import PATIENCE, Emulator
-from models.database import aiosqlite_dialect, lease, sender_lock, sqlite
+from models.database import aiosqlite_dialect, sqlite
 from models.database import engine as database_module
 from models.database.engine import Database
 from models.schema import version
 from tests.canary import Canary
-from tests.chat import Officer, running_bot
+from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.support import KEYRING, Clock, settle
 
 # CI sets it: there, a test that is skipped has failed.
@@ -66,22 +64,6 @@ def pytest_configure() -> None:
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
     for module in (sqlite, database_module):
         module.create_async_engine = with_cache  # type: ignore[attr-defined]
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parts of the program in this process take nothing for lost that is only slow, and end what they have in
-    hand. What they do when their patience ends is tried by tests that set a limit of their own.
-    """
-    for module, limits in (
-        (sender_lock, ("PATIENCE",)),
-        (lease, ("PATIENCE", "GOOD_FOR", "GONE_AFTER")),
-        (transport, ("CONNECT_TIMEOUT",)),
-        (readiness, ("PATIENCE",)),
-        (wiring, ("GRACE",)),
-    ):
-        for limit in limits:
-            monkeypatch.setattr(module, limit, PATIENCE)
 
 
 @pytest.fixture(autouse=True)
@@ -273,9 +255,16 @@ async def country(database: Database) -> Database:
 
 
 @pytest.fixture
-async def bot(emulator: Emulator, country: Database, clock: Clock) -> AsyncIterator[Emulator]:
+def tuning(request: pytest.FixtureRequest) -> Tuning:
+    """How the bot is tuned; a test gives another by an indirect parameter."""
+    given: Tuning = getattr(request, "param", TEST_TUNING)
+    return given
+
+
+@pytest.fixture
+async def bot(emulator: Emulator, country: Database, clock: Clock, tuning: Tuning) -> AsyncIterator[Emulator]:
     """The bot running on the country; the emulator, for its phones."""
-    async with running_bot(emulator, country, clock):
+    async with running_bot(emulator, country, clock, tuning=tuning):
         yield emulator
 
 

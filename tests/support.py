@@ -23,6 +23,7 @@ from models.certification.certify import Demands, certify, prepare_confirmation
 from models.certification.review import review
 from models.certification.spot_check import Mark
 from models.database.engine import Database
+from models.database.lease import LeaseTimes
 from models.links.link import link_officer
 from models.notices.kind import RULES, NoticeKind
 from models.organizations.organization import Organization, Province
@@ -36,6 +37,8 @@ T = TypeVar("T")
 
 # Seconds that a test waits for a state: as long as a very busy machine may need. As demo.botapi waits for a phone.
 PATIENCE = 300.0
+# A lease whose holder is not taken for lost when it is only slow.
+PATIENT_LEASE = LeaseTimes(patience=PATIENCE, good_for=PATIENCE, gone_after=int(PATIENCE))
 SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)
 

@@ -24,8 +24,11 @@ def make_app(
     clock: Callable[[], datetime],
     webhook: Webhook | None,
     path: str,
+    read_every: float = READ_EVERY,
 ) -> Starlette:
-    """The app; with a webhook at `path`, or without one."""
+    """The app; with a webhook at `path`, or without one. The numbers of the database are read every `read_every`
+    seconds at most.
+    """
 
     async def healthz(_request: Request) -> Response:
         """The event loop lives, or there would be no answer."""
@@ -42,7 +45,7 @@ def make_app(
 
         return Response(text(await stored.get(), clock()), media_type=CONTENT_TYPE)
 
-    stored = Cached(lambda: look(database), READ_EVERY)
+    stored = Cached(lambda: look(database), read_every)
     routes = [
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", readyz, methods=["GET"]),

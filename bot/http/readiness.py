@@ -10,11 +10,20 @@ from bot.http.cached import Cached
 from models.database.engine import Database
 from models.schema import version
 
-# Seconds that an answer counts: probes ask Telegram no more than twice a minute, the database every other second.
-DATABASE_FOR = 2.0
-BOT_API_FOR = 30.0
-# Seconds after which no answer is one.
-PATIENCE = 5.0
+
+@dataclass(frozen=True)
+class ReadinessTimes:
+    """For how long an answer counts, and when it comes too late."""
+
+    # Seconds that an answer counts: probes ask Telegram no more than twice a minute, the database every other
+    # second.
+    database_for: float = 2.0
+    bot_api_for: float = 30.0
+    # Seconds after which no answer is one.
+    patience: float = 5.0
+
+
+READINESS_TIMES = ReadinessTimes()
 
 
 @dataclass(frozen=True)
@@ -28,11 +37,12 @@ class Part:
 class Readiness:
     """Looks at the parts when asked, and remembers for some seconds what it saw."""
 
-    def __init__(self, bot: Bot, database: Database) -> None:
+    def __init__(self, bot: Bot, database: Database, times: ReadinessTimes = READINESS_TIMES) -> None:
         self._bot = bot
         self._database = database
-        self._revision = Cached(self._ask_database, DATABASE_FOR)
-        self._bot_api = Cached(self._ask_bot_api, BOT_API_FOR)
+        self._patience = times.patience
+        self._revision = Cached(self._ask_database, times.database_for)
+        self._bot_api = Cached(self._ask_bot_api, times.bot_api_for)
 
     async def parts(self) -> dict[str, Part]:
         """All of them, by name."""
@@ -49,7 +59,7 @@ class Readiness:
 
     async def _ask_database(self) -> dict[str, Part]:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 found = await version.revision(self._database)
         except Exception as error:
             away = Part(False, type(error).__name__)
@@ -63,7 +73,7 @@ class Readiness:
 
     async def _ask_bot_api(self) -> Part:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._bot.get_me()
         except (InvalidToken, NetworkError, TimeoutError) as error:
             return Part(False, type(error).__name__)

@@ -29,13 +29,24 @@ PHOTOS = {AttachmentKind.PROGRESS}
 
 
 class Attachments:
-    """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one."""
+    """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one.
 
-    def __init__(self, bot: Bot, database: Database, answers: Answers, clock: Callable[[], datetime]) -> None:
+    `action_every` are the seconds after which the chat action is renewed.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        database: Database,
+        answers: Answers,
+        clock: Callable[[], datetime],
+        action_every: float = api.ACTION_EVERY,
+    ) -> None:
         self._bot = bot
         self._database = database
         self._clock = clock
         self._answers = answers
+        self._action_every = action_every
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._maker = FileMaker()
 
@@ -62,7 +73,7 @@ class Attachments:
         action = ChatAction.UPLOAD_PHOTO if is_photo else ChatAction.UPLOAD_DOCUMENT
         send = api.send_photo if is_photo else api.send_document
         try:
-            async with api.busy(self._bot, chat_id, action):
+            async with api.busy(self._bot, chat_id, action, self._action_every):
                 async with self._database.read() as session:
                     facts, caption = await attachment.load(session, self._clock())
                 content = await self._maker.make(attachment.kind, facts)

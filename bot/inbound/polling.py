@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,13 +19,19 @@ log = logging.getLogger(__name__)
 
 # Seconds that Telegram holds a poll when there is nothing; the read timeout is longer.
 POLL = 20
-# Seconds before the next poll after a failure; when another program polls, it gets some more.
-PAUSE_AFTER_FAILURE = 1.0
-PAUSE_AFTER_CONFLICT = 5.0
-
-
 # Seconds between looks whether the lease is still held.
 LEASE_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class PollPauses:
+    """Seconds before the next poll after a failure; when another program polls, it gets some more."""
+
+    after_failure: float = 1.0
+    after_conflict: float = 5.0
+
+
+POLL_PAUSES = PollPauses()
 
 
 class TokenRefused(Exception):
@@ -34,10 +41,11 @@ class TokenRefused(Exception):
 class Poller:
     """Asks for updates, and has the intake keep them."""
 
-    def __init__(self, bot: Bot, polls: AiohttpRequest, intake: Intake) -> None:
+    def __init__(self, bot: Bot, polls: AiohttpRequest, intake: Intake, pauses: PollPauses = POLL_PAUSES) -> None:
         self._url = f"{bot.base_url}/getUpdates"
         self._polls = polls
         self._intake = intake
+        self._pauses = pauses
         # None: nothing of ours is unconfirmed. After an idle week the ids restart at random (Bot API,
         # Update.update_id), so that an old offset could hide new updates.
         self._offset: int | None = None
@@ -68,11 +76,11 @@ class Poller:
                 await asyncio.sleep(retry_seconds(error))
             except Conflict as error:
                 log.error("another program polls this bot, or a webhook is set: %s", error.message)
-                await asyncio.sleep(PAUSE_AFTER_CONFLICT)
+                await asyncio.sleep(self._pauses.after_conflict)
             except Exception as error:
                 # Whatever it is: nothing was confirmed, the same updates come again.
                 log.warning("poll failed: %s", error if isinstance(error, TelegramError) else type(error).__name__)
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                await asyncio.sleep(self._pauses.after_failure)
 
     async def _get_updates(self) -> list[Any]:
         parameters = {"timeout": POLL, "limit": 100, "allowed_updates": json.dumps(ALLOWED_UPDATES)}

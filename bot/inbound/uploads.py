@@ -15,6 +15,7 @@ from telegram import Bot
 from telegram.constants import ChatAction
 
 from bot.telegram import api
+from bot.telegram.api import ACTION_EVERY, RETRIES, Retries
 from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Upload, Wanted
 from models.imports.sent_file import MAX_BYTES, require_file, unpacked_check
 from models.imports.tabular import ImportRefused
@@ -28,16 +29,20 @@ PATIENCE = 120.0
 
 
 class Uploads:
-    """Fetches and checks: one file at a time, so that one core is left to everybody's taps."""
+    """Fetches and checks: one file at a time, so that one core is left to everybody's taps. `action_every` are the
+    seconds after which the chat action is renewed.
+    """
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: Bot, retries: Retries = RETRIES, action_every: float = ACTION_EVERY) -> None:
         self._bot = bot
+        self._retries = retries
+        self._action_every = action_every
         self._fetched = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._checks = asyncio.Semaphore(1)
 
     async def take(self, chat_id: int, wanted: Wanted) -> Upload:
         """What came of a file; the chat shows meanwhile that the bot is busy."""
-        async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING):
+        async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING, self._action_every):
             try:
                 content = await self._fetch(wanted)
                 async with self._checks:
@@ -49,15 +54,19 @@ class Uploads:
     async def _fetch(self, wanted: Wanted) -> bytes:
         """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""
         file_id = wanted.file_id
-        content = await api.persist("fetch a file", lambda: api.fetch(self._bot, file_id, MAX_BYTES))
+        content = await api.persist(
+            "fetch a file", lambda: api.fetch(self._bot, file_id, MAX_BYTES), self._retries
+        )
         if content is None:
             raise ImportRefused([NOT_FETCHED])
         require_file(wanted.name, len(content))
         return content
 
 
-async def check(wanted: Wanted, content: bytes) -> bytes:
-    """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end."""
+async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> bytes:
+    """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end in `patience`
+    seconds.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -71,10 +80,10 @@ async def check(wanted: Wanted, content: bytes) -> bytes:
     told = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
     packed = b""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             packed, _ = await process.communicate(told + b"\n" + content)
     except TimeoutError:
-        log.warning("the check of a file took more than %.0f s", PATIENCE)
+        log.warning("the check of a file took more than %.0f s", patience)
     finally:
         if process.returncode is None:
             process.kill()

@@ -13,7 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -38,15 +38,13 @@ from models.accounts import throttle
 from models.chats import inbox
 from models.chats.conversation import chat_language, forget_card, note_card
 from models.database.engine import Database, Session
-from models.database.sender_lock import SenderLocks
+from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLockTimes
 from models.links.link import take_away_late
 from models.notices import outbox
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
 
-# Updates in hand at once: as many as the pool of calls serves.
-PARALLEL = api.CONNECTIONS
 # Argon2id takes a core for 50 ms: one core is left to everybody's taps. So fifty logins at the same moment come to
 # their transactions one after the other, and do not queue them all before the next tap.
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
@@ -56,14 +54,28 @@ HASHERS_NICE = 5
 # Tries counted at the same moment. One after the other they came to four a second under a full load, and PINs
 # waited longer than officers do; fifty together would be fifty transactions before the next tap.
 ADMISSIONS = 8
-# Seconds before an update that failed is tried again.
-PAUSE_AFTER_FAILURE = 1.0
-# Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray. Sooner
-# when another one served the same sender just now.
-LOOK_EVERY = 0.5
-LOOK_SOON = 0.1
-# As many updates a look takes up; with more in hand none is needed.
-LOOK_AT_MOST = 2 * PARALLEL
+
+
+@dataclass(frozen=True)
+class WorkerPace:
+    """How much the worker does at once, and how long it waits."""
+
+    # Updates in hand at once: as many as the pool of calls serves.
+    parallel: int = api.CONNECTIONS
+    # As many updates a look takes up; with more in hand none is needed.
+    look_at_most: int = 2 * api.CONNECTIONS
+    # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray.
+    look_every: float = 0.5
+    # Sooner when another program served the same sender just now.
+    look_soon: float = 0.1
+    # Seconds before an update that failed is tried again.
+    pause_after_failure: float = 1.0
+    retries: api.Retries = api.RETRIES
+    action_every: float = api.ACTION_EVERY
+    sender_locks: SenderLockTimes = SENDER_LOCK_TIMES
+
+
+WORKER_PACE = WorkerPace()
 
 
 class NotNow(Exception):
@@ -86,6 +98,7 @@ class Worker:
         on_commit: Callable[[], None],
         setup: Setup,
         limiter: Limiter,
+        pace: WorkerPace = WORKER_PACE,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -94,6 +107,7 @@ class Worker:
         self._rng = rng
         self._on_commit = on_commit
         self._setup = setup
+        self._pace = pace
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
         # Ids of the rows in the queues and in hand.
         self._taken: set[int] = set()
@@ -105,15 +119,15 @@ class Worker:
         # The last look left some.
         self._more = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sender_locks = SenderLocks(database)
-        self._slots = asyncio.Semaphore(PARALLEL)
+        self._sender_locks = SenderLocks(database, pace.sender_locks)
+        self._slots = asyncio.Semaphore(pace.parallel)
         self._admissions = asyncio.Semaphore(ADMISSIONS)
         self._hashers = ThreadPoolExecutor(
             HASHERS, thread_name_prefix="argon2", initializer=step_back, initargs=(HASHERS_NICE,)
         )
-        self._answers = Answers(bot, database, clock, limiter)
-        self._attachments = Attachments(bot, database, self._answers, clock)
-        self._uploads = Uploads(bot)
+        self._answers = Answers(bot, database, clock, limiter, pace.retries)
+        self._attachments = Attachments(bot, database, self._answers, clock, pace.action_every)
+        self._uploads = Uploads(bot, pace.retries, pace.action_every)
 
     async def run(self) -> None:
         """Take up what nobody has in hand, again and again until cancelled."""
@@ -125,17 +139,18 @@ class Worker:
                 # The database is away.
                 log.error("the inbox could not be read: %s", type(error).__name__)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(self._pace.look_every):
                     await self._wake.wait()
 
     async def look(self) -> None:
         """Queue the oldest updates that are not done and not in a queue."""
         self._ended.clear()
-        if len(self._taken) >= LOOK_AT_MOST:
+        most = self._pace.look_at_most
+        if len(self._taken) >= most:
             return
         async with self._database.read() as session:
-            found = await inbox.pending(session, self._bot.id, self._taken, LOOK_AT_MOST)
-        self._more = len(found) == LOOK_AT_MOST
+            found = await inbox.pending(session, self._bot.id, self._taken, most)
+        self._more = len(found) == most
         # What was done while the answer came must not stand in a queue again: the officer's next screen would be
         # taken for one that has been tapped away already.
         self.take([row for row in found if row.id not in self._ended])
@@ -188,10 +203,10 @@ class Worker:
                 finally:
                     self._taken.discard(row.id)
                     self._ended.add(row.id)
-                if self._more and len(self._taken) < PARALLEL:
+                if self._more and len(self._taken) < self._pace.parallel:
                     self._wake.set()
         except NotNow:
-            asyncio.get_running_loop().call_later(LOOK_SOON, self._wake.set)
+            asyncio.get_running_loop().call_later(self._pace.look_soon, self._wake.set)
         finally:
             self._taken.difference_update(row.id for row in queue)
             del self._queues[sender]
@@ -214,7 +229,7 @@ class Worker:
                     TALLY.updates["unknown", "failed"] += 1
                 if await self._give_up(row):
                     return
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                await asyncio.sleep(self._pace.pause_after_failure)
         finally:
             del self._since[row.id]
 
@@ -279,7 +294,7 @@ class Worker:
     async def _delete(self, incoming: Incoming) -> Incoming:
         """Delete a message that may hold a password or a PIN; the update, and whether its message is gone."""
         assert incoming.message_id is not None  # noqa: S101 - only messages hold what was typed
-        gone = await api.delete(self._bot, incoming.chat_id, incoming.message_id)
+        gone = await api.delete(self._bot, incoming.chat_id, incoming.message_id, self._pace.retries)
         return replace(incoming, is_deleted=gone)
 
     async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
@@ -335,15 +350,16 @@ class Worker:
             self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
 
     async def _show_card(self, incoming: Incoming, reply: Reply) -> None:
+        retries = self._pace.retries
         if reply.screen.is_passing and self._queues.get(incoming.user_id) and incoming.callback_id is not None:
-            await api.answer(self._bot, incoming.callback_id, reply.screen.toast)
+            await api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries)
             return
         if incoming.callback_id is not None and reply.is_below:
-            await api.answer(self._bot, incoming.callback_id, reply.screen.toast)
+            await api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries)
         elif incoming.callback_id is not None and incoming.message_id is not None:
             _, shown = await asyncio.gather(
-                api.answer(self._bot, incoming.callback_id, reply.screen.toast),
-                api.edit(self._bot, incoming.chat_id, incoming.message_id, reply.screen),
+                api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries),
+                api.edit(self._bot, incoming.chat_id, incoming.message_id, reply.screen, retries),
             )
             if shown:
                 return
@@ -354,7 +370,7 @@ class Worker:
             await note_card(session, incoming.chat_id, card, self._clock())
             if reply.is_of_officer:
                 await take_away_late(session, incoming.chat_id, card, self._clock())
-        if reply.old_card is not None and await api.delete(self._bot, incoming.chat_id, reply.old_card):
+        if reply.old_card is not None and await api.delete(self._bot, incoming.chat_id, reply.old_card, retries):
             async with self._database.write() as session:
                 await forget_card(session, incoming.chat_id, reply.old_card)
 

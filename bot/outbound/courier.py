@@ -8,35 +8,46 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegram import Bot
 
-from bot.outbound.delivery import Outcome, deliver
-from bot.outbound.ledger import Ledger, Taken
+from bot.outbound.delivery import UNCERTAIN_PAUSE, Outcome, deliver
+from bot.outbound.ledger import NOTE_PAUSE, Ledger, Taken
 from bot.telegram.limiter import Limiter
 from models.database.engine import Database
-from models.database.lease import Lease
+from models.database.lease import LEASE_TIMES, Lease, LeaseTimes
 from models.notices import reachability, sending
 from models.notices.kind import RULES
 from models.notices.outbox import OutboxMessage
 
 log = logging.getLogger(__name__)
 
-# Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
-PARALLEL = 24
-BULK_PARALLEL = 18
-# Bulk that is taken in one transaction and sent together: what a transaction costs is shared, and what is urgent
-# waits for no more than so many turns.
-BULK_BATCH = 4
-# Seconds between looks at the outbox when nothing wakes the courier.
-IDLE = 1.0
-# Seconds before what a dead courier may have sent is sent once more, and before its chat gets anything: a program
-# that dies at each start must not send it each time, and a 429 may have been the answer.
-RECOVERY_PAUSE = 5.0
-# Seconds between tries while there is no connection, doubled from the first to the last.
-OFFLINE_FIRST = 1.0
-OFFLINE_LONGEST = 8.0
+
+@dataclass(frozen=True)
+class CourierPace:
+    """How much the courier does at once, and how long it waits."""
+
+    # Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
+    parallel: int = 24
+    bulk_parallel: int = 18
+    # Bulk that is taken in one transaction and sent together: what a transaction costs is shared, and what is
+    # urgent waits for no more than so many turns.
+    bulk_batch: int = 4
+    # Seconds between looks at the outbox when nothing wakes the courier.
+    idle: float = 1.0
+    # Seconds before what a dead courier may have sent is sent once more, and before its chat gets anything: a
+    # program that dies at each start must not send it each time, and a 429 may have been the answer.
+    recovery_pause: float = 5.0
+    # Seconds between tries while there is no connection, doubled from the first to the last.
+    offline_first: float = 1.0
+    offline_longest: float = 8.0
+    uncertain_pause: float = UNCERTAIN_PAUSE
+    note_pause: float = NOTE_PAUSE
+
+
+COURIER_PACE = CourierPace()
 
 
 class Courier:
@@ -54,15 +65,18 @@ class Courier:
         operator_chat: int | None = None,
         in_hand: Callable[[int], bool] = lambda chat_id: False,
         limiter: Limiter | None = None,
+        pace: CourierPace = COURIER_PACE,
+        lease_times: LeaseTimes = LEASE_TIMES,
     ) -> None:
         self._bot = bot
         self._database = database
         self._clock = clock
-        self._ledger = Ledger(database, clock, operator_chat)
+        self._pace = pace
+        self._ledger = Ledger(database, clock, operator_chat, pace.note_pause)
         # Whether an answer to a chat is on its way: a change must come after it.
         self._in_hand = in_hand
         self._limiter = limiter or Limiter()
-        self._lease = Lease(database, "courier")
+        self._lease = Lease(database, "courier", lease_times)
         self._keeping: asyncio.Task[None] | None = None
         self._awake = asyncio.Event()
         # Something may have been queued since the outbox was read.
@@ -123,7 +137,7 @@ class Courier:
         if not self._is_unsure:
             return
         async with self._database.write() as session:
-            until = self._clock() + timedelta(seconds=RECOVERY_PAUSE)
+            until = self._clock() + timedelta(seconds=self._pace.recovery_pause)
             found = await sending.recover(session, until)
             for chat_id in sorted(set(found)):
                 await reachability.pause(session, chat_id, until)
@@ -135,28 +149,30 @@ class Courier:
         """Sleep until woken, until a busy chat is free again, or for a second."""
         # Not wait_for: on Python 3.11 it loses a cancel that comes when the event has just been set.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(max(self._limiter.until_free(), 0.01), IDLE)):
+            async with asyncio.timeout(min(max(self._limiter.until_free(), 0.01), self._pace.idle)):
                 await self._awake.wait()
 
     async def _send_due(self) -> bool:
         """Start the sends that may start now, one a chat, and then bulk; whether there may be more."""
-        room = PARALLEL - self._under_way
+        pace = self._pace
+        room = pace.parallel - self._under_way
         if room <= 0 or time.monotonic() < self._offline_until:
             return False
         async with self._database.read() as session:
             rows = await sending.due(session, self._clock(), self._limiter.busy(), room)
-            bulk_room = min(room - len(rows), BULK_PARALLEL - self._bulk_under_way)
-            may_be_bulk = bulk_room >= min(BULK_BATCH, PARALLEL, BULK_PARALLEL) and not self._limiter.bulk_rests()
+            bulk_room = min(room - len(rows), pace.bulk_parallel - self._bulk_under_way)
+            least = min(pace.bulk_batch, pace.parallel, pace.bulk_parallel)
+            may_be_bulk = bulk_room >= least and not self._limiter.bulk_rests()
             busy = [*self._limiter.busy(), *(row.chat_id for row in rows)]
             bulk = await sending.due_bulk(session, self._clock(), busy, bulk_room) if may_be_bulk else []
         started = 0
         for row in rows:
             started += await self._start([row])
-        for first in range(0, len(bulk), BULK_BATCH):
+        for first in range(0, len(bulk), pace.bulk_batch):
             if self._is_news:
                 # Something urgent may have come: it goes first.
                 return True
-            started += await self._start(bulk[first : first + BULK_BATCH])
+            started += await self._start(bulk[first : first + pace.bulk_batch])
         return started > 0 and (len(rows) == room or bool(bulk))
 
     async def _start(self, rows: Sequence[OutboxMessage]) -> int:
@@ -215,7 +231,7 @@ class Courier:
         """One call, and its outcome noted."""
         was_sent = True
         try:
-            outcome = await deliver(self._bot, one.row, one.to, one.screen)
+            outcome = await deliver(self._bot, one.row, one.to, one.screen, self._pace.uncertain_pause)
             if outcome.pause:
                 self._limiter.pause(one.row.chat_id, outcome.pause)
             self._note_connection(outcome)
@@ -230,5 +246,6 @@ class Courier:
         if not outcome.is_offline:
             self._offline_for = self._offline_until = 0.0
         elif now >= self._offline_until:
-            self._offline_for = min(max(2 * self._offline_for, OFFLINE_FIRST), OFFLINE_LONGEST)
+            longer = max(2 * self._offline_for, self._pace.offline_first)
+            self._offline_for = min(longer, self._pace.offline_longest)
             self._offline_until = now + self._offline_for

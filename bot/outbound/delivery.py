@@ -45,8 +45,12 @@ class Outcome:
     is_gone: bool = False
 
 
-async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outcome:
-    """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now."""
+async def deliver(
+    bot: Bot, row: OutboxMessage, to: int, screen: Screen, uncertain_pause: float = UNCERTAIN_PAUSE
+) -> Outcome:
+    """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now. What
+    may have arrived waits for `uncertain_pause` seconds.
+    """
     try:
         change = RULES[row.kind].change
         if change is None:
@@ -59,7 +63,7 @@ async def deliver(bot: Bot, row: OutboxMessage, to: int, screen: Screen) -> Outc
     except ChatMigrated as error:
         return replace(again(row, error.message), wait=0.0, moved_to=error.new_chat_id)
     except Exception as error:
-        return _failed(row, error)
+        return _failed(row, error, uncertain_pause)
 
 
 async def _change(bot: Bot, change: Change, chat_id: int, message_id: int, screen: Screen) -> bool:
@@ -103,7 +107,7 @@ def _is_there(error: BadRequest) -> bool:
     raise error
 
 
-def _failed(row: OutboxMessage, error: Exception) -> Outcome:
+def _failed(row: OutboxMessage, error: Exception, uncertain_pause: float) -> Outcome:
     """What an error of the call means for the message."""
     if isinstance(error, Forbidden | BadRequest):
         is_unreachable = isinstance(error, Forbidden) or NO_CHAT in error.message.lower()
@@ -117,7 +121,8 @@ def _failed(row: OutboxMessage, error: Exception) -> Outcome:
     if RULES[row.kind].change is not None:
         # Edits are idempotent: as often as it takes, too.
         return Outcome(row.state, type(error).__name__, wait=_backoff(row))
-    return _maybe_sent(row, error.message if isinstance(error, TelegramError) else type(error).__name__)
+    reason = error.message if isinstance(error, TelegramError) else type(error).__name__
+    return _maybe_sent(row, reason, uncertain_pause)
 
 
 def again(row: OutboxMessage, error: str) -> Outcome:
@@ -127,11 +132,11 @@ def again(row: OutboxMessage, error: str) -> Outcome:
     return Outcome(row.state, error, wait=_backoff(row))
 
 
-def _maybe_sent(row: OutboxMessage, error: str) -> Outcome:
+def _maybe_sent(row: OutboxMessage, error: str, uncertain_pause: float) -> Outcome:
     """It may have arrived. Once more, and no more: the code in it shows that it is the same."""
     if row.state is State.UNCERTAIN:
         return Outcome(State.DEAD, error)
-    return Outcome(State.UNCERTAIN, error, wait=UNCERTAIN_PAUSE)
+    return Outcome(State.UNCERTAIN, error, wait=uncertain_pause)
 
 
 def _backoff(row: OutboxMessage) -> float:

@@ -39,12 +39,21 @@ class Taken:
 
 
 class Ledger:
-    """The courier's hand in the outbox. `operator_chat` is told of its business without being linked."""
+    """The courier's hand in the outbox. `operator_chat` is told of its business without being linked; `note_pause`
+    are the seconds between tries to write down how a send ended.
+    """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], operator_chat: int | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        operator_chat: int | None,
+        note_pause: float = NOTE_PAUSE,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._operator_chat = operator_chat
+        self._note_pause = note_pause
         # Ends of bulk that are not written down yet, by their rows: the next to write takes all of them along.
         self._ends: dict[int, tuple[OutboxMessage, Outcome]] = {}
         self._writing = asyncio.Lock()
@@ -136,7 +145,7 @@ class Ledger:
         while True:
             if await self._write([(row, outcome)]):
                 return
-            await asyncio.sleep(NOTE_PAUSE)
+            await asyncio.sleep(self._note_pause)
 
     async def _write_all(self, ends: list[tuple[OutboxMessage, Outcome]]) -> bool:
         """Take what waits along; when that fails, everybody writes their own, for one of them may be to blame."""

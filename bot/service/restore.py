@@ -58,11 +58,13 @@ class Restored:
     schema: str | None = None
 
 
-async def restore(database: Database, source: Path, *, force: bool) -> Restored:
+async def restore(
+    database: Database, source: Path, *, force: bool, lock_patience: int = LOCK_PATIENCE
+) -> Restored:
     """Bring a copy back in place of the database, with its unsent messages held, and check it.
 
     What was unsent when the copy was made may have been sent since: the operator releases it
-    (`laocert outbox release`).
+    (`laocert outbox release`). `lock_patience`: whole seconds to wait for a table that somebody else holds.
 
     Raises KeyMissing and, with nothing changed, BackupRefused, KeyUnknown and InUse: for a file that is no copy or
     was made under another secret key, for a database that holds anything (unless `force`), and for one that a
@@ -77,7 +79,7 @@ async def restore(database: Database, source: Path, *, force: bool) -> Restored:
     if database.is_sqlite:
         await _replace_sqlite(database, source)
     else:
-        await _replace_postgresql(database, database.keyring, source)
+        await _replace_postgresql(database, database.keyring, source, lock_patience)
     async with database.read() as session:
         held = await outbox_admin.count_held(session)
     revision = await version.revision(database)
@@ -208,7 +210,7 @@ def _is_held_alone(database: sqlite3.Connection) -> bool:
 # --- PostgreSQL ---------------------------------------------------------------------------------------------
 
 
-async def _replace_postgresql(database: Database, keys: Keyring, source: Path) -> None:
+async def _replace_postgresql(database: Database, keys: Keyring, source: Path, lock_patience: int) -> None:
     """Replace everything in one transaction, while no session of the program can be there."""
     await _require_archive(database, source)
     async with alone(database.url, database.name):
@@ -219,7 +221,7 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path) -
             script = await start_tool(
                 database, "pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source)
             )
-            complaints = await _transact(script, writer, _beginning(), _ending(keys))
+            complaints = await _transact(script, writer, _beginning(lock_patience), _ending(keys))
         finally:
             for process in (script, writer):
                 if process is not None and process.returncode is None:
@@ -289,12 +291,12 @@ async def _transact(script: Process, writer: Process, beginning: str, ending: st
     return complaints
 
 
-def _beginning() -> str:
+def _beginning(lock_patience: int) -> str:
     """Away with all that is the program's; what the copy does not know of would stay otherwise."""
     tables = ", ".join(["alembic_version", *(table.name for table in Base.metadata.sorted_tables)])
     functions = ", ".join(f"{name}()" for name in postgresql_triggers.bodies("public"))
     return (
-        f"BEGIN; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '{LOCK_PATIENCE}s';\n"
+        f"BEGIN; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '{lock_patience}s';\n"
         f"DROP TABLE IF EXISTS {tables};\nDROP FUNCTION IF EXISTS {functions};\n"
     )
 

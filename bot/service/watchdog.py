@@ -6,20 +6,31 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from models.base.errors import DomainError
 
 log = logging.getLogger(__name__)
 
-# Seconds between looks.
-LOOK_EVERY = 5.0
-# Seconds without a finished poll, although Telegram answers: three polls' time.
-STANDSTILL = 60.0
-# Seconds that one update may be in hand, although the database answers: what Telegram asks to wait is within it.
-STUCK = 600.0
-# Seconds that the event loop may be held up by one piece of work.
-HELD_UP = 60.0
 FAILED = 1
+
+
+@dataclass(frozen=True)
+class WatchdogTimes:
+    """When the watchdog looks, and what it takes for a standstill."""
+
+    # Seconds between looks.
+    look_every: float = 5.0
+    # Seconds without a finished poll, although Telegram answers: three polls' time.
+    standstill: float = 60.0
+    # Seconds that one update may be in hand, although the database answers: what Telegram asks to wait is within
+    # it.
+    stuck: float = 600.0
+    # Seconds that the event loop may be held up by one piece of work.
+    held_up: float = 60.0
+
+
+WATCHDOG_TIMES = WatchdogTimes()
 
 
 class StoodStill(DomainError):
@@ -39,11 +50,13 @@ class Watchdog:
         in_hand: Callable[[], float],
         bot_api: Callable[[], Awaitable[bool]],
         database: Callable[[], Awaitable[bool]],
+        times: WatchdogTimes = WATCHDOG_TIMES,
     ) -> None:
         self._idle = idle
         self._in_hand = in_hand
         self._bot_api = bot_api
         self._database = database
+        self.times = times
         self.beat = time.monotonic()
 
     async def run(self) -> None:
@@ -51,16 +64,17 @@ class Watchdog:
         while True:
             self.beat = time.monotonic()
             await self.look()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self.times.look_every)
 
     async def look(self) -> None:
         """One look. Raises StoodStill. While Telegram or the database is away, a new start would mend nothing."""
         idle, in_hand = self._idle(), self._in_hand()
-        if idle is not None and idle > STANDSTILL and await self._bot_api() and await self._database():
+        is_idle = idle is not None and idle > self.times.standstill
+        if is_idle and await self._bot_api() and await self._database():
             raise StoodStill(
                 f"no poll was finished for {idle:.0f} s although Telegram answers; start laocert run again"
             )
-        if in_hand > STUCK and await self._database():
+        if in_hand > self.times.stuck and await self._database():
             raise StoodStill(f"an update is in hand for {in_hand:.0f} s; start laocert run again")
 
 
@@ -70,14 +84,15 @@ def guard(watchdog: Watchdog, end: Callable[[int], object] = os._exit) -> thread
     Set what is returned to end the watch.
     """
     over = threading.Event()
+    held_up = watchdog.times.held_up
 
     def watch() -> None:
         late = 0
-        while not over.wait(HELD_UP / 2):
+        while not over.wait(held_up / 2):
             # Twice in a row: a machine that was asleep, or a process that was stopped, gets its time to go on.
-            late = late + 1 if time.monotonic() - watchdog.beat > HELD_UP else 0
+            late = late + 1 if time.monotonic() - watchdog.beat > held_up else 0
             if late > 1:
-                log.critical("the event loop was held up for %.0f s; start laocert run again", HELD_UP)
+                log.critical("the event loop was held up for %.0f s; start laocert run again", held_up)
                 end(FAILED)
                 return
 

@@ -25,7 +25,8 @@ from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, requi
 from bot.service import upkeep
 from bot.service.deadlines import keep_deadlines
 from bot.service.opening import Use, opened
-from bot.service.watchdog import Watchdog, guard
+from bot.service.tuning import PRODUCTION, Tuning
+from bot.service.watchdog import Watchdog, WatchdogTimes, guard
 from bot.telegram import api
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds that updates in hand and sends under way are given after SIGTERM, half of it each.
-GRACE = 7.0
 # Seconds between tries to reach the Bot API at the start.
 HELLO_PAUSE = 2.0
 # New objects before Python looks for garbage in rings (700 by default): a tap makes about as many as that.
@@ -155,6 +154,7 @@ async def serve(
     rng: random.Random | None = None,
     setup: Setup = DEFAULTS,
     front: Front | None = None,
+    tuning: Tuning = PRODUCTION,
 ) -> None:
     """Do updates and send messages until `stop` is set; `bot` is initialized. Without a front it polls, and does
     not listen.
@@ -165,15 +165,17 @@ async def serve(
     def in_hand(chat_id: int) -> bool:
         return worker.serves(chat_id)
 
-    limiter = Limiter()
+    limiter = Limiter(rates=tuning.rates)
     await resume_pauses(limiter, database, clock())
-    courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter)
+    courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter, tuning.courier, tuning.lease)
     named = replace(setup, bot_username=bot.username)
-    worker = Worker(bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter)
+    worker = Worker(
+        bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter, tuning.worker
+    )
     intake = Intake(bot.id, database, seal, clock, worker.take)
-    poller = None if front and front.hook else Poller(bot, polls, intake)
-    readiness = Readiness(bot, database)
-    watchdog = _watchdog(poller, worker, readiness)
+    poller = None if front and front.hook else Poller(bot, polls, intake, tuning.polls)
+    readiness = Readiness(bot, database, tuning.readiness)
+    watchdog = _watchdog(poller, worker, readiness, tuning.watchdog)
     TALLY.leases["courier"] = courier.has_lease
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
@@ -181,7 +183,7 @@ async def serve(
         await event_chain.require_known_key(session)
         recorded = await event_chain.newest_id(session)
     log.info("@%s is running; %d updates were left to do", bot.username, left)
-    server = _server(front, intake, readiness, database, clock) if front else None
+    server = _server(front, intake, readiness, database, clock, tuning.read_every) if front else None
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
@@ -191,7 +193,7 @@ async def serve(
         "watchdog": watchdog.run(),
     }
     if poller is not None:
-        lease = Lease(database, "poller")
+        lease = Lease(database, "poller", tuning.lease)
         TALLY.leases["poller"] = lambda: lease.is_held
         work["polls"] = poll_in_turn(poller, lease)
     if server is not None:
@@ -203,28 +205,29 @@ async def serve(
     log.info("stopping: updates in hand are finished first")
     if server is not None:
         await server.stop(tasks["listener"])
-    await _end_in_order([*tasks.values(), stopping], tasks["courier"], worker, courier)
+    await _end_in_order([*tasks.values(), stopping], tasks["courier"], worker, courier, tuning.grace)
     over.set()
     _raise_first(ended - {stopping})
 
 
-def _watchdog(poller: Poller | None, worker: Worker, readiness: Readiness) -> Watchdog:
+def _watchdog(poller: Poller | None, worker: Worker, readiness: Readiness, times: WatchdogTimes) -> Watchdog:
     return Watchdog(
         poller.idle if poller else lambda: None,
         worker.oldest,
         readiness.bot_api_answers,
         readiness.database_answers,
+        times,
     )
 
 
 async def _end_in_order(
-    tasks: list[asyncio.Task[Any]], sending: asyncio.Task[Any], worker: Worker, courier: Courier
+    tasks: list[asyncio.Task[Any]], sending: asyncio.Task[Any], worker: Worker, courier: Courier, grace: float
 ) -> None:
     """End in order: nothing new comes in, then updates in hand end, then what they gave the courier to send."""
     await _cancel(*(task for task in tasks if task is not sending))
-    await worker.drain(GRACE / 2)
+    await worker.drain(grace / 2)
     await _cancel(sending)
-    await courier.drain(GRACE / 2)
+    await courier.drain(grace / 2)
 
 
 def _leave_alone_what_stays() -> None:
@@ -251,7 +254,9 @@ def _raise_first(ended: set[asyncio.Task[Any]]) -> None:
             raise SettingsRefused("LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather") from error
 
 
-def _server(front: Front, intake: Intake, readiness: Readiness, database: Database, clock: Clock) -> "Server":
+def _server(
+    front: Front, intake: Intake, readiness: Readiness, database: Database, clock: Clock, read_every: float
+) -> "Server":
     """The listener of a program that has a front."""
     from bot.http.app import make_app  # noqa: PLC0415 - only a program that listens needs it
     from bot.http.server import Server  # noqa: PLC0415
@@ -259,4 +264,4 @@ def _server(front: Front, intake: Intake, readiness: Readiness, database: Databa
 
     receiver = Webhook(front.hook.secret, intake) if front.hook else None
     path = front.hook.path if front.hook else ""
-    return Server(front.listening, make_app(readiness, database, clock, receiver, path))
+    return Server(front.listening, make_app(readiness, database, clock, receiver, path, read_every))

@@ -10,6 +10,7 @@ from telegram import Bot
 from telegram.error import RetryAfter
 
 from bot.telegram import api
+from bot.telegram.api import RETRIES, Retries
 from bot.telegram.limiter import Limiter
 from handlers.chat.screen import Screen
 from models.database.engine import Database
@@ -24,12 +25,18 @@ class Answers:
     """Sends within the limits that it shares with the courier."""
 
     def __init__(
-        self, bot: Bot, database: Database, clock: Callable[[], datetime], limiter: Limiter | None = None
+        self,
+        bot: Bot,
+        database: Database,
+        clock: Callable[[], datetime],
+        limiter: Limiter | None = None,
+        retries: Retries = RETRIES,
     ) -> None:
         self._bot = bot
         self._database = database
         self._clock = clock
         self._limiter = limiter or Limiter()
+        self._retries = retries
 
     async def send(self, what: str, chat_id: int, screen: Screen) -> int | None:
         """Send a screen until it gets through; the message's id, or None when it will not."""
@@ -47,12 +54,12 @@ class Answers:
                 await self._pause(chat_id, api.retry_seconds(error))
                 raise
 
-        return await api.persist(what, once)
+        return await api.persist(what, once, self._retries)
 
     async def _wait(self, chat_id: int) -> None:
         """Wait until the chat is not paused. Raises RetryAfter when that is not waited for."""
         while (seconds := self._limiter.paused_for(chat_id)) > 0:
-            if seconds > api.LONGEST_WAIT:
+            if seconds > self._retries.longest_wait:
                 raise RetryAfter(timedelta(seconds=seconds))
             await asyncio.sleep(max(seconds, 0.001))
 

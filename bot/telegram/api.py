@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -18,15 +19,24 @@ log = logging.getLogger(__name__)
 
 # Calls under way at once, beside the long poll, which has a pool of its own.
 CONNECTIONS = 64
-# Tries of one answer to a person, with 0.5, 1, 2, 4 s between them.
-TRIES = 5
-FIRST_WAIT = 0.5
-# An answer that Telegram wants to have later than this is not waited for: it would hold up others.
-LONGEST_WAIT = 60.0
 # A chat action is shown for 5 s (Bot API, sendChatAction), so it is renewed before they are over.
 ACTION_EVERY = 4.0
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often one answer to a person is tried, with 0.5, 1, 2, 4 s between the tries."""
+
+    tries: int = 5
+    # Seconds after the first try, doubled after each.
+    first_wait: float = 0.5
+    # Seconds: an answer that Telegram wants to have later than this is not waited for, it would hold up others.
+    longest_wait: float = 60.0
+
+
+RETRIES = Retries()
 
 
 def retry_seconds(error: RetryAfter) -> float:
@@ -66,13 +76,15 @@ def _content(screen: Screen) -> dict[str, object]:
     }
 
 
-def make_bot(token: str, api_url: str, polls: AiohttpRequest) -> Bot:
-    """The bot over our transport; open it with `async with`. `polls` is the pool of the long poll."""
+def make_bot(token: str, api_url: str, polls: AiohttpRequest, calls: AiohttpRequest | None = None) -> Bot:
+    """The bot over our transport; open it with `async with`. `polls` is the pool of the long poll, `calls` that of
+    all other calls: CONNECTIONS of them when none is given.
+    """
     return Bot(
         token,
         base_url=f"{api_url.rstrip('/')}/bot",
         base_file_url=f"{api_url.rstrip('/')}/file/bot",
-        request=AiohttpRequest(CONNECTIONS),
+        request=calls or AiohttpRequest(CONNECTIONS),
         get_updates_request=polls,
     )
 
@@ -127,12 +139,14 @@ async def chat_action(bot: Bot, chat_id: int, action: ChatAction) -> None:
 
 
 @asynccontextmanager
-async def busy(bot: Bot, chat_id: int, action: ChatAction) -> AsyncIterator[None]:
-    """Show a chat action until the end of the block; it is there before the block begins."""
+async def busy(bot: Bot, chat_id: int, action: ChatAction, every: float = ACTION_EVERY) -> AsyncIterator[None]:
+    """Show a chat action until the end of the block; it is there before the block begins, and renewed
+    after each `every` seconds.
+    """
 
     async def renew() -> None:
         while True:
-            await asyncio.sleep(ACTION_EVERY)
+            await asyncio.sleep(every)
             await chat_action(bot, chat_id, action)
 
     await chat_action(bot, chat_id, action)
@@ -155,39 +169,40 @@ async def fetch(bot: Bot, file_id: str, limit: int) -> bytes:
     return await request.fetch(found.file_path, limit)
 
 
-async def persist(what: str, call: Callable[[], Awaitable[Result]]) -> Result | None:
+async def persist(what: str, call: Callable[[], Awaitable[Result]], retries: Retries = RETRIES) -> Result | None:
     """Make a call that answers a person until it gets through; None when it will not.
 
     A refusal is final. A network error and a 429 are tried again for some seconds: an answer that arrives twice
     is better than none.
     """
-    for attempt in range(TRIES):
-        wait = FIRST_WAIT * 2**attempt
+    for attempt in range(retries.tries):
+        wait = retries.first_wait * 2**attempt
         try:
             return await call()
         except RetryAfter as error:
-            log.warning("%s: try %d of %d: %s", what, attempt + 1, TRIES, error.message)
+            log.warning("%s: try %d of %d: %s", what, attempt + 1, retries.tries, error.message)
             wait = retry_seconds(error)
         except BadRequest as error:
             log.info("%s: refused: %s", what, error.message)
             return None
         except NetworkError as error:
-            log.warning("%s: try %d of %d: %s", what, attempt + 1, TRIES, error.message)
+            log.warning("%s: try %d of %d: %s", what, attempt + 1, retries.tries, error.message)
         except TelegramError as error:
             log.info("%s: refused: %s", what, error.message)
             return None
-        if wait > LONGEST_WAIT or attempt == TRIES - 1:
+        if wait > retries.longest_wait or attempt == retries.tries - 1:
             break
         await asyncio.sleep(wait)
     log.error("%s: given up", what)
     return None
 
 
-async def answer(bot: Bot, callback_id: str, toast: str) -> None:
+async def answer(bot: Bot, callback_id: str, toast: str, retries: Retries = RETRIES) -> None:
     """Stop the button's spinner. Too late (150 s) is harmless: the message is edited all the same."""
     await persist(
         "answer a tap",
         lambda: _call(bot, "answerCallbackQuery", callback_query_id=callback_id, text=toast or None),
+        retries,
     )
 
 
@@ -196,7 +211,7 @@ async def replace(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> No
     await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
 
 
-async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
+async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen, retries: Retries = RETRIES) -> bool:
     """Show the screen on a message that is there. False when that cannot be: then it wants a new one."""
 
     async def call() -> bool:
@@ -207,14 +222,14 @@ async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
             return "message is not modified" in error.message.lower() or _raise(error)
         return True
 
-    return bool(await persist("edit a card", call))
+    return bool(await persist("edit a card", call, retries))
 
 
 def _raise(error: Exception) -> bool:
     raise error
 
 
-async def delete(bot: Bot, chat_id: int, message_id: int) -> bool:
+async def delete(bot: Bot, chat_id: int, message_id: int, retries: Retries = RETRIES) -> bool:
     """Delete a message; whether it is gone now."""
 
     async def call() -> bool:
@@ -223,7 +238,7 @@ async def delete(bot: Bot, chat_id: int, message_id: int) -> bool:
         except BadRequest as error:
             return "message to delete not found" in error.message.lower() or _raise(error)
 
-    return bool(await persist("delete a message", call))
+    return bool(await persist("delete a message", call, retries))
 
 
 async def introduce(bot: Bot, commands: dict[str, list[tuple[str, str]]]) -> None:

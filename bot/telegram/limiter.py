@@ -7,21 +7,34 @@ hitting limits, how do I avoid this?"). A 429 is obeyed for exactly as long as i
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-RATE = 30.0
-# What an idle moment may be made good by: a late wake-up, a slow disk. Never so much that a second has many more.
-BURST = 8.0
-CHAT_INTERVAL = 1.0
-GROUP_INTERVAL = 3.0
-# So many chats paused by 429s at once mean that the bot as a whole is too fast: bulk rests.
-SEVERAL = 3
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast new messages may be: Telegram's limits, and the room that the program leaves to them."""
+
+    # Messages a second, over all chats.
+    rate: float = 30.0
+    # Messages that an idle moment is made good by: a late wake-up, a slow disk. Never so many that a second has
+    # many more.
+    burst: float = 8.0
+    # Seconds between two messages of a chat, and of a group.
+    chat_interval: float = 1.0
+    group_interval: float = 3.0
+    # So many chats paused by 429s at once mean that the bot as a whole is too fast: bulk rests.
+    several: int = 3
+
+
+RATES = Rates()
 
 
 class Limiter:
     """One for a process. `clock` never goes back (time.monotonic)."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, rates: Rates = RATES) -> None:
         self._clock = clock
+        self._rates = rates
         # May be below zero: answers do not wait, the courier pays for them.
         self._tokens = 0.0
         self._filled_at = clock()
@@ -49,7 +62,7 @@ class Limiter:
             missing = 1 - self._filled()
             if missing <= 0:
                 return
-            await asyncio.sleep(max(missing / RATE, 0.001))
+            await asyncio.sleep(max(missing / self._rates.rate, 0.001))
 
     def begin(self, chat_id: int) -> None:
         """The courier's message is on its way: its chat gets no other until it has ended."""
@@ -58,19 +71,19 @@ class Limiter:
 
     def end(self, chat_id: int, was_sent: bool = True) -> None:
         """The courier's message has ended; after one that may have arrived its chat is left alone for a moment."""
-        self._busy[chat_id] = self._clock() + _interval(chat_id) if was_sent else 0.0
+        self._busy[chat_id] = self._clock() + self._interval(chat_id) if was_sent else 0.0
 
     def count(self, chat_id: int) -> None:
         """An answer to a person is sent now: it has not waited, the courier pays for it."""
         self._tokens = self._filled() - 1
-        self._busy[chat_id] = max(self._busy.get(chat_id, 0.0), self._clock() + _interval(chat_id))
+        self._busy[chat_id] = max(self._busy.get(chat_id, 0.0), self._clock() + self._interval(chat_id))
 
     def pause(self, chat_id: int, seconds: float) -> None:
         """Telegram wants nothing new in a chat for so long."""
         now = self._clock()
         self._paused[chat_id] = max(self._paused.get(chat_id, 0.0), now + seconds)
         paused = [until for until in self._paused.values() if until > now]
-        if len(paused) >= SEVERAL:
+        if len(paused) >= self._rates.several:
             self._bulk_rests_until = max(paused)
 
     def paused_for(self, chat_id: int) -> float:
@@ -83,11 +96,10 @@ class Limiter:
 
     def _filled(self) -> float:
         now = self._clock()
-        self._tokens = min(BURST, self._tokens + (now - self._filled_at) * RATE)
+        self._tokens = min(self._rates.burst, self._tokens + (now - self._filled_at) * self._rates.rate)
         self._filled_at = now
         return self._tokens
 
-
-def _interval(chat_id: int) -> float:
-    """Groups have negative ids."""
-    return CHAT_INTERVAL if chat_id > 0 else GROUP_INTERVAL
+    def _interval(self, chat_id: int) -> float:
+        """Groups have negative ids."""
+        return self._rates.chat_interval if chat_id > 0 else self._rates.group_interval

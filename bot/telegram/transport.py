@@ -43,11 +43,14 @@ class JsonParameters:
 class AiohttpRequest(BaseRequest):
     """One pool of connections to the Bot API.
 
-    `connections` bounds the calls under way; `read_timeout` is in seconds.
+    `connections` bounds the calls under way; the timeouts are in seconds.
     """
 
-    def __init__(self, connections: int, read_timeout: float = READ_TIMEOUT) -> None:
+    def __init__(
+        self, connections: int, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+    ) -> None:
         self._connections = connections
+        self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._client: aiohttp.ClientSession | None = None
 
@@ -98,7 +101,7 @@ class AiohttpRequest(BaseRequest):
             body["data"] = form
         elif request_data is not None:
             body["json"] = request_data.parameters
-        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=self._read_timeout)
+        timeout = aiohttp.ClientTimeout(sock_connect=self._connect_timeout, sock_read=self._read_timeout)
         try:
             async with self._client.request(method, url, timeout=timeout, **body) as response:
                 status, payload = response.status, await response.read()
@@ -122,7 +125,7 @@ class AiohttpRequest(BaseRequest):
         """
         if self._client is None:
             raise NetworkError("the transport is closed")
-        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=self._read_timeout)
+        timeout = aiohttp.ClientTimeout(sock_connect=self._connect_timeout, sock_read=self._read_timeout)
         content = bytearray()
         try:
             async with self._client.get(url, timeout=timeout) as response:

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,20 +23,31 @@ log = logging.getLogger(__name__)
 # What is leased: taking updates from Telegram, and sending notices.
 LEASES = ("poller", "courier")
 
-# Seconds between looks: whether it is free, or still held.
-EVERY = 2.0
-# Seconds that the answer to a look may take.
-PATIENCE = 2.0
-# Seconds after the last look that found it held for which it counts as held: a process that stood still for longer
-# must look before it goes on. Below GONE_AFTER, so that nobody else has it yet.
-GOOD_FOR = 6.0
 # Seconds after which PostgreSQL ends a session that does not look any more (a machine without power or network).
 GONE_AFTER = 8
 
 
-async def own_session(database: Database) -> AsyncConnection:
-    """A PostgreSQL session for advisory locks alone, which ends GONE_AFTER seconds after its last sign of life, or
-    by `end_session`.
+@dataclass(frozen=True)
+class LeaseTimes:
+    """When a lease is looked at, and how long it counts as held."""
+
+    # Seconds between looks: whether it is free, or still held.
+    every: float = 2.0
+    # Seconds that the answer to a look may take.
+    patience: float = 2.0
+    # Seconds after the last look that found it held for which it counts as held: a process that stood still for
+    # longer must look before it goes on. Below `gone_after`, so that nobody else has it yet.
+    good_for: float = 6.0
+    # Whole seconds after which PostgreSQL ends its session.
+    gone_after: int = GONE_AFTER
+
+
+LEASE_TIMES = LeaseTimes()
+
+
+async def own_session(database: Database, gone_after: int) -> AsyncConnection:
+    """A PostgreSQL session for advisory locks alone, which ends `gone_after` seconds after its last sign of life,
+    or by `end_session`.
     """
     connection = await database.engine.connect()
     try:
@@ -43,7 +55,7 @@ async def own_session(database: Database) -> AsyncConnection:
         # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
         await session.execute(
             text("SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"),
-            {"after": f"{GONE_AFTER}s"},
+            {"after": f"{gone_after}s"},
         )
     except BaseException:
         await end_session(connection)
@@ -61,9 +73,12 @@ async def end_session(connection: AsyncConnection) -> None:
 class Lease:
     """Got and kept by `keep`, given back by `give_back`."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, name: str, times: LeaseTimes = LEASE_TIMES) -> None:
         self._name = name
-        self._lock: _Lock = _File(database, name) if database.is_sqlite else _Session(database, name)
+        self._times = times
+        self._lock: _Lock = (
+            _File(database, name) if database.is_sqlite else _Session(database, name, times.gone_after)
+        )
         self._good_until = 0.0
         # Set while it is held; looked at by those who wait for it.
         self.taken = asyncio.Event()
@@ -80,7 +95,7 @@ class Lease:
             looked_at = time.monotonic()
             is_held = await self._look()
             if is_held:
-                self._good_until = looked_at + GOOD_FOR
+                self._good_until = looked_at + self._times.good_for
             if is_held and not self.taken.is_set():
                 log.info("this process has the lease of the %s", self._name)
                 self.taken.set()
@@ -88,7 +103,7 @@ class Lease:
                 log.info("another process has the lease of the %s, or the database is away", self._name)
                 is_told = True
                 self.taken.clear()
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._times.every)
 
     async def give_back(self) -> None:
         """Somebody else may have it."""
@@ -97,7 +112,7 @@ class Lease:
 
     async def _look(self) -> bool:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._times.patience):
                 return await (self._lock.is_held() if self.taken.is_set() else self._lock.take())
         except Exception as error:
             log.warning("the lease of the %s could not be looked at: %s", self._name, type(error).__name__)
@@ -124,14 +139,15 @@ class _Lock(ABC):
 class _Session(_Lock):
     """PostgreSQL: who has lost the connection has lost the lock."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, name: str, gone_after: int) -> None:
         self._database = database
+        self._gone_after = gone_after
         self._key = {"name": f"laocert {name}"}
         self._connection: AsyncConnection | None = None
 
     async def take(self) -> bool:
         if self._connection is None:
-            self._connection = await own_session(self._database)
+            self._connection = await own_session(self._database, self._gone_after)
         taken = await self._connection.scalar(
             text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), self._key
         )

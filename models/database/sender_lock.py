@@ -9,19 +9,16 @@ one program.
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database.engine import Database
-from models.database.lease import end_session, own_session
+from models.database.lease import GONE_AFTER, end_session, own_session
 
 log = logging.getLogger(__name__)
-
-# Seconds between signs of life, well below lease.GONE_AFTER, and those that an answer may take.
-ALIVE_EVERY = 2.0
-PATIENCE = 5.0
 
 # Locks of two numbers are apart from those of one, which leases and the record have.
 _CLASS = 0x1A0C
@@ -34,11 +31,27 @@ _GIVE = text(
 ).bindparams(bindparam("senders", type_=ARRAY(BigInteger)))
 
 
+@dataclass(frozen=True)
+class SenderLockTimes:
+    """How the locks of senders are kept."""
+
+    # Seconds between signs of life: well below `gone_after`.
+    alive_every: float = 2.0
+    # Seconds that an answer may take.
+    patience: float = 5.0
+    # Whole seconds after which PostgreSQL ends their session.
+    gone_after: int = GONE_AFTER
+
+
+SENDER_LOCK_TIMES = SenderLockTimes()
+
+
 class SenderLocks:
     """The senders that this program serves. Those who ask at the same moment are asked for together."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, times: SenderLockTimes = SENDER_LOCK_TIMES) -> None:
         self._database = None if database.is_sqlite else database
+        self._times = times
         self._connection: AsyncConnection | None = None
         self._held: set[int] = set()
         self._wanted: dict[int, asyncio.Future[bool]] = {}
@@ -79,18 +92,18 @@ class SenderLocks:
         while True:
             self._news.clear()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._times.patience):
                     await self._go_round(database)
             except Exception as error:
                 log.error("it could not be asked who serves whom: %s", type(error).__name__)
                 await self._let_go()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ALIVE_EVERY):
+                async with asyncio.timeout(self._times.alive_every):
                     await self._news.wait()
 
     async def _go_round(self, database: Database) -> None:
         if self._connection is None:
-            self._connection = await own_session(database)
+            self._connection = await own_session(database, self._times.gone_after)
         connection = self._connection
         over, self._over = self._over, set()
         if over:

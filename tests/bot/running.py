@@ -16,16 +16,14 @@ from telegram import Bot
 
 from bot.cli import cli
 from bot.http.server import bind
-from bot.inbound import worker
 from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller
-from bot.inbound.worker import Worker
+from bot.inbound.worker import Worker, WorkerPace
 from bot.runtime.settings import Hook, Settings
 from bot.service.wiring import Front
-from bot.telegram import api
 from bot.telegram.limiter import Limiter
-from bot.telegram.transport import AiohttpRequest
-from demo.botapi import PATIENCE, Emulator, Message, Phone
+from bot.telegram.transport import READ_TIMEOUT, AiohttpRequest
+from demo.botapi import Emulator, Message, Phone
 from demo.botapi.updates import DAY, Update
 from handlers.chat.turn import Setup
 from models.accounts.account import Account, Officer
@@ -34,6 +32,7 @@ from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage
 from models.security.sealing import Seal
+from tests.chat import TEST_TUNING, make_bot
 from tests.support import (
     KEYRING,
     PIN,
@@ -48,10 +47,11 @@ SECRET = "s3cret_of-the_webhook"
 
 
 @asynccontextmanager
-async def opened_bot(emulator: Emulator) -> AsyncIterator[tuple[Bot, AiohttpRequest]]:
+async def opened_bot(
+    emulator: Emulator, read_timeout: float = READ_TIMEOUT
+) -> AsyncIterator[tuple[Bot, AiohttpRequest]]:
     """The bot's calls, and nothing that makes them."""
-    polls = AiohttpRequest(1, read_timeout=PATIENCE)
-    bot = api.make_bot(emulator.token, emulator.url, polls)
+    bot, polls = make_bot(emulator, read_timeout)
     async with bot:
         yield bot, polls
 
@@ -65,7 +65,8 @@ async def polled(
     take: Callable[[list[InboxUpdate]], None],
 ) -> AsyncIterator[None]:
     """Intake alone: what it has committed is passed to `take`."""
-    polling = asyncio.create_task(Poller(bot, polls, Intake(bot.id, database, SEAL, clock, take)).run())
+    intake = Intake(bot.id, database, SEAL, clock, take)
+    polling = asyncio.create_task(Poller(bot, polls, intake, TEST_TUNING.polls).run())
     try:
         yield
     finally:
@@ -73,24 +74,28 @@ async def polled(
         await asyncio.wait({polling})
 
 
+def make_worker(
+    bot: Bot,
+    database: Database,
+    clock: Callable[[], datetime],
+    on_commit: Callable[[], None] = lambda: None,
+    pace: WorkerPace = TEST_TUNING.worker,
+) -> Worker:
+    """A worker whose messages nobody else counts."""
+    return Worker(bot, database, SEAL, clock, random.Random(1), on_commit, Setup(), Limiter(), pace)
+
+
 @asynccontextmanager
 async def working(emulator: Emulator, database: Database, clock: Callable[[], datetime]) -> AsyncIterator[Worker]:
     """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
     async with opened_bot(emulator) as (bot, polls):
-        one = Worker(bot, database, SEAL, clock, random.Random(1), lambda: None, Setup(), Limiter())
+        one = make_worker(bot, database, clock)
         await one.look()
         try:
             async with polled(bot, polls, database, clock, one.take):
                 yield one
         finally:
             await one.drain(0)
-
-
-@pytest.fixture
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What failed is tried again at once."""
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

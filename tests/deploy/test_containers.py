@@ -20,7 +20,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from bot.service import wiring
+from bot.service.tuning import PRODUCTION
 from demo.botapi import PATIENCE
 from tests.chat import reserved_port
 
@@ -126,7 +126,7 @@ def test_two_replicas_wait_for_the_schema_and_the_schema_for_the_database() -> N
     assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert SERVICES["postgres"]["image"].partition(":")[2].startswith("15.")
     assert "pg_isready" in SERVICES["postgres"]["healthcheck"]["test"]
-    assert int(first["stop_grace_period"].removesuffix("s")) > wiring.GRACE + 2
+    assert int(first["stop_grace_period"].removesuffix("s")) > PRODUCTION.grace + 2
 
 
 def test_no_secret_is_in_the_repository_and_the_database_is_not_reached_from_outside() -> None:

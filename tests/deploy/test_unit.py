@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.service import wiring
+from bot.service.tuning import PRODUCTION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,7 +82,7 @@ def test_it_runs_as_nobody_special_and_has_time_to_end() -> None:
     values = {name: value for _, name, value in _directives()}
     assert values["User"] == "laocert"
     assert values["Restart"] == "always"
-    assert float(values["TimeoutStopSec"]) > wiring.GRACE + 2
+    assert float(values["TimeoutStopSec"]) > PRODUCTION.grace + 2
     assert values["WorkingDirectory"] == f"/var/lib/{values['StateDirectory']}"
     assert values["ExecStart"].endswith("/laocert run")
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,21 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 
-from bot.outbound import courier, delivery, ledger
-from bot.outbound.courier import Courier
-from bot.telegram import api, limiter
-from bot.telegram.transport import AiohttpRequest
+from bot.outbound.courier import Courier, CourierPace
+from bot.telegram import api
+from bot.telegram.limiter import Rates
 from demo.botapi import Emulator, Phone
 from demo.botapi.faults import Fault, Kind
 from demo.botapi.params import Params
-from models.database import lease
 from models.database.engine import Database
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import UNSETTLED, OutboxMessage, State
 from tests import support
+from tests.bot.outbound.office import make_courier
 from tests.bot.program import Program
 from tests.bot.running import certificate, link, opened_bot, until
+from tests.chat import TEST_TUNING
 from tests.support import make_bulk
 
 SECOND = 0.02
@@ -48,23 +48,21 @@ MESSAGES = 5
 RUNS = 10
 # After which the bot cannot know whether a message has arrived: the last two have, and the delay comes too late.
 UNCERTAIN: list[Kind] = ["reset_before", "server_error", "reset_after", "delay"]
+# All pauses at a fiftieth, and no limit on speed: what is tried here is order.
+TUNING = replace(
+    TEST_TUNING,
+    lease=replace(TEST_TUNING.lease, every=0.01),
+    rates=Rates(rate=5000.0, chat_interval=0.001),
+    courier=CourierPace(
+        idle=0.01, note_pause=0.01, recovery_pause=CourierPace().recovery_pause * SECOND, uncertain_pause=0.03
+    ),
+)
 
 
 def seconds_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All pauses at a fiftieth, and no limit on speed: what is tried here is order."""
+    """What Telegram asks to wait, at a fiftieth."""
     real = api.retry_seconds
     monkeypatch.setattr(api, "retry_seconds", lambda error: real(error) * SECOND)
-    monkeypatch.setattr(limiter, "RATE", 5000.0)
-    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 0.001)
-    monkeypatch.setattr(courier, "IDLE", 0.01)
-    monkeypatch.setattr(ledger, "NOTE_PAUSE", 0.01)
-    monkeypatch.setattr(courier, "RECOVERY_PAUSE", courier.RECOVERY_PAUSE * SECOND)
-    monkeypatch.setattr(delivery, "UNCERTAIN_PAUSE", 0.03)
-    monkeypatch.setattr(lease, "EVERY", 0.01)
-    make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
-    monkeypatch.setattr(
-        "bot.telegram.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, READ_TIMEOUT)
-    )
 
 
 @dataclass
@@ -257,13 +255,13 @@ async def ten_runs(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> 
     with day.over(scene.emulator):
         for _ in range(crashes):
             database = Mortal(scene.database)
-            one = Courier(bot, database, now)  # type: ignore[arg-type]
+            one = make_courier(bot, database, now, TUNING)  # type: ignore[arg-type]
             running = asyncio.create_task(one.run())
             await asyncio.sleep(rng.random() * 0.3)
             await kill(one, running, database)
             assert await scene.unmarked(rows) == [], f"seed {seed}"
             day.uncertain = False
-        one = Courier(bot, scene.database, now)
+        one = make_courier(bot, scene.database, now, TUNING)
         running = asyncio.create_task(one.run())
         ended = await scene.ends(rows)
         running.cancel()
@@ -289,8 +287,9 @@ async def test_a_bad_day_and_a_courier_that_dies(
     scene: Scene, times: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds_of_telegram(monkeypatch)
+    make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
     counted: Counter[str] = Counter()
-    async with opened_bot(scene.emulator) as (bot, _):
+    async with opened_bot(scene.emulator, READ_TIMEOUT) as (bot, _):
         for seed in range(times(1000) // RUNS):
             await ten_runs(scene, bot, seed, counted)
     print(f"{times(1000)} runs: {dict(counted)}; 0 lost, 0 early")

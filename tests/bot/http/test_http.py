@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from bot.service.wiring import Front
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.bot.running import front, served_at
-from tests.chat import running_bot
+from tests.chat import TEST_TUNING, running_bot
 from tests.support import Clock
 
 __all__ = ["front"]
@@ -29,17 +30,11 @@ async def get(front: Front, path: str) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-@pytest.fixture
-def _no_caching(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "DATABASE_FOR", 0.0)
-    monkeypatch.setattr(readiness, "BOT_API_FOR", 0.0)
-
-
-@pytest.mark.usefixtures("_no_caching")
 async def test_ready_is_who_has_all_it_needs(
     emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running_bot(emulator, country, clock, front=Front(front.listening)):
+    anew = replace(TEST_TUNING, readiness=replace(TEST_TUNING.readiness, database_for=0.0, bot_api_for=0.0))
+    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=anew):
         assert await get(front, "/healthz") == (200, {"status": "ok"})
         status, told = await get(front, "/readyz")
         assert (status, told.pop("ready")) == (200, True)

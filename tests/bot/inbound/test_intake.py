@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.inbound import polling as polls_module
-from bot.inbound import worker
 from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller, TokenRefused
 from bot.runtime.settings import SettingsRefused
 from bot.service import upkeep, wiring
 from demo.botapi import PATIENCE, Emulator
+from models.chats import inbox
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
 from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
-from tests.chat import running_bot
+from tests.chat import TEST_TUNING, running_bot
 from tests.support import Clock
 
 
@@ -33,19 +32,13 @@ class Polling:
         return [row.update_id for row in self.taken]
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polls_module, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(polls_module, "PAUSE_AFTER_CONFLICT", 0.01)
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-
-
 @pytest.fixture
 async def polling(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Polling]:
     """A poller alone: what it passes on stays undone."""
     async with opened_bot(emulator) as (bot, polls):
         taken: list[InboxUpdate] = []
-        poller = Poller(bot, polls, Intake(bot.id, database, SEAL, clock, taken.extend))
+        intake = Intake(bot.id, database, SEAL, clock, taken.extend)
+        poller = Poller(bot, polls, intake, TEST_TUNING.polls)
         task = asyncio.create_task(poller.run())
         yield Polling(task, poller, taken)
         task.cancel()
@@ -142,7 +135,7 @@ async def test_an_id_is_remembered_for_14_days_and_then_forgotten(
     update = emulator.updates.pending[0]
     await until(lambda: _taken(polling, 1))
     async with database.write() as session:
-        await worker.inbox.finish(session, polling.taken[0], clock())
+        await inbox.finish(session, polling.taken[0], clock())
 
     for days in (0, 13):
         clock.move(days=days)
@@ -247,7 +240,9 @@ async def test_a_refused_token_ends_the_program_with_one_sentence(
     emulator: Emulator, country: Database, clock: Clock
 ) -> None:
     async with opened_bot(emulator) as (bot, polls):
-        running = asyncio.create_task(wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        running = asyncio.create_task(
+            wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock, tuning=TEST_TUNING)
+        )
         await settled(emulator)
         emulator.frontend.token = "987654321:" + "x" * 35
         emulator.updates.wake()

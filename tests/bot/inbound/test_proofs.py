@@ -31,7 +31,6 @@ from tests.bot.running import (
     inbox_rows,
     link,
     outbox_rows,
-    short_pauses,  # noqa: F401
     until,
     working,
 )
@@ -39,7 +38,6 @@ from tests.chat import Officer, running_bot
 from tests.support import PASSWORD, PIN, Clock
 
 WRONG = "135790"
-pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture

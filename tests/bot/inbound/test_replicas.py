@@ -5,25 +5,22 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from bot.inbound import worker
 from bot.inbound.intake import Intake
-from bot.inbound.worker import Worker
-from bot.service import wiring
-from bot.telegram.limiter import Limiter
+from bot.inbound.worker import Worker, WorkerPace
 from demo.botapi import Emulator
-from handlers.chat.turn import Setup
 from models.chats import inbox
 from models.chats.inbox import State
 from models.database.engine import Database
 from models.database.sender_lock import SenderLocks
 from tests.bot.program import Program
-from tests.bot.running import SEAL, inbox_rows, opened_bot, until
-from tests.chat import says
+from tests.bot.running import SEAL, inbox_rows, make_worker, opened_bot, until
+from tests.chat import TEST_TUNING, says
 from tests.support import KEYRING, Clock
 
 # SenderLocks of this test's own database: other tests run on the same server.
@@ -44,10 +41,10 @@ async def other(database_url: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def working(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Worker]:
+async def working(emulator: Emulator, database: Database, clock: Clock, pace: WorkerPace) -> AsyncIterator[Worker]:
     """A worker as of one program: it looks for what nobody has in hand."""
     async with opened_bot(emulator) as (bot, _):
-        one = Worker(bot, database, SEAL, clock, wiring.random.Random(1), lambda: None, Setup(), Limiter())
+        one = make_worker(bot, database, clock, pace=pace)
         looks = asyncio.create_task(one.run())
         try:
             yield one
@@ -78,8 +75,7 @@ async def all_done(database: Database) -> bool:
 async def test_two_share_the_officers_and_keep_each_ones_order(
     emulator: Emulator, country: Database, other: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PARALLEL", 4)
-    monkeypatch.setattr(worker, "LOOK_AT_MOST", 8)
+    pace = replace(TEST_TUNING.worker, parallel=4, look_at_most=8)
     phones = [emulator.phone(str(number)) for number in range(12)]
     for phone in phones:
         await phone.start()
@@ -104,7 +100,7 @@ async def test_two_share_the_officers_and_keep_each_ones_order(
         return True
 
     monkeypatch.setattr("bot.inbound.worker.inbox.finish", noted)
-    async with working(emulator, country, clock), working(emulator, other, clock):
+    async with working(emulator, country, clock, pace), working(emulator, other, clock, pace):
         await until(lambda: all_done(country))
         # Done is committed before it is answered.
         await until(lambda: len(emulator.calls_of("sendMessage")) == len(words) * len(phones))
@@ -143,7 +139,7 @@ async def test_an_update_waits_for_an_earlier_one_of_its_sender(
 async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     country: Database, other: Database
 ) -> None:
-    one, two = SenderLocks(country), SenderLocks(other)
+    one, two = (SenderLocks(database, TEST_TUNING.worker.sender_locks) for database in (country, other))
     assert await asyncio.gather(*(one.take(sender) for sender in range(5))) == [True] * 5
     assert await asyncio.gather(*(two.take(sender) for sender in range(3, 8))) == [False, False, True, True, True]
     one.give_back(3)

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,11 @@ from models.imports.tabular import ImportRefused
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord
 from tests.bot.running import inbox_rows, link, opened_bot, until
-from tests.chat import Officer, running_bot
+from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.support import Clock
 
 HEADERS = ["organization", "record_no", "full_name", "category", "position", "level", "ประวัติ"]
 BANGPU = "5110201"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "PAUSE_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
 
 
 def register(count: int, category: str = "official") -> bytes:
@@ -84,9 +79,8 @@ async def test_a_process_that_takes_too_long_is_ended(monkeypatch: pytest.Monkey
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 600\n")
     program.chmod(0o700)
     monkeypatch.setattr(uploads.sys, "executable", str(program))
-    monkeypatch.setattr(uploads, "PATIENCE", 0.5)
     with pytest.raises(ImportRefused) as refused:
-        await uploads.check(WANTED, register(1))
+        await uploads.check(WANTED, register(1), patience=0.5)
     assert refused.value.problems == [NOT_CHECKED]
     if (tmp_path / "pid").exists():
         with pytest.raises(ProcessLookupError):
@@ -111,7 +105,7 @@ async def test_the_process_knows_neither_key_nor_token(monkeypatch: pytest.Monke
 @pytest.fixture
 async def taking(emulator: Emulator) -> AsyncIterator[Uploads]:
     async with opened_bot(emulator) as (bot, _):
-        yield Uploads(bot)
+        yield Uploads(bot, TEST_TUNING.worker.retries)
 
 
 async def test_no_more_is_read_than_a_file_may_have(
@@ -189,15 +183,15 @@ async def test_a_file_goes_all_the_way_through_the_process(
 
 
 async def test_nobody_waits_for_a_file_that_is_checked(
-    emulator: Emulator, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, country: Database, clock: Clock, gate: Gate
 ) -> None:
     """More files than there are slots; the others' taps, and the process, go on."""
-    monkeypatch.setattr(worker, "PARALLEL", 2)
+    two_slots = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=2))
     senders = [Officer(emulator.phone(name)) for name in "กขค"]
     other = Officer(emulator.phone("ง"))
     for one in senders:
         await link(country, "lao5110201", one.phone, clock())
-    async with running_bot(emulator, country, clock):
+    async with running_bot(emulator, country, clock, tuning=two_slots):
         for one in senders:
             await one.phone.send_document("register.csv", register(3))
         await until(gate.has_begun)
@@ -234,12 +228,11 @@ async def test_a_commit_that_fails_loses_no_file(
 
 
 async def test_a_bot_that_stops_while_it_checks_takes_the_file_up_again(
-    emulator: Emulator, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, country: Database, clock: Clock, gate: Gate
 ) -> None:
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
-    monkeypatch.setattr("bot.service.wiring.GRACE", 0.1)
-    async with running_bot(emulator, country, clock):
+    async with running_bot(emulator, country, clock, tuning=replace(TEST_TUNING, grace=0.1)):
         await officer.phone.send_document("register.csv", register(3))
         await until(gate.has_begun)
     assert [row.state for row in await inbox_rows(country)] == [State.PENDING]

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from sqlalchemy import select
 
 from bot.inbound.worker import Worker
 from bot.outbound.courier import Courier
-from bot.service import wiring
 from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
 from handlers import routes
@@ -32,19 +32,17 @@ from tests.bot.running import (
     finished,
     inbox_rows,
     link,
+    make_worker,
     opened_bot,
     outbox_rows,
     polled,
     received,
     sent_texts,
-    short_pauses,  # noqa: F401
     until,
     working,
 )
-from tests.chat import Officer, running_bot, says
+from tests.chat import TEST_TUNING, Officer, running_bot, says
 from tests.support import PIN, Clock
-
-pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 class Gate:
@@ -165,7 +163,7 @@ async def test_a_look_that_was_overtaken_takes_nothing_up_again(
 
     monkeypatch.setattr(inbox, "pending", slow)
     async with opened_bot(emulator) as (bot, polls):
-        one = Worker(bot, country, SEAL, clock, random.Random(1), lambda: None, Setup(), Limiter())
+        one = make_worker(bot, country, clock)
         async with polled(bot, polls, country, clock, kept.put_nowait):
             await phone.send("/help")
             rows = await kept.get()
@@ -243,7 +241,6 @@ async def test_a_database_that_was_away_costs_no_update(
     officer = Officer(bot.phone("ก"))
     await officer.says("/start", "เข้าสู่ระบบ")
     trouble = Trouble(monkeypatch, country)
-    monkeypatch.setattr("bot.inbound.polling.PAUSE_AFTER_FAILURE", 0.01)
     trouble.times = 9
     await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
     assert trouble.struck >= 9
@@ -266,11 +263,10 @@ async def test_what_is_in_hand_is_finished_before_the_end(
 
 
 async def test_the_end_does_not_wait_for_ever(
-    gated: Emulator, gate: Gate, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    gated: Emulator, gate: Gate, country: Database, clock: Clock
 ) -> None:
-    monkeypatch.setattr(wiring, "GRACE", 0.1)
     phone = gated.phone("ก")
-    async with running_bot(gated, country, clock):
+    async with running_bot(gated, country, clock, tuning=replace(TEST_TUNING, grace=0.1)):
         fault = gated.faults.delay(1, method="sendMessage")
         await phone.send("/start")
         await phone.send("/help")

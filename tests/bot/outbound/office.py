@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.outbound.courier import Courier
+from telegram import Bot
+
+from bot.outbound.courier import Courier, CourierPace
+from bot.service.tuning import Tuning
+from bot.telegram.limiter import Limiter, Rates
+from bot.telegram.transport import READ_TIMEOUT
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from models.accounts.account import active_officer
 from models.database.engine import Database
@@ -16,7 +21,16 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from tests import support
 from tests.bot.running import certificate, opened_bot, outbox_rows, until
+from tests.chat import TEST_TUNING
 from tests.support import Clock
+
+# A courier that nobody has to wait for.
+HASTY = replace(
+    TEST_TUNING,
+    lease=replace(TEST_TUNING.lease, every=0.02),
+    rates=Rates(chat_interval=0.01, group_interval=0.01),
+    courier=CourierPace(idle=0.02, offline_longest=0.01, note_pause=0.01),
+)
 
 
 @dataclass
@@ -71,6 +85,26 @@ class Office:
         return found
 
 
+def make_courier(
+    bot: Bot,
+    database: Database,
+    clock: Callable[[], datetime],
+    tuning: Tuning = HASTY,
+    operator_chat: int | None = None,
+) -> Courier:
+    """A courier with a limiter of its own."""
+    limiter = Limiter(rates=tuning.rates)
+    return Courier(
+        bot,
+        database,
+        clock,
+        operator_chat,
+        limiter=limiter,
+        pace=tuning.courier,
+        lease_times=tuning.lease,
+    )
+
+
 @asynccontextmanager
 async def sending(
     emulator: Emulator,
@@ -78,9 +112,11 @@ async def sending(
     clock: Callable[[], datetime],
     grace: float = PATIENCE,
     operator_chat: int | None = None,
+    tuning: Tuning = HASTY,
+    read_timeout: float = READ_TIMEOUT,
 ) -> AsyncIterator[Courier]:
-    async with opened_bot(emulator) as (bot, _):
-        one = Courier(bot, database, clock, operator_chat)
+    async with opened_bot(emulator, read_timeout) as (bot, _):
+        one = make_courier(bot, database, clock, tuning, operator_chat)
         task = asyncio.create_task(one.run())
         try:
             yield one

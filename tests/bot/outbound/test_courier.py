@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,9 @@ from sqlalchemy import update
 from telegram.error import Conflict
 
 from bot.outbound import courier, delivery
-from bot.outbound.courier import Courier
-from bot.telegram import api, limiter
-from bot.telegram.transport import AiohttpRequest
+from bot.telegram import api
+from bot.telegram.limiter import RATES
+from bot.telegram.transport import READ_TIMEOUT
 from demo.botapi import Emulator
 from handlers.chat.screen import Deferred, Dropped
 from handlers.notices.rendering import notice
@@ -21,11 +22,12 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from tests import support
-from tests.bot.outbound.office import Office, count_of, sending, shown
+from tests.bot.outbound.office import HASTY, Office, count_of, make_courier, sending, shown
 from tests.bot.running import Trouble, link, outbox_rows, until
+from tests.chat import make_bot
 from tests.support import Clock, make_bulk
 
-pytestmark = pytest.mark.usefixtures("short_pauses")
+PACE = HASTY.courier
 
 
 async def test_sending_is_committed_before_the_call_and_sent_after_it(
@@ -54,10 +56,9 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
     phone = office.phone("ก")
     code = await office.queue(phone)
     await office.emulator.close()
-    polls = AiohttpRequest(1)
-    bot = api.make_bot(office.emulator.token, office.emulator.url, polls)
+    bot, _ = make_bot(office.emulator)
     await bot._request[1].initialize()
-    one = Courier(bot, office.database, office.clock)
+    one = make_courier(bot, office.database, office.clock)
     running = asyncio.create_task(one.run())
 
     tries = 0
@@ -84,24 +85,21 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "reset_before", "server_error", "timeout"])
-async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(
-    office: Office, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(office: Office, fault: str) -> None:
     phone = office.phone("ก")
     code = await office.queue(phone)
     faults = office.emulator.faults
+    read_timeout = READ_TIMEOUT
     if fault == "timeout":
-        monkeypatch.setattr(
-            "bot.telegram.api.AiohttpRequest", lambda connections: AiohttpRequest(connections, 0.05)
-        )
+        read_timeout = 0.05
         faults.delay(0.5, method="sendMessage")
     else:
         getattr(faults, fault)(method="sendMessage")
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock, read_timeout=read_timeout) as one:
         row = await office.state(0, State.UNCERTAIN)
         assert row.due_at > office.clock()
         assert row.error
-        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=PACE.uncertain_pause)
         one.wake()
         row = await office.state(0, State.SENT)
         assert row.attempts == 2
@@ -118,7 +116,7 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
     office.emulator.faults.reset_after(method="sendMessage", times=5)
     async with sending(office.emulator, office.database, office.clock) as one:
         await office.state(0, State.UNCERTAIN)
-        office.clock.move(seconds=delivery.UNCERTAIN_PAUSE)
+        office.clock.move(seconds=PACE.uncertain_pause)
         one.wake()
 
         async def flooded() -> bool:
@@ -172,7 +170,7 @@ async def put_off(office: Office, number: int, when: datetime) -> bool:
 
 async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
-    phones = [await office.linked(str(number)) for number in range(limiter.SEVERAL)]
+    phones = [await office.linked(str(number)) for number in range(HASTY.rates.several)]
     crowd, urgent = await office.linked("มวล"), await office.linked("ด่วน")
     for phone in phones:
         office.emulator.faults.flood(60, chat_id=phone.id)
@@ -182,11 +180,11 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
         await office.queue(crowd, NoticeKind.COLLEAGUE_CERTIFIED)
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
         one.wake()
-        await office.state(limiter.SEVERAL + 1, State.SENT)
-        assert (await outbox_rows(office.database))[limiter.SEVERAL].state is State.PENDING
+        await office.state(HASTY.rates.several + 1, State.SENT)
+        assert (await outbox_rows(office.database))[HASTY.rates.several].state is State.PENDING
         # The latest pause over:
         one._limiter._bulk_rests_until = 0.0
-        await office.state(limiter.SEVERAL, State.SENT)
+        await office.state(HASTY.rates.several, State.SENT)
     assert len(crowd.messages) == len(urgent.messages) == 1
 
 
@@ -211,11 +209,13 @@ async def test_eight_failures_are_the_end(office: Office, what: str, monkeypatch
     async def refuse(*_args: Any) -> Any:
         raise Conflict("try later") if what == "call" else LookupError("no such certificate")
 
-    name = "bot.outbound.delivery.api.send" if what == "call" else "bot.outbound.ledger.notice"
     phone, other = office.phone("ก"), office.phone("ข")
     await office.queue(phone)
     with monkeypatch.context() as patch:
-        patch.setattr(name, refuse)
+        if what == "call":
+            patch.setattr("bot.outbound.delivery.api.send", refuse)
+        else:
+            patch.setattr("bot.outbound.ledger.notice", refuse)
         async with sending(office.emulator, office.database, office.clock):
 
             async def dead() -> OutboxMessage | None:
@@ -254,7 +254,7 @@ async def test_what_the_last_courier_was_sending_is_sent_once_more(office: Offic
         for number in range(2):
             await office.state(number, State.UNCERTAIN)
         assert not any(shown(phone, code) for code in codes)
-        office.clock.move(seconds=courier.RECOVERY_PAUSE)
+        office.clock.move(seconds=PACE.recovery_pause)
         rows = [await office.state(number, State.SENT) for number in range(2)]
     assert [row.attempts for row in rows] == [2, 2]
     assert [len(shown(phone, code)) for code in codes] == [1, 1]
@@ -270,20 +270,20 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
     assert row.state is State.SENDING
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.UNCERTAIN)
-        office.clock.move(seconds=courier.RECOVERY_PAUSE)
+        office.clock.move(seconds=PACE.recovery_pause)
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 2
 
 
-async def test_receipts_come_before_notices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_receipts_come_before_notices(office: Office) -> None:
     # Side by side a later one may overtake on its last metres.
-    monkeypatch.setattr(courier, "PARALLEL", 1)
+    one_by_one = replace(HASTY, courier=replace(PACE, parallel=1))
     phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
         await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     for phone in phones[4:]:
         await office.queue(phone, NoticeKind.RECEIPT)
-    async with sending(office.emulator, office.database, office.clock):
+    async with sending(office.emulator, office.database, office.clock, tuning=one_by_one):
         for number in range(6):
             await office.state(number, State.SENT)
     order = [int(call.params["chat_id"]) for call in office.emulator.calls_of("sendMessage")]
@@ -300,8 +300,7 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limiter, "CHAT_INTERVAL", 1.0)
+async def test_telegrams_limits_are_kept(country: Database, clock: Clock) -> None:
     # Its buckets fill up in real time.
     async with Emulator(clock=time.time, enforce_limits=True) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
@@ -312,7 +311,8 @@ async def test_telegrams_limits_are_kept(country: Database, clock: Clock, monkey
         # The emulator allows a chat a burst of five.
         for _ in range(5):
             await office.queue(phones[0], NoticeKind.COLLEAGUE_CERTIFIED)
-        async with sending(emulator, country, lambda: datetime.now(UTC)):
+        at_telegrams_pace = replace(HASTY, rates=RATES)
+        async with sending(emulator, country, lambda: datetime.now(UTC), tuning=at_telegrams_pace):
             await until(lambda: _all_sent(country))
         assert emulator.api.limits.refused == 0
         assert len(emulator.calls_of("sendMessage")) == 65
@@ -325,7 +325,6 @@ async def _all_sent(database: Database) -> bool:
 async def test_a_database_that_was_away_ends_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = office.phone("ก")
     trouble = Trouble(monkeypatch, office.database)
-    monkeypatch.setattr(courier, "IDLE", 0.02)
     async with sending(office.emulator, office.database, office.clock):
         trouble.reads = 3
         await until(lambda: count_of(lambda: trouble.struck, 3))
@@ -368,7 +367,7 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
         await office.state(0, State.UNCERTAIN)
-        office.clock.move(seconds=courier.RECOVERY_PAUSE)
+        office.clock.move(seconds=PACE.recovery_pause)
         await until(lambda: count_of(lambda: len(shown(phone, code)), 1))
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 1
@@ -410,13 +409,13 @@ async def test_what_is_put_off_is_rendered_anew_then(office: Office, monkeypatch
 
 async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     make_bulk(monkeypatch, NoticeKind.COLLEAGUE_CERTIFIED)
-    monkeypatch.setattr(courier, "BULK_PARALLEL", 2)
+    two_of_bulk = replace(HASTY, courier=replace(PACE, bulk_parallel=2))
     crowd = [await office.linked(str(number)) for number in range(4)]
     urgent = await office.linked("ด่วน")
     for phone in crowd:
         await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock, tuning=two_of_bulk) as one:
         await until(lambda: count_of(lambda: held.hits, 2))
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
         one.wake()

@@ -1,13 +1,13 @@
 """Chats that the courier meets: no longer linked, left alone, not to be written to, or somewhere else."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from bot.outbound import courier
 from bot.telegram import api
 from demo.botapi import Phone
 from handlers.chat.incoming import decode
@@ -18,11 +18,8 @@ from models.chats.conversation import Conversation
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
-from tests.bot.outbound.office import Office, count_of, sending, shown
+from tests.bot.outbound.office import HASTY, Office, count_of, sending, shown
 from tests.bot.running import certificate, outbox_rows, until
-
-pytestmark = pytest.mark.usefixtures("short_pauses")
-
 
 # --- links that end, and chats that were left alone ---------------------------------------------------------
 
@@ -89,10 +86,8 @@ async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
     assert sent.text == BLANKED
 
 
-async def test_blanks_come_after_receipts_and_before_notices(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(courier, "PARALLEL", 1)
+async def test_blanks_come_after_receipts_and_before_notices(office: Office) -> None:
+    one_by_one = replace(HASTY, courier=replace(HASTY.courier, parallel=1))
     stolen = await office.linked("ก")
     await office.queue(stolen, NoticeKind.COLLEAGUE_CERTIFIED)
     async with sending(office.emulator, office.database, office.clock):
@@ -102,7 +97,7 @@ async def test_blanks_come_after_receipts_and_before_notices(
     await office.unlink(stolen)
     await office.queue(phones[1])
     before = office.emulator.call_count
-    async with sending(office.emulator, office.database, office.clock):
+    async with sending(office.emulator, office.database, office.clock, tuning=one_by_one):
         await until(lambda: none_left(office))
         for number in (1, 2):
             await office.state(number, State.SENT)

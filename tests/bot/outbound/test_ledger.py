@@ -8,7 +8,6 @@ import pytest
 from markupsafe import Markup
 from sqlalchemy import event
 
-from bot.outbound import ledger
 from bot.outbound.delivery import Outcome
 from bot.outbound.ledger import Ledger
 from handlers.chat.screen import Screen
@@ -25,9 +24,8 @@ BLAMED = 502
 
 
 @pytest.fixture
-async def rows(country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[OutboxMessage]:
+async def rows(country: Database, clock: Clock) -> list[OutboxMessage]:
     """Bulk to three chats that are linked."""
-    monkeypatch.setattr(ledger, "NOTE_PAUSE", 0.01)
     async with country.write() as session:
         for chat in CHATS:
             await support.link(session, "lao5110201", chat, clock(), f"ทดสอบ {chat}")
@@ -37,7 +35,7 @@ async def rows(country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def desk(country: Database, clock: Clock) -> Ledger:
-    return Ledger(country, clock, None)
+    return Ledger(country, clock, None, note_pause=0.01)
 
 
 async def test_one_that_cannot_be_said_holds_up_no_other(

@@ -1,5 +1,6 @@
 """The numbers for Prometheus: read by its own parser, and as they are."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
@@ -17,7 +18,7 @@ from models.database.engine import Database
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from tests.bot.running import SEAL, front, served_at, until
-from tests.chat import Officer, running_bot
+from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.support import Clock, certify_as
 
 __all__ = ["front"]
@@ -44,7 +45,7 @@ LABELS = {"kind", "outcome", "status", "le", "name", "version", "state", "level"
 def _anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from nothing."""
     for name, value in vars(Tally()).items():
-        monkeypatch.setattr(TALLY, name, value)
+        monkeypatch.setitem(vars(TALLY), name, value)
 
 
 def numbers(scraped: str) -> dict[tuple[str, ...], float]:
@@ -57,12 +58,12 @@ def numbers(scraped: str) -> dict[tuple[str, ...], float]:
 
 
 async def test_what_is_done_and_what_waits_is_told(
-    emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, country: Database, clock: Clock, front: Front
 ) -> None:
-    monkeypatch.setattr(stored, "READ_EVERY", 0.0)
+    tuning = replace(TEST_TUNING, read_every=0.0)
     officer = Officer(emulator.phone("ก"))
     async with (
-        running_bot(emulator, country, clock, front=Front(front.listening)),
+        running_bot(emulator, country, clock, front=Front(front.listening), tuning=tuning),
         aiohttp.ClientSession() as client,
     ):
 

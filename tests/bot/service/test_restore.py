@@ -24,7 +24,7 @@ from models.notices.outbox import State
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert, outbox_rows
 from tests.conftest import POSTGRES, _admin, apart
-from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as
+from tests.support import KEYRING, ORGANIZATIONS, PATIENT_LEASE, SECRET_KEY, certify_as
 
 __all__ = ["laocert"]
 
@@ -204,7 +204,7 @@ async def test_a_program_of_an_earlier_release_is_known_by_its_lease(
     await country.close()
     monkeypatch.setattr("models.database.engine._enter", lambda *_: None)
     earlier = Database(country.url.render_as_string(hide_password=False), name="")
-    lease = Lease(earlier, "courier")
+    lease = Lease(earlier, "courier", PATIENT_LEASE)
     keeping = asyncio.create_task(lease.keep())
     await lease.taken.wait()
     with pytest.raises(InUse, match="a program without a name"):
@@ -248,13 +248,12 @@ async def test_an_ordinary_role_sees_who_is_there(country: Database, ordinary_ro
 async def test_somebody_elses_open_transaction_is_not_waited_for_for_ever(
     copied: Path, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "LOCK_PATIENCE", 1)
     monkeypatch.setattr("models.database.engine._enter", lambda *_: None)
     psql = Database(country.url.render_as_string(hide_password=False), name="psql")
     async with psql.read() as session:
         await session.execute(text("SELECT count(*) FROM certification"))
         with pytest.raises(BackupRefused, match=r"^a session of somebody else .*lock timeout.*end it first$"):
-            await restore(country, copied, force=True)
+            await restore(country, copied, force=True, lock_patience=1)
     await psql.close()
     assert await certificates(country) == 2
 

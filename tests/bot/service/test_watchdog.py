@@ -3,27 +3,40 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from bot.service import watchdog, wiring
-from bot.service.watchdog import STANDSTILL, STUCK, StoodStill, Watchdog, guard
+from bot.inbound.polling import Poller
+from bot.inbound.worker import Worker
+from bot.service import wiring
+from bot.service.watchdog import WATCHDOG_TIMES, StoodStill, Watchdog, WatchdogTimes, guard
 from demo.botapi import PATIENCE, Emulator
 from models.database.engine import Database
 from tests.bot.running import SEAL, opened_bot
+from tests.chat import TEST_TUNING
 from tests.support import Clock
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def watching(idle: float | None, in_hand: float, bot_api: bool = True, database: bool = True) -> Watchdog:
+STANDSTILL, STUCK = WATCHDOG_TIMES.standstill, WATCHDOG_TIMES.stuck
+
+
+def watching(
+    idle: float | None,
+    in_hand: float,
+    bot_api: bool = True,
+    database: bool = True,
+    times: WatchdogTimes = WATCHDOG_TIMES,
+) -> Watchdog:
     async def telegram() -> bool:
         return bot_api
 
     async def stored() -> bool:
         return database
 
-    return Watchdog(lambda: idle, lambda: in_hand, telegram, stored)
+    return Watchdog(lambda: idle, lambda: in_hand, telegram, stored, times)
 
 
 @pytest.mark.parametrize(
@@ -56,26 +69,29 @@ async def test_what_a_new_start_would_not_mend_is_left_alone(dog) -> None:  # ty
 async def test_the_program_ends_with_the_reason(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, still: str
 ) -> None:
-    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.02)
-    monkeypatch.setattr("bot.service.wiring.GRACE", 0.2)
+    seconds, idle, oldest = {"intake": 0.0, "worker": 0.0}, Poller.idle, Worker.oldest
+
+    def seems_idle(poller: Poller) -> float | None:
+        since = idle(poller)
+        return None if since is None else since + seconds["intake"]
+
+    monkeypatch.setattr(Poller, "idle", seems_idle)
+    monkeypatch.setattr(Worker, "oldest", lambda worker: oldest(worker) + seconds["worker"])
+    tuning = replace(TEST_TUNING, watchdog=WatchdogTimes(look_every=0.02), grace=0.2)
     async with opened_bot(emulator) as (bot, polls):
-        running = asyncio.create_task(wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock))
+        running = asyncio.create_task(
+            wiring.serve(bot, polls, country, SEAL, asyncio.Event(), clock, tuning=tuning)
+        )
         phone = emulator.phone("ก")
         await phone.send("/start")
         await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
         # From now on it seems to have stood still for a long time.
-        if still == "intake":
-            monkeypatch.setattr(watchdog, "STANDSTILL", -1.0)
-        else:
-            monkeypatch.setattr(watchdog, "STUCK", -1.0)
+        seconds[still] = STUCK + 1
         with pytest.raises(StoodStill, match="start laocert run again"):
             await asyncio.wait_for(running, PATIENCE)
 
 
-def test_a_loop_that_is_held_up_is_ended_from_outside(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(watchdog, "HELD_UP", 0.02)
+def test_a_loop_that_is_held_up_is_ended_from_outside(caplog: pytest.LogCaptureFixture) -> None:
     ended: list[int] = []
     done = threading.Event()
 
@@ -83,7 +99,7 @@ def test_a_loop_that_is_held_up_is_ended_from_outside(
         ended.append(code)
         done.set()
 
-    dog = watching(None, 0)
+    dog = watching(None, 0, times=WatchdogTimes(held_up=0.02))
     dog.beat = time.monotonic() - 100
     over = guard(dog, end)
     assert done.wait(10)
@@ -92,10 +108,9 @@ def test_a_loop_that_is_held_up_is_ended_from_outside(
     assert "the event loop was held up" in caplog.text
 
 
-async def test_a_loop_that_lives_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.0)
+async def test_a_loop_that_lives_is_left_alone() -> None:
     ended: list[int] = []
-    dog = watching(None, 0)
+    dog = watching(None, 0, times=WatchdogTimes(look_every=0.0))
     running = asyncio.create_task(dog.run())
     over = guard(dog, ended.append)
     await asyncio.sleep(0)

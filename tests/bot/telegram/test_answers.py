@@ -18,13 +18,10 @@ from tests.bot.running import (
     polled,
     received,
     sent_texts,
-    short_pauses,  # noqa: F401
     until,
 )
 from tests.chat import Officer, running_bot
 from tests.support import Clock
-
-pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 async def test_a_deleted_card_is_replaced(bot: Emulator) -> None:
@@ -128,9 +125,9 @@ async def test_the_network_fails_under_a_new_card(bot: Emulator, fault: str) -> 
 
 async def test_no_network_for_long_does_not_stop_the_officer(bot: Emulator, country: Database) -> None:
     officer = Officer(bot.phone("ก"))
-    struck = bot.faults.reset_before(method="sendMessage", times=api.TRIES)
+    struck = bot.faults.reset_before(method="sendMessage", times=api.RETRIES.tries)
     await officer.phone.send("/start")
-    await until(lambda: _hits(struck, api.TRIES))
+    await until(lambda: _hits(struck, api.RETRIES.tries))
     await officer.says("/help", "/language")
     assert [row.state for row in await inbox_rows(country)] == [State.DONE] * 2
 

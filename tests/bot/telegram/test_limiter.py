@@ -7,9 +7,9 @@ import pytest
 from markupsafe import Markup
 
 from bot.service.wiring import resume_pauses
-from bot.telegram import api
 from bot.telegram.answers import Answers
-from bot.telegram.limiter import BURST, CHAT_INTERVAL, GROUP_INTERVAL, RATE, SEVERAL, Limiter
+from bot.telegram.api import RETRIES
+from bot.telegram.limiter import RATES, Limiter
 from demo.botapi import Emulator
 from handlers.chat.screen import Screen
 from models.database.engine import Database
@@ -47,7 +47,7 @@ async def _send(limiter: Limiter, chats: range) -> None:
 async def test_a_thousand_take_as_long_as_the_limit_says(seconds: Seconds) -> None:
     limiter, began = Limiter(seconds), seconds()
     await _send(limiter, range(1, 1001))
-    assert seconds() - began == pytest.approx(1000 / RATE, abs=0.01)
+    assert seconds() - began == pytest.approx(1000 / RATES.rate, abs=0.01)
 
 
 async def test_lateness_is_made_good_up_to_a_small_burst(seconds: Seconds) -> None:
@@ -55,13 +55,13 @@ async def test_lateness_is_made_good_up_to_a_small_burst(seconds: Seconds) -> No
     await _send(limiter, range(1, 31))
     seconds.value += 0.1
     await _send(limiter, range(31, 61))
-    assert seconds() - began == pytest.approx(60 / RATE, abs=0.01)
+    assert seconds() - began == pytest.approx(60 / RATES.rate, abs=0.01)
     seconds.value += 60
     began = seconds()
-    await _send(limiter, range(61, 61 + int(BURST)))
+    await _send(limiter, range(61, 61 + int(RATES.burst)))
     assert seconds() == began, "a burst and no more"
     await _send(limiter, range(100, 130))
-    assert seconds() - began == pytest.approx(30 / RATE, abs=0.01)
+    assert seconds() - began == pytest.approx(30 / RATES.rate, abs=0.01)
 
 
 async def test_answers_do_not_wait_and_the_courier_pays(seconds: Seconds) -> None:
@@ -70,7 +70,7 @@ async def test_answers_do_not_wait_and_the_courier_pays(seconds: Seconds) -> Non
         limiter.count(chat)
     assert seconds() == began
     await _send(limiter, range(100, 101))
-    assert seconds() - began == pytest.approx(61 / RATE, abs=0.01)
+    assert seconds() - began == pytest.approx(61 / RATES.rate, abs=0.01)
 
 
 def test_a_chat_is_busy_while_something_is_under_way_and_a_moment_longer() -> None:
@@ -81,7 +81,7 @@ def test_a_chat_is_busy_while_something_is_under_way_and_a_moment_longer() -> No
     assert limiter.busy() == {1}
     limiter.count(1)
     assert limiter.busy() == {1}
-    for chat, interval in ((1, CHAT_INTERVAL), (-1, GROUP_INTERVAL)):
+    for chat, interval in ((1, RATES.chat_interval), (-1, RATES.group_interval)):
         limiter.end(chat)
         assert limiter.until_free() == interval
         seconds.value += interval - 0.01
@@ -98,12 +98,12 @@ def test_a_chat_is_busy_while_something_is_under_way_and_a_moment_longer() -> No
 def test_a_429_pauses_for_exactly_as_long_as_it_says_and_several_pause_bulk() -> None:
     seconds = Seconds()
     limiter = Limiter(seconds)
-    for chat in range(1, SEVERAL + 1):
+    for chat in range(1, RATES.several + 1):
         assert not limiter.bulk_rests()
         limiter.pause(chat, 10 * chat)
     # A shorter one that comes later takes nothing back.
-    limiter.pause(SEVERAL, 1)
-    for chat in range(1, SEVERAL + 1):
+    limiter.pause(RATES.several, 1)
+    for chat in range(1, RATES.several + 1):
         assert limiter.bulk_rests()
         seconds.value += 9.99
         assert chat in limiter.busy()
@@ -138,7 +138,7 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
         assert len(phone.messages) == 1
         assert sum(waits) >= 7
         # Longer than anybody waits for an answer: not even tried.
-        limiter.pause(other.id, api.LONGEST_WAIT + 1)
+        limiter.pause(other.id, RETRIES.longest_wait + 1)
         before = emulator.call_count
         assert await answers.send("send", other.id, screen) is None
         assert emulator.call_count == before

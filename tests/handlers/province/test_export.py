@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from openpyxl import load_workbook
 from sqlalchemy import delete, update
 
 from bot.inbound.files import FileMaker
-from bot.telegram import api
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.state import Message
 from handlers.chat.screen import AttachmentKind
@@ -25,6 +25,7 @@ from models.notices import outbox
 from models.organizations.organization import Organization
 from models.province import export
 from models.rounds.round import Round
+from tests.chat import TEST_TUNING
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
 from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until
@@ -32,6 +33,8 @@ from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 TO_PROVINCE_MENU = ("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)")
 TO_LAO_HISTORY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล")
+# One update in hand at once, and a chat action that is renewed soon.
+ONE_SLOT = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=1, action_every=0.02))
 
 
 async def file_after(hand: Hand, label: str) -> Message:
@@ -268,12 +271,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
+@pytest.mark.parametrize("tuning", [ONE_SLOT], indirect=True, ids=["one slot"])
 async def test_nobody_waits_for_a_file(
-    officer: MakeHand, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch, bot: Emulator
+    officer: MakeHand, country: Database, clock: Clock, gate: Gate, bot: Emulator
 ) -> None:
     """Not the officer's own taps, not others'; the sign is renewed, and a second tap brings no second file."""
-    monkeypatch.setattr(api, "ACTION_EVERY", 0.02)
-    monkeypatch.setattr("bot.inbound.worker.PARALLEL", 1)
     await certified(country, clock)
     hand, other = await officer(), await officer(f"lao{SECOND}", "ทดสอบ สาม")
     await hand.way(*TO_LAO_HISTORY)
@@ -366,9 +368,8 @@ async def test_a_file_that_cannot_be_made_is_one_sentence(
 
 
 async def test_a_network_that_fails_once_brings_the_file_all_the_same(
-    officer: MakeHand, country: Database, clock: Clock, bot: Emulator, monkeypatch: pytest.MonkeyPatch
+    officer: MakeHand, country: Database, clock: Clock, bot: Emulator
 ) -> None:
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
     await certified(country, clock)
     hand = await officer()
     await hand.way(*TO_LAO_HISTORY)

@@ -6,16 +6,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.database import lease
 from models.database.engine import Database
 from models.database.lease import Lease
-from tests.support import until
+from tests.support import PATIENT_LEASE, until
 
 ROOT = Path(__file__).parents[3]
 # Takes the lease, says so, and does nothing more.
@@ -35,14 +35,12 @@ asyncio.run(hold())
 """
 
 
-@pytest.fixture(autouse=True)
-def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "EVERY", 0.02)
+TIMES = replace(PATIENT_LEASE, every=0.02)
 
 
 @asynccontextmanager
 async def kept(database: Database, name: str = "courier") -> AsyncIterator[Lease]:
-    one = Lease(database, name)
+    one = Lease(database, name, TIMES)
     task = asyncio.create_task(one.keep())
     try:
         yield one

@@ -1,0 +1,32 @@
+"""How fast, how patient and how busy the parts of the running program are, in one value for `serve`."""
+
+from dataclasses import dataclass
+
+from bot.http.readiness import READINESS_TIMES, ReadinessTimes
+from bot.http.stored import READ_EVERY
+from bot.inbound.polling import POLL_PAUSES, PollPauses
+from bot.inbound.worker import WORKER_PACE, WorkerPace
+from bot.outbound.courier import COURIER_PACE, CourierPace
+from bot.service.watchdog import WATCHDOG_TIMES, WatchdogTimes
+from bot.telegram.limiter import RATES, Rates
+from models.database.lease import LEASE_TIMES, LeaseTimes
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The tuning of each part, as in production; tests give their own."""
+
+    lease: LeaseTimes = LEASE_TIMES
+    rates: Rates = RATES
+    polls: PollPauses = POLL_PAUSES
+    worker: WorkerPace = WORKER_PACE
+    courier: CourierPace = COURIER_PACE
+    readiness: ReadinessTimes = READINESS_TIMES
+    watchdog: WatchdogTimes = WATCHDOG_TIMES
+    # Seconds that the numbers of /metrics count, however often they are asked for.
+    read_every: float = READ_EVERY
+    # Seconds that updates in hand and sends under way are given after SIGTERM, half of it each.
+    grace: float = 7.0
+
+
+PRODUCTION = Tuning()
