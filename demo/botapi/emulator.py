@@ -43,9 +43,9 @@ def reserve_port(host: str, port: int = 0) -> socket.socket:
 class Emulator:
     """An emulated Bot API server for one bot, the people who talk to it, and the means to test both.
 
-    `clock` dates messages and ages them; `patience` (the same clock unless given) ages what waits for the bot,
-    updates and taps, and refills the limits; `sleep` makes the waits of latency, delays and webhook retries.
-    Polling itself waits in real time.
+    `clock` dates messages and HTTP answers, and ages messages. `patience` (the same clock unless given) ages what
+    waits for the bot, updates and taps, and refills the limits. `sleep` makes the waits of latency, delays and
+    webhook retries. Polling itself waits in real time.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
@@ -60,7 +61,12 @@ class Frontend:
         self.errors: list[BaseException] = []
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request; its `Date` (RFC 9110, 6.6.1) is the emulator's."""
+        response = await self._handle_safely(request)
+        response.headers["Date"] = formatdate(self.api.world.clock(), usegmt=True)
+        return response
+
+    async def _handle_safely(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._handle(request)
         except ApiError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
@@ -39,6 +40,15 @@ async def test_a_well_formed_wrong_token_is_unauthorized(emulator: Emulator):
 async def test_what_is_no_token_or_path_is_not_found(emulator: Emulator, path: str):
     status, body = await fetch(emulator.url + path)
     assert (status, body) == (404, {"ok": False, "error_code": 404, "description": "Not Found"})
+
+
+@pytest.mark.parametrize(("path", "status"), [("getMe", 200), ("makeCoffee", 404)])
+async def test_an_answer_is_dated_by_the_emulators_clock(bot, clock, path, status):
+    for ahead in (0, 3 * 86_400):
+        clock.advance(ahead)
+        async with bot.session.post(f"{bot.root}/{path}") as response:
+            assert response.status == status
+            assert parsedate_to_datetime(response.headers["Date"]).timestamp() == clock()
 
 
 async def test_an_unknown_method_is_not_found(bot, emulator: Emulator):
