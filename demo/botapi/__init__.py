@@ -16,21 +16,28 @@ from demo.botapi.callbacks import Answer
 from demo.botapi.emulator import DEFAULT_TOKEN, Emulator
 from demo.botapi.errors import ApiError, EmulatorBug
 from demo.botapi.groups import Group
+from demo.botapi.limits import DESIGN, LOOSE, WEATHERS, CountedCall, Limit, Weather
 from demo.botapi.phone import PATIENCE, Phone, Tap
 from demo.botapi.state import Button, Chat, Event, Message
 
 __all__ = [
     "DEFAULT_TOKEN",
+    "DESIGN",
+    "LOOSE",
     "PATIENCE",
+    "WEATHERS",
     "Answer",
     "ApiError",
     "Button",
     "Chat",
+    "CountedCall",
     "Emulator",
     "EmulatorBug",
     "Event",
     "Group",
+    "Limit",
     "Message",
     "Phone",
     "Tap",
+    "Weather",
 ]

@@ -46,14 +46,14 @@ class Api:
         self.world = World(bot, clock, rng)
         self.updates = Updates(patience, rng)
         self.callbacks = Callbacks(patience, rng)
-        self.limits = Limits(patience)
         self.webhook = Webhook()
         self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.texts: dict[tuple[str, str], str] = {}  # name and descriptions, by language
         self.violations: list[str] = []
+        self.limits = Limits(patience, self.complain)
 
     def complain(self, message: str) -> None:
-        """Note what the real server tolerates but its documentation does not know."""
+        """Note what the real server tolerates but its documentation does not know, or what came too early."""
         self.violations.append(message)
 
     def knows(self, user: User) -> bool:

@@ -44,9 +44,15 @@ def _to_edit(api: Api, params: Params, markup: Markup | None) -> Message:
 
 
 def _apply(
-    api: Api, message: Message, content: JsonDict, markup: Markup | None, options: JsonDict | None = None
+    api: Api,
+    method_name: str,
+    message: Message,
+    content: JsonDict,
+    markup: Markup | None,
+    options: JsonDict | None = None,
 ) -> JsonDict:
     """Change the message, unless nothing would change; the old keyboard goes when no new one is given."""
+    api.limits.spend(message.chat.id, method_name)
     api.check_blocked(message.chat)
     check_on_send(markup)
     kept = dict(message.options)
@@ -79,7 +85,7 @@ def edit_message_text(api: Api, params: Params) -> JsonDict:
     # Not checked on this side by tdlib: the bare error of Telegram's servers comes through.
     if len(content["text"]) > TEXT_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
-    return _apply(api, message, content, markup, options)
+    return _apply(api, "editMessageText", message, content, markup, options)
 
 
 @method("editMessageReplyMarkup")
@@ -87,7 +93,7 @@ def edit_message_reply_markup(api: Api, params: Params) -> JsonDict:
     """Change or remove a keyboard."""
     markup = read_markup(params, api.complain)
     message = _to_edit(api, params, markup)
-    return _apply(api, message, message.content, markup)
+    return _apply(api, "editMessageReplyMarkup", message, message.content, markup)
 
 
 @method("editMessageCaption")
@@ -101,7 +107,7 @@ def edit_message_caption(api: Api, params: Params) -> JsonDict:
     if len(caption.get("caption", "")) > CAPTION_LIMIT:
         raise bad_request("MEDIA_CAPTION_TOO_LONG")
     content = {name: value for name, value in message.content.items() if not name.startswith("caption")}
-    return _apply(api, message, {**content, **caption}, markup)
+    return _apply(api, "editMessageCaption", message, {**content, **caption}, markup)
 
 
 @method("editMessageMedia")
@@ -116,7 +122,7 @@ def edit_message_media(api: Api, params: Params) -> JsonDict:
     message = _to_edit(api, params, markup)
     if len(content.get("caption", "")) > CAPTION_LIMIT:
         raise bad_request("Message caption is too long")
-    return _apply(api, message, content, markup)
+    return _apply(api, "editMessageMedia", message, content, markup)
 
 
 def _media_content(api: Api, params: Params, media: Any) -> JsonDict:

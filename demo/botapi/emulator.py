@@ -20,6 +20,7 @@ from demo.botapi.api import Api
 from demo.botapi.callbacks import CallbackQuery
 from demo.botapi.faults import Faults
 from demo.botapi.groups import Group
+from demo.botapi.limits import CountedCall, Weather
 from demo.botapi.params import UPLOAD_LIMIT, Params
 from demo.botapi.phone import Phone
 from demo.botapi.server import Call, Frontend
@@ -60,7 +61,7 @@ class Emulator:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         bot_name: str = "laocert",
         bot_username: str = "laocert_bot",
-        enforce_limits: bool = False,
+        weather: Weather | None = None,
         calls_kept: int = 10_000,
     ) -> None:
         self.token = token
@@ -71,7 +72,7 @@ class Emulator:
         self.api = Api(self.bot, clock, patience or clock, self.rng)
         self.faults = Faults()
         self.frontend = Frontend(self.api, token, self.faults, sleep, calls_kept)
-        self.enforce_limits = enforce_limits
+        self.weather = weather
         self._sleep = sleep
         self._courier: Courier | None = None
         self._runner: web.ServerRunner | None = None
@@ -83,18 +84,29 @@ class Emulator:
         return f"http://{self.host}:{self.port}"
 
     @property
-    def enforce_limits(self) -> bool:
-        """Whether Telegram's limits on sending and on hot polling are enforced."""
-        return self.api.limits.enforced
+    def weather(self) -> Weather | None:
+        """Which of Telegram's limits on sends and edits are enforced, and then hot polling is slowed down, too."""
+        return self.api.limits.weather
 
-    @enforce_limits.setter
-    def enforce_limits(self, value: bool) -> None:
-        self.api.limits.enforced = value
-        self.api.updates.throttle = value
+    @weather.setter
+    def weather(self, weather: Weather | None) -> None:
+        self.api.limits.weather = weather
+        self.api.updates.throttle = weather is not None
+
+    def spent(self, chat_id: int) -> list[CountedCall]:
+        """Give the sends and edits that passed into a chat, oldest first; they are counted in any weather."""
+        return list(self.api.limits.passed.get(chat_id, ()))
+
+    @property
+    def refusals(self) -> list[CountedCall]:
+        """The sends and edits that were answered 429, by the weather or by a planned fault."""
+        return self.api.limits.refusals
 
     @property
     def violations(self) -> list[str]:
-        """What the bot sent that the real server tolerates but the documentation does not know."""
+        """What the bot sent that the real server tolerates but the documentation does not know; and what it sent
+        into a chat that a 429 had closed.
+        """
         return self.api.violations
 
     @property

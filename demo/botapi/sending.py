@@ -112,7 +112,9 @@ def _reply_to(params: Params, chat: Chat) -> Message | None:
     raise bad_request("message to be replied not found")
 
 
-def _send(api: Api, params: Params, content: JsonDict, options: JsonDict | None = None) -> JsonDict:
+def _send(
+    api: Api, method_name: str, params: Params, content: JsonDict, options: JsonDict | None = None
+) -> JsonDict:
     markup = read_markup(params, api.complain)
     chat = api.chat(params, Access.WRITE)
     if chat.user is not None and params.integer("message_thread_id") > 0:
@@ -122,9 +124,9 @@ def _send(api: Api, params: Params, content: JsonDict, options: JsonDict | None 
         raise bad_request("Message is too long")
     if len(content.get("caption", "")) > CAPTION_LIMIT:
         raise bad_request("Message caption is too long")
+    api.limits.spend(chat.id, method_name)
     api.check_blocked(chat)
     check_on_send(markup)
-    api.limits.spend(chat.id)
     _change_keyboard(chat, markup)
     extra = dict(options or {})
     if params.flag("protect_content"):
@@ -152,7 +154,7 @@ def _change_keyboard(chat: Chat, markup: Markup | None) -> None:
 def send_message(api: Api, params: Params) -> JsonDict:
     """Send a text."""
     options = link_preview(params)
-    return _send(api, params, text_content(read_text(api, params)), options)
+    return _send(api, "sendMessage", params, text_content(read_text(api, params)), options)
 
 
 @method("sendDocument")
@@ -161,7 +163,7 @@ def send_document(api: Api, params: Params) -> JsonDict:
     file = input_file(api, params, "document", "document")
     if file is None:
         raise bad_request("There is no document in the request")
-    return _send(api, params, {**document_content(file), **read_caption(api, params)})
+    return _send(api, "sendDocument", params, {**document_content(file), **read_caption(api, params)})
 
 
 @method("sendPhoto")
@@ -177,7 +179,7 @@ def send_photo(api: Api, params: Params) -> JsonDict:
     ):
         if params.flag(flag):
             content[name] = True
-    return _send(api, params, content)
+    return _send(api, "sendPhoto", params, content)
 
 
 @method("sendChatAction")

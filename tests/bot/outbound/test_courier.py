@@ -14,7 +14,7 @@ from bot.outbound import courier, delivery
 from bot.telegram import api
 from bot.telegram.limiter import RATES
 from bot.telegram.transport import READ_TIMEOUT
-from demo.botapi import Emulator
+from demo.botapi import DESIGN, Emulator
 from handlers.chat.screen import Deferred, Dropped
 from handlers.notices.rendering import notice
 from models.database.engine import Database
@@ -302,19 +302,19 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_telegrams_limits_are_kept(country: Database, clock: Clock) -> None:
     # Its buckets fill up in real time.
-    async with Emulator(clock=time.time, enforce_limits=True) as emulator:
+    async with Emulator(clock=time.time, weather=DESIGN) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
         office = Office(emulator, country, clock, officer_id)
         phones = [await office.linked(str(number)) for number in range(60)]
         for phone in phones:
             await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
-        # The emulator allows a chat a burst of five.
+        # A burst into one chat.
         for _ in range(5):
             await office.queue(phones[0], NoticeKind.COLLEAGUE_CERTIFIED)
         at_telegrams_pace = replace(HASTY, rates=RATES)
         async with sending(emulator, country, lambda: datetime.now(UTC), tuning=at_telegrams_pace):
             await until(lambda: _all_sent(country))
-        assert emulator.api.limits.refused == 0
+        assert not emulator.refusals
         assert len(emulator.calls_of("sendMessage")) == 65
 
 

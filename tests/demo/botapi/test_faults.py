@@ -1,4 +1,4 @@
-"""Planned faults and Telegram's limits."""
+"""Planned faults."""
 
 import asyncio
 
@@ -89,46 +89,3 @@ async def test_polling_is_struck_only_by_name(bot, emulator):
     assert await bot("getUpdates") == []
     emulator.faults.flood(1, method="getUpdates")
     assert await bot.refusal("getUpdates") == "Too Many Requests: retry after 1"
-
-
-async def test_limits_are_off_at_first(bot, phone):
-    for _ in range(40):
-        await bot("sendMessage", chat_id=phone.id, text="x")
-
-
-async def test_one_a_second_in_a_chat_with_a_small_burst(bot, phone, emulator, clock):
-    emulator.enforce_limits = True
-    for _ in range(5):
-        await bot("sendMessage", chat_id=phone.id, text="x")
-    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x") == "Too Many Requests: retry after 1"
-    sent = phone.last.id
-    await bot(
-        "editMessageText", chat_id=phone.id, message_id=sent, text="edits and answers to taps are not limited"
-    )
-    clock.advance(1)
-    await bot("sendMessage", chat_id=phone.id, text="x")
-    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x") == "Too Many Requests: retry after 1"
-    assert emulator.api.limits.refused == 2
-
-
-async def test_thirty_a_second_in_all(bot, emulator, clock):
-    emulator.enforce_limits = True
-    people = [emulator.phone(f"คนที่ {number}") for number in range(31)]
-    for person in people:
-        await person.start()
-    for person in people[:30]:
-        await bot("sendMessage", chat_id=person.id, text="x")
-    assert await bot.refusal("sendMessage", chat_id=people[30].id, text="x") == "Too Many Requests: retry after 1"
-    clock.advance(0.1)
-    await bot("sendMessage", chat_id=people[30].id, text="x")
-
-
-async def test_twenty_a_minute_in_a_group(bot, phone, emulator, clock):
-    group = emulator.group("งาน", [phone])
-    group.add_bot(phone)
-    emulator.enforce_limits = True
-    for _ in range(20):
-        await bot("sendMessage", chat_id=group.id, text="x")
-    assert await bot.refusal("sendMessage", chat_id=group.id, text="x") == "Too Many Requests: retry after 3"
-    clock.advance(3)
-    await bot("sendMessage", chat_id=group.id, text="x")

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from demo.botapi import PATIENCE, ApiError, Emulator
+from demo.botapi import DESIGN, PATIENCE, ApiError, Emulator
 from tests.demo.botapi.conftest import Clock
 
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
@@ -165,10 +165,10 @@ async def test_an_update_says_what_was_so_when_it_happened(bot, phone):
     assert updates[1]["edited_message"]["text"] == "second"
 
 
-async def test_hot_polling_is_slowed_only_with_the_limits_on(emulator: Emulator):
+async def test_hot_polling_is_slowed_only_in_a_weather(emulator: Emulator):
     assert emulator.updates._throttled(5, 100, 0) == (100, 0)
     assert emulator.updates._throttled(5, 100, 0) == (1, 3.0)
     assert emulator.updates._throttled(6, 100, 0) == (100, 0)
     assert emulator.updates.throttle is False
-    emulator.enforce_limits = True
+    emulator.weather = DESIGN
     assert emulator.updates.throttle is True
