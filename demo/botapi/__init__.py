@@ -3,8 +3,9 @@
 For `make demo` and the tests; the program itself never imports it.
 
 Emulated: the methods in METHODS of api.py; private chats, groups and supergroups; taps; files; getUpdates and
-webhooks; Telegram's limits and faults on demand. Refusals are worded as in tdlib/telegram-bot-api. Every
-answer is checked against schema/botapi.json, and what the bot sends against it is in `Emulator.violations`.
+webhooks; Telegram's limits in a weather (limits.py) and faults (faults.py) on demand. Refusals are worded as in
+tdlib/telegram-bot-api. Every answer is checked against schema/botapi.json, and what the bot sends against it is in
+`Emulator.violations`.
 
 Not emulated: Markdown, inline mode, channels, topics, albums, reactions, polls, payments, business accounts,
 administrators among people, TLS. Such a call gets 404 and a violation.

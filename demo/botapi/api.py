@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -42,9 +42,16 @@ class Webhook:
 class Api:
     """The bot's side of the emulated Telegram."""
 
-    def __init__(self, bot: User, clock: Clock, patience: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        bot: User,
+        clock: Clock,
+        patience: Clock,
+        sleep: Callable[[float], Awaitable[object]],
+        rng: random.Random,
+    ) -> None:
         self.world = World(bot, clock, rng)
-        self.updates = Updates(patience, rng)
+        self.updates = Updates(patience, sleep, rng)
         self.callbacks = Callbacks(patience, rng)
         self.webhook = Webhook()
         self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}

@@ -45,8 +45,8 @@ class Emulator:
     """An emulated Bot API server for one bot, the people who talk to it, and the means to test both.
 
     `clock` dates messages and HTTP answers, and ages messages. `patience` (the same clock unless given) ages what
-    waits for the bot, updates and taps, and refills the limits. `sleep` makes the waits of latency, delays and
-    webhook retries. Polling itself waits in real time.
+    waits for the bot, updates and taps, and refills the limits. `sleep` makes the waits of latency, delays,
+    repeated conflicts and webhook retries. Polling itself waits in real time.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Emulator:
         self.port = port
         self.rng = rng or random.Random()  # noqa: S311 - nothing here is secret
         self.bot = User(int(token.partition(":")[0]), bot_name, username=bot_username, is_bot=True)
-        self.api = Api(self.bot, clock, patience or clock, self.rng)
+        self.api = Api(self.bot, clock, patience or clock, sleep, self.rng)
         self.faults = Faults()
         self.frontend = Frontend(self.api, token, self.faults, sleep, calls_kept)
         self.weather = weather

@@ -7,12 +7,30 @@ from typing import Literal
 
 from demo.botapi.params import Params
 
-Kind = Literal["flood", "server_error", "reset_before", "reset_after", "delay"]
+Kind = Literal["flood", "server_error", "reset_before", "reset_after", "delay", "bytes", "truncated"]
 
 SERVER_ERROR_PAGE = (
     "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1>"
     "</center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n"
 )
+
+# Bodies that are not the Bot API's, each of which comes with status 200: from a proxy, a captive portal, another
+# server, or a connection that ended early.
+STRANGE_BODIES = {
+    "nothing": b"",
+    "a page": b"<!doctype html><title>Sign in</title>",
+    "half of it": b'{"ok":true,"resu',
+    "not UTF-8": b'{"ok":true,"result":"\xff\xfe"}',
+    "null": b"null",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "no ok": b'{"result":true}',
+    "no result": b'{"ok":true}',
+    "ok is no Boolean": b'{"ok":"yes","result":true}',
+    "a refusal without words": b'{"ok":false}',
+    "a result of another type": b'{"ok":true,"result":7}',
+    "a result of nulls": b'{"ok":true,"result":[null]}',
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +44,8 @@ class Fault:
     value: float = 0
     after_effect: bool = False
     hits: int = 0
+    body: bytes = b""
+    content_type: str = ""
 
     def matches(self, method: str, params: Params) -> bool:
         """Tell whether it strikes this call. Polling is struck only when it is named."""
@@ -77,6 +97,25 @@ class Faults:
     ) -> Fault:
         """Do it, then answer only after some seconds: a read timeout for an impatient bot."""
         return self._plan(Fault("delay", method, chat_id, times, seconds, after_effect=True))
+
+    def strange_answer(
+        self,
+        body: bytes,
+        *,
+        status: int = 200,
+        content_type: str = "application/json",
+        method: str | None = None,
+        chat_id: int | None = None,
+        times: int = 1,
+        after_effect: bool = True,
+    ) -> Fault:
+        """Do it, then answer with any bytes, such as those of STRANGE_BODIES; or answer so without doing it."""
+        fault = Fault("bytes", method, chat_id, times, status, after_effect, body=body, content_type=content_type)
+        return self._plan(fault)
+
+    def truncated(self, *, method: str | None = None, chat_id: int | None = None, times: int = 1) -> Fault:
+        """Do it, then close the connection in the middle of the answer, whose length was announced."""
+        return self._plan(Fault("truncated", method, chat_id, times, after_effect=True))
 
     def clear(self) -> None:
         """Forget all planned faults and the latency."""

@@ -18,6 +18,8 @@ Entity = dict[str, Any]
 
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
+# Telegram's servers pass over those that come after (tdlib/telegram-bot-api #820, rubenlagus/TelegramBots #854).
+ENTITIES_LIMIT = 100
 # Checked before parsing, in bytes: a Thai letter has three of them, and tags count.
 BYTE_LIMIT = 1 << 15
 
@@ -119,7 +121,7 @@ def _finish(text: str, spans: list[Span], allow_empty: bool) -> Formatted:
     spans = _with_found(text, spans)
     if not spans:
         return Formatted(text)
-    return Formatted(text, _to_entities(text, spans))
+    return Formatted(text, _to_entities(text, spans[:ENTITIES_LIMIT]))
 
 
 def _clean(text: str, spans: list[Span]) -> tuple[str, list[Span]]:

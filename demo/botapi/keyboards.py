@@ -1,7 +1,8 @@
 """Reply markups: what the server refuses, drops and keeps.
 
-Rules and wordings: Client.cpp (get_reply_markup, get_inline_keyboard_button_type), td/telegram/ReplyMarkup.cpp,
-and BUTTON_DATA_INVALID from Telegram's own servers behind them.
+Rules and wordings: Client.cpp (get_reply_markup, get_inline_keyboard_button_type) and td/telegram/ReplyMarkup.cpp.
+From Telegram's own servers behind them: BUTTON_DATA_INVALID, and REPLY_MARKUP_TOO_LONG, which Client.cpp puts into
+words (fail_query_with_error).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from demo.botapi.errors import ApiError, bad_request
 from demo.botapi.links import checked_url, user_link
@@ -20,6 +23,9 @@ _STYLES = {"primary", "danger", "success"}
 _BUTTONS_IN_ROW = 12  # further ones are dropped silently, here as there
 _BUTTONS_IN_ALL = 300
 _DATA_LIMIT = 64
+# Bytes of its JSON in UTF-8 without blanks. Telegram documents no limit. It is about 10 kB (tginfo/Telegram-Limits
+# #187); the smallest keyboard that is known to have been refused has 9,641 (python-telegram-bot #5104).
+MARKUP_LIMIT = 9_500
 _OBJECT_ACTIONS = {"callback_game", "switch_inline_query_chosen_chat", "login_url", "web_app", "copy_text"}
 _ACTIONS = (
     "url",
@@ -71,7 +77,11 @@ def read_markup(params: Params, complain: Callable[[str], None]) -> Markup | Non
 
 def check_on_send(markup: Markup | None) -> None:
     """Refuse what only Telegram's servers refuse, after all the rest was found right."""
-    if markup is None or not markup.inline:
+    if markup is None:
+        return
+    if len(orjson.dumps(markup.value)) > MARKUP_LIMIT:
+        raise bad_request("reply markup is too long")
+    if not markup.inline:
         return
     for row in markup.value["inline_keyboard"]:
         for button in row:

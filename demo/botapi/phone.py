@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ PATIENCE = 300.0
 
 # The smallest PNG header that has a size; what phones send here is not looked at.
 _PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 640, 480) + b"\x08\x02\x00\x00\x00"
+
+
+_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +133,12 @@ class Phone:
     # --- sending
 
     async def start(self, payload: str = "") -> Message:
-        """Press START, or follow a link with a payload."""
+        """Press START, or follow a link with a payload.
+
+        Telegram's apps open no link with another payload than 1 to 64 of A-Z, a-z, 0-9, _ and - (Bot features,
+        "Deep linking"). What a person types is bound by nothing: `send("/start …")`.
+        """
+        assert not payload or _PAYLOAD.fullmatch(payload), f"no link has the payload {payload!r}"  # noqa: S101
         return await self.send(f"/start {payload}".rstrip())
 
     async def send(self, text: str, *, reply_to: Message | None = None) -> Message:

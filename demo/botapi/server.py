@@ -175,6 +175,10 @@ class Frontend:
             status = int(fault.value)
             page = SERVER_ERROR_PAGE.format(status=status, reason=_REASONS.get(status, "Error"))
             return web.Response(status=status, text=page, content_type="text/html")
+        if fault.kind == "bytes":
+            return web.Response(status=int(fault.value), body=fault.body, content_type=fault.content_type)
+        if fault.kind == "truncated" and response is not None:
+            return await _truncated(request, response)
         return _cut(request)
 
     def _flooded(self, name: str, params: Params, retry_after: int) -> ApiError:
@@ -197,6 +201,19 @@ def _cut(request: web.BaseRequest) -> web.Response:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
     return web.Response()
+
+
+async def _truncated(request: web.BaseRequest, response: web.Response) -> web.StreamResponse:
+    """Announce the whole answer and send its first half."""
+    body = response.body
+    assert isinstance(body, bytes)  # noqa: S101 - answers are JSON
+    half = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
+    half.content_length = len(body)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return half
 
 
 def _refusal(error: ApiError) -> web.Response:

@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -23,6 +23,7 @@ from demo.botapi.schema import load
 DAY = 86400.0
 CALLBACK_LIFE = 150.0  # a tap that nobody fetched in this time is gone
 _MAX_TIMEOUT = 50
+_CONFLICT_PAUSE = 3.0
 _MAX_PENDING = 100_000
 _ID_LIMIT = 2**31 - 2
 # Not sent unless asked for by name (Client.h, DEFAULT_ALLOWED_UPDATE_TYPES).
@@ -51,8 +52,11 @@ class Update:
 class Updates:
     """Updates wait here until an offset confirms them, or they get too old."""
 
-    def __init__(self, clock: Callable[[], float], rng: random.Random) -> None:
+    def __init__(
+        self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]], rng: random.Random
+    ) -> None:
         self.clock = clock
+        self.sleep = sleep
         self.rng = rng
         self.pending: deque[Update] = deque()
         self.allowed: frozenset[str] | None = None  # None: all but those to be asked for
@@ -65,6 +69,7 @@ class Updates:
         self._waiting: asyncio.Future[None] | None = None
         self._watchers: list[asyncio.Future[None]] = []
         self._last_poll: tuple[int, float] = (0, float("-inf"))
+        self._next_prompt_conflict = -math.inf
 
     @property
     def next_id(self) -> int:
@@ -123,7 +128,22 @@ class Updates:
         self.allowed = frozenset(name.lower() for name in names) or None
 
     async def get(self, params: Params) -> bytes:
-        """Do getUpdates and give the encoded list."""
+        """Do getUpdates and give the encoded list.
+
+        Raises ApiError 409; when the last one was answered within 3 s, it is held for 3 s (Client.cpp,
+        fail_query_conflict).
+        """
+        try:
+            return await self._get(params)
+        except ApiError:
+            now = self.clock()
+            if now < self._next_prompt_conflict:
+                await self.sleep(_CONFLICT_PAUSE)
+            else:
+                self._next_prompt_conflict = now + _CONFLICT_PAUSE
+            raise
+
+    async def _get(self, params: Params) -> bytes:
         if self.webhook_active:
             raise ApiError(409, _WEBHOOK_ACTIVE)
         offset = params.integer("offset")

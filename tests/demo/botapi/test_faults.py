@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from demo.botapi import Emulator
+from demo.botapi.faults import STRANGE_BODIES
 
 
 async def test_flood_without_effect(bot, phone, emulator):
@@ -89,3 +90,33 @@ async def test_polling_is_struck_only_by_name(bot, emulator):
     assert await bot("getUpdates") == []
     emulator.faults.flood(1, method="getUpdates")
     assert await bot.refusal("getUpdates") == "Too Many Requests: retry after 1"
+
+
+@pytest.mark.parametrize("body", STRANGE_BODIES.values(), ids=STRANGE_BODIES)
+async def test_an_answer_may_be_any_bytes(bot, phone, emulator, body):
+    emulator.faults.strange_answer(body, method="sendMessage")
+    async with bot.session.post(f"{bot.root}/sendMessage", data={"chat_id": phone.id, "text": "x"}) as response:
+        assert (response.status, response.content_type) == (200, "application/json")
+        assert await response.read() == body
+    assert phone.last.text == "x"
+
+
+async def test_a_strange_answer_may_have_a_status_a_type_and_no_effect(bot, phone, emulator):
+    emulator.faults.strange_answer(
+        b"<title>Moved</title>", status=203, content_type="text/html", chat_id=phone.id, after_effect=False
+    )
+    async with bot.session.post(f"{bot.root}/sendMessage", data={"chat_id": phone.id, "text": "x"}) as response:
+        assert (response.status, response.content_type) == (203, "text/html")
+        assert await response.read() == b"<title>Moved</title>"
+    assert not any(message.outgoing for message in phone.messages)
+
+
+async def test_an_answer_may_break_off_after_the_effect(bot, phone, emulator):
+    emulator.faults.truncated(method="sendMessage")
+    async with bot.session.post(f"{bot.root}/sendMessage", data={"chat_id": phone.id, "text": "x"}) as response:
+        assert response.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+    assert phone.last.text == "x"
+    assert await bot("getMe")
+    assert emulator.frontend.errors == []

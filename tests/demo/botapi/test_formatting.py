@@ -165,6 +165,15 @@ def test_given_entities():
         format_text("a", "", [{"offset": 2, "type": "bold"}], allow_empty=False)
 
 
+def test_entities_beyond_the_hundredth_are_dropped_and_their_text_stays():
+    formatted = html(" ".join(f"<b>{number:03}</b>" for number in range(120)))
+    assert [entity["offset"] for entity in formatted.entities] == list(range(0, 400, 4))
+    assert formatted.text.endswith("118 119")
+    bold = [{"type": "bold", "offset": number * 2, "length": 1} for number in range(120)]
+    assert len(format_text("x " * 120, "", bold, allow_empty=False).entities) == 100
+    assert len(html("#ก " * 120).entities) == 100
+
+
 def test_links_commands_and_mentions_are_found():
     text = formatted_user_text("/start abc @somchai #งาน ที่ https://example.org/x, a@b.go.th และ example.com")
     units = text.text.encode("utf-16-le")

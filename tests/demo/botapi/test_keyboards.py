@@ -1,5 +1,8 @@
 """Reply markups: refused, dropped, kept."""
 
+from typing import Any
+
+import orjson
 import pytest
 
 
@@ -68,6 +71,29 @@ async def test_64_bytes_of_data_pass(bot, phone):
         reply_markup=inline({"text": "ก", "callback_data": "ก" * 21 + "x"}),
     )
     assert len(phone.last.buttons[0][0].data.encode()) == 64
+
+
+async def test_a_keyboard_over_9500_bytes_is_too_long_in_sends_and_edits(bot, phone):
+    def keyboard(size: int) -> dict[str, Any]:
+        rows = [[{"text": f"{number:02}", "callback_data": "x" * 64}] for number in range(90)]
+        rows.append([{"text": "", "callback_data": "a"}])
+        left = size - len(orjson.dumps({"inline_keyboard": rows}))
+        # Three bytes a Thai letter, which a JSON of ASCII would make six.
+        rows[-1][0]["text"] = "ก" * (left // 3) + "x" * (left % 3)
+        assert len(orjson.dumps({"inline_keyboard": rows})) == size
+        return {"inline_keyboard": rows}
+
+    message = "Bad Request: reply markup is too long"
+    fits, too_long = keyboard(9_500), keyboard(9_501)
+    sent = await bot("sendMessage", chat_id=phone.id, text="x", reply_markup=fits)
+    assert len(phone.last.labels) == 91
+    where = {"chat_id": phone.id, "message_id": sent["message_id"]}
+    assert await bot.refusal("editMessageReplyMarkup", **where, reply_markup=too_long) == message
+    assert await bot.refusal("editMessageText", **where, text="y", reply_markup=too_long) == message
+    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x", reply_markup=too_long) == message
+    typed = {"keyboard": [["ก" * 40] for _ in range(100)]}
+    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x", reply_markup=typed) == message
+    assert len(phone.messages) == 2
 
 
 async def test_style_and_url_are_kept(bot, phone, emulator):

@@ -43,6 +43,21 @@ async def test_start_with_a_payload(bot, emulator):
         emulator.phone("อีกคน", user_id=77)
 
 
+@pytest.mark.parametrize("payload", ["a" * 64, "A-Z_09"])
+async def test_a_link_leads_to_the_bot(phone, payload):
+    await phone.start(payload)
+    assert phone.messages[-1].text == f"/start {payload}"
+
+
+@pytest.mark.parametrize("payload", ["a" * 65, "two words", "ก", "a=b", "a\n", " "])
+async def test_a_link_whose_payload_telegram_does_not_allow_leads_nowhere(bot, phone, payload):
+    with pytest.raises(AssertionError, match="no link has the payload"):
+        await phone.start(payload)
+    assert await bot("getUpdates") == []
+    await phone.send(f"/start {payload}")  # a person may type anything
+    assert len(await bot("getUpdates")) == 1
+
+
 async def test_buttons_are_found_by_label_or_part(phone, card):
     assert phone.button("ย้อน").data == "back"
     assert phone.button("อปท.").data == "exact"  # the whole label wins over a part

@@ -78,6 +78,24 @@ async def test_a_second_waiting_poll_ends_the_first(bot, phone, emulator):
     assert texts(await asyncio.wait_for(second, PATIENCE)) == ["for the second"]
 
 
+async def test_a_repeated_conflict_is_held_for_three_seconds(bot, emulator, clock, sleeps):
+    for already_held in (False, True):
+        first = asyncio.create_task(bot.refusal("getUpdates", timeout=50))
+        await emulator.updates.until_waiting()
+        second = asyncio.create_task(bot("getUpdates", timeout=50))
+        assert await asyncio.wait_for(first, PATIENCE) == CONFLICT
+        assert sleeps.asked == [3.0] * already_held
+        emulator.updates.wake()
+        assert await asyncio.wait_for(second, PATIENCE) == []
+        clock.advance(2.9)
+    clock.advance(0.2)
+    emulator.updates.webhook_active = True
+    await bot.refusal("getUpdates")
+    assert sleeps.asked == [3.0]
+    await bot.refusal("getUpdates")
+    assert sleeps.asked == [3.0, 3.0]
+
+
 async def test_a_short_poll_leaves_the_waiting_one_alone(bot, phone, emulator):
     first = asyncio.create_task(bot("getUpdates", timeout=50))
     await emulator.updates.until_waiting()
