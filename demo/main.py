@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from demo.botapi import Emulator
+from demo.botapi import LOOSE, Emulator
 from demo.clock import FILE, MovedClock
 from demo.demonstration import Demonstration
 from demo.session import DemoRefused, Session
@@ -91,7 +91,7 @@ async def running(folder: Path, listener: socket.socket) -> AsyncIterator[Demons
     """The emulated Telegram and the page's server over a folder; what runs there is ended on the way out."""
     clock = MovedClock(folder / FILE)
     # What waits at Telegram waits by the real clock: a jump throws nothing away.
-    async with Emulator(clock=clock.timestamp, patience=time.time) as emulator:
+    async with Emulator(clock=clock.timestamp, patience=time.time, weather=LOOSE) as emulator:
         demonstration = Demonstration(Session(folder, emulator, clock))
         runner = web.AppRunner(Pages(demonstration).application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()

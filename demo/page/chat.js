@@ -114,7 +114,7 @@ export class Phone {
 
   // A link to the bot itself starts it with the link's code, as Telegram does; it is not at the real Telegram.
   follow(event) {
-    const code = event.target.closest("a")?.href.match(/^https:\/\/t\.me\/\w+\?start=([\w-]+)$/)?.[1];
+    const code = event.target.closest("a")?.href.match(/^https:\/\/t\.me\/\w+\?start=([\w-]{1,64})$/)?.[1];
     if (!code) return;
     event.preventDefault();
     this.send(`/start ${code}`);

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from demo.botapi import PATIENCE
+from demo.botapi import LOOSE, PATIENCE
 from demo.demonstration import Demonstration
-from demo.main import data_folder, listening
+from demo.main import data_folder, listening, running
 from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models.accounts.account import Officer
@@ -356,6 +357,21 @@ async def test_telegram_asks_for_patience_and_the_notice_arrives_once(sample_fol
         async with demonstration.session.database.read() as session:
             states = list(await session.scalars(select(outbox.OutboxMessage.state)))
         assert outbox.State.DEAD not in states
+
+
+async def test_telegram_limits_a_chat_and_a_jump_of_the_clock_gives_it_nothing(tmp_path: Path) -> None:
+    with listening(0) as listener:
+        async with running(tmp_path, listener) as demonstration:
+            emulator = demonstration.session.emulator
+            assert emulator.weather is LOOSE
+            phone = held(demonstration, "lao").phone
+            await phone.start()
+            emulator.call("sendMessage", chat_id=phone.id, text="x")
+            before = time.time()
+            demonstration.session.clock.move(demonstration.session.clock() + timedelta(hours=1))
+            emulator.call("sendMessage", chat_id=phone.id, text="x")
+            first, second = emulator.spent(phone.id)
+            assert first.time <= before <= second.time <= time.time()
 
 
 async def test_a_bot_that_dies_by_itself_is_noticed(sample_folder: Path) -> None:
