@@ -10,10 +10,18 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bot.cli import cli
+from bot.commands.run import Surroundings
+from bot.service.tuning import PRODUCTION
+from bot.telegram.limiter import RATES
 from demo.clock import FILE, MovedClock
+
+# The demonstration's Telegram is patient (demo/botapi/limits.py, LOOSE), so that a curious thumb need not wait for
+# a minute: its 20 calls of a chat come back one a second.
+SURROUNDINGS = Surroundings(MovedClock(Path(FILE)), replace(PRODUCTION, rates=replace(RATES, chat_window=21.0)))
 
 # Seconds that the bot is given to stop by itself.
 GRACE = 15.0
@@ -30,4 +38,4 @@ def _watch() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_watch, daemon=True).start()
     # Started in the demonstration's folder.
-    cli.main(sys.argv[1:], prog_name="laocert", obj=MovedClock(Path(FILE)))
+    cli.main(sys.argv[1:], prog_name="laocert", obj=SURROUNDINGS)

@@ -11,18 +11,18 @@ from handlers.chat.commands import Command, command_of, linked_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming
 from handlers.chat.proving import Attempt
-from handlers.chat.screen import Screen
+from handlers.chat.screen import Evidenced, Screen
 from handlers.chat.taps.accounts import EraseKey, Key
 from handlers.chat.taps.certification import SeeCertificate
 from handlers.chat.taps.tap import InvalidTap, unpack
 from handlers.chat.turn import Handler, Proved, Relinked, Right, Setup, Turn
 from handlers.chat.uploads import Upload
-from handlers.routes import AFTER_PIN, COMMANDS, TAPS, WHILE_IDLE
+from handlers.routes import AFTER_PIN, COMMANDS, NAVIGATION, TAPS, WHILE_IDLE
 from models.accounts.access import NotYours
 from models.accounts.account import record_refusal, saw_officer
 from models.accounts.pin import Purpose, leave_keypad
 from models.base.errors import DomainError
-from models.chats.conversation import Conversation
+from models.chats.conversation import Conversation, Language
 from models.database.engine import Session
 from models.links.arrival import load_arrival
 from models.links.link import announce_link
@@ -37,10 +37,13 @@ class Reply:
 
     screen: Screen
     old_card: int | None = None
-    # The message that was tapped is the live card, which stays as it is: the screen is a new one too.
+    # The message that was tapped stays as it is, as the live card and a receipt do: the screen is a new one too.
     is_below: bool = False
     # It shows what an officer may see, and must go when the chat's link has ended meanwhile.
     is_of_officer: bool = False
+    language: Language = Language.THAI
+    # Telegram wants nothing in the chat before, as far as the database knows.
+    paused_until: datetime | None = None
 
 
 async def respond(
@@ -87,6 +90,8 @@ async def respond(
     if turn.linked is not None and not was_idle:
         await saw_officer(session, turn.linked, now)
     reply = await _reply(turn, incoming, command, arrived.card)
+    conversation = turn.conversation
+    reply = replace(reply, language=conversation.language, paused_until=conversation.paused_until)
     officer = reply.screen.officer if isinstance(reply.screen, Relinked) else turn.linked
     if officer is None:
         return reply
@@ -124,11 +129,15 @@ async def _reply(turn: Turn, incoming: Incoming, command: Command | None, live_c
         await leave_keypad(turn.session, turn.officer)
         turn = replace(turn, keypad="")
     if incoming.callback_id is not None:
-        if is_live_card:
+        if is_live_card or incoming.opens_below:
             return Reply(await _answer_tap(turn, incoming.data), old_card, is_below=True)
         if old_card != incoming.message_id:
             conversation.card_message_id = incoming.message_id
-        return Reply(await _answer_tap(turn, incoming.data))
+        reply = Reply(await _answer_tap(turn, incoming.data))
+        if isinstance(reply.screen, Evidenced):
+            # The keypad goes; what is tapped next opens below the receipt.
+            conversation.card_message_id = None
+        return reply
     await keypad.bar_typed(turn, incoming.typed)
     if typed.takes_document(turn, incoming):
         return Reply(await _or_refusal(turn, lambda: typed.answer_document(turn, incoming)), old_card)
@@ -198,7 +207,9 @@ async def _tapped(turn: Turn, data: str) -> Screen:
         return (await home.show_home(turn)).headed(turn.texts("This button is no longer in use."))
     if turn.is_idle and type(tap) not in WHILE_IDLE:
         return await keypad.unlock(turn, data)
-    return await _allowed(turn, type(tap).__name__, TAPS[type(tap)], tap)
+    right, _ = entry = TAPS[type(tap)]
+    screen = await _allowed(turn, type(tap).__name__, entry, tap)
+    return replace(screen, is_navigation=True) if type(tap) in NAVIGATION and turn.has(right) else screen
 
 
 async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument: object) -> Screen:

@@ -1,6 +1,9 @@
 """What an officer is told when a rule refuses: one sentence and the next step, translated in this one place."""
 
-from markupsafe import Markup
+import math
+from dataclasses import replace
+
+from markupsafe import Markup, escape
 
 from handlers.accounts.home import show_home
 from handlers.certification import confirming, lao, province
@@ -31,6 +34,9 @@ from models.remarks.petition import NotLocked, PetitionPending
 from models.remarks.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.rounds.round import NoOpenRound
 from models.spot_checks.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
+
+# Bot API, sendMessage.text.
+MOST_LETTERS = 4096
 
 
 async def explain(turn: Turn, problem: DomainError) -> Screen:
@@ -177,6 +183,21 @@ def apology(language: Language) -> Screen:
     """After an update that failed three times; nothing of it was kept."""
     _ = texts(language)
     return Screen(_("Sorry, that did not work. Nothing was changed. Please try again from Home."), ((home(_),),))
+
+
+def wait_toast(language: Language, seconds: float) -> str:
+    """Over the chat, when a tap's screen comes later: Telegram takes no more calls into the chat for now."""
+    if seconds < 1:
+        return ""
+    return texts(language).plain(
+        "Telegram asks to wait. The screen comes in {seconds} s.", seconds=math.ceil(seconds)
+    )
+
+
+def plain(screen: Screen) -> Screen:
+    """The words of a screen whose form Telegram refuses: no emphasis, and no more than a message takes."""
+    words = screen.text.replace(Markup("\n"), Markup("&#10;")).striptags()
+    return replace(screen, text=escape(words[:MOST_LETTERS]), apart=None, attachment=None)
 
 
 def no_file(language: Language) -> Screen:

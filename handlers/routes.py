@@ -32,6 +32,8 @@ def _joined(name: str) -> dict[Any, Any]:
 
 
 TAPS: dict[type[Tap], tuple[Right, Handler]] = _joined("TAPS")
+# Those whose screens need not be shown once a later tap on the same message has its own: their handlers only look.
+NAVIGATION: frozenset[type[Tap]] = frozenset().union(*(getattr(room, "NAVIGATION", set()) for room in _ROOMS))
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = _joined("COMMANDS")
 # The texts that are asked for, but for passwords: those are checked before the transaction. A province's officer

@@ -4,15 +4,18 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from telegram import Bot
 
 from bot.http.readiness import ReadinessTimes
+from bot.inbound.floods import FloodRules
 from bot.inbound.polling import PollPauses
 from bot.inbound.worker import WorkerPace
 from bot.service import wiring
 from bot.service.tuning import Tuning
 from bot.telegram import api
+from bot.telegram.limiter import RATES
 from bot.telegram.transport import READ_TIMEOUT, AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
@@ -21,10 +24,16 @@ from models.database.sender_lock import SenderLockTimes
 from models.security.sealing import Seal
 from tests.support import KEYRING, PASSWORD, PATIENT_LEASE, PIN, Clock
 
+# What strangers of tests may send.
+UNLIMITED = FloodRules(free=1_000_000, most=1_000_000)
+
 # The parts of the program take nothing for lost that is only slow, and end what they have in hand; what has failed
 # is tried again at once. What they do when their patience ends is tried by tests that set a limit of their own.
 TEST_TUNING = Tuning(
     lease=PATIENT_LEASE,
+    floods=UNLIMITED,
+    # Thumbs of tests are faster than a minute of Telegram's allows; tests of the limits have limits.
+    rates=replace(RATES, chat_calls=1_000_000),
     polls=PollPauses(after_failure=0.01, after_conflict=0.01),
     worker=WorkerPace(
         pause_after_failure=0.01,

@@ -2,15 +2,28 @@
 
 import asyncio
 import gc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.runtime.clock import Clock, utc_now
 
+if TYPE_CHECKING:
+    from bot.service.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the program may be given by who starts it in its own process: the demonstration and the tests."""
+
+    clock: Clock = utc_now
+    tuning: "Tuning | None" = None
+
 
 @click.command(epilog="Example: LAOCERT_BOT_TOKEN=… LAOCERT_SECRET_KEY=… laocert run")
-@click.pass_obj
-def run(clock: Clock | None) -> None:
+@click.make_pass_decorator(Surroundings, ensure=True)
+def run(surroundings: Surroundings) -> None:
     """Run the bot, by long polling or as a webhook, until it is told to stop."""
     # What is imported stays: to look through it for garbage while it comes is a tenth of the start.
     gc.disable()
@@ -19,10 +32,11 @@ def run(clock: Clock | None) -> None:
     from bot.runtime import logs  # noqa: PLC0415
     from bot.runtime.settings import load_settings, secrets_of  # noqa: PLC0415
     from bot.service import wiring  # noqa: PLC0415
+    from bot.service.tuning import PRODUCTION  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     settings = load_settings()
     logs.set_up(settings.log_level, settings.log_format, secrets_of(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(wiring.run(settings, clock or utc_now))
+        runner.run(wiring.run(settings, surroundings.clock, surroundings.tuning or PRODUCTION))

@@ -37,6 +37,8 @@ class _Numbers(Collector):
         yield _counted("laocert_messages", "Tries to send a message.", ["kind", "outcome"], TALLY.messages)
         posts = {(status,): count for status, count in TALLY.posts.items()}
         yield _counted("laocert_webhook_requests", "Requests to the webhook by HTTP status.", ["status"], posts)
+        refusals = {(method,): count for method, count in TALLY.refusals.items()}
+        yield _counted("laocert_refusals", "Screens and messages refused by Telegram.", ["method"], refusals)
         yield CounterMetricFamily("laocert_floods", "Answers 429 of the Bot API.", value=TALLY.floods)
         yield _tap_histogram()
         leases = {(name,): float(is_held()) for name, is_held in TALLY.leases.items()}

@@ -9,10 +9,12 @@ from typing import Any
 
 import orjson
 
+from bot.inbound.floods import Floods
 from bot.runtime.metrics import TALLY
 from handlers.chat.incoming import sender
 from models.chats import inbox
-from models.database.engine import Database
+from models.database.engine import Database, Session
+from models.links.senders import look_up
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 _LARGEST_ID = 2**63 - 1
+# Seconds for which a sender is taken for linked without a look, and how many senders are.
+BELIEVED_FOR = 60.0
+MOST_BELIEVED = 50_000
 
 
 class Intake:
@@ -36,12 +41,16 @@ class Intake:
         seal: Seal,
         clock: Callable[[], datetime],
         on_batch: Callable[[list[inbox.InboxUpdate]], None],
+        floods: Floods | None = None,
     ) -> None:
         self._bot_id = bot_id
         self._database = database
         self._seal = seal
         self._clock = clock
         self._on_batch = on_batch
+        self._floods = floods or Floods()
+        # Linked senders, and until when that is believed without a look: it decides on no right.
+        self._linked: dict[int, float] = {}
         self._waiting: list[tuple[inbox.Received, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -58,10 +67,34 @@ class Intake:
         return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or _as_json(update)))
 
     async def keep(self, batch: list[inbox.Received]) -> None:
-        """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then."""
+        """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then.
+
+        What a sender who is not linked floods the bot with is counted and dropped: the one exception to "every
+        update is stored first". It bounds what anybody at all can make the program do.
+        """
         async with self._database.write() as session:
-            kept = await inbox.store(session, self._bot_id, batch, self._clock())
+            admitted = await self._admitted(session, batch)
+            kept = await inbox.store(session, self._bot_id, admitted, self._clock())
         self._on_batch(kept)
+
+    async def _admitted(self, session: Session, batch: list[inbox.Received]) -> list[inbox.Received]:
+        now = asyncio.get_running_loop().time()
+        asked = {item.sender for item in batch if self._linked.get(item.sender, 0.0) < now}
+        if asked:
+            linked = (await look_up(session, asked)).linked
+            if len(self._linked) > MOST_BELIEVED:
+                self._linked.clear()
+            self._linked = {sender: until for sender, until in self._linked.items() if until >= now}
+            self._linked |= dict.fromkeys(linked, now + BELIEVED_FOR)
+        admitted = [
+            item
+            for item in batch
+            if item.sender in self._linked or item.sender == 0 or self._floods.admits(item.sender)
+        ]
+        if dropped := len(batch) - len(admitted):
+            TALLY.updates["unknown", "dropped"] += dropped
+            log.warning("%d updates of senders who are not linked and flood the bot were dropped", dropped)
+        return admitted
 
     async def put(self, received: inbox.Received) -> None:
         """Commit one update, together with those that come while the database is busy. Raises as `keep`."""

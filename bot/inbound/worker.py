@@ -11,7 +11,7 @@ import os
 import random
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +20,8 @@ import orjson
 from telegram import Bot
 
 from bot.inbound.attachments import Attachments
+from bot.inbound.floods import Floods
+from bot.inbound.showing import Showings
 from bot.inbound.uploads import Uploads
 from bot.runtime import logs
 from bot.runtime.metrics import TALLY
@@ -36,10 +38,10 @@ from handlers.chat.uploads import Upload, Wanted, find_upload
 from handlers.dispatch import Reply, respond
 from models.accounts import throttle
 from models.chats import inbox
-from models.chats.conversation import chat_language, forget_card, note_card
+from models.chats.conversation import chat_language
 from models.database.engine import Database, Session
 from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLockTimes
-from models.links.link import take_away_late
+from models.links.senders import look_up, pending_in_turn
 from models.notices import outbox
 from models.security.sealing import Seal
 
@@ -64,6 +66,14 @@ class WorkerPace:
     parallel: int = api.CONNECTIONS
     # As many updates a look takes up; with more in hand none is needed.
     look_at_most: int = 2 * api.CONNECTIONS
+    # Of senders who are not linked and not logging in: as many are served at once, and as many of their updates
+    # are in memory. The rest of both is the officers', each in turn.
+    strangers: int = 8
+    strangers_queued: int = 64
+    # Updates of one sender in memory.
+    queued: int = 32
+    # Seconds for which a sender is taken for an officer without a look: it decides on no right.
+    believed_for: float = 60.0
     # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray.
     look_every: float = 0.5
     # Sooner when another program served the same sender just now.
@@ -78,6 +88,10 @@ class WorkerPace:
 WORKER_PACE = WorkerPace()
 
 
+# Officers that are remembered.
+MOST_BELIEVED = 50_000
+
+
 class NotNow(Exception):
     """It is not this update's turn, or not this program's: it is done already, or will be found again."""
 
@@ -85,7 +99,8 @@ class NotNow(Exception):
 class Worker:
     """Does updates. `on_commit` is called after each transaction that has queued messages.
 
-    `limiter` is shared with whoever else sends messages.
+    `limiter` is shared with whoever else sends messages; `send_receipt` sends the receipt of a certificate to a
+    chat at once.
     """
 
     def __init__(
@@ -98,7 +113,9 @@ class Worker:
         on_commit: Callable[[], None],
         setup: Setup,
         limiter: Limiter,
+        send_receipt: Callable[[int, int], Awaitable[None]],
         pace: WorkerPace = WORKER_PACE,
+        floods: Floods | None = None,
     ) -> None:
         self._bot = bot
         self._database = database
@@ -111,6 +128,12 @@ class Worker:
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
         # Ids of the rows in the queues and in hand.
         self._taken: set[int] = set()
+        # Those among them of strangers.
+        self._of_strangers: set[int] = set()
+        # Officers, and until when that is believed.
+        self._officers: dict[int, float] = {}
+        self._floods = floods or Floods()
+        self._stranger_turns = asyncio.Semaphore(pace.strangers)
         # Ids of those that have ended since the last look began.
         self._ended: set[int] = set()
         # Those in hand, by the loop's time since when.
@@ -125,8 +148,9 @@ class Worker:
         self._hashers = ThreadPoolExecutor(
             HASHERS, thread_name_prefix="argon2", initializer=step_back, initargs=(HASHERS_NICE,)
         )
-        self._answers = Answers(bot, database, clock, limiter, pace.retries)
-        self._attachments = Attachments(bot, database, self._answers, clock, pace.action_every)
+        answers = Answers(bot, database, clock, limiter, pace.retries)
+        self._showings = Showings(bot, database, clock, limiter, answers, send_receipt, pace.retries)
+        self._attachments = Attachments(bot, database, answers, clock, pace.action_every)
         self._uploads = Uploads(bot, pace.retries, pace.action_every)
 
     async def run(self) -> None:
@@ -143,17 +167,18 @@ class Worker:
                     await self._wake.wait()
 
     async def look(self) -> None:
-        """Queue the oldest updates that are not done and not in a queue."""
+        """Queue the oldest updates that are not done and not in a queue, those of officers first."""
         self._ended.clear()
         most = self._pace.look_at_most
-        if len(self._taken) >= most:
+        if len(self._taken) - len(self._of_strangers) >= most:
             return
+        room = self._pace.strangers_queued - len(self._of_strangers)
         async with self._database.read() as session:
-            found = await inbox.pending(session, self._bot.id, self._taken, most)
-        self._more = len(found) == most
+            rows = await pending_in_turn(session, self._bot.id, self._taken, most, room)
+        self._more = len(rows) == most
         # What was done while the answer came must not stand in a queue again: the officer's next screen would be
         # taken for one that has been tapped away already.
-        self.take([row for row in found if row.id not in self._ended])
+        self.take([row for row in rows if row.id not in self._ended])
 
     def oldest(self) -> float:
         """How many seconds the update that was begun first has been in hand."""
@@ -161,12 +186,20 @@ class Worker:
         return max((now - since for since in self._since.values()), default=0.0)
 
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
-        """Queue committed updates behind those of the same sender."""
+        """Queue committed updates behind those of the same sender. What finds no room is left to the next look."""
+        now = asyncio.get_running_loop().time()
         for row in rows:
+            queue = self._queues.get(row.sender)
+            is_officer = self._officers.get(row.sender, 0.0) > now
+            has_room = is_officer or len(self._of_strangers) < self._pace.strangers_queued
             if row.id in self._taken:
                 continue
+            if not has_room or (queue and len(queue) >= self._pace.queued):
+                self._more = True
+                continue
             self._taken.add(row.id)
-            queue = self._queues.get(row.sender)
+            if not is_officer:
+                self._of_strangers.add(row.id)
             if queue is None:
                 queue = self._queues[row.sender] = deque()
                 task = asyncio.create_task(self._serve_sender(row.sender, queue))
@@ -175,14 +208,15 @@ class Worker:
             queue.append(row)
 
     def serves(self, sender: int) -> bool:
-        """Whether something of this sender is in hand: its answer is not shown yet."""
-        return sender in self._queues
+        """Whether something of this sender is in hand, or its answer waits to be shown."""
+        return sender in self._queues or self._showings.waits(sender)
 
     async def drain(self, seconds: float) -> None:
         """Let what is in hand end; what does not in time stays in the inbox."""
         end = asyncio.get_running_loop().time() + seconds
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+        await self._showings.drain(max(0.0, end - asyncio.get_running_loop().time()))
         await self._attachments.drain(max(0.0, end - asyncio.get_running_loop().time()))
         left = list(self._tasks)
         for task in left:
@@ -199,9 +233,10 @@ class Worker:
             while queue:
                 row = queue.popleft()
                 try:
-                    await self._process_with_retries(row)
+                    await self._process_in_turn(row)
                 finally:
                     self._taken.discard(row.id)
+                    self._of_strangers.discard(row.id)
                     self._ended.add(row.id)
                 if self._more and len(self._taken) < self._pace.parallel:
                     self._wake.set()
@@ -209,8 +244,38 @@ class Worker:
             asyncio.get_running_loop().call_later(self._pace.look_soon, self._wake.set)
         finally:
             self._taken.difference_update(row.id for row in queue)
+            self._of_strangers.difference_update(row.id for row in queue)
             del self._queues[sender]
             self._sender_locks.give_back(sender)
+
+    async def _process_in_turn(self, row: inbox.InboxUpdate) -> None:
+        """Process an officer's update at once. Strangers share a few turns, and who floods the bot waits for each.
+        Raises NotNow.
+        """
+        if await self._is_known(row):
+            await self._process_with_retries(row)
+            return
+        await asyncio.sleep(self._floods.delay(row.sender))
+        async with self._stranger_turns:
+            await self._process_with_retries(row)
+
+    async def _is_known(self, row: inbox.InboxUpdate) -> bool:
+        """Whether the sender is an officer, or is logging in."""
+        now = asyncio.get_running_loop().time()
+        if self._officers.get(row.sender, 0.0) > now:
+            return True
+        try:
+            async with self._database.read() as session:
+                senders = await look_up(session, [row.sender])
+        except Exception as error:
+            log.error("it is not known who sent an update: %s", type(error).__name__)
+            return False
+        if row.sender in senders.linked:
+            self._of_strangers.discard(row.id)
+            if len(self._officers) >= MOST_BELIEVED:
+                self._officers.clear()
+            self._officers[row.sender] = now + self._pace.believed_for
+        return row.sender in senders.linked | senders.logging_in
 
     async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:
         """Process one update until it is done, or set aside after three failures. Raises NotNow."""
@@ -330,7 +395,7 @@ class Worker:
         if outbox.has_queued(session):
             self._on_commit()
         try:
-            await self._show(incoming, reply)
+            await self._show(row, incoming, reply)
         except Exception as error:
             # It is done: no second try, and no apology that nothing was changed.
             _log_failure("was done, its answer not shown", error)
@@ -338,41 +403,14 @@ class Worker:
         if incoming.callback_id is not None:
             TALLY.time_tap((self._clock() - row.received_at).total_seconds())
 
-    async def _show(self, incoming: Incoming, reply: Reply | None) -> None:
-        """Put the screen where the officer looks: on the tapped message, or below what was typed."""
+    async def _show(self, row: inbox.InboxUpdate, incoming: Incoming, reply: Reply | None) -> None:
+        """Put the screen where the officer looks; a file that it promises is made after that."""
         if reply is None:
             return
-        await self._show_card(incoming, reply)
-        apart = reply.screen.apart
-        if apart is not None:
-            await self._answers.send("send what is passed on", incoming.chat_id, apart)
+        is_followed = bool(self._queues.get(incoming.user_id)) and incoming.callback_id is not None
+        await self._showings.show(row.id, incoming, reply, is_followed=is_followed)
         if reply.screen.attachment is not None:
             self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
-
-    async def _show_card(self, incoming: Incoming, reply: Reply) -> None:
-        retries = self._pace.retries
-        if reply.screen.is_passing and self._queues.get(incoming.user_id) and incoming.callback_id is not None:
-            await api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries)
-            return
-        if incoming.callback_id is not None and reply.is_below:
-            await api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries)
-        elif incoming.callback_id is not None and incoming.message_id is not None:
-            _, shown = await asyncio.gather(
-                api.answer(self._bot, incoming.callback_id, reply.screen.toast, retries),
-                api.edit(self._bot, incoming.chat_id, incoming.message_id, reply.screen, retries),
-            )
-            if shown:
-                return
-        card = await self._answers.send("send a card", incoming.chat_id, reply.screen)
-        if card is None or not incoming.is_private:
-            return
-        async with self._database.write() as session:
-            await note_card(session, incoming.chat_id, card, self._clock())
-            if reply.is_of_officer:
-                await take_away_late(session, incoming.chat_id, card, self._clock())
-        if reply.old_card is not None and await api.delete(self._bot, incoming.chat_id, reply.old_card, retries):
-            async with self._database.write() as session:
-                await forget_card(session, incoming.chat_id, reply.old_card)
 
     async def _give_up(self, row: inbox.InboxUpdate) -> bool:
         """Count the failure; after the last one set the update aside, with an apology to its sender."""
@@ -388,7 +426,7 @@ class Worker:
         log.error("the update is set aside")
         TALLY.updates["unknown", "set_aside"] += 1
         if row.sender > 0:
-            await self._answers.send("apologize", row.sender, problems.apology(language))
+            self._showings.send_below(row.id, row.sender, row.sender, problems.apology(language))
         return True
 
 

@@ -15,12 +15,12 @@ from telegram import Bot
 
 from bot.outbound.delivery import UNCERTAIN_PAUSE, Outcome, deliver
 from bot.outbound.ledger import NOTE_PAUSE, Ledger, Taken
-from bot.telegram.limiter import Limiter
+from bot.telegram.limiter import Limiter, Weight
 from models.database.engine import Database
 from models.database.lease import LEASE_TIMES, Lease, LeaseTimes
-from models.notices import reachability, sending
-from models.notices.kind import RULES
-from models.notices.outbox import OutboxMessage
+from models.notices import outbox, reachability, sending
+from models.notices.kind import RULES, Change, NoticeKind, Rules
+from models.notices.outbox import OutboxMessage, State
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,11 @@ class CourierPace:
     # Seconds between tries while there is no connection, doubled from the first to the last.
     offline_first: float = 1.0
     offline_longest: float = 8.0
+    # Seconds without a call after Telegram refused the token.
+    token_pause: float = 60.0
+    # Seconds between looks for receipts whose program has died, and after which one is in doubt.
+    look_for_lost: float = 10.0
+    doubt: float = sending.DOUBT.total_seconds()
     uncertain_pause: float = UNCERTAIN_PAUSE
     note_pause: float = NOTE_PAUSE
 
@@ -72,7 +77,7 @@ class Courier:
         self._database = database
         self._clock = clock
         self._pace = pace
-        self._ledger = Ledger(database, clock, operator_chat, pace.note_pause)
+        self._ledger = Ledger(database, clock, operator_chat, pace.note_pause, timedelta(seconds=pace.doubt))
         # Whether an answer to a chat is on its way: a change must come after it.
         self._in_hand = in_hand
         self._limiter = limiter or Limiter()
@@ -88,6 +93,7 @@ class Courier:
         self._offline_until = 0.0
         # Rows may be in `sending` that nobody sends: the last courier's, or after a commit that went astray.
         self._is_unsure = True
+        self._looked_for_lost = 0.0
 
     def has_lease(self) -> bool:
         """Whether it is this courier that sends."""
@@ -106,6 +112,16 @@ class Courier:
             self._is_unsure = True
             while self._lease.taken.is_set():
                 await self._go_round()
+
+    async def send_receipt(self, chat_id: int, certificate: int) -> None:
+        """Send the receipt of a press at once, with the lease or without: its officer waits for it. Where the chat
+        must rest, or another program was faster, that is left to whoever has the lease.
+        """
+        async with self._database.read() as session:
+            row = await outbox.find(session, NoticeKind.RECEIPT, chat_id, certificate)
+        if row is not None and row.state is State.PENDING and self._limiter.wait(chat_id) == 0:
+            self._begin(row)
+            await self._send([row])
 
     async def drain(self, seconds: float) -> None:
         """Let the sends under way end, and give the lease back; what does not end in time is uncertain to the next
@@ -134,16 +150,19 @@ class Courier:
 
     async def _recover(self) -> None:
         """Rows under way right now are safe from this: their chats are busy until their own end is noted."""
-        if not self._is_unsure:
+        is_time = time.monotonic() >= self._looked_for_lost + self._pace.look_for_lost
+        if not (self._is_unsure or is_time):
             return
+        find_lost = sending.recover if self._is_unsure else sending.recover_answers
+        now = self._clock()
+        until = now + timedelta(seconds=self._pace.recovery_pause)
         async with self._database.write() as session:
-            until = self._clock() + timedelta(seconds=self._pace.recovery_pause)
-            found = await sending.recover(session, until)
-            for chat_id in sorted(set(found)):
+            chats = await find_lost(session, now, until)
+            for chat_id in sorted(set(chats)):
                 await reachability.pause(session, chat_id, until)
-        self._is_unsure = False
-        if found:
-            log.warning("%d messages may have been sent; each is sent once more", len(found))
+        self._is_unsure, self._looked_for_lost = False, time.monotonic()
+        if chats:
+            log.warning("%d messages may have been sent; each is sent once more", len(chats))
 
     async def _rest(self) -> None:
         """Sleep until woken, until a busy chat is free again, or for a second."""
@@ -166,14 +185,22 @@ class Courier:
             busy = [*self._limiter.busy(), *(row.chat_id for row in rows)]
             bulk = await sending.due_bulk(session, self._clock(), busy, bulk_room) if may_be_bulk else []
         started = 0
-        for row in rows:
+        for row in await self._affordable(rows):
             started += await self._start([row])
+        bulk = await self._affordable(bulk)
         for first in range(0, len(bulk), pace.bulk_batch):
             if self._is_news:
                 # Something urgent may have come: it goes first.
                 return True
             started += await self._start(bulk[first : first + pace.bulk_batch])
         return started > 0 and (len(rows) == room or bool(bulk))
+
+    async def _affordable(self, rows: list[OutboxMessage]) -> list[OutboxMessage]:
+        """The rows whose chats have calls left for them; the others are put off, so that they hold up none."""
+        waits = [(row, self._limiter.wait(row.chat_id, _weight(row))) for row in rows]
+        if late := [(row, seconds) for row, seconds in waits if seconds > 0]:
+            await self._ledger.postpone(late)
+        return [row for row, seconds in waits if seconds == 0]
 
     async def _start(self, rows: Sequence[OutboxMessage]) -> int:
         """Start to send rows together as soon as that is within the limits, and make up for the turns of all but
@@ -230,22 +257,36 @@ class Courier:
     async def _attempt(self, one: Taken) -> None:
         """One call, and its outcome noted."""
         was_sent = True
+        if RULES[one.row.kind].change is not Change.REMOVE:
+            self._limiter.spend(one.row.chat_id)
         try:
             outcome = await deliver(self._bot, one.row, one.to, one.screen, self._pace.uncertain_pause)
             if outcome.pause:
                 self._limiter.pause(one.row.chat_id, outcome.pause)
             self._note_connection(outcome)
             await self._ledger.note(one.row, outcome)
-            was_sent = not (outcome.pause or outcome.is_offline or outcome.is_unreachable)
+            was_sent = not (outcome.pause or outcome.is_offline or outcome.is_refused or outcome.is_unreachable)
         finally:
             self._end(one.row, was_sent=was_sent)
 
     def _note_connection(self, outcome: Outcome) -> None:
         """Without a connection all rest for a while, longer each time; calls that failed together count as one."""
         now = time.monotonic()
-        if not outcome.is_offline:
+        if outcome.is_refused:
+            # By webhook the program goes on: the operator may be changing the token.
+            log.error("Telegram refuses the token: nothing is sent for %.0f s", self._pace.token_pause)
+            self._offline_until = now + self._pace.token_pause
+        elif not outcome.is_offline:
             self._offline_for = self._offline_until = 0.0
         elif now >= self._offline_until:
             longer = max(2 * self._offline_for, self._pace.offline_first)
             self._offline_for = min(longer, self._pace.offline_longest)
             self._offline_until = now + self._offline_for
+
+
+def _weight(row: OutboxMessage) -> Weight:
+    """Which of its chat's calls a message may spend: evidence and blanks all, edits of the card the fewest."""
+    rules = RULES[row.kind]
+    if rules.urgency < Rules.urgency:
+        return Weight.RESULT
+    return Weight.LIVE_CARD if rules.is_live_card and rules.change is not None else Weight.WAY

@@ -1,11 +1,21 @@
 """One call for one row of the outbox, and what its end means for the row."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from telegram import Bot
-from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
 
+from bot.runtime.metrics import TALLY
 from bot.telegram import api
 from bot.telegram.transport import NotSent
 from handlers.chat.screen import Screen
@@ -15,13 +25,22 @@ from models.notices.outbox import OutboxMessage, State
 
 # Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0
-# What Telegram says of a message that shows this already, or cannot show anything any more.
-SHOWN_ALREADY = "message is not modified"
-GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
 # Older than 48 hours (Bot API, deleteMessage).
 NOT_DELETED = "message can't be deleted"
 # What it says, beside 403, of a chat that cannot be written to at all.
 NO_CHAT = "chat not found"
+# What a group refuses today and may take tomorrow: its topic is closed, or the bot's rights were taken away.
+PASSING = (
+    "topic_closed",
+    "topic closed",
+    "not enough rights",
+    "have no rights to send",
+    "chat_write_forbidden",
+    "need administrator rights",
+    "chat_restricted",
+)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,8 @@ class Outcome:
     pause: float = 0.0
     counts: bool = True
     is_offline: bool = False
+    # Telegram does not know the token: nothing can be sent.
+    is_refused: bool = False
     is_unreachable: bool = False
     moved_to: int | None = None
     # The message that was to be changed is not there any more.
@@ -60,6 +81,8 @@ async def deliver(
     except RetryAfter as error:
         wait = api.retry_seconds(error)
         return Outcome(row.state, error.message, wait=wait, pause=wait, counts=False)
+    except InvalidToken as error:
+        return Outcome(row.state, error.message, counts=False, is_refused=True)
     except ChatMigrated as error:
         return replace(again(row, error.message), wait=0.0, moved_to=error.new_chat_id)
     except Exception as error:
@@ -99,16 +122,20 @@ async def _remove(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bo
 
 def _is_there(error: BadRequest) -> bool:
     """What a refusal says of the message; any other refusal is raised."""
-    said = error.message.lower()
-    if SHOWN_ALREADY in said:
+    if api.is_shown(error):
         return True
-    if any(words in said for words in GONE):
+    if api.is_gone(error):
         return False
     raise error
 
 
 def _failed(row: OutboxMessage, error: Exception, uncertain_pause: float) -> Outcome:
     """What an error of the call means for the message."""
+    if isinstance(error, BadRequest) and any(words in error.message.lower() for words in PASSING):
+        return again(row, error.message)
+    if isinstance(error, BadRequest) and NO_CHAT not in error.message.lower():
+        log.error("Telegram refused a message: %s: %s", row.kind, error.message)
+        TALLY.refusals[f"outbox {row.kind}"] += 1
     if isinstance(error, Forbidden | BadRequest):
         is_unreachable = isinstance(error, Forbidden) or NO_CHAT in error.message.lower()
         return Outcome(State.DEAD, error.message, is_unreachable=is_unreachable)

@@ -49,11 +49,13 @@ class Ledger:
         clock: Callable[[], datetime],
         operator_chat: int | None,
         note_pause: float = NOTE_PAUSE,
+        doubt: timedelta = sending.DOUBT,
     ) -> None:
         self._database = database
         self._clock = clock
         self._operator_chat = operator_chat
         self._note_pause = note_pause
+        self._doubt = doubt
         # Ends of bulk that are not written down yet, by their rows: the next to write takes all of them along.
         self._ends: dict[int, tuple[OutboxMessage, Outcome]] = {}
         self._writing = asyncio.Lock()
@@ -76,7 +78,7 @@ class Ledger:
         taken, ended = [], []
         async with self._database.write() as session:
             now = self._clock()
-            marked = await sending.mark_sending(session, rows, now)
+            marked = await sending.mark_sending(session, rows, now, self._doubt)
             mine = [row for row in rows if row.id in marked]
             for row in mine:
                 conversation, reader = await find_reader(session, row.chat_id)
@@ -126,6 +128,12 @@ class Ledger:
     def _needs_link(self, row: OutboxMessage) -> bool:
         """Whether it is an account's business, for those who are linked to it when it is sent."""
         return RULES[row.kind].audience is Audience.LINKED and row.chat_id != self._operator_chat
+
+    async def postpone(self, rows: Sequence[tuple[OutboxMessage, float]]) -> None:
+        """Leave rows that were not marked alone for so many seconds each."""
+        async with self._database.write() as session:
+            for row, seconds in rows:
+                await sending.put_off(session, row, self._clock() + timedelta(seconds=seconds))
 
     async def note(self, row: OutboxMessage, outcome: Outcome) -> None:
         """Write down how it ended, however long the database is away. Ends of bulk that come while one is being

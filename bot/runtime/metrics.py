@@ -17,12 +17,15 @@ TAP_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
 class Tally:
     """Counts since the start of the process."""
 
-    # By kind and outcome: `done`, `failed` (one try), `set_aside`, `left_out` (bears no id).
+    # By kind and outcome: `done`, `failed` (one try), `set_aside`, `left_out` (bears no id), `dropped` (of a
+    # flood).
     updates: Counter[tuple[str, str]] = field(default_factory=Counter)
     # Tries to send a message of the outbox, by its kind and how they ended.
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     # Requests to the webhook, by their HTTP status.
     posts: Counter[str] = field(default_factory=Counter)
+    # Screens and messages that Telegram took for wrong (400), by method.
+    refusals: Counter[str] = field(default_factory=Counter)
     # Answers 429 of the Bot API.
     floods: int = 0
     # Taps by the number of their bucket; the one beyond the last is for what took longer.

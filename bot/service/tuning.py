@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bot.http.readiness import READINESS_TIMES, ReadinessTimes
 from bot.http.stored import READ_EVERY
+from bot.inbound.floods import FLOOD_RULES, FloodRules
 from bot.inbound.polling import POLL_PAUSES, PollPauses
 from bot.inbound.worker import WORKER_PACE, WorkerPace
 from bot.outbound.courier import COURIER_PACE, CourierPace
@@ -18,6 +19,7 @@ class Tuning:
 
     lease: LeaseTimes = LEASE_TIMES
     rates: Rates = RATES
+    floods: FloodRules = FLOOD_RULES
     polls: PollPauses = POLL_PAUSES
     worker: WorkerPace = WORKER_PACE
     courier: CourierPace = COURIER_PACE

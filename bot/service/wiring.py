@@ -15,6 +15,7 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot.http.readiness import Readiness
 from bot.inbound import webhook
+from bot.inbound.floods import Floods
 from bot.inbound.intake import Intake
 from bot.inbound.polling import POLL, Poller, TokenRefused, poll_in_turn
 from bot.inbound.worker import Worker
@@ -60,7 +61,7 @@ class Front:
     hook: Hook | None = None
 
 
-async def run(settings: Settings, clock: Clock = utc_now) -> None:
+async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODUCTION) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
     Raises SettingsRefused, models.schema.version.SchemaOutdated, models.audit.event_chain.KeyUnknown,
@@ -81,7 +82,17 @@ async def run(settings: Settings, clock: Clock = utc_now) -> None:
         try:
             if await _open(bot, front.hook, stop):
                 _leave_alone_what_stays()
-                await serve(bot, polls, database, Seal(keys), stop, clock, setup=_setup(settings), front=front)
+                await serve(
+                    bot,
+                    polls,
+                    database,
+                    Seal(keys),
+                    stop,
+                    clock,
+                    setup=_setup(settings),
+                    front=front,
+                    tuning=tuning,
+                )
         finally:
             front.listening.close()
             await bot.shutdown()
@@ -168,11 +179,21 @@ async def serve(
     limiter = Limiter(rates=tuning.rates)
     await resume_pauses(limiter, database, clock())
     courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter, tuning.courier, tuning.lease)
-    named = replace(setup, bot_username=bot.username)
+    named, floods = replace(setup, bot_username=bot.username), Floods(tuning.floods)
     worker = Worker(
-        bot, database, seal, clock, rng or random.SystemRandom(), courier.wake, named, limiter, tuning.worker
+        bot,
+        database,
+        seal,
+        clock,
+        rng or random.SystemRandom(),
+        courier.wake,
+        named,
+        limiter,
+        courier.send_receipt,
+        tuning.worker,
+        floods,
     )
-    intake = Intake(bot.id, database, seal, clock, worker.take)
+    intake = Intake(bot.id, database, seal, clock, worker.take, floods)
     poller = None if front and front.hook else Poller(bot, polls, intake, tuning.polls)
     readiness = Readiness(bot, database, tuning.readiness)
     watchdog = _watchdog(poller, worker, readiness, tuning.watchdog)

@@ -1,4 +1,4 @@
-"""New messages in answer to a person: they wait for no broadcast, but for a pause that Telegram asks for."""
+"""The pauses that Telegram asks for, kept in the database, and what is sent to a person and waits for them."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from telegram.error import RetryAfter
 
 from bot.telegram import api
 from bot.telegram.api import RETRIES, Retries
-from bot.telegram.limiter import Limiter
+from bot.telegram.limiter import Limiter, Weight
 from handlers.chat.screen import Screen
 from models.database.engine import Database
 from models.notices import reachability
@@ -37,6 +37,8 @@ class Answers:
         self._clock = clock
         self._limiter = limiter or Limiter()
         self._retries = retries
+        # Until when each chat is paused, as the database says.
+        self._obeyed: dict[int, datetime] = {}
 
     async def send(self, what: str, chat_id: int, screen: Screen) -> int | None:
         """Send a screen until it gets through; the message's id, or None when it will not."""
@@ -51,23 +53,33 @@ class Answers:
             try:
                 return await call()
             except RetryAfter as error:
-                await self._pause(chat_id, api.retry_seconds(error))
+                await self.pause(chat_id, api.retry_seconds(error))
                 raise
 
         return await api.persist(what, once, self._retries)
 
     async def _wait(self, chat_id: int) -> None:
         """Wait until the chat is not paused. Raises RetryAfter when that is not waited for."""
-        while (seconds := self._limiter.paused_for(chat_id)) > 0:
+        while (seconds := self._limiter.wait(chat_id, Weight.WAY)) > 0:
             if seconds > self._retries.longest_wait:
                 raise RetryAfter(timedelta(seconds=seconds))
             await asyncio.sleep(max(seconds, 0.001))
 
-    async def _pause(self, chat_id: int, seconds: float) -> None:
-        """Obey at once, and after a restart too."""
+    def obey(self, chat_id: int, until: datetime | None) -> None:
+        """A pause that the database knows of: another program may have been asked for it."""
+        if until is None or until == self._obeyed.get(chat_id):
+            return
+        self._obeyed[chat_id] = until
+        seconds = (until - self._clock()).total_seconds()
+        if seconds > self._limiter.paused_for(chat_id):
+            self._limiter.pause(chat_id, seconds)
+
+    async def pause(self, chat_id: int, seconds: float) -> None:
+        """Obey at once, in all programs on the database, and after a restart too."""
         self._limiter.pause(chat_id, seconds)
+        until = self._obeyed[chat_id] = self._clock() + timedelta(seconds=seconds)
         try:
             async with self._database.write() as session:
-                await reachability.pause(session, chat_id, self._clock() + timedelta(seconds=seconds))
+                await reachability.pause(session, chat_id, until)
         except Exception as error:
             log.error("a chat's pause could not be noted: %s", type(error).__name__)

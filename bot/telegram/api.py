@@ -22,6 +22,9 @@ CONNECTIONS = 64
 # A chat action is shown for 5 s (Bot API, sendChatAction), so it is renewed before they are over.
 ACTION_EVERY = 4.0
 
+# What Telegram says of a message that is not there any more, or cannot be edited.
+GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
+
 Result = TypeVar("Result")
 
 
@@ -61,7 +64,7 @@ def keyboard(screen: Screen) -> dict[str, object] | None:
 
 
 def _button(button: Button) -> dict[str, str]:
-    shown = {"text": button.label, "callback_data": button.tap.pack()}
+    shown = {"text": button.label, "callback_data": button.data}
     if button.style is not None:
         shown["style"] = button.style
     return shown
@@ -106,10 +109,17 @@ async def username(token: str, api_url: str) -> str:
         return bot.username
 
 
-async def send(bot: Bot, chat_id: int, screen: Screen) -> int:
-    """Send a screen as a new message; its id. One try: the errors are the caller's."""
+async def send(bot: Bot, chat_id: int, screen: Screen, *, silent: bool = False) -> int:
+    """Send a screen as a new message, which rings unless it is `silent`; its id. One try: the errors are the
+    caller's.
+    """
     message = await _call(
-        bot, "sendMessage", chat_id=chat_id, protect_content=screen.is_protected, **_content(screen)
+        bot,
+        "sendMessage",
+        chat_id=chat_id,
+        protect_content=screen.is_protected,
+        disable_notification=silent or None,
+        **_content(screen),
     )
     try:
         return int(message["message_id"])
@@ -211,22 +221,14 @@ async def replace(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> No
     await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
 
 
-async def edit(bot: Bot, chat_id: int, message_id: int, screen: Screen, retries: Retries = RETRIES) -> bool:
-    """Show the screen on a message that is there. False when that cannot be: then it wants a new one."""
-
-    async def call() -> bool:
-        try:
-            await replace(bot, chat_id, message_id, screen)
-        except BadRequest as error:
-            # The same screen again: the officer tapped twice.
-            return "message is not modified" in error.message.lower() or _raise(error)
-        return True
-
-    return bool(await persist("edit a card", call, retries))
+def is_shown(error: BadRequest) -> bool:
+    """Whether an edit was refused because the message shows this already."""
+    return "message is not modified" in error.message.lower()
 
 
-def _raise(error: Exception) -> bool:
-    raise error
+def is_gone(error: BadRequest) -> bool:
+    """Whether a message that was to be edited or deleted is not there, or cannot be edited any more."""
+    return any(words in error.message.lower() for words in GONE)
 
 
 async def delete(bot: Bot, chat_id: int, message_id: int, retries: Retries = RETRIES) -> bool:
@@ -234,9 +236,11 @@ async def delete(bot: Bot, chat_id: int, message_id: int, retries: Retries = RET
 
     async def call() -> bool:
         try:
-            return await bot.delete_message(chat_id, message_id)
+            return bool(await _call(bot, "deleteMessage", chat_id=chat_id, message_id=message_id))
         except BadRequest as error:
-            return "message to delete not found" in error.message.lower() or _raise(error)
+            if is_gone(error):
+                return True
+            raise
 
     return bool(await persist("delete a message", call, retries))
 

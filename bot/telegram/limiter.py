@@ -1,18 +1,32 @@
-"""Telegram's limits on new messages, kept for all who send: the courier waits for its turn, answers are counted.
+"""Telegram's limits, kept for all who send and edit: one limiter for the answers and the courier of a program.
 
-About 30 messages a second for a bot and one a second in a chat; 20 a minute in a group (Bot API FAQ, "My bot is
-hitting limits, how do I avoid this?"). A 429 is obeyed for exactly as long as it asks. Times are in seconds.
+About 30 messages a second for a bot (Bot API FAQ, "My bot is hitting limits, how do I avoid this?"). In a chat
+Telegram counts new messages and edits together, "about 20 times per minute" (tdlib/td #2592 and #3034);
+`answerCallbackQuery` and deletions are free (tdlib/telegram-bot-api #648 and #572). A 429 is obeyed for exactly as
+long as it asks. Times are in seconds.
 """
 
 import asyncio
+import enum
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
+class Weight(enum.IntEnum):
+    """How much a call matters to its chat: with few calls left in its minute, those below still pass."""
+
+    RESULT = 0
+    WAY = 1
+    PASSING = 2
+    LIVE_CARD = 3
+
+
 @dataclass(frozen=True)
 class Rates:
-    """How fast new messages may be: Telegram's limits, and the room that the program leaves to them."""
+    """How fast calls may be: Telegram's limits, and the room that the program leaves to them."""
 
     # Messages a second, over all chats.
     rate: float = 30.0
@@ -24,6 +38,13 @@ class Rates:
     group_interval: float = 3.0
     # So many chats paused by 429s at once mean that the bot as a whole is too fast: bulk rests.
     several: int = 3
+    # New messages and edits of a chat in any stretch of so many seconds: a minute, and a second for calls that
+    # take unequally long to arrive.
+    chat_calls: int = 20
+    chat_window: float = 61.0
+    # Calls of these that each weight leaves to those below it: results, warnings and refusals have all. An
+    # organization's whole way takes 8 (docs/contract.md, Visible calls), so that a PIN's dots leave 8.
+    kept_free: tuple[int, int, int, int] = (0, 4, 8, 10)
 
 
 RATES = Rates()
@@ -41,6 +62,8 @@ class Limiter:
         # Chats and until when: with a message on its way or just sent, and paused by a 429.
         self._busy: dict[int, float] = {}
         self._paused: dict[int, float] = {}
+        # When the calls of the last minute were made, by chat.
+        self._calls: dict[int, deque[float]] = {}
         self._bulk_rests_until = 0.0
 
     def busy(self) -> set[int]:
@@ -49,6 +72,9 @@ class Limiter:
         for chats in (self._busy, self._paused):
             for chat in [chat for chat, until in chats.items() if until <= now]:
                 del chats[chat]
+        over = now - self._rates.chat_window
+        for chat in [chat for chat, calls in self._calls.items() if not calls or calls[-1] <= over]:
+            del self._calls[chat]
         return {*self._busy, *self._paused}
 
     def until_free(self) -> float:
@@ -74,12 +100,44 @@ class Limiter:
         self._busy[chat_id] = self._clock() + self._interval(chat_id) if was_sent else 0.0
 
     def count(self, chat_id: int) -> None:
-        """An answer to a person is sent now: it has not waited, the courier pays for it."""
+        """A new message in answer to a person is sent now: it has not waited, the courier pays for it."""
         self._tokens = self._filled() - 1
-        self._busy[chat_id] = max(self._busy.get(chat_id, 0.0), self._clock() + self._interval(chat_id))
+        self.spend(chat_id)
+
+    def spend(self, chat_id: int) -> None:
+        """A call that Telegram counts in its chat is made now: a message or an edit. Other messages of the program
+        leave the chat alone for a moment.
+        """
+        now = self._clock()
+        self._busy[chat_id] = max(self._busy.get(chat_id, 0.0), now + self._interval(chat_id))
+        self._calls.setdefault(chat_id, deque()).append(now)
+
+    def left(self, chat_id: int) -> int:
+        """How many calls a chat has left in this minute, as far as this program has made them."""
+        return self._rates.chat_calls - len(self._recent(chat_id))
+
+    def wait(self, chat_id: int, weight: Weight = Weight.RESULT) -> float:
+        """Seconds until a call of this weight may be made in a chat: no pause, and enough calls left. 0 is now."""
+        paused = self.paused_for(chat_id)
+        calls = self._recent(chat_id)
+        room = self._rates.chat_calls - self._rates.kept_free[weight]
+        if len(calls) < room:
+            return paused
+        if room <= 0:
+            return math.inf
+        return max(paused, calls[len(calls) - room] + self._rates.chat_window - self._clock())
+
+    def _recent(self, chat_id: int) -> deque[float]:
+        calls = self._calls.get(chat_id)
+        if calls is None:
+            return deque()
+        over = self._clock() - self._rates.chat_window
+        while calls and calls[0] <= over:
+            calls.popleft()
+        return calls
 
     def pause(self, chat_id: int, seconds: float) -> None:
-        """Telegram wants nothing new in a chat for so long."""
+        """Telegram wants no message and no edit in a chat for so long."""
         now = self._clock()
         self._paused[chat_id] = max(self._paused.get(chat_id, 0.0), now + seconds)
         paused = [until for until in self._paused.values() if until > now]

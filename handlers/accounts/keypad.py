@@ -240,8 +240,15 @@ def _keypad(turn: Turn, pad: Pad) -> Screen:
     dots = "●" * len(pad.entered) + "○" * (LENGTH - len(pad.entered))
     # What was kept as HTML was made by Texts, with everything from outside escaped.
     heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
-    text = lines(heading, "" if heading else None, question, Markup("<b>{}</b>").format(dots))
-    return Screen(text, _keys(turn, pad), is_passing=bool(pad.entered))
+    text, keys = lines(heading, "" if heading else None, question), _keys(turn, pad)
+    toast = " ".join(dots) if pad.entered else ""
+    return Screen(
+        lines(text, Markup("<b>{}</b>").format(dots)),
+        keys,
+        toast=toast,
+        is_passing=bool(pad.entered),
+        without_dots=Screen(text, keys, toast=toast),
+    )
 
 
 def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:

@@ -44,6 +44,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     CertificationMenu: (Right.LINKED, home.certification_menu),
 }
 
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {Home, ChooseLanguage, Officers, CertificationMenu}
+
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
     "menu": (Right.ANYONE, home.show_home),

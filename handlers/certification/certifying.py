@@ -161,7 +161,7 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
         if ended is not None and ended.id not in told:
             told.add(ended.id)
             parts += ["", ended_line(_, ended)]
-        parts += ["", _history_title(_, one), numbers_line(_, one), signature(_, one)]
+        parts += ["", history_entry(_, one)]
     if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages
@@ -177,6 +177,11 @@ def certificate_buttons(_: Texts, found: History, page: int) -> tuple[Row, ...]:
     """A button for each certificate on a page of the history."""
     shown = found.certificates[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]
     return tuple((certificate_button(_, made),) for made in shown)
+
+
+def history_entry(_: Texts, made: Certification) -> Markup:
+    """One certificate in the history: what it certified, and who signed it."""
+    return lines(_history_title(_, made), numbers_line(_, made), signature(_, made))
 
 
 def _history_title(_: Texts, made: Certification) -> Markup:

@@ -1,9 +1,11 @@
 """The irreversible press, and the way back from it."""
 
+from markupsafe import Markup
+
 from handlers.accounts import keypad
 from handlers.certification import lao, province
 from handlers.certification.certifying import warning_title
-from handlers.chat.screen import Screen, lines
+from handlers.chat.screen import Evidenced, Screen, lines
 from handlers.chat.taps.certification import (
     Cancel,
     Confirm,
@@ -19,6 +21,7 @@ from models.accounts.account import Role
 from models.accounts.pin import Purpose
 from models.certification.certificate import Certification, Level
 from models.certification.certify import certify, find_confirmation, review_confirmation
+from models.certification.history import load_certification
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
@@ -39,17 +42,15 @@ async def confirmed(turn: Turn, nonce: str) -> Screen:
     """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
     language, demands = turn.conversation.language, turn.setup.demands
     made = await certify(turn.session, turn.officer, nonce, turn.now, turn.rng, language, demands=demands)
-    screen = await finished(turn, made)
-    if made.level is Level.LAO:
-        return screen.headed(turn.texts("✅ <b>Certified.</b> The register is locked."))
-    return screen
+    return Evidenced(Markup(), toast=turn.texts.plain("Certified"), certificate=made.id)
 
 
 async def finished(turn: Turn, made: Certification) -> Screen:
-    """What must appear for the level to be finished: the history, or the province's status."""
+    """What has appeared for the level to be finished: the history, or the province's status."""
     if made.level is Level.LAO:
         return await lao.history(turn, LaoHistory(0))
-    return await province.result(turn, made)
+    certificate = await load_certification(turn.session, made.id)
+    return await province.result(turn.texts, turn.session, certificate, turn.officer, turn.now)
 
 
 async def cancel(turn: Turn, tap: Cancel) -> Screen:

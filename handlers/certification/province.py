@@ -29,12 +29,14 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, pager, status_word, way_out
 from models.accounts import access
+from models.accounts.account import Officer
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import Demands
 from models.certification.history import load_history
 from models.certification.review import Review
 from models.certification.spot_check import Verdict, verdict
+from models.database.engine import Session
 from models.province.progress import count_day
 from models.register import roster
 from models.register.roster import Category
@@ -127,28 +129,29 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
     return warning(turn.texts, confirmation, shown, turn.now)
 
 
-async def result(turn: Turn, made: Certification) -> Screen:
-    """The status that must appear for the organization to be finished (procedure, province step 6)."""
-    _ = turn.texts
-    organization = await access.find_organization(turn.session, turn.officer, made.organization_code)
+async def result(
+    _: Texts, session: Session, made: Certification, officer: Officer | None, now: datetime
+) -> Screen:
+    """The status that must appear for the organization to be finished (procedure, province step 6), with the day
+    of the officer's province and what comes next. `made` has its organization loaded.
+    """
     status = status_word(_, Status.PROVINCE_CERTIFIED)
     history_tap = ProvinceHistory(made.organization_code, 0)
-    day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
+    day = await count_day(session, officer, made.round_id, now) if officer is not None else None
     following = (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
     return Screen(
         lines(
             _("✅ Certification status: <b>{status}</b>", status=status),
             "",
-            organization_line(_, organization),
+            organization_line(_, made.organization),
             numbers_line(_, made),
             "",
             certificate_line(_, made),
-            "",
-            desk.day_line(_, day),
-            None if day.waiting else _("✅ No organization waits for you."),
+            *(("", desk.day_line(_, day)) if day is not None else ()),
+            _("✅ No organization waits for you.") if day is not None and not day.waiting else None,
         ),
         (
-            *((following,) if day.waiting else ()),
+            *((following,) if day is not None and day.waiting else ()),
             (Button(_.plain("Search"), ProvinceSearch(0)),),
             (Button(_.plain("Certification history"), history_tap),),
             (certificate_button(_, made),),

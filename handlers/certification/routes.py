@@ -36,6 +36,19 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     Cancel: (Right.LINKED, confirming.cancel),
 }
 
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {
+    LaoMenu,
+    LaoReview,
+    LaoPositions,
+    LaoHistory,
+    ProvinceReview,
+    ProvincePositions,
+    ProvinceHistory,
+    SeeCertificate,
+    SeeHistory,
+}
+
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
     "start": (Right.ANYONE, verifying.start),

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from handlers.chat.screen import BELOW
+
 # What a command begins with, and the name of the bot that it is for (Bot API, "Commands").
 _COMMAND = re.compile(r"/(\w*)(?:@(\w*))?")
 
@@ -33,6 +35,8 @@ class Incoming:
     caption: str = ""
     callback_id: str | None = None
     data: str = ""
+    # The button's answer comes below its message.
+    opens_below: bool = False
     document: Document | None = None
     # A message that was sent before and is now changed.
     is_edit: bool = False
@@ -78,13 +82,15 @@ def decode(update: dict[str, Any]) -> Incoming:
         message = query.get("message")
         if message is None:
             raise NotForUs
+        data = query.get("data", "")
         return Incoming(
             user_id=query["from"]["id"],
             chat_id=message["chat"]["id"],
             is_private=message["chat"]["type"] == "private",
             message_id=message["message_id"],
             callback_id=query["id"],
-            data=query.get("data", ""),
+            data=data.removeprefix(BELOW),
+            opens_below=data.startswith(BELOW),
         )
     if "message" in update:
         return _message(update["message"])

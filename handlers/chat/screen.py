@@ -10,6 +10,9 @@ from markupsafe import Markup
 from handlers.chat.taps.tap import Tap
 from models.database.engine import Session
 
+# Stands before the callback data of a button whose answer comes below.
+BELOW = "+"
+
 
 class Style(enum.StrEnum):
     """A button's colour (Bot API 9.4, InlineKeyboardButton.style)."""
@@ -26,6 +29,13 @@ class Button:
     label: str
     tap: Tap
     style: Style | None = None
+    # The answer comes as a message below; the one that bears the button stays as it is.
+    opens_below: bool = False
+
+    @property
+    def data(self) -> str:
+        """The callback data."""
+        return (BELOW if self.opens_below else "") + self.tap.pack()
 
 
 Row = tuple[Button, ...]
@@ -79,6 +89,11 @@ class Screen:
     toast: str = ""
     # Need not be shown when the officer has tapped on already, as fast thumbs do on a keypad.
     is_passing: bool = False
+    # Made by a handler that only looks (handlers/routes.py, NAVIGATION): need not be shown when a later tap on the
+    # same message has its screen already.
+    is_navigation: bool = False
+    # The same keypad without dots, for a chat that has few calls left: dots that are not drawn anew would lie.
+    without_dots: "Screen | None" = None
     # Personal data stays in the chat (Bot API, protect_content); files and codes are made to be passed on.
     is_protected: bool = True
     # A message of its own, sent below: what is to be passed on cannot stand on a protected card.
@@ -90,7 +105,17 @@ class Screen:
 
     def headed(self, line: Markup) -> "Screen":
         """The same screen under a line that comes first."""
-        return replace(self, text=Markup("{}\n\n{}").format(line, self.text))
+        plain = self.without_dots.headed(line) if self.without_dots else None
+        return replace(self, text=Markup("{}\n\n{}").format(line, self.text), without_dots=plain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidenced(Screen):
+    """The answer to an irreversible press is a notice that is kept, the receipt of this certificate: a new message
+    in place of the keypad.
+    """
+
+    certificate: int
 
 
 @dataclass(frozen=True)

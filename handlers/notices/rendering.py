@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from handlers.certification.certifying import level_word, numbers_line
+from handlers.certification.receipt import receipt
 from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
@@ -60,25 +61,26 @@ def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
 # --- certificates, reopenings, remarks ----------------------------------------------------------------------
 
 
+async def _receipt(notice: Notice) -> Screen:
+    certificate = await load_certification(notice.session, notice.subject_id)
+    return await receipt(notice.texts, notice.session, certificate, notice.reader, notice.now)
+
+
 async def _certified(notice: Notice) -> Screen:
     certificate = await load_certification(notice.session, notice.subject_id)
     return certified_screen(notice.texts, notice.kind, certificate, whole=notice.is_whole)
 
 
 def certified_screen(_: Texts, kind: NoticeKind, certificate: Certification, *, whole: bool) -> Screen:
-    """About a certificate. The verification code is the reference by which somebody who gets it twice knows that
-    it is the same.
+    """About another officer's certificate. The verification code is the reference by which somebody who gets it
+    twice knows that it is the same.
     """
-    is_receipt = kind is NoticeKind.RECEIPT
     title = {
-        NoticeKind.RECEIPT: _("🧾 <b>Receipt of your certification</b>"),
         NoticeKind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         NoticeKind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
     }[kind]
     unit = organization_line(_, certificate.organization)
     rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), LaoHistory(0)),),)
-    if is_receipt:
-        rows = ()
     if not whole:
         return brief(_, title, unit, rows)
     year = certificate.round.fiscal_year
@@ -92,7 +94,6 @@ def certified_screen(_: Texts, kind: NoticeKind, certificate: Certification, *, 
             signature(_, certificate),
         ),
         rows,
-        is_protected=not is_receipt,
     )
 
 
@@ -203,7 +204,7 @@ async def _replaced_card(notice: Notice) -> Screen:
 
 
 RENDERERS: dict[NoticeKind, Render] = links.RENDERERS | {
-    NoticeKind.RECEIPT: _certified,
+    NoticeKind.RECEIPT: _receipt,
     NoticeKind.COLLEAGUE_CERTIFIED: _certified,
     NoticeKind.PROVINCE_CERTIFIED: _certified,
     NoticeKind.REOPENED: _reopened,

@@ -12,3 +12,6 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     RestOnDaysOff: (Right.LINKED, timing.rest_on_days_off),
     RingOnDaysOff: (Right.LINKED, timing.ring_on_days_off),
 }
+
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {NoticeTimes}

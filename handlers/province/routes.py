@@ -46,6 +46,16 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     CertificatePdf: (Right.LINKED, export.certificate_pdf),
 }
 
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {
+    ProvinceMenu,
+    ProvinceTypes,
+    ProvinceDistricts,
+    ProvinceSearch,
+    ProvinceList,
+    AllWaiting,
+}
+
 # The texts that are asked for.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.NOTHING: Question(Right.PROVINCE, listing.take_words, None),

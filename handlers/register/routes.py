@@ -24,3 +24,6 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     EmptyMenus: (Right.LINKED, empty_menus.show_menus),
     EmptyMenu: (Right.LINKED, empty_menus.show_records),
 }
+
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {RosterChanges, EmptyMenus, EmptyMenu}

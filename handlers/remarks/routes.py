@@ -38,6 +38,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SeeRemark: (Right.LINKED, petition.see_remark),
 }
 
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {Remarks, ReadRemark}
+
 # The texts that are asked for.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.PETITION: Question(Right.LAO, petition.take_words, petition.ask_again),

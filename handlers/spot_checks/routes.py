@@ -22,6 +22,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
 }
 
+# Those that only look.
+NAVIGATION: set[type[Tap]] = {SpotRecord, SpotSummary}
+
 # The texts that are asked for.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.NOTE: Question(Right.PROVINCE, spot_checking.take_note, spot_checking.ask_note_again),

@@ -118,12 +118,16 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
 
 
 async def pending(
-    session: AsyncSession, bot_id: int, taken: Collection[int] = (), limit: int | None = None
+    session: AsyncSession,
+    bot_id: int,
+    taken: Collection[int] = (),
+    limit: int | None = None,
+    *conditions: ColumnElement[bool],
 ) -> list[InboxUpdate]:
-    """What is not done yet and not among the ids `taken`, in order of arrival."""
+    """What is not done yet, not among the ids `taken`, and meets some conditions, in order of arrival."""
     rows = await session.scalars(
         select(InboxUpdate)
-        .where(_is_pending("inbox"), InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken))
+        .where(_is_pending("inbox"), InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken), *conditions)
         .order_by(InboxUpdate.id)
         .limit(limit)
     )
@@ -186,6 +190,16 @@ async def finish(session: AsyncSession, row: InboxUpdate, now: datetime) -> bool
     _, done = _statements()
     parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender, "now": now}
     return (await session.execute(done, parameters)).first() is not None
+
+
+async def done_after(session: AsyncSession, sender: int, number: int) -> set[int]:
+    """The updates of a sender that are done and came after another: a range of the primary key, short because it
+    begins at an update whose screen still waits.
+    """
+    later = select(InboxUpdate.id).where(
+        InboxUpdate.id > number, InboxUpdate.sender == sender, InboxUpdate.state == State.DONE
+    )
+    return set(await session.scalars(later))
 
 
 async def note_failure(session: AsyncSession, row_id: int, error: str, now: datetime) -> bool:

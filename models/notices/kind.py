@@ -84,12 +84,17 @@ class Rules:
     is_bulk: bool = False
     # It waits until the answer to the chat's own update is shown, which it would otherwise be overwritten by.
     is_after_answer: bool = False
+    # It is the answer to a press: the program that did the press sends it at once. All else is left to the one
+    # that has the courier's lease.
+    is_answer: bool = False
     # models/province/live_card.py decides whether and when it is sent, and notes how that ended.
     is_live_card: bool = False
 
 
 RULES: dict[NoticeKind, Rules] = {
-    NoticeKind.RECEIPT: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True, urgency=0),
+    NoticeKind.RECEIPT: Rules(
+        audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True, urgency=0, is_answer=True
+    ),
     NoticeKind.COLLEAGUE_CERTIFIED: Rules(),
     NoticeKind.PROVINCE_CERTIFIED: Rules(),
     NoticeKind.REOPENED: Rules(),
@@ -128,5 +133,7 @@ def kinds_where(holds: Callable[[Rules], bool]) -> frozenset[NoticeKind]:
 FOR_ANY_CHAT = kinds_where(lambda rules: rules.audience is Audience.ANY_CHAT)
 # What stays in a chat when its link ends.
 KEPT_IN_CHAT = kinds_where(lambda rules: rules.stays)
+# What is sent at once by the program that did the press.
+ANSWERS = kinds_where(lambda rules: rules.is_answer)
 # Kinds that change a message which is there: the subject is its id, or the screen names it.
 CHANGES = kinds_where(lambda rules: rules.change is not None)

@@ -133,6 +133,12 @@ def enqueue(
     )
 
 
+async def find(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_id: int) -> OutboxMessage | None:
+    """The message of a kind to a chat about a subject."""
+    key = _dedupe_key(kind, chat_id, subject_id)
+    return await session.scalar(select(OutboxMessage).where(OutboxMessage.dedupe_key == key))
+
+
 async def enqueue_each(
     session: AsyncSession, kind: NoticeKind, chats: Iterable[int], subject_id: int, now: datetime
 ) -> None:

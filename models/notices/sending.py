@@ -1,11 +1,12 @@
 """What the courier does with messages of the outbox: which are due, and how each try ends."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Delete,
     Select,
     Update,
@@ -21,21 +22,36 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from models.notices.kind import RULES, NoticeKind, kinds_where
+from models.notices.kind import ANSWERS, RULES, NoticeKind, kinds_where
 from models.notices.outbox import WAITS, OutboxMessage, State
 
+# An answer that was marked longer ago and has no end may have arrived: its program has died. Longer than a call
+# takes (bot/telegram/transport.py, CONNECT_TIMEOUT and READ_TIMEOUT).
+DOUBT = timedelta(seconds=30)
 
-async def recover(session: AsyncSession, due: datetime) -> list[int]:
+
+async def recover(session: AsyncSession, now: datetime, due: datetime) -> list[int]:
     """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
-    when `due`. The chat of each such row.
+    when `due`. The chat of each such row. Answers may be on their way from a program that lives.
     """
-    found = await session.scalars(
+    chats = await _recover(session, OutboxMessage.kind.not_in(sorted(ANSWERS)), due)
+    return chats + await recover_answers(session, now, due)
+
+
+async def recover_answers(session: AsyncSession, now: datetime, due: datetime) -> list[int]:
+    """The same of answers whose programs must have died. The chat of each."""
+    in_doubt = OutboxMessage.kind.in_(sorted(ANSWERS)) & (OutboxMessage.due_at <= now)
+    return await _recover(session, in_doubt, due)
+
+
+async def _recover(session: AsyncSession, condition: ColumnElement[bool], due: datetime) -> list[int]:
+    chats = await session.scalars(
         update(OutboxMessage)
-        .where(OutboxMessage.state == State.SENDING)
-        .values(state=State.UNCERTAIN, due_at=due, error="the courier ended while sending")
+        .where(OutboxMessage.state == State.SENDING, condition)
+        .values(state=State.UNCERTAIN, due_at=due, error="the program ended while sending")
         .returning(OutboxMessage.chat_id)
     )
-    return list(found)
+    return list(chats)
 
 
 async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
@@ -83,9 +99,14 @@ def _due() -> Select[OutboxMessage]:
     )
 
 
-async def mark_sending(session: AsyncSession, rows: Sequence[OutboxMessage], now: datetime) -> set[int]:
-    """Before the calls. The ids of those that are to be sent: as they were read, and not put off since."""
-    parameters: dict[str, object] = {"now": now}
+async def mark_sending(
+    session: AsyncSession, rows: Sequence[OutboxMessage], now: datetime, doubt: timedelta = DOUBT
+) -> set[int]:
+    """Before the calls. The ids of those that are to be sent: as they were read, and not put off since.
+
+    An answer whose end is not noted after `doubt` is found by `recover_answers`: it is due then.
+    """
+    parameters: dict[str, object] = {"now": now, "doubtful_at": now + doubt}
     for place, row in enumerate(rows):
         parameters |= {f"id{place}": row.id, f"state{place}": row.state, f"attempts{place}": row.attempts}
     return set(await session.scalars(_marking(len(rows)), parameters))
@@ -105,7 +126,11 @@ def _marking(rows: int) -> ReturningUpdate[Any]:
     return (
         update(OutboxMessage.core())
         .where(or_(*as_read), row.due_at <= bindparam("now"))
-        .values(state=State.SENDING, attempts=row.attempts + 1)
+        .values(
+            state=State.SENDING,
+            attempts=row.attempts + 1,
+            due_at=case((row.kind.in_(sorted(ANSWERS)), bindparam("doubtful_at")), else_=row.due_at),
+        )
         .returning(row.id)
     )
 

@@ -1,4 +1,4 @@
-"""The real program, `python -m bot run`, as a process of its own."""
+"""The real program as a process of its own: `laocert run`, with the tuning of tests/bot/unlimited.py."""
 
 import asyncio
 import signal
@@ -48,7 +48,7 @@ class Program:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "bot",
+                "tests.bot.unlimited",
                 "run",
                 cwd=self.directory,
                 env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings},

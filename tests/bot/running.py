@@ -16,6 +16,7 @@ from telegram import Bot
 
 from bot.cli import cli
 from bot.http.server import bind
+from bot.inbound.floods import Floods
 from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller
 from bot.inbound.worker import Worker, WorkerPace
@@ -32,7 +33,7 @@ from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
 from models.notices.outbox import OutboxMessage
 from models.security.sealing import Seal
-from tests.chat import TEST_TUNING, make_bot
+from tests.chat import TEST_TUNING, UNLIMITED, make_bot
 from tests.support import (
     KEYRING,
     PIN,
@@ -65,7 +66,7 @@ async def polled(
     take: Callable[[list[InboxUpdate]], None],
 ) -> AsyncIterator[None]:
     """Intake alone: what it has committed is passed to `take`."""
-    intake = Intake(bot.id, database, SEAL, clock, take)
+    intake = Intake(bot.id, database, SEAL, clock, take, Floods(UNLIMITED))
     polling = asyncio.create_task(Poller(bot, polls, intake, TEST_TUNING.polls).run())
     try:
         yield
@@ -81,8 +82,15 @@ def make_worker(
     on_commit: Callable[[], None] = lambda: None,
     pace: WorkerPace = TEST_TUNING.worker,
 ) -> Worker:
-    """A worker whose messages nobody else counts."""
-    return Worker(bot, database, SEAL, clock, random.Random(1), on_commit, Setup(), Limiter(), pace)
+    """A worker whose messages nobody else counts, without a courier: receipts stay in the outbox."""
+
+    async def leave(_chat_id: int, _certificate: int) -> None:
+        pass
+
+    limiter = Limiter(rates=TEST_TUNING.rates)
+    return Worker(
+        bot, database, SEAL, clock, random.Random(1), on_commit, Setup(), limiter, leave, pace, Floods(UNLIMITED)
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from demo.botapi import PATIENCE, Emulator
 from demo.botapi.phone import Phone
 from demo.botapi.state import Message
+from handlers.chat.screen import BELOW
 from handlers.chat.taps.tap import Tap
 from models.accounts.account import Officer as Link
 from models.certification.certificate import Certification
@@ -18,6 +19,9 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from tests.chat import Officer
 from tests.support import PIN, SPOT_CHECK_SIZE
+
+# In every receipt, in Thai and in English.
+RECEIPT, RECEIPT_IN_ENGLISH = "🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"
 
 NEVER_IN_A_WALK = (
     *("logout!", "confirm:", "language:", "hand!", "k:", "ke:", "forgot", "accept:", "notours:"),
@@ -52,6 +56,8 @@ class Hand(Officer):
         if label == "PIN":
             return await self.enter()
         button = self.phone.button(label, message or self.card)
+        if (button.data or "").startswith(BELOW):
+            return await self.open(label, button.message)
         return await self.forge(button.data or "", button.message)
 
     async def way(self, *labels: str) -> str:
@@ -77,18 +83,23 @@ class Hand(Officer):
         async with asyncio.timeout(PATIENCE):
             while not self._shown(calls, card):  # noqa: ASYNC110 - the emulator sets no event for it
                 await asyncio.sleep(0.001)
-        return card.text
+        if card not in self.phone.messages:
+            # The irreversible press: the receipt has come in place of the keypad.
+            self._card = next(
+                one for one in reversed(self.phone.messages) if one.text.endswith((RECEIPT, RECEIPT_IN_ENGLISH))
+            )
+        return self.text
 
     def _shown(self, calls: int, card: Message) -> bool:
         new = list(self.bot.calls)[calls - self.bot.call_count :] if self.bot.call_count > calls else []
         return any(
-            call.method == "editMessageText"
+            call.method in ("editMessageText", "deleteMessage")
             and (call.params["chat_id"], call.params["message_id"]) == (str(self.phone.id), str(card.id))
             for call in new
         )
 
     async def open(self, label: str, live_card: Message) -> str:
-        """Tap a button of the live card; the text of the new card that comes below it."""
+        """Tap a button of the live card or of a receipt; the text of the new card that comes below it."""
         last = self.phone.messages[-1].id
         tap = await self.phone.tap_data(live_card, self.phone.button(label, live_card).data or "")
         await tap.answer()
@@ -116,7 +127,12 @@ SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"
 # What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
 # own.
 NOTICES: dict[NoticeKind, tuple[str, ...]] = {
-    NoticeKind.RECEIPT: ("🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"),
+    NoticeKind.RECEIPT: (
+        "✅ รับรองแล้ว ทะเบียนถูกล็อก",
+        "✅ Certified. The register is locked.",
+        "✅ สถานะการรับรองข้อมูล: ",
+        "✅ Certification status: ",
+    ),
     NoticeKind.COLLEAGUE_CERTIFIED: ("🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว", "🔔 Your organization has been certified"),
     NoticeKind.PROVINCE_CERTIFIED: (
         "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว",

@@ -1,7 +1,6 @@
 """Updates done: in order, side by side, once, and each to its end."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,12 +10,11 @@ from sqlalchemy import select
 
 from bot.inbound.worker import Worker
 from bot.outbound.courier import Courier
-from bot.telegram.limiter import Limiter
 from demo.botapi import Emulator
 from handlers import routes
 from handlers.accounts import home
 from handlers.chat.screen import Screen
-from handlers.chat.turn import Right, Setup, Turn
+from handlers.chat.turn import Right, Turn
 from models.certification.certificate import Certification
 from models.chats import inbox
 from models.chats.conversation import load_conversation
@@ -26,7 +24,6 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from tests.bot.running import (
     ASK_USERNAME,
-    SEAL,
     Trouble,
     all_but_one_digit,
     finished,
@@ -104,7 +101,7 @@ async def test_a_slow_chat_holds_up_nobody_else(
         await until(lambda: _answers(gated, slow.id, 2))
 
 
-async def test_a_crash_between_commit_and_edit_doubles_nothing(
+async def test_a_crash_between_commit_and_receipt_doubles_nothing(
     gated: Emulator, gate: Gate, country: Database, clock: Clock
 ) -> None:
     officer = Officer(gated.phone("ก"))
@@ -112,12 +109,10 @@ async def test_a_crash_between_commit_and_edit_doubles_nothing(
     async with working(gated, country, clock):
         await officer.to_keypad()
         card = await all_but_one_digit(officer.phone)
-        # The edit never reaches the phone; the process dies while it waits.
-        fault = gated.faults.reset_before(method="editMessageText", times=99)
+        # The process dies before it has sent the receipt.
         held = gated.faults.delay(1, method="answerCallbackQuery")
         await officer.phone.tap(PIN[-1], card)
         await until(lambda: hits(held))
-        await until(lambda: hits(fault))
     gated.faults.clear()
     gate.opened.set()
     assert "●●●●●○" in officer.text
@@ -290,16 +285,7 @@ async def test_the_courier_is_woken_by_a_commit_that_queued_something(
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
-        one = Worker(
-            bot,
-            country,
-            SEAL,
-            clock,
-            random.Random(1),
-            lambda: woken.append(courier.wake()),
-            Setup(),
-            Limiter(),
-        )
+        one = make_worker(bot, country, clock, lambda: woken.append(courier.wake()))
         async with polled(bot, polls, country, clock, one.take):
             phone = emulator.phone("ก")
             await phone.start()

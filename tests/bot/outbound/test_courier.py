@@ -268,6 +268,8 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
         await until(lambda: count_of(lambda: fault.hits, 1))
     (row,) = await outbox_rows(office.database)
     assert row.state is State.SENDING
+    # A receipt may be on its way from a program that lives; after this it is not.
+    office.clock.move(seconds=PACE.doubt)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.UNCERTAIN)
         office.clock.move(seconds=PACE.recovery_pause)
@@ -359,11 +361,11 @@ async def test_a_database_away_at_the_end_of_a_send_loses_nothing(
 async def test_a_commit_of_sending_that_went_astray_is_found_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phone = office.phone("ก")
+    phone = await office.linked("ก")
     async with sending(office.emulator, office.database, office.clock) as one:
         # The first look is over.
         await until(lambda: count_of(lambda: int(not one._is_unsure), 1))
-        code = await office.queue(phone)
+        code = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
         await office.state(0, State.UNCERTAIN)

@@ -29,6 +29,7 @@ NAMES = {
     "laocert_messages",
     "laocert_webhook_requests",
     "laocert_floods",
+    "laocert_refusals",
     "laocert_tap_seconds",
     "laocert_lease",
     "laocert_build_info",
@@ -38,7 +39,7 @@ NAMES = {
     "laocert_outbox_age_seconds",
     "laocert_certificates",
 }
-LABELS = {"kind", "outcome", "status", "le", "name", "version", "state", "level"}
+LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level"}
 
 
 @pytest.fixture(autouse=True)

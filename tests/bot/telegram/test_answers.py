@@ -88,14 +88,17 @@ async def test_an_edit_waits_as_long_as_a_429_says(bot: Emulator) -> None:
     assert len(bot.calls_of("editMessageText")) == 2
 
 
-async def test_an_answer_wanted_in_an_hour_is_given_up(bot: Emulator, country: Database) -> None:
+async def test_into_a_chat_that_must_rest_for_an_hour_nothing_is_sent(bot: Emulator, country: Database) -> None:
     officer = Officer(bot.phone("ก"))
     await officer.says("/start", "เข้าสู่ระบบ")
-    bot.faults.flood(3600, method="editMessageText")
-    await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
+    flood = bot.faults.flood(3600, method="editMessageText")
+    await officer.phone.tap("เข้าสู่ระบบ")
+    await until(lambda: bool(flood.hits))
+    sent = await officer.phone.send("/help")
     await until(lambda: finished(country))
     assert len(bot.calls_of("editMessageText")) == 1
-    assert len(bot.calls_of("sendMessage")) == 2
+    assert len(bot.calls_of("sendMessage")) == 1
+    assert officer.phone.messages[-1] == sent
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "reset_after", "server_error"])

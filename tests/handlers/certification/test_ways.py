@@ -212,7 +212,7 @@ async def test_back_leads_one_step_back(officer: MakeHand) -> None:
     assert await hand.press("หน้าหลัก") == texts[0]
 
 
-RECEIPT = "🧾 หลักฐานการรับรองของท่าน"
+RECEIPT, PROVINCE_RECEIPT = "✅ รับรองแล้ว ทะเบียนถูกล็อก แก้ไขไม่ได้อีก", "✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด"
 WAITING = "🔔 รอท่าน 1 · รับรองแล้ว 0/4"
 COLLEAGUE = "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว"
 PROVINCE_DID = "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว"
@@ -234,13 +234,12 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     first, second = await officer("province11", "ทดสอบ ห้า"), await officer("province11", "ทดสอบ หก")
 
     await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.")
-    card = lao.card
     await lao.way("ยืนยันการรับรอง", "PIN")
     await hears(lao, RECEIPT)
     await hears(colleague, COLLEAGUE)
     await hears(first, WAITING)
     await hears(second, WAITING)
-    assert card.text.startswith("✅ รับรองแล้ว")
+    assert lao.text.startswith("✅ รับรองแล้ว")
 
     notice = await first.sees(WAITING)
     assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ดูทั้งหมดที่รอ (1)"]
@@ -252,7 +251,7 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     await hears(lao, RECEIPT, PROVINCE_DID)
     await hears(colleague, COLLEAGUE, PROVINCE_DID)
-    await hears(first, WAITING, RECEIPT)
+    await hears(first, WAITING, PROVINCE_RECEIPT)
     assert told(second) == [WAITING]
     assert told(namesake) == told(elsewhere) == []
     assert "ประวัติการรับรองข้อมูล" in await colleague.press("ประวัติการรับรองข้อมูล", await colleague.sees(PROVINCE_DID))

@@ -410,7 +410,7 @@ async def test_a_ring_cut_short_by_a_crash_is_made_once_more(desk: Desk, clock: 
     (ring,) = await desk.rows()
     assert isinstance(await desk.takes(ring), Showing)
     async with desk.country.write() as session:
-        assert await sending.recover(session, clock()) == [CHAT]
+        assert await sending.recover(session, clock(), clock()) == [CHAT]
         await session.execute(update(OutboxMessage).values(state=State.PENDING))
     assert await desk.serve() == ["ring 1"]
 

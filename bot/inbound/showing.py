@@ -1,0 +1,367 @@
+"""Screens on their way to the chats: drawn at once, or kept until Telegram takes calls into their chat again.
+
+A screen that must wait holds no slot, no sender's lock and no transaction: it stands in its chat's queue here. A
+screen is lost when the program ends; what it said is in the database, and the next tap shows it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from telegram import Bot
+from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from bot.runtime.metrics import TALLY
+from bot.telegram import api
+from bot.telegram.answers import Answers
+from bot.telegram.limiter import Limiter, Weight
+from handlers import problems
+from handlers.chat.incoming import Incoming
+from handlers.chat.screen import Evidenced, Screen
+from handlers.dispatch import Reply
+from models.chats import inbox
+from models.chats.conversation import Language, forget_card, note_card
+from models.database.engine import Database
+from models.links.link import take_away_late
+
+log = logging.getLogger(__name__)
+
+# Screens that one chat may have waiting; beyond that the oldest goes. An officer has a few, a script any number.
+MOST_WAITING = 32
+# Chats whose waiting screens are drawn at once: when many pauses end together, taps of others find connections.
+WAITING_DRAWN_AT_ONCE = 16
+# Seconds between tries while Telegram refuses the token.
+TOKEN_PAUSE = 60.0
+
+
+@dataclass(eq=False)
+class Showing:
+    """A screen for a chat, in answer to the update with this number of the inbox.
+
+    `message_id`: the message in whose place it is put; None is a new one below. `is_apart`: a message that is not
+    the chat's card. `is_plain`: a keypad without its dots.
+    """
+
+    number: int
+    sender: int
+    chat_id: int
+    screen: Screen
+    message_id: int | None = None
+    old_card: int | None = None
+    is_apart: bool = False
+    is_plain: bool = False
+    is_of_officer: bool = False
+    language: Language = Language.THAI
+    tries: int = 0
+
+    @property
+    def weight(self) -> Weight:
+        """Which of the chat's calls it may spend."""
+        return Weight.WAY if self.screen.is_navigation else Weight.RESULT
+
+    def covers(self, earlier: "Showing") -> bool:
+        """Whether nobody needs to see an earlier screen, once this one is there."""
+        is_over_it = earlier.message_id is not None and earlier.message_id in (self.message_id, self.old_card)
+        is_whole = earlier.screen.apart is None and earlier.screen.attachment is None
+        return is_over_it and is_whole and earlier.screen.is_navigation
+
+
+class Queue:
+    """The screens of one chat that wait."""
+
+    def __init__(self) -> None:
+        self.showings: list[Showing] = []
+        # Numbers of the updates that this program has answered since the first began to wait.
+        self.numbers: set[int] = set()
+        self.news = asyncio.Event()
+
+    def put(self, showing: Showing) -> None:
+        """The newest screen; earlier ones that it covers go."""
+        self.showings = [earlier for earlier in self.showings if not showing.covers(earlier)][1 - MOST_WAITING :]
+        self.showings.append(showing)
+        self.news.set()
+
+    def first(self) -> Showing:
+        """Results, warnings and refusals come first, each kind in its order."""
+        return min(self.showings, key=lambda showing: showing.weight)
+
+
+class Showings:
+    """Shows the answers to updates. `send_receipt` sends the receipt of a certificate to a chat at once."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        database: Database,
+        clock: Callable[[], datetime],
+        limiter: Limiter,
+        answers: Answers,
+        send_receipt: Callable[[int, int], Awaitable[None]],
+        retries: api.Retries = api.RETRIES,
+    ) -> None:
+        self._bot = bot
+        self._database = database
+        self._clock = clock
+        self._limiter = limiter
+        self._answers = answers
+        self._send_receipt = send_receipt
+        self._retries = retries
+        self._queues: dict[int, Queue] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._drawing = asyncio.Semaphore(WAITING_DRAWN_AT_ONCE)
+        # By chat the message whose keypad shows dots; 0 for a keypad without them.
+        self._dotted: dict[int, int] = {}
+
+    def waits(self, chat_id: int) -> bool:
+        """Whether a screen of a chat waits to be drawn."""
+        return chat_id in self._queues
+
+    async def show(self, number: int, incoming: Incoming, reply: Reply, *, is_followed: bool) -> None:
+        """Answer a tap, and draw the screen or keep it until its chat may be called: this waits for no chat.
+
+        `is_followed`: another tap of the same sender is there, whose screen comes at once.
+        """
+        chat_id = incoming.chat_id
+        self._answers.obey(chat_id, reply.paused_until)
+        if chat_id in self._queues:
+            self._queues[chat_id].numbers.add(number)
+        if isinstance(reply.screen, Evidenced):
+            await self._show_receipt(incoming, reply.screen)
+            return
+        showing = self._fitting(_showing_of(number, incoming, reply), is_followed=is_followed)
+        wait = self._limiter.wait(chat_id, showing.weight) if showing is not None else 0.0
+        must_wait = showing is not None and (wait > 0 or self.waits(chat_id))
+        answering = self._answer(incoming, reply.screen.toast or _wait_toast(reply.language, wait, must_wait))
+        if showing is None or must_wait:
+            await answering
+        else:
+            await asyncio.gather(answering, self._draw_or_keep(showing))
+        if showing is not None and must_wait:
+            self._keep(showing)
+        if reply.screen.apart is not None:
+            self.send_below(number, incoming.user_id, chat_id, reply.screen.apart)
+
+    def send_below(self, number: int, sender: int, chat_id: int, screen: Screen) -> None:
+        """A message of its own, that is not the chat's card: sent as soon as the chat may be called."""
+        self._keep(Showing(number, sender, chat_id, screen, is_apart=True))
+
+    async def drain(self, seconds: float) -> None:
+        """Draw what may be drawn in so many seconds; the rest is lost."""
+        soon = [task for chat, task in self._tasks.items() if self._limiter.wait(chat) < seconds]
+        if soon:
+            await asyncio.wait(soon, timeout=seconds)
+        left = list(self._tasks.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    # --- a PIN's dots ---------------------------------------------------------------------------------------
+
+    def _fitting(self, showing: Showing, *, is_followed: bool) -> Showing | None:
+        """What is to be drawn of a screen; None for nothing. The dots of a keypad are drawn while the chat has
+        calls to spare. After that, dots that stand there and would lie are taken away, once.
+        """
+        screen, chat_id = showing.screen, showing.chat_id
+        if screen.without_dots is None:
+            return showing
+        is_digit = screen.is_passing and showing.message_id is not None
+        if not self.waits(chat_id) and self._limiter.wait(chat_id, Weight.PASSING) == 0:
+            return None if is_digit and is_followed else showing
+        # Drawn by another program, it may show them.
+        if is_digit and self._dotted.get(chat_id, showing.message_id) != showing.message_id:
+            return None
+        return replace(showing, screen=screen.without_dots, is_plain=True)
+
+    def _note_dots(self, showing: Showing, message_id: int) -> None:
+        if showing.is_plain or showing.screen.without_dots is not None:
+            self._dotted[showing.chat_id] = 0 if showing.is_plain else message_id
+        else:
+            self._dotted.pop(showing.chat_id, None)
+
+    # --- a chat's queue -------------------------------------------------------------------------------------
+
+    def _keep(self, showing: Showing) -> None:
+        chat_id = showing.chat_id
+        queue = self._queues.get(chat_id)
+        if queue is None:
+            queue = self._queues[chat_id] = Queue()
+            self._tasks[chat_id] = asyncio.create_task(self._serve(chat_id, queue), name="waiting screens")
+        queue.numbers.add(showing.number)
+        queue.put(showing)
+
+    async def _serve(self, chat_id: int, queue: Queue) -> None:
+        """Draw one screen of a chat after the other, each as soon as the chat may be called."""
+        try:
+            while queue.showings:
+                queue.news.clear()
+                showing = queue.first()
+                wait = self._limiter.wait(chat_id, showing.weight)
+                if wait > 0:
+                    await _rest(queue, wait)
+                    continue
+                queue.showings.remove(showing)
+                async with self._drawing:
+                    again_after = await self._draw_late(showing, queue)
+                if again_after is not None:
+                    queue.showings.insert(0, showing)
+                    await asyncio.sleep(again_after)
+        finally:
+            del self._queues[chat_id], self._tasks[chat_id]
+
+    async def _draw_late(self, showing: Showing, queue: Queue) -> float | None:
+        """Draw a screen that has waited, unless another program has shown a newer one. Seconds before it is tried
+        once more; None when that is over.
+        """
+        try:
+            if showing.message_id is None or not await self._is_overtaken(showing, queue):
+                await self._draw(showing)
+        except RetryAfter as error:
+            await self._answers.pause(showing.chat_id, api.retry_seconds(error))
+            return 0.0
+        except InvalidToken:
+            # Counts as no try: the operator mends it.
+            log.error("Telegram refuses the token; the next try comes in %.0f s", TOKEN_PAUSE)
+            return TOKEN_PAUSE
+        except NetworkError as error:
+            showing.tries += 1
+            if showing.tries < self._retries.tries:
+                log.warning("draw a screen: try %d of %d: %s", showing.tries, self._retries.tries, error.message)
+                return float(self._retries.first_wait * 2**showing.tries)
+            log.error("draw a screen: given up")
+        except Exception as error:
+            log.error("a screen was not drawn: %s", type(error).__name__)
+        return None
+
+    async def _is_overtaken(self, showing: Showing, queue: Queue) -> bool:
+        """Whether another program has answered a later update of the sender."""
+        if self._database.is_sqlite:
+            return False
+        async with self._database.read() as session:
+            later = await inbox.done_after(session, showing.sender, showing.number)
+        return bool(later - queue.numbers)
+
+    async def _draw_or_keep(self, showing: Showing) -> None:
+        """Draw a screen now, and keep it where Telegram asks to wait or does not answer."""
+        try:
+            await self._draw(showing)
+        except RetryAfter as error:
+            await self._answers.pause(showing.chat_id, api.retry_seconds(error))
+            self._keep(showing)
+        except (NetworkError, InvalidToken) as error:
+            log.warning("draw a screen: try 1 of %d: %s", self._retries.tries, error.message)
+            showing.tries += not isinstance(error, InvalidToken)
+            self._keep(showing)
+
+    # --- calls ----------------------------------------------------------------------------------------------
+
+    async def _answer(self, incoming: Incoming, toast: str) -> None:
+        if incoming.callback_id is not None:
+            await api.answer(self._bot, incoming.callback_id, toast, replace(self._retries, tries=2))
+
+    async def _show_receipt(self, incoming: Incoming, screen: Evidenced) -> None:
+        """The receipt as a new message, and the keypad goes."""
+        chat_id, pad = incoming.chat_id, incoming.message_id
+        if chat_id in self._queues:
+            queue = self._queues[chat_id]
+            queue.showings = [waiting for waiting in queue.showings if waiting.message_id != pad]
+        await asyncio.gather(self._answer(incoming, screen.toast), self._send_receipt(chat_id, screen.certificate))
+        if pad is not None:
+            await self._remove(chat_id, pad)
+
+    async def _draw(self, showing: Showing) -> None:
+        """One try. Raises RetryAfter, InvalidToken, and NetworkError when it may be tried again."""
+        method = "sendMessage" if showing.message_id is None else "editMessageText"
+        try:
+            if showing.message_id is not None and await self._edit(showing, showing.message_id):
+                return
+            method = "sendMessage"
+            await self._send(showing)
+        except BadRequest as error:
+            await self._fall_back(showing, method, error)
+        except (RetryAfter, NetworkError, InvalidToken):
+            raise
+        except TelegramError as error:
+            # The chat has blocked the bot.
+            log.info("%s: refused: %s", method, error.message)
+
+    async def _edit(self, showing: Showing, message_id: int) -> bool:
+        """Put the screen in place of a message; False when that is not there any more."""
+        self._limiter.spend(showing.chat_id)
+        try:
+            await api.replace(self._bot, showing.chat_id, message_id, showing.screen)
+        except BadRequest as error:
+            if api.is_gone(error):
+                return False
+            if not api.is_shown(error):
+                raise
+        self._note_dots(showing, message_id)
+        return True
+
+    async def _send(self, showing: Showing) -> None:
+        """A new message, which makes no sound: the officer looks at the chat."""
+        chat_id = showing.chat_id
+        self._limiter.count(chat_id)
+        card = await api.send(self._bot, chat_id, showing.screen, silent=True)
+        if showing.is_apart:
+            return
+        self._note_dots(showing, card)
+        async with self._database.write() as session:
+            await note_card(session, chat_id, card, self._clock())
+            if showing.is_of_officer:
+                await take_away_late(session, chat_id, card, self._clock())
+        if showing.old_card is not None:
+            await self._remove(chat_id, showing.old_card)
+
+    async def _fall_back(self, showing: Showing, method: str, refusal: BadRequest) -> None:
+        """Telegram takes the screen for wrong: the officer gets its words as plain text; or, where that is refused
+        too, an apology.
+        """
+        log.error("Telegram refused a screen: %s: %s", method, refusal.message)
+        TALLY.refusals[method] += 1
+        if "chat not found" in refusal.message.lower():
+            return
+        for screen in (problems.plain(showing.screen), problems.apology(showing.language)):
+            try:
+                await self._send(replace(showing, screen=screen))
+            except BadRequest as error:
+                log.error("Telegram refused the plain text of a screen: sendMessage: %s", error.message)
+            else:
+                return
+
+    async def _remove(self, chat_id: int, message_id: int) -> None:
+        """Delete a message in whose place another stands. One try: what stays is blanked when the link ends."""
+        if await api.delete(self._bot, chat_id, message_id, replace(self._retries, tries=1)):
+            async with self._database.write() as session:
+                await forget_card(session, chat_id, message_id)
+
+
+def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:
+    """Where the answer to an update is shown: on the tapped message, or below."""
+    is_in_place = incoming.callback_id is not None and not reply.is_below
+    return Showing(
+        number=number,
+        sender=incoming.user_id,
+        chat_id=incoming.chat_id,
+        screen=reply.screen,
+        message_id=incoming.message_id if is_in_place else None,
+        old_card=reply.old_card,
+        # A group has no card.
+        is_apart=not incoming.is_private,
+        is_of_officer=reply.is_of_officer,
+        language=reply.language,
+    )
+
+
+def _wait_toast(language: Language, seconds: float, must_wait: bool) -> str:
+    """What an officer is told whose screen comes later."""
+    return problems.wait_toast(language, seconds) if must_wait else ""
+
+
+async def _rest(queue: Queue, seconds: float) -> None:
+    """Until a chat may be called, or another screen waits for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(seconds, 0.001)):
+            await queue.news.wait()

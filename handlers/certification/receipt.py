@@ -1,0 +1,59 @@
+"""The receipt of a certification: the result of the irreversible press, and the officer's evidence for good.
+
+A new message that can be passed on and that nothing overwrites. What its buttons open comes below it.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from handlers.certification import province
+from handlers.certification.certifying import certificate_button, history_entry
+from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.taps.certification import LaoHistory
+from handlers.chat.texts import Texts
+from handlers.chat.words import home, organization_line
+from models.accounts.account import Officer
+from models.certification.certificate import Certification, Level
+from models.database.engine import Session
+
+
+async def receipt(
+    _: Texts, session: Session, made: Certification, reader: Officer | None, now: datetime
+) -> Screen:
+    """The result under the heading that the procedure wants (LAO step 3, province step 6).
+
+    The way on is there for the officer who has certified, as long as its chat is linked. The verification code is
+    the reference by which somebody who gets the receipt twice knows that it is the same.
+    """
+    is_own = reader is not None and reader.is_ready and reader.id == made.officer_id
+    if made.level is Level.LAO:
+        screen = _lao_receipt(_, made)
+    else:
+        screen = await province.result(_, session, made, reader if is_own else None, now)
+    rows = tuple(tuple(replace(button, opens_below=True) for button in row) for row in screen.rows)
+    return replace(
+        screen,
+        text=lines(screen.text, "", _("🧾 Receipt of your certification")),
+        rows=rows if is_own else (),
+        is_protected=False,
+    )
+
+
+def _lao_receipt(_: Texts, made: Certification) -> Screen:
+    """ประวัติการรับรองข้อมูล with its new entry."""
+    rows: tuple[Row, ...] = (
+        (Button(_.plain("Certification history"), LaoHistory(0)),),
+        (certificate_button(_, made),),
+        (home(_),),
+    )
+    return Screen(
+        lines(
+            _("✅ <b>Certified.</b> The register is locked."),
+            "",
+            _("<b>Certification history</b>"),
+            organization_line(_, made.organization),
+            "",
+            history_entry(_, made),
+        ),
+        rows,
+    )

@@ -1,0 +1,23 @@
+"""`python -m tests.bot.unlimited run`: `laocert run` for thumbs that no limit of Telegram holds up,
+and soon in doubt whether a receipt has arrived.
+"""
+
+import sys
+from dataclasses import replace
+
+from bot.cli import cli
+from bot.commands.run import Surroundings
+from bot.inbound.floods import FloodRules
+from bot.outbound.courier import COURIER_PACE
+from bot.service.tuning import PRODUCTION
+from bot.telegram.limiter import RATES
+
+TUNING = replace(
+    PRODUCTION,
+    rates=replace(RATES, chat_calls=1_000_000),
+    floods=FloodRules(free=1_000_000, most=1_000_000),
+    courier=replace(COURIER_PACE, doubt=5.0, look_for_lost=1.0),
+)
+
+if __name__ == "__main__":
+    cli.main(sys.argv[1:], prog_name="laocert", obj=Surroundings(tuning=TUNING))
