@@ -10,14 +10,17 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from bot.http.door import Bounds, door
 from bot.runtime.settings import Settings, SettingsRefused, listen_address
 
 log = logging.getLogger(__name__)
 
-# Connections that wait to be accepted; Telegram opens at most 100 (Bot API, setWebhook, max_connections).
-BACKLOG = 512
+# Connections that wait to be accepted, and that are accepted at once; Telegram opens at most 100 (Bot API,
+# setWebhook, max_connections).
+BACKLOG = 256
 # Seconds that requests under way are given at the end.
 GRACE = 1.0
+DEFAULT_BOUNDS = Bounds()
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -44,14 +47,15 @@ class _Uvicorn(uvicorn.Server):
 
 
 class Server:
-    """Serves an app on an open socket until stopped."""
+    """Serves an app on an open socket until stopped; `bounds` are those of each connection."""
 
-    def __init__(self, listening: socket.socket, app: ASGIApp) -> None:
+    def __init__(self, listening: socket.socket, app: ASGIApp, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self._listening = listening
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=door(bounds),
+                backlog=BACKLOG,
                 ws="none",
                 lifespan="off",
                 log_config=None,

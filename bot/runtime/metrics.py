@@ -22,7 +22,7 @@ class Tally:
     updates: Counter[tuple[str, str]] = field(default_factory=Counter)
     # Tries to send a message of the outbox, by its kind and how they ended.
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    # Requests to the webhook, by their HTTP status.
+    # Requests to the webhook, and heads that were refused before their path was known, by their HTTP status.
     posts: Counter[str] = field(default_factory=Counter)
     # Screens and messages that Telegram took for wrong (400), by method.
     refusals: Counter[str] = field(default_factory=Counter)
