@@ -34,7 +34,7 @@ TEST_TUNING = Tuning(
     floods=UNLIMITED,
     # Thumbs of tests are faster than a minute of Telegram's allows; tests of the limits have limits.
     rates=replace(RATES, chat_calls=1_000_000),
-    polls=PollPauses(after_failure=0.01, after_conflict=0.01),
+    polls=PollPauses(after_failure=0.01, after_conflict=0.01, floor=0.01),
     worker=WorkerPace(
         pause_after_failure=0.01,
         retries=api.Retries(first_wait=0.01),
@@ -49,8 +49,8 @@ def make_bot(emulator: Emulator, read_timeout: float = READ_TIMEOUT) -> tuple[Bo
     """The bot, and the pool of its polls. A connection may take as long as a slow machine needs; an answer to a
     call may take `read_timeout` seconds.
     """
-    polls = AiohttpRequest(1, read_timeout=PATIENCE, connect_timeout=PATIENCE)
-    calls = AiohttpRequest(api.CONNECTIONS, read_timeout=read_timeout, connect_timeout=PATIENCE)
+    polls = AiohttpRequest(1, PATIENCE, pool_timeout=PATIENCE, connect_timeout=PATIENCE)
+    calls = AiohttpRequest(api.CONNECTIONS, read_timeout, pool_timeout=PATIENCE, connect_timeout=PATIENCE)
     return api.make_bot(emulator.token, emulator.url, polls, calls), polls
 
 

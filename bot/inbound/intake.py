@@ -66,8 +66,9 @@ class Intake:
             return None
         return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or _as_json(update)))
 
-    async def keep(self, batch: list[inbox.Received]) -> None:
-        """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then.
+    async def keep(self, batch: list[inbox.Received]) -> bool:
+        """Commit a batch, pass on what was not known; whether there was such. Raises whatever the database does:
+        nothing is sure then.
 
         What a sender who is not linked floods the bot with is counted and dropped: the one exception to "every
         update is stored first". It bounds what anybody at all can make the program do.
@@ -76,6 +77,7 @@ class Intake:
             admitted = await self._admitted(session, batch)
             kept = await inbox.store(session, self._bot_id, admitted, self._clock())
         self._on_batch(kept)
+        return bool(kept)
 
     async def _admitted(self, session: Session, batch: list[inbox.Received]) -> list[inbox.Received]:
         now = asyncio.get_running_loop().time()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -25,10 +27,16 @@ LEASE_EVERY = 1.0
 
 @dataclass(frozen=True)
 class PollPauses:
-    """Seconds before the next poll after a failure; when another program polls, it gets some more."""
+    """How long polls take, and what is between them, in seconds."""
 
+    # Before the next poll after a failure; when another program polls, it gets some more.
     after_failure: float = 1.0
     after_conflict: float = 5.0
+    # From the beginning of a poll that brought nothing new to the next: a server that does not hold polls, or
+    # gives the same again and again, is asked no more often.
+    floor: float = 1.0
+    # For the batch itself, beside POLL: together less than what the watchdog allows a poll.
+    transfer: float = 30.0
 
 
 POLL_PAUSES = PollPauses()
@@ -39,13 +47,23 @@ class TokenRefused(Exception):
 
 
 class Poller:
-    """Asks for updates, and has the intake keep them."""
+    """Asks for updates, and has the intake keep them. The floor is in seconds of `now`, which `sleep` spends."""
 
-    def __init__(self, bot: Bot, polls: AiohttpRequest, intake: Intake, pauses: PollPauses = POLL_PAUSES) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        polls: AiohttpRequest,
+        intake: Intake,
+        pauses: PollPauses = POLL_PAUSES,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._url = f"{bot.base_url}/getUpdates"
         self._polls = polls
         self._intake = intake
         self._pauses = pauses
+        self._now = now
+        self._sleep = sleep
         # None: nothing of ours is unconfirmed. After an idle week the ids restart at random (Bot API,
         # Update.update_id), so that an old offset could hide new updates.
         self._offset: int | None = None
@@ -66,14 +84,17 @@ class Poller:
 
     async def _poll(self) -> None:
         while True:
+            begun = self._now()
             try:
-                await self._keep(await self._get_updates())
+                is_news = await self._keep(await self._get_updates())
                 self._finished_at = asyncio.get_running_loop().time()
+                if not is_news:
+                    await self._sleep(max(0.0, begun + self._pauses.floor - self._now()))
             except InvalidToken as error:
                 raise TokenRefused from error
             except RetryAfter as error:
                 log.warning("poll failed: %s", error.message)
-                await asyncio.sleep(retry_seconds(error))
+                await asyncio.sleep(max(retry_seconds(error), self._pauses.after_failure))
             except Conflict as error:
                 log.error("another program polls this bot, or a webhook is set: %s", error.message)
                 await asyncio.sleep(self._pauses.after_conflict)
@@ -92,15 +113,20 @@ class Poller:
         updates = json.loads(payload.decode(errors="replace"))["result"]
         return list(updates)
 
-    async def _keep(self, updates: list[Any]) -> None:
+    async def _keep(self, updates: list[Any]) -> bool:
+        """Have them kept; whether there was anything new. What a flood's batch loses is new, too: the updates of
+        others wait behind it.
+        """
         if not updates:
             self._offset = None
-            return
+            return False
         batch = [item for item in map(self._intake.receive, updates) if item is not None]
         if not batch:
             raise ValueError("a batch without a single update in it")
-        await self._intake.keep(batch)
+        confirmed = self._offset
+        is_news = await self._intake.keep(batch)
         self._offset = max(item.update_id for item in batch) + 1
+        return is_news or (confirmed is not None and self._offset > confirmed)
 
 
 async def poll_in_turn(poller: Poller, lease: Lease) -> None:

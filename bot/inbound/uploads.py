@@ -16,7 +16,7 @@ from telegram.constants import ChatAction
 
 from bot.telegram import api
 from bot.telegram.api import ACTION_EVERY, RETRIES, Retries
-from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Upload, Wanted
+from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, NOT_SERVED, Upload, Wanted
 from models.imports.sent_file import MAX_BYTES, require_file, unpacked_check
 from models.imports.tabular import ImportRefused
 
@@ -54,9 +54,13 @@ class Uploads:
     async def _fetch(self, wanted: Wanted) -> bytes:
         """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""
         file_id = wanted.file_id
-        content = await api.persist(
-            "fetch a file", lambda: api.fetch(self._bot, file_id, MAX_BYTES), self._retries
-        )
+        try:
+            content = await api.persist(
+                "fetch a file", lambda: api.fetch(self._bot, file_id, MAX_BYTES), self._retries
+            )
+        except api.LocalPath as error:
+            log.error("%s", error)
+            raise ImportRefused([NOT_SERVED]) from error
         if content is None:
             raise ImportRefused([NOT_FETCHED])
         require_file(wanted.name, len(content))

@@ -77,7 +77,7 @@ async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODU
         loop.add_signal_handler(number, stop.set)
     async with opened(settings, Use.RECORDS, "laocert run") as database:
         front = Front(bind(settings), hook_of(settings))
-        polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT)
+        polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT, transfer_timeout=tuning.polls.transfer)
         bot = api.make_bot(token, settings.api_url, polls)
         try:
             if await _open(bot, front.hook, stop):

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from telegram import Bot, BotCommand
 from telegram.constants import ChatAction
@@ -25,6 +27,9 @@ ACTION_EVERY = 4.0
 # What Telegram says of a message that is not there any more, or cannot be edited.
 GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
 
+# A path on a machine, absolute on Unix or Windows, where one below the Bot API's root belongs (Bot API, File).
+_OF_A_MACHINE = re.compile(r"[/\\]|[A-Za-z]:")
+
 Result = TypeVar("Result")
 
 
@@ -40,6 +45,10 @@ class Retries:
 
 
 RETRIES = Retries()
+
+
+class LocalPath(Exception):
+    """A Bot API server of one's own does not serve files; the message says how to mend it."""
 
 
 def retry_seconds(error: RetryAfter) -> float:
@@ -170,13 +179,18 @@ async def busy(bot: Bot, chat_id: int, action: ChatAction, every: float = ACTION
 async def fetch(bot: Bot, file_id: str, limit: int) -> bytes:
     """A file that somebody sent, up to one byte more than `limit`. One try: the errors are the caller's.
 
-    Raises TelegramError.
+    Raises TelegramError, LocalPath.
     """
-    found = await bot.get_file(file_id)
-    request = bot.request
-    if not found.file_path or not isinstance(request, AiohttpRequest):
+    file, request = await _call(bot, "getFile", file_id=file_id), bot.request
+    path = file.get("file_path") if isinstance(file, dict) else None
+    if not path or not isinstance(path, str) or not isinstance(request, AiohttpRequest):
         raise NetworkError("a file without a path")
-    return await request.fetch(found.file_path, limit)
+    if _OF_A_MACHINE.match(path):
+        raise LocalPath(
+            "the Bot API's server runs with --local and gives paths of its own machine in place of files;"
+            " start it without --local (docs/operations.md, A Bot API server of one's own)"
+        )
+    return await request.fetch(f"{bot.base_file_url}/{quote(path)}", limit)
 
 
 async def persist(what: str, call: Callable[[], Awaitable[Result]], retries: Retries = RETRIES) -> Result | None:

@@ -6,6 +6,7 @@ Its own httpx transport scans its pool at each request: at 256 calls at once it 
 
 import os
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, cast
 
 import aiohttp
@@ -20,6 +21,10 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 15.0
+# Seconds for the bodies of a call, both ways, however steadily they drip: a file of 5 MB comes at 90 KB a second.
+TRANSFER_TIMEOUT = 60.0
+# Seconds that a call waits for a connection of the pool, less than the two above together.
+POOL_TIMEOUT = 30.0
 
 
 class NotSent(NetworkError):
@@ -43,15 +48,28 @@ class JsonParameters:
 class AiohttpRequest(BaseRequest):
     """One pool of connections to the Bot API.
 
-    `connections` bounds the calls under way; the timeouts are in seconds.
+    `connections` bounds the calls under way. An answer may let itself be waited for `read_timeout` seconds, and a
+    whole call takes at most `transfer_timeout` seconds more. It has a connection within `pool_timeout` seconds, a
+    new one within `connect_timeout`.
     """
 
     def __init__(
-        self, connections: int, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+        self,
+        connections: int,
+        read_timeout: float = READ_TIMEOUT,
+        transfer_timeout: float = TRANSFER_TIMEOUT,
+        pool_timeout: float = POOL_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         self._connections = connections
-        self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        # sock_read alone bounds neither a body that drips nor one that the other side does not take.
+        self._timeout = aiohttp.ClientTimeout(
+            total=read_timeout + transfer_timeout,
+            connect=pool_timeout,
+            sock_connect=connect_timeout,
+            sock_read=read_timeout,
+        )
         self._client: aiohttp.ClientSession | None = None
 
     @property
@@ -97,13 +115,16 @@ class AiohttpRequest(BaseRequest):
         if request_data is not None and request_data.contains_files:
             form = aiohttp.FormData(request_data.json_parameters)
             for name, (file_name, content, mime) in request_data.multipart_data.items():
-                form.add_field(name, content, filename=file_name, content_type=mime)
+                # In pieces: large bytes as a whole would hold up the event loop.
+                pieces = BytesIO(content) if isinstance(content, bytes) else content
+                form.add_field(name, pieces, filename=file_name, content_type=mime)
             body["data"] = form
         elif request_data is not None:
             body["json"] = request_data.parameters
-        timeout = aiohttp.ClientTimeout(sock_connect=self._connect_timeout, sock_read=self._read_timeout)
         try:
-            async with self._client.request(method, url, timeout=timeout, **body) as response:
+            async with self._client.request(
+                method, url, timeout=self._timeout, allow_redirects=False, **body
+            ) as response:
                 status, payload = response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(type(error).__name__) from error
@@ -114,6 +135,9 @@ class AiohttpRequest(BaseRequest):
             raise NetworkError(type(error).__name__) from error
         if status == 429:
             TALLY.floods += 1
+        if 300 <= status < 400:
+            # Followed, a POST would become a GET, and the token would go wherever the redirect says.
+            raise NetworkError(f"HTTP {status}, a redirect, which is not followed")
         if status >= 400:
             self._require_telegram(status, payload)
         return status, payload
@@ -125,10 +149,9 @@ class AiohttpRequest(BaseRequest):
         """
         if self._client is None:
             raise NetworkError("the transport is closed")
-        timeout = aiohttp.ClientTimeout(sock_connect=self._connect_timeout, sock_read=self._read_timeout)
         content = bytearray()
         try:
-            async with self._client.get(url, timeout=timeout) as response:
+            async with self._client.get(url, timeout=self._timeout, allow_redirects=False) as response:
                 if response.status != 200:
                     raise NetworkError(f"HTTP {response.status} in place of a file")
                 async for chunk in response.content.iter_chunked(1 << 16):

@@ -1,21 +1,26 @@
 """Updates in: nothing lost, nothing doubled, nothing that stops the polling."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+from aiohttp import web
+from telegram import Bot
 
+from bot.inbound.floods import FloodRules, Floods
 from bot.inbound.intake import Intake
-from bot.inbound.polling import Poller, TokenRefused
+from bot.inbound.polling import Poller, PollPauses, TokenRefused
 from bot.runtime.settings import SettingsRefused
 from bot.service import upkeep, wiring
+from bot.telegram.transport import AiohttpRequest
 from demo.botapi import PATIENCE, Emulator
 from models.chats import inbox
 from models.chats.inbox import InboxUpdate, State
 from models.database.engine import Database
-from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, until
+from tests.bot.running import SEAL, Trouble, again, inbox_rows, opened_bot, push, server, until
 from tests.chat import TEST_TUNING, running_bot
 from tests.support import Clock
 
@@ -75,6 +80,71 @@ async def test_offsets_follow_the_batches_and_rest_after_an_empty_one(
     assert polling.ids() == [first, first + 1]
     found = offsets(emulator)
     assert (found[0], found[-2:]) == (None, [first + 2, None])
+
+
+@pytest.mark.parametrize("knows", [False, True], ids=["nothing", "the same again"])
+async def test_a_server_that_answers_at_once_is_not_asked_at_once(
+    database: Database, clock: Clock, knows: bool
+) -> None:
+    """Neither one that holds no polls, nor one that does not heed what was confirmed."""
+    at, polls_at, enough = 0.0, list[float](), asyncio.Event()
+    updates = [{"update_id": 7, "message": {"from": {"id": 5}, "chat": {"id": 5}, "text": "x"}}] if knows else []
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        polls_at.append(at)
+        if len(polls_at) == 10:
+            enough.set()
+        return web.json_response({"ok": True, "result": updates})
+
+    async def sleep(seconds: float) -> None:
+        nonlocal at
+        at += seconds
+        await asyncio.sleep(0)
+
+    async with server(answer) as url:
+        polls = AiohttpRequest(1)
+        bot = Bot("1:token", base_url=f"{url}/bot")
+        await polls.initialize()
+        intake = Intake(1, database, SEAL, clock, lambda _: None)
+        poller = Poller(bot, polls, intake, PollPauses(floor=0.7), lambda: at, sleep)
+        polling = asyncio.create_task(poller.run())
+        await enough.wait()
+        polling.cancel()
+        await asyncio.wait({polling})
+        await polls.shutdown()
+    # The first brought something; what it brought again was known.
+    pauses = [later - earlier for earlier, later in itertools.pairwise(polls_at[:10])]
+    assert pauses == pytest.approx([0.0 if knows else 0.7] + [0.7] * 8)
+
+
+async def test_the_next_poll_after_a_flood_waits_for_nothing(database: Database, clock: Clock) -> None:
+    """All that a batch held was dropped: what others sent stands behind it."""
+    numbers, slept = itertools.count(1), list[float]()
+    enough = asyncio.Event()
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        number = next(numbers)
+        if number == 10:
+            enough.set()
+        update = {"update_id": number, "message": {"from": {"id": 5}, "chat": {"id": 5}, "text": "x"}}
+        return web.json_response({"ok": True, "result": [update]})
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    async with server(answer) as url:
+        polls = AiohttpRequest(1)
+        bot = Bot("1:token", base_url=f"{url}/bot")
+        await polls.initialize()
+        intake = Intake(1, database, SEAL, clock, lambda _: None, Floods(FloodRules(most=2)))
+        polling = asyncio.create_task(Poller(bot, polls, intake, PollPauses(), sleep=sleep).run())
+        await enough.wait()
+        polling.cancel()
+        await asyncio.wait({polling})
+        await polls.shutdown()
+    assert len(await inbox_rows(database)) == 2
+    assert not slept
 
 
 async def _taken(polling: Polling, count: int) -> bool:

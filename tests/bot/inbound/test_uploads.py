@@ -17,7 +17,7 @@ from bot.inbound.uploads import Uploads
 from bot.telegram import api
 from demo.botapi import Emulator
 from handlers import dispatch
-from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, Wanted
+from handlers.chat.uploads import NOT_CHECKED, NOT_FETCHED, NOT_SERVED, Wanted
 from handlers.dispatch import Reply
 from models.chats.inbox import State
 from models.database.engine import Database
@@ -126,6 +126,23 @@ async def test_a_file_that_telegram_does_not_have(emulator: Emulator, taking: Up
     await phone.start()
     upload = await taking.take(phone.id, Wanted("nonsense", "register.csv", BANGPU))
     assert upload.problems == (NOT_FETCHED,)
+
+
+@pytest.mark.parametrize("path", ["/var/lib/telegram-bot-api/1:t/documents/file_1.csv", "C:\\bot\\file_1.csv"])
+async def test_a_server_that_keeps_files_to_itself_is_told_of(
+    emulator: Emulator, taking: Uploads, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """One that runs with --local gives a path of its own machine (Bot API, File), which may even be there."""
+    phone = emulator.phone("ก")
+    sent = await phone.send_document("register.csv", register(2))
+    file = next(iter(emulator.world.files.values()))
+    file.path = path
+    upload = await taking.take(phone.id, Wanted(sent.content["document"]["file_id"], "register.csv", BANGPU))
+    assert upload.problems == (NOT_SERVED,)
+    assert len(emulator.calls_of("getFile")) == 1
+    [error] = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]
+    assert "start it without --local" in error
+    assert path not in caplog.text
 
 
 async def test_a_bad_network_is_tried_again(emulator: Emulator, taking: Uploads) -> None:

@@ -1,5 +1,6 @@
 """The transport: what each way of failing means, and what arrives."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,34 +23,30 @@ from telegram.error import (
 from bot.telegram import api
 from bot.telegram.transport import AiohttpRequest, NotSent
 from demo.botapi import PATIENCE, Emulator
-from tests.bot.running import opened_bot
+from tests.bot.running import opened_bot, server
 from tests.chat import reserved_port
 
 TOKEN = "123456789:canary-token-that-opens-nothing-x"
 
 
 @asynccontextmanager
-async def calling(url: str, read_timeout: float = PATIENCE) -> AsyncIterator[Bot]:
+async def calling(
+    url: str, read_timeout: float = PATIENCE, transfer_timeout: float = PATIENCE
+) -> AsyncIterator[Bot]:
     """A bot that has not said hello."""
-    request = AiohttpRequest(4, read_timeout)
-    bot = Bot(TOKEN, base_url=f"{url}/bot", request=request, get_updates_request=AiohttpRequest(1))
+    request = AiohttpRequest(4, read_timeout, transfer_timeout)
+    bot = Bot(
+        TOKEN,
+        base_url=f"{url}/bot",
+        base_file_url=f"{url}/file/bot",
+        request=request,
+        get_updates_request=AiohttpRequest(1),
+    )
     await request.initialize()
     try:
         yield bot
     finally:
         await request.shutdown()
-
-
-@asynccontextmanager
-async def server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_json_bodies_arrive_as_they_are(emulator: Emulator) -> None:
@@ -157,6 +154,78 @@ async def test_what_is_not_the_bot_apis_is_a_network_error(status: int, page: by
             await bot.send_message(1, "x")
     assert type(caught.value) is NetworkError
     assert_no_token(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    """Followed, its "not found" would be taken for that of an unknown token, and what answers for Telegram."""
+    asked = []
+
+    async def redirect(request: web.BaseRequest) -> web.Response:
+        asked.append(request.path)
+        if request.path == "/elsewhere":
+            body = orjson.dumps({"ok": False, "error_code": 404, "description": "Not Found"})
+            return web.Response(status=404, body=body, content_type="application/json")
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async with server(redirect) as url, calling(url) as bot:
+        with pytest.raises(NetworkError, match="redirect") as caught:
+            await bot.get_me()
+        assert type(caught.value) is NetworkError
+        request = bot.request
+        assert isinstance(request, AiohttpRequest)
+        with pytest.raises(NetworkError, match=f"HTTP {status} in place of a file"):
+            await request.fetch(f"{url}/file/bot{TOKEN}/documents/file_1.csv", 100)
+    assert "/elsewhere" not in asked
+    assert_no_token(caught.value)
+
+
+async def dripped(request: web.BaseRequest) -> web.StreamResponse:
+    """Bytes of an answer, each in time and without end."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(0.01)
+
+
+async def not_taken(_request: web.BaseRequest) -> web.StreamResponse:
+    """Nothing is read of what was sent, nor answered."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("handle", "call"),
+    [
+        (dripped, lambda bot: bot.get_me()),
+        (dripped, lambda bot: bot.request.fetch(f"{bot.base_file_url}/documents/file_1.csv", 1 << 20)),
+        # More than the buffers on the way take.
+        (not_taken, lambda bot: bot.send_document(1, bytes(20 << 20))),
+    ],
+    ids=["an answer", "a file that comes", "a file that goes"],
+)
+async def test_a_transfer_has_an_end_however_it_drips(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], call: Callable[[Bot], Awaitable[Any]]
+) -> None:
+    async with server(handle) as url, calling(url, read_timeout=1, transfer_timeout=0.2) as bot:
+        with pytest.raises(TimedOut) as caught:
+            await call(bot)
+    assert_no_token(caught.value)
+
+
+async def test_who_gets_no_connection_in_time_has_sent_nothing() -> None:
+    """It may be said again freely, as after any other connection that did not come to be."""
+    async with server(not_taken) as url:
+        request = AiohttpRequest(1, PATIENCE, pool_timeout=0.1)
+        await request.initialize()
+        first = asyncio.create_task(request.retrieve(f"{url}/first"))
+        await asyncio.sleep(0)
+        with pytest.raises(NotSent):
+            await request.retrieve(f"{url}/second")
+        first.cancel()
+        await asyncio.wait({first})
+        await request.shutdown()
 
 
 async def test_a_closed_transport_says_so() -> None:
