@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,7 +21,6 @@ MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
 SET_KEY = f"set the key that this database is used with; for a new database make one: {MAKE_KEY}"
 # In LAOCERT_OLD_SECRET_KEYS, in place of a key: the id of one that is lost.
 _LOST = re.compile(r"lost:([0-9a-f]{8})")
-_LOCAL = ("127.0.0.1", "::1", "localhost")
 # Bot API, setWebhook, secret_token.
 _SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LAOCERT_", env_file=".env", extra="ignore", frozen=True)
 
     bot_token: SecretStr | None = Field(None, description="the bot's token, from @BotFather")
+    # It stands before the URL that it allows.
+    api_insecure: bool = False
     api_url: str = "https://api.telegram.org"
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///laocert.db")
     secret_key: SecretStr | None = None
@@ -51,6 +53,22 @@ class Settings(BaseSettings):
     spot_check_size: int = Field(3, ge=0, le=20)
     # A headcount that differs by more than this from the last round's must be explained; 100: never.
     difference_percent: int = Field(10, ge=0, le=100)
+
+    @field_validator("api_url")
+    @classmethod
+    def _keeps_what_is_said(cls, value: str, info: ValidationInfo) -> str:
+        parts = _split(value)
+        if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
+            raise PydanticCustomError("url", "is no URL; write https://host")
+        # Where LAOCERT_API_INSECURE was refused itself it is not in the data, and is told of first.
+        may_be_http = info.data.get("api_insecure", True) or is_of_this_machine(parts.hostname)
+        if parts.scheme == "http" and not may_be_http:
+            raise PydanticCustomError(
+                "https",
+                "is not https, so that whoever is on the way reads the token and every message; write https://host,"
+                " or set LAOCERT_API_INSECURE=1 where the way there is guarded otherwise",
+            )
+        return value
 
     @field_validator("secret_key", "old_secret_keys")
     @classmethod
@@ -90,7 +108,7 @@ class Settings(BaseSettings):
         parts = _split(value)
         if not parts.hostname or parts.scheme not in ("https", "http"):
             raise PydanticCustomError("url", "is no URL; write https://host/path")
-        if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        if parts.scheme == "http" and not is_of_this_machine(parts.hostname):
             raise PydanticCustomError("https", "is not https, without which Telegram sends nothing")
         path = parts.path or "/"
         if parts.query or parts.fragment or path in OWN_PATHS or not _PATH.fullmatch(path):
@@ -122,6 +140,14 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         return urlsplit("")
     return parts
+
+
+def is_of_this_machine(host: str) -> bool:
+    """Whether what is sent there does not leave the machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:

@@ -18,7 +18,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from bot.http.server import bind
 from bot.inbound import webhook
 from bot.papers.typesetting import missing_font
-from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of
+from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of, is_of_this_machine
 from bot.service.opening import Use, opened
 from bot.telegram import api
 from models.audit import event_chain
@@ -158,7 +158,7 @@ async def _bot_api(settings: Settings) -> list[Finding]:
         return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")]
     try:
         async with api.short_lived(settings.bot_token.get_secret_value(), settings.api_url) as bot:
-            well = _well("Bot API", f"answers, the bot is @{bot.username}")
+            well = _well("Bot API", f"answers, the bot is @{bot.username}{_openly(settings.api_url)}")
             return [well, await _webhook(settings, bot), *await _operator(settings, bot), await _clock(settings)]
     except InvalidToken:
         return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather")]
@@ -167,6 +167,13 @@ async def _bot_api(settings: Settings) -> list[Finding]:
         return [
             _ill("Bot API", f"{host} does not answer ({error.message}); check the way out and LAOCERT_API_URL")
         ]
+
+
+def _openly(api_url: str) -> str:
+    """What is to be said of a way on which others can read."""
+    parts = urlsplit(api_url)
+    is_guarded = parts.scheme == "https" or is_of_this_machine(parts.hostname or "")
+    return "" if is_guarded else "; by http, so that whoever is on the way reads along (LAOCERT_API_INSECURE)"
 
 
 async def _webhook(settings: Settings, bot: Bot) -> Finding:

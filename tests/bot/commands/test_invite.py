@@ -232,7 +232,8 @@ async def test_bad_input_writes_nothing(
         ("BOT_TOKEN", "987654321:" + "x" * 35, "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather"),
         ("BOT_TOKEN", "", "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather"),
         ("API_URL", "http://127.0.0.1:9", "the Bot API does not say the bot's name: "),
-        ("API_URL", "nonsense", "the Bot API does not say the bot's name: "),
+        ("API_URL", "nonsense", "LAOCERT_API_URL: is no URL; write https://host"),
+        ("API_URL", "http://api.example.org", "set LAOCERT_API_INSECURE=1"),
     ],
 )
 async def test_settings_that_are_in_the_way(

@@ -40,6 +40,11 @@ def test_a_url_without_a_password_hides_nothing(url: str) -> None:
         ("LAOCERT_WEBHOOK_SECRET", "with a blank"),
         ("LAOCERT_WEBHOOK_SECRET", "s" * 257),
         ("LAOCERT_WEBHOOK_SECRET", "ความลับ"),
+        ("LAOCERT_API_URL", "api.example.org"),
+        ("LAOCERT_API_URL", "ftp://api.example.org"),
+        ("LAOCERT_API_URL", "https://api.example.org?a=b"),
+        ("LAOCERT_API_URL", "https://[::1"),
+        ("LAOCERT_API_INSECURE", "perhaps"),
         ("LAOCERT_LISTEN", "8081"),
         ("LAOCERT_LISTEN", "127.0.0.1:70000"),
     ],
@@ -49,6 +54,45 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     with pytest.raises(SettingsRefused, match=name) as refused:
         load_settings()
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.org",
+        "HTTP://api.example.org",
+        "http://10.0.0.1:8081",
+        "http://localhost.example.org",
+        "http://127.0.0.1.example.org",
+        "http://127.0.0.1@api.example.org",
+    ],
+)
+def test_a_way_to_the_bot_api_that_others_can_read_must_be_wanted(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("LAOCERT_API_URL", url)
+    with pytest.raises(SettingsRefused, match=r"LAOCERT_API_URL: is not https.*set LAOCERT_API_INSECURE=1"):
+        load_settings()
+    monkeypatch.setenv("LAOCERT_API_INSECURE", "0")
+    with pytest.raises(SettingsRefused):
+        load_settings()
+    monkeypatch.setenv("LAOCERT_API_INSECURE", "1")
+    assert load_settings().api_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.org/bot-api",
+        "http://localhost:8081",
+        "http://127.0.0.1:8081",
+        "http://127.1.2.3",
+        "http://[::1]:8081",
+    ],
+)
+def test_https_and_this_machine_need_no_more(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LAOCERT_API_URL", url)
+    assert load_settings().api_url == url
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,20 @@ async def test_each_thing_has_its_mend(
 
 
 @ONE_DATABASE
+async def test_a_way_that_others_can_read_is_told(
+    laocert: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Here, but not by its name.
+    monkeypatch.setenv("LAOCERT_API_URL", emulator.url.replace("127.0.0.1", "0.0.0.0"))  # noqa: S104
+    monkeypatch.setenv("LAOCERT_API_INSECURE", "1")
+    result = await laocert("doctor")
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("Bot API: ")]
+    assert "whoever is on the way reads along (LAOCERT_API_INSECURE)" in line
+    monkeypatch.setenv("LAOCERT_API_URL", emulator.url)
+    assert "LAOCERT_API_INSECURE" not in (await laocert("doctor")).stdout
+
+
+@ONE_DATABASE
 async def test_a_port_that_is_taken_is_told(laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
