@@ -27,7 +27,7 @@ from models.database.engine import Session
 from models.links.arrival import load_arrival
 from models.links.link import announce_link
 from models.notices import card_marks
-from models.notices.reachability import find_again
+from models.notices.reachability import find_again, move
 from models.notices.tables import ProvinceCard
 
 
@@ -60,9 +60,19 @@ async def respond(
     Raises NeedsProof when a password or PIN must be checked first: roll back, check, come again with `attempt`.
     Raises NeedsDeletion when the message must be deleted first: roll back, delete, come again with `is_deleted`.
     """
+    if incoming.move is not None:
+        await move(session, *incoming.move)
     arrived = await load_arrival(session, incoming.chat_id, incoming.user_id)
-    await find_again(session, arrived.conversation, now)
-    if incoming.is_return:
+    reader = arrived.officer if incoming.is_private else None
+    # Whatever comes from a chat shows that it can be written to.
+    was_lost = await find_again(
+        session, arrived.conversation, reader, now, setup.operator_chat, lets_in=incoming.lets_in
+    )
+    if incoming.lets_in and incoming.is_private:
+        if was_lost and reader is not None:
+            await card_marks.touch_own(session, reader, now)
+        return None
+    if incoming.move is not None:
         return None
     turn = Turn(
         session,
@@ -98,8 +108,8 @@ async def respond(
     if officer.is_ready and not was_ready:
         await announce_link(session, officer, now)
         await card_marks.begin(session, officer, now)
-    elif was_idle and not officer.is_idle(now):
-        # The PIN was right: its card may say all again.
+    elif was_lost or (was_idle and not officer.is_idle(now)):
+        # A ring of its card may be among what was lost; or the PIN was right, and the card may say all again.
         await card_marks.touch_own(session, officer, now)
     return replace(reply, is_of_officer=True)
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import aiohttp
 from telegram import Bot
 from telegram.constants import ChatAction
-from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, TelegramError
 
 from bot.http.server import bind
 from bot.inbound import webhook
@@ -189,13 +189,18 @@ async def _operator(settings: Settings, bot: Bot) -> list[Finding]:
     chat = settings.operator_chat
     if chat is None:
         return [_well("operator's chat", "none is set, nobody is told of petitions")]
+    well = "can be written to"
     try:
-        await bot.get_chat(chat)
-        await bot.send_chat_action(chat, ChatAction.TYPING)
+        try:
+            await bot.get_chat(chat)
+            await bot.send_chat_action(chat, ChatAction.TYPING)
+        except ChatMigrated as error:
+            well += f"; it has become the supergroup {error.new_chat_id}, which LAOCERT_OPERATOR_CHAT may say"
+            await bot.send_chat_action(error.new_chat_id, ChatAction.TYPING)
     except (BadRequest, Forbidden) as error:
         mend = "write to the bot from it, or add the bot to it, and check LAOCERT_OPERATOR_CHAT"
         return [_ill("operator's chat", f"cannot be written to ({error.message}); {mend}")]
-    return [_well("operator's chat", "can be written to")]
+    return [_well("operator's chat", well)]
 
 
 async def _clock(settings: Settings) -> Finding:

@@ -42,8 +42,10 @@ class Incoming:
     is_edit: bool = False
     # Whether the message has been deleted; None while nobody has tried.
     is_deleted: bool | None = None
-    # The chat has unblocked the bot, and says nothing by it.
-    is_return: bool = False
+    # The chat has unblocked the bot, or made it a member, and says nothing by it.
+    lets_in: bool = False
+    # A group has become a supergroup: its id before and after.
+    move: tuple[int, int] | None = None
 
     @property
     def kind(self) -> str:
@@ -102,11 +104,16 @@ def decode(update: dict[str, Any]) -> Incoming:
         if change["new_chat_member"]["status"] not in ("member", "administrator"):
             raise NotForUs
         is_private = chat["type"] == "private"
-        return Incoming(change["from"]["id"], chat["id"], is_private=is_private, is_return=is_private)
+        return Incoming(change["from"]["id"], chat["id"], is_private=is_private, lets_in=True)
     raise NotForUs
 
 
 def _message(message: dict[str, Any]) -> Incoming:
+    chat_id = message["chat"]["id"]
+    before, after = message.get("migrate_from_chat_id", chat_id), message.get("migrate_to_chat_id", chat_id)
+    if before != after:
+        # Nobody says it: an anonymous administrator may have done it.
+        return Incoming(0, chat_id, is_private=False, move=(before, after))
     if "from" not in message:
         raise NotForUs
     return Incoming(

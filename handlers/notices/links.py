@@ -8,6 +8,7 @@ from handlers.accounts.officers import person_line, unit_line
 from handlers.chat.screen import Button, Dropped, Screen, Style, lines
 from handlers.chat.taps.accounts import LogOutNow, NotOurs, Officers
 from handlers.chat.texts import Texts
+from handlers.chat.words import home
 from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
@@ -65,6 +66,21 @@ async def unreachable(notice: Notice) -> Screen | Dropped:
             _unlink(officer) if is_operator else None,
         ),
         rows,
+    )
+
+
+async def missed(notice: Notice) -> Screen:
+    """To a chat that can be written to again: one line, for what matters of it may have changed since."""
+    _, count = notice.texts, notice.subject_id
+    if notice.reader is None:
+        about = _("🔕 Messages did not arrive in this chat for a while. Not delivered: {count}. See:", count=count)
+        return Screen(lines(about, Markup("<code>laocert outbox list --state dead</code>")))
+    return Screen(
+        _(
+            "🔕 Messages did not reach you for a while. Not delivered: {count}. Home shows how things stand now.",
+            count=count,
+        ),
+        ((home(_),),),
     )
 
 
@@ -140,5 +156,6 @@ RENDERERS: dict[NoticeKind, Render] = {
     NoticeKind.LINK_DISPUTED: disputed,
     NoticeKind.HANDED_OVER: handed_over,
     NoticeKind.UNREACHABLE: unreachable,
+    NoticeKind.MISSED: missed,
     NoticeKind.PIN_BLOCKED: pin_blocked,
 }

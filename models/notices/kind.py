@@ -24,6 +24,8 @@ class NoticeKind(enum.StrEnum):
     HANDED_OVER = "handed_over"
     # A chat cannot be written to any more; the subject is its officer.
     UNREACHABLE = "unreachable"
+    # The chat can be written to again; the subject is the number of notices that did not arrive in it.
+    MISSED = "missed"
     # The subject is the second (Unix time) at which PINs are taken again.
     PIN_BLOCKED = "pin_blocked"
     # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
@@ -106,6 +108,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.LINK_DISPUTED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.HANDED_OVER: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
     NoticeKind.UNREACHABLE: Rules(),
+    NoticeKind.MISSED: Rules(telling=Telling.WHOLE),
     NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
     NoticeKind.REMINDER: Rules(is_bulk=True),
     NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),

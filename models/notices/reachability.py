@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.account import active_officer, is_somebodys, linked_officers
+from models.accounts.account import Officer, active_officer, is_somebodys, linked_officers
 from models.chats.conversation import Conversation, load_conversation
 from models.notices import outbox
 from models.notices.kind import CHANGES, NoticeKind
+from models.notices.missed import tell_missed
 from models.notices.outbox import OutboxMessage, State
 
 
@@ -51,7 +52,10 @@ async def paused(session: AsyncSession, now: datetime) -> dict[int, datetime]:
 
 async def move(session: AsyncSession, chat_id: int, to: int) -> None:
     """The group has become a supergroup, whose id is `to`. What is addressed to it goes there."""
-    (await load_conversation(session, chat_id)).moved_to = to
+    group = await load_conversation(session, chat_id)
+    group.moved_to = to
+    if group.told_private_only:
+        (await load_conversation(session, to)).told_private_only = True
 
 
 async def lose(session: AsyncSession, chat_id: int, reason: str, now: datetime, operator_chat: int | None) -> None:
@@ -105,23 +109,47 @@ async def lost_since(session: AsyncSession, chat_id: int) -> datetime | None:
     return None if found is None else found.unreachable_since
 
 
-async def find_again(session: AsyncSession, conversation: Conversation, now: datetime) -> None:
-    """Something came from the chat. Messages that were to be changed there are changed now: what stands in them
-    must not stay because the bot was blocked for an hour.
+async def find_again(
+    session: AsyncSession,
+    conversation: Conversation,
+    officer: Officer | None,
+    now: datetime,
+    operator_chat: int | None = None,
+    *,
+    lets_in: bool = False,
+) -> bool:
+    """Something came from the chat; whether it had been unreachable. What was to be changed there is changed now:
+    what stands in it must not stay because the bot was blocked for an hour. `officer`, who is linked there, and
+    the operator are told how much they have missed.
+
+    A group that has become a supergroup is remembered under its old id too. `lets_in`: the bot was made a member.
+    The operator's group may be the one, under an id that nobody knows yet: then the next message to it is tried.
     """
-    if conversation.unreachable_since is None:
-        return
+    chats = [conversation]
+    if conversation.chat_id < 0:
+        chats += await session.scalars(select(Conversation).where(Conversation.moved_to == conversation.chat_id))
+        if lets_in and operator_chat is not None and operator_chat < 0:
+            chats += filter(None, [await session.get(Conversation, operator_chat)])
+    lost = [chat for chat in dict.fromkeys(chats) if chat.unreachable_since is not None]
+    for chat in lost:
+        await _change_after_all(session, chat, now)
+        chat.unreachable_since = chat.unreachable_reason = None
+        if officer is not None or chat.chat_id == operator_chat:
+            await tell_missed(session, chat.chat_id, None if officer is None else officer.linked_at, now)
+    return bool(lost)
+
+
+async def _change_after_all(session: AsyncSession, chat: Conversation, now: datetime) -> None:
     await session.execute(
         update(OutboxMessage)
         .where(
-            OutboxMessage.chat_id == conversation.chat_id,
+            OutboxMessage.chat_id == chat.chat_id,
             OutboxMessage.kind.in_(sorted(CHANGES)),
             OutboxMessage.state == State.DEAD,
-            OutboxMessage.error == conversation.unreachable_reason,
+            OutboxMessage.error == chat.unreachable_reason,
         )
         .values(state=State.PENDING, due_at=now, attempts=0, error=None)
     )
-    conversation.unreachable_since = conversation.unreachable_reason = None
 
 
 async def _kept(session: AsyncSession, chat_id: int) -> Conversation | None:

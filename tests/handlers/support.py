@@ -147,6 +147,7 @@ NOTICES: dict[NoticeKind, tuple[str, ...]] = {
     NoticeKind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
     NoticeKind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
     NoticeKind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
+    NoticeKind.MISSED: ("🔕 ระบบส่งข้อความ",),
     NoticeKind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
     NoticeKind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
     NoticeKind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),

@@ -1,11 +1,15 @@
 """An office with a courier: who sends, to whom, and what has arrived."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+import orjson
 from telegram import Bot
 
 from bot.outbound.courier import Courier, CourierPace
@@ -13,6 +17,9 @@ from bot.service.tuning import Tuning
 from bot.telegram.limiter import Limiter, Rates
 from bot.telegram.transport import READ_TIMEOUT
 from demo.botapi import PATIENCE, Emulator, Message, Phone
+from handlers.chat.incoming import NotForUs, decode
+from handlers.chat.turn import DEFAULTS
+from handlers.dispatch import respond
 from models.accounts.account import active_officer
 from models.database.engine import Database
 from models.links.link import unlink_officer
@@ -125,6 +132,22 @@ async def sending(
             task.cancel()
             await asyncio.wait({task})
             await one.drain(grace)
+
+
+async def hears_from(office: Office, update: dict[str, Any], operator_chat: int | None = None) -> None:
+    """What the worker does with an update of the chat."""
+    async with office.database.write() as session:
+        setup = replace(DEFAULTS, operator_chat=operator_chat)
+        await respond(session, decode(update), None, office.clock(), random.Random(1), setup)
+
+
+async def hears_all(office: Office, operator_chat: int | None = None) -> None:
+    """What the worker does with all that Telegram has for it; nothing is shown."""
+    waiting = list(office.emulator.updates.pending)
+    office.emulator.updates.pending.clear()
+    for update in waiting:
+        with contextlib.suppress(NotForUs):
+            await hears_from(office, orjson.loads(update.encoded()), operator_chat)
 
 
 def shown(phone: Phone, code: str) -> list[Message]:

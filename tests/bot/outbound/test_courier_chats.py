@@ -1,6 +1,5 @@
 """Chats that the courier meets: no longer linked, left alone, not to be written to, or somewhere else."""
 
-import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,15 +9,12 @@ from sqlalchemy import update
 
 from bot.telegram import api
 from demo.botapi import Phone
-from handlers.chat.incoming import decode
-from handlers.chat.turn import DEFAULTS
-from handlers.dispatch import respond
 from models.accounts.account import IDLE, Officer, active_officer
 from models.chats.conversation import Conversation
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
-from tests.bot.outbound.office import HASTY, Office, count_of, sending, shown
+from tests.bot.outbound.office import HASTY, Office, count_of, hears_from, sending, shown
 from tests.bot.running import certificate, outbox_rows, until
 
 # --- links that end, and chats that were left alone ---------------------------------------------------------
@@ -210,12 +206,6 @@ async def officer_of(office: Office, phone: Phone) -> Officer:
     return found
 
 
-async def hears_from(office: Office, update_: dict[str, Any]) -> None:
-    """What the worker does with an update of the chat."""
-    async with office.database.write() as session:
-        await respond(session, decode(update_), None, office.clock(), random.Random(1), DEFAULTS)
-
-
 async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_heard_of_again(
     office: Office,
 ) -> None:
@@ -252,14 +242,16 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
         await until(lambda: none_left(office))
+        # How much was missed, and what was queued after that.
         await office.state(5, State.SENT)
+        await office.state(6, State.SENT)
         assert gone.messages[0].text == BLANKED
         # A second time, with the colleague gone as well: the operator hears of the last.
         office.clock.move(minutes=1)
         colleague.block()
         await office.queue(colleague, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()
-        await office.state(6, State.DEAD)
+        await office.state(7, State.DEAD)
         gone.block()
         await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
         one.wake()

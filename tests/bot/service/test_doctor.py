@@ -112,6 +112,22 @@ async def test_a_way_that_others_can_read_is_told(
 
 
 @ONE_DATABASE
+async def test_an_operators_group_under_a_new_id_is_told(
+    laocert: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = emulator.phone("ผู้ดูแล")
+    group = emulator.group("ผู้ดูแลระบบ", [owner])
+    group.add_bot(owner)
+    monkeypatch.setenv("LAOCERT_OPERATOR_CHAT", str(group.id))
+    moved = group.upgrade(owner)
+    result = await laocert("doctor")
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("operator's chat: ")]
+    assert f"can be written to; it has become the supergroup {moved.id}" in line
+    moved.kick_bot(owner)
+    assert "cannot be written to" in (await ill(laocert))["operator's chat"]
+
+
+@ONE_DATABASE
 async def test_a_port_that_is_taken_is_told(laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
