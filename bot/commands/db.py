@@ -51,9 +51,13 @@ def check(as_json: bool) -> None:
 @db.command(epilog="Example: laocert db backup laocert-2570-02-01.backup")
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the whole database to a new file, also while the bot runs."""
-    size = with_database(lambda database: make_backup(database, file), Use.LOOKS)
-    click.echo(f"{file.name}: {size:,} bytes; keep it where this machine's loss does not reach it")
+    """Copy the whole database to a new file, also while the bot runs, and read the copy to its end."""
+    copied = with_database(lambda database: make_backup(database, file), Use.LOOKS)
+    newest = "" if copied.newest_event is None else f", the newest event is {copied.newest_event}"
+    click.echo(
+        f"{file.name}: {copied.size:,} bytes, checked: {copied.rows:,} rows as in the database{newest};"
+        " keep it where this machine's loss does not reach it"
+    )
 
 
 @db.command(epilog="Example: laocert db restore laocert-2570-02-01.backup")

@@ -5,24 +5,46 @@ back.
 import asyncio
 import os
 import sqlite3
+from asyncio.subprocess import Process
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
+from bot.service.copy_check import (
+    ArchiveReader,
+    Contents,
+    check_sqlite,
+    contents_of_postgresql,
+    contents_of_sqlite,
+)
 from models.base.errors import DomainError
 from models.database.engine import Database
+
+# Bytes that are read at once.
+CHUNK = 65_536
 
 
 class BackupRefused(DomainError):
     """A copy cannot be made or brought back; the message says why and how to mend it."""
 
 
-async def backup(database: Database, target: Path) -> int:
-    """Copy the database to a new file, readable by its owner only; the size in bytes.
+@dataclass(frozen=True)
+class Copied:
+    """A copy that was made and read again: its size in bytes, its rows, and the id of its newest event."""
+
+    size: int
+    rows: int
+    newest_event: int | None
+
+
+async def backup(database: Database, target: Path) -> Copied:
+    """Copy the database to a new file, readable by its owner only, and read the copy to its end.
 
     SQLite's online backup in one step (in several it starts anew at each write: with writes going on it had not
-    ended after 20 s); `pg_dump` for PostgreSQL. Raises BackupRefused.
+    ended after 20 s); `pg_dump` for PostgreSQL. Raises BackupRefused, and leaves no file, also when the copy is
+    not what the database was.
     """
     if target.exists():  # noqa: ASYNC240 - a look, and nothing else runs in this process
         raise BackupRefused(f"{target} exists; choose another name")
@@ -30,15 +52,33 @@ async def backup(database: Database, target: Path) -> int:
     try:
         part.touch(mode=0o600, exist_ok=False)
         if database.is_sqlite:
-            await asyncio.to_thread(_copy_sqlite, path_of(database.url), part)
+            contents = await asyncio.to_thread(_copy_sqlite, path_of(database.url), part)
+            differences = await asyncio.to_thread(check_sqlite, part, contents)
         else:
-            await run_tool(database, "pg_dump", "--format=custom", "--no-owner", f"--file={part}")
+            contents, schema = await _dump(database, part)
+            differences = contents.differences(await _read_archive(database, part, schema))
+        if differences:
+            raise BackupRefused(
+                f"the copy is not what the database is ({differences[0]}) and was not kept;"
+                " look at the disk, and run: laocert db check"
+            )
+        _sync(part)
         part.rename(target)
+        _sync(target.parent)
     except OSError as error:
         raise BackupRefused(f"{target} cannot be written: {error.strerror}; check the folder") from error
     finally:
         part.unlink(missing_ok=True)
-    return target.stat().st_size  # noqa: ASYNC240
+    return Copied(target.stat().st_size, sum(contents.rows.values()), contents.newest_event)  # noqa: ASYNC240
+
+
+def _sync(path: Path) -> None:
+    """What was written there, names included, survives a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def path_of(url: URL) -> Path:
@@ -46,9 +86,54 @@ def path_of(url: URL) -> Path:
     return Path(url.database or "")
 
 
-def _copy_sqlite(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
-        origin.backup(copy, pages=-1)
+def _copy_sqlite(source: Path, target: Path) -> Contents:
+    """Copy; what the database held at that moment. Raises BackupRefused."""
+    try:
+        with (
+            closing(sqlite3.connect(source, isolation_level=None)) as origin,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            # The backup goes on in this transaction: it copies what is counted.
+            origin.execute("BEGIN")
+            contents = contents_of_sqlite(origin)
+            origin.backup(copy, pages=-1)
+    except sqlite3.DatabaseError as error:
+        raise BackupRefused(f"the database cannot be copied ({error}); run: laocert db check") from error
+    return contents
+
+
+async def _dump(database: Database, target: Path) -> tuple[Contents, str]:
+    """Copy; what the database held at that moment, and the schema in which that lies. Raises BackupRefused."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        # It idles while pg_dump works.
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        snapshot = await connection.scalar(text("SELECT pg_export_snapshot()"))
+        schema = await connection.scalar(text("SELECT current_schema()"))
+        contents = await contents_of_postgresql(connection)
+        await run_tool(
+            database, "pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"
+        )
+    return contents, str(schema)
+
+
+async def _read_archive(database: Database, archive: Path, schema: str) -> Contents:
+    """What a copy made by pg_dump holds: all of it is unpacked. Raises BackupRefused."""
+    reader = ArchiveReader(schema, await run_tool(database, "pg_restore", "--list", str(archive)))
+    process = await start_tool(database, "pg_restore", "--data-only", "--file=-", str(archive))
+    _, complaints = await asyncio.gather(_feed(reader, process), _all_of(process.stderr))
+    if await process.wait():
+        raise refusal("pg_restore", complaints)
+    return reader.contents()
+
+
+async def _feed(reader: ArchiveReader, process: Process) -> None:
+    while process.stdout is not None and (piece := await process.stdout.read(CHUNK)):
+        reader.feed(piece)
+
+
+async def _all_of(stream: asyncio.StreamReader | None) -> bytes:
+    return b"" if stream is None else await stream.read()
 
 
 async def run_tool(database: Database, tool: str, *arguments: str) -> str:

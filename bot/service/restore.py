@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql
 
-from bot.service.backup import BackupRefused, path_of, refusal, start_tool
+from bot.service.backup import CHUNK, BackupRefused, path_of, refusal, start_tool
 from bot.service.opening import require_known_key
 from models.audit import event_chain
 from models.base.tables import Base
@@ -29,7 +29,6 @@ from models.security.keys import Keyring
 COPY = "the newest event of the copy"
 # Seconds that a table is waited for which somebody else than the program holds, such as psql.
 LOCK_PATIENCE = 10
-CHUNK = 65_536
 # How a file of SQLite ("Database File Format", 1.3) and a copy made by pg_dump (pg_backup_archiver.c) begin.
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _POSTGRESQL_MAGIC = b"PGDMP"

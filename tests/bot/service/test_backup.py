@@ -27,7 +27,7 @@ async def copied(country: Database, now: datetime, tmp_path: Path) -> Path:
     """A copy of a database in which one organization is certified and two messages are unsent."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
     copy = tmp_path / "copy.backup"
-    assert await backup(country, copy) > 0
+    assert (await backup(country, copy)).size > 0
     return copy
 
 
