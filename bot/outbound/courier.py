@@ -157,7 +157,7 @@ class Courier:
         now = self._clock()
         until = now + timedelta(seconds=self._pace.recovery_pause)
         async with self._database.write() as session:
-            chats = await find_lost(session, now, until)
+            chats = await find_lost(session, now, until, timedelta(seconds=self._pace.doubt))
             for chat_id in sorted(set(chats)):
                 await reachability.pause(session, chat_id, until)
         self._is_unsure, self._looked_for_lost = False, time.monotonic()

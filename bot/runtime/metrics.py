@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 # Seconds from the receipt of a tap to its answer; the goal is a p99 under one.
 TAP_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
@@ -31,11 +32,14 @@ class Tally:
     # Taps by the number of their bucket; the one beyond the last is for what took longer.
     taps: Counter[int] = field(default_factory=Counter)
     tap_seconds: float = 0.0
+    # How far the clock is off against another one, by whose that is; None while that is not known.
+    clock_offsets: dict[str, Callable[[], timedelta | None]] = field(default_factory=dict)
     # Whether this process holds a lease, by its name.
     leases: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
     def time_tap(self, seconds: float) -> None:
-        """A tap that was answered."""
+        """A tap that was answered; less than nothing it took where the clock was set back meanwhile."""
+        seconds = max(seconds, 0.0)
         self.taps[bisect_left(TAP_BUCKETS, seconds)] += 1
         self.tap_seconds += seconds
 

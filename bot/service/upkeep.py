@@ -3,24 +3,32 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import wraps
 
 from bot.runtime.clock import Clock, nap
 from models.accounts import pin, throttle
 from models.audit import event_chain
-from models.audit.event_chain import last_head, take_head
-from models.base.calendar import BANGKOK
+from models.audit.event_chain import take_head
+from models.base.calendar import bangkok_day
 from models.chats import inbox
 from models.database.engine import Database
+from models.notices import sending
 from models.register import draft
 
 log = logging.getLogger(__name__)
+
+Work = Callable[[Database, datetime], Awaitable[None]]
 
 # Seconds between looks whether today's head of the record has been taken, and between forgettings.
 HEADS_EVERY = 600.0
 FORGET_EVERY = 3600.0
 # Seconds between looks whether the record still goes on under a known key: a short range of an index.
 KEY_EVERY = 5.0
+# Seconds between looks at what waits for a moment at which no rule could have put it. And what waits for longer
+# than an hour is decided once more each hour, whatever its rule: its clock may have been ahead by less than that.
+FORWARD_EVERY = 60.0
+DECIDED_FOR = timedelta(hours=1)
 # Events that are looked at once more.
 LATE = 1000
 
@@ -28,15 +36,10 @@ LATE = 1000
 async def keep_head(database: Database, now: datetime) -> None:
     """Take a head of the record each day (Bangkok's time), at the first look of the day."""
     async with database.read() as session:
-        last = await last_head(session)
-    if last is not None and _day(last) >= _day(now):
-        return
+        if await event_chain.has_head(session, bangkok_day(now)):
+            return
     async with database.write() as session:
         log.info("head of the record: %s", await take_head(session, now))
-
-
-def _day(moment: datetime) -> int:
-    return moment.astimezone(BANGKOK).toordinal()
 
 
 async def forget(database: Database, now: datetime) -> None:
@@ -48,10 +51,39 @@ async def forget(database: Database, now: datetime) -> None:
         await draft.forget_old_drafts(session, now)
 
 
-async def run(database: Database, clock: Clock) -> None:
-    """Do both again and again, until cancelled."""
+async def bring_forward(database: Database, now: datetime) -> None:
+    """Messages that were put off by a clock that was ahead are due."""
+    async with database.write() as session:
+        if count := await sending.bring_forward(session, now):
+            log.warning("%d messages were put off by a clock that was ahead; they are due now", count)
+
+
+async def decide_again(database: Database, now: datetime) -> None:
+    """Whatever has been put off for long is decided once more."""
+    async with database.write() as session:
+        await sending.bring_forward(session, now, beyond=DECIDED_FOR)
+
+
+def only_if(sends: Callable[[], bool], work: Work) -> Work:
+    """Work that is done only while `sends` holds, and left out otherwise."""
+
+    @wraps(work)
+    async def done(database: Database, now: datetime) -> None:
+        if sends():
+            await work(database, now)
+
+    return done
+
+
+async def run(database: Database, clock: Clock, sends: Callable[[], bool] = lambda: True) -> None:
+    """Do all of it again and again, until cancelled. `sends`: whether it is this program that sends messages; only
+    the clock of the one that does says what is due.
+    """
     await asyncio.gather(
-        _again(keep_head, HEADS_EVERY, database, clock), _again(forget, FORGET_EVERY, database, clock)
+        _again(keep_head, HEADS_EVERY, database, clock),
+        _again(forget, FORGET_EVERY, database, clock),
+        _again(only_if(sends, bring_forward), FORWARD_EVERY, database, clock),
+        _again(only_if(sends, decide_again), FORGET_EVERY, database, clock),
     )
 
 
@@ -75,7 +107,7 @@ async def watch_key(database: Database, first: int, every: float = KEY_EVERY) ->
 
 
 async def _again(
-    work: Callable[[Database, datetime], Awaitable[None]],
+    work: Work,
     seconds: float,
     database: Database,
     clock: Clock,

@@ -66,8 +66,8 @@ async def _tapped_again(turn: Turn, code: str) -> Screen | None:
     used = None if turn.linked is None else await invitation.used_by(turn.session, code, turn.officer)
     if used is None:
         return None
-    has_linked, until = used.used_at == turn.officer.linked_at, turn.officer.may_set_pin_until
-    may_choose = until is not None and until >= turn.now
+    has_linked = used.used_at == turn.officer.linked_at
+    may_choose = turn.officer.may_set_pin(turn.now)
     return await (_new_pin(turn) if may_choose and not has_linked else home.show_home(turn))
 
 

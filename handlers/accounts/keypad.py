@@ -48,8 +48,7 @@ async def unlock(turn: Turn, then: str = "") -> Screen:
 
 async def choose_pin(turn: Turn) -> Screen:
     """Ask for a new PIN; where the login was too long ago, for the password first."""
-    until = turn.officer.may_set_pin_until
-    if until is None or until < turn.now:
+    if not turn.officer.may_set_pin(turn.now):
         return await forgot(turn)
     turn.conversation.awaiting = Awaiting.NOTHING
     return await ask_pin(turn, Purpose.SET)
@@ -106,8 +105,8 @@ async def erase(turn: Turn, tap: EraseKey) -> Screen:
 
 async def forgot(turn: Turn, _tap: Tap | None = None) -> Screen:
     """The password gives the right to choose a new PIN; without one only a new invitation does."""
-    _, until = turn.texts, turn.officer.may_set_pin_until
-    if until is not None and until >= turn.now:
+    _ = turn.texts
+    if turn.officer.may_set_pin(turn.now):
         return await choose_pin(turn)
     if turn.officer.account.password_hash is None:
         rows: tuple[Row, ...] = ((Button(_.plain("Log out"), LogOutNow()), home(_)),)

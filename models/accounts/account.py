@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.accounts import throttle
 from models.audit import event_chain
+from models.base.clocks import is_ahead, is_past
 from models.base.errors import DomainError
 from models.base.names import becomes_link, is_unseen
 from models.base.tables import Base, BigKey, text_enum
@@ -147,7 +148,12 @@ class Officer(Base):
 
     def is_idle(self, now: datetime) -> bool:
         """Whether the chat was left alone for 12 hours: the phone may be in other hands."""
-        return now - (self.last_seen_at or self.linked_at) > IDLE
+        return is_past(self.last_seen_at or self.linked_at, IDLE, now)
+
+    def may_set_pin(self, now: datetime) -> bool:
+        """Whether it may choose a PIN without giving the password again."""
+        until = self.may_set_pin_until
+        return until is not None and until >= now and not is_ahead(until, PIN_CHOICE, now)
 
 
 @dataclass(frozen=True)
@@ -296,7 +302,7 @@ async def record_failed_login(session: AsyncSession, username: str, user_id: int
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """The chat is in use: its session stays open. Written down once a minute at most."""
-    if officer.last_seen_at is None or now - officer.last_seen_at > SEEN_EVERY:
+    if officer.last_seen_at is None or is_past(officer.last_seen_at, SEEN_EVERY, now):
         officer.last_seen_at = now
         await session.flush()
 

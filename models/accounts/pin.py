@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts import throttle
 from models.accounts.account import Officer
 from models.audit import event_chain
+from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.security.keys import Keyring
@@ -150,7 +151,7 @@ async def open_keypad(
 async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: datetime) -> Pad:
     """The officer's open keypad. Raises KeypadExpired."""
     row = await session.get(Keypad, officer.user_id)
-    if row is None or not nonce or row.nonce != nonce or now - row.opened_at > KEYPAD_LIFETIME:
+    if row is None or not nonce or row.nonce != nonce or is_past(row.opened_at, KEYPAD_LIFETIME, now):
         raise KeypadExpired
     try:
         inside = _unsealed(session, row.sealed)
@@ -202,7 +203,7 @@ async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime
         inside = {"layout": (), "barred": ""}
     inside["barred"] = _barring(inside["barred"], typed)
     theirs = update(table).where(table.c.user_id == officer.user_id)
-    if row.nonce and now - row.opened_at <= KEYPAD_LIFETIME:
+    if row.nonce and not is_past(row.opened_at, KEYPAD_LIFETIME, now):
         sealed = _sealed(session, Pad(row.nonce, row.purpose, row.subject, **inside))
         await session.execute(theirs.values(sealed=sealed))
         return
@@ -317,7 +318,7 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
 
     Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first.
     """
-    if officer.may_set_pin_until is None or officer.may_set_pin_until < now:
+    if not officer.may_set_pin(now):
         raise KeypadExpired
     officer.pin_hash = pin_hash
     officer.may_set_pin_until = None
@@ -328,6 +329,8 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:
     """Drop keypads that were left open: as long after their end as they lived, because what was typed beside them
-    stays barred for a while, and because their officer is told what has lapsed.
+    stays barred for a while, and because their officer is told what has lapsed. So are those that a clock
+    which was ahead has left.
     """
-    await session.execute(delete(Keypad).where(Keypad.opened_at < now - 2 * KEYPAD_LIFETIME))
+    forgotten = 2 * KEYPAD_LIFETIME
+    await session.execute(delete(Keypad).where(~Keypad.opened_at.between(now - forgotten, now + forgotten)))

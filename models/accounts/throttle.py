@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import BigInteger, Select, String, bindparam, delete, select
+from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.base.clocks import is_ahead, is_past
 from models.base.tables import Base, conflict_insert
 
 TRIES = 5
@@ -42,6 +43,15 @@ class Throttle(Base):
     # The update that was counted last: done once more after a crash, it is the same try.
     last_update: Mapped[int | None] = mapped_column(BigInteger)
 
+    def block_end(self, now: datetime) -> datetime | None:
+        """The end of the block that holds now. One that lies further ahead than its length was set by a clock that
+        was ahead, and is over.
+        """
+        until = self.blocked_until
+        if until is None or until <= now or is_ahead(until, _block(self.blocks - 1), now):
+            return None
+        return until
+
 
 def name_key(session: AsyncSession, username: str) -> str:
     """The key of a typed username, which may be a mistyped password: kept as a keyed hash, known or unknown."""
@@ -63,14 +73,16 @@ def pin_key(user_id: int) -> str:
 
 async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
     """Until when the keys may not be tried; None when they may."""
-    ends = await session.scalars(_blocks(), {"keys": list(keys), "now": now})
-    return max((end for end in ends if end is not None), default=None)
+    rows = await session.scalars(_blocks(), {"keys": list(keys), "now": now})
+    return max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
 
 
 @cache
-def _blocks() -> Select[datetime | None]:
-    return select(Throttle.blocked_until).where(
-        Throttle.key.in_(bindparam("keys", expanding=True)), Throttle.blocked_until > bindparam("now")
+def _blocks() -> Select[Throttle]:
+    return (
+        select(Throttle)
+        .where(Throttle.key.in_(bindparam("keys", expanding=True)), Throttle.blocked_until > bindparam("now"))
+        .execution_options(populate_existing=True)
     )
 
 
@@ -90,8 +102,8 @@ async def admit(
     if until is not None:
         return until
     rows = await _hold(session, wanted, now)
-    until = max((row.blocked_until for row in rows if row.blocked_until is not None), default=now)
-    if until > now:
+    until = max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
+    if until is not None:
         return until
     for row in rows:
         _count(row, now)
@@ -125,15 +137,20 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
 
 def _count(row: Throttle, now: datetime) -> None:
     last = max(row.since, row.blocked_until or row.since)
-    if now - last > FORGIVEN:
+    if is_past(last, FORGIVEN, now):
         row.blocks = 0
-    if now - row.since > (FORGIVEN if row.key.startswith(_PIN) else WINDOW):
+    if is_past(row.since, FORGIVEN if row.key.startswith(_PIN) else WINDOW, now):
         row.failures, row.since = 0, now
     row.failures += 1
     if row.failures >= TRIES:
-        row.blocked_until = now + min(FIRST_BLOCK * 2 ** min(row.blocks, 10), LONGEST_BLOCK)
+        row.blocked_until = now + _block(row.blocks)
         row.blocks += 1
         row.failures = 0
+
+
+def _block(before: int) -> timedelta:
+    """How long a block is, after so many of them."""
+    return min(FIRST_BLOCK * float(2 ** min(before, 10)), LONGEST_BLOCK)
 
 
 async def clear(session: AsyncSession, keys: Iterable[str]) -> None:
@@ -155,10 +172,10 @@ async def take_back(session: AsyncSession, key: str) -> None:
 
 
 async def forget_old(session: AsyncSession, now: datetime) -> None:
-    """Drop what holds nothing against anybody any more."""
+    """Drop what holds nothing against anybody any more, and what a clock that was ahead has left."""
+    ended = or_(Throttle.blocked_until.is_(None), Throttle.blocked_until < now - FORGIVEN)
     await session.execute(
         delete(Throttle).where(
-            Throttle.since < now - FORGIVEN,
-            (Throttle.blocked_until.is_(None)) | (Throttle.blocked_until < now - FORGIVEN),
+            or_(and_(Throttle.since < now - FORGIVEN, ended), Throttle.since > now + FORGIVEN),
         )
     )

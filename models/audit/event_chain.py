@@ -12,13 +12,14 @@ import hmac
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import String, Text, UniqueConstraint, func, insert, select, text
+from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization, Province
@@ -282,9 +283,14 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
     return head
 
 
-async def last_head(session: AsyncSession) -> datetime | None:
-    """When the last head was taken."""
-    return await session.scalar(select(func.max(AuditEvent.at)).where(AuditEvent.kind == Event.HEAD))
+async def has_head(session: AsyncSession, day: date) -> bool:
+    """Whether a head was taken on a day (Bangkok's), whatever was recorded before or after it: under a clock that
+    was ahead, heads of days to come were.
+    """
+    begins = datetime.combine(day, time(0), BANGKOK)
+    is_head = and_(AuditEvent.chain == SYSTEM, AuditEvent.kind == Event.HEAD)
+    of_day = AuditEvent.at >= begins, AuditEvent.at < begins + timedelta(days=1)
+    return bool(await session.scalar(select(exists().where(is_head, *of_day))))
 
 
 @dataclass

@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from models.accounts.account import Account, Officer
 from models.accounts.pin import KEYPAD_LIFETIME, Keypad, Purpose
+from models.base.clocks import is_past
 from models.chats.conversation import Conversation, start_conversation
 from models.notices.tables import ProvinceCard
 from models.organizations.organization import Organization, Province
@@ -32,7 +33,7 @@ class Arrival:
 
     def open_keypad(self, now: datetime) -> str:
         """The number of the keypad that takes digits at a moment, or ""."""
-        is_open = self.keypad_opened_at is not None and now - self.keypad_opened_at <= KEYPAD_LIFETIME
+        is_open = self.keypad_opened_at is not None and not is_past(self.keypad_opened_at, KEYPAD_LIFETIME, now)
         return (self.keypad or "") if is_open else ""
 
     def lapsed_keypad(self, now: datetime) -> Purpose | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_c
 
 from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
+from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.links.link import AlreadyLinked, add_link, unlink_officer
@@ -141,7 +142,7 @@ async def find_invitation(session: AsyncSession, code: str, now: datetime) -> In
             contains_eager(Invitation.from_officer.of_type(leaver)).joinedload(leaver.account),
         )
     )
-    if invitation is None:
+    if invitation is None or is_past(invitation.made_at, invitation.expires_at - invitation.made_at, now):
         raise InvitationRefused
     return invitation
 

@@ -139,7 +139,7 @@ async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but
     messages = set(await session.scalars(delete(Card).where(Card.chat_id == chat).returning(Card.message_id)))
     # A notice that was tapped, or a message that was blanked before, has become the card.
     messages.add(await session.scalar(select(Conversation.card_message_id).where(Conversation.chat_id == chat)))
-    messages.update(await outbox.end_link(session, chat, officer.linked_at))
+    messages.update(await outbox.end_link(session, chat))
     if but is not None:
         # It goes on as the card of a chat that is not linked, and is to be blanked should it be linked again.
         await session.merge(Card(chat_id=chat, message_id=but, sent_at=now))

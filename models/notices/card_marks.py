@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.accounts.account import Account, Officer
+from models.base.clocks import is_ahead
 from models.base.tables import insert_of
 from models.chats.conversation import Card
 from models.notices import outbox
@@ -117,7 +118,8 @@ async def queue_changes(session: AsyncSession, officer_ids: list[int], now: date
     """Queue a change of each of the cards, which are held, unless one waits already."""
     found = await session.execute(_without_change(), {"officers": officer_ids})
     for card, chat_id in found.all():
-        due = now if card.edited_at is None else max(now, card.edited_at + EDIT_EVERY)
+        next_edit = now if card.edited_at is None else card.edited_at + EDIT_EVERY
+        due = now if is_ahead(next_edit, EDIT_EVERY, now) else max(now, next_edit)
         enqueue(session, NoticeKind.REFRESH, card, chat_id, now, due)
     await session.flush()
 

@@ -5,6 +5,7 @@ it.
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 class NoticeKind(enum.StrEnum):
@@ -69,6 +70,12 @@ class Change(enum.Enum):
     REMOVE = enum.auto()
 
 
+# The furthest ahead that a try is put off: tries are a minute apart. Beyond it a chat's pause is looked at again.
+SOON = timedelta(hours=1)
+# The same of what waits for the end of quiet hours and days off: more than the longest holidays of Thailand.
+AFTER_HOLIDAYS = timedelta(days=14)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """What holds for every notice of a kind."""
@@ -89,6 +96,8 @@ class Rules:
     # It is the answer to a press: the program that did the press sends it at once. All else is left to the one
     # that has the courier's lease.
     is_answer: bool = False
+    # How far ahead its due time may lie. What lies further ahead was put off by a clock that was ahead: it is due.
+    furthest: timedelta = SOON
     # models/province/live_card.py decides whether and when it is sent, and notes how that ended.
     is_live_card: bool = False
 
@@ -110,9 +119,9 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.UNREACHABLE: Rules(),
     NoticeKind.MISSED: Rules(telling=Telling.WHOLE),
     NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
-    NoticeKind.REMINDER: Rules(is_bulk=True),
+    NoticeKind.REMINDER: Rules(is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
-    NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True),
+    NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.BLANK: Rules(
         audience=Audience.ANY_CHAT,
         telling=Telling.WHOLE,
@@ -121,7 +130,7 @@ RULES: dict[NoticeKind, Rules] = {
         urgency=1,
         is_after_answer=True,
     ),
-    NoticeKind.WAITING: Rules(is_live_card=True),
+    NoticeKind.WAITING: Rules(is_live_card=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.REFRESH: Rules(change=Change.EDIT, is_live_card=True),
     NoticeKind.REMOVE: Rules(telling=Telling.WHOLE, change=Change.REMOVE),
 }

@@ -227,10 +227,11 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
     return count
 
 
-async def end_link(session: AsyncSession, chat_id: int, since: datetime) -> list[int]:
-    """A chat's link, which began at `since`, has ended: what was not sent yet of its account's business is dead.
+async def end_link(session: AsyncSession, chat_id: int) -> list[int]:
+    """A chat's link has ended: what was not sent yet of its account's business is dead.
 
-    The ids of the messages that were sent, for enqueue_blanks. Receipts stay: they are the officer's own evidence.
+    The ids of the messages that were sent since its last link ended, for enqueue_blanks: they are forgotten here.
+    By what is forgotten and not by times, for clocks go wrong. Receipts stay: they are the officer's own evidence.
     """
     await session.execute(
         update(OutboxMessage)
@@ -241,14 +242,13 @@ async def end_link(session: AsyncSession, chat_id: int, since: datetime) -> list
         )
         .values(state=State.DEAD, error=LINK_ENDED)
     )
-    sent = await session.scalars(
-        select(OutboxMessage.message_id).where(
-            OutboxMessage.chat_id == chat_id,
-            OutboxMessage.kind.not_in(KEPT_IN_CHAT),
-            OutboxMessage.message_id.is_not(None),
-            OutboxMessage.sent_at >= since,
-        )
+    to_blank = (
+        OutboxMessage.chat_id == chat_id,
+        OutboxMessage.kind.not_in(KEPT_IN_CHAT),
+        OutboxMessage.message_id.is_not(None),
     )
+    sent = list(await session.scalars(select(OutboxMessage.message_id).where(*to_blank)))
+    await session.execute(update(OutboxMessage).where(*to_blank).values(message_id=None))
     return [message_id for message_id in sent if message_id is not None]
 
 

@@ -1,17 +1,22 @@
 """Whether a chat can be written to: not in a pause, not while Telegram refuses it; and where it has moved to."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Officer, active_officer, is_somebodys, linked_officers
+from models.base.clocks import is_ahead
 from models.chats.conversation import Conversation, load_conversation
 from models.notices import outbox
 from models.notices.kind import CHANGES, NoticeKind
 from models.notices.missed import tell_missed
 from models.notices.outbox import OutboxMessage, State
+
+# No wait that Telegram asks for is longer. A pause that ends later was noted by a clock that was ahead: it counts
+# no more.
+LONGEST_PAUSE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,11 @@ def way_to(chat_id: int, found: Conversation | None, now: datetime) -> Way:
     """The way to a chat now, from what is remembered of it."""
     if found is None:
         return Way(chat_id)
-    is_paused = found.paused_until is not None and found.paused_until > now
+    until = found.paused_until
+    is_paused = until is not None and until > now and not is_ahead(until, LONGEST_PAUSE, now)
     return Way(
         to=found.moved_to or chat_id,
-        paused_until=found.paused_until if is_paused else None,
+        paused_until=until if is_paused else None,
         unreachable=(found.unreachable_reason or "unreachable") if found.unreachable_since else None,
     )
 
@@ -38,7 +44,10 @@ def way_to(chat_id: int, found: Conversation | None, now: datetime) -> Way:
 async def pause(session: AsyncSession, chat_id: int, until: datetime) -> None:
     """Nothing is to be sent there before: in force after a restart too."""
     conversation = await _kept(session, chat_id)
-    if conversation is not None and (conversation.paused_until is None or conversation.paused_until < until):
+    if conversation is None:
+        return
+    before = conversation.paused_until
+    if before is None or before < until or is_ahead(before, LONGEST_PAUSE, until):
         conversation.paused_until = until
 
 
@@ -47,7 +56,9 @@ async def paused(session: AsyncSession, now: datetime) -> dict[int, datetime]:
     found = await session.execute(
         select(Conversation.chat_id, Conversation.paused_until).where(Conversation.paused_until > now)
     )
-    return {chat_id: until for chat_id, until in found if until is not None}
+    return {
+        chat_id: until for chat_id, until in found if until is not None and not is_ahead(until, LONGEST_PAUSE, now)
+    }
 
 
 async def move(session: AsyncSession, chat_id: int, to: int) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from models.base.clocks import LARGEST_OFFSET
 from models.notices.kind import ANSWERS, RULES, NoticeKind, kinds_where
 from models.notices.outbox import WAITS, OutboxMessage, State
 
@@ -30,18 +31,24 @@ from models.notices.outbox import WAITS, OutboxMessage, State
 DOUBT = timedelta(seconds=30)
 
 
-async def recover(session: AsyncSession, now: datetime, due: datetime) -> list[int]:
+async def recover(session: AsyncSession, now: datetime, due: datetime, doubt: timedelta = DOUBT) -> list[int]:
     """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
     when `due`. The chat of each such row. Answers may be on their way from a program that lives.
     """
     chats = await _recover(session, OutboxMessage.kind.not_in(sorted(ANSWERS)), due)
-    return chats + await recover_answers(session, now, due)
+    return chats + await recover_answers(session, now, due, doubt)
 
 
-async def recover_answers(session: AsyncSession, now: datetime, due: datetime) -> list[int]:
-    """The same of answers whose programs must have died. The chat of each."""
-    in_doubt = OutboxMessage.kind.in_(sorted(ANSWERS)) & (OutboxMessage.due_at <= now)
-    return await _recover(session, in_doubt, due)
+async def recover_answers(
+    session: AsyncSession, now: datetime, due: datetime, doubt: timedelta = DOUBT
+) -> list[int]:
+    """The same of answers whose programs must have died, and of those that a clock which was ahead has marked. The
+    chat of each.
+    """
+    # As `is_ahead` says (models/base/clocks.py).
+    furthest = now + doubt + LARGEST_OFFSET
+    in_doubt = or_(OutboxMessage.due_at <= now, OutboxMessage.due_at > furthest)
+    return await _recover(session, and_(OutboxMessage.kind.in_(sorted(ANSWERS)), in_doubt), due)
 
 
 async def _recover(session: AsyncSession, condition: ColumnElement[bool], due: datetime) -> list[int]:
@@ -69,6 +76,30 @@ async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], 
     for kind in _bulk():
         rows += await session.scalars(_by_age(), {"kinds": [kind], "now": now, "busy": list(busy), "most": limit})
     return sorted(rows, key=lambda row: (row.due_at, row.id))[:limit]
+
+
+async def bring_forward(session: AsyncSession, now: datetime, *, beyond: timedelta | None = None) -> int:
+    """What waits for a moment at which no rule could have put it is due now; how many messages that is.
+
+    That is what was queued later than now, and what lies further ahead than its kind allows; with `beyond`,
+    whatever lies further ahead than that. Whether a message may be sent is decided when it has its turn, so that
+    one too many has no other effect than to be put off again.
+    """
+    by_kind = (
+        and_(OutboxMessage.kind == kind, OutboxMessage.due_at > now + (beyond or rules.furthest))
+        for kind, rules in RULES.items()
+    )
+    brought = await session.execute(
+        update(OutboxMessage)
+        .where(
+            literal_column(WAITS),
+            OutboxMessage.due_at > now,
+            or_(OutboxMessage.created_at > now, *by_kind),
+        )
+        .values(due_at=now)
+        .returning(OutboxMessage.id)
+    )
+    return len(brought.all())
 
 
 def _bulk() -> frozenset[NoticeKind]:

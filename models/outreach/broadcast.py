@@ -169,6 +169,7 @@ async def _was_said(session: AsyncSession, made: Broadcast) -> bool:
         Broadcast.audience == made.audience,
         Broadcast.body == made.body,
         Broadcast.made_at > made.made_at - DOUBLED,
+        Broadcast.made_at < made.made_at + DOUBLED,
     )
     return bool(await session.scalar(select(twin)))
 

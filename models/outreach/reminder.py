@@ -12,9 +12,13 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     SQLColumnExpression,
+    String,
     UniqueConstraint,
     and_,
+    cast,
+    delete,
     exists,
+    literal,
     or_,
     select,
     update,
@@ -38,6 +42,8 @@ from models.rounds.round import Round, RoundState
 # Days before the last one on which people are reminded, and the hour from which.
 DAYS_BEFORE = (14, 7, 3, 1, 0)
 FROM = time(9)
+# Why a reminder was dropped whose day has not come yet.
+TOO_EARLY = "it was queued by a clock that was ahead"
 # Why a reminder, or what the operator is told of the reminders, was dropped while its round was closed.
 ROUND_CLOSED = "the round was closed"
 
@@ -98,6 +104,34 @@ async def queue_due(session: AsyncSession, now: datetime) -> int | None:
         return None
     concerned = chats(or_(_has_not_certified(round_.id), _has_work_waiting(round_.id)))
     return await outbox.enqueue_all(session, NoticeKind.REMINDER, concerned, made, now)
+
+
+async def forget_early(session: AsyncSession, now: datetime) -> int:
+    """Take back the reminders of days that have not come yet, with what was queued by them and not sent: a clock
+    that was ahead has queued them, and their day shall have its own. How many reminders that were.
+
+    For a program only that knows its clock to be right: of two that differ one would queue them again.
+    """
+    round_ = await open_round_with_deadline(session)
+    left = None if round_ is None else round_.days_left(now)
+    if round_ is None or left is None:
+        return 0
+    early = await session.scalars(
+        delete(Reminder)
+        .where(Reminder.round_id == round_.id, Reminder.days_before < left, Reminder.queued_at > now)
+        .returning(Reminder.id)
+    )
+    reminders = list(early)
+    queued = update(OutboxMessage).where(
+        OutboxMessage.kind.in_([NoticeKind.REMINDER, NoticeKind.ESCALATION]),
+        OutboxMessage.subject_id.in_(reminders),
+    )
+    unsent = OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN, State.HELD])
+    await session.execute(queued.where(unsent).values(state=State.DROPPED, error=TOO_EARLY))
+    # SQLite gives the reminder's number to the next one, which goes to the same chats: they are of none any more.
+    key = OutboxMessage.dedupe_key + literal(":") + cast(OutboxMessage.id, String)
+    await session.execute(queued.values(dedupe_key=key, subject_id=0))
+    return len(reminders)
 
 
 async def queue_again(session: AsyncSession, round_: Round, now: datetime) -> int:
@@ -169,10 +203,12 @@ def _has_work_waiting(round_id: int) -> ColumnElement[bool]:
 async def look_at(session: AsyncSession, reminder_id: int, officer: Officer, now: datetime) -> Due:
     """What a reminder says to an officer, with account and organization, as things are now.
 
-    Raises NotTrue when the round was closed, another day has come, the organization has certified, or nothing
-    waits for the province.
+    Raises NotTrue when it was taken back, the round was closed, another day has come, the organization has
+    certified, or nothing waits for the province.
     """
-    reminder = await session.get_one(Reminder, reminder_id)
+    reminder = await session.get(Reminder, reminder_id)
+    if reminder is None:
+        raise NotTrue(TOO_EARLY)
     round_ = await session.get_one(Round, reminder.round_id)
     if round_.state is not RoundState.OPEN:
         raise NotTrue(ROUND_CLOSED)

@@ -13,7 +13,14 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from models.organizations.organization import Organization
-from models.outreach.reminder import ROUND_CLOSED, NotTrue, Reminder, has_certified, open_round_with_deadline
+from models.outreach.reminder import (
+    ROUND_CLOSED,
+    TOO_EARLY,
+    NotTrue,
+    Reminder,
+    has_certified,
+    open_round_with_deadline,
+)
 from models.rounds.round import Round, RoundState, current_round
 
 # The operator is told as soon as the reminders of this many days before the last one are settled; later, when
@@ -121,10 +128,12 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
 
 
 async def load_escalation(session: AsyncSession, reminder_id: int, now: datetime) -> Escalation:
-    """What an escalation says now. Raises NotTrue when its round was closed, or all have been reached or have
-    certified meanwhile.
+    """What an escalation says now. Raises NotTrue when its reminder was taken back, its round was closed, or all
+    have been reached or have certified meanwhile.
     """
-    reminder = await session.get_one(Reminder, reminder_id)
+    reminder = await session.get(Reminder, reminder_id)
+    if reminder is None:
+        raise NotTrue(TOO_EARLY)
     round_ = await session.get_one(Round, reminder.round_id)
     left = round_.days_left(now)
     if round_.state is not RoundState.OPEN or left is None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models.accounts.account import Account, Officer
+from models.base.clocks import is_ahead
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.notices import outbox
 from models.notices.card_marks import enqueue, hold_card, queue_changes
@@ -28,6 +29,7 @@ from models.rounds.round import Round, current_round
 
 # At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.
 RING_EVERY = timedelta(seconds=60)
+NOTHING = timedelta(0)
 # A message can be deleted for 48 hours (Bot API, deleteMessage): news replaces a card that is about as old.
 LASTS = timedelta(hours=47)
 # As many names as a phone shows without scrolling.
@@ -75,6 +77,9 @@ async def decide(session: AsyncSession, message: OutboxMessage, now: datetime) -
     card, shown = await _look(session, message.subject_id)
     if card is None or shown is None:
         return None
+    if card.rung_at is not None and is_ahead(card.rung_at, NOTHING, now):
+        # It rang under a clock that was ahead: whether the officer has looked since cannot be told.
+        card.rung_at = None
     card.ring_at, is_told_by_edit = await _plan_ring(session, card, shown, now)
     match message.kind:
         case NoticeKind.REFRESH:
@@ -221,7 +226,11 @@ def is_unread(card: ProvinceCard, seen_at: datetime | None, now: datetime) -> bo
 def ring_time(card: ProvinceCard, preference: Preference, now: datetime) -> datetime | None:
     """When news rings: as planned before, else at the preference's next time, and never within RING_EVERY."""
     earliest = now if card.rung_at is None else max(now, card.rung_at + RING_EVERY)
-    planned = card.ring_at or next_time(preference, earliest)
+    planned = next_time(preference, earliest)
+    if card.ring_at is not None and planned is not None:
+        # A plan that has come true holds, one for later is the same; what lies beyond was planned by a clock that
+        # was ahead.
+        planned = min(card.ring_at, planned)
     # The courier may have been away: its first moment may be in quiet hours.
     return quiet_end(preference, now) if planned is not None and planned <= now else planned
 

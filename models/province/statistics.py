@@ -140,7 +140,9 @@ def _by_type(
 
 def _by_day(round_: Round, certificates: list[tuple[str, Level, date]], now: datetime) -> tuple[DayCounts, ...]:
     counts = Counter((level, day) for _, level, day in certificates)
-    day, last = _day(round_.opened_at), _day(round_.closed_at or now)
+    last = _day(round_.closed_at or now)
+    # A clock that was ahead may have opened it on a day that has not come yet.
+    day = min(_day(round_.opened_at), last)
     lao = province = 0
     found = []
     while day <= last:

@@ -87,8 +87,13 @@ def looker(dla_code: SQLColumnExpression[str]) -> ScalarSelect[str | None]:
             seen.organization_code == dla_code,
             seen.round_id == bindparam("looking_round"),
             seen.opened_at > bindparam("looking_since"),
+            seen.opened_at < bindparam("looking_until"),
             or_(seen.skipped_at.is_(None), seen.skipped_at < seen.opened_at),
-            ~exists().where(newer.officer_id == seen.officer_id, newer.opened_at > seen.opened_at),
+            ~exists().where(
+                newer.officer_id == seen.officer_id,
+                newer.opened_at > seen.opened_at,
+                newer.opened_at < bindparam("looking_until"),
+            ),
         )
         .order_by(seen.opened_at.desc())
         .limit(1)
@@ -103,4 +108,6 @@ def looking(officer: Officer, round_id: int | None, now: datetime) -> dict[str, 
         "looking_officer": officer.id,
         "looking_round": round_id,
         "looking_since": now - LOOKING,
+        # A visit that lies further ahead was noted by a clock that was ahead.
+        "looking_until": now + LOOKING,
     }

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.register.roster import Category, Record
@@ -84,7 +85,7 @@ async def load_draft(
 ) -> tuple[RosterDraft, SentRoster]:
     """An officer's file and what is in it. Raises DraftGone."""
     draft = await session.get(RosterDraft, officer_id, populate_existing=True)
-    if draft is None or draft.key != key or draft.made_at < now - KEPT:
+    if draft is None or draft.key != key or is_past(draft.made_at, KEPT, now):
         raise DraftGone
     try:
         found = orjson.loads(zlib.decompress(_seal(session).open(draft.sealed)))
@@ -101,7 +102,7 @@ async def drop_draft(session: AsyncSession, officer_id: int) -> None:
 
 async def forget_old_drafts(session: AsyncSession, now: datetime) -> None:
     """Erase what nobody can confirm any more."""
-    await session.execute(delete(RosterDraft).where(RosterDraft.made_at < now - KEPT))
+    await session.execute(delete(RosterDraft).where(~RosterDraft.made_at.between(now - KEPT, now + KEPT)))
 
 
 def _seal(session: AsyncSession) -> Seal:
