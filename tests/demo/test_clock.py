@@ -1,10 +1,13 @@
 """The demonstration's clock and where it can be moved to."""
 
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from demo.botapi import Emulator
 from demo.clock import GoesBack, MovedClock
 from demo.jumps import targets
 from models.base.calendar import BANGKOK
@@ -23,6 +26,18 @@ def test_a_jump_is_seen_by_whoever_reads_the_same_file_and_the_clock_runs_on(tmp
     assert abs(bots.timestamp() - bots().timestamp()) < MOMENT.total_seconds()
     # A bot that is started later, or a demonstration that goes on.
     assert abs(MovedClock(tmp_path / "clock").ahead - ahead) < MOMENT
+
+
+async def test_a_jump_moves_the_date_of_the_emulated_telegram(tmp_path: Path) -> None:
+    """The bot, which goes by the same clock, does not take it for wrong."""
+    clock = MovedClock(tmp_path / "clock")
+    async with Emulator(clock=clock.timestamp) as emulator, aiohttp.ClientSession() as session:
+        for ahead in (timedelta(seconds=1), timedelta(days=16)):
+            clock.move(datetime.now(UTC) + ahead)
+            async with session.get(f"{emulator.url}/bot{emulator.token}/getMe") as answer:
+                telegrams = parsedate_to_datetime(answer.headers["Date"])
+            assert abs(clock() - telegrams) < MOMENT
+    assert telegrams > datetime.now(UTC) + timedelta(days=15)
 
 
 def test_time_does_not_go_back(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,14 @@ NAMES = [
     "operator's chat",
     "clock",
 ]
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """Its clock is right: the command goes by the machine's."""
+    async with Emulator() as running:
+        yield running
+        assert not running.violations
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.cli import cli
+from bot.runtime.clock import utc_now
 from bot.service import upkeep
 from demo.botapi import Emulator
 from models.audit import event_chain
@@ -19,7 +20,7 @@ from models.security.keys import Keyring
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert
 from tests.conftest import NOW
-from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as
+from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, Clock, certify_as
 
 __all__ = ["laocert"]
 
@@ -270,7 +271,11 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
     assert "3 of 5 events cannot be checked" in refused.stdout
 
 
-async def test_the_doctor_says_it(laocert: Run, certified: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_doctor_says_it(
+    laocert: Run, certified: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The emulated Telegram's: the command goes by the machine's.
+    clock.now = utc_now()
     monkeypatch.setenv("LAOCERT_SECRET_KEY", MISTYPED)
     said = (await laocert("doctor", code=1)).stdout
     assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in said
