@@ -20,7 +20,13 @@ from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose
 from models.base.errors import DomainError
-from models.certification.certify import AlreadyCertified, ConfirmationExpired, NotYetCertified, SelfApproval
+from models.certification.certify import (
+    AlreadyCertified,
+    ClockWrong,
+    ConfirmationExpired,
+    NotYetCertified,
+    SelfApproval,
+)
 from models.certification.remark import RemarkRefused
 from models.certification.review import ExplanationMissing, RosterChanged
 from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
@@ -50,13 +56,12 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
             )
             return (await confirming.finished(turn, problem.certification)).headed(sentence)
         return _already_certified(turn, problem)
-    if isinstance(problem, RosterChanged):
-        return _review_screen(turn, problem).headed(_changed(turn))
+    if isinstance(problem, RosterChanged | ExplanationMissing):
+        return _review_screen(turn, problem)
     if isinstance(problem, RosterLocked):
         return _locked(turn, problem)
-    if isinstance(problem, ExplanationMissing):
-        sentence = _("⚠️ The numbers differ too much. Please explain the difference before you certify.")
-        return _review_screen(turn, problem).headed(sentence)
+    if isinstance(problem, ClockWrong):
+        return (await confirming.not_now(turn, problem)).headed(_clock_wrong(_))
     sentences = _sentences(_)
     if turn.lapsed is Purpose.CONFIRM:
         sentences[KeypadExpired] = confirmation_lapsed(turn)
@@ -70,6 +75,13 @@ def confirmation_lapsed(turn: Turn) -> Markup:
     return turn.texts(
         "This confirmation has lapsed after 30 minutes. Nothing was certified. Please open the register again, "
         "check the numbers and certify."
+    )
+
+
+def _clock_wrong(_: Texts) -> Markup:
+    return _(
+        "⚠️ The system's clock is wrong, so nothing was recorded. Please press again in a few minutes; "
+        "if it stays so, tell the operator."
     )
 
 
@@ -130,9 +142,16 @@ def _changed(turn: Turn) -> Markup:
 
 
 def _review_screen(turn: Turn, problem: RosterChanged | ExplanationMissing) -> Screen:
+    _ = turn.texts
+    if isinstance(problem, RosterChanged):
+        sentence = _changed(turn)
+    else:
+        sentence = _("⚠️ The numbers differ too much. Please explain the difference before you certify.")
     if turn.officer.account.role is Role.LAO:
-        return lao.review_screen(turn.texts, problem.review, turn.setup.demands, turn.now)
-    return province.review_screen(turn.texts, problem.review, turn.setup.demands, turn.now)
+        screen = lao.review_screen(_, problem.review, turn.setup.demands, turn.now)
+    else:
+        screen = province.review_screen(_, problem.review, turn.setup.demands, turn.now)
+    return screen.headed(sentence)
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:

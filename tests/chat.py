@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -62,8 +62,11 @@ async def running_bot(
     seed: int = 1,
     front: wiring.Front | None = None,
     tuning: Tuning = TEST_TUNING,
+    monotonic: Callable[[], float] = float,
 ) -> AsyncIterator[None]:
-    """The bot as `laocert run` wires it, in this process."""
+    """The bot as `laocert run` wires it, in this process. Between two comparisons of its clock no time goes by,
+    unless `monotonic` says so: then one answer counts and nothing is believed.
+    """
     bot, polls = make_bot(emulator)
     stop = asyncio.Event()
     await bot.initialize()
@@ -78,6 +81,7 @@ async def running_bot(
             random.Random(seed),
             front=front,
             tuning=tuning,
+            monotonic=monotonic,
         )
     )
     try:

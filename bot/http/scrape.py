@@ -43,6 +43,17 @@ class _Numbers(Collector):
         yield _tap_histogram()
         leases = {(name,): float(is_held()) for name, is_held in TALLY.leases.items()}
         yield _gauged("laocert_lease", "Whether this process holds a lease.", ["name"], leases)
+        offsets = {
+            (whose,): offset.total_seconds()
+            for whose, believed in TALLY.clock_offsets.items()
+            if (offset := believed()) is not None
+        }
+        yield _gauged(
+            "laocert_clock_offset_seconds",
+            "Seconds by which this process's clock is ahead of another one.",
+            ["against"],
+            offsets,
+        )
         yield _gauged("laocert_build_info", "The program's version.", ["version"], {(version("laocert"),): 1})
         if self._stored is not None:
             yield from _of_database(self._stored, self._now)

@@ -4,8 +4,9 @@ import logging
 from datetime import datetime
 
 from bot.runtime.clock import Clock, nap
+from bot.runtime.clock_offset import ClockOffset
 from models.database.engine import Database
-from models.outreach.reminder import queue_due
+from models.outreach.reminder import forget_early, queue_due
 from models.outreach.unreached import escalate_due
 
 log = logging.getLogger(__name__)
@@ -15,24 +16,35 @@ LOOK_EVERY = 60.0
 
 
 async def keep_deadlines(
-    database: Database, clock: Clock, operator_chat: int | None, every: float = LOOK_EVERY
+    database: Database,
+    clock: Clock,
+    operator_chat: int | None,
+    every: float = LOOK_EVERY,
+    offset: ClockOffset | None = None,
 ) -> None:
-    """Look every `every` seconds until cancelled. The courier finds within a second what is queued.
+    """Look every `every` seconds until cancelled. The courier finds within a second what is queued. `offset` says
+    how far the clock is off.
 
     Several may look at once: what the database has noted is done by one of them (models/outreach/reminder.py).
     """
     while True:
         try:
-            await look(database, clock(), operator_chat)
+            await look(database, clock(), operator_chat, offset)
         except Exception as error:
             # The database is away; the next look comes.
             log.error("the deadlines could not be looked at: %s", type(error).__name__)
         await nap(clock, every)
 
 
-async def look(database: Database, now: datetime, operator_chat: int | None) -> None:
-    """Queue what is due at this moment."""
+async def look(
+    database: Database, now: datetime, operator_chat: int | None, offset: ClockOffset | None = None
+) -> None:
+    """Queue what is due at this moment. A clock that is known to be wrong does not tell which day it is."""
+    if offset is not None and offset.is_wrong:
+        return
     async with database.write() as session:
+        if offset is not None and offset.is_right and (early := await forget_early(session, now)):
+            log.warning("%d reminders were queued by a clock that was ahead; they come on their days", early)
         reminded = await queue_due(session, now)
         unreached = await escalate_due(session, operator_chat, now)
     if reminded is not None:

@@ -4,13 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from math import log2
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import aiohttp
 from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, TelegramError
@@ -18,18 +16,20 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Te
 from bot.http.server import bind
 from bot.inbound import webhook
 from bot.papers.typesetting import missing_font
+from bot.runtime.clock import Clock, utc_now
+from bot.runtime.clock_offset import SECOND, WARN_BEYOND, least_offset, read_date
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of, is_of_this_machine
 from bot.service.opening import Use, opened
 from bot.telegram import api
+from bot.telegram.clocks import ask_database
 from models.audit import event_chain
+from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
 from models.database.engine import Database
 from models.schema import drift, version
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0
-# A clock that is off by more shows in deadlines and in what is late.
-LARGEST_DRIFT = timedelta(seconds=30)
 # Bits in a secret key, counted by how often each of its letters stands in it; 32 random hexadecimal letters have
 # about 110.
 LEAST_BITS = 80
@@ -52,12 +52,12 @@ def _ill(name: str, mend: str) -> Finding:
     return Finding(name, "", mend)
 
 
-async def examine(settings: Settings) -> list[Finding]:
+async def examine(settings: Settings, clock: Clock = utc_now) -> list[Finding]:
     """Look at all of it; nothing is changed."""
     findings = [_secret_key(settings), _port(settings), _time_zone()]
-    findings += await _guarded("database", lambda: _database(settings))
+    findings += await _guarded("database", lambda: _database(settings, clock))
     findings += await _guarded("documents", _documents)
-    findings += await _guarded("Bot API", lambda: _bot_api(settings))
+    findings += await _guarded("Bot API", lambda: _bot_api(settings, clock))
     return findings
 
 
@@ -104,7 +104,7 @@ def _time_zone() -> Finding:
     return _well("time zone", "Asia/Bangkok is known")
 
 
-async def _database(settings: Settings) -> list[Finding]:
+async def _database(settings: Settings, clock: Clock) -> list[Finding]:
     async with opened(settings, Use.REPAIRS, "laocert doctor") as database:
         found, wanted = await version.revision(database), version.head()
         if found != wanted:
@@ -113,10 +113,17 @@ async def _database(settings: Settings) -> list[Finding]:
             ]
         differences = await drift.check(database)
         record = await _record(database)
+        server_clock = [] if database.is_sqlite else [await _server_clock(database, clock)]
     well = _well("database", f"answers, schema {found}")
+    tables = _well("locks and tables", "as they should be")
     if differences:
-        return [well, _ill("locks and tables", f"{len(differences)} differences; run: laocert db check"), record]
-    return [well, _well("locks and tables", "as they should be"), record]
+        tables = _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")
+    return [well, tables, record, *server_clock]
+
+
+async def _server_clock(database: Database, clock: Clock) -> Finding:
+    theirs, took = await ask_database(database)
+    return _compared("database's clock", "the database's", least_offset(clock(), theirs, took))
 
 
 async def _record(database: Database) -> Finding:
@@ -153,13 +160,13 @@ async def _documents() -> list[Finding]:
     return [_well("documents", "typst and its font are there")]
 
 
-async def _bot_api(settings: Settings) -> list[Finding]:
+async def _bot_api(settings: Settings, clock: Clock) -> list[Finding]:
     if settings.bot_token is None:
         return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")]
     try:
         async with api.short_lived(settings.bot_token.get_secret_value(), settings.api_url) as bot:
             well = _well("Bot API", f"answers, the bot is @{bot.username}{_openly(settings.api_url)}")
-            return [well, await _webhook(settings, bot), *await _operator(settings, bot), await _clock(settings)]
+            return [well, await _webhook(settings, bot), *await _operator(settings, bot), await _clock(bot, clock)]
     except InvalidToken:
         return [_ill("Bot API", "LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather")]
     except TelegramError as error:
@@ -203,17 +210,29 @@ async def _operator(settings: Settings, bot: Bot) -> list[Finding]:
     return [_well("operator's chat", well)]
 
 
-async def _clock(settings: Settings) -> Finding:
-    """Compare the machine's clock with the Date (RFC 9110, in whole seconds) of the Bot API's server."""
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as client,
-        client.get(settings.api_url, allow_redirects=False) as answer,
-    ):
-        said = answer.headers.get("Date")
-    if said is None:
+async def _clock(bot: Bot, clock: Clock) -> Finding:
+    """Compare the machine's clock with the Date of one answer."""
+    offsets: list[timedelta] = []
+
+    def note(header: str, took: float) -> None:
+        theirs = read_date(header)
+        if theirs is not None:
+            offsets.append(least_offset(clock(), theirs, took, SECOND))
+
+    api.tell_dates(bot, note)
+    await bot.get_me()
+    if not offsets:
         return _well("clock", "the Bot API's server says no time to compare with")
-    drift = abs(datetime.now(UTC) - parsedate_to_datetime(said))
-    if drift > LARGEST_DRIFT:
-        return _ill("clock", f"is off by {drift.total_seconds():.0f} s; set it, and keep it by NTP")
-    return _well("clock", f"within {LARGEST_DRIFT.seconds} s of the Bot API's")
+    return _compared("clock", "the Bot API's", offsets[0])
+
+
+def _compared(name: str, whose: str, offset: timedelta) -> Finding:
+    if abs(offset) <= WARN_BEYOND:
+        return _well(name, f"within {WARN_BEYOND.seconds} s of {whose}")
+    way = "ahead of" if offset > timedelta(0) else "behind"
+    stops = "; so far off, nothing can be certified" if abs(offset) > LARGEST_OFFSET and name == "clock" else ""
+    return _ill(
+        name,
+        f"this machine is {abs(offset).total_seconds():.0f} s {way} {whose}; set the clock that is wrong, and keep"
+        f" both by NTP{stops}",
+    )

@@ -6,6 +6,8 @@ import logging
 import random
 import signal
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ from bot.service.opening import Use, opened
 from bot.service.tuning import PRODUCTION, Tuning
 from bot.service.watchdog import Watchdog, WatchdogTimes, guard
 from bot.telegram import api
+from bot.telegram.clocks import keep_comparing, make_clocks
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import CONNECT_TIMEOUT, AiohttpRequest
 from handlers.chat.commands import menu
@@ -166,9 +169,10 @@ async def serve(
     setup: Setup = DEFAULTS,
     front: Front | None = None,
     tuning: Tuning = PRODUCTION,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Do updates and send messages until `stop` is set; `bot` is initialized. Without a front it polls, and does
-    not listen.
+    not listen. `monotonic` measures the time between two comparisons of the clock.
 
     Raises SettingsRefused, KeyUnknown, StoodStill.
     """
@@ -179,7 +183,9 @@ async def serve(
     limiter = Limiter(rates=tuning.rates)
     await resume_pauses(limiter, database, clock())
     courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter, tuning.courier, tuning.lease)
-    named, floods = replace(setup, bot_username=bot.username), Floods(tuning.floods)
+    clocks = make_clocks(bot, database, clock, monotonic)
+    named = replace(setup, bot_username=bot.username, clock_offset=lambda: clocks.telegram.or_none)
+    floods = Floods(tuning.floods)
     worker = Worker(
         bot,
         database,
@@ -208,9 +214,10 @@ async def serve(
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
-        "upkeep": upkeep.run(database, clock),
+        "upkeep": upkeep.run(database, clock, courier.has_lease),
+        "clocks": keep_comparing(bot, database, clocks),
         "key": upkeep.watch_key(database, recorded),
-        "deadlines": keep_deadlines(database, clock, setup.operator_chat),
+        "deadlines": keep_deadlines(database, clock, setup.operator_chat, offset=clocks.telegram),
         "watchdog": watchdog.run(),
     }
     if poller is not None:

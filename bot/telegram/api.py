@@ -101,6 +101,12 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest, calls: AiohttpRequ
     )
 
 
+def tell_dates(bot: Bot, on_date: Callable[[str, float], None]) -> None:
+    """Pass on the Date of every answer from now on, and the seconds that its call took; polls are left out."""
+    if isinstance(bot.request, AiohttpRequest):
+        bot.request.on_date = on_date
+
+
 @asynccontextmanager
 async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
     """The bot for a question or two. Raises InvalidToken, TelegramError."""

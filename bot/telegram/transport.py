@@ -5,6 +5,8 @@ Its own httpx transport scans its pool at each request: at 256 calls at once it 
 """
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
@@ -71,6 +73,9 @@ class AiohttpRequest(BaseRequest):
             sock_read=read_timeout,
         )
         self._client: aiohttp.ClientSession | None = None
+        # Is told the Date (RFC 9110) of each answer, as it came, and the seconds that the call took: for whoever
+        # compares clocks.
+        self.on_date: Callable[[str, float], None] | None = None
 
     @property
     def read_timeout(self) -> float:
@@ -121,10 +126,12 @@ class AiohttpRequest(BaseRequest):
             body["data"] = form
         elif request_data is not None:
             body["json"] = request_data.parameters
+        began = time.monotonic()
         try:
             async with self._client.request(
                 method, url, timeout=self._timeout, allow_redirects=False, **body
             ) as response:
+                self._tell_date(response, time.monotonic() - began)
                 status, payload = response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(type(error).__name__) from error
@@ -141,6 +148,14 @@ class AiohttpRequest(BaseRequest):
         if status >= 400:
             self._require_telegram(status, payload)
         return status, payload
+
+    def _tell_date(self, response: aiohttp.ClientResponse, seconds: float) -> None:
+        """Pass the Date on. Pages of a proxy are no JSON, and what a cache has kept bears an Age (RFC 9111)."""
+        date = response.headers.get("Date")
+        if self.on_date is None or date is None or "Age" in response.headers:
+            return
+        if response.content_type == "application/json":
+            self.on_date(date, seconds)
 
     async def fetch(self, url: str, limit: int) -> bytes:
         """What is at a URL, up to one byte more than `limit`: so much is read and no more.

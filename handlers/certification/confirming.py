@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from handlers.accounts import keypad
 from handlers.certification import lao, province
-from handlers.certification.certifying import warning_title
+from handlers.certification.certifying import warning, warning_title
 from handlers.chat.screen import Evidenced, Screen, lines
 from handlers.chat.taps.certification import (
     Cancel,
@@ -20,14 +20,20 @@ from handlers.chat.words import headcount_lines, organization_line
 from models.accounts.account import Role
 from models.accounts.pin import Purpose
 from models.certification.certificate import Certification, Level
-from models.certification.certify import certify, find_confirmation, review_confirmation
+from models.certification.certify import ClockWrong, certify, find_confirmation, review_confirmation
 from models.certification.history import load_certification
+from models.certification.review import review
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
     asked, shown = await review_confirmation(
-        turn.session, turn.officer, tap.nonce, turn.now, demands=turn.setup.demands
+        turn.session,
+        turn.officer,
+        tap.nonce,
+        turn.now,
+        demands=turn.setup.demands,
+        clock_offset=turn.clock_offset,
     )
     heading = lines(
         warning_title(turn.texts, asked.level),
@@ -41,7 +47,16 @@ async def confirm(turn: Turn, tap: Confirm) -> Screen:
 async def confirmed(turn: Turn, nonce: str) -> Screen:
     """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
     language, demands = turn.conversation.language, turn.setup.demands
-    made = await certify(turn.session, turn.officer, nonce, turn.now, turn.rng, language, demands=demands)
+    made = await certify(
+        turn.session,
+        turn.officer,
+        nonce,
+        turn.now,
+        turn.rng,
+        language,
+        demands=demands,
+        clock_offset=turn.clock_offset,
+    )
     return Evidenced(Markup(), toast=turn.texts.plain("Certified"), certificate=made.id)
 
 
@@ -51,6 +66,18 @@ async def finished(turn: Turn, made: Certification) -> Screen:
         return await lao.history(turn, LaoHistory(0))
     certificate = await load_certification(turn.session, made.id)
     return await province.result(turn.texts, turn.session, certificate, turn.officer, turn.now)
+
+
+async def not_now(turn: Turn, problem: ClockWrong) -> Screen:
+    """The clock is wrong: the warning as it stood, which can be confirmed once more; else the numbers."""
+    confirmation = problem.confirmation
+    if confirmation is not None:
+        return warning(
+            turn.texts, confirmation, await review(turn.session, turn.officer, problem.organization_code), turn.now
+        )
+    if turn.officer.account.role is Role.LAO:
+        return await lao.show_review(turn, LaoReview())
+    return await province.show_review(turn, ProvinceReview(problem.organization_code))
 
 
 async def cancel(turn: Turn, tap: Cancel) -> Screen:

@@ -120,6 +120,7 @@ async def ask(turn: Turn, tap: LaoCertify) -> Screen:
         turn.now,
         turn.rng,
         demands=turn.setup.demands,
+        clock_offset=turn.clock_offset,
     )
     return warning(turn.texts, confirmation, shown, turn.now)
 

@@ -125,6 +125,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
         turn.now,
         turn.rng,
         demands=turn.setup.demands,
+        clock_offset=turn.clock_offset,
     )
     return warning(turn.texts, confirmation, shown, turn.now)
 

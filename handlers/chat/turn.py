@@ -4,7 +4,7 @@ import enum
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from handlers.chat.proving import Attempt
@@ -34,13 +34,14 @@ DEFAULT_DEMANDS = Demands(spot_check_size=3, difference_percent=10)
 
 @dataclass(frozen=True)
 class Setup:
-    """What every turn of one bot is told from outside: its settings (docs/contract.md, Settings), and its name at
-    Telegram for links to it.
+    """What every turn of one bot is told from outside: its settings (docs/contract.md, Settings), its name at
+    Telegram for links to it, and how far its clock is known to be off.
     """
 
     operator_chat: int | None = None
     bot_username: str = ""
     demands: Demands = DEFAULT_DEMANDS
+    clock_offset: Callable[[], timedelta] = timedelta
 
 
 DEFAULTS = Setup()
@@ -77,6 +78,11 @@ class Turn:
     def is_idle(self) -> bool:
         """Whether the PIN is wanted before anything is shown."""
         return self.linked is not None and self.linked.is_ready and self.linked.is_idle(self.now)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the clock is known to be off; zero when that is not known."""
+        return self.setup.clock_offset()
 
     @property
     def texts(self) -> Texts:

@@ -49,7 +49,13 @@ MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
 async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
     """สุ่มตรวจสอบ: draw, or go on with what was drawn."""
     checking = await draw(
-        turn.session, turn.officer, tap.organization, turn.now, turn.rng, size=turn.setup.demands.spot_check_size
+        turn.session,
+        turn.officer,
+        tap.organization,
+        turn.now,
+        turn.rng,
+        size=turn.setup.demands.spot_check_size,
+        clock_offset=turn.clock_offset,
     )
     return await _following(turn, checking, 0)
 
@@ -147,7 +153,15 @@ async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
     """ถูกต้อง at once; ไม่ถูกต้อง when it was said what is not."""
     if tap.mark is Mark.CORRECT:
         checking = await mark(
-            turn.session, turn.officer, tap.organization, tap.check, tap.place, tap.mark, None, turn.now
+            turn.session,
+            turn.officer,
+            tap.organization,
+            tap.check,
+            tap.place,
+            tap.mark,
+            None,
+            turn.now,
+            clock_offset=turn.clock_offset,
         )
         return await _following(turn, checking, tap.place)
     checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
@@ -177,6 +191,7 @@ async def take_note(turn: Turn, text: str) -> Screen:
             tap.mark,
             words_typed(text),
             turn.now,
+            clock_offset=turn.clock_offset,
         )
     except RemarkRefused as problem:
         return refused_words(turn, await ask_note_again(turn), problem)
@@ -296,7 +311,15 @@ async def hand_in_incorrect(turn: Turn, tap: HandInIncorrect) -> Screen:
 
 async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
     _ = turn.texts
-    asked = await hand_in(turn.session, turn.officer, organization, check, turn.now, turn.setup.operator_chat)
+    asked = await hand_in(
+        turn.session,
+        turn.officer,
+        organization,
+        check,
+        turn.now,
+        turn.setup.operator_chat,
+        clock_offset=turn.clock_offset,
+    )
     if asked is None:
         shown = await province.show_review(turn, ProvinceReview(organization))
         return shown.headed(_("✅ The spot-check was handed in: all are correct."))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
+from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
@@ -48,6 +49,19 @@ class SelfApproval(DomainError):
 
 class ConfirmationExpired(DomainError):
     """The confirmation is unknown, another officer's, or too old: look at the numbers again."""
+
+
+class ClockWrong(DomainError):
+    """The program's clock is off by more than LARGEST_OFFSET, and what was asked for would bear its time for good.
+
+    `organization_code` is whose register it is about; `confirmation` the warning that may be confirmed once more
+    when the clock is right.
+    """
+
+    def __init__(self, organization_code: str, confirmation: "Confirmation | None" = None) -> None:
+        super().__init__(organization_code)
+        self.organization_code = organization_code
+        self.confirmation = confirmation
 
 
 class AlreadyCertified(DomainError):
@@ -86,6 +100,21 @@ class Demands:
     difference_percent: int
 
 
+# Of a clock that is right, or was never compared.
+RIGHT = timedelta(0)
+
+
+def require_right_clock(
+    clock_offset: timedelta, organization_code: str, confirmation: "Confirmation | None" = None
+) -> None:
+    """Before anything whose time stands on a certificate. `clock_offset` is how far the clock is known to be off.
+
+    Raises ClockWrong.
+    """
+    if abs(clock_offset) > LARGEST_OFFSET:
+        raise ClockWrong(organization_code, confirmation)
+
+
 def _require_level(account: Account, organization: Organization, level: Level) -> None:
     require_sight(account, organization)
     if account.role.value != level.value:
@@ -105,19 +134,21 @@ async def prepare_confirmation(
     rng: random.Random,
     *,
     demands: Demands,
+    clock_offset: timedelta = RIGHT,
 ) -> tuple[Confirmation, Review]:
     """Before the warning: note which figures the officer is about to confirm.
 
     `fingerprint` is that of the review, or of the spot-check's summary, that the officer pressed on.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
-    ExplanationMissing, SpotCheckMissing, SpotCheckFailed.
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong.
     """
     organization = await find_organization(session, officer, dla_code)
     _require_level(officer.account, organization, level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, dla_code)
     _require_certifiable(shown, officer, level, fingerprint, demands)
+    require_right_clock(clock_offset, dla_code)
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -149,12 +180,13 @@ async def certify(
     language: Language = Language.THAI,
     *,
     demands: Demands,
+    clock_offset: timedelta = RIGHT,
 ) -> Certification:
     """The irreversible press: insert the certificate, and the notices that it causes, in this transaction. The
     province's hands in its spot-check, where that was not done before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed.
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong (the confirmation stays good).
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
@@ -169,7 +201,7 @@ async def certify(
     _require_level(officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
-    _require_confirmable(shown, confirmation, officer, now, demands)
+    _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
         hand_in_correct(shown.spot_check, now)
@@ -187,7 +219,13 @@ async def certify(
 
 
 async def review_confirmation(
-    session: AsyncSession, officer: Officer, nonce: str, now: datetime, *, demands: Demands
+    session: AsyncSession,
+    officer: Officer,
+    nonce: str,
+    now: datetime,
+    *,
+    demands: Demands,
+    clock_offset: timedelta = RIGHT,
 ) -> tuple[Confirmation, Review]:
     """Before the PIN is asked: the confirmation with its figures, as far as it could be certified now.
 
@@ -198,15 +236,24 @@ async def review_confirmation(
     _require_level(officer.account, organization, confirmation.level)
     await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
-    _require_confirmable(shown, confirmation, officer, now, demands)
+    _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
     return confirmation, shown
 
 
 def _require_confirmable(
-    shown: Review, confirmation: Confirmation, officer: Officer, now: datetime, demands: Demands
+    shown: Review,
+    confirmation: Confirmation,
+    officer: Officer,
+    now: datetime,
+    demands: Demands,
+    clock_offset: timedelta,
 ) -> None:
     _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint, demands)
-    if confirmation.used_at is not None or now - confirmation.shown_at > CONFIRMATION_LIFETIME:
+    if confirmation.used_at is not None:
+        raise ConfirmationExpired
+    # A wrong clock does not tell how old the confirmation is.
+    require_right_clock(clock_offset, confirmation.organization_code, confirmation)
+    if is_past(confirmation.shown_at, CONFIRMATION_LIFETIME, now):
         raise ConfirmationExpired
 
 

@@ -2,11 +2,14 @@
 
 Everything is in the database at once, so that whoever goes on, after a crash or on a colleague's phone, goes on
 from there. All of it waits for the organization's row first, like all that certifies.
+
+The times of the draw, of each mark and of the handing in stand on the province's certificate: while the clock is
+known to be wrong, nothing is drawn, marked or handed in.
 """
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import Select, bindparam, select
@@ -18,7 +21,13 @@ from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
-from models.certification.certify import AlreadyCertified, NotYetCertified, SelfApproval
+from models.certification.certify import (
+    RIGHT,
+    AlreadyCertified,
+    NotYetCertified,
+    SelfApproval,
+    require_right_clock,
+)
 from models.certification.remark import Remark, remark_text
 from models.certification.review import certificates_and_check
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
@@ -79,16 +88,24 @@ class Checking:
 
 
 async def draw(
-    session: AsyncSession, officer: Officer, dla_code: str, now: datetime, rng: random.Random, *, size: int
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    now: datetime,
+    rng: random.Random,
+    *,
+    size: int,
+    clock_offset: timedelta = RIGHT,
 ) -> Checking:
     """The draw of the current revision, made now if nobody of the province has made it.
 
     `rng` must be one that nobody can foresee. Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified,
-    SelfApproval, NothingToDraw.
+    SelfApproval, NothingToDraw, ClockWrong.
     """
     checkable = await _load_checkable(session, officer, dla_code)
     check = checkable.check
     if check is None:
+        require_right_clock(clock_offset, dla_code)
         check = await _draw(session, officer, checkable.lao, now, rng, size)
     return await _with_records(session, checkable.organization, check)
 
@@ -137,10 +154,12 @@ async def mark(
     found: Mark,
     note: str | None,
     now: datetime,
+    *,
+    clock_offset: timedelta = RIGHT,
 ) -> Checking:
     """ถูกต้อง, or ไม่ถูกต้อง with a note: of two officers who mark one record the later one counts.
 
-    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn.
+    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn, ClockWrong.
     """
     words = remark_text(note or "") if found is Mark.INCORRECT else None
     checkable, check = await _find(session, officer, dla_code, check_id)
@@ -148,6 +167,7 @@ async def mark(
         raise SpotCheckHandedIn
     shown = await _with_records(session, checkable.organization, check)
     item = shown.item(place)
+    require_right_clock(clock_offset, dla_code)
     item.mark, item.note, item.marked_at, item.officer_id = found, words, now, officer.id
     await session.flush()
     return shown
@@ -160,18 +180,21 @@ async def hand_in(
     check_id: int,
     now: datetime,
     operator_chat: int | None,
+    *,
+    clock_offset: timedelta = RIGHT,
 ) -> Remark | None:
     """ส่งผลสุ่มตรวจสอบ: from now on nothing in it changes.
 
     With anything incorrect the revision cannot be certified; the province's petition for a reopening, which the
     notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
-    SpotCheckHandedIn, SpotCheckUnfinished.
+    SpotCheckHandedIn, SpotCheckUnfinished, ClockWrong.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
         raise SpotCheckHandedIn
     if check.marked < len(check.items):
         raise SpotCheckUnfinished
+    require_right_clock(clock_offset, dla_code)
     check.handed_in_at = now
     await session.flush()
     if not check.incorrect:

@@ -22,6 +22,7 @@ METRICS = {
     "laocert_messages_total": {"kind", "outcome"},
     "laocert_floods_total": set(),
     "laocert_lease": {"name"},
+    "laocert_clock_offset_seconds": {"against"},
     "laocert_build_info": {"version"},
 }
 

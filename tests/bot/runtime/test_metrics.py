@@ -32,6 +32,7 @@ NAMES = {
     "laocert_refusals",
     "laocert_tap_seconds",
     "laocert_lease",
+    "laocert_clock_offset_seconds",
     "laocert_build_info",
     "laocert_inbox_depth",
     "laocert_inbox_age_seconds",
@@ -39,7 +40,7 @@ NAMES = {
     "laocert_outbox_age_seconds",
     "laocert_certificates",
 }
-LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level"}
+LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level", "against"}
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +116,19 @@ async def test_depth_age_and_certificates_are_read_from_the_database(country: Da
     assert found["laocert_outbox_age_seconds",] == 90
     assert found["laocert_certificates", "lao"] == 1
     assert found["laocert_certificates", "province"] == 0
+
+
+def test_how_far_the_clock_is_off_is_told_when_it_is_known(clock: Clock) -> None:
+    TALLY.clock_offsets.update(telegram=lambda: timedelta(minutes=-6), database=lambda: None)
+    scraped = text(None, clock()).decode()
+    assert 'laocert_clock_offset_seconds{against="telegram"} -360.0' in scraped
+    assert 'against="database"' not in scraped
+
+
+def test_a_tap_before_the_clock_was_set_back_took_no_time() -> None:
+    tally = Tally()
+    tally.time_tap(-3600.0)
+    assert (dict(tally.taps), tally.tap_seconds) == ({0: 1}, 0.0)
 
 
 async def test_while_the_database_is_away_the_rest_is_told(

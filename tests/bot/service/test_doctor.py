@@ -1,17 +1,19 @@
 """`laocert doctor`: well where all is well, and one line with the mend for each thing that is not."""
 
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from bot.papers import typesetting
+from bot.runtime.settings import load_settings
 from bot.service import doctor
+from bot.service.doctor import Finding, examine
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.bot.running import Run, laocert
@@ -28,6 +30,7 @@ NAMES = [
     "database",
     "locks and tables",
     "record",
+    "database's clock",
     "documents",
     "Bot API",
     "updates",
@@ -50,16 +53,19 @@ def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
 
 
-async def test_where_all_is_well(laocert: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_all_is_well(
+    laocert: Run, emulator: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in NAMES if name != "database's clock" or not country.is_sqlite]
     phone = emulator.phone("ผู้ดูแล")
     await phone.start()
     monkeypatch.setenv("LAOCERT_OPERATOR_CHAT", str(phone.id))
     result = await laocert("doctor")
     lines = result.output.splitlines()
-    assert [line.partition(":")[0] for line in lines] == NAMES
+    assert [line.partition(":")[0] for line in lines] == names
     assert all(": ok, " in line for line in lines)
     facts = json.loads((await laocert("doctor", "--json")).output)
-    assert [one["name"] for one in facts] == NAMES
+    assert [one["name"] for one in facts] == names
     assert all(one["ok"] and one["mend"] is None for one in facts)
     assert KEY not in result.output
     assert not emulator.calls_of("sendMessage")
@@ -155,17 +161,28 @@ async def test_a_lock_that_is_not_in_place_is_found(laocert: Run, country: Datab
 
 
 @ONE_DATABASE
-async def test_a_clock_that_is_off_and_a_font_that_is_gone_are_found(
-    laocert: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    class Late(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return datetime.now(UTC) - timedelta(minutes=3)
-
-    monkeypatch.setattr(doctor, "datetime", Late)
+async def test_a_font_that_is_gone_is_found(laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "missing_font", partial(typesetting.missing_font, "Another"))
     found = await ill(laocert)
-    assert list(found) == ["documents", "clock"]
+    assert list(found) == ["documents"]
     assert "the font Another is not there" in found["documents"]
-    assert "is off by 18" in found["clock"] or "is off by 17" in found["clock"]
+
+
+@pytest.mark.parametrize(
+    ("off", "way", "stops"), [(timedelta(minutes=-3), "behind", False), (timedelta(days=3), "ahead of", True)]
+)
+async def test_a_clock_that_is_off_is_found(
+    laocert: Run, country: Database, off: timedelta, way: str, stops: bool
+) -> None:
+    ill = {one.name: one for one in await examine(load_settings(), lambda: datetime.now(UTC) + off) if one.mend}
+    assert set(ill) == {"clock"} | (set() if country.is_sqlite else {"database's clock"})
+
+    def seconds(finding: Finding) -> float:
+        found = re.match(rf"this machine is (\d+) s {way} \S", finding.mend or "")
+        assert found is not None, finding
+        return float(found[1])
+
+    for finding in ill.values():
+        # What the call took is left out of it.
+        assert 0 <= abs(off).total_seconds() - seconds(finding) < 60
+    assert ("nothing can be certified" in (ill["clock"].mend or "")) is stops
