@@ -5,6 +5,7 @@ and waited for, or lived by.
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -15,6 +16,7 @@ from models.accounts.pin import KeypadExpired, Purpose
 from models.audit import event_chain
 from models.base.calendar import bangkok_day
 from models.base.clocks import LARGEST_OFFSET, is_ahead, is_past
+from models.base.tables import Base, UtcDateTime
 from models.certification.certificate import Level
 from models.chats.conversation import Conversation, load_conversation
 from models.database.engine import Database
@@ -43,6 +45,24 @@ LAO, PROVINCE = f"lao{FIRST}", "province11"
 CHAT, COLLEAGUE = 501, 502
 AHEAD = timedelta(days=3)
 MINUTE, A_SECOND = timedelta(minutes=1), timedelta(seconds=1)
+
+
+def test_the_documents_say_of_each_stored_moment_what_becomes_of_it() -> None:
+    told = (Path(__file__).parents[3] / "docs/reliability.md").read_text(encoding="utf-8")
+    section = told.partition("## A clock that is set right\n")[2].partition("\n## ")[0]
+    moments = {
+        (table.name, column.name)
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, UtcDateTime)
+    }
+    assert ("outbox", "due_at") in moments
+    untold = {
+        f"{table}.{column}"
+        for table, column in moments
+        if f"`{table}.{column}`" not in section and f", `{column}`" not in section
+    }
+    assert untold == set()
 
 
 def test_what_has_outlived_its_lifetime_by_either_side(now: datetime) -> None:
