@@ -26,9 +26,9 @@ from models.base.clocks import LARGEST_OFFSET
 from models.notices.kind import ANSWERS, RULES, NoticeKind, kinds_where
 from models.notices.outbox import WAITS, OutboxMessage, State
 
-# An answer that was marked longer ago and has no end may have arrived: its program has died. Longer than a call
-# takes (bot/telegram/transport.py, CONNECT_TIMEOUT and READ_TIMEOUT).
-DOUBT = timedelta(seconds=30)
+# An answer that was marked longer ago and has no end may have arrived: its program has died. Longer than the
+# slowest call takes, its wait for a connection included (bot/telegram/transport.py).
+DOUBT = timedelta(seconds=120)
 
 
 async def recover(session: AsyncSession, now: datetime, due: datetime, doubt: timedelta = DOUBT) -> list[int]:
