@@ -18,8 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.service.tuning import Tuning
 from demo.botapi import PATIENCE, Emulator
-from models.database import aiosqlite_dialect, sqlite
-from models.database import engine as database_module
+from models.database import aiosqlite_dialect, postgresql, sqlite
 from models.database.engine import Database
 from models.schema import version
 from tests.canary import Canary
@@ -62,7 +61,7 @@ class CompiledOnce(dict[tuple[Any, ...], Any]):
 def pytest_configure() -> None:
     _CANARY.listen()
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
-    for module in (sqlite, database_module):
+    for module in (sqlite, postgresql):
         module.create_async_engine = with_cache  # type: ignore[attr-defined]
 
 

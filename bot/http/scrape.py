@@ -39,6 +39,10 @@ class _Numbers(Collector):
         yield _counted("laocert_webhook_requests", "Requests to the webhook by HTTP status.", ["status"], posts)
         refusals = {(method,): count for method, count in TALLY.refusals.items()}
         yield _counted("laocert_refusals", "Screens and messages refused by Telegram.", ["method"], refusals)
+        troubles = {(name,): count for name, count in TALLY.troubles.items()}
+        yield _counted(
+            "laocert_database_troubles", "What the database could not do, by the reason.", ["trouble"], troubles
+        )
         yield CounterMetricFamily("laocert_floods", "Answers 429 of the Bot API.", value=TALLY.floods)
         yield _tap_histogram()
         leases = {(name,): float(is_held()) for name, is_held in TALLY.leases.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
+from models.database.trouble import name_of
 from models.notices import outbox
 from models.province.progress import count_certificates
 
@@ -32,5 +33,5 @@ async def look(database: Database) -> Stored | None:
                 await inbox.waiting(session), await outbox.waiting(session), await count_certificates(session)
             )
     except Exception as error:
-        log.error("the numbers could not be read: %s", type(error).__name__)
+        log.error("the numbers could not be read: %s", name_of(error))
         return None

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from bot.inbound.intake import Intake
 from bot.runtime import logs
 from bot.runtime.metrics import TALLY
+from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Webhook:
                 await self._intake.put(received)
         except Exception as error:
             # The database is away. The commit may have been made all the same: the repetition is then known.
-            log.error("the update could not be kept: %s", type(error).__name__)
+            log.error("the update could not be kept: %s", name_of(error))
             return 503
         return 200
 

@@ -16,6 +16,7 @@ from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.telegram.api import retry_seconds
 from bot.telegram.transport import AiohttpRequest
 from models.database.lease import Lease
+from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Poller:
                 await asyncio.sleep(self._pauses.after_conflict)
             except Exception as error:
                 # Whatever it is: nothing was confirmed, the same updates come again.
-                log.warning("poll failed: %s", error if isinstance(error, TelegramError) else type(error).__name__)
+                log.warning("poll failed: %s", error if isinstance(error, TelegramError) else name_of(error))
                 await asyncio.sleep(self._pauses.after_failure)
 
     async def _get_updates(self) -> list[Any]:

@@ -41,6 +41,7 @@ from models.chats import inbox
 from models.chats.conversation import chat_language
 from models.database.engine import Database, Session
 from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLockTimes
+from models.database.trouble import name_of, trouble_of
 from models.links.senders import look_up, pending_in_turn
 from models.notices import outbox
 from models.security.sealing import Seal
@@ -161,7 +162,7 @@ class Worker:
                 await self.look()
             except Exception as error:
                 # The database is away.
-                log.error("the inbox could not be read: %s", type(error).__name__)
+                log.error("the inbox could not be read: %s", name_of(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.look_every):
                     await self._wake.wait()
@@ -268,7 +269,7 @@ class Worker:
             async with self._database.read() as session:
                 senders = await look_up(session, [row.sender])
         except Exception as error:
-            log.error("it is not known who sent an update: %s", type(error).__name__)
+            log.error("it is not known who sent an update: %s", name_of(error))
             return False
         if row.sender in senders.linked:
             self._of_strangers.discard(row.id)
@@ -278,7 +279,9 @@ class Worker:
         return row.sender in senders.linked | senders.logging_in
 
     async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:
-        """Process one update until it is done, or set aside after three failures. Raises NotNow."""
+        """Process one update until it is done, or set aside after three failures that are not the database's.
+        Raises NotNow.
+        """
         logs.UPDATE.set(row.update_id)
         self._since[row.id] = asyncio.get_running_loop().time()
         try:
@@ -289,10 +292,14 @@ class Worker:
                 except NotNow:
                     raise
                 except Exception as error:
-                    # Whatever it is, it must not block the officer.
-                    _log_failure("failed", error)
-                    TALLY.updates["unknown", "failed"] += 1
-                if await self._give_up(row):
+                    if is_of_the_database := trouble_of(error) is not None:
+                        # It says nothing of the update, which waits until it is over.
+                        log.error("the update waits for the database: %s", name_of(error))
+                    else:
+                        # Whatever it is, it must not block the officer.
+                        _log_failure("failed", error)
+                        TALLY.updates["unknown", "failed"] += 1
+                if not is_of_the_database and await self._give_up(row):
                     return
                 await asyncio.sleep(self._pace.pause_after_failure)
         finally:
@@ -421,7 +428,7 @@ class Worker:
                 language = await chat_language(session, row.sender)
         except Exception as error:
             # The database is away: the update stays in the inbox and is tried again.
-            log.error("the failure could not be noted: %s", type(error).__name__)
+            log.error("the failure could not be noted: %s", name_of(error))
             return False
         log.error("the update is set aside")
         TALLY.updates["unknown", "set_aside"] += 1

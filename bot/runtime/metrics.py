@@ -6,7 +6,7 @@ personal stands in a label.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -27,6 +27,8 @@ class Tally:
     posts: Counter[str] = field(default_factory=Counter)
     # Screens and messages that Telegram took for wrong (400), by method.
     refusals: Counter[str] = field(default_factory=Counter)
+    # What the database could not do, by what was the matter (models/database/trouble.py).
+    troubles: Mapping[str, int] = field(default_factory=Counter)
     # Answers 429 of the Bot API.
     floods: int = 0
     # Taps by the number of their bucket; the one beyond the last is for what took longer.

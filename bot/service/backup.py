@@ -21,6 +21,7 @@ from bot.service.copy_check import (
 )
 from models.base.errors import DomainError
 from models.database.engine import Database
+from models.database.postgresql import hosts_of
 
 # Bytes that are read at once.
 CHUNK = 65_536
@@ -148,12 +149,16 @@ async def run_tool(database: Database, tool: str, *arguments: str) -> str:
 async def start_tool(database: Database, tool: str, *arguments: str) -> asyncio.subprocess.Process:
     """Start one of PostgreSQL's programs with pipes to it and from it. Raises BackupRefused."""
     url = database.url
+    hosts = hosts_of(url)
+    # Without a port for each of them there is none.
+    ports = [str(port) for _, port in hosts if port is not None]
     # The password goes by the environment: the command line can be read by others.
     environment = os.environ | {
         name: str(value)
         for name, value in {
-            "PGHOST": url.host,
-            "PGPORT": url.port,
+            "PGHOST": ",".join(host for host, _ in hosts) or None,
+            "PGPORT": ",".join(ports) or None,
+            "PGTARGETSESSIONATTRS": "read-write" if len(hosts) > 1 else None,
             "PGUSER": url.username,
             "PGPASSWORD": url.password,
             "PGDATABASE": url.database,

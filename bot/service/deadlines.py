@@ -6,6 +6,7 @@ from datetime import datetime
 from bot.runtime.clock import Clock, nap
 from bot.runtime.clock_offset import ClockOffset
 from models.database.engine import Database
+from models.database.trouble import name_of
 from models.outreach.reminder import forget_early, queue_due
 from models.outreach.unreached import escalate_due
 
@@ -32,7 +33,7 @@ async def keep_deadlines(
             await look(database, clock(), operator_chat, offset)
         except Exception as error:
             # The database is away; the next look comes.
-            log.error("the deadlines could not be looked at: %s", type(error).__name__)
+            log.error("the deadlines could not be looked at: %s", name_of(error))
         await nap(clock, every)
 
 

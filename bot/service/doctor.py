@@ -1,6 +1,7 @@
 """Looks at everything that the program needs, and says of each that it is well or how to mend it."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,13 +20,17 @@ from bot.papers.typesetting import missing_font
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.clock_offset import SECOND, WARN_BEYOND, least_offset, read_date
 from bot.runtime.settings import MAKE_KEY, SET_KEY, Settings, SettingsRefused, hook_of, is_of_this_machine
+from bot.service import upkeep
 from bot.service.opening import Use, opened
 from bot.telegram import api
 from bot.telegram.clocks import ask_database
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
+from models.chats import inbox
+from models.database import wal
 from models.database.engine import Database
+from models.database.trouble import Trouble, trouble_of
 from models.schema import drift, version
 
 # Seconds that something outside is waited for.
@@ -33,6 +38,14 @@ PATIENCE = 10.0
 # Bits in a secret key, counted by how often each of its letters stands in it; 32 random hexadecimal letters have
 # about 110.
 LEAST_BITS = 80
+
+
+_MENDS = {
+    Trouble.FULL: "make room on the disk of the database",
+    Trouble.READ_ONLY: "let LAOCERT_DATABASE_URL lead to the primary, or check your rights to the file",
+    Trouble.AWAY: "check the server, or the disk of the file",
+    Trouble.BUSY: "see what holds its locks, and whether it has too many sessions",
+}
 
 
 @dataclass(frozen=True)
@@ -111,14 +124,42 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
             return [
                 _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")
             ]
+        findings = [await _writes(database, found, clock)]
+        if database.is_sqlite:
+            findings.append(_wal(database))
         differences = await drift.check(database)
         record = await _record(database)
         server_clock = [] if database.is_sqlite else [await _server_clock(database, clock)]
-    well = _well("database", f"answers, schema {found}")
-    tables = _well("locks and tables", "as they should be")
     if differences:
         tables = _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")
-    return [well, tables, record, *server_clock]
+    else:
+        tables = _well("locks and tables", "as they should be")
+    return [*findings, tables, record, *server_clock]
+
+
+async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
+    """Whether an update could be kept; nothing stays of the try."""
+    try:
+        async with database.write() as session:
+            await inbox.try_to_keep(session, random.getrandbits(62), clock())
+    except Exception as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        return _ill("database", f"cannot be written to: {trouble}; {_MENDS[trouble]}")
+    return _well("database", f"answers, takes writes, schema {revision}")
+
+
+def _wal(database: Database) -> Finding:
+    """How long SQLite's write-ahead log is."""
+    name, megabytes = "write-ahead log", wal.length(database.url) / upkeep.MEGABYTE
+    if wal.is_long(database.url):
+        return _ill(
+            name,
+            f"has {megabytes:.0f} MB, which makes reading slow; end what reads the database all the time,"
+            " such as an open sqlite3: laocert run then cuts it off within a minute",
+        )
+    return _well(name, f"{megabytes:.1f} MB")
 
 
 async def _server_clock(database: Database, clock: Clock) -> Finding:

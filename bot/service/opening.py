@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 from bot.runtime.settings import Settings, SettingsRefused, keyring
 from models.audit import event_chain
 from models.database.engine import Database
+from models.database.pooler import require_own_sessions
 from models.schema import drift, version
 
 
@@ -36,21 +37,26 @@ class Use(enum.Enum):
 async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIterator[Database]:
     """Open the database, and leave nothing of it running. `name` is what PostgreSQL shows of the session.
 
-    Raises SettingsRefused for a URL that is none, SchemaOutdated, KeyMissing and KeyUnknown, before anything is
-    written.
+    Raises SettingsRefused for a URL that is none, UrlRefused, SessionsAreShared, SchemaOutdated, KeyMissing and
+    KeyUnknown, before anything is written.
     """
     keys = keyring(settings)
     if keys is None and use is Use.RECORDS:
         raise event_chain.KeyMissing
     try:
-        database = Database(settings.database_url.get_secret_value(), keys, name)
-    except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError):
+        database = Database(
+            settings.database_url.get_secret_value(), keys, name, may_be_read_only=use in (Use.LOOKS, Use.REPAIRS)
+        )
+    # ValueError: what stands for a port is no number.
+    except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError, ValueError):
         raise SettingsRefused(
             "LAOCERT_DATABASE_URL is no URL of a database;"
             " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
         ) from None
     threads = set(threading.enumerate())
     try:
+        if use is not Use.LOOKS:
+            await require_own_sessions(database)
         if use.needs_head:
             await version.require_head(database)
         if keys is not None and use in (Use.RECORDS, Use.UPGRADES):

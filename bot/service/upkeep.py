@@ -12,7 +12,9 @@ from models.audit import event_chain
 from models.audit.event_chain import take_head
 from models.base.calendar import bangkok_day
 from models.chats import inbox
+from models.database import wal
 from models.database.engine import Database
+from models.database.trouble import name_of
 from models.notices import sending
 from models.register import draft
 
@@ -23,12 +25,15 @@ Work = Callable[[Database, datetime], Awaitable[None]]
 # Seconds between looks whether today's head of the record has been taken, and between forgettings.
 HEADS_EVERY = 600.0
 FORGET_EVERY = 3600.0
+# Seconds between looks at the length of SQLite's write-ahead log.
+WAL_EVERY = 60.0
 # Seconds between looks whether the record still goes on under a known key: a short range of an index.
 KEY_EVERY = 5.0
 # Seconds between looks at what waits for a moment at which no rule could have put it. And what waits for longer
 # than an hour is decided once more each hour, whatever its rule: its clock may have been ahead by less than that.
 FORWARD_EVERY = 60.0
 DECIDED_FOR = timedelta(hours=1)
+MEGABYTE = 1024 * 1024
 # Events that are looked at once more.
 LATE = 1000
 
@@ -49,6 +54,17 @@ async def forget(database: Database, now: datetime) -> None:
         await throttle.forget_old(session, now)
         await pin.forget_old_keypads(session, now)
         await draft.forget_old_drafts(session, now)
+
+
+async def keep_wal_short(database: Database, _now: datetime) -> None:
+    """Cut off SQLite's write-ahead log when it has grown: SQLite itself never does while there is a reader."""
+    if not database.is_sqlite or not wal.is_long(database.url):
+        return
+    grown = wal.length(database.url)
+    if await asyncio.to_thread(wal.shorten, database.url):
+        log.info("the write-ahead log had %d MB and was cut off", grown // MEGABYTE)
+    else:
+        log.warning("the write-ahead log has %d MB; something reads the database all the time", grown // MEGABYTE)
 
 
 async def bring_forward(database: Database, now: datetime) -> None:
@@ -84,6 +100,7 @@ async def run(database: Database, clock: Clock, sends: Callable[[], bool] = lamb
         _again(forget, FORGET_EVERY, database, clock),
         _again(only_if(sends, bring_forward), FORWARD_EVERY, database, clock),
         _again(only_if(sends, decide_again), FORGET_EVERY, database, clock),
+        _again(keep_wal_short, WAL_EVERY, database, clock),
     )
 
 
@@ -102,7 +119,7 @@ async def watch_key(database: Database, first: int, every: float = KEY_EVERY) ->
         except event_chain.KeyUnknown:
             raise
         except Exception as error:
-            log.error("the record's key could not be looked at: %s", type(error).__name__)
+            log.error("the record's key could not be looked at: %s", name_of(error))
         await asyncio.sleep(every)
 
 
@@ -117,5 +134,5 @@ async def _again(
             await work(database, clock())
         except Exception as error:
             # The database is away; the next time comes.
-            log.error("%s: %s", work.__name__, type(error).__name__)
+            log.error("%s: %s", work.__name__, name_of(error))
         await nap(clock, seconds)

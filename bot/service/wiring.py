@@ -204,6 +204,7 @@ async def serve(
     readiness = Readiness(bot, database, tuning.readiness)
     watchdog = _watchdog(poller, worker, readiness, tuning.watchdog)
     TALLY.leases["courier"] = courier.has_lease
+    TALLY.troubles = database.troubles
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
         # Once more: the Bot API may have been away for long since the database was opened.

@@ -14,8 +14,8 @@ from bot.runtime.clock import Clock
 from bot.runtime.clock_offset import ClockOffset
 from bot.runtime.metrics import TALLY
 from bot.telegram import api
-from models.database.clock import server_time
 from models.database.engine import Database
+from models.database.postgresql import server_time
 
 log = logging.getLogger(__name__)
 

@@ -39,6 +39,8 @@ from models.base.tables import Base, BigKey, conflict_insert, text_enum
 # this long is another update.
 REMEMBERED = timedelta(days=14)
 MAX_ATTEMPTS = 3
+# Bytes of an update that is kept for a try: on SQLite more than a page of the file, so that there must be room.
+_TRIED = 5000
 
 
 class State(enum.StrEnum):
@@ -115,6 +117,15 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
         ],
     )
     return sorted(kept, key=lambda row: row.id)
+
+
+async def try_to_keep(session: AsyncSession, number: int, now: datetime) -> None:
+    """Keep an update of no bot and drop it in the same transaction: whether updates can be kept is known after the
+    commit, and nobody ever sees this one. `number` tells those apart that try at the same moment.
+    """
+    (row,) = await store(session, 0, [Received(number, 0, bytes(_TRIED))], now)
+    await session.flush()
+    await session.execute(delete(InboxUpdate).where(InboxUpdate.id == row.id))
 
 
 async def pending(

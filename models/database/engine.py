@@ -1,70 +1,48 @@
 """The engine: how transactions begin on SQLite and PostgreSQL, for readers and for writers."""
 
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from models.base.errors import DomainError
-from models.database import sqlite
+from models.database import postgresql, sqlite
+from models.database.trouble import Trouble, trouble_of
 from models.security.keys import Keyring
 
-# The advisory lock that every session of the program shares; whoever replaces the database has it alone
-# (models/database/exclusion.py).
-PRESENCE = "laocert presence"
+# Seconds for which a disk that was full counts as full: the next write may need no room.
+FULL_FOR = 30.0
 
 # What handlers call it by: they know no SQLAlchemy.
 Session = AsyncSession
-
-
-class BeingReplaced(DomainError):
-    """The database is being restored at this moment."""
-
-    def __init__(self) -> None:
-        super().__init__("laocert db restore is replacing this database; start again when it has ended")
-
-
-def named(name: str) -> dict[str, Any]:
-    """The arguments of asyncpg connections that PostgreSQL lists under this name (`application_name`)."""
-    return {"server_settings": {"application_name": name}}
-
-
-def _enter(connection: Any, _record: Any) -> None:
-    """Hold the lock of those present on a new asyncpg connection of a pool. Raises BeingReplaced."""
-    taken = f"SELECT pg_try_advisory_lock_shared(hashtextextended('{PRESENCE}', 0))"
-    if not connection.run_async(lambda driver: driver.fetchval(taken)):
-        connection.close()
-        raise BeingReplaced
-
-
-def _postgresql_engine(url: URL, name: str) -> AsyncEngine:
-    # Said with each BEGIN: a role may set another default for itself, and a press at REPEATABLE READ would compare
-    # the register with a snapshot that is older than its lock.
-    engine = create_async_engine(
-        url, hide_parameters=True, isolation_level="READ COMMITTED", connect_args=named(name)
-    )
-    event.listen(engine.sync_engine, "connect", _enter)
-    return engine
 
 
 class Database:
     """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`).
 
     `keyring` is what audit events are bound with; without it nothing can be written that is recorded. `name` is
-    what PostgreSQL shows of the program's sessions.
+    what PostgreSQL shows of the program's sessions. `may_be_read_only`: whether a server that takes no writes will
+    do. Raises models.database.postgresql.UrlRefused.
     """
 
-    def __init__(self, url: str, keyring: Keyring | None = None, name: str = "laocert") -> None:
+    def __init__(
+        self, url: str, keyring: Keyring | None = None, name: str = "laocert", *, may_be_read_only: bool = False
+    ) -> None:
         self.keyring = keyring
         self._info = {"keyring": keyring}
         self.url = make_url(url)
         self.name = name
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: AsyncEngine = (
-            sqlite.make_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, name)
+            sqlite.make_engine(self.url)
+            if self.is_sqlite
+            else postgresql.make_engine(self.url, name, may_be_read_only=may_be_read_only)
         )
+        # What the database could not do since the start, by the name of the trouble.
+        self.troubles: Counter[str] = Counter({trouble.name.lower(): 0 for trouble in Trouble})
+        self._full_at: float | None = None
         self._readers = self.engine.execution_options(laocert_reads=True)
         self._writers = sqlite.Writers(self.engine)
 
@@ -81,6 +59,9 @@ class Database:
                 connection or self._readers, expire_on_commit=False, info=self._info
             ) as session:
                 yield session
+        except Exception as error:
+            self._note(error)
+            raise
         finally:
             if connection is not None:
                 await connection.execution_options(laocert_reads=False)
@@ -92,12 +73,16 @@ class Database:
 
         `connection`: the caller's own, whose temporary tables the session sees; any other without it.
         """
-        if connection is None and self.is_sqlite:
-            async with self._writers.turn() as shared, self._transaction(shared) as session:
+        try:
+            if connection is None and self.is_sqlite:
+                async with self._writers.turn() as shared, self._transaction(shared) as session:
+                    yield session
+                return
+            async with self._transaction(connection or self.engine) as session:
                 yield session
-            return
-        async with self._transaction(connection or self.engine) as session:
-            yield session
+        except Exception as error:
+            self._note(error)
+            raise
 
     @asynccontextmanager
     async def _transaction(self, bind: AsyncConnection | AsyncEngine) -> AsyncIterator[AsyncSession]:
@@ -112,6 +97,18 @@ class Database:
         finally:
             # Rolls back what was not committed.
             await session.close()
+
+    @property
+    def was_full(self) -> bool:
+        """Whether it, or its disk, was full a moment ago."""
+        return self._full_at is not None and time.monotonic() - self._full_at < FULL_FOR
+
+    def _note(self, error: Exception) -> None:
+        trouble = trouble_of(error)
+        if trouble is not None:
+            self.troubles[trouble.name.lower()] += 1
+        if trouble is Trouble.FULL:
+            self._full_at = time.monotonic()
 
     async def close(self) -> None:
         """Give back all connections, when those who write have ended."""

@@ -1,6 +1,6 @@
 """Keeps every program out of a PostgreSQL database while it is replaced.
 
-Every connection of the program holds a shared advisory lock as long as it lives (models/database/engine.py);
+Every connection of the program holds a shared advisory lock as long as it lives (models/database/postgresql.py);
 whoever replaces the database holds the same lock alone. So neither can begin while the other is there, on whatever
 machine and by whatever role, and a connection that idles in a pool counts too. Advisory locks belong to one
 database: programs on other databases of the server are not in the way. On SQLite the file's own locks do the same
@@ -15,8 +15,8 @@ from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from models.base.errors import DomainError
-from models.database.engine import PRESENCE, named
 from models.database.lease import LEASES
+from models.database.postgresql import PRESENCE, named
 
 # A program of an earlier release does not hold the lock of those present; when it runs it holds leases.
 _LOCKS = (PRESENCE, *(f"laocert {lease}" for lease in LEASES))

@@ -16,7 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database.engine import Database
+from models.database.postgresql import REQUIRE_WRITABLE
 from models.database.sqlite import file_of
+from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
@@ -112,16 +114,22 @@ class Lease:
 
     async def _look(self) -> bool:
         try:
+            if not self.taken.is_set():
+                await self._lock.open()
             async with asyncio.timeout(self._times.patience):
                 return await (self._lock.is_held() if self.taken.is_set() else self._lock.take())
         except Exception as error:
-            log.warning("the lease of the %s could not be looked at: %s", self._name, type(error).__name__)
+            log.warning("the lease of the %s could not be looked at: %s", self._name, name_of(error))
         await self._lock.release()
         return False
 
 
 class _Lock(ABC):
     """What a lease rests on."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make ready what `take` needs: it has a patience of its own."""
 
     @abstractmethod
     async def take(self) -> bool:
@@ -145,9 +153,14 @@ class _Session(_Lock):
         self._key = {"name": f"laocert {name}"}
         self._connection: AsyncConnection | None = None
 
-    async def take(self) -> bool:
+    async def open(self) -> None:
         if self._connection is None:
             self._connection = await own_session(self._database, self._gone_after)
+
+    async def take(self) -> bool:
+        if self._connection is None:
+            return False
+        await self._connection.execute(REQUIRE_WRITABLE)
         taken = await self._connection.scalar(
             text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), self._key
         )
@@ -156,7 +169,8 @@ class _Session(_Lock):
     async def is_held(self) -> bool:
         if self._connection is None:
             return False
-        await self._connection.scalar(text("SELECT 1"))
+        # Advisory locks are given by a standby, too, and by a primary that takes no writes any more.
+        await self._connection.execute(REQUIRE_WRITABLE)
         return True
 
     async def release(self) -> None:
@@ -172,6 +186,9 @@ class _File(_Lock):
         path = file_of(database.url)
         self._path = None if path is None else f"{path}.{name}-lease"
         self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Nothing: `take` does not wait."""
 
     async def take(self) -> bool:
         if self._path is None:

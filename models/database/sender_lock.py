@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database.engine import Database
 from models.database.lease import GONE_AFTER, end_session, own_session
+from models.database.postgresql import REQUIRE_WRITABLE
+from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class SenderLocks:
         self._database = None if database.is_sqlite else database
         self._times = times
         self._connection: AsyncConnection | None = None
+        # By the loop's clock, when the session was last asked whether its server takes writes.
+        self._looked_at = 0.0
         self._held: set[int] = set()
         self._wanted: dict[int, asyncio.Future[bool]] = {}
         self._over: set[int] = set()
@@ -92,19 +96,24 @@ class SenderLocks:
         while True:
             self._news.clear()
             try:
+                # To open a session has a patience of its own.
+                if self._connection is None:
+                    self._connection = await own_session(database, self._times.gone_after)
+                    self._looked_at = 0.0
                 async with asyncio.timeout(self._times.patience):
-                    await self._go_round(database)
+                    await self._go_round(self._connection)
             except Exception as error:
-                log.error("it could not be asked who serves whom: %s", type(error).__name__)
+                log.error("it could not be asked who serves whom: %s", name_of(error))
                 await self._let_go()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._times.alive_every):
                     await self._news.wait()
 
-    async def _go_round(self, database: Database) -> None:
-        if self._connection is None:
-            self._connection = await own_session(database, self._times.gone_after)
-        connection = self._connection
+    async def _go_round(self, connection: AsyncConnection) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at >= self._times.alive_every:
+            await connection.execute(REQUIRE_WRITABLE)
+            self._looked_at = now
         over, self._over = self._over, set()
         if over:
             await connection.execute(_GIVE, {"senders": list(over)})

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 log = logging.getLogger(__name__)
 
+# Bytes that the write-ahead log keeps when SQLite begins it anew (models/database/wal.py).
+WAL_LIMIT = 64 * 1024 * 1024
 # synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
@@ -21,6 +23,7 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
     "PRAGMA busy_timeout=30000",
+    f"PRAGMA journal_size_limit={WAL_LIMIT}",
 )
 # Transactions that one commit makes durable at most: the first of them waits for the last. Half of the updates in
 # hand at once (bot/inbound/worker.py), so that the others' transactions run while these wait for Telegram.

@@ -21,6 +21,7 @@ METRICS = {
     "laocert_certificates": {"level"},
     "laocert_messages_total": {"kind", "outcome"},
     "laocert_floods_total": set(),
+    "laocert_database_troubles_total": {"trouble"},
     "laocert_lease": {"name"},
     "laocert_clock_offset_seconds": {"against"},
     "laocert_build_info": {"version"},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from bot.inbound.worker import Worker
 from bot.outbound.courier import Courier
@@ -71,8 +71,8 @@ async def hits(fault: Any) -> bool:
 async def test_one_officer_is_served_in_order(bot: Emulator, country: Database) -> None:
     phone = bot.phone("ก")
     wanted = ["/help", "/language", "/menu"] * 4
-    for text in wanted:
-        await phone.send(text)
+    for words in wanted:
+        await phone.send(words)
     await until(lambda: _answers(bot, phone.id, len(wanted)))
     texts = sent_texts(bot, phone.id)
     assert texts == texts[:3] * 4
@@ -207,6 +207,50 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     assert conversation.username is None
     assert typed not in caplog.text
     assert "RuntimeError" in caplog.text
+
+
+async def test_what_the_database_cannot_do_never_sets_an_update_aside(
+    bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not after more failures than are allowed: they are noted by a database that is well again at once."""
+    tries: list[int] = []
+    over = asyncio.Event()
+    shown = routes.COMMANDS["help"]
+
+    async def waits_in_vain(turn: Turn, arguments: str) -> Screen:
+        tries.append(turn.user_id)
+        if not over.is_set():
+            await turn.session.execute(text("SET LOCAL lock_timeout = '10ms'"))
+            await turn.session.execute(text("SELECT pg_advisory_xact_lock(4711)"))
+        return await shown[1](turn, arguments)
+
+    async def full(turn: Turn, arguments: str) -> Screen:
+        tries.append(turn.user_id)
+        if not over.is_set():
+            pages = await turn.session.scalar(text("PRAGMA page_count"))
+            await turn.session.execute(text(f"PRAGMA max_page_count = {pages}"))
+            await turn.session.execute(text("CREATE TABLE too_much AS SELECT zeroblob(10000000)"))
+        return await shown[1](turn, arguments)
+
+    monkeypatch.setitem(routes.COMMANDS, "help", (shown[0], full if country.is_sqlite else waits_in_vain))
+    phone = bot.phone("ก")
+    async with country.engine.connect() as holding:
+        if not country.is_sqlite:
+            await holding.execute(text("SELECT pg_advisory_xact_lock(4711)"))
+        await phone.send("/help")
+        await until(lambda: len(tries) > 2 * inbox.MAX_ATTEMPTS)
+        over.set()
+        if country.is_sqlite:
+            await holding.execute(text("PRAGMA max_page_count = 1000000"))
+    await says(phone, "/language")
+    await until(lambda: finished(country))
+    (row,) = await inbox_rows(country)
+    assert (row.state, row.attempts) == (State.DONE, 0)
+    assert not [one for one in sent_texts(bot, phone.id) if "ขออภัย" in one]
+    words = "database or disk is full" if country.is_sqlite else "the database is busy"
+    assert caplog.text.count(f"({words})") >= len(tries) - 1
+    assert "the update waits for the database: " in caplog.text
+    assert country.troubles["full" if country.is_sqlite else "busy"] == len(tries) - 1
 
 
 async def test_a_passing_failure_is_tried_again_without_an_apology(

@@ -39,8 +39,9 @@ NAMES = {
     "laocert_outbox_depth",
     "laocert_outbox_age_seconds",
     "laocert_certificates",
+    "laocert_database_troubles",
 }
-LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level", "against"}
+LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level", "against", "trouble"}
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,9 @@ async def test_what_is_done_and_what_waits_is_told(
     assert found["laocert_lease", "courier"] == 1
 
 
-async def test_depth_age_and_certificates_are_read_from_the_database(country: Database, clock: Clock) -> None:
+async def test_depth_age_and_certificates_are_read_from_the_database(
+    country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await certify_as(country, "lao5110201", 1, "5110201", Level.LAO, clock())
     async with country.write() as session:
         await inbox.store(session, 1, [inbox.Received(1, 7, SEAL.close(b"{}"))], clock())
@@ -106,8 +109,14 @@ async def test_depth_age_and_certificates_are_read_from_the_database(country: Da
             )
         # Due in future: it does not wait yet.
         outbox.enqueue(session, NoticeKind.LINKED, 7, 99, clock() + timedelta(hours=1))
+    with pytest.raises(ConnectionRefusedError):
+        async with country.write():
+            raise ConnectionRefusedError
+    monkeypatch.setattr(TALLY, "troubles", country.troubles)
     before = (await stored.look(country)).messages.depth[outbox.State.PENDING]  # type: ignore[union-attr]
     found = numbers(text(await stored.look(country), clock() + timedelta(seconds=90)).decode())
+    assert found["laocert_database_troubles_total", "away"] == 1
+    assert found["laocert_database_troubles_total", "full"] == 0
     assert found["laocert_inbox_depth",] == 1
     assert found["laocert_inbox_age_seconds",] == 90
     assert found["laocert_outbox_depth", "pending"] == before

@@ -78,6 +78,15 @@ async def test_what_is_there_is_replaced_only_by_force(copied: Path, country: Da
     assert found.findings.breaks == []
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_of_several_hosts_the_one_that_answers_is_copied(country: Database, tmp_path: Path) -> None:
+    url = country.url
+    several = f"postgresql+asyncpg://{url.username}@/{url.database}?host=127.0.0.9:1&host={url.host}:{url.port}"
+    database = Database(several, KEYRING)
+    assert await backup(database, tmp_path / "copy") > 0
+    await database.close()
+
+
 async def test_a_copy_is_not_overwritten(copied: Path, country: Database) -> None:
     with pytest.raises(BackupRefused, match="exists"):
         await backup(country, copied)

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import URL, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.papers import typesetting
 from bot.runtime.settings import load_settings
 from bot.service import doctor
 from bot.service.doctor import Finding, examine
 from demo.botapi import Emulator
+from models.database import sqlite, wal
 from models.database.engine import Database
 from tests.bot.running import Run, laocert
 from tests.support import SECRET_KEY
@@ -28,6 +30,7 @@ NAMES = [
     "listener",
     "time zone",
     "database",
+    "write-ahead log",
     "locks and tables",
     "record",
     "database's clock",
@@ -56,7 +59,9 @@ def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
 async def test_where_all_is_well(
     laocert: Run, emulator: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in NAMES if name != "database's clock" or not country.is_sqlite]
+    # Each kind of database has one of its own.
+    other = "database's clock" if country.is_sqlite else "write-ahead log"
+    names = [name for name in NAMES if name != other]
     phone = emulator.phone("ผู้ดูแล")
     await phone.start()
     monkeypatch.setenv("LAOCERT_OPERATOR_CHAT", str(phone.id))
@@ -150,6 +155,45 @@ async def test_a_port_that_is_taken_is_told(laocert: Run, monkeypatch: pytest.Mo
         found = await ill(laocert)
     assert list(found) == ["listener"]
     assert address in found["listener"]
+
+
+@ONE_DATABASE
+async def test_a_full_disk_and_a_long_wal_are_named(
+    laocert: Run, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with country.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await driver.execute("VACUUM")
+    make_engine = sqlite.make_engine
+
+    def without_room(url: URL) -> AsyncEngine:
+        """No page more than there are, as on a full disk."""
+        engine = make_engine(url)
+        event.listen(
+            engine.sync_engine, "connect", lambda driver, _record: driver.execute("PRAGMA max_page_count = 1")
+        )
+        return engine
+
+    monkeypatch.setattr(sqlite, "make_engine", without_room)
+    monkeypatch.setattr(wal, "is_long", lambda _url: True)
+    found = await ill(laocert)
+    assert found["database"] == (
+        "cannot be written to: database or disk is full; make room on the disk of the database"
+    )
+    assert found["write-ahead log"].startswith("has 0 MB, which makes reading slow; end what reads")
+    assert set(found) == {"database", "write-ahead log"}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_server_that_takes_no_writes_is_named(laocert: Run, country: Database) -> None:
+    setting = f"ALTER DATABASE {country.url.database} SET default_transaction_read_only = on"
+    async with country.write() as session:
+        await session.execute(text(setting))
+    found = await ill(laocert)
+    assert found == {
+        "database": "cannot be written to: the database is read-only;"
+        " let LAOCERT_DATABASE_URL lead to the primary, or check your rights to the file"
+    }
 
 
 async def test_a_lock_that_is_not_in_place_is_found(laocert: Run, country: Database) -> None:

@@ -17,9 +17,10 @@ from bot.service.backup import BackupRefused, backup
 from bot.service.restore import restore
 from demo.botapi import Emulator
 from models.certification.certificate import Level
-from models.database.engine import BeingReplaced, Database
+from models.database.engine import Database
 from models.database.exclusion import InUse, alone
 from models.database.lease import Lease
+from models.database.postgresql import BeingReplaced
 from models.notices.outbox import State
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert, outbox_rows
@@ -202,7 +203,7 @@ async def test_a_program_of_an_earlier_release_is_known_by_its_lease(
     country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await country.close()
-    monkeypatch.setattr("models.database.engine._enter", lambda *_: None)
+    monkeypatch.setattr("models.database.postgresql._enter", lambda *_: None)
     earlier = Database(country.url.render_as_string(hide_password=False), name="")
     lease = Lease(earlier, "courier", PATIENT_LEASE)
     keeping = asyncio.create_task(lease.keep())
@@ -248,7 +249,7 @@ async def test_an_ordinary_role_sees_who_is_there(country: Database, ordinary_ro
 async def test_somebody_elses_open_transaction_is_not_waited_for_for_ever(
     copied: Path, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.database.engine._enter", lambda *_: None)
+    monkeypatch.setattr("models.database.postgresql._enter", lambda *_: None)
     psql = Database(country.url.render_as_string(hide_password=False), name="psql")
     async with psql.read() as session:
         await session.execute(text("SELECT count(*) FROM certification"))

@@ -69,6 +69,14 @@ def bearing(phone: Phone, words: str) -> list[Message]:
         ({"LAOCERT_SECRET_KEY": "short"}, "LAOCERT_SECRET_KEY: "),
         ({"LAOCERT_LOG_LEVEL": "loud"}, "LAOCERT_LOG_LEVEL: "),
         ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
+        (
+            {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b:5432,c:5432/d"},
+            "LAOCERT_DATABASE_URL is no URL of a database",
+        ),
+        (
+            {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b,c/d"},
+            "LAOCERT_DATABASE_URL: several hosts are written",
+        ),
         ({"LAOCERT_BOT_TOKEN": "987654321:" + "x" * 35}, "LAOCERT_BOT_TOKEN is not known to Telegram"),
     ],
 )
