@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from telegram import Bot
@@ -13,6 +13,7 @@ from bot.inbound.floods import FloodRules
 from bot.inbound.polling import PollPauses
 from bot.inbound.worker import WorkerPace
 from bot.service import wiring
+from bot.service.listener import Front, listening
 from bot.service.tuning import Tuning
 from bot.telegram import api
 from bot.telegram.limiter import RATES
@@ -60,7 +61,7 @@ async def running_bot(
     database: Database,
     clock: Clock,
     seed: int = 1,
-    front: wiring.Front | None = None,
+    front: Front | None = None,
     tuning: Tuning = TEST_TUNING,
     monotonic: Callable[[], float] = float,
 ) -> AsyncIterator[None]:
@@ -70,26 +71,30 @@ async def running_bot(
     bot, polls = make_bot(emulator)
     stop = asyncio.Event()
     await bot.initialize()
-    task = asyncio.create_task(
-        wiring.serve(
-            bot,
-            polls,
-            database,
-            Seal(KEYRING),
-            stop,
-            clock,
-            random.Random(seed),
-            front=front,
-            tuning=tuning,
-            monotonic=monotonic,
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(bot.shutdown)
+        listener = None
+        if front is not None:
+            listener = await stack.enter_async_context(listening(front, bot, database, clock, tuning))
+        task = asyncio.create_task(
+            wiring.serve(
+                bot,
+                polls,
+                database,
+                Seal(KEYRING),
+                stop,
+                clock,
+                random.Random(seed),
+                listener=listener,
+                tuning=tuning,
+                monotonic=monotonic,
+            )
         )
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-        await bot.shutdown()
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
 
 
 async def says(phone: Phone, words: str, after: int = 0) -> Message:

@@ -1,13 +1,18 @@
-"""Whether the program can do its work: the database answers at its schema, and the Bot API answers."""
+"""Whether this process can do its work: it can write to the database, the schema fits, and it has started.
+
+What all replicas share is in bot/http/work.py: a proxy that went by it would take all of them away at once.
+"""
 
 import asyncio
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from telegram import Bot
-from telegram.error import InvalidToken, NetworkError, TelegramError
+from datetime import datetime
 
 from bot.http.cached import Cached
+from models.chats import inbox
 from models.database.engine import Database
+from models.database.trouble import Trouble, name_of
 from models.schema import version
 
 
@@ -35,49 +40,43 @@ class Part:
 
 
 class Readiness:
-    """Looks at the parts when asked, and remembers for some seconds what it saw."""
+    """Looks at the parts when asked, and remembers for some seconds what it saw. The program sets `started`."""
 
-    def __init__(self, bot: Bot, database: Database, times: ReadinessTimes = READINESS_TIMES) -> None:
-        self._bot = bot
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], times: ReadinessTimes = READINESS_TIMES
+    ) -> None:
         self._database = database
+        self._clock = clock
         self._patience = times.patience
-        self._revision = Cached(self._ask_database, times.database_for)
-        self._bot_api = Cached(self._ask_bot_api, times.bot_api_for)
+        self._parts = Cached(self._ask_database, times.database_for)
+        self.started = Part(False, "not yet")
 
     async def parts(self) -> dict[str, Part]:
         """All of them, by name."""
-        database, bot_api = await asyncio.gather(self._revision.get(), self._bot_api.get())
-        return {**database, "bot_api": bot_api}
+        return {**await self._parts.get(), "started": self.started}
 
     async def database_answers(self) -> bool:
-        """Whether the database is there."""
-        return (await self._revision.get())["database"].is_ok
-
-    async def bot_api_answers(self) -> bool:
-        """Whether Telegram is there, and knows the token."""
-        return (await self._bot_api.get()).is_ok
+        """Whether the database is there, and can be written to."""
+        return (await self._parts.get())["database"].is_ok
 
     async def _ask_database(self) -> dict[str, Part]:
         try:
             async with asyncio.timeout(self._patience):
-                found = await version.revision(self._database)
+                revision, wanted = await version.revision(self._database), version.head()
+                if revision == wanted:
+                    await self._write()
         except Exception as error:
-            away = Part(False, type(error).__name__)
-            return {"database": away, "migrations": Part(False, "not known")}
-        wanted = version.head()
-        said = found or "none"
-        return {
-            "database": Part(True, "answers"),
-            "migrations": Part(found == wanted, said if found == wanted else f"{said}, needed is {wanted}"),
-        }
+            return {"database": Part(False, name_of(error)), "migrations": Part(False, "not known")}
+        if revision != wanted:
+            outdated = Part(False, f"{revision or 'none'}, needed is {wanted}")
+            return {"database": Part(True, "answers"), "migrations": outdated}
+        return {"database": self._database_part(), "migrations": Part(True, wanted)}
 
-    async def _ask_bot_api(self) -> Part:
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._bot.get_me()
-        except (InvalidToken, NetworkError, TimeoutError) as error:
-            return Part(False, type(error).__name__)
-        except TelegramError:
-            # Refused, for example asked to wait: that is an answer.
-            pass
-        return Part(True, "answers")
+    async def _write(self) -> None:
+        """A primary that takes no writes any more, and a full disk, answer to reads as ever."""
+        async with self._database.write() as session:
+            await inbox.try_to_keep(session, random.getrandbits(62), self._clock())
+
+    def _database_part(self) -> Part:
+        """What was full a moment ago may have room for a try and none for an update."""
+        return Part(False, Trouble.FULL) if self._database.was_full else Part(True, "takes writes")

@@ -44,6 +44,9 @@ class _Numbers(Collector):
             "laocert_database_troubles", "What the database could not do, by the reason.", ["trouble"], troubles
         )
         yield CounterMetricFamily("laocert_floods", "Answers 429 of the Bot API.", value=TALLY.floods)
+        yield CounterMetricFamily("laocert_conflicts", "Answers 409 to a poll.", value=TALLY.conflicts.total())
+        answers = {} if TALLY.bot_api_answers is None else {(): float(TALLY.bot_api_answers)}
+        yield _gauged("laocert_bot_api", "Whether the Bot API answers.", [], answers)
         yield _tap_histogram()
         leases = {(name,): float(is_held()) for name, is_held in TALLY.leases.items()}
         yield _gauged("laocert_lease", "Whether this process holds a lease.", ["name"], leases)

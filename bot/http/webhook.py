@@ -34,8 +34,12 @@ RETRY_AFTER = "1"
 class Webhook:
     """Receives what comes with the secret; refuses the rest before reading it."""
 
-    def __init__(self, secret: str, intake: Intake) -> None:
+    def __init__(self, secret: str, intake: Intake | None = None) -> None:
         self._secret = secret.encode()
+        self._intake = intake
+
+    def open(self, intake: Intake) -> None:
+        """The program has started: from now on posts are kept. Before that Telegram is told to repeat them."""
         self._intake = intake
 
     async def receive(self, request: Request) -> Response:
@@ -61,6 +65,8 @@ class Webhook:
         return await self._keep(body)
 
     async def _keep(self, body: bytes) -> int:
+        if self._intake is None:
+            return 503
         update, raw = _parse(body)
         received = self._intake.receive(update, raw)
         if received is None:

@@ -13,6 +13,7 @@ from telegram import Bot
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.inbound.intake import ALLOWED_UPDATES, Intake
+from bot.runtime.metrics import TALLY
 from bot.telegram.api import retry_seconds
 from bot.telegram.transport import AiohttpRequest
 from models.database.lease import Lease
@@ -97,6 +98,7 @@ class Poller:
                 log.warning("poll failed: %s", error.message)
                 await asyncio.sleep(max(retry_seconds(error), self._pauses.after_failure))
             except Conflict as error:
+                TALLY.conflicts["getUpdates"] += 1
                 log.error("another program polls this bot, or a webhook is set: %s", error.message)
                 await asyncio.sleep(self._pauses.after_conflict)
             except Exception as error:

@@ -4,6 +4,7 @@ Counted in plain numbers; prometheus_client is imported when the first scrape co
 personal stands in a label.
 """
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,6 +13,17 @@ from datetime import timedelta
 
 # Seconds from the receipt of a tap to its answer; the goal is a p99 under one.
 TAP_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
+
+
+class Latest(Counter[str]):
+    """A counter that knows when it counted last: `at`, by time.monotonic(); None before the first."""
+
+    at: float | None = None
+
+    def __setitem__(self, name: str, count: int) -> None:
+        """Counted."""
+        super().__setitem__(name, count)
+        self.at = time.monotonic()
 
 
 @dataclass
@@ -26,11 +38,15 @@ class Tally:
     # Requests to the webhook, and heads that were refused before their path was known, by their HTTP status.
     posts: Counter[str] = field(default_factory=Counter)
     # Screens and messages that Telegram took for wrong (400), by method.
-    refusals: Counter[str] = field(default_factory=Counter)
+    refusals: Latest = field(default_factory=Latest)
     # What the database could not do, by what was the matter (models/database/trouble.py).
     troubles: Mapping[str, int] = field(default_factory=Counter)
     # Answers 429 of the Bot API.
     floods: int = 0
+    # Answers 409 to a poll, because another program polls, too.
+    conflicts: Latest = field(default_factory=Latest)
+    # Whether the Bot API answered when it was asked last; None before that.
+    bot_api_answers: bool | None = None
     # Taps by the number of their bucket; the one beyond the last is for what took longer.
     taps: Counter[int] = field(default_factory=Counter)
     tap_seconds: float = 0.0

@@ -14,7 +14,7 @@ from models.base.errors import DomainError
 from models.security.keys import Keyring
 
 # What the program serves itself on LAOCERT_LISTEN.
-OWN_PATHS = ("/healthz", "/readyz", "/metrics")
+OWN_PATHS = ("/healthz", "/healthz/work", "/readyz", "/metrics")
 LEAST_LETTERS = 32
 MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
 # A new key in place of the one in use locks officers out of their PINs, so that it is no mend of a mistyped one.

@@ -15,6 +15,7 @@ from telegram.constants import ChatAction
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, TelegramError
 
 from bot.http.server import bind
+from bot.http.work import MESSAGE_WAITS, UPDATE_WAITS
 from bot.inbound import webhook
 from bot.papers.typesetting import missing_font
 from bot.runtime.clock import Clock, utc_now
@@ -31,6 +32,7 @@ from models.chats import inbox
 from models.database import wal
 from models.database.engine import Database
 from models.database.trouble import Trouble, trouble_of
+from models.notices import outbox
 from models.schema import drift, version
 
 # Seconds that something outside is waited for.
@@ -127,6 +129,7 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
         findings = [await _writes(database, found, clock)]
         if database.is_sqlite:
             findings.append(_wal(database))
+        findings.append(await _work(database, clock))
         differences = await drift.check(database)
         record = await _record(database)
         server_clock = [] if database.is_sqlite else [await _server_clock(database, clock)]
@@ -148,6 +151,20 @@ async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
             raise
         return _ill("database", f"cannot be written to: {trouble}; {_MENDS[trouble]}")
     return _well("database", f"answers, takes writes, schema {revision}")
+
+
+async def _work(database: Database, clock: Clock) -> Finding:
+    """Whether what came in is done, and what is due is sent, by whichever program."""
+    async with database.read() as session:
+        waits = {
+            "update": ((await inbox.waiting(session)).oldest, UPDATE_WAITS),
+            "message": ((await outbox.waiting(session)).oldest, MESSAGE_WAITS),
+        }
+    for what, (oldest, bound) in waits.items():
+        seconds = 0.0 if oldest is None else (clock() - oldest).total_seconds()
+        if seconds > bound:
+            return _ill("work", f"the oldest {what} waits for {seconds:.0f} s; see the log of laocert run")
+    return _well("work", "no update and no message waits for long")
 
 
 def _wal(database: Database) -> Finding:

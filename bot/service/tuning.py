@@ -8,7 +8,7 @@ from bot.inbound.floods import FLOOD_RULES, FloodRules
 from bot.inbound.polling import POLL_PAUSES, PollPauses
 from bot.inbound.worker import WORKER_PACE, WorkerPace
 from bot.outbound.courier import COURIER_PACE, CourierPace
-from bot.service.watchdog import WATCHDOG_TIMES, WatchdogTimes
+from bot.runtime.watchdog import WATCHDOG_TIMES, WatchdogTimes
 from bot.telegram.limiter import RATES, Rates
 from models.database.lease import LEASE_TIMES, LeaseTimes
 

@@ -5,17 +5,15 @@ import gc
 import logging
 import random
 import signal
-import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from telegram import Bot
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot.http.readiness import Readiness
 from bot.inbound import webhook
 from bot.inbound.floods import Floods
 from bot.inbound.intake import Intake
@@ -25,11 +23,12 @@ from bot.outbound.courier import Courier
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, Settings, SettingsRefused, hook_of, require_bot
+from bot.runtime.watchdog import Watchdog, WatchdogTimes, guard
 from bot.service import upkeep
 from bot.service.deadlines import keep_deadlines
+from bot.service.listener import Front, Listener, Probes, listening
 from bot.service.opening import Use, opened
 from bot.service.tuning import PRODUCTION, Tuning
-from bot.service.watchdog import Watchdog, WatchdogTimes, guard
 from bot.telegram import api
 from bot.telegram.clocks import keep_comparing, make_clocks
 from bot.telegram.limiter import Limiter
@@ -46,7 +45,7 @@ from models.notices import reachability
 from models.security.sealing import Seal
 
 if TYPE_CHECKING:
-    from bot.http.server import Server
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -56,19 +55,11 @@ HELLO_PAUSE = 2.0
 GARBAGE_AFTER = 10_000
 
 
-@dataclass(frozen=True)
-class Front:
-    """What the program shows to the outside: its open port, and the webhook unless it polls."""
-
-    listening: socket.socket
-    hook: Hook | None = None
-
-
 async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODUCTION) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
     Raises SettingsRefused, models.schema.version.SchemaOutdated, models.audit.event_chain.KeyUnknown,
-    bot.service.watchdog.StoodStill.
+    bot.runtime.watchdog.StoodStill.
     """
     from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
 
@@ -83,19 +74,20 @@ async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODU
         polls = AiohttpRequest(1, read_timeout=POLL + CONNECT_TIMEOUT, transfer_timeout=tuning.polls.transfer)
         bot = api.make_bot(token, settings.api_url, polls)
         try:
-            if await _open(bot, front.hook, stop):
-                _leave_alone_what_stays()
-                await serve(
-                    bot,
-                    polls,
-                    database,
-                    Seal(keys),
-                    stop,
-                    clock,
-                    setup=_setup(settings),
-                    front=front,
-                    tuning=tuning,
-                )
+            async with listening(front, bot, database, clock, tuning) as listener:
+                if await _open(bot, front.hook, stop, listener.probes):
+                    _leave_alone_what_stays()
+                    await serve(
+                        bot,
+                        polls,
+                        database,
+                        Seal(keys),
+                        stop,
+                        clock,
+                        setup=_setup(settings),
+                        listener=listener,
+                        tuning=tuning,
+                    )
         finally:
             front.listening.close()
             await bot.shutdown()
@@ -105,9 +97,9 @@ def _setup(settings: Settings) -> Setup:
     return Setup(settings.operator_chat, demands=Demands(settings.spot_check_size, settings.difference_percent))
 
 
-async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event) -> bool:
+async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event, probes: Probes) -> bool:
     """Say hello to the Bot API, waiting for it as long as it is away. False when told to stop before that."""
-    hello, stopping = asyncio.create_task(_hello(bot, hook)), asyncio.create_task(stop.wait())
+    hello, stopping = asyncio.create_task(_hello(bot, hook, probes)), asyncio.create_task(stop.wait())
     await asyncio.wait({hello, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not hello.done():
@@ -118,20 +110,23 @@ async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event) -> bool:
     return True
 
 
-async def _hello(bot: Bot, hook: Hook | None) -> None:
+async def _hello(bot: Bot, hook: Hook | None, probes: Probes) -> None:
     while True:
         pause = HELLO_PAUSE
         try:
             await bot.initialize()
             await _look_at_webhook(bot, hook)
             await api.introduce(bot, menu())
+            probes.reached()
             return
         except InvalidToken as error:
             raise SettingsRefused("LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather") from error
         except RetryAfter as error:
             pause = api.retry_seconds(error)
+            probes.wait_for(error.message)
             log.warning("the Bot API asks to wait: %s", error.message)
         except TelegramError as error:
+            probes.wait_for(error.message)
             log.warning("the Bot API does not answer yet: %s", error.message)
         await asyncio.sleep(pause)
 
@@ -167,12 +162,12 @@ async def serve(
     clock: Clock = utc_now,
     rng: random.Random | None = None,
     setup: Setup = DEFAULTS,
-    front: Front | None = None,
+    listener: Listener | None = None,
     tuning: Tuning = PRODUCTION,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do updates and send messages until `stop` is set; `bot` is initialized. Without a front it polls, and does
-    not listen. `monotonic` measures the time between two comparisons of the clock.
+    """Do updates and send messages until `stop` is set; `bot` is initialized. Without a listener it polls, and
+    does not listen. `monotonic` measures the time between two comparisons of the clock.
 
     Raises SettingsRefused, KeyUnknown, StoodStill.
     """
@@ -200,9 +195,9 @@ async def serve(
         floods,
     )
     intake = Intake(bot.id, database, seal, clock, worker.take, floods)
-    poller = None if front and front.hook else Poller(bot, polls, intake, tuning.polls)
-    readiness = Readiness(bot, database, tuning.readiness)
-    watchdog = _watchdog(poller, worker, readiness, tuning.watchdog)
+    poller = None if listener and listener.front.hook else Poller(bot, polls, intake, tuning.polls)
+    probes = listener.probes if listener else Probes(bot, database, clock, tuning)
+    watchdog = _watchdog(poller, worker, probes, tuning.watchdog)
     TALLY.leases["courier"] = courier.has_lease
     TALLY.troubles = database.troubles
     async with database.read() as session:
@@ -211,7 +206,6 @@ async def serve(
         await event_chain.require_known_key(session)
         recorded = await event_chain.newest_id(session)
     log.info("@%s is running; %d updates were left to do", bot.username, left)
-    server = _server(front, intake, readiness, database, clock, tuning.read_every) if front else None
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
@@ -225,26 +219,28 @@ async def serve(
         lease = Lease(database, "poller", tuning.lease)
         TALLY.leases["poller"] = lambda: lease.is_held
         work["polls"] = poll_in_turn(poller, lease)
-    if server is not None:
-        work["listener"] = server.run()
     tasks = {name: asyncio.create_task(running, name=name) for name, running in work.items()}
+    if listener is not None:
+        listener.open(intake)
+        tasks["listener"] = listener.serving
+    probes.started()
     stopping = asyncio.create_task(stop.wait())
     over = guard(watchdog)
     ended, _ = await asyncio.wait({*tasks.values(), stopping}, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping: updates in hand are finished first")
-    if server is not None:
-        await server.stop(tasks["listener"])
+    if listener is not None:
+        await listener.stop()
     await _end_in_order([*tasks.values(), stopping], tasks["courier"], worker, courier, tuning.grace)
     over.set()
     _raise_first(ended - {stopping})
 
 
-def _watchdog(poller: Poller | None, worker: Worker, readiness: Readiness, times: WatchdogTimes) -> Watchdog:
+def _watchdog(poller: Poller | None, worker: Worker, probes: Probes, times: WatchdogTimes) -> Watchdog:
     return Watchdog(
         poller.idle if poller else lambda: None,
         worker.oldest,
-        readiness.bot_api_answers,
-        readiness.database_answers,
+        probes.work.bot_api_answers,
+        probes.readiness.database_answers,
         times,
     )
 
@@ -281,16 +277,3 @@ def _raise_first(ended: set[asyncio.Task[Any]]) -> None:
             task.result()
         except TokenRefused as error:
             raise SettingsRefused("LAOCERT_BOT_TOKEN was refused by Telegram; see @BotFather") from error
-
-
-def _server(
-    front: Front, intake: Intake, readiness: Readiness, database: Database, clock: Clock, read_every: float
-) -> "Server":
-    """The listener of a program that has a front."""
-    from bot.http.app import make_app  # noqa: PLC0415 - only a program that listens needs it
-    from bot.http.server import Server  # noqa: PLC0415
-    from bot.http.webhook import Webhook  # noqa: PLC0415
-
-    receiver = Webhook(front.hook.secret, intake) if front.hook else None
-    path = front.hook.path if front.hook else ""
-    return Server(front.listening, make_app(readiness, database, clock, receiver, path, read_every))

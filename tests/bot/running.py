@@ -22,7 +22,7 @@ from bot.inbound.intake import Intake
 from bot.inbound.polling import Poller
 from bot.inbound.worker import Worker, WorkerPace
 from bot.runtime.settings import Hook, Settings
-from bot.service.wiring import Front
+from bot.service.listener import Front
 from bot.telegram.limiter import Limiter
 from bot.telegram.transport import READ_TIMEOUT, AiohttpRequest
 from demo.botapi import Emulator, Message, Phone

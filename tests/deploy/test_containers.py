@@ -151,8 +151,10 @@ def _adapted(to: dict[str, int], port: int) -> dict[str, Any]:
     command = [BIN / "caddy", "adapt", "--validate", "--config", DEPLOY / "Caddyfile", "--adapter", "caddyfile"]
     environment = {**os.environ, "LAOCERT_HOST": f"http://127.0.0.1:{port}"}
     text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    assert all(f"{name}:8081" in text for name in to)
+    # By what is true of one replica alone: by what all share, both would be away at once.
+    assert '"uri":"/readyz"' in text
     for name, at in to.items():
-        assert f"{name}:8081" in text
         text = text.replace(f"{name}:8081", f"127.0.0.1:{at}")
     adapted: dict[str, Any] = json.loads(text)
     return {**adapted, "admin": {"disabled": True, "config": {"persist": False}}}
@@ -194,7 +196,7 @@ async def test_posts_go_to_a_replica_that_runs_and_nothing_else_is_shown(tmp_pat
                 await _until_listening(telegram)
                 assert [await _post(telegram) for _ in range(2)] == [200, 200]
                 assert sorted(posts) == ["1", "2"]
-                for path in ("/metrics", "/readyz", "/healthz", "/"):
+                for path in ("/metrics", "/readyz", "/healthz", "/healthz/work", "/"):
                     async with telegram.get(path) as answer:
                         assert answer.status == 404, path
                 await runner.cleanup()

@@ -47,13 +47,13 @@ from bot.cli import Program, cli
 from bot.commands.common import echo_json
 from bot.http import scrape
 from bot.http.app import make_app
-from bot.http.readiness import Readiness
 from bot.http.stored import Stored
 from bot.http.webhook import SECRET_HEADER, Webhook
 from bot.papers import template
 from bot.papers.spreadsheet import Column as SheetColumn
 from bot.runtime.metrics import TALLY, Tally
 from bot.runtime.settings import Settings
+from bot.service.listener import Probes
 from handlers import locales
 from handlers.chat.commands import link_to, menu
 from handlers.chat.taps.tap import Tap, all_kinds
@@ -688,9 +688,11 @@ async def _served() -> list[str]:
     database = Database("sqlite+aiosqlite:///:memory:")
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
-    readiness = Readiness(SimpleNamespace(get_me=_no_answer), database)  # type: ignore[arg-type]
-    webhook = Webhook("secret", None)  # type: ignore[arg-type]
-    app = make_app(readiness, database, lambda: NOW, webhook, "/(the webhook's)")
+    probes = Probes(SimpleNamespace(get_me=_no_answer), database, lambda: NOW)  # type: ignore[arg-type]
+    probes.wait_for("NetworkError")
+    app = make_app(
+        probes.readiness, probes.work, probes.stored, lambda: NOW, Webhook("secret"), "/(the webhook's)"
+    )
     lines = [f"header of the webhook's secret: {SECRET_HEADER}"]
     for route in app.routes:
         lines.append(f"{' '.join(sorted(route.methods))} {route.path}")

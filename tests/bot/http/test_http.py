@@ -3,20 +3,23 @@
 import asyncio
 import socket
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 from sqlalchemy import text
 
-from bot.http import readiness
+from bot.http import readiness, work
 from bot.http.cached import Cached
 from bot.http.server import bind
+from bot.runtime.metrics import Tally
 from bot.runtime.settings import Settings, SettingsRefused
-from bot.service.wiring import Front
+from bot.service.listener import Front
 from demo.botapi import Emulator
+from models.chats import inbox
 from models.database.engine import Database
-from tests.bot.running import front, served_at
+from tests.bot.running import front, inbox_rows, served_at, until
 from tests.chat import TEST_TUNING, running_bot
 from tests.support import Clock
 
@@ -30,42 +33,125 @@ async def get(front: Front, path: str) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_ready_is_who_has_all_it_needs(
+ANEW = replace(
+    TEST_TUNING, readiness=replace(TEST_TUNING.readiness, database_for=0.0, bot_api_for=0.0), read_every=0.0
+)
+# Refuses each insertion as PostgreSQL does when its disk is full; SQLite's own test is that of the doctor.
+FULL = (
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$",
+    "CREATE TRIGGER refuse BEFORE INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION refuse()",
+)
+
+
+def well(said: dict[str, Any]) -> dict[str, bool]:
+    """Which parts are well."""
+    return {name: part["ok"] for name, part in said.items() if isinstance(part, dict)}
+
+
+async def until_ready(front: Front) -> None:
+    async def is_ready() -> bool:
+        return (await get(front, "/readyz"))[0] == 200
+
+    await until(is_ready)
+
+
+async def test_ready_is_who_can_do_its_own_work(
     emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew = replace(TEST_TUNING, readiness=replace(TEST_TUNING.readiness, database_for=0.0, bot_api_for=0.0))
-    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=anew):
+    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
         assert await get(front, "/healthz") == (200, {"status": "ok"})
-        status, told = await get(front, "/readyz")
-        assert (status, told.pop("ready")) == (200, True)
-        assert {name: part["ok"] for name, part in told.items()} == {
-            "database": True,
-            "migrations": True,
-            "bot_api": True,
-        }
+        await until_ready(front)
+        status, said = await get(front, "/readyz")
+        assert (status, said["ready"]) == (200, True)
+        assert well(said) == {"database": True, "migrations": True, "started": True}
 
+        # Telegram is away for all replicas: none of them is taken out of rotation for that.
         fault = emulator.faults.server_error(502, method="getMe")
-        status, told = await get(front, "/readyz")
-        assert fault.hits == 1
-        assert (status, told["ready"], told["bot_api"]["ok"]) == (503, False, False)
-        # To be asked to wait is an answer.
-        emulator.faults.flood(1, method="getMe")
+        status, said = await get(front, "/healthz/work")
+        assert (status, said["working"], said["bot_api"]["ok"], fault.hits) == (503, False, False, 1)
+        emulator.faults.server_error(502, method="getMe")
         assert (await get(front, "/readyz"))[0] == 200
 
         async with country.write() as session:
             await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        status, told = await get(front, "/readyz")
-        assert (status, told["database"]["ok"], told["migrations"]["ok"]) == (503, True, False)
-        assert told["migrations"]["said"].startswith("0001, needed is ")
+        status, said = await get(front, "/readyz")
+        assert (status, said["database"]["ok"], said["migrations"]["ok"]) == (503, True, False)
+        assert said["migrations"]["said"].startswith("0001, needed is ")
 
         async def away(_database: Database) -> str:
             raise ConnectionRefusedError
 
         monkeypatch.setattr(readiness.version, "revision", away)
-        status, told = await get(front, "/readyz")
-        assert (status, told["database"]) == (503, {"ok": False, "said": "ConnectionRefusedError"})
+        status, said = await get(front, "/readyz")
+        assert (status, said["database"]["said"]) == (503, "ConnectionRefusedError (the database is away)")
         # It lives all the same: to start it again would mend nothing.
         assert (await get(front, "/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_ready_is_who_can_write(
+    emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To reads a full disk, and a primary that takes no writes any more, answer as ever."""
+    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
+        await until_ready(front)
+        async with country.write() as session:
+            for statement in FULL:
+                await session.execute(text(statement))
+        status, said = await get(front, "/readyz")
+        assert (status, said["ready"]) == (503, False)
+        assert said["database"] == {"ok": False, "said": "DBAPIError (database or disk is full)"}
+        async with country.write() as session:
+            await session.execute(text("DROP TRIGGER refuse ON inbox"))
+        # What was full a moment ago may have room for a try and for nothing else.
+        status, said = await get(front, "/readyz")
+        assert (status, said["database"]["said"]) == (503, "database or disk is full")
+        monkeypatch.setattr(Database, "was_full", False)
+        assert (await get(front, "/readyz"))[0] == 200
+        # Nothing stays of the tries.
+        assert await inbox_rows(country) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_on_sqlite_who_cannot_write_is_not_ready(
+    emulator: Emulator, country: Database, clock: Clock, front: Front
+) -> None:
+    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
+        await until_ready(front)
+        refused = "CREATE TRIGGER refuse BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'no'); END"
+        async with country.write() as session:
+            await session.execute(text(refused))
+        assert (await get(front, "/readyz"))[0] == 503
+        async with country.write() as session:
+            await session.execute(text("DROP TRIGGER refuse"))
+        assert (await get(front, "/readyz"))[0] == 200
+        assert await inbox_rows(country) == []
+
+
+async def test_what_all_replicas_share_is_told_apart(
+    emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = Tally()
+    monkeypatch.setattr(work, "TALLY", tally)
+    async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
+        await until_ready(front)
+        # To be asked to wait is an answer.
+        emulator.faults.flood(1, method="getMe")
+        status, said = await get(front, "/healthz/work")
+        assert (status, said["working"]) == (200, True)
+        assert well(said) == dict.fromkeys(("bot_api", "updates", "notices", "poller", "refusals"), True)
+        # Of another bot, so that nobody does it.
+        async with country.write() as session:
+            await inbox.store(session, 1, [inbox.Received(1, 7, b"{}")], clock() - timedelta(seconds=31))
+        tally.conflicts["getUpdates"] += 1
+        tally.refusals["editMessageText"] += 1
+        status, said = await get(front, "/healthz/work")
+        assert (status, said["working"]) == (503, False)
+        assert [name for name, is_well in well(said).items() if not is_well] == ["updates", "poller", "refusals"]
+        assert said["updates"]["said"] == "the oldest waits for 31 s"
+        # Nothing of it is a reason to send posts elsewhere.
+        assert (await get(front, "/readyz"))[0] == 200
 
 
 @ONE_DATABASE
@@ -73,8 +159,9 @@ async def test_probes_do_not_hammer_the_bot_api(
     emulator: Emulator, country: Database, clock: Clock, front: Front
 ) -> None:
     async with running_bot(emulator, country, clock, front=Front(front.listening)):
+        await until_ready(front)
         before = len(emulator.calls_of("getMe"))
-        answers = await asyncio.gather(*(get(front, "/readyz") for _ in range(20)))
+        answers = await asyncio.gather(*(get(front, "/healthz/work") for _ in range(20)))
         assert {status for status, _ in answers} == {200}
         assert len(emulator.calls_of("getMe")) == before + 1
 

@@ -15,7 +15,7 @@ from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.runtime.metrics import TALLY
 from bot.runtime.settings import Hook, SettingsRefused, load_settings
 from bot.service import wiring
-from bot.service.wiring import Front
+from bot.service.listener import Front
 from demo.botapi import Emulator
 from models.chats import inbox
 from models.chats.inbox import State
@@ -49,6 +49,13 @@ async def posted_to(
     """The bot with its webhook set; a client, for what somebody else posts there."""
     assert front.hook is not None
     async with running_bot(telegram, country, clock, front=front), aiohttp.ClientSession() as client:
+
+        async def has_started() -> bool:
+            async with client.get(served_at(front, "/readyz")) as answer:
+                return bool((await answer.json())["started"]["ok"])
+
+        # Until then posts are answered 503.
+        await until(has_started)
         telegram.call(
             "setWebhook", url=front.hook.url, secret_token=SECRET, allowed_updates=json.dumps(ALLOWED_UPDATES)
         )

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.http import stored
 from bot.http.scrape import text
 from bot.runtime.metrics import TALLY, Tally
-from bot.service.wiring import Front
+from bot.service.listener import Front
 from demo.botapi import Emulator
 from models.certification.certificate import Level
 from models.chats import inbox
@@ -40,6 +40,8 @@ NAMES = {
     "laocert_outbox_age_seconds",
     "laocert_certificates",
     "laocert_database_troubles",
+    "laocert_conflicts",
+    "laocert_bot_api",
 }
 LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level", "against", "trouble"}
 
@@ -87,6 +89,8 @@ async def test_what_is_done_and_what_waits_is_told(
     assert found["laocert_updates_total", "message", "done"] == 1
     assert found["laocert_updates_total", "tap", "done"] == 1
     assert found["laocert_floods_total",] == 1
+    assert found["laocert_bot_api",] == 1
+    assert found["laocert_conflicts_total",] == 0
     assert found["laocert_tap_seconds_bucket", "0.05"] == 1
     assert found["laocert_tap_seconds_bucket", "+Inf"] == 1
     assert found["laocert_lease", "poller"] == 1

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,7 +21,7 @@ from models.notices.outbox import State
 from models.notices.tables import ProvinceCard
 from tests.bot.program import Program
 from tests.bot.running import all_but_one_digit, inbox_rows, keypad, link, outbox_rows, until
-from tests.chat import Officer
+from tests.chat import Officer, reserved_port
 from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -87,10 +88,12 @@ async def test_what_is_missing_is_said_in_one_line(
     program.settings = {name: value for name, value in settings.items() if value is not None}
     async with program.running():
         assert await program.wait() == 1
-    (line,) = program.log.splitlines()
+    *before, line = program.log.splitlines()
     assert sentence in line
-    assert "short" not in line
-    assert "x" * 35 not in line
+    # It listens before it asks whether Telegram knows the token.
+    assert all("listening at" in one for one in before)
+    assert "short" not in program.log
+    assert "x" * 35 not in program.log
 
 
 async def test_both_ways_through_the_program(program: Program, telegram: Emulator, country: Database) -> None:
@@ -361,9 +364,21 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
     telegram = Emulator(clock=time.time)
     await telegram.start()
     await telegram.close()
+    with reserved_port() as port:
+        program = Program(tmp_path, telegram, database_url, LAOCERT_LISTEN=f"127.0.0.1:{port}")
+        async with program.running():
+            await program.logged("the Bot API does not answer yet")
+            assert await asked(port, "/healthz") == (200, {"status": "ok"})
+            status, said = await asked(port, "/readyz")
+            assert (status, said["database"]["ok"]) == (503, True)
+            assert said["started"]["said"].startswith("waits for the Bot API: ")
+            status, said = await asked(port, "/healthz/work")
+            assert (status, said["bot_api"]["ok"]) == (503, False)
+            assert said["bot_api"]["said"] not in ("", "not yet")
+            assert await program.stop() == 0
     program = Program(tmp_path, telegram, database_url)
     async with program.running():
-        await program.logged("the Bot API does not answer yet")
+        await until(lambda: _times(program, "does not answer yet", 2))
         async with telegram:
             phone = telegram.phone("ก")
             await phone.send("/start")
@@ -371,10 +386,15 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
             assert await program.stop() == 0
     # And again away, it ends when it is told to.
     async with program.running():
-        await until(lambda: _times(program, "does not answer yet", 2))
+        await until(lambda: _times(program, "does not answer yet", 3))
         assert await program.stop() == 0
     assert "Unclosed" not in program.log
     assert "Traceback" not in program.log
+
+
+async def asked(port: int, path: str) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}{path}") as answer:
+        return answer.status, await answer.json()
 
 
 async def _times(program: Program, words: str, count: int) -> bool:

@@ -9,8 +9,8 @@ import pytest
 
 from bot.inbound.polling import Poller
 from bot.inbound.worker import Worker
+from bot.runtime.watchdog import WATCHDOG_TIMES, StoodStill, Watchdog, WatchdogTimes, guard
 from bot.service import wiring
-from bot.service.watchdog import WATCHDOG_TIMES, StoodStill, Watchdog, WatchdogTimes, guard
 from demo.botapi import PATIENCE, Emulator
 from models.database.engine import Database
 from tests.bot.running import SEAL, opened_bot

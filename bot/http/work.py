@@ -1,0 +1,89 @@
+"""Whether the work goes on, whoever does it: Telegram answers, nobody else polls, nothing waits for long, and
+Telegram takes what is sent. It is the same for all replicas, and no reason to take one of them out of rotation.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from telegram import Bot
+from telegram.error import InvalidToken, NetworkError, TelegramError
+
+from bot.http.cached import Cached
+from bot.http.readiness import READINESS_TIMES, Part, ReadinessTimes
+from bot.http.stored import Stored
+from bot.runtime.metrics import TALLY, Latest
+
+# Seconds that the oldest update, and the oldest message that is due, may wait (deploy/alerts.yml).
+UPDATE_WAITS = 30.0
+MESSAGE_WAITS = 600.0
+# Seconds for which another poller, and a refusal, are told of.
+TOLD_FOR = 600.0
+# While the database is away.
+NOT_KNOWN = Part(False, "not known")
+
+
+class Work:
+    """Looks at the parts when asked. `stored` reads the numbers of the database."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        stored: Cached[Stored | None],
+        clock: Callable[[], datetime],
+        times: ReadinessTimes = READINESS_TIMES,
+    ) -> None:
+        self._bot = bot
+        self._stored = stored
+        self._clock = clock
+        self._patience = times.patience
+        self._bot_api = Cached(self._ask_bot_api, times.bot_api_for)
+        # Why the Bot API has not been reached since the start; None as soon as it was.
+        self.waits_for: str | None = "it was not asked yet"
+
+    async def parts(self) -> dict[str, Part]:
+        """All of them, by name."""
+        bot_api, stored = await asyncio.gather(self.bot_api(), self._stored.get())
+        return {
+            "bot_api": bot_api,
+            "updates": NOT_KNOWN if stored is None else self._waiting(stored.updates.oldest, UPDATE_WAITS),
+            "notices": NOT_KNOWN if stored is None else self._waiting(stored.messages.oldest, MESSAGE_WAITS),
+            "poller": _quiet(TALLY.conflicts, "another program polls this bot"),
+            "refusals": _quiet(TALLY.refusals, "Telegram refused what was sent"),
+        }
+
+    async def bot_api(self) -> Part:
+        """Whether Telegram is there, and knows the token."""
+        part = Part(False, self.waits_for) if self.waits_for is not None else await self._bot_api.get()
+        TALLY.bot_api_answers = part.is_ok
+        return part
+
+    async def bot_api_answers(self) -> bool:
+        """Whether it is."""
+        return (await self.bot_api()).is_ok
+
+    def _waiting(self, oldest: datetime | None, bound: float) -> Part:
+        if oldest is None:
+            return Part(True, "none waits")
+        seconds = max(0.0, (self._clock() - oldest).total_seconds())
+        return Part(seconds <= bound, f"the oldest waits for {seconds:.0f} s")
+
+    async def _ask_bot_api(self) -> Part:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._bot.get_me()
+        except (InvalidToken, NetworkError, TimeoutError) as error:
+            return Part(False, type(error).__name__)
+        except TelegramError:
+            # Refused, for example asked to wait: that is an answer.
+            pass
+        return Part(True, "answers")
+
+
+def _quiet(seen: Latest, what: str) -> Part:
+    """What was seen lately is not well."""
+    ago = None if seen.at is None else time.monotonic() - seen.at
+    if ago is None or ago > TOLD_FOR:
+        return Part(True, "none lately")
+    return Part(False, f"{what}, {ago:.0f} s ago")
