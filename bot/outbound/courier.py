@@ -18,6 +18,7 @@ from bot.outbound.ledger import NOTE_PAUSE, Ledger, Taken
 from bot.telegram.limiter import Limiter, Weight
 from models.database.engine import Database
 from models.database.lease import LEASE_TIMES, Lease, LeaseTimes
+from models.database.trouble import name_of
 from models.notices import outbox, reachability, sending
 from models.notices.kind import RULES, Change, NoticeKind, Rules
 from models.notices.outbox import OutboxMessage, State
@@ -143,8 +144,10 @@ class Courier:
             may_be_more = await self._send_due()
         except Exception as error:
             # The database is away; rows stay as they are.
-            log.error("the outbox could not be read: %s", type(error).__name__)
-            may_be_more = False
+            log.error("the outbox could not be read: %s", name_of(error))
+            # Not as soon as a chat is free: a database that is away is not asked fifty times a second.
+            await asyncio.sleep(self._pace.idle)
+            return
         if not may_be_more:
             await self._rest()
 
@@ -243,7 +246,7 @@ class Courier:
         try:
             taken = await self._ledger.take(rows)
         except Exception as error:
-            log.error("%d messages could not be taken: %s", len(rows), type(error).__name__)
+            log.error("%d messages could not be taken: %s", len(rows), name_of(error))
             self._is_unsure = True
             for row in rows:
                 self._end(row)

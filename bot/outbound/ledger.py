@@ -12,6 +12,7 @@ from handlers.chat.screen import Deferred, Dropped, Screen
 from handlers.notices.rendering import notice
 from models.accounts.account import Officer, is_somebodys
 from models.database.engine import Database, Session
+from models.database.trouble import name_of
 from models.links.arrival import find_reader
 from models.links.link import take_away_late
 from models.notices import outbox, reachability, sending
@@ -170,7 +171,7 @@ class Ledger:
                     await self._settle(session, row, outcome)
         except Exception as error:
             numbers = ", ".join(str(row.id) for row, _ in ends)
-            log.error("message %s: the end could not be noted yet: %s", numbers, type(error).__name__)
+            log.error("message %s: the end could not be noted yet: %s", numbers, name_of(error))
             return False
         return True
 

@@ -14,7 +14,7 @@ from bot.outbound import courier, delivery
 from bot.telegram import api
 from bot.telegram.limiter import RATES
 from bot.telegram.transport import READ_TIMEOUT
-from demo.botapi import DESIGN, Emulator
+from demo.botapi import DESIGN, PATIENCE, Emulator
 from handlers.chat.screen import Deferred, Dropped
 from handlers.notices.rendering import notice
 from models.database.engine import Database
@@ -23,7 +23,7 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from tests import support
 from tests.bot.outbound.office import HASTY, Office, count_of, make_courier, sending, shown
-from tests.bot.running import Trouble, link, outbox_rows, until
+from tests.bot.running import Trouble, link, opened_bot, outbox_rows, until
 from tests.chat import make_bot
 from tests.support import Clock, make_bulk
 
@@ -333,6 +333,27 @@ async def test_a_database_that_was_away_ends_nothing(office: Office, monkeypatch
         code = await office.queue(phone)
         await office.state(0, State.SENT)
     assert len(shown(phone, code)) == 1
+
+
+async def test_a_database_that_is_away_is_not_asked_all_the_time(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = Trouble(monkeypatch, office.database)
+    trouble.reads = 1000
+    slow = replace(HASTY, courier=replace(HASTY.courier, idle=PATIENCE))
+    async with opened_bot(office.emulator) as (bot, _):
+        one = make_courier(bot, office.database, office.clock, slow)
+        # A chat that will be free in no time: what is due for it would be looked for then.
+        one._limiter.begin(7)
+        one._limiter.end(7, True)
+        running = asyncio.create_task(one.run())
+        await until(lambda: count_of(lambda: trouble.struck, 1))
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+        assert trouble.struck == 1
+        running.cancel()
+        await asyncio.wait({running})
+        await one.drain(0)
 
 
 @pytest.mark.parametrize("after_commit", [False, True])
