@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, FileChooser, Page, expect
 
@@ -16,7 +17,11 @@ from demo.demonstration import Demonstration
 from tests.demo.browser import ENTER, NARROW, WIDE, Thumb, chromium, demonstrated, find_chromium, opened
 from tests.support import link
 
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
+# They share a browser, which lives in their loop; each has windows with memories of their own.
+pytestmark = [
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 # Wider than its box: the page itself, a phone, or a label that is cut off.
 CUT_OFF = """() => [document.scrollingElement,
@@ -40,20 +45,20 @@ async def look(page: Page) -> None:
         assert not problems, "\n".join(problems)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def demonstration(sample_folder: Path) -> AsyncIterator[tuple[Demonstration, str]]:
     async with demonstrated(sample_folder) as running:
         yield running
         assert running[0].session.emulator.violations == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
 
-@pytest.fixture(params=[NARROW], ids=["narrow"])
+@pytest_asyncio.fixture(loop_scope="module", params=[NARROW], ids=["narrow"])
 async def thumb(
     browser: Browser, demonstration: tuple[Demonstration, str], request: pytest.FixtureRequest
 ) -> AsyncIterator[Thumb]:
