@@ -29,7 +29,6 @@ from models.notices.kind import RULES, NoticeKind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import open_round
-from models.security import passwords
 from models.security.keys import Keyring
 from models.spot_checks.spot_checking import draw, hand_in, mark
 
@@ -51,7 +50,9 @@ ORGANIZATIONS = [
     ("6120401", "อบต.", "ไทรม้า", "เมืองนนทบุรี", "12"),
 ]
 PASSWORD = "ถูกต้อง-horse-1"
-PASSWORD_HASH = passwords.hash_password(PASSWORD)
+# As models/security/passwords.py and models/accounts/pin.py make them, but quickly: a hash carries its own cost.
+_QUICKLY = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD_HASH = _QUICKLY.hash(PASSWORD)
 PIN = "804915"
 # From home to the keypad before the irreversible press of an LAO.
 TO_PIN = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
@@ -61,9 +62,9 @@ DEMANDS = Demands(SPOT_CHECK_SIZE, 10)
 
 
 def pin_hash(user_id: int, pin: str = PIN) -> str:
-    """As models/accounts/pin.py makes it, but quickly: a hash carries its own cost."""
+    """The hash of a PIN, as it is stored."""
     keyed = _keyed(KEYRING, KEYRING.current_id, user_id, pin)
-    return f"{KEYRING.current_id}:{PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(keyed)}"
+    return f"{KEYRING.current_id}:{_QUICKLY.hash(keyed)}"
 
 
 def record(
