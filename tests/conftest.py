@@ -1,6 +1,7 @@
 """A fresh database for each test, on SQLite and on PostgreSQL, from a template made once."""
 
 import asyncio
+import gc
 import os
 import shutil
 import uuid
@@ -58,8 +59,18 @@ class CompiledOnce(dict[tuple[Any, ...], Any]):
         super().__setitem__((key[0].name, *key[1:]), compiled)
 
 
-def pytest_configure() -> None:
+# Where files lie in memory, and how many bytes must be free: three tests at once, with what they write.
+MEMORY, ENOUGH = Path("/dev/shm"), 2**30  # noqa: S108 - pytest makes a folder of its own there
+
+
+def pytest_configure(config: pytest.Config) -> None:
     _CANARY.listen()
+    # Each commit of a SQLite database waits for the disk, in memory it does not: no test cuts the power.
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH and not config.getoption("--torture"):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    # A test makes many objects that live as long as the next: with Python's own threshold they are looked through
+    # for cycles, all of them, again and again.
+    gc.set_threshold(50_000, 50, 50)
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
     for module in (sqlite, postgresql):
         module.create_async_engine = with_cache  # type: ignore[attr-defined]
