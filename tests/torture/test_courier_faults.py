@@ -52,9 +52,15 @@ UNCERTAIN: list[Kind] = ["reset_before", "server_error", "reset_after", "delay"]
 TUNING = replace(
     TEST_TUNING,
     lease=replace(TEST_TUNING.lease, every=0.01),
-    rates=Rates(rate=5000.0, chat_interval=0.001),
+    rates=Rates(rate=5000.0, chat_interval=0.001, chat_calls=1_000_000),
     courier=CourierPace(
-        idle=0.01, note_pause=0.01, recovery_pause=CourierPace().recovery_pause * SECOND, uncertain_pause=0.03
+        idle=0.01,
+        note_pause=0.01,
+        recovery_pause=CourierPace().recovery_pause * SECOND,
+        uncertain_pause=0.03,
+        # Longer than the slowest call, which comes too late.
+        doubt=TOO_LATE + 2,
+        look_for_lost=0.2,
     ),
 )
 
