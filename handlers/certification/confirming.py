@@ -65,7 +65,7 @@ async def finished(turn: Turn, made: Certification) -> Screen:
     if made.level is Level.LAO:
         return await lao.history(turn, LaoHistory(0))
     certificate = await load_certification(turn.session, made.id)
-    return await province.result(turn.texts, turn.session, certificate, turn.officer, turn.now)
+    return await province.result(turn, certificate)
 
 
 async def not_now(turn: Turn, problem: ClockWrong) -> Screen:

@@ -29,15 +29,13 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, pager, status_word, way_out
 from models.accounts import access
-from models.accounts.account import Officer
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import Demands
 from models.certification.history import load_history
 from models.certification.review import Review
 from models.certification.spot_check import Verdict, verdict
-from models.database.engine import Session
-from models.province.progress import count_day
+from models.province.progress import Day, count_day
 from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState
@@ -130,15 +128,18 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
     return warning(turn.texts, confirmation, shown, turn.now)
 
 
-async def result(
-    _: Texts, session: Session, made: Certification, officer: Officer | None, now: datetime
-) -> Screen:
-    """The status that must appear for the organization to be finished (procedure, province step 6), with the day
-    of the officer's province and what comes next. `made` has its organization loaded.
+async def result(turn: Turn, made: Certification) -> Screen:
+    """What has appeared for the organization to be finished, once more. `made` has its organization loaded."""
+    day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
+    return result_screen(turn.texts, made, day)
+
+
+def result_screen(_: Texts, made: Certification, day: Day | None) -> Screen:
+    """The status that must appear for the organization to be finished (procedure, province step 6). With the day
+    of the officer's province it says what comes next.
     """
     status = status_word(_, Status.PROVINCE_CERTIFIED)
     history_tap = ProvinceHistory(made.organization_code, 0)
-    day = await count_day(session, officer, made.round_id, now) if officer is not None else None
     following = (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
     return Screen(
         lines(

@@ -6,8 +6,8 @@ A new message that can be passed on and that nothing overwrites. What its button
 from dataclasses import replace
 from datetime import datetime
 
-from handlers.certification import province
 from handlers.certification.certifying import certificate_button, history_entry
+from handlers.certification.province import result_screen
 from handlers.chat.screen import Button, Row, Screen, lines
 from handlers.chat.taps.certification import LaoHistory
 from handlers.chat.texts import Texts
@@ -15,21 +15,27 @@ from handlers.chat.words import home, organization_line
 from models.accounts.account import Officer
 from models.certification.certificate import Certification, Level
 from models.database.engine import Session
+from models.province.progress import Day, count_day
 
 
 async def receipt(
     _: Texts, session: Session, made: Certification, reader: Officer | None, now: datetime
 ) -> Screen:
+    """The receipt for its chat, where `reader` is linked. `made` has its organization and round loaded."""
+    is_own = reader is not None and reader.is_ready and reader.id == made.officer_id
+    day = None
+    if reader is not None and is_own and made.level is Level.PROVINCE:
+        day = await count_day(session, reader, made.round_id, now)
+    return receipt_screen(_, made, day, is_own=is_own)
+
+
+def receipt_screen(_: Texts, made: Certification, day: Day | None, *, is_own: bool) -> Screen:
     """The result under the heading that the procedure wants (LAO step 3, province step 6).
 
-    The way on is there for the officer who has certified, as long as its chat is linked. The verification code is
-    the reference by which somebody who gets the receipt twice knows that it is the same.
+    The way on is there for the officer who has certified, as long as its chat is linked (`is_own`). The
+    verification code is the reference by which somebody who gets the receipt twice knows that it is the same.
     """
-    is_own = reader is not None and reader.is_ready and reader.id == made.officer_id
-    if made.level is Level.LAO:
-        screen = _lao_receipt(_, made)
-    else:
-        screen = await province.result(_, session, made, reader if is_own else None, now)
+    screen = _lao_receipt(_, made) if made.level is Level.LAO else result_screen(_, made, day)
     rows = tuple(tuple(replace(button, opens_below=True) for button in row) for row in screen.rows)
     return replace(
         screen,

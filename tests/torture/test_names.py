@@ -23,6 +23,7 @@ from demo.botapi.formatting import utf16
 from handlers.accounts import home, profile
 from handlers.certification import lao, province
 from handlers.certification.certifying import history_text, warning
+from handlers.certification.receipt import receipt_screen
 from handlers.chat.screen import Button, Screen
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.texts import texts
@@ -262,7 +263,9 @@ async def screens(who: Cast) -> dict[str, Screen]:
     look = ProvinceReview("5110201")
     listed = Button(find_label(who.organization.full_name, who.organization.district_th), look)
     history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
-    certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in CERTIFIED}
+    told = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
+    certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in told}
+    certified[NoticeKind.RECEIPT] = receipt_screen(_, who.made, None, is_own=False)
     return {
         "home": await home.show_home(turn),
         "review": lao.review_screen(_, who.review, DEMANDS, NOW),
