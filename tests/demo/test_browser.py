@@ -473,6 +473,9 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
             if revision == 1:
                 await reopen.click()
                 await thumb.sees("lao", "เปิดให้แก้ไขข้อมูลแล้ว")
-        history = thumb.phone("lao").locator("article", has_text="ประวัติการรับรองข้อมูล").last
+        # The receipt has the new entry; the whole history opens below it.
+        receipt = thumb.phone("lao").locator("article", has_text="ครั้งที่ 2 · รับรองระดับ อปท.").last
+        await receipt.get_by_role("button", name="ประวัติการรับรองข้อมูล", exact=True).click()
+        history = thumb.phone("lao").locator("article", has_text="เปิดแก้ไขการรับรองครั้งที่ 1").last
         await expect(history).to_contain_text("ครั้งที่ 2 · รับรองระดับ อปท.")
         await expect(history).to_contain_text("เปิดแก้ไขการรับรองครั้งที่ 1")
