@@ -1,6 +1,8 @@
 """PostgreSQL as the bot uses it: to which of its hosts a session leads, and when a session is given up."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -149,14 +151,25 @@ def _open(
         except OSError as failed:
             error = failed
             continue
-        _probe(connection.driver_connection)
-        if may_be_read_only or _is_writable(connection):
-            return connection
+        with _ended_on_error(connection):
+            _probe(connection.driver_connection)
+            if may_be_read_only or _is_writable(connection):
+                return connection
         connection.terminate()
         error = ServerIsReadOnly()
     if isinstance(error, ConnectionError | DatabaseTrouble):
         raise error
     raise ServerUnreachable(type(error).__name__) from error
+
+
+@contextmanager
+def _ended_on_error(connection: Any) -> Iterator[None]:
+    """End a session that no pool has yet, whatever stops its opening: an error, or a task that is cancelled."""
+    try:
+        yield
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def _is_writable(connection: Any) -> bool:
@@ -187,9 +200,9 @@ def _probe(driver: Any) -> None:
 def _enter(connection: Any, _record: Any) -> None:
     """Hold the lock of those present on a new asyncpg connection of a pool. Raises BeingReplaced."""
     taken = f"SELECT pg_try_advisory_lock_shared(hashtextextended('{PRESENCE}', 0))"
-    if not connection.run_async(lambda driver: driver.fetchval(taken)):
-        connection.close()
-        raise BeingReplaced
+    with _ended_on_error(connection):
+        if not connection.run_async(lambda driver: driver.fetchval(taken)):
+            raise BeingReplaced
 
 
 def _give_up(context: ExceptionContext) -> None:

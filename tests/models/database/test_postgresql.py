@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -192,3 +194,26 @@ async def test_a_machine_that_vanishes_is_noticed_by_the_system(database: Databa
         assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == postgresql.PROBE_AFTER
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == postgresql.UNACKNOWLEDGED
+
+
+# --- a session that is not opened to its end -----------------------------------------------------------------
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_session(database_url: str) -> None:
+    """Wherever it is cancelled: in the connection itself, in the look whether it takes writes, in the lock."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for step in range(60):
+            database = Database(database_url)
+            opening = asyncio.create_task(_open_and_close(database))
+            await asyncio.sleep(step * 0.0005)
+            opening.cancel()
+            await asyncio.wait({opening})
+            await database.close()
+        gc.collect()
+    assert [str(one.message) for one in told] == []
+
+
+async def _open_and_close(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        await connection.scalar(text("SELECT 1"))
