@@ -96,11 +96,21 @@ async def respond(
         return None
     if not incoming.is_private:
         return _private_only(turn)
+    return await _answer(turn, incoming, command, arrived.card, was_lost=was_lost)
+
+
+async def _answer(
+    turn: Turn, incoming: Incoming, command: Command | None, live_card: ProvinceCard | None, *, was_lost: bool
+) -> Reply:
+    """The answer in a private chat, and what follows from it: that an officer is ready, that it has come back.
+
+    `was_lost`: nothing could be sent to the chat before this.
+    """
+    session, now, conversation = turn.session, turn.now, turn.conversation
     was_ready, was_idle = turn.linked is not None and turn.linked.is_ready, turn.is_idle
     if turn.linked is not None and not was_idle:
         await saw_officer(session, turn.linked, now)
-    reply = await _reply(turn, incoming, command, arrived.card)
-    conversation = turn.conversation
+    reply = await _reply(turn, incoming, command, live_card)
     reply = replace(reply, language=conversation.language, paused_until=conversation.paused_until)
     officer = reply.screen.officer if isinstance(reply.screen, Relinked) else turn.linked
     if officer is None:

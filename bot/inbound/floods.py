@@ -1,9 +1,15 @@
-"""Senders who are not linked and send far more than a person does: answered ever more slowly, then not at all."""
+"""Which senders are officers; and others who send far more than a person does: answered ever more slowly, then not
+at all.
+"""
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from models.database.engine import Session
+from models.links import senders
+from models.links.senders import Senders
 
 
 @dataclass(frozen=True)
@@ -17,20 +23,39 @@ class FloodRules:
     step: float = 0.2
     # Updates in it that are kept at all: what comes beyond is dropped until the sender slows down.
     most: int = 30
-    # Senders that are remembered.
+    # Senders that are remembered, and seconds for which an officer is taken for one without another look at the
+    # database: it decides on no right.
     senders: int = 20_000
+    believed_for: float = 60.0
 
 
 FLOOD_RULES = FloodRules()
 
 
 class Floods:
-    """What each sender who is not linked has sent lately. `clock` never goes back (the loop's time)."""
+    """Who is an officer, and what each other sender has sent lately; one for intake and worker.
+
+    `clock` never goes back (the loop's time).
+    """
 
     def __init__(self, rules: FloodRules = FLOOD_RULES, clock: Callable[[], float] | None = None) -> None:
         self._rules = rules
         self._clock = clock or asyncio.get_running_loop().time
         self._times: OrderedDict[int, deque[float]] = OrderedDict()
+        # Until when each officer is taken for one.
+        self._officers: dict[int, float] = {}
+
+    def is_officer(self, sender: int) -> bool:
+        """Whether a sender was linked a moment ago."""
+        return self._officers.get(sender, 0.0) > self._clock()
+
+    async def look_up(self, session: Session, asked: Iterable[int]) -> Senders:
+        """Look up those of some senders that are not known for officers, and remember those who are."""
+        looked_up = await senders.look_up(session, {sender for sender in asked if not self.is_officer(sender)})
+        if len(self._officers) + len(looked_up.linked) > self._rules.senders:
+            self._officers.clear()
+        self._officers |= dict.fromkeys(looked_up.linked, self._clock() + self._rules.believed_for)
+        return looked_up
 
     def admits(self, sender: int) -> bool:
         """Count an update; whether it is to be kept. One that is not counts too: the flood must stop first."""

@@ -14,7 +14,6 @@ from bot.runtime.metrics import TALLY
 from handlers.chat.incoming import sender
 from models.chats import inbox
 from models.database.engine import Database, Session
-from models.links.senders import look_up
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
@@ -22,9 +21,6 @@ log = logging.getLogger(__name__)
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 _LARGEST_ID = 2**63 - 1
-# Seconds for which a sender is taken for linked without a look, and how many senders are.
-BELIEVED_FOR = 60.0
-MOST_BELIEVED = 50_000
 
 
 class Intake:
@@ -49,8 +45,6 @@ class Intake:
         self._clock = clock
         self._on_batch = on_batch
         self._floods = floods or Floods()
-        # Linked senders, and until when that is believed without a look: it decides on no right.
-        self._linked: dict[int, float] = {}
         self._waiting: list[tuple[inbox.Received, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -80,23 +74,16 @@ class Intake:
         return bool(kept)
 
     async def _admitted(self, session: Session, batch: list[inbox.Received]) -> list[inbox.Received]:
-        now = asyncio.get_running_loop().time()
-        asked = {item.sender for item in batch if self._linked.get(item.sender, 0.0) < now}
-        if asked:
-            linked = (await look_up(session, asked)).linked
-            if len(self._linked) > MOST_BELIEVED:
-                self._linked.clear()
-            self._linked = {sender: until for sender, until in self._linked.items() if until >= now}
-            self._linked |= dict.fromkeys(linked, now + BELIEVED_FOR)
-        admitted = [
-            item
-            for item in batch
-            if item.sender in self._linked or item.sender == 0 or self._floods.admits(item.sender)
-        ]
+        await self._floods.look_up(session, {item.sender for item in batch})
+        admitted = [item for item in batch if self._is_admitted(item.sender)]
         if dropped := len(batch) - len(admitted):
             TALLY.updates["unknown", "dropped"] += dropped
             log.warning("%d updates of senders who are not linked and flood the bot were dropped", dropped)
         return admitted
+
+    def _is_admitted(self, sender: int) -> bool:
+        # 0 is nobody: what names no sender comes from Telegram itself.
+        return sender == 0 or self._floods.is_officer(sender) or self._floods.admits(sender)
 
     async def put(self, received: inbox.Received) -> None:
         """Commit one update, together with those that come while the database is busy. Raises as `keep`."""

@@ -134,7 +134,8 @@ class Showings:
         showing = self._fitting(_showing_of(number, incoming, reply), is_followed=is_followed)
         wait = self._limiter.wait(chat_id, showing.weight) if showing is not None else 0.0
         must_wait = showing is not None and (wait > 0 or self.waits(chat_id))
-        answering = self._answer(incoming, reply.screen.toast or _wait_toast(reply.language, wait, must_wait))
+        wait_toast = problems.wait_toast(reply.language, wait) if must_wait else ""
+        answering = self._answer(incoming, reply.screen.toast or wait_toast)
         if showing is None or must_wait:
             await answering
         else:
@@ -353,11 +354,6 @@ def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:
         is_of_officer=reply.is_of_officer,
         language=reply.language,
     )
-
-
-def _wait_toast(language: Language, seconds: float, must_wait: bool) -> str:
-    """What an officer is told whose screen comes later."""
-    return problems.wait_toast(language, seconds) if must_wait else ""
 
 
 async def _rest(queue: Queue, seconds: float) -> None:

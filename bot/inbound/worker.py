@@ -42,7 +42,7 @@ from models.chats.conversation import chat_language
 from models.database.engine import Database, Session
 from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLockTimes
 from models.database.trouble import name_of, trouble_of
-from models.links.senders import look_up, pending_in_turn
+from models.links.senders import pending_in_turn
 from models.notices import outbox
 from models.security.sealing import Seal
 
@@ -73,8 +73,6 @@ class WorkerPace:
     strangers_queued: int = 64
     # Updates of one sender in memory.
     queued: int = 32
-    # Seconds for which a sender is taken for an officer without a look: it decides on no right.
-    believed_for: float = 60.0
     # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray.
     look_every: float = 0.5
     # Sooner when another program served the same sender just now.
@@ -87,10 +85,6 @@ class WorkerPace:
 
 
 WORKER_PACE = WorkerPace()
-
-
-# Officers that are remembered.
-MOST_BELIEVED = 50_000
 
 
 class NotNow(Exception):
@@ -131,8 +125,6 @@ class Worker:
         self._taken: set[int] = set()
         # Those among them of strangers.
         self._of_strangers: set[int] = set()
-        # Officers, and until when that is believed.
-        self._officers: dict[int, float] = {}
         self._floods = floods or Floods()
         self._stranger_turns = asyncio.Semaphore(pace.strangers)
         # Ids of those that have ended since the last look began.
@@ -188,10 +180,9 @@ class Worker:
 
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
         """Queue committed updates behind those of the same sender. What finds no room is left to the next look."""
-        now = asyncio.get_running_loop().time()
         for row in rows:
             queue = self._queues.get(row.sender)
-            is_officer = self._officers.get(row.sender, 0.0) > now
+            is_officer = self._floods.is_officer(row.sender)
             has_room = is_officer or len(self._of_strangers) < self._pace.strangers_queued
             if row.id in self._taken:
                 continue
@@ -262,20 +253,16 @@ class Worker:
 
     async def _is_known(self, row: inbox.InboxUpdate) -> bool:
         """Whether the sender is an officer, or is logging in."""
-        now = asyncio.get_running_loop().time()
-        if self._officers.get(row.sender, 0.0) > now:
+        if self._floods.is_officer(row.sender):
             return True
         try:
             async with self._database.read() as session:
-                senders = await look_up(session, [row.sender])
+                senders = await self._floods.look_up(session, [row.sender])
         except Exception as error:
             log.error("it is not known who sent an update: %s", name_of(error))
             return False
         if row.sender in senders.linked:
             self._of_strangers.discard(row.id)
-            if len(self._officers) >= MOST_BELIEVED:
-                self._officers.clear()
-            self._officers[row.sender] = now + self._pace.believed_for
         return row.sender in senders.linked | senders.logging_in
 
     async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:

@@ -26,7 +26,9 @@ class Senders:
 
 
 async def look_up(session: AsyncSession, senders: Collection[int]) -> Senders:
-    """What is known of some senders, in one query."""
+    """What is known of some senders, in one query; of none, without one."""
+    if not senders:
+        return Senders(frozenset(), frozenset())
     rows = (await session.execute(_known(), {"senders": list(senders)})).all()
     return Senders(
         frozenset(sender for sender, is_linked in rows if is_linked),

@@ -14,7 +14,7 @@ from handlers.chat.screen import BELOW
 from models.certification.certificate import Level
 from models.chats.conversation import Conversation
 from models.database.engine import Database
-from models.notices.outbox import OutboxMessage, State
+from models.notices.outbox import MAX_ATTEMPTS, OutboxMessage, State
 from tests.bot.running import link, outbox_rows, until
 from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.handlers.support import RECEIPT
@@ -362,3 +362,41 @@ async def test_an_answer_that_is_not_the_bot_apis_raises_nothing(
     await officer.says("/menu", "ปีงบประมาณ")
     for error in ("KeyError", "TypeError", "AttributeError", "Traceback"):
         assert error not in caplog.text
+
+
+async def test_where_the_plain_text_is_refused_too_the_officer_gets_an_apology(
+    bot: Emulator, country: Database, clock: Clock
+) -> None:
+    officer = await ready(bot, country, clock, LAO)
+    card = await officer.says("/menu", "ปีงบประมาณ")
+    body = b'{"ok":false,"error_code":400,"description":"Bad Request: BUTTON_DATA_INVALID"}'
+    for method in ("editMessageText", "sendMessage"):
+        bot.faults.strange_answer(body, status=400, method=method, after_effect=False)
+    await officer.phone.tap("ระบบรับรองข้อมูล", card)
+    apology = await newest(officer, "ขออภัย", below=card)
+    assert apology.labels == ["หน้าหลัก"]
+
+
+TOKEN_REFUSED = b'{"ok":false,"error_code":401,"description":"Unauthorized"}'
+SOON_AGAIN = replace(TEST_TUNING, courier=replace(TEST_TUNING.courier, token_pause=0.1))
+
+
+@pytest.mark.parametrize("tuning", [SOON_AGAIN], indirect=True)
+async def test_while_telegram_refuses_the_token_no_message_dies(
+    bot: Emulator, country: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """More often than a message may fail: a receipt, and the notice to a colleague."""
+    officer, colleague = await ready(bot, country, clock, LAO), await ready(bot, country, clock, LAO, "ข")
+    await officer.to_keypad()
+    for method, times in (("sendMessage", 2 * MAX_ATTEMPTS + 4), ("deleteMessage", 1)):
+        bot.faults.strange_answer(TOKEN_REFUSED, status=401, method=method, times=times, after_effect=False)
+    keypad = await officer.sees("โปรดใส่ PIN ของท่าน")
+    await type_pin(officer, keypad)
+    await officer.sees(RECEIPT)
+    await colleague.sees("หน่วยงานของท่านได้รับรองข้อมูลแล้ว")
+    assert "Telegram refuses the token" in caplog.text
+    await until(lambda: _all_at_first_try(country))
+
+
+async def _all_at_first_try(country: Database) -> bool:
+    return [(row.state, row.attempts) for row in await outbox_rows(country)] == [(State.SENT, 1)] * 2
