@@ -35,7 +35,7 @@ import uvloop
 from sqlalchemy import select
 
 from benchmarks import officers
-from benchmarks.nation import PIN, SECRET_KEY, Country
+from benchmarks.nation import PIN, SECRET_KEY, Country, dots
 from demo import sample
 from demo.botapi import WEATHERS, CountedCall, Emulator, Message, Phone
 from demo.botapi.limits import EDITS
@@ -110,18 +110,21 @@ class Hand:
         """The buttons on the card."""
         return self.card.labels if self.card is not None else []
 
-    async def enter_pin(self) -> None:
-        """Six digits, each when the one before is shown."""
+    async def enter_pin(self, unit: sample.Unit) -> None:
+        """Six digits, each when the toast has told of the one before, and the proof that the last one brings."""
+        assert self.card is not None  # noqa: S101 - the keypad
         for place, digit in enumerate(PIN[:-1], 1):
-            await self.tap(digit, "●" * place + "○" * (len(PIN) - place))
-        await self.tap(PIN[-1], "โปรดใส่ PIN", gone=True)
-
-    async def receipt(self, unit: sample.Unit) -> None:
-        """Wait for the proof of a certificate."""
-        with suppress(AssertionError):
-            await self.phone.until(lambda _: self.has_receipt(unit), PATIENCE)
-            return
-        raise Unanswered
+            began = await self._pause()
+            tap = await self.phone.tap(digit, self.card)
+            with suppress(AssertionError):
+                answer = await tap.answer(PATIENCE)
+                if answer.text == dots(place):
+                    self.day.times.append(time.perf_counter() - began)
+                    continue
+            raise Unanswered(digit)
+        began = await self._pause()
+        await self.phone.tap(PIN[-1], self.card)
+        await self._seen(lambda _: self.has_receipt(unit), began, "the proof")
 
     def has_receipt(self, unit: sample.Unit) -> bool:
         """Whether a proof of this organization's certificate is on the phone: a name may begin another one's."""
@@ -158,8 +161,7 @@ async def lao_way(hand: Hand, unit: sample.Unit) -> None:
     hand.check(await hand.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่"), unit.code)
     await hand.tap("รับรองระดับ อปท.", "แก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
-    await hand.enter_pin()
-    await hand.receipt(unit)
+    await hand.enter_pin(unit)
 
 
 async def province_way(hand: Hand, unit: sample.Unit) -> None:
@@ -173,8 +175,7 @@ async def province_way(hand: Hand, unit: sample.Unit) -> None:
             text = await hand.tap("✅ ถูกต้อง", text, gone=True)
     hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
-    await hand.enter_pin()
-    await hand.receipt(unit)
+    await hand.enter_pin(unit)
 
 
 Way = Callable[[Hand, sample.Unit], Awaitable[None]]
@@ -226,9 +227,9 @@ async def all_ways(emulator: Emulator, people: dict[int, sample.Unit], day: Day,
 
 
 @asynccontextmanager
-async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> AsyncIterator[None]:
-    """One program, or two of which one is killed every minute."""
-    programs = [await country.start(emulator.token, emulator.url) for _ in range(1 if is_sqlite else 2)]
+async def running(country: Country, emulator: Emulator, count: int, *, kills: bool) -> AsyncIterator[None]:
+    """So many programs, of which one is killed every minute if need be."""
+    programs = [await country.start(emulator.token, emulator.url) for _ in range(count)]
     rng = random.Random(1)  # noqa: S311 - which is killed is no secret
 
     async def kill() -> None:
@@ -242,7 +243,7 @@ async def running(country: Country, emulator: Emulator, is_sqlite: bool) -> Asyn
 
     while not emulator.calls_of("getUpdates"):  # noqa: ASYNC110 - measuring needs no event for it
         await asyncio.sleep(0.01)
-    killing = None if is_sqlite else asyncio.create_task(kill())
+    killing = asyncio.create_task(kill()) if kills else None
     try:
         yield
     finally:
@@ -292,7 +293,7 @@ def hash_pins(users: list[int]) -> dict[int, str]:
 
 async def run(folder: Path, options: argparse.Namespace) -> bool:
     """The whole day; whether all is right at its end."""
-    country = Country(folder, options.url)
+    country = Country(folder, options.url, "bot")
     everyone = sample.read_units()
     laos = [unit for unit in everyone if unit.role == "lao"]
     chosen = set(random.Random(1).sample(laos, min(options.organizations, len(laos))))  # noqa: S311
@@ -305,7 +306,7 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     began = time.perf_counter()
     async with Emulator(weather=WEATHERS[options.weather], calls_kept=1000) as emulator:
-        async with running(country, emulator, options.url is None):
+        async with running(country, emulator, 2 if options.url else 1, kills=options.url is not None):
             await all_ways(emulator, people, day, options.taps_a_second)
         violations, refusals = emulator.violations, emulator.refusals
     took = time.perf_counter() - began

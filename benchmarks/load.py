@@ -6,10 +6,12 @@ to be measured. This one looks at the method and the chat, and answers with byte
 
 import asyncio
 import contextlib
+import itertools
+import math
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import aiohttp
@@ -76,10 +78,34 @@ def _tap(update_id: int, user_id: int, data: str) -> dict[str, object]:
     }
 
 
-def _reply(result: object) -> bytes:
-    body = orjson.dumps({"ok": True, "result": result})
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+def _said(update_id: int, user_id: int, text: str) -> dict[str, object]:
+    return {
+        "update_id": update_id,
+        "message": {
+            "message_id": update_id,
+            "from": {"id": user_id, "is_bot": False, "first_name": "สมมุติ", "language_code": "th"},
+            "chat": {"id": user_id, "first_name": "สมมุติ", "type": "private"},
+            "date": int(time.time()),
+            "text": text,
+        },
+    }
+
+
+def _answer(status: str, content: dict[str, object]) -> bytes:
+    body = orjson.dumps(content)
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def _reply(result: object) -> bytes:
+    return _answer("200 OK", {"ok": True, "result": result})
+
+
+def _refusal(retry_after: int) -> bytes:
+    words = f"Too Many Requests: retry after {retry_after}"
+    parameters = {"retry_after": retry_after}
+    content = {"ok": False, "error_code": 429, "description": words, "parameters": parameters}
+    return _answer("429 Too Many Requests", content)
 
 
 _TRUE = _reply(True)
@@ -91,22 +117,25 @@ _EDITED = _reply(_message(501))
 
 class LoadServer:
     """Officers who tap again as soon as their card was edited and their tap answered, but not sooner than `every`
-    seconds after the last tap: `people` says what each taps next. `latency` is in seconds a call. With a `hook`,
-    its URL and headers, the taps are posted there; they are polled for otherwise. `first_update` is the id of the
-    first update: a database takes each id once.
+    seconds after the last tap: `people` says what each taps next. `latency` is in seconds a call. With `hooks`,
+    their URLs and headers, the taps are posted there by turns; they are polled for otherwise. `first_update` is
+    the id of the first update: a database takes each id once.
+
+    `floods` says of chats for how many seconds the next edit or message is refused with a 429; a further one
+    within that time is counted in `violations`.
     """
 
     def __init__(
         self,
         people: dict[int, Callable[[], str]],
         latency: float,
-        hook: tuple[str, dict[str, str]] | None = None,
+        hooks: Sequence[tuple[str, dict[str, str]]] = (),
         every: float = 0.0,
         first_update: int = 1,
     ) -> None:
         self._people = people
         self._latency = latency
-        self._hook = hook
+        self._hooks = hooks
         self._every = every
         self._tapped_at: dict[int, float] = {}
         # Seconds from each tap to the end of its answer and edit; uvloop's own clock goes by milliseconds.
@@ -115,12 +144,17 @@ class LoadServer:
         self._posting: list[asyncio.Task[None]] = []
         # What each has still to be told before it taps again.
         self._open: dict[int, int] = {}
+        self.floods: dict[int, int] = {}
+        self._closed_until: dict[int, float] = {}
+        self.refused = self.violations = 0
         self._told_by_id: dict[bytes, int] = {}
         self._next_id = first_update
         self._updates: deque[tuple[int, bytes]] = deque()
         self._poll: Callable[[bytes], None] | None = None
         self.ready = asyncio.Event()
         self.calls: Counter[str] = Counter()
+        # Edits that passed, by chat.
+        self.edits: Counter[int] = Counter()
         self.taps_done = 0
         self._loop = asyncio.get_running_loop()
         self.url = ""
@@ -133,8 +167,8 @@ class LoadServer:
 
     def begin(self) -> None:
         """Everybody taps, one after the other when they do not tap again at once."""
-        if self._hook is not None:
-            self._posting = [self._loop.create_task(self._post_on(*self._hook)) for _ in range(POSTS)]
+        if self._hooks:
+            self._posting = [self._loop.create_task(self._post_on(place)) for place in range(POSTS)]
         for place, user_id in enumerate(self._people):
             self._loop.call_later(self._every * place / len(self._people), self._tap, user_id)
 
@@ -142,21 +176,46 @@ class LoadServer:
         self._tapped_at[user_id] = time.perf_counter()
         # An answer and an edit.
         self._open[user_id] = 2
-        update = orjson.dumps(_tap(self._next_id, user_id, self._people[user_id]()))
         self._told_by_id[str(self._next_id).encode()] = user_id
-        if self._hook is None:
-            self._updates.append((self._next_id, update))
+        self._add(_tap(self._next_id, user_id, self._people[user_id]()))
+
+    def tap(self, user_id: int, data: str) -> None:
+        """One tap more, of somebody who does not tap again and whose answer is not timed."""
+        self._add(_tap(self._next_id, user_id, data))
+
+    def say(self, user_id: int, text: str) -> None:
+        """A message of somebody whose answer is not timed."""
+        self._add(_said(self._next_id, user_id, text))
+
+    def waiting(self) -> list[float]:
+        """How long each of the people has waited who has no answer yet, in seconds."""
+        now = time.perf_counter()
+        return [now - self._tapped_at[user_id] for user_id, left in self._open.items() if left > 0]
+
+    def count_from_now(self) -> None:
+        """Who waits has waited since now: before it there was no program."""
+        waiting = (user for user, left in self._open.items() if left > 0)
+        self._tapped_at |= dict.fromkeys(waiting, time.perf_counter())
+
+    def _add(self, update: dict[str, object]) -> None:
+        body = orjson.dumps(update)
+        if self._hooks:
+            self._to_post.put_nowait(body)
         else:
-            self._to_post.put_nowait(update)
+            self._updates.append((self._next_id, body))
         self._next_id += 1
         self._feed()
 
-    async def _post_on(self, url: str, headers: dict[str, str]) -> None:
-        """One of the connections over which taps are posted, each until it is taken."""
-        async with aiohttp.ClientSession(headers=headers) as client:
+    async def _post_on(self, place: int) -> None:
+        """One of the connections over which taps are posted, each until it is taken: what one hook does not take
+        is posted to the next, as by a proxy.
+        """
+        first = place % len(self._hooks)
+        hooks = itertools.cycle([*self._hooks[first:], *self._hooks[:first]])
+        async with aiohttp.ClientSession() as client:
             while True:
                 update = await self._to_post.get()
-                while not await _is_taken(client, url, update):  # noqa: ASYNC110 - a repetition, no waiting
+                while not await _is_taken(client, *next(hooks), update):  # noqa: ASYNC110 - no waiting
                     await asyncio.sleep(REPEAT_AFTER)
 
     async def end(self) -> None:
@@ -178,7 +237,7 @@ class LoadServer:
         if self._poll is None or not self._updates:
             return
         answer, self._poll = self._poll, None
-        some = b",".join(update for _, update in list(self._updates)[:BATCH])
+        some = b",".join(update for _, update in itertools.islice(self._updates, BATCH))
         body = b'{"ok":true,"result":[' + some + b"]}"
         answer(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -200,17 +259,30 @@ class LoadServer:
             found = re.search(rb"callback_query_id\D{1,120}?(\d+)", body)
             if found:
                 self._told(self._told_by_id.pop(found[1], 0))
-        elif method == "editMessageText":
-            later(_EDITED)
+        elif method in ("editMessageText", "sendMessage"):
             found = _CHAT.search(body)
-            if found:
-                self._told(int(found[1]))
-        elif method == "sendMessage":
-            later(_EDITED)
+            chat_id = int(found[1]) if found else 0
+            wait = self._flood_wait(chat_id)
+            later(_refusal(wait) if wait else _EDITED)
+            if method == "editMessageText" and not wait:
+                self.edits[chat_id] += 1
+                self._told(chat_id)
         else:
             later(_FACTS.get(method, _TRUE))
-            if method == "getWebhookInfo" and self._hook is not None:
+            if method == "getWebhookInfo" and self._hooks:
                 self.ready.set()
+
+    def _flood_wait(self, chat_id: int) -> int:
+        """The `retry_after` of a call, 0 when it passes."""
+        left = self._closed_until.get(chat_id, 0.0) - time.perf_counter()
+        if left > 0:
+            self.violations += 1
+            return math.ceil(left)
+        wait = self.floods.pop(chat_id, 0)
+        if wait:
+            self.refused += 1
+            self._closed_until[chat_id] = time.perf_counter() + wait
+        return wait
 
     def _start_poll(self, parameters: bytes, answer: Callable[[bytes], None]) -> None:
         offset = _OFFSET.search(parameters)
@@ -228,9 +300,9 @@ class LoadServer:
             answer(_reply([]))
 
 
-async def _is_taken(client: aiohttp.ClientSession, url: str, update: bytes) -> bool:
+async def _is_taken(client: aiohttp.ClientSession, url: str, headers: dict[str, str], update: bytes) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
-        async with client.post(url, data=update) as answer:
+        async with client.post(url, data=update, headers=headers) as answer:
             return answer.status == 200
     return False
 

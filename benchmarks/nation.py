@@ -24,10 +24,12 @@ PIN = "804915"
 
 
 class Country:
-    """A database in a folder, and the command line on it."""
+    """A database in a folder, and the command line on it. The bot is `bot`, or `benchmarks.unlimited`."""
 
-    def __init__(self, folder: Path, url: str | None) -> None:
+    def __init__(self, folder: Path, url: str | None, bot: str = "benchmarks.unlimited") -> None:
         self.folder = folder
+        self.url = url
+        self.bot = bot
         self.log = folder / "bot.log"
         self.environment = os.environ | {
             "LAOCERT_DATABASE_URL": url or f"sqlite+aiosqlite:///{folder / 'nation.db'}",
@@ -50,12 +52,12 @@ class Country:
         print(f"{took:7.2f} s  laocert {' '.join(Path(word).name for word in arguments)}", flush=True)
         return ended.stdout
 
-    async def start(self, token: str, api_url: str) -> asyncio.subprocess.Process:
-        """Start `laocert run`; returns at once."""
-        settings = {"LAOCERT_BOT_TOKEN": token, "LAOCERT_API_URL": api_url, "LAOCERT_LISTEN": "127.0.0.1:0"}
+    async def start(self, token: str, api_url: str, **more: str) -> asyncio.subprocess.Process:
+        """Start `laocert run`, with more settings if need be; returns at once."""
+        settings = {"LAOCERT_BOT_TOKEN": token, "LAOCERT_API_URL": api_url, "LAOCERT_LISTEN": "127.0.0.1:0"} | more
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", env=self.environment | settings, stderr=log
+                sys.executable, "-m", self.bot, "run", env=self.environment | settings, stderr=log
             )
 
     async def start_bot(self, emulator: Emulator) -> asyncio.subprocess.Process:
@@ -108,17 +110,23 @@ async def log_in(phone: Phone, unit: sample.Unit) -> None:
         await phone.until(lambda shown, words=expected: words in shown.last.text, timeout=60)  # type: ignore[misc]
 
 
+def dots(entered: int) -> str:
+    """The toast that tells of a digit; a keypad is drawn anew only while its chat has room for it."""
+    return " ".join("●" * entered + "○" * (len(PIN) - entered))
+
+
 async def enter_pin(phone: Phone, keypad: Message) -> bool:
-    """Tap the PIN, each digit when the one before is shown. False when it is not: the bot may have died between
-    counting and showing it, and it must not be tapped twice.
+    """Tap the PIN, each digit when the toast has told of the one before. False when it does not: the bot may have
+    died between counting and telling, and it must not be tapped twice.
     """
-    for place, digit in enumerate(PIN):
-        dots = "●" * place + "○" * (len(PIN) - place)
+    for place, digit in enumerate(PIN[:-1], 1):
+        tap = await phone.tap(digit, keypad)
         try:
-            await phone.until(lambda _, words=dots: words in keypad.text, timeout=20)  # type: ignore[misc]
+            if (await tap.answer(20)).text != dots(place):
+                return False
         except AssertionError:
             return False
-        await phone.tap(digit, keypad)
+    await phone.tap(PIN[-1], keypad)
     return True
 
 

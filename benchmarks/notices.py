@@ -157,7 +157,7 @@ async def arrived(emulator: Emulator, count: int) -> None:
 
 async def measure(folder: Path, count: int, url: str | None) -> bool:
     """All of it, in a new database."""
-    country = Country(folder, url)
+    country = Country(folder, url, "bot")
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     try:
         return await send_all(country, database, count)
@@ -167,7 +167,7 @@ async def measure(folder: Path, count: int, url: str | None) -> bool:
 
 def make_country(folder: Path, url: str | None) -> None:
     """Organizations and an open round, through the command line."""
-    country = Country(folder, url)
+    country = Country(folder, url, "bot")
     country.laocert("db", "upgrade")
     country.laocert("import", "organizations", str(sample.ORGANIZATIONS))
     country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2670-09-15")

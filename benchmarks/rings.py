@@ -149,7 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        country = Country(folder, None)
+        country = Country(folder, None, "bot")
         everybody = sample.read_units([PROVINCE])
         chosen = [unit for unit in everybody if unit.role == "lao"][:ORGANIZATIONS]
         units = [*chosen, *(unit for unit in everybody if unit.role == "province")]

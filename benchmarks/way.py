@@ -103,7 +103,7 @@ class Bench:
         }
         if name == HOOKED:
             ours |= {"LAOCERT_WEBHOOK_URL": self._hook_url, "LAOCERT_WEBHOOK_SECRET": SECRET}
-        return [sys.executable, "-m", "bot", "run"], self._country.environment | ours
+        return [sys.executable, "-m", self._country.bot, "run"], self._country.environment | ours
 
     @asynccontextmanager
     async def running(self, name: str, server: LoadServer) -> AsyncIterator[tuple[int, float]]:
@@ -141,7 +141,7 @@ class Bench:
         """One run of one bot."""
         people = {user: next_taps(place) for place, user in enumerate(self._people)}
         headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET, "Content-Type": "application/json"}
-        server = LoadServer(people, latency, (self._hook_url, headers) if name == HOOKED else None)
+        server = LoadServer(people, latency, [(self._hook_url, headers)] if name == HOOKED else [])
         listening = await server.start()
         async with self.running(name, server) as (pid, start):
             server.begin()
