@@ -19,8 +19,8 @@ from bot.service.tuning import PRODUCTION
 from bot.telegram.limiter import RATES
 from demo.clock import FILE, MovedClock
 
-# The demonstration shows which key of a PIN comes next by the dots that stand there, so its bot draws them all.
-# Its Telegram is patient (demo/botapi/limits.py, LOOSE): a thumb that is faster waits for a second.
+# Who tries several phones at once taps faster than an officer: the bot keeps no budget, and draws a PIN's dots as
+# long as Telegram does not object. Telegram is patient here (demo/botapi/limits.py, LOOSE): a pause is a second.
 SURROUNDINGS = Surroundings(
     MovedClock(Path(FILE)), replace(PRODUCTION, rates=replace(RATES, chat_calls=1_000_000))
 )

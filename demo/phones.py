@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from demo.botapi import Chat, Emulator, Event, Phone
+from demo.botapi import Chat, Emulator, Event, Message, Phone
 from demo.botapi.rendering import snapshot_message
 from demo.sample import FAMILY_END, FAMILY_START, GIVEN, Unit
 from models.accounts.pin import LENGTH, WeakPin, require_strong
@@ -93,8 +93,16 @@ class Held:
         """The newest keypad on the screen, with the sample PIN and how many digits of it are entered."""
         for message in reversed(self.phone.messages):
             if ERASE in message.labels:
-                return {"message": message.id, "pin": self.holder.pin, "entered": message.text.count("●")}
+                return {"message": message.id, "pin": self.holder.pin, "entered": self._entered(message)}
         return None
+
+    def _entered(self, keypad: Message) -> int:
+        """How many digits the bot has told of: by each toast, and by the dots while there is room for them."""
+        for event in reversed(self.phone.events):
+            is_told = event.kind == "answered" or any(dot in event.text for dot in "●○")
+            if event.message is keypad and is_told:
+                return event.text.count("●")
+        return 0
 
     def snapshot(self, emulator: Emulator) -> dict[str, Any]:
         """All that the page needs to draw it."""

@@ -55,6 +55,43 @@ async def test_others_are_opened(tmp_path: Path) -> None:
         made.open("")
 
 
+async def test_the_digits_of_a_pin_are_counted_by_toasts_where_no_dots_are_drawn(tmp_path: Path) -> None:
+    emulator = Emulator()
+    held = phones(emulator, tmp_path).find(700_000_001)
+    await held.phone.start()
+    row = [{"text": label, "callback_data": label} for label in "1⌫"]
+    keys = orjson.dumps({"inline_keyboard": [row]}).decode()
+    emulator.call("sendMessage", chat_id=held.phone.id, text="PIN ○○○○○○", reply_markup=keys)
+    keypad = held.phone.last
+
+    def entered() -> int:
+        pad = held.keypad()
+        assert pad is not None
+        assert pad["message"] == keypad.id
+        return int(pad["entered"])
+
+    def edit(text: str) -> None:
+        values = {"chat_id": held.phone.id, "message_id": keypad.id}
+        emulator.call("editMessageText", text=text, reply_markup=keys, **values)
+
+    async def toast(text: str) -> None:
+        tap = await held.phone.tap("1", keypad)
+        emulator.call("answerCallbackQuery", callback_query_id=tap.id, text=text)
+
+    assert entered() == 0
+    await toast("● ○ ○ ○ ○ ○")
+    assert entered() == 1
+    edit("PIN ●○○○○○")
+    assert entered() == 1
+    await toast("● ● ○ ○ ○ ○")
+    edit("PIN")
+    assert entered() == 2
+    # The last digit, and the PIN was wrong.
+    await toast("")
+    edit("Wrong. PIN")
+    assert entered() == 0
+
+
 async def test_every_phone_has_a_sample_pin_that_the_bot_takes(tmp_path: Path) -> None:
     units = read_units(PROVINCES)
     pins = []
