@@ -161,7 +161,9 @@ class Courier:
         until = now + timedelta(seconds=self._pace.recovery_pause)
         async with self._database.write() as session:
             chats = await find_lost(session, now, until, timedelta(seconds=self._pace.doubt))
-            for chat_id in sorted(set(chats)):
+            # Whether a 429 came before the end, nobody knows: also of answers, which may still be on their way.
+            unsure = await sending.chats_under_way(session) if self._is_unsure else []
+            for chat_id in sorted({*chats, *unsure}):
                 await reachability.pause(session, chat_id, until)
         self._is_unsure, self._looked_for_lost = False, time.monotonic()
         if chats:

@@ -51,6 +51,11 @@ async def recover_answers(
     return await _recover(session, and_(OutboxMessage.kind.in_(sorted(ANSWERS)), in_doubt), due)
 
 
+async def chats_under_way(session: AsyncSession) -> list[int]:
+    """The chats of messages that are being sent, or were when their program died."""
+    return list(await session.scalars(select(OutboxMessage.chat_id).where(OutboxMessage.state == State.SENDING)))
+
+
 async def _recover(session: AsyncSession, condition: ColumnElement[bool], due: datetime) -> list[int]:
     chats = await session.scalars(
         update(OutboxMessage)
