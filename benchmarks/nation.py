@@ -154,7 +154,7 @@ async def certify_province(phone: Phone, organization: sample.Unit) -> None:
         timeout=60,
     )
     last = phone.last.id
-    await phone.tap("ดูทั้งหมดที่รอ", card)
+    await phone.tap("ดู อปท. ที่รอ", card)
     message = await phone.until(
         lambda shown: next(
             (one for one in shown.messages if one.id > last and one.text.startswith("สถานภาพรับรองข้อมูล")), None

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.papers.thai import thai_time
+from bot.papers.thai import short_moment
 from demo.behind import Behind
 from demo.session import Session
 from models.base.calendar import BANGKOK
@@ -62,7 +62,7 @@ class Jumps:
         to = targets(self._session.clock(), self._closes_on)[name]
         self._session.clock.move(to)
         self._behind.say(
-            f"เลื่อนเวลาไปที่ {thai_time(to)} · บอตและ Telegram จำลองใช้เวลานี้ตั้งแต่บัดนี้",
-            f"Clock moved to {thai_time(to)} · the bot and the emulated Telegram go by it from now on",
+            f"เลื่อนเวลาไปที่ {short_moment(to)} · บอตและ Telegram จำลองใช้เวลานี้ตั้งแต่บัดนี้",
+            f"Clock moved to {short_moment(to)} · the bot and the emulated Telegram go by it from now on",
             "demo/clock.py",
         )

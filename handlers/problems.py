@@ -81,7 +81,8 @@ def confirmation_lapsed(turn: Turn) -> Markup:
 def _clock_wrong(_: Texts) -> Markup:
     return _(
         "⚠️ The system's clock is wrong, so nothing was recorded. Please press again in a few minutes; "
-        "if it stays so, tell the operator."
+        "if it stays so, tell {operator}.",
+        operator=_.operator,
     )
 
 
@@ -93,7 +94,10 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         ),
         NoOpenRound: _("No round is open, so nothing can be certified now."),
         NoRoundYet: _("No round has been opened yet."),
-        NoRoster: _("No personnel data has been imported for this organization yet. Please ask the operator."),
+        NoRoster: _(
+            "No personnel data has been imported for this organization yet. Please ask {operator}.",
+            operator=_.operator,
+        ),
         NotYetCertified: _("The organization has not certified yet. Please wait for its certification."),
         SelfApproval: _(
             "You certified this for the organization, so a colleague of the province must certify it."

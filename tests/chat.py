@@ -119,6 +119,10 @@ def reserved_port() -> Iterator[int]:
         yield reserved.getsockname()[1]
 
 
+# A record is marked as correct; where a menu of it is empty, a second question comes.
+CORRECT, EMPTY, DESPITE_EMPTY = "✅ ถูกต้อง", "เมนูข้างต้นยังไม่ได้บันทึก", "ถูกต้อง แม้ยังไม่บันทึกเมนู"
+
+
 class Officer:
     """A phone with the thumb of an officer who knows the way."""
 
@@ -134,7 +138,11 @@ class Officer:
         if label == "PIN":
             await self.enter(PIN, expect)
             return
-        await self.phone.tap(label)
+        message = (await self.phone.tap(label)).query.message
+        if label == CORRECT:
+            await self.phone.until(lambda _: expect in message.text or EMPTY in message.text)
+            if EMPTY in message.text:
+                await self.phone.tap(DESPITE_EMPTY, message)
         await self.sees(expect)
 
     async def sees(self, expect: str) -> Message:

@@ -227,7 +227,18 @@ async def pass_spot_check(
     """Draw, mark everything ถูกต้อง, and hand it in."""
     found = await draw(session, officer, organization, now, rng, size=SPOT_CHECK_SIZE)
     for item in found.check.items:
-        await mark(session, officer, organization, found.check.id, item.place, Mark.CORRECT, None, now)
+        place = item.place
+        await mark(
+            session,
+            officer,
+            organization,
+            found.check.id,
+            place,
+            Mark.CORRECT,
+            None,
+            now,
+            despite_empty_menus=True,
+        )
     await hand_in(session, officer, organization, found.check.id, now, None)
 
 

@@ -22,7 +22,7 @@ from models.database.engine import Database
 _T = TypeVar("_T")
 
 # On the terminal as on paper.
-thai_time = thai.thai_time
+thai_time = thai.numeric_time
 
 province_option = click.option("--province", metavar="CODE", help="Only the province with this two-digit code.")
 by_option = click.option(

@@ -14,7 +14,7 @@ from bot.papers import certificate as certificate_page
 from bot.papers import picture
 from bot.papers import province_list as province_sheet
 from bot.papers.spreadsheet import Column, Workbook
-from bot.papers.thai import STATUSES, thai_time
+from bot.papers.thai import STATUSES, short_moment
 from bot.runtime.settings import load_settings
 from bot.service.opening import Use
 from bot.telegram import api
@@ -48,7 +48,7 @@ COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("ระดับการรับรอง", 20, lambda row: STATUSES[row.certification.status]),
     Column("ผู้รับรอง", 28, lambda row: row.certification.officer_name),
     Column("ตำแหน่ง", 28, lambda row: row.certification.officer_position),
-    Column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda row: thai_time(row.certification.certified_at)),
+    Column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda row: short_moment(row.certification.certified_at)),
     Column("หลังกำหนด", 11, lambda row: "หลังกำหนด" if row.certification.is_late else ""),
     Column("ข้าราชการ", 11, lambda row: row.certification.officials),
     Column("ลูกจ้างประจำ", 12, lambda row: row.certification.permanent_employees),
@@ -56,7 +56,7 @@ COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("รวม", 8, lambda row: row.certification.headcount.total),
     Column("ระเบียนที่มีเมนูว่าง", 18, lambda row: row.certification.with_empty_menus),
     Column("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
-    Column("ข้อมูล ณ วันที่", 18, lambda row: thai_time(row.certification.roster_imported_at)),
+    Column("ข้อมูล ณ วันที่", 18, lambda row: short_moment(row.certification.roster_imported_at)),
     Column("รหัสตรวจสอบ", 14, lambda row: row.certification.code),
 )
 

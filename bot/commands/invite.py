@@ -100,7 +100,7 @@ async def _invite(
             account = (await find_invitation(session, code, moment)).account
             link = f"https://t.me/{bot_username}?start={code}"
             if write is not None:
-                write(make_slip(account, link, bot_username, moment, moment + lifetime))
+                write(make_slip(account, link, bot_username, moment, moment + lifetime, settings.contact))
     return Invited(account.username, account.display_name, link, moment + lifetime)
 
 

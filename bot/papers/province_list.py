@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from bot.papers.spreadsheet import Column, Value, Workbook
-from bot.papers.thai import STATUSES, thai_time
+from bot.papers.thai import STATUSES, short_moment
 from models.province.export import ExportedOrganization, ProvinceList, Signed
 from models.register.roster import Headcount
 
@@ -31,14 +31,14 @@ def _signed_columns(
     return (
         column("ผู้รับรอง", 28, lambda signed: signed.officer_name),
         column("ตำแหน่ง", 28, lambda signed: signed.officer_position),
-        column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda signed: thai_time(signed.certified_at)),
+        column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda signed: short_moment(signed.certified_at)),
         column("หลังกำหนด", 13, lambda signed: "หลังกำหนด" if signed.is_late else ""),
         column("รหัสตรวจสอบ", 14, lambda signed: signed.code),
     )
 
 
 def _imported_at(row: ExportedOrganization) -> Value:
-    return None if row.roster_imported_at is None else thai_time(row.roster_imported_at)
+    return None if row.roster_imported_at is None else short_moment(row.roster_imported_at)
 
 
 COLUMNS: tuple[Column[ExportedOrganization], ...] = (

@@ -10,8 +10,12 @@ from models.base.calendar import BANGKOK
 _ROLES = {Role.LAO: "รับรองข้อมูลระดับ อปท.", Role.PROVINCE: "รับรองข้อมูลระดับจังหวัด"}
 
 
-def slip(account: Account, link: str, bot_username: str, made: datetime, until: datetime) -> bytes:
-    """The page as PDF. The account's organization with its province, or its province, must be loaded."""
+def slip(
+    account: Account, link: str, bot_username: str, made: datetime, until: datetime, contact: str = ""
+) -> bytes:
+    """The page as PDF. The account's organization with its province, or its province, must be loaded. `contact`:
+    how the operator is reached.
+    """
     unit, place = _unit(account)
     facts = {
         "unit": unit,
@@ -23,6 +27,7 @@ def slip(account: Account, link: str, bot_username: str, made: datetime, until: 
         "qr": typesetting.qr_svg(link),
         "made": long_day(made.astimezone(BANGKOK).date()),
         "until": long_moment(until),
+        "contact": contact,
     }
     return typesetting.pdf("slip.typ", facts)
 

@@ -14,10 +14,16 @@ STATUSES = {
 }
 
 
-def thai_time(moment: datetime) -> str:
-    """A moment as day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
+def numeric_time(moment: datetime) -> str:
+    """A moment as a terminal shows it: day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
     local = moment.astimezone(BANGKOK)
     return f"{local:%d/%m}/{local.year + BUDDHIST_ERA} {local:%H:%M}"
+
+
+def short_moment(moment: datetime) -> str:
+    """A moment in Bangkok's time as the chat writes it: `16 พ.ย. 2569 09.30 น.`."""
+    there = moment.astimezone(BANGKOK)
+    return f"{short_day(there.date())} {there:%H.%M} น."
 
 
 def long_day(day: date) -> str:

@@ -16,6 +16,8 @@ from models.security.keys import Keyring
 # What the program serves itself on LAOCERT_LISTEN.
 OWN_PATHS = ("/healthz", "/healthz/work", "/readyz", "/metrics")
 LEAST_LETTERS = 32
+# It stands in a sentence of a chat, and on a slip.
+MOST_CONTACT = 100
 MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
 # A new key in place of the one in use locks officers out of their PINs, so that it is no mend of a mistyped one.
 SET_KEY = f"set the key that this database is used with; for a new database make one: {MAKE_KEY}"
@@ -45,6 +47,8 @@ class Settings(BaseSettings):
     # by its id one that nobody has any more.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
+    # How officers reach the operator, as one line: a telephone number, a mail address.
+    contact: str = ""
     # The secret stands before the URL, which cannot do without it.
     webhook_secret: SecretStr | None = None
     webhook_url: str | None = None
@@ -69,6 +73,14 @@ class Settings(BaseSettings):
                 " or set LAOCERT_API_INSECURE=1 where the way there is guarded otherwise",
             )
         return value
+
+    @field_validator("contact")
+    @classmethod
+    def _is_one_line(cls, value: str) -> str:
+        contact = " ".join(value.split())
+        if len(contact) > MOST_CONTACT or not contact.isprintable():
+            raise PydanticCustomError("contact", "is no line of at most 100 letters; write 02 000 0000")
+        return contact
 
     @field_validator("secret_key", "old_secret_keys")
     @classmethod

@@ -94,7 +94,11 @@ async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODU
 
 
 def _setup(settings: Settings) -> Setup:
-    return Setup(settings.operator_chat, demands=Demands(settings.spot_check_size, settings.difference_percent))
+    return Setup(
+        settings.operator_chat,
+        settings.contact,
+        demands=Demands(settings.spot_check_size, settings.difference_percent),
+    )
 
 
 async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event, probes: Probes) -> bool:

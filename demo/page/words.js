@@ -20,7 +20,7 @@ const TH = {
   networkOff: "ตัดเครือข่าย", networkOn: "ต่อเครือข่ายกลับ", botOff: "ฆ่าบอต (SIGKILL)", botOn: "เริ่มบอตใหม่",
   flood: "ตอบ 429 ×3", flooding: "429 เหลือ ×", source: "ดูโค้ด",
   clock: "เวลาของการสาธิต", hour: "+1 ชั่วโมง", day: "+1 วัน", morning: "พรุ่งนี้ 09:00",
-  closing: "ไปที่ 09:00 น. ก่อนปิดรอบ ", closingDay: "วันปิด", dayBefore: "วัน", daysBefore: "วัน",
+  closing: "ไปที่ 09.00 น. ก่อนปิดรอบ ", closingDay: "วันปิด", dayBefore: "วัน", daysBefore: "วัน",
   clockHint: "เวลาเดินหน้าอย่างเดียว เพราะหลักฐานระบุเวลาไว้ การสาธิตที่เริ่มใหม่จะกลับเป็นเวลาจริง",
 };
 

@@ -10,9 +10,11 @@ from handlers.chat.screen import Screen
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Relinked, Turn
 from models.accounts.account import (
+    MAX_NAME,
     LoginCandidate,
     LoginRefused,
     NameRefused,
+    NameRule,
     UsernameRefused,
     name_or_position,
     record_failed_login,
@@ -64,7 +66,7 @@ async def ask_again(turn: Turn) -> Screen:
         return await start_login(turn)
     if awaiting is Awaiting.PASSWORD:
         return _ask_password(turn)
-    return await keypad.forgot(turn)
+    return keypad.ask_password_again(turn)
 
 
 async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Screen:
@@ -101,6 +103,11 @@ async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
     return ask_full_name(turn)
 
 
+async def retype_name(turn: Turn, _tap: Tap) -> Screen:
+    """Back from the position to the name."""
+    return ask_full_name(turn)
+
+
 async def take_full_name(turn: Turn, text: str) -> Screen:
     """The officer's name; its position comes next.
 
@@ -113,8 +120,8 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
         return refused(turn, _ask_profile_again(turn), sentence)
     try:
         turn.officer.full_name = _name_typed(text)
-    except NameRefused:
-        return _name_refused(turn, text)
+    except NameRefused as problem:
+        return _name_refused(turn, problem.rule)
     return ask_position(turn)
 
 
@@ -124,8 +131,8 @@ async def take_position(turn: Turn, text: str) -> Screen:
         return await take_full_name(turn, text)
     try:
         turn.officer.position = _name_typed(text)
-    except NameRefused:
-        return _name_refused(turn, text)
+    except NameRefused as problem:
+        return _name_refused(turn, problem.rule)
     if not turn.officer.is_ready:
         turn.conversation.subject = _answered_by(turn)
     return await home.show_home(turn)
@@ -155,17 +162,21 @@ def _answered_by(turn: Turn) -> str:
 def _name_typed(text: str) -> str:
     """A name or position. None holds six digits in a row, which may be a PIN. Raises NameRefused."""
     if holds_number(text):
-        raise NameRefused
+        raise NameRefused(NameRule.NO_NUMBER)
     return name_or_position(text)
 
 
-def _name_refused(turn: Turn, text: str) -> Screen:
+def _name_refused(turn: Turn, rule: NameRule) -> Screen:
     """Deleted, for it may be a PIN or a password. Raises NeedsDeletion."""
     require_deleted(turn)
-    if holds_number(text):
-        sentence = turn.texts("Please type it without six digits in a row.")
-    else:
-        sentence = turn.texts("Please type it in letters, at most 120 of them, without pictures.")
+    _ = turn.texts
+    sentence = {
+        NameRule.LETTERS: _("It has no letters. Please type it in at most {most} letters.", most=MAX_NAME),
+        NameRule.LENGTH: _("It is too long. Please type it in at most {most} letters.", most=MAX_NAME),
+        NameRule.VISIBLE: _("It has pictures or characters that nobody sees. Please type it in letters only."),
+        NameRule.NO_LINK: _("Telegram would make a link of it. Please type it without @, #, / and web addresses."),
+        NameRule.NO_NUMBER: _("It has a long number. Please type it without six digits in a row."),
+    }[rule]
     return refused(turn, _ask_profile_again(turn), sentence)
 
 

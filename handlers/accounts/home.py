@@ -6,6 +6,7 @@ from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import (
     ChooseLanguage,
     EditProfile,
+    Help,
     Home,
     LogIn,
     LogOut,
@@ -13,23 +14,34 @@ from handlers.chat.taps.accounts import (
     Officers,
     SetLanguage,
 )
-from handlers.chat.taps.certification import CertificationMenu, LaoMenu
+from handlers.chat.taps.certification import CertificationMenu, LaoMenu, LaoReview, ProvinceReview
 from handlers.chat.taps.notices import NoticeTimes
 from handlers.chat.taps.province import ProvinceMenu
 from handlers.chat.taps.remarks import ReadRemark
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Relinked, Turn
-from handlers.chat.words import back, home, officer_line, organization_line, round_line, status_word, way_out
+from handlers.chat.words import (
+    back,
+    find_label,
+    home,
+    officer_line,
+    organization_line,
+    round_line,
+    status_word,
+    way_out,
+)
 from models.accounts.account import Account, Role
 from models.certification.certificate import Status
 from models.certification.review import own_status
 from models.chats.conversation import Awaiting, Language
 from models.links.link import unlink_officer
 from models.notices import card_marks
-from models.province.progress import count_statuses
+from models.province.listing import Following, next_waiting, whole_list
+from models.province.progress import count_statuses_in
+from models.remarks.petition import open_petition
 from models.remarks.question import open_questions
-from models.rounds.round import current_round
+from models.rounds.round import RoundState, current_round
 
 
 async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
@@ -74,6 +86,8 @@ async def _lao_home(turn: Turn) -> Screen:
     assert account.organization is not None  # noqa: S101 - the table's check constraint
     round_, status = await own_status(turn.session, turn.own_organization)
     waiting = await open_questions(turn.session, turn.own_organization)
+    petition = await open_petition(turn.session, turn.own_organization, Role.LAO)
+    is_due = status is Status.UNCERTIFIED and round_ is not None and round_.state is RoundState.OPEN
     return Screen(
         lines(
             organization_line(_, account.organization),
@@ -82,8 +96,13 @@ async def _lao_home(turn: Turn) -> Screen:
             round_line(_, round_, turn.now),
             _("Certification status: <b>{status}</b>", status=status_word(_, status)),
             _("❓ The province waits for your answer.") if waiting else None,
+            _("✉️ Your petition waits for the operator's decision.") if petition is not None else None,
         ),
-        (*_waiting_rows(_, waiting), *_home_rows(_, _.plain("Data certification"))),
+        (
+            *_waiting_rows(_, waiting),
+            *(((Button(_.plain("LAO-level certification"), LaoReview(), Style.PRIMARY),),) if is_due else ()),
+            *_home_rows(_, _.plain("Data certification"), None if is_due else Style.PRIMARY),
+        ),
     )
 
 
@@ -97,19 +116,32 @@ def _waiting_rows(_: Texts, questions: list[int]) -> tuple[Row, ...]:
 
 async def _province_home(turn: Turn) -> Screen:
     _, account = turn.texts, turn.officer.account
-    (counts,) = await count_statuses(turn.session, account.province_code)
-    waiting = counts.of(Status.LAO_CERTIFIED)
+    round_ = await current_round(turn.session)
+    (counts,) = await count_statuses_in(turn.session, round_, account.province_code)
+    following = None
+    if counts.waiting and round_ is not None and round_.state is RoundState.OPEN:
+        following = await next_waiting(turn.session, turn.officer, whole_list(turn.officer), turn.now)
+    count = f" ({counts.waiting:,})" if counts.waiting else ""
     return Screen(
         lines(
             _("<b>{province} province</b>", province=province_name(_, account)),
             officer_line(_, turn.officer),
             "",
-            round_line(_, await current_round(turn.session), turn.now),
-            _("Waiting for you: <b>{waiting:,}</b>", waiting=waiting),
+            round_line(_, round_, turn.now),
+            _("Waiting for you: <b>{waiting:,}</b>", waiting=counts.waiting),
+            _("⛔ Waiting for the operator: {blocked:,}", blocked=counts.blocked) if counts.blocked else None,
             _("Certified by you: {done:,} of {total:,}", done=counts.province_certified, total=counts.total),
         ),
-        _home_rows(_, _.plain("Data certification") + (f" ({waiting:,})" if waiting else "")),
+        (
+            *(_next_rows(following) if following is not None else ()),
+            *_home_rows(_, _.plain("Data certification") + count, Style.PRIMARY if following is None else None),
+        ),
     )
+
+
+def _next_rows(following: Following) -> tuple[Row, ...]:
+    """The next organization that waits, without the way through the filter."""
+    return ((Button(find_label(following.name), ProvinceReview(following.name.dla_code), Style.PRIMARY),),)
 
 
 def province_name(_: Texts, account: Account) -> str:
@@ -118,12 +150,12 @@ def province_name(_: Texts, account: Account) -> str:
     return account.province.name_th if _.language is Language.THAI else account.province.name_en
 
 
-def _home_rows(_: Texts, certification: str) -> tuple[tuple[Button, ...], ...]:
+def _home_rows(_: Texts, certification: str, style: Style | None) -> tuple[tuple[Button, ...], ...]:
     return (
-        (Button(certification, CertificationMenu(), Style.PRIMARY),),
+        (Button(certification, CertificationMenu(), style),),
         (Button(_.plain("Linked officers"), Officers()), Button(_.plain("Edit name and position"), EditProfile())),
         (Button(_.plain("Notifications"), NoticeTimes()), Button("ภาษา / Language", ChooseLanguage())),
-        (Button(_.plain("Log out"), LogOut()),),
+        (Button(_.plain("How it works"), Help()), Button(_.plain("Log out"), LogOut())),
     )
 
 
@@ -194,7 +226,9 @@ async def show_help(turn: Turn, _tap: Tap | None = None) -> Screen:
             "1. Log in with your organization's username and password.\n"
             "2. Check the numbers and certify. A certified register cannot be changed.\n"
             "3. The province checks and certifies in turn; you are told.\n\n"
-            "/menu home\n/language ภาษา\n/logout log out"
+            "/menu home\n/verify ABCDE-FGHJK a certificate by its code\n/language ภาษา\n/logout log out\n\n"
+            "Questions? Ask {operator}.",
+            operator=_.operator,
         ),
         ((home(_),),),
     )

@@ -1,12 +1,16 @@
 """The keypad of buttons: choosing a PIN, and giving it before what cannot be undone."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from markupsafe import Markup
 
 from handlers.accounts.profile import ask
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.chat.screen import Button, Row, Screen, lines
-from handlers.chat.taps.accounts import EraseKey, ForgotPin, Home, Key, LogOutNow
+from handlers.chat.taps.accounts import EraseKey, ForgotPin, ForgotPinToConfirm, Home, Key, LogOutNow
+from handlers.chat.taps.certification import SeeConfirmation
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
@@ -27,8 +31,6 @@ from models.accounts.pin import (
     set_pin,
 )
 from models.chats.conversation import Awaiting
-from models.notices import outbox
-from models.notices.kind import NoticeKind
 
 
 async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str = "") -> Screen:
@@ -103,31 +105,45 @@ async def erase(turn: Turn, tap: EraseKey) -> Screen:
     return await _show(turn, _with(pad, entered=pad.entered[:-1]))
 
 
-async def forgot(turn: Turn, _tap: Tap | None = None) -> Screen:
+async def forgot(turn: Turn, tap: Tap | None = None) -> Screen:
     """The password gives the right to choose a new PIN; without one only a new invitation does."""
     _ = turn.texts
     if turn.officer.may_set_pin(turn.now):
         return await choose_pin(turn)
     if turn.officer.account.password_hash is None:
         rows: tuple[Row, ...] = ((Button(_.plain("Log out"), LogOutNow()), home(_)),)
-        return Screen(_("A new PIN needs a new invitation. Please ask the operator for one."), rows)
+        return Screen(
+            _("A new PIN needs a new invitation. Please ask {operator} for one.", operator=_.operator), rows
+        )
+    # ยกเลิก goes back to what the PIN was wanted for.
+    turn.conversation.subject = tap.nonce if isinstance(tap, ForgotPinToConfirm) else None
+    return ask_password_again(turn)
+
+
+def ask_password_again(turn: Turn) -> Screen:
+    """The question for the password of an officer who has forgotten its PIN."""
+    _, nonce = turn.texts, turn.conversation.subject
     turn.conversation.awaiting = Awaiting.PASSWORD_FOR_PIN
     screen = ask(
         turn, "To choose a PIN, type your account's <b>password</b>. Your message will be deleted at once."
     )
-    return screen if turn.officer.is_ready else Screen(screen.text, ((Button(_.plain("Log out"), LogOutNow()),),))
+    if not turn.officer.is_ready:
+        return replace(screen, rows=((Button(_.plain("Log out"), LogOutNow()),),))
+    if nonce:
+        return replace(screen, rows=((Button(_.plain("Cancel"), SeeConfirmation(nonce)),),))
+    return screen
 
 
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     """The password of an officer who has forgotten its PIN."""
     _, officer = turn.texts, turn.officer
     if attempt.blocked_until is not None:
-        return await _password_again(turn, blocked_sentence(turn, attempt))
+        return _password_again(turn, blocked_sentence(turn, attempt))
     rests_on = attempt.rests_on
     stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
     if not (attempt.right and stands):
         await record_failed_login(turn.session, officer.account.username, turn.user_id, turn.now)
-        return await _password_again(
+        return _password_again(
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
     await accept_password(turn, officer.account.username)
@@ -135,8 +151,8 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     return warned_of_password(turn, await choose_pin(turn))
 
 
-async def _password_again(turn: Turn, sentence: Markup) -> Screen:
-    return (await forgot(turn)).headed(sentence)
+def _password_again(turn: Turn, sentence: Markup) -> Screen:
+    return ask_password_again(turn).headed(sentence)
 
 
 async def accept_password(turn: Turn, username: str) -> None:
@@ -210,10 +226,11 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
     if until is not None:
         await close_keypad(turn.session, turn.officer)
         await record_pin_block(turn.session, turn.officer, turn.now)
-        outbox.enqueue(turn.session, NoticeKind.PIN_BLOCKED, turn.user_id, int(until.timestamp()), turn.now)
-        return _blocked(turn, until)
-    sentence = turn.texts("The PIN is not correct. Please try again.")
-    return (await _show(turn, _with(pad, entered=""))).headed(sentence)
+        return _now_blocked(turn, until)
+    left = await throttle.tries_left(turn.session, tried)
+    pad = _with(pad, entered="")
+    await keep_keypad(turn.session, turn.officer, pad)
+    return _keypad(turn, pad, turn.texts("❌ The PIN is not correct. Tries left: {left}", left=left))
 
 
 def _with(pad: Pad, **changes: str) -> Pad:
@@ -228,7 +245,8 @@ async def _show(turn: Turn, pad: Pad) -> Screen:
     return _keypad(turn, pad)
 
 
-def _keypad(turn: Turn, pad: Pad) -> Screen:
+def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
+    """The keys, and beside the dots why they start anew."""
     _ = turn.texts
     if pad.purpose is not Purpose.SET:
         question = _("Enter your <b>PIN</b>.")
@@ -239,7 +257,7 @@ def _keypad(turn: Turn, pad: Pad) -> Screen:
     dots = "●" * len(pad.entered) + "○" * (LENGTH - len(pad.entered))
     # What was kept as HTML was made by Texts, with everything from outside escaped.
     heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
-    text, keys = lines(heading, "" if heading else None, question), _keys(turn, pad)
+    text, keys = lines(heading, "" if heading else None, question, refusal), _keys(turn, pad)
     toast = " ".join(dots) if pad.entered else ""
     return Screen(
         lines(text, Markup("<b>{}</b>").format(dots)),
@@ -260,14 +278,26 @@ def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
     way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), Home())
     rows.append((way_out, keys[0], Button("⌫", EraseKey(pad.nonce))))
     if pad.purpose is not Purpose.SET:
-        rows.append((Button(_.plain("Forgot the PIN"), ForgotPin()),))
+        forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
+        rows.append((Button(_.plain("Forgot the PIN"), forgot),))
     return tuple(rows)
 
 
-def _blocked(turn: Turn, until: object) -> Screen:
+def _now_blocked(turn: Turn, until: datetime) -> Screen:
+    """After the last try. It stays in the chat, for it may have been somebody else who tried: what its buttons
+    open comes below.
+    """
+    _, screen = turn.texts, _blocked(turn, until)
+    rows = tuple(tuple(replace(button, opens_below=True) for button in row) for row in screen.rows)
+    title = _("⚠️ <b>The PIN was wrong {count} times</b>", count=throttle.TRIES)
+    not_you = _("Was that not you? Then log this chat out, and tell {operator}.", operator=_.operator)
+    return Screen(lines(title, screen.text, "", not_you), rows)
+
+
+def _blocked(turn: Turn, until: datetime) -> Screen:
     """No keys until then; the way by the password stays open."""
     _ = turn.texts
     return Screen(
-        _("The PIN was wrong too often. It is taken again after {moment}.", moment=_.moment(until)),  # type: ignore[arg-type]
+        _("The PIN was wrong too often. It is taken again after {moment}.", moment=_.moment(until)),
         ((Button(_.plain("Forgot the PIN"), ForgotPin()),), (Button(_.plain("Log out"), LogOutNow()), home(_))),
     )

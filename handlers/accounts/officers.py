@@ -56,7 +56,9 @@ async def end_disputed(turn: Turn, tap: NotOurs) -> Screen:
     if not ended:
         return Screen(lines(_("That link has ended already."), "", person_line(_, officer)), _ways(_))
     if turn.setup.operator_chat is None:
-        after = _("Please tell the operator at once: somebody may know your account's password.")
+        after = _(
+            "Please tell {operator} at once: somebody may know your account's password.", operator=_.operator
+        )
     else:
         after = _("The operator was told: somebody may know your account's password.")
     return Screen(lines(_("✅ <b>The link was ended.</b>"), person_line(_, officer), "", after), _ways(_))

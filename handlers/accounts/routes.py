@@ -7,8 +7,10 @@ from handlers.chat.taps.accounts import (
     EditProfile,
     EraseKey,
     ForgotPin,
+    ForgotPinToConfirm,
     HandOver,
     HandOverNow,
+    Help,
     Home,
     Key,
     LogIn,
@@ -16,6 +18,7 @@ from handlers.chat.taps.accounts import (
     LogOutNow,
     NotOurs,
     Officers,
+    RetypeName,
     SetLanguage,
 )
 from handlers.chat.taps.certification import CertificationMenu
@@ -35,17 +38,20 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     Key: (Right.OFFICER, keypad.press),
     EraseKey: (Right.OFFICER, keypad.erase),
     ForgotPin: (Right.OFFICER, keypad.forgot),
+    ForgotPinToConfirm: (Right.LINKED, keypad.forgot),
     AcceptInvitation: (Right.ANYONE, invitation.accept),
     Officers: (Right.LINKED, officers.show),
     NotOurs: (Right.LINKED, officers.end_disputed),
     HandOver: (Right.LINKED, invitation.ask_hand_over),
     HandOverNow: (Right.LINKED, invitation.ask_pin),
     EditProfile: (Right.LINKED, entrance.edit_profile),
+    RetypeName: (Right.OFFICER, entrance.retype_name),
+    Help: (Right.ANYONE, home.show_help),
     CertificationMenu: (Right.LINKED, home.certification_menu),
 }
 
 # Those that only look.
-NAVIGATION: set[type[Tap]] = {Home, ChooseLanguage, Officers, CertificationMenu}
+NAVIGATION: set[type[Tap]] = {Home, Help, ChooseLanguage, Officers, CertificationMenu}
 
 # Each is called with what stands behind the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers.certification.review_numbers import numbers_text
+from handlers.certification.review_numbers import difference_text, numbers_text
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import Cancel, CertificatePdf, Confirm
 from handlers.chat.taps.register import EmptyMenus
@@ -13,8 +13,10 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.words import (
     category_word,
+    certified_by,
     headcount_lines,
     organization_line,
+    people_line,
     round_line,
     signature,
     status_word,
@@ -26,34 +28,45 @@ from models.certification.history import History
 from models.certification.review import Review
 from models.certification.statement import statement
 from models.organizations.organization import Organization
-from models.register.roster import Category, PositionPage
+from models.register.roster import Category, PositionPage, RosterSummary
+from models.rounds.round import RoundState
 
 CERTIFICATES_PER_PAGE = 4
 
 
-def review_text(_: Texts, title: Markup, shown: Review, difference_percent: int, now: datetime) -> Markup:
-    """The numbers of a register beside the last round's, what is not filled in, where they come from, and who
-    certified them last.
+def review_text(
+    _: Texts,
+    title: Markup,
+    shown: Review,
+    difference_percent: int,
+    now: datetime,
+    notes: tuple[Markup | None, ...] = (),
+) -> Markup:
+    """What is known of a register; and last, directly above the buttons that certify, which organization it is and
+    the numbers beside the last round's. `notes`: what a province sees besides.
     """
-    roster = shown.roster
-    parts: list[Markup | str | None] = [
+    roster, newest = shown.roster, shown.province or shown.lao
+    return lines(
         title,
-        organization_line(_, shown.organization),
-        "",
-        numbers_text(_, shown, difference_percent),
-        "",
-        _("Records with empty menus: {count:,}", count=roster.with_empty_menus),
-        _("Data as of {moment} · {file}", moment=_.moment(roster.imported_at), file=roster.file_name),
-        "",
-        round_line(_, shown.round, now),
+        None
+        if shown.round is not None and shown.round.state is RoundState.OPEN
+        else round_line(_, shown.round, now),
         _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
-    ]
-    newest = shown.province or shown.lao
-    if newest is not None:
-        parts.append(signature(_, newest))
-    if shown.open_questions:
-        parts.append(open_line(_, shown))
-    return lines(*parts)
+        certified_by(_, newest) if newest is not None else None,
+        open_line(_, shown) if shown.open_questions else None,
+        *notes,
+        empty_menus_line(_, roster),
+        _("Data as of {moment}", moment=_.moment(roster.imported_at)),
+        difference_text(_, shown, difference_percent),
+        "",
+        organization_line(_, shown.organization),
+        numbers_text(_, shown, difference_percent),
+    )
+
+
+def empty_menus_line(_: Texts, roster: RosterSummary) -> Markup:
+    """In how many records a menu is not filled in."""
+    return _("Records with empty menus: {count:,}", count=roster.with_empty_menus)
 
 
 def open_line(_: Texts, shown: Review) -> Markup:
@@ -80,7 +93,10 @@ def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Butto
             "",
             _("No personnel data has been imported for this organization yet.")
             if ways
-            else _("No personnel data has been imported for this organization yet. Please ask the operator."),
+            else _(
+                "No personnel data has been imported for this organization yet. Please ask {operator}.",
+                operator=_.operator,
+            ),
         ),
         (*((way,) for way in ways), way_out(_, back_to)),
     )
@@ -103,10 +119,7 @@ def category_buttons(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tupl
 
 def positions_text(_: Texts, organization: Organization, category: Category, found: PositionPage) -> Markup:
     """One page of a category's positions with how many hold each."""
-    rows = [
-        Markup("<code>{}</code>  {}").format(f"{row.count:>3,}", f"{row.position} {row.level}".strip())
-        for row in found.rows
-    ]
+    rows = [people_line(_, f"{row.position} {row.level}".strip(), row.count) for row in found.rows]
     return lines(
         Markup("<b>{}</b>").format(category_word(_, category)),
         organization_line(_, organization),
@@ -131,8 +144,9 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review, now: datetime) 
             round_line(_, shown.round, now),
             "",
             headcount_lines(_, shown.roster.headcount),
+            empty_menus_line(_, shown.roster) if shown.roster.with_empty_menus else None,
+            open_line(_, shown) if _has_unanswered(confirmation, shown) else None,
             "",
-            *([open_line(_, shown), ""] if _has_unanswered(confirmation, shown) else []),
             Markup("<b>{}</b>").format(statement(confirmation.level, _.language)),
         ),
         (
@@ -168,8 +182,12 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
 
 
 def certificate_button(_: Texts, made: Certification) -> Button:
-    """📄: a certificate as a page that can be passed on."""
-    label = _.plain("Certificate {code}", code=written_code(made.code))
+    """📄: a certificate as a page that can be passed on, with its level."""
+    code = written_code(made.code)
+    if made.level is Level.LAO:
+        label = _.plain("LAO certificate {code}", code=code)
+    else:
+        label = _.plain("Province certificate {code}", code=code)
     return Button(f"📄 {label}", CertificatePdf(made.id))
 
 

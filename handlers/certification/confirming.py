@@ -13,6 +13,7 @@ from handlers.chat.taps.certification import (
     LaoReview,
     ProvinceHistory,
     ProvinceReview,
+    SeeConfirmation,
     SeeHistory,
 )
 from handlers.chat.turn import Turn
@@ -42,6 +43,19 @@ async def confirm(turn: Turn, tap: Confirm) -> Screen:
         headcount_lines(turn.texts, shown.roster.headcount),
     )
     return await keypad.ask_pin(turn, Purpose.CONFIRM, tap.nonce, heading)
+
+
+async def see_confirmation(turn: Turn, tap: SeeConfirmation) -> Screen:
+    """The warning once more, from a PIN that was not entered after all."""
+    asked, shown = await review_confirmation(
+        turn.session,
+        turn.officer,
+        tap.nonce,
+        turn.now,
+        demands=turn.setup.demands,
+        clock_offset=turn.clock_offset,
+    )
+    return warning(turn.texts, asked, shown, turn.now)
 
 
 async def confirmed(turn: Turn, nonce: str) -> Screen:

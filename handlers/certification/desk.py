@@ -1,10 +1,10 @@
 """What stands beside a review of an organization that waits: the province's day, who else looks at it, and ข้าม."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from handlers.chat.screen import Button, Screen, lines
+from handlers.chat.screen import Button, Screen
 from handlers.chat.taps.province import SkipWaiting
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
@@ -15,22 +15,29 @@ from models.province.visit import note_opened
 from models.rounds.round import RoundState
 
 
-async def beside(turn: Turn, shown: Review, screen: Screen) -> Screen:
-    """The review with all that, where the organization waits; that it was opened is noted for the others."""
-    _, code = turn.texts, shown.organization.dla_code
+@dataclass(frozen=True)
+class Desk:
+    """The province's day, and the name of the colleague who looks at the same organization."""
+
+    day: Day
+    colleague: str | None
+
+    def screen(self, _: Texts, review: Screen, code: str) -> Screen:
+        """A review with ข้าม, and above it who else looks."""
+        *rows, last = review.rows
+        screen = replace(review, rows=(*rows, (Button(_.plain("Skip"), SkipWaiting(code)),), last))
+        if self.colleague is None:
+            return screen
+        return screen.headed(_("👁 Being checked by {name}. You may still go on.", name=self.colleague))
+
+
+async def sit_down(turn: Turn, shown: Review) -> Desk | None:
+    """Note for the others that the officer has opened an organization that waits; None where it does not wait."""
+    code = shown.organization.dla_code
     if shown.status is not Status.LAO_CERTIFIED or shown.round is None or shown.round.state is not RoundState.OPEN:
-        return screen
+        return None
     await note_opened(turn.session, turn.officer, code, shown.round.id, turn.now)
-    day, colleague = await look_around(turn.session, turn.officer, shown.round.id, code, turn.now)
-    *rows, last = screen.rows
-    screen = replace(
-        screen,
-        text=lines(screen.text, "", day_line(_, day)),
-        rows=(*rows, (Button(_.plain("Skip"), SkipWaiting(code)),), last),
-    )
-    if colleague is None:
-        return screen
-    return screen.headed(_("👁 Being checked by {name}. You may still go on.", name=colleague))
+    return Desk(*await look_around(turn.session, turn.officer, shown.round.id, code, turn.now))
 
 
 def day_line(_: Texts, day: Day) -> Markup:

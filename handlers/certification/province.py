@@ -48,25 +48,31 @@ async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
     except roster.NoRoster:
         organization = await access.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    return await desk.beside(turn, shown, review_screen(turn.texts, shown, turn.setup.demands, turn.now))
+    at_desk = await desk.sit_down(turn, shown)
+    return review_screen(turn.texts, shown, turn.setup.demands, turn.now, at_desk)
 
 
-def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> Screen:
+def review_screen(
+    _: Texts, shown: Review, demands: Demands, now: datetime, at_desk: desk.Desk | None = None
+) -> Screen:
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
     rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
-    text = review_text(_, _("<b>Province-level review</b>"), shown, demands.difference_percent, now)
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
+    notes: tuple[Markup | None, ...] = (desk.day_line(_, at_desk.day) if at_desk is not None else None,)
     if shown.status is Status.LAO_CERTIFIED and is_open:
         decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
         rows += _certifying_rows(_, shown, decided)
-        text = lines(text, _verdict_line(_, decided))
+        notes += (_verdict_line(_, decided),)
     last: Row = (Button(_.plain("Certification history"), ProvinceHistory(code, 0)),)
     if is_open:
         last = (Button(_.plain("Ask the organization"), AskOrganization(code)), *last)
     rows += (last,)
-    return Screen(text, (*rows, way_out(_, ProvinceList())))
+    title = _("<b>Province-level review</b>")
+    text = review_text(_, title, shown, demands.difference_percent, now, notes)
+    screen = Screen(text, (*rows, way_out(_, ProvinceList())))
+    return screen if at_desk is None else at_desk.screen(_, screen, code)
 
 
 def certify_button(_: Texts, shown: Review) -> Button:
@@ -87,7 +93,11 @@ def _certifying_rows(_: Texts, shown: Review, decided: Verdict) -> tuple[Row, ..
         Verdict.OPEN: (spot_check,),
         Verdict.READY: (certify_row, spot_check),
         Verdict.PASSED: (certify_row, spot_check),
-        Verdict.FAILED: (spot_check, (Button(_.plain("Ask for a reopening"), AskForReopening(code)),)),
+        Verdict.FAILED: (
+            (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),),
+            spot_check,
+            (Button(_.plain("Ask for a reopening"), AskForReopening(code)),),
+        ),
     }[decided]
 
 

@@ -14,17 +14,21 @@ def numbers_text(_: Texts, shown: Review, difference_percent: int) -> Markup:
     """The three numbers and their total; where there was an earlier round, with the difference and its marks."""
     if shown.previous is None:
         return headcount_lines(_, shown.roster.headcount)
-    parts: list[Markup | str | None] = [
-        _("Fiscal year {year} → now", year=shown.previous_year),
-        compared_lines(_, shown, difference_percent),
-        marked_line(_, shown, difference_percent),
-    ]
+    year = _("Fiscal year {year} → now", year=shown.previous_year)
+    return lines(year, compared_lines(_, shown, difference_percent))
+
+
+def difference_text(_: Texts, shown: Review, difference_percent: int) -> Markup | None:
+    """Which numbers differ too much from the last round's, and what the organization said of it."""
+    marked = marked_line(_, shown, difference_percent)
+    if marked is None and shown.explanation is None:
+        return None
+    parts: list[Markup | str | None] = ["", marked]
     if shown.status is Status.UNCERTIFIED and shown.lacks_explanation(difference_percent):
         parts.append(_("The organization must explain this before it certifies."))
     if shown.explanation is not None:
         said = shown.explanation
         parts += [
-            "",
             _("<b>Explanation of the difference</b>"),
             said.body,
             _("By {name} · {moment}", name=said.author, moment=_.moment(said.made_at)),
@@ -33,20 +37,27 @@ def numbers_text(_: Texts, shown: Review, difference_percent: int) -> Markup:
 
 
 def compared_lines(_: Texts, shown: Review, difference_percent: int) -> Markup:
-    """`42 → 39 (−3)` for each category and the total, right-aligned in front of their names, ⚠️ behind them where
-    it is too much.
-
-    The numbers stand first: a line of them breaks on no screen, whatever the name behind them.
-    """
+    """`ข้าราชการ 42 → 39 คน (−3)` for each category and the total, with ⚠️ where it is too much."""
     assert shown.previous is not None  # noqa: S101 - there is something to compare with
     now, before, beyond = shown.roster.headcount, shown.previous, shown.marked(difference_percent)
     rows = [
-        (before.of(one), now.of(one), category_word(_, one) + (" ⚠️" if one in beyond else "")) for one in Category
+        (category_word(_, one), before.of(one), now.of(one), Markup(" ⚠️") if one in beyond else "")
+        for one in Category
     ]
-    rows.append((before.total, now.total, _.plain("Total")))
-    written = [(f"{then:,} → {there:,} ({signed(there - then)})", name) for then, there, name in rows]
-    width = max(len(change) for change, _name in written)
-    return lines(*(Markup("<code>{}</code>  {}").format(f"{change:>{width}}", name) for change, name in written))
+    rows.append((_.plain("Total"), before.total, now.total, ""))
+    return lines(
+        *(
+            _(
+                "{name} {before:,} → <b>{now:,}</b> ({change})",
+                name=name,
+                before=then,
+                now=there,
+                change=signed(there - then),
+            )
+            + mark
+            for name, then, there, mark in rows
+        )
+    )
 
 
 def signed(difference: int) -> str:

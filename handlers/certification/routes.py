@@ -14,6 +14,7 @@ from handlers.chat.taps.certification import (
     ProvincePositions,
     ProvinceReview,
     SeeCertificate,
+    SeeConfirmation,
     SeeHistory,
 )
 from handlers.chat.taps.tap import Tap
@@ -33,6 +34,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SeeCertificate: (Right.LINKED, verifying.see_certificate),
     SeeHistory: (Right.LINKED, confirming.see_history),
     Confirm: (Right.LINKED, confirming.confirm),
+    SeeConfirmation: (Right.LINKED, confirming.see_confirmation),
     Cancel: (Right.LINKED, confirming.cancel),
 }
 

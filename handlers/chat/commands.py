@@ -68,6 +68,7 @@ def menu() -> dict[str, list[tuple[str, str]]]:
         return [
             ("menu", _.plain("Home")),
             ("help", _.plain("How it works")),
+            ("verify", _.plain("Look a certificate up by its code")),
             ("language", "ภาษา / Language"),
             ("logout", _.plain("Log out")),
         ]

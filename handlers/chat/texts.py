@@ -34,10 +34,13 @@ def _catalog(language: Language) -> gettext.NullTranslations:
 
 
 class Texts:
-    """The texts of one language. Handlers call it `_`, so that Babel finds what is to be translated."""
+    """The texts of one language. Handlers call it `_`, so that Babel finds what is to be translated. `contact` is
+    how the operator is reached (LAOCERT_CONTACT), or empty.
+    """
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, contact: str = "") -> None:
         self.language = language
+        self._contact = contact
         self._catalog = _catalog(language)
 
     def __call__(self, message: str, **values: object) -> Markup:
@@ -48,6 +51,12 @@ class Texts:
     def plain(self, message: str, **values: object) -> str:
         """A text for a button or a toast, where the Bot API knows no markup."""
         return self._catalog.gettext(message).format(**values)
+
+    @property
+    def operator(self) -> str:
+        """Whom an officer is told to ask: `ผู้ดูแลระบบ (โทร. 02 000 0000)`."""
+        name = self.plain("the operator")
+        return f"{name} ({self._contact})" if self._contact else name
 
     def day(self, day: date) -> str:
         """A day in the Buddhist Era: `2 พ.ย. 2569`."""
@@ -61,10 +70,11 @@ class Texts:
 
 @lru_cache(1000)
 def _day(language: Language, day: date) -> str:
-    return f"{format_date(day, 'd MMM', locale=language)} {day.year + BUDDHIST_ERA}"
+    era = "" if language is Language.THAI else "B.E. "
+    return f"{format_date(day, 'd MMM', locale=language)} {era}{day.year + BUDDHIST_ERA}"
 
 
 @cache
-def texts(language: Language) -> Texts:
+def texts(language: Language, contact: str = "") -> Texts:
     """The texts of a language, read once."""
-    return Texts(language)
+    return Texts(language, contact)

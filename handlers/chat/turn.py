@@ -39,6 +39,7 @@ class Setup:
     """
 
     operator_chat: int | None = None
+    contact: str = ""
     bot_username: str = ""
     demands: Demands = DEFAULT_DEMANDS
     clock_offset: Callable[[], timedelta] = timedelta
@@ -87,7 +88,7 @@ class Turn:
     @property
     def texts(self) -> Texts:
         """The texts in the chat's language."""
-        return texts(self.conversation.language)
+        return texts(self.conversation.language, self.setup.contact)
 
     @property
     def officer(self) -> Officer:

@@ -17,6 +17,7 @@ from models.accounts.account import Officer, Role
 from models.certification.certificate import Certification, Status, written_code
 from models.certification.spot_check import Mark
 from models.organizations.organization import Organization
+from models.province.progress import ButtonName
 from models.register.roster import Category, Headcount
 from models.rounds.round import Round, RoundState
 
@@ -72,19 +73,26 @@ def pager(page: int, pages: int, previous: Tap, following: Tap) -> tuple[Row, ..
 def organization_line(_: Texts, organization: Organization) -> Markup:
     """An organization with the district that tells it from its namesakes."""
     return _(
-        "<b>{name}</b>\n{district} district, {province}",
+        "<b>{name}</b>\n{district}, {province}",
         name=organization.full_name,
-        district=organization.district_th,
+        district=district_word(_, organization.district_th),
         province=organization.province.name_th if _.language == "th" else organization.province.name_en,
     )
 
 
-def find_label(name: str, district: str, marks: str = "") -> str:
-    """🔍 and an organization with its district, in Thai in both languages: it is what officers look for.
+def district_word(_: Texts, name: str) -> str:
+    """A district by its name, which is in Thai in both languages: `อ.บางพลี`, `บางพลี district`."""
+    return _.plain("{name} district", name=name)
+
+
+def find_label(name: ButtonName, marks: str = "") -> str:
+    """🔍 and an organization, in Thai in both languages: it is what officers look for.
 
     Marks come first, where a narrow phone shows them.
     """
-    return f"{marks}🔍 {name} · อ.{district}"
+    # As a Thai finds it, in both languages: the name is in Thai.
+    district = "" if name.district_th is None else f" · อ.{name.district_th}"
+    return f"{marks}🔍 {name.short}{district}"
 
 
 def round_line(_: Texts, round_: Round | None, now: datetime) -> Markup:
@@ -114,16 +122,20 @@ def days_left_word(_: Texts, days: int) -> str:
 
 
 def headcount_lines(_: Texts, headcount: Headcount) -> Markup:
-    """The three numbers and their total, right-aligned in front of their names."""
+    """The three numbers behind their names, and their total."""
     rows = [(category_word(_, category), headcount.of(category)) for category in Category]
     rows.append((_.plain("Total"), headcount.total))
-    width = len(f"{headcount.total:,}")
-    return lines(*(Markup("<code>{}</code>  {}").format(f"{number:>{width},}", name) for name, number in rows))
+    return lines(*(people_line(_, name, number) for name, number in rows))
+
+
+def people_line(_: Texts, name: str, count: int) -> Markup:
+    """How many people of a name there are: `ข้าราชการ 12 คน`."""
+    return _("{name} <b>{count:,}</b>", name=name, count=count)
 
 
 def officer_line(_: Texts, officer: Officer) -> Markup:
     """The officer's name and position, as certificates will bear them."""
-    return _("{name}, {position}", name=officer.full_name, position=officer.position)
+    return _("{name} · {position}", name=officer.full_name, position=officer.position)
 
 
 # Titles that are written apart from the name.
@@ -138,17 +150,21 @@ def masked(name: str) -> str:
     return " ".join([*whole, f"{words[len(whole)][0]}{_MASK}"])
 
 
-def signature(_: Texts, made: Certification) -> Markup:
-    """Who certified, in which position, when, and the code to look it up by."""
-    late = _(" (late)") if made.is_late else ""
+def certified_by(_: Texts, made: Certification) -> Markup:
+    """Who certified, in which position, and when."""
     return _(
-        "{name}, {position}\n{moment}{late}\nVerification code <code>{code}</code>",
+        "{name} · {position}\n{moment}{late}",
         name=made.officer_name,
         position=made.officer_position,
         moment=_.moment(made.certified_at),
-        late=late,
-        code=written_code(made.code),
+        late=_(" (late)") if made.is_late else "",
     )
+
+
+def signature(_: Texts, made: Certification) -> Markup:
+    """Who certified, in which position, when, and the code to look it up by."""
+    code = _("Verification code <code>{code}</code>", code=written_code(made.code))
+    return lines(certified_by(_, made), code)
 
 
 def review_tap(turn: Turn, organization: str) -> Tap:

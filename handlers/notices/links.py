@@ -92,7 +92,7 @@ async def pin_blocked(notice: Notice) -> Screen:
             _("⚠️ <b>The PIN was wrong {count} times</b>", count=TRIES),
             _("It is taken again after {moment}.", moment=_.moment(until)),
             "",
-            _("Was that not you? Then log this chat out, and tell the operator."),
+            _("Was that not you? Then log this chat out, and tell {operator}.", operator=_.operator),
         ),
         ((Button(_.plain("Log out"), LogOutNow(), Style.DANGER),),),
     )

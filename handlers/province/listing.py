@@ -26,7 +26,7 @@ from handlers.chat.taps.province import (
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import find_label, home, masked, pager, round_line, status_word, way_out
+from handlers.chat.words import district_word, find_label, home, masked, pager, round_line, status_word, way_out
 from models.accounts.access import find_organization
 from models.certification.certificate import Status
 from models.organizations.typed_name import MAX_WORDS, NoSearch
@@ -42,11 +42,12 @@ from models.province.listing import (
 )
 
 DISTRICTS_PER_PAGE = 8
-CHOSEN = "✅ "
+CHOSEN = "✓ "
 # Where a list holds several statuses; told apart by their shape, not by colour.
 SIGNS = {Status.UNCERTIFIED: "○", Status.LAO_CERTIFIED: "◐", Status.PROVINCE_CERTIFIED: "●"}
 OPEN_QUESTION = "❓"
 LOOKED_AT = "👁"
+BLOCKED = "⛔"
 
 
 # --- the filter ---------------------------------------------------------------------------------------------
@@ -116,15 +117,15 @@ def _lift_all(_: Texts) -> Button:
 
 def sorting_word(_: Texts, sorting: Sorting) -> str:
     """The order that a list has."""
-    return _.plain("By name") if sorting is Sorting.NAME else _.plain("Longest waiting")
+    return _.plain("By type and name") if sorting is Sorting.NAME else _.plain("Longest waiting")
 
 
 async def _narrowing_line(turn: Turn, kept: Listing) -> str | None:
-    """What narrows the filter, `อบต. · อ.บางพลี · มีข้อสังเกต`; names are in Thai in both languages."""
+    """What narrows the filter, `อบต. · อ.บางพลี · มีข้อสังเกต`."""
     _ = turn.texts
     parts = [
         await lists.type_name(turn.session, turn.officer, kept),
-        f"อ.{kept.district}" if kept.district is not None else None,
+        district_word(_, kept.district) if kept.district is not None else None,
         _.plain("With remarks") if kept.with_remarks else None,
     ]
     return " · ".join(part for part in parts if part is not None) or None
@@ -264,8 +265,7 @@ def _instead(turn: Turn, sentence: Markup) -> Screen:
 async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
     _ = turn.texts
     listed = [
-        (Button(find_label(row.full_name, row.district_th, _marks(kept, row)), ProvinceReview(row.dla_code)),)
-        for row in found.rows
+        (Button(find_label(row.name, _marks(kept, row)), ProvinceReview(row.name.dla_code)),) for row in found.rows
     ]
     before, after = (ProvinceSearch(max(found.page + step, 0)) for step in (-1, 1))
     rows: list[Row] = [*listed, *pager(found.page, found.pages, before, after)]
@@ -286,9 +286,12 @@ async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
 
 
 def _marks(kept: Listing, row: ListedOrganization) -> str:
-    """What stands before 🔍: the status where the list has several, an open question, a colleague's look."""
+    """What stands before 🔍: the status where the list has several, that only the operator can go on, an open
+    question, a colleague's look.
+    """
     return (
         (SIGNS[row.status] if kept.words is not None else "")
+        + (BLOCKED if row.is_blocked else "")
         + (OPEN_QUESTION if row.has_open_question else "")
         + (LOOKED_AT if row.looker is not None else "")
     )
@@ -297,7 +300,7 @@ def _marks(kept: Listing, row: ListedOrganization) -> str:
 def _total(_: Texts, kept: Listing, found: OrganizationPage) -> Markup:
     if found.total:
         total = _("Organizations: {total:,}", total=found.total)
-        return total if kept.sorting is Sorting.NAME else total + f" · {sorting_word(_, kept.sorting)}"
+        return total + f" · {sorting_word(_, kept.sorting)}"
     if kept.is_narrowed:
         return _("No organization is within this filter.")
     return _("No organization has this status.")
@@ -309,10 +312,12 @@ def _legend(_: Texts, kept: Listing, found: OrganizationPage) -> list[Markup | s
     if kept.words is not None:
         shown = {row.status for row in found.rows}
         told += [f"{SIGNS[status]} {status_word(_, status)}" for status in Status if status in shown]
+    if any(row.is_blocked for row in found.rows):
+        told.append(_("⛔ the spot-check failed: waits until the operator opens it"))
     if any(row.has_open_question for row in found.rows):
         told.append(_("❓ a question waits for its answer"))
     told += [
-        _("👁 {organization}: {name} is checking", organization=row.full_name, name=masked(row.looker))
+        _("👁 {organization}: {name} is checking", organization=row.name.full, name=masked(row.looker))
         for row in found.rows
         if row.looker is not None
     ]

@@ -18,22 +18,18 @@ from models.province.live_card import Showing
 
 def card(_: Texts, shown: Showing, now: datetime) -> Screen:
     """Numbers, the round, and the newest that wait."""
-    if not shown.waiting:
-        title = _(
-            "✅ <b>Nothing waits for you · certified {done:,}/{total:,}</b>",
-            done=shown.counts.province_certified,
-            total=shown.counts.total,
-        )
-        return Screen(lines(title, round_line(_, shown.round, now)), message_id=shown.message_id)
-    title = _(
-        "🔔 <b>Waiting for you {waiting:,} · certified {done:,}/{total:,}</b>",
-        waiting=shown.waiting,
+    certified = _(
+        "Certified at province level: {done:,}/{total:,}",
         done=shown.counts.province_certified,
         total=shown.counts.total,
     )
-    rows: list[Row] = [
-        (Button(find_label(one.full_name, one.district_th), ProvinceReview(one.dla_code)),) for one in shown.newest
-    ]
+    if not shown.waiting:
+        title = _(
+            "✅ <b>Nothing waits for you</b>",
+        )
+        return Screen(lines(title, round_line(_, shown.round, now), certified), message_id=shown.message_id)
+    title = _("🔔 <b>Waiting for you {waiting:,}</b>", waiting=shown.waiting)
+    rows: list[Row] = [(Button(find_label(one.name), ProvinceReview(one.name.dla_code)),) for one in shown.newest]
     # What stands out is the next tap: the list only when it shows more than the card.
     has_more = shown.waiting > len(shown.newest)
     if not has_more:
@@ -41,7 +37,7 @@ def card(_: Texts, shown: Showing, now: datetime) -> Screen:
     every = _.plain("All that wait ({waiting:,})", waiting=shown.waiting)
     rows.append((Button(every, AllWaiting(), Style.PRIMARY if has_more else None),))
     return Screen(
-        lines(title, round_line(_, shown.round, now), "", _("Certified last:")),
+        lines(title, round_line(_, shown.round, now), "", certified, _("Certified last:")),
         tuple(rows),
         message_id=shown.message_id,
     )

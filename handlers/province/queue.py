@@ -36,14 +36,16 @@ async def skip(turn: Turn, tap: SkipWaiting) -> Screen:
 
 async def _go_on(turn: Turn, kept: Listing, left: str = "") -> Screen:
     _ = turn.texts
+    # Words were a search of their own, which has ended with what it found.
+    if kept.words is not None:
+        kept.lift(Narrowing.WORDS)
     found = await next_waiting(turn.session, turn.officer, kept, turn.now)
     if found is None:
         return _nothing(turn, kept)
-    code, was_skipped = found
-    screen = await province.show_review(turn, ProvinceReview(code))
-    if code == left:
+    screen = await province.show_review(turn, ProvinceReview(found.name.dla_code))
+    if found.name.dla_code == left:
         return screen.headed(_("No other organization waits."))
-    return screen.headed(_("You left this one for later.")) if was_skipped else screen
+    return screen.headed(_("You left this one for later.")) if found.was_skipped else screen
 
 
 def _nothing(turn: Turn, kept: Listing) -> Screen:

@@ -78,13 +78,21 @@ def kind_word(_: Texts, kind: ChangeKind, count: int) -> str:
 
 
 def _kind_buttons(_: Texts, difference: Difference, key: str) -> tuple[Row, ...]:
-    """A button for each kind of change that there is, in one row."""
-    row = tuple(
-        Button(kind_word(_, kind, count), RosterChanges(key, kind, 0))
+    """A button for each kind of change that there is, in a row of its own."""
+    return tuple(
+        (Button(_see_word(_, kind, count), RosterChanges(key, kind, 0)),)
         for kind in ChangeKind
         if (count := difference.count(kind))
     )
-    return (row,) if row else ()
+
+
+def _see_word(_: Texts, kind: ChangeKind, count: int) -> str:
+    """What the button shows that opens the records of a kind."""
+    return {
+        ChangeKind.ADDED: _.plain("See added ({count:,})", count=count),
+        ChangeKind.REMOVED: _.plain("See removed ({count:,})", count=count),
+        ChangeKind.CHANGED: _.plain("See changed ({count:,})", count=count),
+    }[kind]
 
 
 def _new_menus(_: Texts, difference: Difference) -> Markup | None:

@@ -12,11 +12,12 @@ from handlers.certification import province
 from handlers.chat.drafts import refused_words, words_typed
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview
-from handlers.chat.taps.province import ProvinceList
+from handlers.chat.taps.province import NextWaiting, ProvinceList
 from handlers.chat.taps.spot_checks import (
     DrawSpotCheck,
     HandIn,
     HandInIncorrect,
+    MarkDespiteEmpty,
     MarkRecord,
     SpotRecord,
     SpotSummary,
@@ -38,8 +39,8 @@ from models.certification.remark import RemarkRefused
 from models.certification.review import Review, review
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting
-from models.register.roster import MenuState, PersonnelRecord
-from models.spot_checks.spot_checking import Checking, draw, hand_in, load_checking, mark
+from models.register.roster import MenuState
+from models.spot_checks.spot_checking import Checking, MenusEmpty, draw, hand_in, load_checking, mark
 
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
 # the summary of 20.
@@ -77,12 +78,7 @@ def record_screen(_: Texts, found: Checking, place: int) -> Screen:
     item, code, check = found.item(place), found.organization.dla_code, found.check
     rows: tuple[Row, ...] = ()
     if check.handed_in_at is None:
-        rows += (
-            (
-                Button("✅ " + mark_word(_, Mark.CORRECT), _mark_tap(found, item, Mark.CORRECT), Style.SUCCESS),
-                Button("❌ " + mark_word(_, Mark.INCORRECT), _mark_tap(found, item, Mark.INCORRECT), Style.DANGER),
-            ),
-        )
+        rows += (_mark_buttons(_, found, item),)
     before, after = (SpotRecord(code, check.id, max(place + step, 1)) for step in (-1, 1))
     rows += pager(place - 1, len(check.items), before, after)
     if check.marked:
@@ -94,12 +90,22 @@ def record_screen(_: Texts, found: Checking, place: int) -> Screen:
             "",
             _person(_, found, item),
             "",
-            _menus(_, found.menu_names, found.records[item.record_no]),
+            _menus(_, found, place),
             "",
             _("Result: {mark}", mark=_mark_line(_, item)),
             _note(item, NOTE_LENGTH),
         ),
         (*rows, way_out(_, ProvinceReview(code))),
+    )
+
+
+def _mark_buttons(_: Texts, found: Checking, item: SpotCheckItem) -> Row:
+    """The two marks. Neither is suggested by its colour where a menu is not filled in."""
+    is_complete = not found.menus(item.place, MenuState.EMPTY)
+    correct, incorrect = ("✅ " + mark_word(_, Mark.CORRECT)), ("❌ " + mark_word(_, Mark.INCORRECT))
+    return (
+        Button(correct, _mark_tap(found, item, Mark.CORRECT), Style.SUCCESS if is_complete else None),
+        Button(incorrect, _mark_tap(found, item, Mark.INCORRECT), Style.DANGER if is_complete else None),
     )
 
 
@@ -118,21 +124,23 @@ def _person(_: Texts, found: Checking, item: SpotCheckItem) -> Markup:
     )
 
 
-def _menus(_: Texts, names: list[str], record: PersonnelRecord) -> Markup:
-    """Every menu under what is recorded in it, what is missing first."""
-    room = max(MENUS_LENGTH // max(len(names), 1) - 1, 2)
-    titles = {
+def _menus(_: Texts, found: Checking, place: int) -> Markup:
+    """Every menu of a record under what is recorded in it, what is missing first."""
+    states = (MenuState.EMPTY, MenuState.RECORDED, MenuState.NONE)
+    return lines(*(part for state in states for part in _menus_in(_, found, place, state)))
+
+
+def _menus_in(_: Texts, found: Checking, place: int, state: MenuState) -> list[Markup]:
+    """The menus of a record that are in one state, below the state with their number."""
+    room = max(MENUS_LENGTH // max(len(found.menu_names), 1) - 1, 2)
+    names = found.menus(place, state)
+    title = {
         MenuState.EMPTY: _("⚠️ <b>Not filled in</b>"),
-        MenuState.RECORDED: _("✅ <b>Recorded</b>"),
+        MenuState.RECORDED: _("☑️ <b>Recorded</b>"),
         MenuState.NONE: _("➖ <b>Nothing to record</b>"),
-    }
-    parts: list[Markup] = []
-    for state, title in titles.items():
-        under = [name for name, letter in zip(names, record.menus, strict=True) if letter == state]
-        if under:
-            parts.append(Markup("{} ({})").format(title, len(under)))
-            parts += [Markup("{}").format(shortened(name, room)) for name in under]
-    return lines(*parts)
+    }[state]
+    heading = Markup("{} ({})").format(title, len(names))
+    return [heading, *(Markup("{}").format(shortened(name, room)) for name in names)] if names else []
 
 
 def _mark_line(_: Texts, item: SpotCheckItem) -> Markup:
@@ -151,21 +159,54 @@ def _note(item: SpotCheckItem, length: int) -> Markup | None:
 
 async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
     """ถูกต้อง at once; ไม่ถูกต้อง when it was said what is not."""
-    if tap.mark is Mark.CORRECT:
-        checking = await mark(
-            turn.session,
-            turn.officer,
-            tap.organization,
-            tap.check,
-            tap.place,
-            tap.mark,
-            None,
-            turn.now,
-            clock_offset=turn.clock_offset,
-        )
-        return await _following(turn, checking, tap.place)
-    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
-    return _ask_note(turn, checking, tap)
+    if tap.mark is Mark.INCORRECT:
+        checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+        return _ask_note(turn, checking, tap)
+    try:
+        return await _mark_correct(turn, tap, despite_empty_menus=False)
+    except MenusEmpty as problem:
+        return empty_menus_screen(turn.texts, problem.checking, tap.place)
+
+
+async def mark_despite_empty(turn: Turn, tap: MarkDespiteEmpty) -> Screen:
+    """ถูกต้อง, after the question that names the menus."""
+    return await _mark_correct(turn, tap, despite_empty_menus=True)
+
+
+async def _mark_correct(turn: Turn, tap: MarkRecord | MarkDespiteEmpty, *, despite_empty_menus: bool) -> Screen:
+    checking = await mark(
+        turn.session,
+        turn.officer,
+        tap.organization,
+        tap.check,
+        tap.place,
+        Mark.CORRECT,
+        None,
+        turn.now,
+        despite_empty_menus=despite_empty_menus,
+        clock_offset=turn.clock_offset,
+    )
+    return await _following(turn, checking, tap.place)
+
+
+def empty_menus_screen(_: Texts, found: Checking, place: int) -> Screen:
+    """The second question before a record with an empty menu is marked ถูกต้อง: it names the menus."""
+    item, code, check = found.item(place), found.organization.dla_code, found.check
+    anyway = Button(_.plain("Correct, though not filled in"), MarkDespiteEmpty(code, check.id, place))
+    incorrect = Button("❌ " + mark_word(_, Mark.INCORRECT), _mark_tap(found, item, Mark.INCORRECT))
+    return Screen(
+        lines(
+            _("<b>Spot-check {place} of {count}</b>", place=place, count=len(check.items)),
+            organization_line(_, found.organization),
+            "",
+            _person(_, found, item),
+            "",
+            *_menus_in(_, found, place, MenuState.EMPTY),
+            "",
+            _("<b>These menus are not filled in. Is the record correct all the same?</b>"),
+        ),
+        ((anyway,), (incorrect,), way_out(_, SpotRecord(code, check.id, place))),
+    )
 
 
 def _ask_note(turn: Turn, found: Checking, tap: MarkRecord) -> Screen:
@@ -242,19 +283,27 @@ def summary_screen(_: Texts, checking: Checking, shown: Review | None) -> Screen
         rows += ((province.certify_button(_, shown),),)
     elif check.handed_in_at is None and check.marked == len(check.items):
         rows += ((Button(_.plain("Hand in the spot-check"), HandIn(code, check.id), Style.PRIMARY),),)
+    if check.handed_in_at is not None and check.incorrect:
+        rows += (_next_row(_),)
     rows += ((Button(_.plain("See the records"), SpotRecord(code, check.id, 1)),),)
     return Screen(
         lines(
             _("<b>Spot-check: summary</b>"),
-            organization_line(_, checking.organization),
             "",
             *listed,
             "",
             _what_follows(_, checking),
-            *(("", headcount_lines(_, shown.roster.headcount)) if shown is not None else ()),
+            "",
+            organization_line(_, checking.organization),
+            headcount_lines(_, shown.roster.headcount) if shown is not None else None,
         ),
         (*rows, way_out(_, ProvinceReview(code))),
     )
+
+
+def _next_row(_: Texts) -> Row:
+    """ถัดไป: what failed waits for the operator, the officer goes on."""
+    return (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
 
 
 def _what_follows(_: Texts, checking: Checking) -> Markup:
@@ -332,5 +381,5 @@ async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
             "",
             _("You will be told of the decision."),
         ),
-        (way_out(_, ProvinceList()),),
+        (_next_row(_), way_out(_, ProvinceList())),
     )

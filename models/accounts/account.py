@@ -61,8 +61,24 @@ class LoginRefused(DomainError):
     """Unknown username, wrong password, or a disabled account: one answer for all, so that none can be told."""
 
 
+class NameRule(enum.Enum):
+    """What a typed name or position must be."""
+
+    LETTERS = enum.auto()
+    LENGTH = enum.auto()
+    # No pictures, and nothing that nobody sees.
+    VISIBLE = enum.auto()
+    NO_LINK = enum.auto()
+    # Six digits in a row may be a PIN.
+    NO_NUMBER = enum.auto()
+
+
 class NameRefused(DomainError):
-    """A typed name or position is empty, too long, holds characters that cannot be seen, or becomes a link."""
+    """A typed name or position breaks a `rule`."""
+
+    def __init__(self, rule: NameRule) -> None:
+        super().__init__(rule.name)
+        self.rule = rule
 
 
 class UsernameRefused(DomainError):
@@ -178,14 +194,14 @@ def is_username(username: str) -> bool:
 def name_or_position(typed: str) -> str:
     """What an officer typed as its name or position, blanks tidied. Raises NameRefused."""
     tidy = " ".join(typed.split())
-    is_visible = not any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy)
-    if (
-        not is_visible
-        or becomes_link(tidy)
-        or not any(letter.isalpha() for letter in tidy)
-        or len(tidy) > MAX_NAME
-    ):
-        raise NameRefused
+    if any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy):
+        raise NameRefused(NameRule.VISIBLE)
+    if becomes_link(tidy):
+        raise NameRefused(NameRule.NO_LINK)
+    if not any(letter.isalpha() for letter in tidy):
+        raise NameRefused(NameRule.LETTERS)
+    if len(tidy) > MAX_NAME:
+        raise NameRefused(NameRule.LENGTH)
     return tidy
 
 

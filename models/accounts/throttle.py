@@ -86,6 +86,12 @@ def _blocks() -> Select[Throttle]:
     )
 
 
+async def tries_left(session: AsyncSession, key: str) -> int:
+    """How many more tries a key has before it is closed."""
+    row = await session.get(Throttle, key)
+    return TRIES - (row.failures if row is not None else 0)
+
+
 async def admit(
     session: AsyncSession, keys: Iterable[str], now: datetime, update: int | None = None
 ) -> datetime | None:

@@ -1,8 +1,10 @@
 """Provinces and their local administrative organizations (LAO, อปท.)."""
 
-from sqlalchemy import ForeignKey, Index, String, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from models.base.errors import DomainError
 from models.base.tables import Base, BinaryText
@@ -53,6 +55,37 @@ def full_name(type_code: str, type_th: str, name_th: str) -> str:
     The one special area is called by its name alone: `เมืองพัทยา`.
     """
     return name_th if type_code == "special_admin_area" else type_th + name_th
+
+
+# As buttons write the types; อบต. and อบจ. are short already.
+_SHORT_TYPES = {"subdistrict_municipality": "ทต.", "town_municipality": "ทม.", "city_municipality": "ทน."}
+# The types by their short names in Thai dictionary order; the special area stands among them by its own name.
+TYPES_IN_ORDER = (
+    "subdistrict_municipality",
+    "city_municipality",
+    "town_municipality",
+    "special_admin_area",
+    "provincial_admin_org",
+    "subdistrict_admin_org",
+)
+
+
+def short_name(type_code: str, type_th: str, name_th: str) -> str:
+    """Type and name as a button has room for them: `ทต.บางปู`."""
+    return full_name(type_code, _SHORT_TYPES.get(type_code, type_th), name_th)
+
+
+def has_namesake(organization: Any) -> ColumnElement[bool]:
+    """Whether another organization of its province has the type and name of this one, so that only the district
+    tells them apart. `organization` has the columns `dla_code`, `province_code`, `type_code` and `name_th`.
+    """
+    other = aliased(Organization)
+    return exists().where(
+        other.province_code == organization.province_code,
+        other.type_code == organization.type_code,
+        other.name_th == organization.name_th,
+        other.dla_code != organization.dla_code,
+    )
 
 
 async def lock_organization(session: AsyncSession, dla_code: str) -> Organization:

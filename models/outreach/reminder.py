@@ -216,7 +216,7 @@ async def look_at(session: AsyncSession, reminder_id: int, officer: Officer, now
         raise NotTrue("its day is over")
     account = officer.account
     if account.role is Role.PROVINCE:
-        waiting = sum(one.of(Status.LAO_CERTIFIED) for one in await count_statuses(session, account.province_code))
+        waiting = sum(one.waiting for one in await count_statuses(session, account.province_code))
         if not waiting:
             raise NotTrue("nothing waits for the province")
         return Due(round_, reminder.days_before, officer, waiting)

@@ -20,10 +20,9 @@ from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certification.certificate import Certification, Level, Status, is_live, is_open
 from models.certification.remark import Remark
-from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
-from models.organizations.organization import Organization, full_name
+from models.organizations.organization import TYPES_IN_ORDER, Organization, has_namesake
 from models.organizations.typed_name import is_called, tidy_words
-from models.province.progress import is_waiting, province_organizations
+from models.province.progress import ButtonName, is_waiting, province_organizations
 from models.province.visit import Visit, looker, looking
 from models.rounds.round import NoOpenRound, Round, RoundState, current_round
 
@@ -32,7 +31,7 @@ ORGANIZATIONS_PER_PAGE = 8
 
 
 class Sorting(enum.StrEnum):
-    """Thai dictionary order, or those first that wait longest."""
+    """By type and name, or those first that wait longest."""
 
     NAME = "name"
     WAITING = "waiting"
@@ -88,14 +87,15 @@ class Listing(Base):
 
 @dataclass(frozen=True)
 class ListedOrganization:
-    """One line of a province's list. `looker` is the name of a colleague who looks at it, where it waits."""
+    """One line of a province's list. `looker` is the name of a colleague who looks at it, where it waits;
+    `is_blocked`: only the operator can go on with it.
+    """
 
-    dla_code: str
-    full_name: str
-    district_th: str
+    name: ButtonName
     status: Status
     has_open_question: bool
     looker: str | None
+    is_blocked: bool
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,16 @@ async def load_listing(session: AsyncSession, officer: Officer) -> Listing:
     """The officer's list where it left it; at first those that wait for its province (docs/contract.md)."""
     found = await session.get(Listing, officer.id)
     if found is None:
-        found = Listing(
-            officer_id=officer.id,
-            status=Status.LAO_CERTIFIED,
-            with_remarks=False,
-            sorting=Sorting.NAME,
-            page=0,
-        )
+        found = whole_list(officer)
         session.add(found)
     return found
+
+
+def whole_list(officer: Officer) -> Listing:
+    """A list that nothing narrows: all that wait for the officer's province. It is not kept."""
+    return Listing(
+        officer_id=officer.id, status=Status.LAO_CERTIFIED, with_remarks=False, sorting=Sorting.NAME, page=0
+    )
 
 
 async def type_name(session: AsyncSession, officer: Officer, listing: Listing) -> str | None:
@@ -162,8 +163,12 @@ def _status(found: CTE) -> ColumnElement[str]:
 
 
 def _order(found: CTE, sorting: Sorting) -> list[ColumnElement[Any]]:
-    """Thai dictionary order, or first those that certified first; those that have not certified come last."""
-    by_name: list[ColumnElement[Any]] = [found.c.sort_key.asc(), found.c.dla_code.asc()]
+    """By type and name as the buttons show them, in Thai dictionary order; or first those that certified first,
+    and those that have not certified last.
+    """
+    places = {type_code: place for place, type_code in enumerate(TYPES_IN_ORDER)}
+    place = case(places, value=found.c.type_code, else_=len(places))
+    by_name: list[ColumnElement[Any]] = [place, found.c.sort_key.asc(), found.c.dla_code.asc()]
     return by_name if sorting is Sorting.NAME else [found.c.lao_at.asc().nulls_last(), *by_name]
 
 
@@ -229,6 +234,7 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
         await session.execute(
             select(
                 placed,
+                has_namesake(row).label("has_namesake"),
                 _has_open_question(row.dla_code, round_id).label("has_open_question"),
                 case(
                     (
@@ -247,12 +253,7 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
     return OrganizationPage(
         [
             ListedOrganization(
-                one.dla_code,
-                full_name(one.type_code, one.type_th, one.name_th),
-                one.district_th,
-                Status(one.status),
-                one.has_open_question,
-                one.looker,
+                ButtonName.of(one), Status(one.status), one.has_open_question, one.looker, one.is_blocked
             )
             for one in rows
         ],
@@ -313,11 +314,18 @@ async def _choices(
     return sorted(choices, key=lambda choice: sort_key(choice.name))
 
 
+@dataclass(frozen=True)
+class Following:
+    """The organization that an officer should review next; `was_skipped`: it has left it for later before."""
+
+    name: ButtonName
+    was_skipped: bool
+
+
 async def next_waiting(
     session: AsyncSession, officer: Officer, listing: Listing, now: datetime
-) -> tuple[str, bool] | None:
-    """The organization that the officer should review next, in the list's order and narrowings; and whether it
-    has left it for later before.
+) -> Following | None:
+    """The organization that the officer should review next, in the list's order and narrowings.
 
     Those that it left for later come last, the one that it left first before the others; before them those that
     a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), and what
@@ -338,10 +346,14 @@ async def next_waiting(
     )
     row = (
         await session.execute(
-            select(code, Visit.skipped_at.is_not(None).label("was_skipped"))
+            select(
+                found,
+                has_namesake(found.c).label("has_namesake"),
+                Visit.skipped_at.is_not(None).label("was_skipped"),
+            )
             .select_from(found)
             .outerjoin(Visit, own)
-            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id), ~_is_blocked(code, round_.id))
+            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id))
             .order_by(
                 case((Visit.skipped_at.is_not(None), 1), else_=0),
                 Visit.skipped_at,
@@ -352,19 +364,7 @@ async def next_waiting(
             looking(officer, round_.id, now),
         )
     ).first()
-    return (row.dla_code, row.was_skipped) if row is not None else None
-
-
-def _is_blocked(dla_code: ColumnElement[str], round_id: int) -> ColumnElement[bool]:
-    """The spot-check of the current revision was handed in with something incorrect: it waits for a reopening."""
-    return exists().where(
-        SpotCheck.organization_code == dla_code,
-        SpotCheck.round_id == round_id,
-        SpotCheck.handed_in_at.is_not(None),
-        is_live(SpotCheck),
-        SpotCheckItem.spot_check_id == SpotCheck.id,
-        SpotCheckItem.mark == Mark.INCORRECT,
-    )
+    return Following(ButtonName.of(row), row.was_skipped) if row is not None else None
 
 
 def _certified_itself(dla_code: ColumnElement[str], officer: Officer, round_id: int) -> ColumnElement[bool]:

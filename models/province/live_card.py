@@ -16,15 +16,21 @@ from sqlalchemy.orm import aliased
 
 from models.accounts.account import Account, Officer
 from models.base.clocks import is_ahead
-from models.certification.certificate import Certification, Level, Status, is_live
+from models.certification.certificate import Certification, Level, is_live
 from models.notices import outbox
 from models.notices.card_marks import enqueue, hold_card, queue_changes
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard, Rhythm
 from models.notices.timing import Preference, load_preference, next_time, quiet_end
-from models.organizations.organization import full_name
-from models.province.progress import ProvinceCounts, count_statuses_in, is_waiting, province_organizations
+from models.organizations.organization import has_namesake
+from models.province.progress import (
+    ButtonName,
+    ProvinceCounts,
+    count_statuses_in,
+    is_waiting,
+    province_organizations,
+)
 from models.rounds.round import Round, current_round
 
 # At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.
@@ -40,9 +46,7 @@ NEWEST = 5
 class WaitingOrganization:
     """One that has certified and waits for its province; `certificate` is the id of its own."""
 
-    dla_code: str
-    full_name: str
-    district_th: str
+    name: ButtonName
     certificate: int
 
 
@@ -61,7 +65,7 @@ class Showing:
     @property
     def waiting(self) -> int:
         """How many wait for the province."""
-        return self.counts.of(Status.LAO_CERTIFIED)
+        return self.counts.waiting
 
 
 # --- before the call ----------------------------------------------------------------------------------------
@@ -158,12 +162,7 @@ async def _newest_waiting(
     if round_ is None:
         return []
     rows = await session.execute(_waiting_statement(province_code, round_.id))
-    return [
-        WaitingOrganization(
-            row.dla_code, full_name(row.type_code, row.type_th, row.name_th), row.district_th, row.certificate
-        )
-        for row in rows
-    ]
+    return [WaitingOrganization(ButtonName.of(row), row.certificate) for row in rows]
 
 
 @cache
@@ -181,7 +180,7 @@ def _waiting_statement(province_code: str, round_id: int) -> Select[*tuple[Any, 
         .scalar_subquery()
     )
     return (
-        select(found, certificate.label("certificate"))
+        select(found, has_namesake(found.c).label("has_namesake"), certificate.label("certificate"))
         .where(is_waiting(found))
         .order_by(literal_column("certificate").desc())
         .limit(NEWEST)

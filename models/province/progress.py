@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -13,7 +13,8 @@ from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Status, is_live
-from models.organizations.organization import Organization, Province
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
+from models.organizations.organization import Organization, Province, full_name, short_name
 from models.province.visit import looker, looking
 from models.rounds.round import Round, current_round
 
@@ -41,13 +42,38 @@ class Day:
 
 
 @dataclass(frozen=True)
+class ButtonName:
+    """An organization as a button names it: with its district only where another of the province has its name."""
+
+    dla_code: str
+    short: str
+    full: str
+    district_th: str | None
+
+    @classmethod
+    def of(cls, row: Any) -> "ButtonName":
+        """From a row with the columns of province_organizations and `has_namesake`."""
+        facts = row.type_code, row.type_th, row.name_th
+        district = row.district_th if row.has_namesake else None
+        return cls(row.dla_code, short_name(*facts), full_name(*facts), district)
+
+
+@dataclass(frozen=True)
 class ProvinceCounts:
-    """How many organizations of one province have each status."""
+    """How many organizations of one province have each status; of those that the LAO has certified, `blocked` can
+    be certified only after the operator has reopened them.
+    """
 
     province: Province
     uncertified: int
     lao_certified: int
     province_certified: int
+    blocked: int
+
+    @property
+    def waiting(self) -> int:
+        """Those that the province can certify."""
+        return self.lao_certified - self.blocked
 
     @property
     def total(self) -> int:
@@ -108,8 +134,8 @@ async def count_statuses_in(
     """The same in a round."""
     rows = await session.execute(_count_statement(round_.id if round_ else None, province_code))
     return [
-        ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province)
-        for where, all_, by_lao, by_province in rows
+        ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province, blocked)
+        for where, all_, by_lao, by_province, blocked in rows
     ]
 
 
@@ -118,7 +144,13 @@ def _count_statement(round_id: int | None, province_code: str | None) -> Select[
     chosen = () if province_code is None else (Organization.province_code == province_code,)
     found = _certified_organizations(round_id, *chosen)
     return (
-        select(Province, func.count(), func.count(found.c.lao_at), func.count(found.c.province_at))
+        select(
+            Province,
+            func.count(),
+            func.count(found.c.lao_at),
+            func.count(found.c.province_at),
+            func.count().filter(found.c.is_blocked),
+        )
         .join(found, found.c.province_code == Province.code)
         .group_by(Province.code)
         .order_by(Province.code)
@@ -152,6 +184,7 @@ def _certified_organizations(round_id: int | None, *conditions: ColumnElement[bo
             Organization.province_code,
             _certified_at(round_id, Level.LAO).label("lao_at"),
             _certified_at(round_id, Level.PROVINCE).label("province_at"),
+            _is_blocked(round_id).label("is_blocked"),
         )
         .where(*conditions)
         .cte("organizations")
@@ -176,9 +209,28 @@ def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
     )
 
 
+@cache
+def _is_blocked(round_id: int | None) -> ColumnElement[bool]:
+    """The spot-check of the current revision was handed in with something incorrect: only the operator can go on,
+    by reopening the organization.
+    """
+    return (
+        exists()
+        .where(
+            SpotCheck.organization_code == Organization.dla_code,
+            SpotCheck.round_id == round_id,
+            SpotCheck.handed_in_at.is_not(None),
+            is_live(SpotCheck),
+            SpotCheckItem.spot_check_id == SpotCheck.id,
+            SpotCheckItem.mark == Mark.INCORRECT,
+        )
+        .correlate(Organization)
+    )
+
+
 def is_waiting(found: CTE) -> ColumnElement[bool]:
-    """A condition on these organizations: it has certified, its province has not."""
-    return and_(found.c.lao_at.is_not(None), found.c.province_at.is_(None))
+    """A condition on these organizations: it has certified, its province has not, and can."""
+    return and_(found.c.lao_at.is_not(None), found.c.province_at.is_(None), ~found.c.is_blocked)
 
 
 async def count_day(session: AsyncSession, officer: Officer, round_id: int, now: datetime) -> Day:

@@ -31,8 +31,9 @@ from models.certification.certify import (
 from models.certification.remark import Remark, remark_text
 from models.certification.review import certificates_and_check
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
+from models.notices import card_marks
 from models.organizations.organization import Organization
-from models.register.roster import PersonnelRecord, Roster
+from models.register.roster import MenuState, PersonnelRecord, Roster
 from models.remarks.petition import PetitionPending, open_petition, petition_of_province
 from models.rounds.round import require_open_round
 
@@ -55,6 +56,14 @@ class SpotCheckHandedIn(DomainError):
 
 class SpotCheckUnfinished(DomainError):
     """A record of the spot-check has no mark yet."""
+
+
+class MenusEmpty(DomainError):
+    """A menu of the record is not filled in: whether it is ถูกต้อง all the same must be asked. `checking` has it."""
+
+    def __init__(self, checking: "Checking") -> None:
+        super().__init__(checking.organization.dla_code)
+        self.checking = checking
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,11 @@ class Checking:
         if not 1 <= place <= len(self.check.items):
             raise SpotCheckEnded
         return self.check.items[place - 1]
+
+    def menus(self, place: int, state: MenuState) -> list[str]:
+        """The names of the menus of the record at a place that are in a state. Raises SpotCheckEnded."""
+        menus = self.records[self.item(place).record_no].menus
+        return [name for name, letter in zip(self.menu_names, menus, strict=True) if letter == state]
 
     def unmarked_after(self, place: int) -> int | None:
         """The next place without a mark, from the first one again after the last; None when all are marked."""
@@ -155,11 +169,15 @@ async def mark(
     note: str | None,
     now: datetime,
     *,
+    despite_empty_menus: bool = False,
     clock_offset: timedelta = RIGHT,
 ) -> Checking:
     """ถูกต้อง, or ไม่ถูกต้อง with a note: of two officers who mark one record the later one counts.
 
-    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn, ClockWrong.
+    The procedure asks whether the menus were recorded (province step 5), so a record with an empty one is ถูกต้อง
+    only where the officer says so `despite_empty_menus`.
+
+    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn, MenusEmpty, ClockWrong.
     """
     words = remark_text(note or "") if found is Mark.INCORRECT else None
     checkable, check = await _find(session, officer, dla_code, check_id)
@@ -167,6 +185,8 @@ async def mark(
         raise SpotCheckHandedIn
     shown = await _with_records(session, checkable.organization, check)
     item = shown.item(place)
+    if found is Mark.CORRECT and not despite_empty_menus and shown.menus(place, MenuState.EMPTY):
+        raise MenusEmpty(shown)
     require_right_clock(clock_offset, dla_code)
     item.mark, item.note, item.marked_at, item.officer_id = found, words, now, officer.id
     await session.flush()
@@ -199,9 +219,12 @@ async def hand_in(
     await session.flush()
     if not check.incorrect:
         return None
-    return await petition_of_province(
+    petition = await petition_of_province(
         session, officer, checkable.organization, checkable.lao, _notes(check), now, operator_chat
     )
+    # It waits for the operator now, and for the province no more.
+    await card_marks.touch(session, checkable.organization.province_code, now)
+    return petition
 
 
 def _notes(check: SpotCheck) -> str:

@@ -17,7 +17,7 @@ from models.certification.certificate import Certification
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
-from tests.chat import Officer
+from tests.chat import CORRECT, DESPITE_EMPTY, EMPTY, Officer
 from tests.support import PIN, SPOT_CHECK_SIZE
 
 # In every receipt, in Thai and in English.
@@ -58,7 +58,9 @@ class Hand(Officer):
         button = self.phone.button(label, message or self.card)
         if (button.data or "").startswith(BELOW):
             return await self.open(label, button.message)
-        return await self.forge(button.data or "", button.message)
+        text = await self.forge(button.data or "", button.message)
+        # Whether one of the drawn records has an empty menu is left to chance.
+        return await self.press(DESPITE_EMPTY) if label == CORRECT and EMPTY in text else text
 
     async def way(self, *labels: str) -> str:
         """Tap one button after another; the last text."""
@@ -122,7 +124,7 @@ class Hand(Officer):
 
 
 # From the review to the button that certifies: everything drawn is ถูกต้อง.
-SPOT_CHECK = ("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * SPOT_CHECK_SIZE)
+SPOT_CHECK = ("สุ่มตรวจสอบ", *[CORRECT] * SPOT_CHECK_SIZE)
 
 # What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
 # own.

@@ -30,6 +30,14 @@ class LogOutNow(Tap, code="logout!"):
     """ออกจากระบบ, confirmed."""
 
 
+class Help(Tap, code="help"):
+    """วิธีใช้: what the commands do and how the way goes."""
+
+
+class RetypeName(Tap, code="name"):
+    """Back from the position to the name, before the profile is complete."""
+
+
 class EditProfile(Tap, code="profile"):
     """Say name and position again."""
 
@@ -45,6 +53,12 @@ class EraseKey(Tap, code="ke"):
     """⌫: the last digit of a keypad."""
 
     keypad: str
+
+
+class ForgotPinToConfirm(Tap, code="forgotc"):
+    """ลืม PIN, before the irreversible press of the confirmation with this nonce."""
+
+    nonce: str
 
 
 class ForgotPin(Tap, code="forgot"):

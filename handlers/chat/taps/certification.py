@@ -87,6 +87,12 @@ class Confirm(Tap, code="confirm"):
     nonce: str
 
 
+class SeeConfirmation(Tap, code="cf"):
+    """The warning of the confirmation with this nonce once more."""
+
+    nonce: str
+
+
 class Cancel(Tap, code="cancel"):
     """ยกเลิก, of the confirmation with this nonce."""
 

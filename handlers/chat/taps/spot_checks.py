@@ -27,6 +27,14 @@ class MarkRecord(Tap, code="sm"):
     mark: Mark
 
 
+class MarkDespiteEmpty(Tap, code="sme"):
+    """ถูกต้อง of a record with a menu that is not filled in, after the question that names the menus."""
+
+    organization: str
+    check: int
+    place: int
+
+
 class SpotSummary(Tap, code="ss"):
     """The marks of a draw."""
 

@@ -114,7 +114,7 @@ async def test_a_wrong_pin_adds_one(bot: Emulator, country: Database, clock: Clo
 async def test_a_provinces_further_organization_eight(bot: Emulator, country: Database, clock: Clock) -> None:
     province = await two_waiting(bot, country, clock)
     review = await province.says("บางปู", "พบ 2 แห่ง")
-    await on(province, review, "🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
+    await on(province, review, "🔍 ทต.บางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     await check(province, review)
     before = calls(bot, province)
     await certify_next(province)

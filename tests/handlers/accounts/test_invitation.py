@@ -75,7 +75,7 @@ async def test_a_chat_is_linked_by_an_invitation(stranger: Hand, country: Databa
     text = await stranger.press("เชื่อมต่อ")
     assert text.startswith("✅ เชื่อมต่อแล้ว: เทศบาลตำบลบางปู")
     assert ASKS_NAME in text
-    assert "ทดสอบ หนึ่ง ปลัดเทศบาล" in await finish(stranger, "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
+    assert "ทดสอบ หนึ่ง · ปลัดเทศบาล" in await finish(stranger, "ทดสอบ หนึ่ง", "ปลัดเทศบาล")
     assert "ระบบรับรองข้อมูล" in stranger.labels
 
 
@@ -283,11 +283,11 @@ async def test_handing_over(officer: MakeHand, stranger: Hand, country: Database
         "🔑 การส่งมอบงาน\n"
         "เทศบาลตำบลบางปู\n"
         "อ.เมืองสมุทรปราการ จ.สมุทรปราการ\n"
-        "ทดสอบ หนึ่ง ปลัด\n"
+        "ทดสอบ หนึ่ง · ปลัด\n"
         "\n"
         "ผู้รับมอบงาน: โปรดเปิดลิงก์นี้ด้วยโทรศัพท์ของท่านเอง แล้วกด “เริ่ม” (Start)\n"
         f"https://t.me/laocert_bot?start={code}\n"
-        "ใช้ได้ครั้งเดียวภายใน 2 พ.ย. 2569 10:30 น."
+        "ใช้ได้ครั้งเดียวภายใน 2 พ.ย. 2569 10.30 น."
     )
     # It can be forwarded; the card beside it cannot.
     assert "has_protected_content" not in message.options
@@ -299,11 +299,11 @@ async def test_handing_over(officer: MakeHand, stranger: Hand, country: Database
     clock.move(minutes=59)
     text = await opens(stranger, code)
     assert "เทศบาลตำบลบางปู" in text
-    assert "ผู้ส่งมอบงาน: ทดสอบ หนึ่ง ปลัด" in text
+    assert "ผู้ส่งมอบงาน: ทดสอบ หนึ่ง · ปลัด" in text
     assert "แชตของผู้ส่งมอบงานจะสิ้นสุดการเชื่อมต่อ" in text
     assert ASKS_NAME in await stranger.press("เชื่อมต่อ")
     await hand.sees("ส่งมอบงานของท่านแล้ว")
-    assert "ทดสอบ สอง รองปลัด รักษาราชการแทนปลัด" in await finish(stranger, "ทดสอบ สอง", "รองปลัด รักษาราชการแทนปลัด")
+    assert "ทดสอบ สอง · รองปลัด รักษาราชการแทนปลัด" in await finish(stranger, "ทดสอบ สอง", "รองปลัด รักษาราชการแทนปลัด")
     text = await hand.say("/menu")
     assert "เทศบาลตำบลบางปู" not in text
     assert "เข้าสู่ระบบ" in hand.labels

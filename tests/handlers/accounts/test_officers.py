@@ -79,7 +79,7 @@ async def test_the_list_names_oneself_and_masks_the_others(
             "",
             "ทดสอบ หนึ่ง ปลัด (แชตนี้)",
             "เชื่อมต่อเมื่อ 2 พ.ย. 2569",
-            "ใช้งานล่าสุด 2 พ.ย. 2569 20:30 น.",
+            "ใช้งานล่าสุด 2 พ.ย. 2569 20.30 น.",
             "",
             "วิภา ร••• ปลัด",
             "เชื่อมต่อเมื่อ 2 พ.ย. 2569",
@@ -111,7 +111,7 @@ async def test_a_long_list_fits_into_one_message(officer: MakeHand, country: Dat
             linked = await link(session, "lao5110201", 1000 + number, clock(), f"{'&' * 58} {'<' * 60}{number}")
             linked.position = "“" * 120
     text = await hand.press(OFFICERS)
-    assert text.endswith("และอีก 25 ราย")
+    assert text.endswith("และอีก 25 คน")
     assert len(text) < 4096
 
 
@@ -124,7 +124,7 @@ async def test_a_new_link_is_announced_and_its_officer_listed(officer: MakeHand,
             BANGPU,
             "",
             "สมชาย ใจดี นักทรัพยากรบุคคล",
-            "เชื่อมต่อเมื่อ 2 พ.ย. 2569 09:30 น.",
+            "เชื่อมต่อเมื่อ 2 พ.ย. 2569 09.30 น.",
             "",
             "หากไม่ใช่เจ้าหน้าที่ของหน่วยงานท่าน โปรดยุติการเชื่อมต่อนี้ทันที",
         ]
@@ -264,7 +264,7 @@ async def test_notices_to_and_about_chats_whose_link_has_ended(country: Database
         new.full_name = "ทดสอบ ใหม่"
         assert "ผู้รับมอบ: <b>ทดสอบ ใหม่</b>" in await text(NoticeKind.HANDED_OVER, 701, new.id)
         blocked = await text(NoticeKind.PIN_BLOCKED, 701, int(clock().timestamp()))
-        assert "ใช้ PIN ได้อีกหลัง 2 พ.ย. 2569 09:30 น." in blocked
+        assert "ใช้ PIN ได้อีกหลัง 2 พ.ย. 2569 09.30 น." in blocked
         with pytest.raises(LookupError):
             await text(NoticeKind.LINKED, 701, 10**6)
         with pytest.raises(LookupError):

@@ -17,7 +17,7 @@ BANGPU = "5110201"
 TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
 LEFT_ALONE = "ไม่ได้ใช้งานเกิน 12 ชั่วโมง โปรดยืนยันว่าเป็นท่าน"
 # Names and numbers of the country that no locked screen may show.
-SECRETS = ("เทศบาลตำบลบางปู", "ทดสอบ หนึ่ง", "20  รวม", "ข้าราชการ")
+SECRETS = ("เทศบาลตำบลบางปู", "ทดสอบ หนึ่ง", "รวม 20 คน", "ข้าราชการ")
 
 
 def shows_nothing(hand: Hand) -> bool:
@@ -35,7 +35,7 @@ async def test_after_twelve_hours_the_pin_comes_first(officer: MakeHand, clock: 
     assert shows_nothing(hand)
     assert hand.labels == [*"123456789", "ออกจากระบบ", "0", "⌫", "ลืม PIN"]
     # The tap that was held up goes on.
-    assert "20  รวม" in await hand.enter()
+    assert "รวม 20 คน" in await hand.enter()
     assert "อปท. รับรองจำนวน" in await hand.say("/menu") or "ยังไม่รับรอง" in hand.text
 
 
@@ -124,14 +124,14 @@ async def test_a_notice_to_a_chat_left_alone_holds_no_numbers(
     await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
     notice = await province.sees("มี อปท. รอท่านรับรอง")
     assert notice.text == "🔔 มี อปท. รอท่านรับรอง\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
-    assert notice.labels == ["ดูทั้งหมดที่รอ"]
-    await province.open("ดูทั้งหมดที่รอ", notice)
+    assert notice.labels == ["ดู อปท. ที่รอ"]
+    await province.open("ดู อปท. ที่รอ", notice)
     assert LEFT_ALONE in province.text
     await province.enter(expect="พบ 1 แห่ง")
-    assert "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ" in province.labels
+    assert "🔍 ทต.บางปู" in province.labels
     # Its officer is back: the card may say all again.
     clock.move(seconds=3)
-    await province.phone.until(lambda _: notice.text.startswith("🔔 รอท่าน 1 · รับรองแล้ว 0/4"))
+    await province.phone.until(lambda _: notice.text.startswith("🔔 รอท่าน 1 แห่ง"))
 
 
 async def test_ending_a_link_holds_for_what_is_already_queued(

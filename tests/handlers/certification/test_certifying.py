@@ -42,7 +42,7 @@ TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเน�
 CHANGED = "ข้อมูลหรือรอบการรับรองเปลี่ยนไปจากที่ท่านเห็น จึงยังไม่ได้รับรอง"
 EXPIRED = "การยืนยันนี้หมดอายุแล้ว จึงยังไม่ได้รับรอง"
 ALREADY = "รายการนี้รับรองไปแล้ว ไม่มีการเปลี่ยนแปลงใดๆ"
-OWN = "ท่านได้รับรองรายการนี้แล้วเมื่อ 2 พ.ย. 2569 09:30 น."
+OWN = "ท่านได้รับรองรายการนี้แล้วเมื่อ 2 พ.ย. 2569 09.30 น."
 NO_ROUND = "ขณะนี้ไม่อยู่ในรอบการรับรอง จึงยังรับรองไม่ได้"
 NO_RIGHT = "บัญชีของท่านไม่มีสิทธิ์ในรายการนี้"
 
@@ -67,7 +67,7 @@ async def test_a_register_that_changed_is_not_certified(
     await change_roster(country, clock)
     text = await hand.press("รับรองระดับ อปท." if before == "the press" else "ยืนยันการรับรอง")
     assert text.startswith(f"⚠️ {CHANGED}")
-    assert "13  ข้าราชการ" in text
+    assert "ข้าราชการ 13 คน" in text
     assert await certificates(country) == 0
     # From the new numbers it goes on.
     await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
@@ -81,7 +81,7 @@ async def test_the_warning_says_what_is_certified(officer: MakeHand) -> None:
     for part in (
         "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ",
         "ปีงบประมาณ 2570",
-        "12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม",
+        "ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน\nพนักงานจ้าง 5 คน\nรวม 20 คน",
         "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก",
     ):
         assert part in text
@@ -120,7 +120,7 @@ async def test_the_second_press_names_who_certified_and_when(
         text = await hand.forge(data or "", None if hand is first else confirm[1].message)
         assert text.startswith(OWN if hand is first else ALREADY)
         assert "เทศบาลตำบลบางปู" in text
-        assert "ทดสอบ หนึ่ง ปลัด\n2 พ.ย. 2569 09:30 น.\nรหัสตรวจสอบ" in text
+        assert "ทดสอบ หนึ่ง · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ" in text
     assert await facts(country) == made
     assert "สถานะการรับรองข้อมูล: รับรองระดับ อปท." in await second.press("ดูจำนวนบุคลากร", confirm[1].message)
 
@@ -205,7 +205,7 @@ async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: 
     clock.move(days=318)  # 16 September 2570, a day after the deadline
     await hand.say("/start")
     await hand.way("PIN", *TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
-    assert "16 ก.ย. 2570 09:30 น. (เลยกำหนด)" in hand.text
+    assert "16 ก.ย. 2570 09.30 น. (เลยกำหนด)" in hand.text
 
 
 async def test_on_the_last_day_it_is_not_late(officer: MakeHand, clock: Clock) -> None:
@@ -213,7 +213,7 @@ async def test_on_the_last_day_it_is_not_late(officer: MakeHand, clock: Clock) -
     clock.move(days=317, hours=14)
     await hand.say("/start")
     await hand.way("PIN", *TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
-    assert "15 ก.ย. 2570 23:30 น.\n" in hand.text
+    assert "15 ก.ย. 2570 23.30 น.\n" in hand.text
 
 
 async def test_an_organization_without_a_register(officer: MakeHand, country: Database) -> None:

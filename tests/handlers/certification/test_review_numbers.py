@@ -46,19 +46,21 @@ async def test_the_numbers_stand_beside_last_years(officer: MakeHand, country: D
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
     expected = (
         "ปีงบประมาณ 2570 → ปัจจุบัน\n"
-        " 12 → 9 (−3)  ข้าราชการ ⚠️\n"
-        "   3 → 3 (0)  ลูกจ้างประจำ\n"
-        "  5 → 6 (+1)  พนักงานจ้าง ⚠️\n"
-        "20 → 18 (−2)  รวม\n"
+        "ข้าราชการ 12 → 9 คน (−3) ⚠️\n"
+        "ลูกจ้างประจำ 3 → 3 คน (0)\n"
+        "พนักงานจ้าง 5 → 6 คน (+1) ⚠️\n"
+        "รวม 20 → 18 คน (−2)"
     )
     marked = "⚠️ ต่างจากเดิมเกิน 10%: ข้าราชการ, พนักงานจ้าง\nอปท. ต้องชี้แจงส่วนต่างนี้ก่อนรับรอง"
     for text in (await hand.way(*TO_REVIEW), await province.forge(ProvinceReview(BANGPU))):
-        assert expected + marked in text
+        # The organization and its numbers stand last, above the buttons.
+        assert text.endswith(f"เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n{expected}")
+        assert marked in text
 
 
 async def test_the_first_round_shows_the_numbers_alone(officer: MakeHand) -> None:
     hand = await officer()
-    assert "12  ข้าราชการ\n 3  ลูกจ้างประจำ" in await hand.way(*TO_REVIEW)
+    assert "ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน" in await hand.way(*TO_REVIEW)
     assert "→" not in hand.text
 
 
@@ -67,7 +69,7 @@ async def test_a_small_difference_is_shown_and_not_marked(
 ) -> None:
     await next_round(officer, country, clock(), (11, 3, 5))
     hand = await officer()
-    assert "12 → 11 (−1)  ข้าราชการ\n" in await hand.way(*TO_REVIEW)
+    assert "ข้าราชการ 12 → 11 คน (−1)\n" in await hand.way(*TO_REVIEW)
     assert "⚠️" not in hand.text
     assert "รับรองระดับ อปท." in hand.labels
 
@@ -78,7 +80,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     await hand.way(*TO_REVIEW)
     assert "รับรองระดับ อปท." not in hand.labels
     text = await hand.press("ชี้แจงส่วนต่าง")
-    assert "12 → 9 (−3)  ข้าราชการ ⚠️" in text
+    assert "ข้าราชการ 12 → 9 คน (−3) ⚠️" in text
     assert "พิมพ์เหตุผลที่จำนวนต่างจากเดิม" in text
     assert "ข้อความไม่มีตัวอักษร" in await hand.say("12345")
     # A picture is no text; the question stands.
@@ -100,7 +102,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     assert "✅ รับรองแล้ว" in hand.text
     text = await province.forge(ProvinceReview(BANGPU))
     assert f"คำชี้แจงส่วนต่าง\n{WHY}" in text
-    assert f"9/3/5\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{WHY}" in await province.press("ข้อสังเกต (1)")
+    assert f"9/3/5\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{WHY}" in await province.press("ข้อสังเกต (1)")
     async with country.read() as session:
         assert [one.kind for one in await session.scalars(select(Remark))] == [RemarkKind.EXPLANATION]
 
@@ -136,7 +138,7 @@ async def test_a_changed_register_wants_its_own_explanation(
     async with country.write() as session:
         await put_roster(session, BANGPU, (8, 3, 5), clock())
     assert "เปลี่ยนไปจากที่ท่านเห็น" in await hand.press("ส่งคำชี้แจง")
-    assert "12 → 8 (−4)" in hand.text
+    assert "12 → 8 คน (−4)" in hand.text
     async with country.read() as session:
         assert list(await session.scalars(select(Remark))) == []
 
@@ -177,7 +179,7 @@ async def see_gaps(hand: Hand) -> None:
     assert hand.labels == ["📂 การ<b>ศึกษา (12)", "📂 เครื่องราชฯ (1)", "ย้อนกลับ", "หน้าหลัก"]
     text = await hand.press("การ<b>ศึกษา")
     assert text.startswith("การ<b>ศึกษา\nเทศบาลตำบลบางปู")
-    assert "ยังไม่บันทึก 12 ระเบียน" in text
+    assert "ยังไม่บันทึก 12 ราย" in text
     assert "0001  บุคคล ท•••\n<i>งาน</i> {x}" in text
     assert "0011" not in text
     # No name in full in a list.

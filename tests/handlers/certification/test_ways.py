@@ -25,21 +25,21 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
     await lao.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
     await lao.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
     await lao.tap("รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่ 1 พ.ย. 2569")
-    assert "12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม" in lao.text
+    assert "ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน\nพนักงานจ้าง 5 คน\nรวม 20 คน" in lao.text
     assert "ระเบียนที่ยังบันทึกเมนูไม่ครบ 1 ราย" in lao.text
     await lao.tap("รับรองระดับ อปท.", "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
     await lao.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
-    assert "20  รวม" in lao.text
+    assert "รวม 20 คน" in lao.text
     await lao.tap("PIN", "ประวัติการรับรองข้อมูล")
     await lao.sees("หลักฐานการรับรองของท่าน")
 
-    await province.sees("รอท่าน 1 ·")
-    await province.tap("🔍 เทศบาลตำบลบางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
+    await province.sees("รอท่าน 1 แห่ง")
+    await province.tap("🔍 ทต.บางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     await province.tap("สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/3")
     await province.tap("✅ ถูกต้อง", "สุ่มตรวจสอบ 2/3")
     await province.tap("✅ ถูกต้อง", "สุ่มตรวจสอบ 3/3")
     await province.tap("✅ ถูกต้อง", "สรุปผลสุ่มตรวจสอบ")
-    assert "20  รวม" in province.text
+    assert "รวม 20 คน" in province.text
     await province.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้")
     await province.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
     await province.tap("PIN", "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
@@ -64,9 +64,9 @@ async def test_the_history_says_who_certified_what_and_when(
     expected = (
         "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
-        f"ทดสอบ ลงนาม ปลัด\n1 ม.ค. 2570 10:30 น.\nรหัสตรวจสอบ {final.code[:5]}-{final.code[5:]}\n\n"
+        f"ทดสอบ ลงนาม · ปลัด\n1 ม.ค. 2570 10.30 น.\nรหัสตรวจสอบ {final.code[:5]}-{final.code[5:]}\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับ อปท.\n{numbers}\n"
-        f"ทดสอบ ลงนาม ปลัด\n2 พ.ย. 2569 09:30 น.\nรหัสตรวจสอบ {made.code[:5]}-{made.code[5:]}"
+        f"ทดสอบ ลงนาม · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ {made.code[:5]}-{made.code[5:]}"
     )
     await lao.say("/start")
     assert await lao.way("PIN", "ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
@@ -82,14 +82,14 @@ async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -
     second = await hand.press("▶")
     assert hand.labels == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
     rows = [line for page in (first, second) for line in page.splitlines() if "ปฏิบัติการ" in line]
-    assert rows == [f"  {2 if n == 1 else 1}  ตำแหน่ง {n} ปฏิบัติการ" for n in (0, 1, 10, *range(2, 10))]
+    assert rows == [f"ตำแหน่ง {n} ปฏิบัติการ {2 if n == 1 else 1} คน" for n in (0, 1, 10, *range(2, 10))]
     assert "รับรองข้อมูลระดับ อปท." in await hand.press("ย้อนกลับ")
 
 
 async def test_a_category_without_people_has_no_button(officer: MakeHand) -> None:
     hand = await officer("lao6120401")
     text = await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
-    assert "7  ข้าราชการ\n0  ลูกจ้างประจำ\n2  พนักงานจ้าง\n9  รวม" in text
+    assert "ข้าราชการ 7 คน\nลูกจ้างประจำ 0 คน\nพนักงานจ้าง 2 คน\nรวม 9 คน" in text
     assert hand.labels == [
         "ข้าราชการ",
         "พนักงานจ้าง",
@@ -123,11 +123,11 @@ async def more_organizations(country: Database, clock: Clock) -> list[str]:
             )
         await put_roster(session, "6119900", (1, 0, 0), clock())
     return [
-        *(f"🔍 อบต.{name} · อ.บางบ่อ" for name in IN_ORDER),
-        "🔍 อบต.เทพารักษ์ · อ.บางพลี",
-        "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ",
-        "🔍 อบต.บางปู · อ.เมืองสมุทรปราการ",
-        "🔍 อบต.แพรกษา · อ.เมืองสมุทรปราการ",
+        *(f"🔍 อบต.{name}" for name in IN_ORDER),
+        "🔍 อบต.เทพารักษ์",
+        "🔍 ทต.บางปู",
+        "🔍 อบต.บางปู",
+        "🔍 อบต.แพรกษา",
     ]
 
 
@@ -141,12 +141,12 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     assert "สถานภาพรับรองข้อมูล: รับรองระดับ อปท." in text
     assert hand.labels == [
         "ยังไม่รับรอง (15)",
-        "✅ รับรองระดับ อปท. (1)",
+        "✓ รับรองระดับ อปท. (1)",
         "รับรองระดับจังหวัด (0)",
         "ประเภท",
         "อำเภอ",
         "มีข้อสังเกต",
-        "↕ ตามชื่อ",
+        "↕ ตามประเภทและชื่อ",
         "ค้นหา",
         "ภาพความคืบหน้า",
         "ส่งออก",
@@ -154,7 +154,7 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
         "หน้าหลัก",
     ]
     assert "พบ 1 แห่ง" in await hand.press("ค้นหา")
-    assert hand.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["🔍 ทต.บางปู", "ย้อนกลับ", "หน้าหลัก"]
     await hand.way("ย้อนกลับ", "รับรองระดับจังหวัด", "ค้นหา")
     assert "ไม่มี อปท. ในสถานะนี้" in hand.text
     await hand.way("ย้อนกลับ", "ยังไม่รับรอง", "ค้นหา")
@@ -165,7 +165,7 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     assert first[ORGANIZATIONS_PER_PAGE:] == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     assert second[-3:] == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
     listed = [label for label in first + second if label.startswith("🔍")]
-    assert listed == [label for label in in_order if label != "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ"]
+    assert listed == [label for label in in_order if label != "🔍 ทต.บางปู"]
 
     # From the second page into an organization's numbers and back, the place in the list is kept.
     await hand.press("🔍 อบต.แพรกษา")
@@ -213,7 +213,7 @@ async def test_back_leads_one_step_back(officer: MakeHand) -> None:
 
 
 RECEIPT, PROVINCE_RECEIPT = "✅ รับรองแล้ว ทะเบียนถูกล็อก แก้ไขไม่ได้อีก", "✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด"
-WAITING = "🔔 รอท่าน 1 · รับรองแล้ว 0/4"
+WAITING = "🔔 รอท่าน 1 แห่ง"
 COLLEAGUE = "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว"
 PROVINCE_DID = "✅ จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว"
 
@@ -242,9 +242,10 @@ async def test_whom_a_certificate_concerns_is_told(officer: MakeHand, country: D
     assert lao.text.startswith("✅ รับรองแล้ว")
 
     notice = await first.sees(WAITING)
-    assert notice.labels == ["🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ", "ดูทั้งหมดที่รอ (1)"]
-    text = await first.open("🔍 เทศบาลตำบลบางปู", notice)
-    assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\nเทศบาลตำบลบางปู")
+    assert notice.labels == ["🔍 ทต.บางปู", "ดู อปท. ที่รอ (1)"]
+    text = await first.open("🔍 ทต.บางปู", notice)
+    assert text.startswith("ตรวจสอบข้อมูลระดับจังหวัด\n")
+    assert "\nเทศบาลตำบลบางปู\n" in text
     assert notice.text.startswith(WAITING)
     await first.way(*SPOT_CHECK, "รับรองระดับจังหวัด")
     text = await first.way("ยืนยันการรับรอง", "PIN")

@@ -43,7 +43,7 @@ async def test_a_message_where_a_button_is_expected(officer: MakeHand, stranger:
     hand = await officer()
     await stranger.say("/start")
     before = await facts(country)
-    for one, first_button in ((hand, "ระบบรับรองข้อมูล"), (stranger, "เข้าสู่ระบบ")):
+    for one, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
         for what, text in TEXTS.items():
             assert (await one.say(text)).startswith(USE_BUTTONS), what
             assert one.labels[0] == first_button, what
@@ -102,7 +102,7 @@ async def test_forged_callback_data(officer: MakeHand, stranger: Hand, country: 
     await stranger.say("/start")
     before = await facts(country)
     for data in FORGED:
-        for one, first_button in ((hand, "ระบบรับรองข้อมูล"), (stranger, "เข้าสู่ระบบ")):
+        for one, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
             assert (await one.forge(data)).startswith(UNUSED), data
             assert one.labels[0] == first_button, data
     assert await facts(country) == before

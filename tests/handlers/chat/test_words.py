@@ -27,7 +27,7 @@ PROVINCE = [
     ("ระบบรับรองข้อมูล", "Data certification"),
     ("ดำเนินการ(จังหวัด)", "Proceed (province)"),
     ("ค้นหา", "Search"),
-    ("🔍 เทศบาลตำบลบางปู", "🔍 เทศบาลตำบลบางปู"),
+    ("🔍 ทต.บางปู", "🔍 ทต.บางปู"),
     ("สุ่มตรวจสอบ", "Spot-check"),
     *[("ถูกต้อง", "Correct")] * 3,
     ("รับรองระดับจังหวัด", "Certify at province level"),
@@ -41,7 +41,7 @@ def bare(label: str) -> str:
     """A label without its emoji and its count: both are allowed."""
     if label.startswith("🔍"):
         return label.split(" · ", maxsplit=1)[0]
-    return re.sub(r"^[✅❌] | \([\d,/]+\)$", "", label)
+    return re.sub(r"^[✓✅❌] | \([\d,/]+\)$", "", label)
 
 
 async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> list[list[str]]:

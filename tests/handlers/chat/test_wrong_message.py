@@ -351,7 +351,7 @@ async def test_a_province_does_not_search_for_its_pin(
     await lies_nowhere(PIN, "511020", SECRET)
     # Once the keypad has been left, a part of a code is looked for again.
     await hand.press("ยกเลิก")
-    assert "เทศบาลตำบลบางปู" in " ".join((await hand.say("511020"), *hand.labels))
+    assert "ทต.บางปู" in " ".join((await hand.say("511020"), *hand.labels))
 
 
 async def test_a_keypad_that_takes_no_digits_any_more(officer: MakeHand, clock: Clock) -> None:
@@ -360,7 +360,7 @@ async def test_a_keypad_that_takes_no_digits_any_more(officer: MakeHand, clock: 
     clock.move(minutes=31)
     await hand.say(PIN)
     assert not stands(hand, PIN)
-    assert "🔍 เทศบาลตำบลบางปู" in " ".join((await hand.say("511020"), *hand.labels))
+    assert "🔍 ทต.บางปู" in " ".join((await hand.say("511020"), *hand.labels))
 
 
 async def test_a_pin_that_is_typed_into_an_idle_chat(
@@ -470,7 +470,7 @@ async def test_an_edited_name_is_corrected(officer: MakeHand) -> None:
     text = await edit(hand, sent, "ทดสอบ ข")
     assert "ชื่อ-สกุล: ทดสอบ ข" in text
     assert ASKS_POSITION in text
-    assert "ทดสอบ ข ปลัด" in await hand.say("ปลัด")
+    assert "ทดสอบ ข · ปลัด" in await hand.say("ปลัด")
 
 
 async def test_words_are_edited_until_they_are_sent(officer: MakeHand, country: Database) -> None:

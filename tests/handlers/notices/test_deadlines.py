@@ -50,7 +50,9 @@ def test_the_closing_date_says_how_far_it_is(moment: str, thai: str, english: st
     now = datetime.fromisoformat(moment)
     round_ = Round(fiscal_year=2570, state=RoundState.OPEN, closes_on=CLOSES)
     assert round_line(texts(Language.THAI), round_, now) == f"ปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570 ({thai})"
-    assert round_line(texts(Language.ENGLISH), round_, now) == f"Fiscal year 2570 · by 15 Sep 2570 ({english})"
+    assert (
+        round_line(texts(Language.ENGLISH), round_, now) == f"Fiscal year 2570 · by 15 Sep B.E. 2570 ({english})"
+    )
     round_.state = RoundState.CLOSED
     assert english not in round_line(texts(Language.ENGLISH), round_, now)
     round_.state, round_.closes_on = RoundState.OPEN, None
@@ -91,8 +93,8 @@ async def test_reminders_lead_to_what_is_to_be_done(country: Database, officer: 
         "⏰ ใกล้ครบกำหนดรับรองข้อมูล\nจังหวัดสมุทรปราการ\n\n"
         "ปีงบประมาณ 2570 · ภายใน 5 พ.ย. 2569 (เหลือ 3 วัน)\nมี 1 แห่งรอท่านตรวจสอบและรับรอง"
     )
-    await province.press("ดูแห่งที่รอ", message)
-    assert "🔍 เทศบาลตำบลบางปู" in " ".join(province.labels)
+    await province.press("ดู อปท. ที่รอ", message)
+    assert "🔍 ทต.บางปู" in " ".join(province.labels)
 
 
 async def test_a_chat_that_was_left_alone_is_told_the_day_only(

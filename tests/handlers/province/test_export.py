@@ -91,7 +91,7 @@ async def test_the_list_comes_as_a_spreadsheet(
     sent = await file_after(hand, "ส่งออก")
     assert hand.text == menu
     assert sent.content["document"]["file_name"] == "organizations-11-25691102-0930.xlsx"
-    assert sent.text == "จังหวัดสมุทรปราการ: อปท. 4 แห่ง\nข้อมูล ณ 2 พ.ย. 2569 09:30 น."
+    assert sent.text == "จังหวัดสมุทรปราการ: อปท. 4 แห่ง\nข้อมูล ณ วันที่ 2 พ.ย. 2569 09.30 น."
     assert "has_protected_content" not in sent.options
     assert methods(bot, hand)[-2:] == ["sendChatAction upload_document", "sendDocument"]
     rows = list(load_workbook(io.BytesIO(content_of(bot, sent))).active.iter_rows(values_only=True))  # type: ignore[union-attr]
@@ -111,7 +111,7 @@ async def test_the_picture_comes_as_a_photo(
         "รับรองระดับจังหวัด 1 จาก 4 แห่ง",
         "รับรองระดับ อปท. 0 จาก 4 แห่ง",
         "ยังไม่รับรอง 3 จาก 4 แห่ง",
-        "ข้อมูล ณ 2 พ.ย. 2569 09:30 น.",
+        "ข้อมูล ณ วันที่ 2 พ.ย. 2569 09.30 น.",
     ]
     assert "has_protected_content" not in sent.options
     assert methods(bot, hand)[-2:] == ["sendChatAction upload_photo", "sendPhoto"]
@@ -148,8 +148,9 @@ async def test_both_sides_get_each_certificate(
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
     shown = await hand.way(*TO_LAO_HISTORY)
     for code, level in zip(codes, ("รับรองระดับ อปท.", "รับรองระดับจังหวัด"), strict=True):
+        button = "📄 " + level.replace("รับรอง", "หลักฐาน")
         dashed = f"{code[:5]}-{code[5:]}"
-        sent = await file_after(hand, f"📄 หลักฐานการรับรอง {dashed}")
+        sent = await file_after(hand, f"{button} {dashed}")
         assert hand.text == shown
         assert sent.content["document"]["file_name"] == f"certificate-{dashed}.pdf"
         assert sent.text == f"การรับรอง {dashed}\nเทศบาลตำบลบางปู\nปีงบประมาณ 2570 · {level}"

@@ -64,6 +64,11 @@ async def ask(country: Database, clock: Clock, code: str) -> None:
         )
 
 
+def is_review(text: str, organization: str, heading: str = "") -> bool:
+    """Whether a screen is the review of an organization: its name and its numbers stand last."""
+    return text.startswith(heading + REVIEW) and f"\n\n{organization}\nอ." in text
+
+
 def listed(hand: Hand) -> list[str]:
     return [label for label in hand.labels if "🔍" in label]
 
@@ -80,21 +85,21 @@ async def test_type_and_district_are_chosen_from_what_there_is(officer: MakeHand
     hand = await officer("province11", "ทดสอบ สอง")
     await hand.way("ระบบรับรองข้อมูล (3)", "ดำเนินการ(จังหวัด)")
     assert "ประเภท\nสถานภาพรับรองข้อมูล: รับรองระดับ อปท." in await hand.press("ประเภท")
-    assert hand.labels == ["✅ ทั้งหมด (3)", "เทศบาลตำบล (1)", "อบต. (2)", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["✓ ทั้งหมด (3)", "เทศบาลตำบล (1)", "อบต. (2)", "ย้อนกลับ", "หน้าหลัก"]
     text = await hand.press("อบต. (2)")
     assert "สถานภาพรับรองข้อมูล: รับรองระดับ อปท.\nอบต.\n" in text
     # The counts of the statuses are of what is left.
     assert hand.labels[:4] == [
         "ยังไม่รับรอง (1)",
-        "✅ รับรองระดับ อปท. (2)",
+        "✓ รับรองระดับ อปท. (2)",
         "รับรองระดับจังหวัด (0)",
-        "✅ ประเภท",
+        "✓ ประเภท",
     ]
     await hand.way("ยังไม่รับรอง", "อำเภอ")
-    assert hand.labels == ["✅ ทั้งหมด (1)", "บางพลี (1)", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["✓ ทั้งหมด (1)", "บางพลี (1)", "ย้อนกลับ", "หน้าหลัก"]
     assert "อบต. · อ.บางพลี" in await hand.press("บางพลี")
     assert "สถานภาพรับรองข้อมูล: ยังไม่รับรอง\nอบต. · อ.บางพลี\nพบ 1 แห่ง" in await hand.press("ค้นหา")
-    assert listed(hand) == ["🔍 อบต.เทพารักษ์ · อ.บางพลี"]
+    assert listed(hand) == ["🔍 อบต.เทพารักษ์"]
     # The filter is kept between visits.
     await hand.say("/menu")
     assert "อบต. · อ.บางพลี" in await hand.way(*TO_FILTER)
@@ -125,22 +130,22 @@ async def test_districts_come_a_page_at_a_time(officer: MakeHand, country: Datab
 async def test_remarks_and_order(officer: MakeHand, country: Database, clock: Clock, waiting: list[str]) -> None:
     await ask(country, clock, BANGPU)
     hand = await officer("province11", "ทดสอบ สอง")
-    await hand.way(*TO_FILTER, "↕ ตามชื่อ")
+    await hand.way(*TO_FILTER, "↕ ตามประเภทและชื่อ")
     text = await hand.press("ค้นหา")
     assert "พบ 3 แห่ง · รอนานสุดก่อน" in text
     assert "❓ มีคำถามรอคำตอบ" in text
     assert listed(hand) == [
-        "🔍 อบต.แพรกษา · อ.เมืองสมุทรปราการ",
-        "❓🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ",
-        "🔍 อบต.บางปู · อ.เมืองสมุทรปราการ",
+        "🔍 อบต.แพรกษา",
+        "❓🔍 ทต.บางปู",
+        "🔍 อบต.บางปู",
     ]
     await hand.way("ย้อนกลับ", "↕ รอนานสุดก่อน", "มีข้อสังเกต")
-    assert {"↕ ตามชื่อ", "✅ มีข้อสังเกต", "✅ รับรองระดับ อปท. (1)"} <= set(hand.labels)
+    assert {"↕ ตามประเภทและชื่อ", "✓ มีข้อสังเกต", "✓ รับรองระดับ อปท. (1)"} <= set(hand.labels)
     assert "มีข้อสังเกต\nพบ 1 แห่ง" in await hand.press("ค้นหา")
     await hand.way("ย้อนกลับ", "รับรองระดับจังหวัด", "ค้นหา")
     assert "ไม่มี อปท. ตามตัวกรองนี้" in hand.text
     await hand.press("ล้างตัวกรอง")
-    assert {"มีข้อสังเกต", "✅ รับรองระดับจังหวัด (0)"} <= set(hand.labels)
+    assert {"มีข้อสังเกต", "✓ รับรองระดับจังหวัด (0)"} <= set(hand.labels)
 
 
 async def test_a_filter_by_an_organization_of_another_province_is_refused(
@@ -164,19 +169,19 @@ async def test_a_typed_part_of_a_name_or_code_finds_at_once(
     hand = await officer("province11", "ทดสอบ สอง")
     await hand.way(*TO_FILTER, "รับรองระดับจังหวัด", "อำเภอ")
     text = await hand.say("บางปู")
-    assert text.startswith("ค้นหา: บางปู · ทุกสถานะ\nพบ 2 แห่ง\n\n◐ รับรองระดับ อปท.")
+    assert text.startswith("ค้นหา: บางปู · ทุกสถานะ\nพบ 2 แห่ง · ตามประเภทและชื่อ\n\n◐ รับรองระดับ อปท.")
     assert listed(hand) == [
-        "◐🔍 อบต.บางปู · อ.เมืองสมุทรปราการ",
-        "◐🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ",
+        "◐🔍 ทต.บางปู",
+        "◐🔍 อบต.บางปู",
     ]
     text = await hand.say("๖๑๑๐๓๐")
-    assert text.startswith("ค้นหา: 611030 · ทุกสถานะ\nพบ 3 แห่ง\n\n○ ยังไม่รับรอง\n◐ รับรองระดับ อปท.")
+    assert text.startswith("ค้นหา: 611030 · ทุกสถานะ\nพบ 3 แห่ง · ตามประเภทและชื่อ\n\n○ ยังไม่รับรอง\n◐ รับรองระดับ อปท.")
     await hand.say("ทต.บางป")
-    assert listed(hand) == ["◐🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ"]
+    assert listed(hand) == ["◐🔍 ทต.บางปู"]
     # Into the review and back: the search stays, until it is ended.
     assert (await hand.press("🔍")).startswith(REVIEW)
     assert (await hand.press("ย้อนกลับ")).startswith("ค้นหา: ทต.บางป · ทุกสถานะ")
-    assert "สถานภาพรับรองข้อมูล: รับรองระดับจังหวัด" in await hand.press("เลิกค้นด้วยคำนี้")
+    assert "สถานภาพรับรองข้อมูล: รับรองระดับจังหวัด" in await hand.press("ยกเลิกการค้นหา")
     await hand.say("บางปู")
     assert "สถานภาพรับรองข้อมูล: รับรองระดับจังหวัด" in await hand.press("ย้อนกลับ")
     assert (await kept(country)).words is None
@@ -210,20 +215,20 @@ async def test_one_after_the_other_without_the_list(officer: MakeHand, waiting: 
     hand = await officer("province11", "ทดสอบ สอง")
     await hand.way("ระบบรับรองข้อมูล (3)", "ดำเนินการ(จังหวัด)", "ค้นหา")
     text = await hand.press("🔍 อบต.บางปู")
-    assert text.startswith(f"{REVIEW}อบต.บางปู\n")
-    assert text.endswith("วันนี้รับรองแล้ว 0 จาก 3 แห่ง")
+    assert is_review(text, "อบต.บางปู")
+    assert "\nวันนี้รับรองแล้ว 0 จาก 3 แห่ง\n" in text
     text = await hand.press("ข้าม")
-    assert text.startswith(f"{REVIEW}เทศบาลตำบลบางปู\n")
+    assert is_review(text, "เทศบาลตำบลบางปู")
     text = await hand.way(*CERTIFY)
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     assert "วันนี้รับรองแล้ว 1 จาก 3 แห่ง" in text
     assert hand.labels[:2] == ["ถัดไป", "ค้นหา"]
-    assert (await hand.press("ถัดไป")).startswith(f"{REVIEW}อบต.แพรกษา\n")
+    assert is_review(await hand.press("ถัดไป"), "อบต.แพรกษา")
     await hand.way(*CERTIFY)
     text = await hand.press("ถัดไป")
-    assert text.startswith(f"แห่งนี้ท่านข้ามไว้ก่อนหน้า\n\n{REVIEW}อบต.บางปู\n")
+    assert is_review(text, "อบต.บางปู", "แห่งนี้ท่านข้ามไว้ก่อนหน้า\n\n")
     text = await hand.press("ข้าม")
-    assert text.startswith(f"ไม่มี อปท. แห่งอื่นที่รออยู่\n\n{REVIEW}อบต.บางปู\n")
+    assert is_review(text, "อบต.บางปู", "ไม่มี อปท. แห่งอื่นที่รออยู่\n\n")
     text = await hand.way(*CERTIFY)
     assert "วันนี้รับรองแล้ว 3 จาก 3 แห่ง\n✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว" in text
     assert hand.labels[0] == "ค้นหา"
@@ -239,11 +244,14 @@ async def test_next_stays_within_the_filter_and_says_when_it_is_done(
     await hand.say("เทศบาลตำบลบางปู")
     await hand.press("🔍")
     await hand.way(*CERTIFY)
-    assert await hand.press("ถัดไป") == "ตามตัวกรองนี้ไม่มี อปท. ที่รอท่านรับรอง"
-    assert hand.labels == ["ถัดไปจากทั้งจังหวัด", "สถานภาพรับรองข้อมูล", "หน้าหลัก"]
-    assert (await hand.press("ถัดไปจากทั้งจังหวัด")).startswith(f"{REVIEW}อบต.บางปู\n")
+    # A typed search has ended with what it found.
+    assert is_review(await hand.press("ถัดไป"), "อบต.บางปู")
     await hand.way("ย้อนกลับ")
     assert "พบ 2 แห่ง" in hand.text
+    await hand.way("ย้อนกลับ", "ยังไม่รับรอง", "อำเภอ", "บางพลี")
+    assert await hand.forge(NextWaiting()) == "ตามตัวกรองนี้ไม่มี อปท. ที่รอท่านรับรอง"
+    assert hand.labels == ["ถัดไปจากทั้งจังหวัด", "สถานภาพรับรองข้อมูล", "หน้าหลัก"]
+    assert is_review(await hand.press("ถัดไปจากทั้งจังหวัด"), "อบต.บางปู")
 
 
 async def test_only_what_waits_can_be_skipped(officer: MakeHand, country: Database, waiting: list[str]) -> None:
@@ -266,14 +274,14 @@ async def test_a_colleague_is_told_and_may_go_on(officer: MakeHand, clock: Clock
     clock.move(minutes=9)
     text = await second.forge(ProvinceSearch(0))
     assert "👁 เทศบาลตำบลบางปู: กำลังตรวจโดย นาย สมชาย ใ•••" in text
-    assert "👁🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ" in second.labels
-    text = await second.press("🔍 เทศบาลตำบลบางปู")
-    assert text.startswith(f"👁 กำลังตรวจโดย นาย สมชาย ใจดี ท่านยังตรวจต่อได้\n\n{REVIEW}เทศบาลตำบลบางปู\n")
+    assert "👁🔍 ทต.บางปู" in second.labels
+    text = await second.press("🔍 ทต.บางปู")
+    assert is_review(text, "เทศบาลตำบลบางปู", "👁 กำลังตรวจโดย นาย สมชาย ใจดี ท่านยังตรวจต่อได้\n\n")
     # Both look now, and each is told of the other only.
     assert (await first.forge(ProvinceReview(BANGPU))).startswith("👁 กำลังตรวจโดย ทดสอบ หก")
     # Who goes on to another does not look at this one any more.
     clock.move(seconds=1)
-    assert (await first.press("ข้าม")).startswith(f"{REVIEW}อบต.บางปู\n")
+    assert is_review(await first.press("ข้าม"), "อบต.บางปู")
     assert (await second.forge(ProvinceReview(BANGPU))).startswith(REVIEW)
     clock.move(minutes=11)
     assert "👁" not in await second.forge(ProvinceSearch(0))
@@ -291,15 +299,15 @@ async def test_both_press_and_the_later_one_is_told_who_and_when(
     assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด" in await first.enter()
     text = await second.enter()
     assert text.startswith("รายการนี้รับรองไปแล้ว ไม่มีการเปลี่ยนแปลงใดๆ")
-    assert "ทดสอบ ห้า ปลัด\n2 พ.ย. 2569 09:33 น." in text
+    assert "ทดสอบ ห้า · ปลัด\n2 พ.ย. 2569 09.33 น." in text
     assert second.labels == ["ดูจำนวนบุคลากร", "ถัดไป", "หน้าหลัก"]
     # The review that is opened after it says so too, and nobody looks at it any more.
     text = await second.press("ดูจำนวนบุคลากร")
-    assert text.startswith(f"{REVIEW}เทศบาลตำบลบางปู\n")
-    assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด\nทดสอบ ห้า ปลัด\n2 พ.ย. 2569 09:33 น." in text
-    assert (await second.forge(NextWaiting())).startswith(f"{REVIEW}อบต.บางปู\n")
+    assert is_review(text, "เทศบาลตำบลบางปู")
+    assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด\nทดสอบ ห้า · ปลัด\n2 พ.ย. 2569 09.33 น." in text
+    assert is_review(await second.forge(NextWaiting()), "อบต.บางปู")
     # The first is sent past what the second looks at.
-    assert (await first.press("ถัดไป")).startswith(f"{REVIEW}อบต.แพรกษา\n")
+    assert is_review(await first.press("ถัดไป"), "อบต.แพรกษา")
 
 
 # --- queries --------------------------------------------------------------------------------------------------

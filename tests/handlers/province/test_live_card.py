@@ -56,20 +56,20 @@ async def test_one_message_rings_and_then_it_is_edited(
     bot: Emulator, province: Hand, country: Database, clock: Clock
 ) -> None:
     await arrives(bot, country, BANGPU, clock)
-    await shows(province, "🔔 รอท่าน 1 · รับรองแล้ว 0/4\nปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570")
+    await shows(province, "🔔 รอท่าน 1 แห่ง\nปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570")
     await sent(country, NoticeKind.WAITING, 1)
     clock.move(minutes=10)
     for code in (NAMESAKE, PHRAEKSA):
         await arrives(bot, country, code, clock)
     # The first of the two may have been an edit of its own.
     clock.move(seconds=3)
-    await shows(province, "🔔 รอท่าน 3 · รับรองแล้ว 0/4")
+    await shows(province, "🔔 รอท่าน 3 แห่ง")
     (card,) = [one for one in province.phone.messages if is_live_card(one)]
     assert card.labels == [
-        "🔍 อบต.แพรกษา · อ.เมืองสมุทรปราการ",
-        "🔍 อบต.บางปู · อ.เมืองสมุทรปราการ",
-        "🔍 เทศบาลตำบลบางปู · อ.เมืองสมุทรปราการ",
-        "ดูทั้งหมดที่รอ (3)",
+        "🔍 อบต.แพรกษา",
+        "🔍 อบต.บางปู",
+        "🔍 ทต.บางปู",
+        "ดู อปท. ที่รอ (3)",
     ]
 
 
@@ -81,7 +81,7 @@ async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
     card = await shows(province, "🔔 รอท่าน 1")
     await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=10)
-    assert (await province.open("🔍 เทศบาลตำบลบางปู", card)).startswith("ตรวจสอบข้อมูลระดับจังหวัด")
+    assert (await province.open("🔍 ทต.บางปู", card)).startswith("ตรวจสอบข้อมูลระดับจังหวัด")
     review = province.card
     await province.phone.until(lambda _: home.deleted)
     await province.press("หน้าหลัก")
@@ -90,7 +90,7 @@ async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
         assert (await load_conversation(session, province.phone.id)).card_message_id == review.id
     # Now and whenever something changes.
     await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
-    await shows(province, "✅ ไม่มี อปท. รอท่าน · รับรองแล้ว 1/4")
+    await shows(province, "✅ ไม่มี อปท. รอท่าน")
     assert not card.labels
     assert review.text.startswith("จังหวัดสมุทรปราการ")
 
@@ -106,7 +106,7 @@ async def test_who_has_looked_is_rung_once_more_and_the_old_card_goes(
     await arrives(bot, country, NAMESAKE, clock)
     await province.phone.until(lambda _: old.deleted)
     cards = [one for one in province.phone.messages if is_live_card(one) and not one.deleted]
-    assert [one.text.splitlines()[0] for one in cards] == ["🔔 รอท่าน 2 · รับรองแล้ว 0/4"]
+    assert [one.text.splitlines()[0] for one in cards] == ["🔔 รอท่าน 2 แห่ง"]
 
 
 async def test_a_card_too_old_to_be_deleted_says_so(
@@ -130,7 +130,7 @@ async def test_the_whole_list_whatever_it_was_narrowed_to(
     await province.say("/menu")
     await province.forge(ChooseStatus(Status.UNCERTIFIED))
     await province.forge(ChooseType("6110301"))
-    await province.open("ดูทั้งหมดที่รอ", card)
+    await province.open("ดู อปท. ที่รอ", card)
     assert province.text.startswith("สถานภาพรับรองข้อมูล: รับรองระดับ อปท.\nพบ 2 แห่ง")
 
 
@@ -160,22 +160,22 @@ async def test_the_card_speaks_the_language_of_the_chat(
     await sent(country, NoticeKind.WAITING, 1)
     clock.move(seconds=3)
     await province.forge(SetLanguage(Language.ENGLISH))
-    await province.phone.until(lambda _: card.text.startswith("🔔 Waiting for you 1 · certified 0/4\n"))
+    await province.phone.until(lambda _: card.text.startswith("🔔 Waiting for you 1\n"))
 
 
 async def test_the_times_are_chosen_with_one_tap_each(province: Hand, clock: Clock) -> None:
     assert "ขณะนี้การ์ดส่งเสียงเตือนได้ทันที" in await province.press("การแจ้งเตือน")
     assert [label for label in province.labels if "✓" in label] == ["✓ ทันที", "✓ ไม่มีช่วงงดเตือน"]
     # 09:30 on Monday 2 November 2569 in Bangkok.
-    assert "ครั้งถัดไป 2 พ.ย. 2569 10:00" in await province.press("ทุกชั่วโมง")
-    assert "ครั้งถัดไป 2 พ.ย. 2569 13:30" in await province.press("08:30 และ 13:30")
+    assert "ครั้งถัดไป 2 พ.ย. 2569 10.00" in await province.press("ทุกชั่วโมง")
+    assert "ครั้งถัดไป 2 พ.ย. 2569 13.30" in await province.press("08.30 และ 13.30")
     # Not idle yet: half a day later at most.
     clock.now = datetime(2026, 11, 2, 17, 0, tzinfo=BANGKOK)
-    assert "ครั้งถัดไป 3 พ.ย. 2569 08:30" in await province.press("งดเตือนนอกเวลาราชการ")
+    assert "ครั้งถัดไป 3 พ.ย. 2569 08.30" in await province.press("งดเตือนนอกเวลาราชการ")
     await province.press("ไม่เตือนวันหยุดราชการ")
     assert [label for label in province.labels if "✓" in label] == [
-        "✓ 08:30 และ 13:30 น.",
-        "✓ งดเตือนนอกเวลาราชการ (16:30–08:30 น.)",
+        "✓ 08.30 และ 13.30 น.",
+        "✓ งดเตือนนอกเวลาราชการ (16.30–08.30 น.)",
         "✓ ไม่เตือนวันหยุดราชการ เสาร์ อาทิตย์",
     ]
     assert "การ์ดไม่ส่งเสียงเตือน แต่ยังปรับให้เป็นปัจจุบันเสมอ" in await province.press("ปิดเสียง")
@@ -191,8 +191,8 @@ async def test_an_organization_chooses_its_quiet_hours(officer: MakeHand, clock:
     text = await hand.press("การแจ้งเตือน")
     assert "ขณะนี้แจ้งเตือนได้ทันที" in text
     assert not any("ทุกชั่วโมง" in label for label in hand.labels)
-    assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07:00" in await hand.press("งดเตือน 20:00")
+    assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in await hand.press("งดเตือน 20.00")
     # The rhythm is a province's.
     assert "ทุกชั่วโมง" not in await hand.forge(ChooseRhythm(Rhythm.HOURLY))
     await hand.forge(NoticeTimes())
-    assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07:00" in hand.text
+    assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in hand.text

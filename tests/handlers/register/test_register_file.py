@@ -121,16 +121,17 @@ async def test_what_a_file_changes_is_seen_before_it_is_saved(
     text = await send(hand, content, f"ทะเบียน ๒๕๗๐.{kind}")
     for part in (
         f"สิ่งที่ไฟล์จะเปลี่ยน\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n📄 ทะเบียน ๒๕๗๐.{kind}: 20 ราย",
-        "ข้าราชการ 12 → 12\n   แก้ไข 2\nลูกจ้างประจำ 3 → 4\n   เพิ่ม 1\nพนักงานจ้าง 5 → 4\n   ลบ 1\nรวม 20 → 20",
+        "ข้าราชการ 12 → 12 คน\n   แก้ไข 2\nลูกจ้างประจำ 3 → 4 คน\n   เพิ่ม 1\nพนักงานจ้าง 5 → 4 คน\n   ลบ 1",
+        "รวม 20 → 20 คน",
         "ระเบียนที่ยังบันทึกเมนูไม่ครบ 1 ราย",
         "ยังไม่ได้บันทึก",
     ):
         assert part in text
-    assert hand.labels == ["เพิ่ม 1", "ลบ 1", "แก้ไข 2", "บันทึกทะเบียน", "ยกเลิก", "หน้าหลัก"]
+    assert hand.labels == ["ดูรายที่เพิ่ม (1)", "ดูรายที่ถูกลบ (1)", "ดูรายที่แก้ไข (2)", "บันทึกทะเบียน", "ยกเลิก", "หน้าหลัก"]
     assert await register(country) == before
     text = await hand.press("บันทึกทะเบียน")
     assert text.startswith("✅ บันทึกทะเบียนแล้ว 20 ราย\n\nรับรองข้อมูลระดับ อปท.")
-    assert f"ข้อมูล ณ วันที่ 2 พ.ย. 2569 09:30 น. · ทะเบียน ๒๕๗๐.{kind}" in text
+    assert "ข้อมูล ณ วันที่ 2 พ.ย. 2569 09.30 น." in text
     assert await register(country) == rows
     assert await drafts(country) == 0
     # From there it is certified as after any import.
@@ -157,12 +158,12 @@ async def test_a_file_with_a_caption_is_taken(
 async def test_each_record_that_changes_can_be_looked_at(officer: MakeHand, country: Database) -> None:
     hand = await officer()
     await send(hand, as_csv(await changed(country)))
-    text = await hand.press("เพิ่ม 1")
+    text = await hand.press("ดูรายที่เพิ่ม (1)")
     assert "0099 สมมุติ ม•••\nลูกจ้างประจำ\nคนสวน" in text
     await hand.press("ย้อนกลับ")
-    assert "0020 บุคคล ท•••\nพนักงานจ้าง" in await hand.press("ลบ 1")
+    assert "0020 บุคคล ท•••\nพนักงานจ้าง" in await hand.press("ดูรายที่ถูกลบ (1)")
     await hand.press("ย้อนกลับ")
-    text = await hand.press("แก้ไข 2")
+    text = await hand.press("ดูรายที่แก้ไข (2)")
     assert "0001 บุคคล ท•••\nตำแหน่ง: ตำแหน่ง 1 → ปลัดเทศบาล" in text
     assert "0002 บุคคล ท•••\nการศึกษา: มี → ว่าง" in text
     assert "ทดสอบ" not in text
@@ -176,7 +177,7 @@ async def test_many_changes_come_a_page_at_a_time(officer: MakeHand, country: Da
     for row in rows:
         row[5] = "ชำนาญการ"
     await send(hand, as_csv(rows))
-    assert (await hand.press("แก้ไข 20")).count("ระดับ: ปฏิบัติการ → ชำนาญการ") == 5
+    assert (await hand.press("ดูรายที่แก้ไข (20)")).count("ระดับ: ปฏิบัติการ → ชำนาญการ") == 5
     assert hand.labels == ["2/4 ▶", "ย้อนกลับ", "หน้าหลัก"]
     await hand.way("2/4 ▶", "3/4 ▶", "4/4 ▶")
     assert "0020" in hand.text
@@ -210,7 +211,7 @@ async def test_the_first_register_can_come_as_a_file(officer: MakeHand, country:
     await hand.press("ส่งทะเบียนเป็นไฟล์")
     rows = [[NO_ROSTER, "๑", "สมมุติ คนแรก", "official", "ปลัด", "กลาง"]]
     text = await send(hand, as_csv(rows, HEADERS[:6]))
-    assert "ข้าราชการ 0 → 1\n   เพิ่ม 1" in text
+    assert "ข้าราชการ 0 → 1 คน\n   เพิ่ม 1" in text
     assert (await hand.press("บันทึกทะเบียน")).startswith("✅ บันทึกทะเบียนแล้ว 1 ราย")
     assert await register(country, NO_ROSTER) == [[NO_ROSTER, "1", "สมมุติ คนแรก", "ข้าราชการ", "ปลัด", "กลาง"]]
 
@@ -458,7 +459,7 @@ async def test_a_locked_register_takes_no_file(
     before, fetched = await register(country), downloads(bot)
     for text in (await hand.forge(save), await send(hand, content), await hand.forge(SendRegister())):
         assert text.startswith(LOCKED)
-        assert "รับรองระดับ อปท.\nทดสอบ ลงนาม ปลัด\n2 พ.ย. 2569 09:30 น." in text
+        assert "รับรองระดับ อปท.\nทดสอบ ลงนาม · ปลัด\n2 พ.ย. 2569 09.30 น." in text
         assert hand.labels == ["ขอแก้ไขข้อมูล", "ประวัติการรับรองข้อมูล", "หน้าหลัก"]
     assert downloads(bot) == fetched
     assert await register(country) == before
@@ -472,7 +473,7 @@ async def test_a_register_that_changed_since_is_not_written_over(
 ) -> None:
     hand = await officer()
     await send(hand, as_csv(await changed(country)))
-    details = hand.phone.button("เพิ่ม 1", hand.card).data or ""
+    details = hand.phone.button("ดูรายที่เพิ่ม (1)", hand.card).data or ""
     save = hand.phone.button("บันทึกทะเบียน", hand.card).data or ""
     async with country.write() as session:
         await put_roster(session, BANGPU, (13, 3, 5), clock())
@@ -491,7 +492,7 @@ async def test_of_two_officers_the_second_sees_the_firsts_register(officer: Make
     assert (await second.press("บันทึกทะเบียน")).startswith(CHANGED)
     assert await register(country) == rows
     await send(second, as_csv(rows[:3]))
-    assert "ลบ 17" in second.labels
+    assert "ดูรายที่ถูกลบ (17)" in second.labels
     await second.press("บันทึกทะเบียน")
     assert await register(country) == rows[:3]
 
@@ -534,7 +535,7 @@ async def test_somebody_elses_file_cannot_be_saved(officer: MakeHand, country: D
     hand, other = await officer(), await officer("lao6110302", "ทดสอบ สอง")
     before = await register(country)
     await send(hand, as_csv(await changed(country)))
-    for label in ("เพิ่ม 1", "บันทึกทะเบียน", "ยกเลิก"):
+    for label in ("ดูรายที่เพิ่ม (1)", "บันทึกทะเบียน", "ยกเลิก"):
         assert (await other.forge(hand.phone.button(label, hand.card).data or "")).startswith(GONE)
     assert await register(country) == before
     assert await drafts(country) == 1

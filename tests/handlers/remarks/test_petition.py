@@ -27,7 +27,7 @@ async def reopened(country: Database, clock: Clock) -> None:
 async def test_the_history_shows_both_revisions_whole(officer: MakeHand, country: Database, clock: Clock) -> None:
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await hand.way(*CERTIFY)
-    await province.sees("รอท่าน 1 ·")
+    await province.sees("รอท่าน 1 แห่ง")
     await reopened(country, clock)
     for told in (hand, province):
         await told.sees("เปิดให้แก้ไขข้อมูลแล้ว")

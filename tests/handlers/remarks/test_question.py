@@ -87,7 +87,7 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
 
     told = await notice(lao, "❓ คำถามจากจังหวัด")
     assert "เทศบาลตำบลบางปู" in told.text
-    assert f"เรื่อง: พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n\n{ASK}" in told.text
+    assert f"เรื่อง: พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{ASK}" in told.text
     text = await lao.press("ตอบคำถาม", told)
     assert f"{ASK}\n\nพิมพ์คำตอบ" in text
     assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await lao.say("1 2 3 4 5 6")
@@ -96,9 +96,9 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
     assert (await lao.press("ส่งคำตอบ")).startswith("✅ ส่งคำตอบแล้ว")
 
     told = await notice(province, "💬 อปท. ตอบคำถามแล้ว")
-    assert f"โดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n\n{REPLY}" in told.text
+    assert f"โดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{REPLY}" in told.text
     text = await province.press("อ่าน", told)
-    assert f"\n{ASK}\n\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{REPLY}" in text
+    assert f"\n{ASK}\n\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{REPLY}" in text
     assert [(one.kind, one.about) for one in await remarks(certified)] == [
         (RemarkKind.QUESTION, "contract_employee"),
         (RemarkKind.ANSWER, "contract_employee"),
@@ -166,7 +166,7 @@ async def test_both_sides_read_the_thread(officer: MakeHand, certified: Database
         assert long in text
         assert ("ตอบคำถาม" in hand.labels) is (hand is lao)
         await hand.way("ย้อนกลับ", "2/2 ▶")
-        assert hand.text.endswith(f"{ASK}\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\n{REPLY}")
+        assert hand.text.endswith(f"{ASK}\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{REPLY}")
         assert hand.labels == ["อ่าน 1", "◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
         await hand.press("ย้อนกลับ")
         assert "❓ ข้อสังเกต (4)" in hand.labels
@@ -182,8 +182,8 @@ async def test_a_petition_stands_in_the_thread_with_its_decision(
     async with certified.write() as session:
         await decide(session, 1, granted=False, by="ผู้ดูแล <b>", reason="จำนวนถูกต้องแล้ว", now=clock())
     text = await lao.forge(Remarks(BANGPU, 0))
-    petition = "คำขอแก้ไขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09:30 น.\nพนักงานจ้างนับซ้ำ\n"
-    decision = "ผลการพิจารณา: ไม่อนุญาต\nโดย ผู้ดูแล <b> · 2 พ.ย. 2569 09:30 น.\nจำนวนถูกต้องแล้ว"
+    petition = "คำขอแก้ไขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\nพนักงานจ้างนับซ้ำ\n"
+    decision = "ผลการพิจารณา: ไม่อนุญาต\nโดย ผู้ดูแล <b> · 2 พ.ย. 2569 09.30 น.\nจำนวนถูกต้องแล้ว"
     assert text.endswith(petition + decision)
     assert petition + "\n" + decision in await lao.press("อ่าน 1")
     async with certified.write() as session:
@@ -201,7 +201,7 @@ async def petition_of(session: Session, user_id: int, now: datetime) -> int:
 async def test_a_question_is_read_by_an_older_button_too(officer: MakeHand, certified: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await ask(province)
-    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09:30 น.\n{ASK}" in await lao.forge(
+    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n{ASK}" in await lao.forge(
         SeeRemark(1)
     )
 

@@ -4,9 +4,11 @@ import re
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from handlers.chat.taps.accounts import Home
 from handlers.chat.taps.certification import ProvinceCertify, ProvinceReview
+from handlers.chat.taps.province import ProvinceMenu
 from handlers.chat.taps.remarks import AskForReopening, SendReopening
 from handlers.chat.taps.spot_checks import (
     DrawSpotCheck,
@@ -44,7 +46,7 @@ async def reviewer(officer: MakeHand, certifier: Hand, country: Database, clock:
     """An officer of the province before an organization that waits."""
     await certify(certifier, country, clock)
     hand = await officer("province11", "ทดสอบ สอง")
-    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)", "ค้นหา", "🔍 เทศบาลตำบลบางปู")
+    await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)", "ค้นหา", "🔍 ทต.บางปู")
     return hand
 
 
@@ -86,9 +88,9 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
         "สุ่มตรวจสอบ 1/3\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         f"{person.full_name}\nเลขที่ทะเบียน {first.record_no}\nข้าราชการ\n{person.position} ปฏิบัติการ\n\n"
         + (
-            "⚠️ ยังไม่บันทึก (1)\nเครื่องราชฯ\n✅ มี (1)\nประวัติ\n➖ ไม่มี (1)\nการศึกษา"
+            "⚠️ ยังไม่บันทึก (1)\nเครื่องราชฯ\n☑️ บันทึกแล้ว (1)\nประวัติ\n➖ ไม่มี (1)\nการศึกษา"
             if empty
-            else "✅ มี (2)\nประวัติ\nการศึกษา\n➖ ไม่มี (1)\nเครื่องราชฯ"
+            else "☑️ บันทึกแล้ว (2)\nประวัติ\nการศึกษา\n➖ ไม่มี (1)\nเครื่องราชฯ"
         )
         + "\n\nผล: ยังไม่ได้ตรวจ"
     )
@@ -100,10 +102,10 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
     assert "สุ่มตรวจสอบ 2/3" in await reviewer.press("สุ่มตรวจสอบ (1/3)")
     assert "สุ่มตรวจสอบ 3/3" in await reviewer.press("✅ ถูกต้อง")
     text = await reviewer.press("✅ ถูกต้อง")
-    assert text.startswith("สรุปผลสุ่มตรวจสอบ\nเทศบาลตำบลบางปู")
+    assert text.startswith("สรุปผลสุ่มตรวจสอบ\n\n")
     assert text.count("✅ ถูกต้อง") == 3
     assert "ถูกต้องทั้งหมด ระบบจะส่งผลพร้อมการรับรอง" in text
-    assert text.endswith("12  ข้าราชการ\n 3  ลูกจ้างประจำ\n 5  พนักงานจ้าง\n20  รวม")
+    assert text.endswith("ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน\nพนักงานจ้าง 5 คน\nรวม 20 คน")
     # In a list names are masked.
     assert person.full_name not in text
     assert f"✅ ถูกต้อง · {first.record_no} บุคคล ท•••\n" in text
@@ -117,6 +119,71 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
     assert made.spot_check is not None
     assert "บุคคล" not in made.spot_check
     assert await handed_in(country) == made.certified_at
+
+
+async def test_a_record_with_an_empty_menu_is_correct_only_after_a_second_question(
+    certifier: Hand, officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    async with country.write() as session:
+        await session.execute(update(PersonnelRecord).values(menus="-r-"))
+    await certify(certifier, country, clock)
+    reviewer = await officer("province11", "ทดสอบ สอง")
+    await reviewer.forge(ProvinceReview(BANGPU))
+    await reviewer.press("สุ่มตรวจสอบ")
+    # Nothing is suggested by its colour.
+    assert [button.style for button in reviewer.card.buttons[0]] == [None, None]
+    correct = reviewer.phone.button("✅ ถูกต้อง", reviewer.card).data or ""
+    text = await reviewer.forge(correct)
+    assert text.startswith("สุ่มตรวจสอบ 1/3\n")
+    assert text.endswith("⚠️ ยังไม่บันทึก (2)\nประวัติ\nเครื่องราชฯ\n\nเมนูข้างต้นยังไม่ได้บันทึก ท่านตรวจแล้วว่าระเบียนนี้ถูกต้องใช่หรือไม่")
+    assert reviewer.labels == ["ถูกต้อง แม้ยังไม่บันทึกเมนู", "❌ ไม่ถูกต้อง", "ย้อนกลับ", "หน้าหลัก"]
+    assert {one.mark for one in await items(country)} == {None}
+    assert "ผล: ยังไม่ได้ตรวจ" in await reviewer.press("ย้อนกลับ")
+    await reviewer.forge(correct)
+    assert "สุ่มตรวจสอบ 2/3" in await reviewer.press("ถูกต้อง แม้ยังไม่บันทึกเมนู")
+    # The other answer is typed as ever.
+    first, *_ = await items(country)
+    await reviewer.forge(MarkRecord(BANGPU, first.spot_check_id, 2, Mark.CORRECT))
+    assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in await reviewer.press("❌ ไม่ถูกต้อง")
+    assert [one.mark for one in await items(country)] == [Mark.CORRECT, None, None]
+
+
+async def test_what_only_the_operator_can_unblock_does_not_wait_for_the_province(
+    reviewer: Hand, certifier: Hand, officer: MakeHand, country: Database, clock: Clock
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    neighbour = await officer("lao6110301", "ทดสอบ สี่")
+    await certify_as(country, "lao6110301", neighbour.phone.id, "6110301", Level.LAO, clock())
+    await reviewer.press("สุ่มตรวจสอบ")
+    await not_correct(reviewer)
+    await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง", "ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    # ถัดไป is in reach, and leads to what the province can certify.
+    assert "ถัดไป" in reviewer.labels
+    assert "\nอบต.บางปู\n" in await reviewer.press("ถัดไป")
+    assert "รอท่านรับรอง 1 แห่ง\n⛔ รอผู้ดูแลระบบเปิดให้แก้ไข 1 แห่ง\n" in await reviewer.press("หน้าหลัก")
+    assert reviewer.labels[0] == "🔍 อบต.บางปู"
+    assert "วันนี้รับรองแล้ว 0 จาก 1 แห่ง" in await reviewer.press("🔍 อบต.บางปู")
+    # The live card counts it no more.
+    clock.move(seconds=5)
+    await colleague.phone.until(
+        lambda phone: any(one.text.startswith("🔔 รอท่าน 1 แห่ง\n") for one in phone.messages if one.outgoing)
+    )
+    # Statuses and the filter stay; every list marks it.
+    await reviewer.forge(ProvinceMenu())
+    assert "✓ รับรองระดับ อปท. (2)" in reviewer.labels
+    text = await reviewer.press("ค้นหา")
+    assert "⛔🔍 ทต.บางปู" in reviewer.labels
+    assert "⛔ สุ่มตรวจสอบไม่ผ่าน รอผู้ดูแลระบบเปิดให้แก้ไข" in text
+    await reviewer.say("บางปู")
+    assert "◐⛔🔍 ทต.บางปู" in reviewer.labels
+    assert reviewer.labels.count("◐🔍 อบต.บางปู") == 1
+    await reviewer.press("⛔🔍 ทต.บางปู")
+    assert reviewer.labels[3:6] == ["ถัดไป", "สุ่มตรวจสอบ (3/3)", "ขอเปิดให้แก้ไข"]
+    # As soon as it is opened and certified anew, it waits again.
+    async with country.write() as session:
+        await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำหนึ่งราย", clock())
+    await certify(certifier, country, clock)
+    assert "รอท่านรับรอง 2 แห่ง\nรับรองระดับจังหวัดแล้ว" in await reviewer.forge(Home())
 
 
 async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -> None:
@@ -228,7 +295,7 @@ async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, coun
     await colleague.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
     # After handing in nothing is marked any more.
     assert "ส่งผลสุ่มตรวจสอบไปแล้ว จึงแก้ไขไม่ได้" in await reviewer.forge(old)
-    assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09:30 น." in await reviewer.forge(DrawSpotCheck(BANGPU))
+    assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09.30 น." in await reviewer.forge(DrawSpotCheck(BANGPU))
     assert "ส่งผลสุ่มตรวจสอบ" not in reviewer.labels
     await reviewer.press("ดูทีละราย")
     assert "✅ ถูกต้อง" not in reviewer.labels

@@ -36,7 +36,7 @@ async def marked(database: Database, now: datetime, *marks: Mark) -> int:
     async with database.write() as session:
         officer = await province(session, now)
         for place, one in enumerate(marks, 1):
-            await mark(session, officer, WAITING, found.check.id, place, one, NOTE, now)
+            await mark(session, officer, WAITING, found.check.id, place, one, NOTE, now, despite_empty_menus=True)
     return found.check.id
 
 

@@ -108,7 +108,17 @@ class Country(RuleBasedStateMachine):
                 officer = await link(session, "province11", 11, self.now())
                 shown = await draw(session, officer, code, self.now(), random.Random(self.now().minute), size=2)
                 for item in shown.check.items if everything else shown.check.items[:1]:
-                    await mark(session, officer, code, shown.check.id, item.place, found, "ไม่ตรงกัน", self.now())
+                    await mark(
+                        session,
+                        officer,
+                        code,
+                        shown.check.id,
+                        item.place,
+                        found,
+                        "ไม่ตรงกัน",
+                        self.now(),
+                        despite_empty_menus=True,
+                    )
             async with self.database.write() as session:
                 officer = await link(session, "province11", 11, self.now())
                 await hand_in(session, officer, code, shown.check.id, self.now(), None)

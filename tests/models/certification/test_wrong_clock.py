@@ -110,10 +110,23 @@ async def test_nothing_is_drawn_marked_or_handed_in(country: Database, now: date
         # What was drawn can be looked at.
         await draw(session, officer, CODE, now + off, rng, size=SPOT_CHECK_SIZE, clock_offset=off)
         with pytest.raises(ClockWrong):
-            await mark(session, officer, CODE, check.id, 1, Mark.CORRECT, None, now + off, clock_offset=off)
+            await mark(
+                session,
+                officer,
+                CODE,
+                check.id,
+                1,
+                Mark.CORRECT,
+                None,
+                now + off,
+                clock_offset=off,
+                despite_empty_menus=True,
+            )
         assert (await session.scalars(select(SpotCheckItem.mark))).unique().all() == [None]
         for item in check.items:
-            await mark(session, officer, CODE, check.id, item.place, Mark.CORRECT, None, now)
+            await mark(
+                session, officer, CODE, check.id, item.place, Mark.CORRECT, None, now, despite_empty_menus=True
+            )
         with pytest.raises(ClockWrong):
             await hand_in(session, officer, CODE, check.id, now + off, None, clock_offset=off)
         assert check.handed_in_at is None

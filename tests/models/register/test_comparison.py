@@ -203,7 +203,7 @@ async def test_the_lao_explains_before_it_certifies(later: Database, now: dateti
         shown = await review(session, officer, FIRST)
         assert shown.explanation is not None
         assert (shown.explanation.body, shown.remarks) == (WHY, 1)
-        assert (await find_remark(session, officer, made.id)).author == "ทดสอบ ลงนาม ปลัด"
+        assert (await find_remark(session, officer, made.id)).author == "ทดสอบ ลงนาม · ปลัด"
     await certify_as(later, "province11", 601, FIRST, Level.PROVINCE, now, difference_percent=10)
     async with later.read() as session:
         assert (await verify(session)).breaks == []

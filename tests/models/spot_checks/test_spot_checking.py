@@ -450,7 +450,7 @@ async def test_a_failed_check_asks_for_a_reopening_in_the_same_transaction(
             for item in await session.scalars(select(SpotCheckItem).where(SpotCheckItem.spot_check_id == check))
         }
         assert asked.body == f"{items[2]}: {NOTE}"
-        assert asked.author == "ทดสอบ ลงนาม ปลัด"
+        assert asked.author == "ทดสอบ ลงนาม · ปลัด"
         told = await session.scalars(
             select(OutboxMessage.chat_id).where(
                 OutboxMessage.kind == NoticeKind.PETITIONED, OutboxMessage.subject_id == asked.id
