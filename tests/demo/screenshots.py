@@ -147,7 +147,7 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     await thumb.next("province", "สุ่มตรวจสอบ 1/3")
     await shoot(thumb, "province-spot-check", "province")
     for expected in ("สุ่มตรวจสอบ 2/3", "สุ่มตรวจสอบ 3/3", "สรุปผลสุ่มตรวจสอบ"):
-        await thumb.next("province", expected)
+        await thumb.find_correct("province", expected)
     await shoot(thumb, "province-spot-check-summary", "province")
     await thumb.next("province", "ยกเลิกไม่ได้")
     await shoot(thumb, "province-warning", "province")
