@@ -57,7 +57,7 @@ const EN = {
   recommended: "The button in a dashed frame is the one to tap", "further down": "The button to tap is further down: scroll", "further up": "The button to tap is further up: scroll",
   free: "Nothing is suggested here: choose as you like",
   nothingToDo: "Nothing to be done on this phone for now", doubtful: "A menu is not filled in: decide for yourself what you find",
-  noAccount: "This phone has no account, so nothing logs in", ownPin: "Enter the PIN that you chose yourself", lapsed: "This has lapsed: send /menu and begin this step again",
+  noAccount: "No account on this phone: nothing logs in", ownPin: "Enter the PIN that you chose yourself", lapsed: "This has lapsed: send /menu and begin this step again",
   copied: "Copied", notCopied: "The browser refuses to copy. Please copy it yourself:", down: "To the newest message",
   noneFound: "No phone for “…”. Try another word: an organization, a district, or a province", phoneHint: "Press Enter to use this phone",
 };

@@ -125,7 +125,7 @@ async def test_phones_are_opened_and_speak_english(thumb: Thumb) -> None:
     for expected in ("เข้าสู่ระบบ", "ชื่อผู้ใช้"):
         await thumb.next("outsider", expected)
     # All that could be suggested would be refused.
-    await expect(page.locator(".phone.active .word")).to_contain_text("This phone has no account")
+    await expect(page.locator(".phone.active .word")).to_contain_text("No account on this phone")
     await expect(page.locator(".phone.active").locator(".next, .chip")).to_have_count(0)
     await look(page)
 
