@@ -94,7 +94,8 @@ class Held:
         return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []
 
     def keypad(self) -> dict[str, Any] | None:
-        """The newest keypad on the screen, with the sample PIN and how many digits of it are entered.
+        """The newest keypad on the screen, with the sample PIN, how many digits are entered, and whether they are
+        other ones than the sample's.
 
         None where the sample would be wrong: on a keypad that has lapsed, and for who has chosen another PIN.
         """
@@ -102,7 +103,9 @@ class Held:
             if ERASE in message.labels:
                 if self.holder.has_own_pin or self._age(message) >= KEYPAD_LIFETIME.total_seconds():
                     return None
-                return {"message": message.id, "pin": self.holder.pin, "entered": self._entered(message)}
+                pin, entered = self.holder.pin, self._entered(message)
+                is_astray = len(self.digits) == entered and not pin.startswith(self.digits)
+                return {"message": message.id, "pin": pin, "entered": entered, "astray": is_astray}
         return None
 
     def _age(self, message: Message) -> int:

@@ -51,11 +51,12 @@ function choose(phone, keys, text, isLapsed) {
   return { target: wanted };
 }
 
-// The key of the sample PIN's next digit; none while a digit is on its way, or it would be tapped twice.
-function nextDigit(phone, { message, pin, entered }) {
+// The key of the sample PIN's next digit, or the one that takes a wrong digit back; none while a digit is on its way,
+// or it would be tapped twice.
+function nextDigit(phone, { message, pin, entered, astray }) {
   const keys = [...phone.messages.querySelectorAll(`[data-message="${message}"] .key`)];
   if (keys.some((key) => key.classList.contains("busy") && /^\d$/.test(key.textContent))) return null;
-  return keys.find((key) => key.textContent === pin[entered]);
+  return keys.find((key) => key.textContent === (astray ? ERASE : pin[entered]));
 }
 
 // Nobody sees a frame that is outside of what the chat shows.

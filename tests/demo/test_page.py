@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from demo.demonstration import Demonstration
 from demo.phones import Held
-from tests.demo.browser import NARROW, WIDE, Thumb, find_chromium, look
+from tests.demo.browser import AGAIN, CHOOSE, NARROW, WIDE, Thumb, find_chromium, look
 
 pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine"),
@@ -234,6 +234,36 @@ async def test_nothing_is_recommended_that_may_be_wrong(
     await expect(following).to_have_count(0)
 
 
+async def test_who_chooses_another_pin_than_the_sample_is_left_to_it(chat: Chat) -> None:
+    await chat.begin()
+    for expected in ("ชื่อผู้ใช้", "รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", CHOOSE):
+        await chat.thumb.next("lao", expected)
+    sample = chat.held.holder.pin
+    own = next(pin for pin in ("402751", "502741") if pin[0] != sample[0])
+    keypad = chat.phone.locator("article:not(.gone)").last
+    for expected in (AGAIN, "ปีงบประมาณ"):
+        for entered, digit in enumerate(own, 1):
+            await keypad.locator(".key", has_text=digit).click()
+            if entered < len(own):
+                await expect(keypad).to_contain_text("●" * entered + "○" * (6 - entered))
+            if entered == 1 and expected == AGAIN:
+                # The other way is back.
+                await expect(chat.phone.locator(".next")).to_have_text("⌫")
+        await chat.thumb.sees("lao", expected)
+        if expected == AGAIN:
+            await expect(chat.phone.locator(".word")).to_have_text("โปรดใส่ PIN ที่ท่านตั้งเอง")
+            await expect(chat.phone.locator(".pin")).to_be_hidden()
+            await expect(chat.phone.locator(".next")).to_have_count(0)
+
+
+async def test_one_toast_takes_the_place_of_the_last(chat: Chat, demonstration: tuple[Demonstration, str]) -> None:
+    await chat.begin()
+    for text in ("หนึ่ง", "สอง"):
+        toast = {"phone": chat.held.phone.id, "text": text, "alert": False}
+        demonstration[0].feed.flash("toast", toast)
+        await expect(chat.phone.locator(".toast")).to_have_text(text)
+
+
 async def test_what_is_recommended_outside_of_the_screen_is_told(chat: Chat) -> None:
     await chat.begin()
     await chat.says(LINES, key("ต่อไป", style="primary"))
@@ -246,7 +276,7 @@ async def test_what_is_recommended_outside_of_the_screen_is_told(chat: Chat) -> 
 async def test_nothing_covers_the_end_of_a_message(chat: Chat) -> None:
     await chat.begin()
     last = chat.phone.locator("article:not(.gone)").last
-    for expected in ("ชื่อผู้ใช้", "รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", "โปรดตั้ง PIN 6 หลัก"):
+    for expected in ("ชื่อผู้ใช้", "รหัสผ่าน", "ชื่อ-สกุล", "ตำแหน่ง", CHOOSE):
         await chat.thumb.next("lao", expected)
         await expect(chat.phone.locator(".chip, .pin .now").first).to_be_visible()
         assert await chat.is_low()

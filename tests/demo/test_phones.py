@@ -176,13 +176,13 @@ async def test_the_page_is_told_which_digit_comes_next(tmp_path: Path) -> None:
 
     assert held.snapshot(emulator)["keypad"] is None
     card = send("PIN ●●●○○○", *"0123456789", "⌫")
-    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3, "astray": False}
     # A notice below does not hide it; the newest keypad counts.
     send("🔔", "🔍")
-    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3, "astray": False}
     newer = send("PIN ○○○○○○", *"0123456789", "⌫")
     shown = held.snapshot(emulator)
-    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0}
+    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0, "astray": False}
     assert [message["protected"] for message in shown["messages"]] == [False, True, True, True]
 
 
