@@ -150,7 +150,7 @@ export class Phone {
       this.drawDays(now.messages);
       if (!now.waiting) this.release();
       this.drawFrame(now);
-    }, (wasLow) => isFirst || news.typed || (news.added.length > 0 && wasLow));
+    }, (follows) => isFirst || news.typed || (news.added.length > 0 && follows));
     if (!this.view.low) this.countBelow(this.below + news.added.length);
     this.stops();
     if (news.lostFocus) (news.edited.at(-1) ?? this.messages).focus({ preventScroll: true });

@@ -1,5 +1,5 @@
-// The place in a chat, which moves as in Telegram's apps: to the bottom for what the person types, and for a new
-// message if it was there. An edit moves nothing, and what changes below the chat leaves its last line where it was.
+// The place in a chat. It moves to the bottom for what the person types, and for a new message to who was there and has
+// not scrolled away since. An edit moves nothing, and what changes below the chat leaves its last line where it was.
 
 const NEAR = 4; // pixels
 
@@ -7,14 +7,23 @@ export class View {
   constructor(box, moved) {
     this.box = box;
     this.moved = moved; // called with whether it is at the bottom
-    this.low = true;
+    this.low = true; // at the bottom
+    this.follows = true; // was there, and has scrolled nowhere since
     this.top = 0;
     this.height = 0; // 0 while the phone is not on the screen
-    box.addEventListener("scroll", () => this.note());
+    box.addEventListener("scroll", () => this.scrolled());
     new ResizeObserver(() => this.note()).observe(box);
   }
 
+  // What is scrolled here was noted before its event comes.
+  scrolled() {
+    const isPersons = Math.abs(this.box.scrollTop - this.top) > 1;
+    this.note();
+    if (isPersons) this.follows = this.low;
+  }
+
   lower() {
+    this.follows = true;
     this.box.scrollTop = this.box.scrollHeight;
     this.note();
   }
@@ -38,11 +47,11 @@ export class View {
   // Draw something; `down` is asked afterwards whether to go to the bottom. Otherwise the uppermost message that is
   // still there stays where it was.
   keep(draw, down = () => false) {
-    this.note();
-    const wasLow = this.low;
+    this.scrolled();
+    const followed = this.follows;
     const places = this.height ? this.places() : [];
     draw();
-    if (down(wasLow)) {
+    if (down(followed)) {
       this.low = true;
       return this.lower();
     }

@@ -176,7 +176,8 @@ async def test_a_keypad_keeps_its_keys_under_the_thumb(
         await expect(phone.locator(".key:focus")).to_have_text("8")
         assert await key.bounding_box() == pytest.approx(before, abs=2)
     await expect(phone.locator(".pin .now")).to_have_text(pin[2])
-    await expect(phone.locator(".key.next")).to_have_text(pin[2])
+    # Other digits than the sample's: they can be taken back.
+    await expect(phone.locator(".key.next")).to_have_text(pin[2] if pin.startswith("88") else "⌫")
     await expect(phone.locator("article").last.locator(".protected")).to_contain_text("ส่งต่อและคัดลอกไม่ได้")
     await expect(phone.locator("article.from-me .protected")).to_have_count(0)
     await page.locator("#language").click()

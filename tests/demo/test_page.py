@@ -123,6 +123,12 @@ async def test_a_new_message_is_shown_to_who_was_at_the_bottom(chat: Chat) -> No
     assert await chat.is_low()
     down = chat.phone.locator(".down")
     await expect(down).to_be_hidden()
+    # Nor does who has not scrolled away from there lose it by an edit.
+    card = await chat.says("?")
+    await chat.edits(card, LINES)
+    await expect(down).to_be_visible()
+    await chat.says("ใหม่อีก")
+    assert await chat.is_low()
     await chat.scroll(200)
     await chat.says("ใหม่กว่า")
     await chat.says("ใหม่ที่สุด")
