@@ -10,7 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test check torture bench screenshots format messages freeze lock clean
 
 demo: $(VENV)/.run
-	$(BIN)/laocert demo $(ARGS)
+	@echo "Starting the demonstration. Its address follows; the sample data takes a few seconds more."
+	@$(BIN)/laocert demo $(ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
@@ -57,20 +58,25 @@ lock:
 	$(LOCK_OF) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("laocert needs Python 3.11 or newer; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("laocert needs Python 3.11 or newer; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "Installing the locked packages into $(VENV); half a minute or more, and only once ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@echo "Installing laocert itself ..."
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/.test: requirements-test.lock $(VENV)/.run
-	$(PIP) install --require-hashes --only-binary :all: -r requirements-test.lock
-	touch $@
+	@echo "Installing what the tests need into $(VENV); half a minute or more, and only once ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-test.lock
+	@touch $@
 
 # The bots of `make bench`, apart from ours.
 $(VENV)-bench/.peers: benchmarks/peers/requirements.lock
+	@echo "Installing the bots to measure against into $(VENV)-bench ..."
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
 		--only-binary :all: -r $<

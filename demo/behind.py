@@ -14,6 +14,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from demo.clock import MovedClock
 from demo.phones import Phones
 from models.accounts.account import Account, Officer, Role
+from models.accounts.pin import Keypad, Purpose
 from models.base.calendar import BANGKOK
 from models.certification.certificate import Certification, Level, is_live
 from models.certification.spot_check import SpotCheck
@@ -112,10 +113,13 @@ class Behind:
             invited = set(await session.scalars(select(Invitation.used_by_id)))
             live = set(await session.scalars(select(Certification.id).where(is_live(Certification))))
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
+            chooses = (Keypad.purpose == Purpose.SET) & (Keypad.nonce != "")
+            choosing = set(await session.scalars(select(Keypad.user_id).where(chooses)))
         for user_id, held in self._phones.all.items():
             # After an answer that came meanwhile, the next look tells.
             if held.answers == answers.get(user_id):
                 held.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
+                held.choosing = user_id in choosing
         if self._seen is None:
             # A kept folder: what an earlier demonstration did is no news.
             self._seen = _Seen()

@@ -2,16 +2,17 @@
 
 import contextlib
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from demo.botapi import Chat, Emulator, Event, Message, Phone
+from demo.botapi import Button, Chat, Emulator, Event, Message, Phone
 from demo.botapi.rendering import snapshot_message
 from demo.sample import FAMILY_END, FAMILY_START, GIVEN, Unit
-from models.accounts.pin import LENGTH, WeakPin, require_strong
+from models.accounts.pin import KEYPAD_LIFETIME, LENGTH, WeakPin, require_strong
+from models.certification.certify import CONFIRMATION_LIFETIME
 from models.chats.conversation import Awaiting
 
 # Open from the beginning: an organization of middling size, and its province.
@@ -26,8 +27,6 @@ POSITIONS = {
 ERASE = "⌫"
 # What may be found in a spot-check.
 NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"
-# What somebody without an account may try.
-GUESSES = {Awaiting.USERNAME: "somebody", Awaiting.PASSWORD: "123456"}
 
 
 class NoSuchPhone(LookupError):
@@ -43,6 +42,8 @@ class Holder:
     family: str
     unit: str  # code of an organization or a province; "" for an outsider
     number: int  # 1 is the unit's first officer, 2 its second …
+    # Whether another PIN than the sample was chosen: which one, only the person knows.
+    has_own_pin: bool = False
 
     @property
     def pin(self) -> str:
@@ -65,6 +66,9 @@ class Held:
     waiting: bool = False
     guided: bool = True
     awaiting: Awaiting = Awaiting.NOTHING
+    # Whether the keypad is for choosing a PIN, and what was tapped on it since the last full one.
+    choosing: bool = False
+    digits: str = ""
     # Counts the bot's answers: what was read from the database before one is not what the chat waits for now.
     answers: int = 0
 
@@ -74,8 +78,8 @@ class Held:
         return self.unit.role if self.unit else "outsider"
 
     def suggestions(self) -> list[dict[str, Any]]:
-        """What could be typed now, so that nobody has to."""
-        texts: dict[Awaiting, str] = dict(GUESSES)
+        """What could be typed now, so that nobody has to. Nothing for who has no account: all would be wrong."""
+        texts: dict[Awaiting, str] = {}
         if self.unit is not None:
             which = (self.holder.number - 1) % len(POSITIONS[self.role])
             texts = {
@@ -90,11 +94,41 @@ class Held:
         return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []
 
     def keypad(self) -> dict[str, Any] | None:
-        """The newest keypad on the screen, with the sample PIN and how many digits of it are entered."""
+        """The newest keypad on the screen, with the sample PIN, how many digits are entered, and whether they are
+        other ones than the sample's.
+
+        None where the sample would be wrong: on a keypad that has lapsed, and for who has chosen another PIN.
+        """
         for message in reversed(self.phone.messages):
             if ERASE in message.labels:
-                return {"message": message.id, "pin": self.holder.pin, "entered": self._entered(message)}
+                if self.holder.has_own_pin or self._age(message) >= KEYPAD_LIFETIME.total_seconds():
+                    return None
+                pin, entered = self.holder.pin, self._entered(message)
+                is_astray = len(self.digits) == entered and not pin.startswith(self.digits)
+                return {"message": message.id, "pin": pin, "entered": entered, "astray": is_astray}
         return None
+
+    def _age(self, message: Message) -> int:
+        """Seconds since a message was last changed."""
+        return self.phone.api.world.now() - (message.edit_date or message.date)
+
+    def lapsed(self) -> list[int]:
+        """Messages with buttons that are older than a confirmation lives: to confirm there is not recommended."""
+        limit = CONFIRMATION_LIFETIME.total_seconds()
+        return [one.id for one in self.phone.messages if one.buttons and self._age(one) >= limit]
+
+    def tapped(self, button: Button) -> None:
+        """Note a tap on a keypad: whether another PIN than the sample is chosen."""
+        if ERASE not in button.message.labels:
+            self.digits = ""
+        elif button.label == ERASE:
+            self.digits = self.digits[:-1]
+        elif button.label.isdecimal():
+            self.digits += button.label
+        if len(self.digits) == LENGTH:
+            if self.choosing:
+                self.holder = replace(self.holder, has_own_pin=self.digits != self.holder.pin)
+            self.digits = ""
 
     def _entered(self, keypad: Message) -> int:
         """How many digits the bot has told of: by each toast, and by the dots while there is room for them."""
@@ -119,6 +153,9 @@ class Held:
             "guided": self.guided,
             "suggestions": self.suggestions(),
             "keypad": self.keypad(),
+            "lapsed": self.lapsed(),
+            # Asked for what only an account has.
+            "outside": unit is None and self.awaiting in {Awaiting.USERNAME, Awaiting.PASSWORD},
             "commands": _commands(emulator, self.phone.user.language_code),
             "messages": [snapshot_message(message) for message in self.phone.messages],
         }
@@ -148,8 +185,11 @@ class Phones:
         family = rng.choice(FAMILY_START) + rng.choice(FAMILY_END)
         holder = Holder(700_000_000 + len(self.all) + 1, rng.choice(GIVEN), family, code, number)
         held = self._hold(holder)
-        self._path.write_bytes(orjson.dumps([asdict(each.holder) for each in self.all.values()]))
+        self._keep()
         return held
+
+    def _keep(self) -> None:
+        self._path.write_bytes(orjson.dumps([asdict(each.holder) for each in self.all.values()]))
 
     def _hold(self, holder: Holder) -> Held:
         phone = self.emulator.phone(holder.given, last_name=holder.family, user_id=holder.user_id)
@@ -187,10 +227,16 @@ class Phones:
             if message.id == message_id:
                 for button in (button for row in message.buttons for button in row):
                     if button.data == data:
-                        held.waiting = True
-                        await held.phone.press(button)
+                        await self._press(held, button)
                         return
         raise NoSuchPhone(data)
+
+    async def _press(self, held: Held, button: Button) -> None:
+        before, held.waiting = held.holder, True
+        held.tapped(button)
+        if held.holder != before:
+            self._keep()
+        await held.phone.press(button)
 
     def happened(self, chat: Chat, event: Event) -> None:
         """Note an answer of the bot (an observer of the emulator)."""

@@ -1,8 +1,8 @@
 """Reply markups: what the server refuses, drops and keeps.
 
 Rules and wordings: Client.cpp (get_reply_markup, get_inline_keyboard_button_type) and td/telegram/ReplyMarkup.cpp.
-From Telegram's own servers behind them: BUTTON_DATA_INVALID, and REPLY_MARKUP_TOO_LONG, which Client.cpp puts into
-words (fail_query_with_error).
+From Telegram's own servers behind them: BUTTON_DATA_INVALID, BUTTON_COPY_TEXT_INVALID, and REPLY_MARKUP_TOO_LONG,
+which Client.cpp puts into words (fail_query_with_error).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from demo.botapi.errors import ApiError, bad_request
+from demo.botapi.formatting import utf16
 from demo.botapi.links import checked_url, user_link
 from demo.botapi.params import MISSING, Params
 
@@ -23,6 +24,7 @@ _STYLES = {"primary", "danger", "success"}
 _BUTTONS_IN_ROW = 12  # further ones are dropped silently, here as there
 _BUTTONS_IN_ALL = 300
 _DATA_LIMIT = 64
+_COPY_LIMIT = 256  # Bot API, CopyTextButton
 # Bytes of its JSON in UTF-8 without blanks. Telegram documents no limit. It is about 10 kB (tginfo/Telegram-Limits
 # #187); the smallest keyboard that is known to have been refused has 9,641 (python-telegram-bot #5104).
 MARKUP_LIMIT = 9_500
@@ -87,6 +89,8 @@ def check_on_send(markup: Markup | None) -> None:
         for button in row:
             if len(button.get("callback_data", "").encode()) > _DATA_LIMIT:
                 raise bad_request("BUTTON_DATA_INVALID")
+            if "copy_text" in button and not 0 < utf16(button["copy_text"]["text"]) <= _COPY_LIMIT:
+                raise bad_request("BUTTON_COPY_TEXT_INVALID")
 
 
 def _rows(value: JsonDict, name: str, message: str) -> bool:
@@ -172,6 +176,13 @@ def _inline_button(button: Any, complain: Callable[[str], None]) -> JsonDict:
         if name in button:
             if name in _OBJECT_ACTIONS and not isinstance(button[name], dict):
                 raise _MalformedError(f'Field "{name}" must be of type Object')
-            kept[name] = button[name]
+            kept[name] = _copy_text(button[name]) if name == "copy_text" else button[name]
             return kept
     raise _MalformedError("Text buttons are unallowed in the inline keyboard")
+
+
+def _copy_text(value: JsonDict) -> JsonDict:
+    """A CopyTextButton: its one field, as text."""
+    if "text" not in value:
+        raise _MalformedError('Can\'t find field "text"')
+    return {"text": _string(value, "text")}

@@ -66,6 +66,8 @@ class Phone:
         self.api = api
         self.user = user
         self.chat = chat
+        # What a button has put there last.
+        self.clipboard = ""
 
     def __repr__(self) -> str:
         return f"<Phone {self.user.first_name} ({self.user.id}) in {self.chat.id}>"
@@ -251,11 +253,20 @@ class Phone:
     async def press(self, button: Button, wait: bool = False) -> Tap:
         """Tap a button that was looked up before; with `wait`, until the bot answers."""
         if button.data is None:
-            raise AssertionError(f"the button {button.label!r} sends nothing to the bot: {button.url}")
+            instead = button.url or f"it copies {button.copies!r}, see Phone.copy"
+            raise AssertionError(f"the button {button.label!r} sends nothing to the bot: {instead}")
         tap = await self.tap_data(button.message, button.data)
         if wait:
             await tap.answer()
         return tap
+
+    def copy(self, label: str, message: Message | None = None) -> str:
+        """Tap a button that copies; give what is in the clipboard then. The bot hears nothing of it."""
+        button = self.button(label, message)
+        if button.copies is None:
+            raise AssertionError(f"the button {button.label!r} copies nothing")
+        self.clipboard = button.copies
+        return button.copies
 
     async def tap_data(self, message: Message, data: str) -> Tap:
         """Send any callback data for any message: forged, deleted, or of another chat."""

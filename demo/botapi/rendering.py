@@ -65,7 +65,7 @@ def snapshot_message(message: Message) -> dict[str, Any]:
         "photo": message.content.get("photo"),
         "protected": bool(message.options.get("has_protected_content")),
         "buttons": [
-            [{"label": b.label, "data": b.data, "url": b.url, "style": b.style} for b in row]
+            [{"label": b.label, "data": b.data, "url": b.url, "style": b.style, "copies": b.copies} for b in row]
             for row in message.buttons
         ],
     }

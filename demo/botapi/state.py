@@ -39,12 +39,13 @@ class User:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Button:
-    """An inline button as a person sees it."""
+    """An inline button as a person sees it. `copies` is what a copying one puts into the clipboard."""
 
     label: str
     data: str | None
     url: str | None
     style: str | None
+    copies: str | None
     message: Message = field(repr=False)
 
 
@@ -125,10 +126,12 @@ class Message:
         """The inline keyboard, row by row."""
         if self.markup is None or not self.markup.inline:
             return []
-        return [
-            [Button(b["text"], b.get("callback_data"), b.get("url"), b.get("style"), self) for b in row]
-            for row in self.markup.value["inline_keyboard"]
-        ]
+        return [[self._button(button) for button in row] for row in self.markup.value["inline_keyboard"]]
+
+    def _button(self, value: JsonDict) -> Button:
+        copies = value["copy_text"]["text"] if "copy_text" in value else None
+        data, url, style = (value.get(name) for name in ("callback_data", "url", "style"))
+        return Button(value["text"], data, url, style, copies, self)
 
     @property
     def labels(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import { Phone } from "./chat.js";
 import { drawClock, showClock } from "./clock.js";
-import { drawBehind, drawTrouble, noteUsed, point } from "./guide.js";
+import { drawBehind, drawTrouble, guide, isGuided, noteUsed, point } from "./guide.js";
 import { language, make, post, redraw, setLanguage, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -27,9 +27,8 @@ function layout() {
   const shown = new Set(recent.slice(-room));
   for (const [id, phone] of phones) {
     phone.node.hidden = !shown.has(id);
-    phone.node.classList.toggle("active", id === inFocus());
+    phone.activate(id === inFocus());
     phone.count(unread.get(id) ?? 0);
-    if (shown.has(id)) phone.messages.scrollTop = phone.messages.scrollHeight;
   }
   // Who is on the screen needs no entry above it, unless it is the only one.
   $("people").hidden = room > 1 && shown.size === phones.size;
@@ -57,7 +56,23 @@ function drawPeople(shown) {
       return button;
     }];
   }));
-  $("people").querySelector(`[data-person="${inFocus()}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const theirs = $("people").querySelector(`[data-person="${inFocus()}"]`);
+  theirs?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (!$("people").contains(document.activeElement)) stopAt(theirs);
+}
+
+// The people are one tab stop; from there the arrows lead along.
+function stopAt(person) {
+  for (const one of $("people").children) one.tabIndex = one === person ? 0 : -1;
+}
+
+function walkPeople(event) {
+  const all = [...$("people").children];
+  const at = all.indexOf(event.target);
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: all.length - 1 }[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  all[to]?.focus();
 }
 
 // --- what the server says
@@ -73,7 +88,7 @@ function onPhone(snapshot) {
 }
 
 function addPhone(snapshot) {
-  const phone = new Phone(snapshot, { focus: (which) => focusPhone(which.id), view, used: noteUsed });
+  const phone = new Phone(snapshot, { focus: (which) => focusPhone(which.id), view, used: noteUsed, moved: point });
   phones.set(snapshot.id, phone);
   $("phones").append(phone.node);
   // Those that are there when the page opens: the first ones are shown.
@@ -129,7 +144,7 @@ function listen() {
   on("clock", onClock);
   on("session", (value) => { if (session && session !== value) location.reload(); session = value; });
   on("units", (value) => { units = value; drawUnits(); });
-  on("toast", (value) => { phones.get(value.phone)?.toast(value); $("announcer").textContent = value.text; });
+  on("toast", (value) => { phones.get(value.phone)?.toast(value); });
   on("stage", (value) => { $("preparing").hidden = value === "ready"; document.body.dataset.stage = value; });
   stream.onopen = () => { $("lost").hidden = true; };
   stream.onerror = () => { $("lost").hidden = false; };
@@ -138,7 +153,7 @@ function listen() {
 // --- dialogs
 
 function drawUnits() {
-  const wanted = $("find").value.trim();
+  const wanted = $("find").value.trim().replace(/\s+/g, " ");
   const groups = [];
   for (const { code, name, province } of units.filter((unit) => unit.role === "province")) {
     const members = units.filter((unit) => unit.province === province && (unit.code === code || unit.name.includes(wanted) || unit.place.includes(wanted)));
@@ -147,6 +162,7 @@ function drawUnits() {
   }
   if (!wanted) groups.push(make("fieldset", {}, make("legend", {}, t("outsiders")), unitButton({ code: "", name: t("outsider"), place: "" })));
   $("units").replaceChildren(...groups);
+  $("none").textContent = groups.length ? "" : t("noneFound").replace("…", wanted);
 }
 
 function unitButton({ code, name, place }) {
@@ -211,6 +227,11 @@ $("strip").onclick = () => {
   const open = $("behind").classList.toggle("open");
   $("strip").setAttribute("aria-expanded", String(open));
 };
+$("people").addEventListener("keydown", walkPeople);
+$("people").addEventListener("focusin", ({ target }) => stopAt(target.closest(".person")));
+$("guidance").checked = isGuided();
+$("guidance").onchange = ({ target }) => { guide(target.checked); for (const phone of phones.values()) point(phone); };
+guide(isGuided());
 addEventListener("resize", layout);
 setInterval(showClock, 1000);
 

@@ -1,6 +1,10 @@
 // One phone: its messages, the keyboards under them, what can be typed. Drawn from the server's snapshot.
+// By keyboard a phone is one tab stop, its chat; Enter leads into it. In the one that is in use the newest keyboard's
+// keys, what stands below them, and the composer are stops too; the arrows lead to what is older.
 
 import { day } from "./clock.js";
+import { Tray } from "./tray.js";
+import { View } from "./view.js";
 import { icon, language, make, post, t } from "./words.js";
 
 const CLOCK = new Intl.DateTimeFormat("th-TH-u-ca-gregory-nu-latn", { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: "Asia/Bangkok" });
@@ -32,8 +36,10 @@ function link(url, inner) {
 export class Phone {
   constructor(snapshot, actions) {
     this.id = snapshot.id;
-    this.actions = actions; // { focus(phone), view(file), used(phone, data) }
+    this.actions = actions; // { focus(phone), view(file), used(phone, data), moved(phone) }
     this.drawn = new Map(); // message id → { node, state }
+    this.active = false; // whether it is the one in use
+    this.below = 0; // new messages below what the screen shows
     this.build();
     this.update(snapshot, false);
   }
@@ -44,21 +50,26 @@ export class Phone {
     this.status = make("span", { className: "status" });
     this.messages = make("div", { className: "messages", tabIndex: 0 });
     this.messages.setAttribute("role", "region");
+    this.messages.setAttribute("aria-describedby", "phone-hint");
+    this.view = new View(this.messages, (low) => {
+      this.countBelow(low ? 0 : this.below);
+      this.actions.moved(this);
+    });
     this.typing = make("div", { className: "typing", hidden: true }, make("i"), make("i"), make("i"), make("span"));
-    this.chips = make("div", { className: "chips", hidden: true });
-    this.chips.setAttribute("role", "group");
-    this.pinHint = make("p", { className: "pin", hidden: true });
+    this.tray = new Tray((text, byKeyboard) => this.fill(text, byKeyboard));
     this.startButton = make("button", { type: "button", className: "start", onclick: () => this.send("/start") });
     this.toasts = make("div", { className: "toasts" });
     this.title = make("h2", { className: "unseen" });
     const head = make("div", { className: "chat-head" },
       make("img", { src: "/page/icon.svg", alt: "", width: 36, height: 36 }),
       make("div", {}, make("strong", {}, "laocert"), this.status));
-    this.screen = make("div", { className: "screen" }, head, this.messages, this.toasts, this.chips, this.pinHint, this.composer(), this.startButton);
-    this.node = make("section", { className: "phone" }, this.title, this.caption, this.screen);
+    this.screen = make("div", { className: "screen" }, head, this.messages, this.toasts, this.composer(), this.startButton);
+    this.node = make("section", { className: "phone" }, this.title, this.caption, this.screen, this.tray.node);
     this.messages.append(this.typing);
     this.messages.addEventListener("click", (event) => this.follow(event));
-    for (const event of ["pointerdown", "focusin"]) this.node.addEventListener(event, () => this.actions.focus(this));
+    this.messages.addEventListener("keydown", (event) => this.walk(event));
+    this.node.addEventListener("pointerdown", () => this.actions.focus(this));
+    this.node.addEventListener("focusin", ({ target }) => { if (target !== this.messages) this.actions.focus(this); });
   }
 
   composer() {
@@ -68,10 +79,12 @@ export class Phone {
     // On the page is only the button for it: the browser's own is in the browser's language.
     this.chosen = make("input", { type: "file", accept: ".xlsx,.csv", onchange: () => this.sendFile() });
     this.fileButton = make("button", { type: "button", className: "round attach", onclick: () => this.chosen.click() }, icon("clip"));
+    this.downCount = make("span", { className: "badge", hidden: true });
+    this.downButton = make("button", { type: "button", className: "round down", hidden: true, onclick: () => this.view.lower() }, icon("down"), this.downCount);
     this.menu = make("div", { className: "menu", hidden: true });
     this.menu.id = `menu-${this.id}`;
     this.menuButton.setAttribute("aria-controls", this.menu.id);
-    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.fileButton, this.sendButton);
+    this.form = make("form", { className: "composer" }, this.menu, this.menuButton, this.input, this.fileButton, this.downButton, this.sendButton);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.input.value.trim();
@@ -94,7 +107,8 @@ export class Phone {
 
   send(text) {
     this.showMenu(false);
-    this.chips.hidden = true;
+    this.tray.chips.hidden = true;
+    this.view.lower();
     post(`/phones/${this.id}/send`, { text });
   }
 
@@ -128,27 +142,29 @@ export class Phone {
 
   // Draw what differs; `tell` is false for what was there before this page was.
   update(now, tell = true) {
-    const before = this.now;
+    const isFirst = !this.now;
+    let news;
     this.now = now;
-    const news = this.drawMessages(now.messages);
-    this.drawDays(now.messages);
-    if (!now.waiting) this.release();
-    this.drawFrame(now);
-    const changed = news.added.length || news.edited.length || news.removed;
-    if (changed || now.waiting !== before?.waiting) this.messages.scrollTop = this.messages.scrollHeight;
+    this.view.keep(() => {
+      news = this.drawMessages(now.messages);
+      this.drawDays(now.messages);
+      if (!now.waiting) this.release();
+      this.drawFrame(now);
+    }, (follows) => isFirst || news.typed || (news.added.length > 0 && follows));
+    if (!this.view.low) this.countBelow(this.below + news.added.length);
+    this.stops();
     if (news.lostFocus) (news.edited.at(-1) ?? this.messages).focus({ preventScroll: true });
-    return tell ? news : { added: [], edited: [], removed: 0 };
+    return tell ? news : { added: [], edited: [] };
   }
 
   drawMessages(list) {
-    const news = { added: [], edited: [], removed: 0, lostFocus: false };
+    const news = { added: [], edited: [], lostFocus: false, typed: false };
     const there = new Set(list.map((message) => message.id));
     for (const [id, { node }] of this.drawn) {
       if (there.has(id)) continue;
       news.lostFocus ||= node.contains(document.activeElement);
       this.drawn.delete(id);
       this.fade(node);
-      news.removed += 1;
     }
     for (const message of list) {
       const state = JSON.stringify([message, language()]);
@@ -173,6 +189,7 @@ export class Phone {
       } else {
         this.typing.before(node);
         if (message.outgoing) news.added.push(node);
+        else news.typed = true;
       }
       this.drawn.set(message.id, { node, state, keys });
     }
@@ -197,7 +214,38 @@ export class Phone {
     if (calm.matches) return node.remove();
     node.classList.add("gone");
     node.inert = true;
-    setTimeout(() => node.remove(), 250);
+    setTimeout(() => this.view.keep(() => node.remove()), 250);
+  }
+
+  // --- by keyboard
+
+  activate(on) {
+    this.active = on;
+    this.node.classList.toggle("active", on);
+    this.stops();
+  }
+
+  stops() {
+    const articles = [...this.messages.querySelectorAll("article:not(.gone)")];
+    const newest = articles.findLastIndex((one) => one.querySelector(".key"));
+    const from = newest < 0 ? articles.length - 1 : newest;
+    const stop = (node, on) => { node.tabIndex = on && this.active ? 0 : -1; };
+    articles.forEach((one, i) => { for (const node of one.querySelectorAll("button, a")) stop(node, i >= from); });
+    for (const node of this.node.querySelectorAll(".composer :is(button, input), .start, .chip")) stop(node, true);
+  }
+
+  walk(event) {
+    if (event.key === "Enter" && event.target === this.messages) {
+      event.preventDefault();
+      this.actions.focus(this);
+      (this.messages.querySelector('[tabindex="0"]') ?? (this.startButton.hidden ? this.input : this.startButton)).focus();
+    }
+    const inside = [...this.messages.querySelectorAll("article:not(.gone) :is(button, a)")];
+    const at = inside.indexOf(event.target);
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (at < 0 || !step) return;
+    event.preventDefault();
+    inside[at + step]?.focus();
   }
 
   article(message) {
@@ -214,9 +262,16 @@ export class Phone {
     return make("div", { className: "bubble" }, ...this.attachments(message), message.text ? text : null, time);
   }
 
-  button(message, { label, data, url, style }) {
-    if (url) return make("a", { className: "key", href: url, target: "_blank", rel: "noopener noreferrer" }, label);
-    const key = make("button", { type: "button", className: `key ${style ?? ""}` }, label);
+  button(message, { label, data, url, style, copies }) {
+    const text = make("span", { className: "label" }, label);
+    if (url) return make("a", { className: "key", href: url, target: "_blank", rel: "noopener noreferrer" }, text);
+    const key = make("button", { type: "button", className: `key ${style ?? ""}` }, text);
+    if (copies !== null) {
+      key.classList.add("copies");
+      key.append(icon("copy"));
+      key.addEventListener("click", () => this.copy(copies));
+      return key;
+    }
     key.dataset.data = data;
     key.addEventListener("click", () => {
       key.classList.add("busy");
@@ -224,6 +279,16 @@ export class Phone {
       post(`/phones/${this.id}/tap`, { message: message.id, data }).catch(() => key.classList.remove("busy"));
     });
     return key;
+  }
+
+  // Where the browser refuses, the text can be taken from what says so.
+  async copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.toast({ text: t("copied") });
+    } catch {
+      this.toast({ text: `${t("notCopied")} ${text}`, alert: true });
+    }
   }
 
   attachments({ photo, document: file, text }) {
@@ -255,11 +320,10 @@ export class Phone {
     this.startButton.hidden = now.started;
     this.form.hidden = !now.started;
     this.input.placeholder = t("message");
-    for (const [node, key] of [[this.input, "message"], [this.sendButton, "send"], [this.menuButton, "menu"], [this.fileButton, "attach"], [this.chips, "suggestions"]]) node.setAttribute("aria-label", t(key));
+    for (const [node, key] of [[this.input, "message"], [this.sendButton, "send"], [this.menuButton, "menu"], [this.fileButton, "attach"], [this.downButton, "down"]]) node.setAttribute("aria-label", t(key));
     this.menuButton.setAttribute("aria-expanded", String(!this.menu.hidden));
     this.drawEmpty(now.started);
-    this.drawChips(now.suggestions);
-    this.drawPinHint(now.keypad);
+    this.tray.draw(now);
     const commands = JSON.stringify(now.commands);
     if (commands === this.commands) return;
     this.commands = commands;
@@ -274,32 +338,23 @@ export class Phone {
     this.messages.prepend(this.empty);
   }
 
-  drawChips(suggestions) {
-    const state = JSON.stringify([suggestions, language()]);
-    if (state !== this.chipState) {
-      this.chipState = state;
-      this.chips.replaceChildren(...suggestions.map(({ kind, text }) =>
-        make("button", { type: "button", className: "chip", onclick: (event) => this.fill(text, event.detail === 0) },
-          make("small", {}, t(kind)), make("span", {}, kind.startsWith("password") ? "•".repeat(text.length) : text))));
-    }
-    this.chips.hidden = suggestions.length === 0;
-  }
-
-  // The sample PIN, with the digit that comes next; read aloud as one number.
-  drawPinHint(keypad) {
-    this.pinHint.hidden = !keypad;
-    if (!keypad) return;
-    const digits = [...keypad.pin].map((digit, i) => make("span", { className: i < keypad.entered ? "done" : i === keypad.entered ? "now" : "" }, digit));
-    this.pinHint.replaceChildren(make("small", {}, t("samplePin")), " ", make("span", { className: "digits" }, ...digits));
-  }
-
   // The badge beside the holder; the people above have one too, for who is not on the screen.
   count(unread) {
     this.bell.hidden = unread === 0;
     this.bell.textContent = String(unread);
   }
 
+  countBelow(count) {
+    this.below = count;
+    this.downButton.hidden = this.view.low;
+    this.downCount.hidden = count === 0;
+    this.downCount.replaceChildren(String(count), make("span", { className: "unseen" }, ` ${t("newMessage")}`));
+  }
+
   toast({ text, alert }) {
+    document.getElementById("announcer").textContent = text;
+    // A new one takes the place of the last; an alert waits for its answer.
+    if (!alert) this.toasts.querySelector(".toast:not(.alert)")?.remove();
     const toast = make("div", { className: alert ? "toast alert" : "toast" }, make("span", {}, text));
     toast.setAttribute("role", alert ? "alertdialog" : "status");
     if (alert) {

@@ -4,6 +4,9 @@ import { language, make, post, redraw, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const CONFIRM = "confirm:"; // the one red button of the job; others end links, and are not to be tapped by the way
+const MARK = "sm:"; // what a record of a spot-check is found to be
+const ERASE = "⌫"; // on every keypad
+const OFF = "off";
 const used = new Map(); // phone id → what was tapped there, by callback data: it needs no pulse any more
 
 export function noteUsed(phone, data) {
@@ -12,29 +15,60 @@ export function noteUsed(phone, data) {
   point(phone);
 }
 
-// The one button on a phone that a newcomer should tap now, if there is one.
-function next(phone) {
-  const { started, waiting, guided, keypad } = phone.now;
-  if (!started) return phone.startButton;
-  if (waiting) return null;
-  if (keypad) return nextDigit(phone, keypad);
-  const chip = phone.chips.querySelector("button");
-  if (chip && !phone.chips.hidden) return chip;
-  if (!guided) return null;
-  const keys = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((a) => a.querySelector(".key")).at(-1)?.querySelectorAll(".key") ?? [];
-  const wanted = [...keys].find((key) => /primary|success/.test(key.className) || key.dataset.data?.startsWith(CONFIRM)) ?? [...keys].find((key) => key.textContent.startsWith("🔍"));
-  return wanted && !used.get(phone.id)?.has(wanted.dataset.data) ? wanted : null;
+// --- the switch for all suggestions
+
+export const isGuided = () => localStorage.getItem("guidance") !== OFF;
+
+export function guide(on) {
+  localStorage.setItem("guidance", on ? "on" : OFF);
+  document.body.classList.toggle("unguided", !on);
 }
 
-// The key of the sample PIN's next digit; none while a digit is on its way, or it would be tapped twice.
-function nextDigit(phone, { message, pin, entered }) {
+// --- what is suggested
+
+// The one button on a phone that a newcomer should tap now, or a sentence on why there is none.
+function next(phone) {
+  const { started, waiting, guided, keypad, outside } = phone.now;
+  if (!started) return { target: phone.startButton };
+  if (waiting) return {};
+  if (keypad) return { target: nextDigit(phone, keypad) };
+  if (phone.tray.chip) return { target: phone.tray.chip };
+  if (outside) return { why: "noAccount" };
+  const card = [...phone.messages.querySelectorAll("article:not(.gone)")].filter((one) => one.querySelector(".key")).at(-1);
+  const keys = [...(card?.querySelectorAll(".key") ?? [])];
+  const isLapsed = phone.now.lapsed.includes(Number(card?.dataset.message));
+  if (keys.some((key) => key.textContent === ERASE)) return { why: isLapsed ? "lapsed" : "ownPin" };
+  if (!guided) return { why: "nothingToDo" };
+  return choose(phone, keys.filter((key) => key.dataset.data), card?.querySelector(".text")?.textContent ?? "", isLapsed);
+}
+
+// Among the keys of the newest card. A finding is recommended only where nothing speaks against it.
+function choose(phone, keys, text, isLapsed) {
+  const wanted = keys.find((key) => /primary|success/.test(key.className) || key.dataset.data.startsWith(CONFIRM)) ?? keys.find((key) => key.textContent.startsWith("🔍"));
+  if (!wanted || used.get(phone.id)?.has(wanted.dataset.data)) return { why: "free" };
+  if (wanted.dataset.data.startsWith(CONFIRM) && isLapsed) return { why: "lapsed" };
+  if (wanted.dataset.data.startsWith(MARK) && /[⚠❌]/u.test(text)) return { why: text.includes("⚠") ? "doubtful" : "free" };
+  return { target: wanted };
+}
+
+// The key of the sample PIN's next digit, or the one that takes a wrong digit back; none while a digit is on its way,
+// or it would be tapped twice.
+function nextDigit(phone, { message, pin, entered, astray }) {
   const keys = [...phone.messages.querySelectorAll(`[data-message="${message}"] .key`)];
   if (keys.some((key) => key.classList.contains("busy") && /^\d$/.test(key.textContent))) return null;
-  return keys.find((key) => key.textContent === pin[entered]);
+  return keys.find((key) => key.textContent === (astray ? ERASE : pin[entered]));
+}
+
+// Nobody sees a frame that is outside of what the chat shows.
+function where(messages, target) {
+  if (!messages.contains(target)) return "recommended";
+  const [box, key] = [messages.getBoundingClientRect(), target.getBoundingClientRect()];
+  return key.bottom > box.bottom + 1 ? "further down" : key.top < box.top - 1 ? "further up" : "recommended";
 }
 
 export function point(phone) {
-  const target = next(phone);
+  const { target, why } = isGuided() ? next(phone) : {};
+  if (target ?? why) phone.tray.say(t(target ? where(phone.messages, target) : why));
   for (const node of phone.node.querySelectorAll(".next")) if (node !== target) node.classList.remove("next");
   target?.classList.add("next");
 }

@@ -22,6 +22,13 @@ const TH = {
   clock: "เวลาของการสาธิต", hour: "+1 ชั่วโมง", day: "+1 วัน", morning: "พรุ่งนี้ 09:00",
   closing: "ไปที่ 09.00 น. ก่อนปิดรอบ ", closingDay: "วันปิด", dayBefore: "วัน", daysBefore: "วัน",
   clockHint: "เวลาเดินหน้าอย่างเดียว เพราะหลักฐานระบุเวลาไว้ การสาธิตที่เริ่มใหม่จะกลับเป็นเวลาจริง",
+  tag: "สาธิต", tray: "คำแนะนำของการสาธิต", guidance: "แสดงคำแนะนำใต้เครื่องและกรอบเส้นประ", types: "แตะเพื่อพิมพ์", note: "สิ่งที่ไม่ถูกต้อง",
+  recommended: "ปุ่มในกรอบเส้นประคือปุ่มที่แนะนำให้แตะ", "further down": "ปุ่มที่แนะนำอยู่ด้านล่าง โปรดเลื่อนลง", "further up": "ปุ่มที่แนะนำอยู่ด้านบน โปรดเลื่อนขึ้น",
+  free: "ขั้นนี้ไม่มีคำแนะนำ โปรดเลือกได้ตามต้องการ",
+  nothingToDo: "ขณะนี้ไม่มีขั้นที่ต้องทำบนเครื่องนี้", doubtful: "มีเมนูที่ยังไม่บันทึก โปรดพิจารณาแล้วเลือกผลตรวจเอง",
+  noAccount: "เครื่องนี้ไม่มีบัญชี จึงไม่มีข้อมูลที่ใช้เข้าสู่ระบบได้", ownPin: "โปรดใส่ PIN ที่ท่านตั้งเอง", lapsed: "หน้านี้หมดเวลาแล้ว โปรดส่ง /menu แล้วทำขั้นนี้ใหม่",
+  copied: "คัดลอกแล้ว", notCopied: "เบราว์เซอร์ไม่ยอมให้คัดลอก โปรดคัดลอกเอง:", down: "ไปที่ข้อความล่าสุด",
+  noneFound: "ไม่พบเครื่องที่ตรงกับ “…” โปรดลองใช้คำอื่น เช่น ชื่อ อปท. อำเภอ หรือจังหวัด", phoneHint: "กด Enter เพื่อใช้เครื่องนี้",
 };
 
 const EN = {
@@ -46,6 +53,13 @@ const EN = {
   clock: "The demonstration's clock", hour: "+1 hour", day: "+1 day", morning: "Tomorrow 09:00",
   closing: "To 09:00, before the round closes on ", closingDay: "That day", dayBefore: "day", daysBefore: "days",
   clockHint: "Time moves forward only: certificates bear it. A fresh demonstration begins at the real time.",
+  tag: "Demo", tray: "What the demonstration suggests", guidance: "Show suggestions below the phones, and dashed frames", types: "Tap to type: ", note: "What is not correct",
+  recommended: "The button in a dashed frame is the one to tap", "further down": "The button to tap is further down: scroll", "further up": "The button to tap is further up: scroll",
+  free: "Nothing is suggested here: choose as you like",
+  nothingToDo: "Nothing to be done on this phone for now", doubtful: "A menu is not filled in: decide for yourself what you find",
+  noAccount: "No account on this phone: nothing logs in", ownPin: "Enter the PIN that you chose yourself", lapsed: "This has lapsed: send /menu and begin this step again",
+  copied: "Copied", notCopied: "The browser refuses to copy. Please copy it yourself:", down: "To the newest message",
+  noneFound: "No phone for “…”. Try another word: an organization, a district, or a province", phoneHint: "Press Enter to use this phone",
 };
 
 let words = TH;

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from demo.botapi import PATIENCE
@@ -33,10 +34,31 @@ expect.set_options(timeout=LIMIT)
 # What the keypad asks for.
 CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 
+# Wider than its box: the page itself, a phone, or what the demonstration says. A button's label may be cut off.
+CUT_OFF = """() => [document.scrollingElement,
+    ...document.querySelectorAll('.screen, .messages, .key, .chip, .tray, .word, .panel')]
+    .filter((node) => node.clientWidth && node.scrollWidth > node.clientWidth)
+    .map((node) => node.className + ': ' + node.textContent.slice(0, 60))"""
+
 
 def find_chromium() -> str | None:
     """The browser's path, or None."""
     return next((found for found in map(shutil.which, NAMES) if found), None)
+
+
+async def look(page: Page) -> None:
+    """Nothing is cut off, and everybody can read it, by day and by night."""
+    assert await page.evaluate(CUT_OFF) == []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found: dict[str, Any] = (await Axe().run(page)).response
+        problems = [
+            f"{scheme}: {one['id']}: {node['failureSummary']} {node['html']}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"} or one["id"] == "color-contrast"
+            for node in one["nodes"]
+        ]
+        assert not problems, "\n".join(problems)
 
 
 @asynccontextmanager
@@ -114,6 +136,13 @@ class Thumb:
         exactly = re.compile(rf"^{re.escape(label)}$")
         await self.phone(role).locator("article").last.locator(".key", has_text=exactly).click()
         await self.sees(role, expected)
+
+    async def find_correct(self, role: str, expected: str) -> None:
+        """Find a drawn record correct: what is not filled in is not recommended, but left to the officer."""
+        card = self.phone(role).locator("article.from-bot:not(.gone)").last
+        is_doubtful = "⚠️" in await card.inner_text()
+        await expect(self.phone(role).locator(".next")).to_have_count(0 if is_doubtful else 1)
+        await self.tap(role, "✅ ถูกต้อง", expected)
 
     async def sees(self, role: str, expected: str) -> None:
         phone = self.phone(role)

@@ -13,7 +13,7 @@ from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrat
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # High enough for every screen of the bot as a whole.
-TALL = {"width": 360, "height": 900}
+TALL = {"width": 360, "height": 960}
 WIDE_AND_LOW = {"width": 1440, "height": 790}
 LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
 
@@ -21,6 +21,9 @@ LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
 async def shoot(thumb: Thumb, name: str, role: str | None = None) -> None:
     """The page, or one phone of it, as a picture."""
     await thumb.page.mouse.move(0, 0)
+    if role:
+        # An edit leaves the view where it was: here the end of the card is wanted.
+        await thumb.phone(role).locator(".messages").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
     # Longer than every animation, so that none is caught half-way.
     await thumb.page.evaluate(
         "() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))"
@@ -147,7 +150,7 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     await thumb.next("province", "สุ่มตรวจสอบ 1/3")
     await shoot(thumb, "province-spot-check", "province")
     for expected in ("สุ่มตรวจสอบ 2/3", "สุ่มตรวจสอบ 3/3", "สรุปผลสุ่มตรวจสอบ"):
-        await thumb.next("province", expected)
+        await thumb.find_correct("province", expected)
     await shoot(thumb, "province-spot-check-summary", "province")
     await thumb.next("province", "ยกเลิกไม่ได้")
     await shoot(thumb, "province-warning", "province")

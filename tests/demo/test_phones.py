@@ -18,6 +18,7 @@ from demo.phones import MAX_PHONES, Holder, NoSuchPhone, Phones
 from demo.sample import read_units
 from demo.session import PROVINCES
 from models.accounts.pin import require_strong
+from models.chats.conversation import Awaiting
 
 
 @pytest.fixture
@@ -92,6 +93,61 @@ async def test_the_digits_of_a_pin_are_counted_by_toasts_where_no_dots_are_drawn
     assert entered() == 0
 
 
+def keyboard(*labels: str) -> str:
+    row = [{"text": label, "callback_data": f"x{label}"} for label in labels]
+    return orjson.dumps({"inline_keyboard": [row]}).decode()
+
+
+async def test_no_sample_is_shown_to_who_has_chosen_another_pin(tmp_path: Path) -> None:
+    emulator = Emulator()
+    made = phones(emulator, tmp_path)
+    held = made.find(700_000_001)
+    await held.phone.start()
+    keys = keyboard(*"0123456789", "⌫")
+    sent = emulator.call("sendMessage", chat_id=held.phone.id, text="PIN ○○○○○○", reply_markup=keys)
+
+    async def enter(*labels: str) -> None:
+        for label in labels:
+            await made.tap(held.phone.id, sent["message_id"], f"x{label}")
+
+    # A wrong one where it is asked for changes nothing.
+    await enter(*"111111")
+    assert held.keypad() is not None
+    held.choosing = True
+    sample = held.holder.pin
+    await enter("9", "⌫", *sample)
+    assert held.keypad() is not None
+    own = "402751" if sample != "402751" else "402715"
+    await enter(*own)
+    assert held.keypad() is None
+    again = phones(Emulator(), tmp_path)
+    assert again.find(held.phone.id).holder.has_own_pin
+    await enter(*sample)
+    assert held.keypad() is not None
+
+
+async def test_what_has_lapsed_is_not_recommended(tmp_path: Path) -> None:
+    now = 1_790_000_000.0
+    emulator = Emulator(clock=lambda: now)
+    held = phones(emulator, tmp_path).find(700_000_001)
+    await held.phone.start()
+    for text, keys in (("?", keyboard("ยืนยัน")), ("PIN ○○○○○○", keyboard(*"0123456789", "⌫"))):
+        emulator.call("sendMessage", chat_id=held.phone.id, text=text, reply_markup=keys)
+    shown = held.snapshot(emulator)
+    assert shown["lapsed"] == []
+    assert shown["keypad"] is not None
+    now += 3600
+    shown = held.snapshot(emulator)
+    assert shown["lapsed"] == [message.id for message in held.phone.messages[1:]]
+    assert shown["keypad"] is None
+
+
+async def test_who_has_no_account_is_given_nothing_to_type(tmp_path: Path) -> None:
+    held = phones(Emulator(), tmp_path).open("")
+    held.awaiting = Awaiting.USERNAME
+    assert held.suggestions() == []
+
+
 async def test_every_phone_has_a_sample_pin_that_the_bot_takes(tmp_path: Path) -> None:
     units = read_units(PROVINCES)
     pins = []
@@ -120,13 +176,13 @@ async def test_the_page_is_told_which_digit_comes_next(tmp_path: Path) -> None:
 
     assert held.snapshot(emulator)["keypad"] is None
     card = send("PIN ●●●○○○", *"0123456789", "⌫")
-    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3, "astray": False}
     # A notice below does not hide it; the newest keypad counts.
     send("🔔", "🔍")
-    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3}
+    assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 3, "astray": False}
     newer = send("PIN ○○○○○○", *"0123456789", "⌫")
     shown = held.snapshot(emulator)
-    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0}
+    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0, "astray": False}
     assert [message["protected"] for message in shown["messages"]] == [False, True, True, True]
 
 

@@ -53,6 +53,20 @@ def inline(*buttons: dict) -> dict:
             inline({"text": "ก", "url": "ftp://example.org"}),
             "inline keyboard button URL 'ftp://example.org' is invalid: Unsupported URL protocol",
         ),
+        (
+            inline({"text": "ก", "copy_text": "x"}),
+            'can\'t parse inline keyboard button: Field "copy_text" must be of type Object',
+        ),
+        (
+            inline({"text": "ก", "copy_text": {}}),
+            "can't parse inline keyboard button: Can't find field \"text\"",
+        ),
+        (
+            inline({"text": "ก", "copy_text": {"text": ["x"]}}),
+            'can\'t parse inline keyboard button: Field "text" must be of type String',
+        ),
+        (inline({"text": "ก", "copy_text": {"text": ""}}), "BUTTON_COPY_TEXT_INVALID"),
+        (inline({"text": "ก", "copy_text": {"text": "ก" * 257}}), "BUTTON_COPY_TEXT_INVALID"),
     ],
 )
 async def test_refusals(bot, phone, markup, message):
@@ -117,6 +131,32 @@ async def test_of_two_actions_the_server_keeps_one_silently(bot, phone, emulator
     message = await bot("sendMessage", chat_id=phone.id, text="x", reply_markup=markup)
     assert message["reply_markup"] == inline({"text": "ก", "url": "https://example.org/"})
     assert emulator.violations == ["inline button 'ก' has several actions, the server keeps one silently"]
+
+
+@pytest.mark.parametrize("text", ["8", "ก" * 256])
+async def test_a_button_that_copies_is_kept(bot, phone, emulator, text):
+    button = {"text": "คัดลอก", "copy_text": {"text": text}}
+    message = await bot("sendMessage", chat_id=phone.id, text="x", reply_markup=inline(button))
+    assert message["reply_markup"] == inline(button)
+    assert phone.snapshot()["messages"][-1]["buttons"][0][0]["copies"] == text
+    assert phone.copy("คัดลอก") == phone.clipboard == text
+    assert emulator.violations == []
+
+
+async def test_a_button_that_copies_does_nothing_else(bot, phone, emulator):
+    button = {"text": "ก", "copy_text": {"text": "x"}, "callback_data": "a"}
+    message = await bot("sendMessage", chat_id=phone.id, text="x", reply_markup=inline(button))
+    assert message["reply_markup"] == inline({"text": "ก", "callback_data": "a"})
+    assert emulator.violations == ["inline button 'ก' has several actions, the server keeps one silently"]
+    with pytest.raises(AssertionError, match="the button 'ก' copies nothing"):
+        phone.copy("ก")
+
+
+async def test_what_is_not_of_a_button_that_copies_is_complained_of(bot, phone, emulator):
+    button = {"text": "ก", "copy_text": {"text": "x", "label": "y"}}
+    await bot("sendMessage", chat_id=phone.id, text="x", reply_markup=inline(button))
+    assert phone.copy("ก") == "x"
+    assert len(emulator.violations) == 1
 
 
 async def test_buttons_without_text_and_beyond_twelve_vanish(bot, phone, emulator):

@@ -14,7 +14,7 @@ KEYS = {
             {"text": "รับรองระดับจังหวัด", "callback_data": "province"},
         ],
         [{"text": "ย้อนกลับ", "callback_data": "back"}, {"text": "เว็บ", "url": "https://example.org/"}],
-        [{"text": "อปท.", "callback_data": "exact"}],
+        [{"text": "อปท.", "callback_data": "exact"}, {"text": "คัดลอกรหัส", "copy_text": {"text": "K-7"}}],
     ]
 }
 
@@ -67,6 +67,8 @@ async def test_buttons_are_found_by_label_or_part(phone, card):
         await phone.tap("ไม่มี")
     with pytest.raises(AssertionError, match="sends nothing to the bot"):
         await phone.tap("เว็บ")
+    with pytest.raises(AssertionError, match="sends nothing to the bot: it copies 'K-7'"):
+        await phone.tap("คัดลอก")
 
 
 async def test_the_newest_message_with_the_button_counts(bot, phone, card):
@@ -83,8 +85,8 @@ async def test_the_newest_message_with_the_button_counts(bot, phone, card):
 
 async def test_what_the_screen_shows(bot, phone, card, clock):
     assert [message.text for message in phone.messages] == ["/start", "เลือก"]
-    assert card.labels == ["รับรองระดับ อปท.", "รับรองระดับจังหวัด", "ย้อนกลับ", "เว็บ", "อปท."]
-    assert [len(row) for row in card.buttons] == [2, 2, 1]
+    assert card.labels == ["รับรองระดับ อปท.", "รับรองระดับจังหวัด", "ย้อนกลับ", "เว็บ", "อปท.", "คัดลอกรหัส"]
+    assert [len(row) for row in card.buttons] == [2, 2, 2]
     mine = await phone.send("ของฉัน")
     assert phone.last is card  # the newest of the bot
     phone.delete_own(mine)
@@ -141,6 +143,7 @@ async def test_snapshot_is_json(bot, phone, card):
         "data": None,
         "url": "https://example.org/",
         "style": None,
+        "copies": None,
     }
 
 
