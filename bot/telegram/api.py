@@ -15,7 +15,7 @@ from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.telegram.transport import AiohttpRequest, JsonParameters
-from handlers.chat.screen import Button, Screen
+from handlers.chat.screen import Button, CopyButton, Screen
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,10 @@ def keyboard(screen: Screen) -> dict[str, object] | None:
     return {"inline_keyboard": [[_button(button) for button in row] for row in screen.rows]}
 
 
-def _button(button: Button) -> dict[str, str]:
-    shown = {"text": button.label, "callback_data": button.data}
+def _button(button: Button | CopyButton) -> dict[str, object]:
+    if isinstance(button, CopyButton):
+        return {"text": button.label, "copy_text": {"text": button.copies}}
+    shown: dict[str, object] = {"text": button.label, "callback_data": button.data}
     if button.style is not None:
         shown["style"] = button.style
     return shown

@@ -153,7 +153,8 @@ def province_name(_: Texts, account: Account) -> str:
 def _home_rows(_: Texts, certification: str, style: Style | None) -> tuple[tuple[Button, ...], ...]:
     return (
         (Button(certification, CertificationMenu(), style),),
-        (Button(_.plain("Linked officers"), Officers()), Button(_.plain("Edit name and position"), EditProfile())),
+        (Button(_.plain("Linked officers"), Officers()),),
+        (Button(_.plain("Edit name and position"), EditProfile()),),
         (Button(_.plain("Notifications"), NoticeTimes()), Button("ภาษา / Language", ChooseLanguage())),
         (Button(_.plain("How it works"), Help()), Button(_.plain("Log out"), LogOut())),
     )

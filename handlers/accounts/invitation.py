@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from handlers.accounts import home, keypad
 from handlers.accounts.officers import unit_line
-from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.screen import Button, CopyButton, Row, Screen, Style, lines
 from handlers.chat.taps.accounts import AcceptInvitation, HandOverNow, Home, Officers
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
@@ -94,13 +94,14 @@ async def hand_over(turn: Turn, _subject: str) -> Screen:
     """The PIN was right: make the code, in a message of its own that can be passed on."""
     _, officer = turn.texts, turn.officer
     code = await invitation.invite(turn.session, officer.account, HANDOVER, turn.now, by=officer)
+    link = f"https://t.me/{turn.setup.bot_username}?start={code}"
     text = lines(
         _("🔑 <b>Handover</b>"),
         unit_line(_, officer.account),
         officer_line(_, officer),
         "",
         _("Successor: open this link on your own phone and tap “Start”."),
-        Markup("https://t.me/{}?start={}").format(turn.setup.bot_username, code),
+        Markup("{}").format(link),
         _("Good for one use until {moment}.", moment=_.moment(turn.now + HANDOVER)),
     )
     return Screen(
@@ -109,7 +110,7 @@ async def hand_over(turn: Turn, _subject: str) -> Screen:
             "This chat stays linked until its link is used; a link that you made before is no longer good."
         ),
         ((home_button(_),),),
-        apart=Screen(text, is_protected=False),
+        apart=Screen(text, ((CopyButton("📋 " + _.plain("Copy the link"), link),),), is_protected=False),
     )
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from handlers.accounts.profile import ask
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
-from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.screen import Button, Row, Screen, lines, opening_below
 from handlers.chat.taps.accounts import EraseKey, ForgotPin, ForgotPinToConfirm, Home, Key, LogOutNow
 from handlers.chat.taps.certification import SeeConfirmation
 from handlers.chat.taps.tap import Tap
@@ -269,18 +269,18 @@ def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
 
 
 def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
-    """As on a telephone, with the way out beside the 0; which place stands behind which digit was drawn."""
+    """As on a telephone, and the ways out below; which place stands behind which digit was drawn."""
     _ = turn.texts
     place = {digit: number for number, digit in enumerate(pad.layout)}
     keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
-    rows = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
+    rows: list[Row] = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
     must_finish = pad.purpose is Purpose.UNLOCK or not turn.officer.is_ready
     way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), Home())
-    rows.append((way_out, keys[0], Button("⌫", EraseKey(pad.nonce))))
-    if pad.purpose is not Purpose.SET:
-        forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
-        rows.append((Button(_.plain("Forgot the PIN"), forgot),))
-    return tuple(rows)
+    rows.append((keys[0], Button("⌫", EraseKey(pad.nonce))))
+    if pad.purpose is Purpose.SET:
+        return (*rows, (way_out,))
+    forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
+    return (*rows, (way_out, Button(_.plain("Forgot the PIN"), forgot)))
 
 
 def _now_blocked(turn: Turn, until: datetime) -> Screen:
@@ -288,10 +288,9 @@ def _now_blocked(turn: Turn, until: datetime) -> Screen:
     open comes below.
     """
     _, screen = turn.texts, _blocked(turn, until)
-    rows = tuple(tuple(replace(button, opens_below=True) for button in row) for row in screen.rows)
     title = _("⚠️ <b>The PIN was wrong {count} times</b>", count=throttle.TRIES)
     not_you = _("Was that not you? Then log this chat out, and tell {operator}.", operator=_.operator)
-    return Screen(lines(title, screen.text, "", not_you), rows)
+    return Screen(lines(title, screen.text, "", not_you), opening_below(screen.rows))
 
 
 def _blocked(turn: Turn, until: datetime) -> Screen:

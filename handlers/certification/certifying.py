@@ -5,13 +5,14 @@ from datetime import datetime
 from markupsafe import Markup
 
 from handlers.certification.review_numbers import difference_text, numbers_text
-from handlers.chat.screen import Button, Row, Screen, Style, lines
+from handlers.chat.screen import Button, CopyButton, Row, Screen, Style, lines
 from handlers.chat.taps.certification import Cancel, CertificatePdf, Confirm
 from handlers.chat.taps.register import EmptyMenus
 from handlers.chat.taps.remarks import Remarks
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.words import (
+    category_button_word,
     category_word,
     certified_by,
     headcount_lines,
@@ -74,15 +75,22 @@ def open_line(_: Texts, shown: Review) -> Markup:
     return _("❓ Questions without an answer: {count}", count=shown.open_questions)
 
 
-def checking_rows(_: Texts, shown: Review) -> tuple[Row, ...]:
-    """เมนูที่ยังไม่บันทึก and ข้อสังเกต, where there are any."""
-    code, row = shown.organization.dla_code, Row()
+def checking_rows(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[Row, ...]:
+    """What stands behind the numbers, two buttons a row: a category that has people in it opens its positions;
+    เมนูที่ยังไม่บันทึก and ข้อสังเกต, where there are any.
+    """
+    code = shown.organization.dla_code
+    buttons = [
+        Button(category_button_word(_, category), taps[category])
+        for category in Category
+        if shown.roster.headcount.of(category)
+    ]
     if shown.roster.with_empty_menus:
-        row += (Button(_.plain("Empty menus"), EmptyMenus(code, 0)),)
+        buttons.append(Button(_.plain("Empty menus"), EmptyMenus(code, 0)))
     if shown.remarks:
         label = _.plain("Remarks") + f" ({shown.remarks:,})"
-        row += (Button(f"❓ {label}" if shown.open_questions else label, Remarks(code, 0)),)
-    return (row,) if row else ()
+        buttons.append(Button(f"❓ {label}" if shown.open_questions else label, Remarks(code, 0)))
+    return tuple(tuple(buttons[first : first + 2]) for first in range(0, len(buttons), 2))
 
 
 def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Button) -> Screen:
@@ -105,16 +113,6 @@ def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Butto
 def certificate_line(_: Texts, made: Certification) -> Markup:
     """At which level it was certified, and by whom."""
     return lines(Markup("<b>{}</b>").format(level_word(_, made)), signature(_, made))
-
-
-def category_buttons(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[Row, ...]:
-    """A button for each category that has people in it, in one row; it opens its positions."""
-    row = tuple(
-        Button(category_word(_, category), taps[category])
-        for category in Category
-        if shown.roster.headcount.of(category)
-    )
-    return (row,) if row else ()
 
 
 def positions_text(_: Texts, organization: Organization, category: Category, found: PositionPage) -> Markup:
@@ -189,6 +187,11 @@ def certificate_button(_: Texts, made: Certification) -> Button:
     else:
         label = _.plain("Province certificate {code}", code=code)
     return Button(f"📄 {label}", CertificatePdf(made.id))
+
+
+def copy_code(_: Texts, made: Certification) -> CopyButton:
+    """The verification code for the clipboard: on a phone it is tedious to type."""
+    return CopyButton("📋 " + _.plain("Copy the verification code"), written_code(made.code))
 
 
 def certificate_buttons(_: Texts, found: History, page: int) -> tuple[Row, ...]:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from handlers.certification.certifying import (
-    category_buttons,
     certificate_buttons,
     checking_rows,
     history_text,
@@ -78,7 +77,7 @@ def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> S
     owed, the button to give it.
     """
     taps: dict[Category, Tap] = {category: LaoPositions(category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
+    rows: tuple[Row, ...] = checking_rows(_, shown, taps)
     if shown.status is not Status.UNCERTIFIED:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
         rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)

@@ -7,7 +7,6 @@ from markupsafe import Markup
 
 from handlers.certification import desk
 from handlers.certification.certifying import (
-    category_buttons,
     certificate_button,
     certificate_buttons,
     certificate_line,
@@ -58,17 +57,16 @@ def review_screen(
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
-    rows: tuple[Row, ...] = category_buttons(_, shown, taps) + checking_rows(_, shown)
+    rows: tuple[Row, ...] = checking_rows(_, shown, taps)
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
     notes: tuple[Markup | None, ...] = (desk.day_line(_, at_desk.day) if at_desk is not None else None,)
     if shown.status is Status.LAO_CERTIFIED and is_open:
         decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
         rows += _certifying_rows(_, shown, decided)
         notes += (_verdict_line(_, decided),)
-    last: Row = (Button(_.plain("Certification history"), ProvinceHistory(code, 0)),)
     if is_open:
-        last = (Button(_.plain("Ask the organization"), AskOrganization(code)), *last)
-    rows += (last,)
+        rows += ((Button(_.plain("Ask the organization"), AskOrganization(code)),),)
+    rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
     title = _("<b>Province-level review</b>")
     text = review_text(_, title, shown, demands.difference_percent, now, notes)
     screen = Screen(text, (*rows, way_out(_, ProvinceList())))

@@ -6,9 +6,9 @@ A new message that can be passed on and that nothing overwrites. What its button
 from dataclasses import replace
 from datetime import datetime
 
-from handlers.certification.certifying import certificate_button, history_entry
+from handlers.certification.certifying import certificate_button, copy_code, history_entry
 from handlers.certification.province import result_screen
-from handlers.chat.screen import Button, Row, Screen, lines
+from handlers.chat.screen import Button, Row, Screen, lines, opening_below
 from handlers.chat.taps.certification import LaoHistory
 from handlers.chat.texts import Texts
 from handlers.chat.words import home, organization_line
@@ -36,11 +36,11 @@ def receipt_screen(_: Texts, made: Certification, day: Day | None, *, is_own: bo
     verification code is the reference by which somebody who gets the receipt twice knows that it is the same.
     """
     screen = _lao_receipt(_, made) if made.level is Level.LAO else result_screen(_, made, day)
-    rows = tuple(tuple(replace(button, opens_below=True) for button in row) for row in screen.rows)
+    *rows, home_row = opening_below(screen.rows)
     return replace(
         screen,
         text=lines(screen.text, "", _("🧾 Receipt of your certification")),
-        rows=rows if is_own else (),
+        rows=(*rows, (copy_code(_, made),), home_row) if is_own else (),
         is_protected=False,
     )
 

@@ -5,7 +5,7 @@ The QR code of a printed certificate leads here too: it opens `/start vCODE`.
 
 from handlers.accounts import invitation
 from handlers.accounts.home import show_home
-from handlers.certification.certifying import certificate_button, ended_line, numbers_line
+from handlers.certification.certifying import certificate_button, copy_code, ended_line, numbers_line
 from handlers.chat.commands import linked_code
 from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import SeeCertificate
@@ -64,5 +64,5 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
             "",
             _("Agreed to: “{statement}”", statement=agreed_statement(made.statement)),
         ),
-        ((certificate_button(_, made),), *rows),
+        ((certificate_button(_, made),), (copy_code(_, made),), *rows),
     )

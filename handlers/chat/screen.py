@@ -38,7 +38,25 @@ class Button:
         return (BELOW if self.opens_below else "") + self.tap.pack()
 
 
-Row = tuple[Button, ...]
+@dataclass(frozen=True)
+class CopyButton:
+    """A button that puts a text into the phone's clipboard and tells the bot nothing (Bot API 7.11,
+    CopyTextButton: 1 to 256 characters).
+    """
+
+    label: str
+    copies: str
+
+
+Row = tuple[Button | CopyButton, ...]
+
+
+def opening_below(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The same buttons on a message that stays: what they open comes below it."""
+    return tuple(
+        tuple(replace(button, opens_below=True) if isinstance(button, Button) else button for button in row)
+        for row in rows
+    )
 
 
 class AttachmentKind(enum.StrEnum):

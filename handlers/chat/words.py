@@ -40,6 +40,15 @@ def category_word(_: Texts, category: Category) -> str:
     }[category]
 
 
+def category_button_word(_: Texts, category: Category) -> str:
+    """The same on half a row of buttons, which is short in English."""
+    return {
+        Category.OFFICIAL: _.plain("Officials"),
+        Category.PERMANENT_EMPLOYEE: _.plain("Permanent"),
+        Category.CONTRACT_EMPLOYEE: _.plain("Contract"),
+    }[category]
+
+
 def mark_word(_: Texts, mark: Mark) -> str:
     """What an officer found of a record."""
     return _.plain("Correct") if mark is Mark.CORRECT else _.plain("Not correct")

@@ -97,10 +97,8 @@ def _narrowing_rows(_: Texts, kept: Listing) -> list[Row]:
             _choice(_.plain("Type"), ProvinceTypes(), kept.type_code is not None),
             _choice(_.plain("District"), ProvinceDistricts(0), kept.district is not None),
         ),
-        (
-            _choice(_.plain("With remarks"), only_remarks, kept.with_remarks),
-            Button(f"↕ {sorting_word(_, kept.sorting)}", ChooseSorting(other)),
-        ),
+        (_choice(_.plain("With remarks"), only_remarks, kept.with_remarks),),
+        (Button(f"↕ {sorting_word(_, kept.sorting)}", ChooseSorting(other)),),
     ]
     if kept.is_narrowed:
         rows.append((_lift_all(_),))
@@ -286,15 +284,16 @@ async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
 
 
 def _marks(kept: Listing, row: ListedOrganization) -> str:
-    """What stands before 🔍: the status where the list has several, that only the operator can go on, an open
-    question, a colleague's look.
+    """What stands before 🔍: the status where the list has several, and one mark, for a button has room for no
+    more: that only the operator can go on, a colleague's look, or an open question.
     """
-    return (
-        (SIGNS[row.status] if kept.words is not None else "")
-        + (BLOCKED if row.is_blocked else "")
-        + (OPEN_QUESTION if row.has_open_question else "")
-        + (LOOKED_AT if row.looker is not None else "")
-    )
+    marks = {
+        BLOCKED: row.is_blocked,
+        LOOKED_AT: row.looker is not None,
+        OPEN_QUESTION: row.has_open_question,
+    }
+    first = next((mark for mark, is_so in marks.items() if is_so), "")
+    return (SIGNS[row.status] if kept.words is not None else "") + first
 
 
 def _total(_: Texts, kept: Listing, found: OrganizationPage) -> Markup:

@@ -29,11 +29,10 @@ def card(_: Texts, shown: Showing, now: datetime) -> Screen:
         )
         return Screen(lines(title, round_line(_, shown.round, now), certified), message_id=shown.message_id)
     title = _("🔔 <b>Waiting for you {waiting:,}</b>", waiting=shown.waiting)
-    rows: list[Row] = [(Button(find_label(one.name), ProvinceReview(one.name.dla_code)),) for one in shown.newest]
     # What stands out is the next tap: the list only when it shows more than the card.
     has_more = shown.waiting > len(shown.newest)
-    if not has_more:
-        rows[0] = (replace(rows[0][0], style=Style.PRIMARY),)
+    first, *others = (Button(find_label(one.name), ProvinceReview(one.name.dla_code)) for one in shown.newest)
+    rows: list[Row] = [(first if has_more else replace(first, style=Style.PRIMARY),), *((one,) for one in others)]
     every = _.plain("All that wait ({waiting:,})", waiting=shown.waiting)
     rows.append((Button(every, AllWaiting(), Style.PRIMARY if has_more else None),))
     return Screen(

@@ -253,7 +253,11 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
     return OrganizationPage(
         [
             ListedOrganization(
-                ButtonName.of(one), Status(one.status), one.has_open_question, one.looker, one.is_blocked
+                ButtonName.of(one, officer.account.province),
+                Status(one.status),
+                one.has_open_question,
+                one.looker,
+                one.is_blocked,
             )
             for one in rows
         ],
@@ -364,7 +368,7 @@ async def next_waiting(
             looking(officer, round_.id, now),
         )
     ).first()
-    return Following(ButtonName.of(row), row.was_skipped) if row is not None else None
+    return Following(ButtonName.of(row, officer.account.province), row.was_skipped) if row is not None else None
 
 
 def _certified_itself(dla_code: ColumnElement[str], officer: Officer, round_id: int) -> ColumnElement[bool]:

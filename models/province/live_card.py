@@ -23,7 +23,7 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard, Rhythm
 from models.notices.timing import Preference, load_preference, next_time, quiet_end
-from models.organizations.organization import has_namesake
+from models.organizations.organization import Province, has_namesake
 from models.province.progress import (
     ButtonName,
     ProvinceCounts,
@@ -136,7 +136,7 @@ async def _look(session: AsyncSession, officer_id: int) -> tuple[ProvinceCard | 
     counts = await count_statuses_in(session, round_, province)
     if not counts:
         return card, None
-    newest = await _newest_waiting(session, province, round_)
+    newest = await _newest_waiting(session, counts[0].province, round_)
     return card, Showing(round_, counts[0], newest, card.message_id)
 
 
@@ -157,12 +157,12 @@ def _card_and_province() -> Select[*tuple[ProvinceCard, str | None]]:
 
 
 async def _newest_waiting(
-    session: AsyncSession, province_code: str, round_: Round | None
+    session: AsyncSession, province: Province, round_: Round | None
 ) -> list[WaitingOrganization]:
     if round_ is None:
         return []
-    rows = await session.execute(_waiting_statement(province_code, round_.id))
-    return [WaitingOrganization(ButtonName.of(row), row.certificate) for row in rows]
+    rows = await session.execute(_waiting_statement(province.code, round_.id))
+    return [WaitingOrganization(ButtonName.of(row, province), row.certificate) for row in rows]
 
 
 @cache

@@ -41,9 +41,15 @@ class Day:
         return self.done + self.waiting
 
 
+# The capital district of a province is called so, and bears the province's name behind it.
+CAPITAL = "เมือง"
+
+
 @dataclass(frozen=True)
 class ButtonName:
-    """An organization as a button names it: with its district only where another of the province has its name."""
+    """An organization as a button has room for it: with its district, short where it is the capital's, only where
+    another of the province has its name.
+    """
 
     dla_code: str
     short: str
@@ -51,11 +57,13 @@ class ButtonName:
     district_th: str | None
 
     @classmethod
-    def of(cls, row: Any) -> "ButtonName":
-        """From a row with the columns of province_organizations and `has_namesake`."""
+    def of(cls, row: Any, province: Province | None) -> "ButtonName":
+        """From a row with the columns of province_organizations and `has_namesake`, and their province."""
         facts = row.type_code, row.type_th, row.name_th
-        district = row.district_th if row.has_namesake else None
-        return cls(row.dla_code, short_name(*facts), full_name(*facts), district)
+        district = row.district_th
+        if province is not None and district == CAPITAL + province.name_th:
+            district = CAPITAL
+        return cls(row.dla_code, short_name(*facts), full_name(*facts), district if row.has_namesake else None)
 
 
 @dataclass(frozen=True)

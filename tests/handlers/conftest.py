@@ -1,5 +1,6 @@
 """Officers who are logged in already, and a log without errors after every conversation."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from demo.botapi import Emulator
 from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand, errors, notices_taken_for_answers
+from tests.handlers.widths import cut
 from tests.support import Clock, link
 
 
@@ -18,7 +20,17 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def officer(bot: Emulator, country: Database, clock: Clock) -> AsyncIterator[MakeHand]:
+async def fitting(bot: Emulator) -> AsyncIterator[None]:
+    """Whatever the bot shows, no label is cut on a phone; markup in names is a test's own."""
+    yield
+    keyboards = (call.params["reply_markup"] for call in bot.calls if call.params.get("reply_markup"))
+    rows = (row for keyboard in set(keyboards) for row in json.loads(keyboard)["inline_keyboard"])
+    labels = ([button["text"] for button in row] for row in rows)
+    assert [label for row in labels for label in cut([row]) if "<b>" not in label] == []
+
+
+@pytest.fixture
+async def officer(bot: Emulator, fitting: None, country: Database, clock: Clock) -> AsyncIterator[MakeHand]:
     """Make an officer who is logged in and at home, by default one of เทศบาลตำบลบางปู."""
 
     async def make(username: str = "lao5110201", name: str = "ทดสอบ หนึ่ง") -> Hand:

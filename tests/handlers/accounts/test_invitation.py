@@ -292,7 +292,8 @@ async def test_handing_over(officer: MakeHand, stranger: Hand, country: Database
     # It can be forwarded; the card beside it cannot.
     assert "has_protected_content" not in message.options
     assert hand.card.options["has_protected_content"]
-    assert not message.buttons
+    assert message.labels == ["📋 คัดลอกลิงก์"]
+    assert [button.copies for (button,) in message.buttons] == [link]
     # Nothing has changed yet.
     assert "ทดสอบ หนึ่ง" in await hand.press("หน้าหลัก")
 

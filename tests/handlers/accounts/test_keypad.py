@@ -36,7 +36,7 @@ async def certificates(country: Database) -> int:
 
 async def test_a_pin_is_chosen_twice(stranger: Hand, country: Database) -> None:
     assert await until_pin(stranger) == f"{CHOOSE} สำหรับใช้ยืนยันการรับรอง\n○○○○○○"
-    assert stranger.labels == [*"123456789", "ออกจากระบบ", "0", "⌫"]
+    assert stranger.labels == [*"1234567890", "⌫", "ออกจากระบบ"]
     await stranger.way("1", "1", "⌫")
     assert stranger.text.endswith("●○○○○○")
     await stranger.press("⌫")

@@ -33,7 +33,7 @@ async def test_after_twelve_hours_the_pin_comes_first(officer: MakeHand, clock: 
     clock.move(hours=12, minutes=2)
     await hand.press("ย้อนกลับ")
     assert shows_nothing(hand)
-    assert hand.labels == [*"123456789", "ออกจากระบบ", "0", "⌫", "ลืม PIN"]
+    assert hand.labels == [*"1234567890", "⌫", "ออกจากระบบ", "ลืม PIN"]
     # The tap that was held up goes on.
     assert "รวม 20 คน" in await hand.enter()
     assert "อปท. รับรองจำนวน" in await hand.say("/menu") or "ยังไม่รับรอง" in hand.text
