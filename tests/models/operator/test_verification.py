@@ -8,6 +8,7 @@ from sqlalchemy import text
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
+from models.operator.verification import KEYS_NAMED, Findings
 from models.rounds.round import close_round, open_round
 from tests.models.audit.record import FIRST, SECOND, checked, take_head, without_triggers
 from tests.support import certify_as
@@ -139,3 +140,48 @@ async def test_an_event_that_nobody_can_read_is_a_break(lived: Database, kind: s
             {"chain": event_chain.SYSTEM, "kind": kind, "details": details},
         )
     assert (await checked(lived)).breaks
+
+
+async def test_all_is_looked_at_and_well_where_nobody_changed_anything(lived: Database) -> None:
+    found = await checked(lived)
+    assert (found.certificates, found.rosters, found.breaks, found.unrecorded) == (3, 1, [], [])
+    assert found.events > 10
+    assert found.is_well
+    assert found.unchecked == ""
+
+
+async def test_what_was_changed_is_named(lived: Database) -> None:
+    await without_triggers(lived, "UPDATE certification SET officials = officials + 1 WHERE id = 3")
+    (line,) = (await checked(lived)).breaks
+    assert line.startswith("certificate ")
+    assert line.endswith(f" of {SECOND}: is not what was certified")
+    await without_triggers(lived, "DELETE FROM certification WHERE id = 3")
+    assert (await checked(lived)).breaks == ["certificate 3: was recorded and is gone"]
+
+
+async def test_a_register_that_is_not_locked_may_be_changed(lived: Database) -> None:
+    """That of the first was reopened, the second is certified."""
+    name = "UPDATE personnel_record SET full_name = 'คน อื่น' WHERE organization_code = "
+    await without_triggers(lived, f"{name}'{FIRST}'")
+    assert (await checked(lived)).breaks == []
+    await without_triggers(lived, f"{name}'{SECOND}'")
+    (line,) = (await checked(lived)).breaks
+    assert line.startswith(f"roster of {SECOND}: is not what certificate ")
+
+
+def test_events_under_unknown_keys_are_told_in_one_line_and_are_not_well() -> None:
+    assert Findings(events=9).is_well
+    found = Findings(events=9, unknown_keys={f"key{number}": number for number in range(1, KEYS_NAMED + 3)})
+    assert not found.is_well
+    assert found.unchecked.startswith("28 of 9 events cannot be checked")
+    # The most frequent are named, and how many more there are.
+    assert "7 with key key7, 6 with key key6" in found.unchecked
+    assert "key2" not in found.unchecked
+    assert " and 2 keys more)" in found.unchecked
+
+
+def test_what_somebody_wrote_for_a_key_is_cut_and_made_harmless() -> None:
+    line = Findings(events=1, unknown_keys={"\x1b[31mรหัส" + "x" * 99: 1}).unchecked
+    assert line.isascii()
+    assert "\x1b" not in line
+    assert "x" * 20 not in line
