@@ -1,10 +1,15 @@
 """An organization's officer sends its register: compared, and written whole only as it was seen."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
+from models.accounts.access import NotYours
+from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level
+from models.certification.certify import reopen
 from models.database.engine import Database
 from models.imports.sent_roster import (
     BaseChanged,
@@ -12,11 +17,13 @@ from models.imports.sent_roster import (
     cancel,
     load_proposal,
     propose,
+    require_sendable,
     save,
     take_template,
 )
-from models.register.draft import DraftGone, SentRoster
+from models.register.draft import KEPT, DraftGone, SentRoster
 from models.register.roster import Category, Headcount, load_records, load_summary
+from models.rounds.round import close_round, open_round
 from tests.models.register.rosters import BANGPU, NO_ROSTER, drafts, person, proposed, sent
 from tests.support import certify_as, link, put_roster
 
@@ -99,3 +106,93 @@ async def test_only_the_file_that_was_seen_is_saved_or_dropped(country: Database
                 await operation(session, officer, old, now)
         await cancel(session, officer, new, now)
     assert await drafts(country) == 0
+
+
+async def test_only_the_organization_itself_sends_its_register(country: Database, now: datetime) -> None:
+    _, key = await proposed(country, now, sent(person(1)))
+    async with country.write() as session:
+        assert (await require_sendable(session, await link(session, f"lao{BANGPU}", 7, now))).dla_code == BANGPU
+        province = await link(session, "province11", 601, now)
+        with pytest.raises(NotYours):
+            await require_sendable(session, province)
+        with pytest.raises(NotYours):
+            await propose(session, province, sent(person(1)), now)
+        with pytest.raises(NotYours):
+            await take_template(session, province, now)
+        # Who has the key of another's file has nothing of it.
+        colleague, neighbour = (
+            await link(session, f"lao{BANGPU}", 8, now),
+            await link(session, "lao6110301", 9, now),
+        )
+        for officer in (colleague, neighbour):
+            for operation in (save, load_proposal, cancel):
+                with pytest.raises(DraftGone):
+                    await operation(session, officer, key, now)
+
+
+async def test_a_register_can_be_sent_until_it_is_certified_and_when_it_is_reopened(
+    country: Database, now: datetime
+) -> None:
+    async def may() -> bool:
+        async with country.write() as session:
+            try:
+                await require_sendable(session, await link(session, f"lao{BANGPU}", 7, now))
+            except RosterLocked:
+                return False
+            return True
+
+    assert await may()
+    await certify_as(country, f"lao{BANGPU}", 8, BANGPU, Level.LAO, now)
+    assert not await may()
+    async with country.write() as session:
+        await close_round(session, now)
+    # A closed round locks until the next one opens.
+    assert not await may()
+    async with country.write() as session:
+        await open_round(session, 2571, None, now)
+    assert await may()
+    await certify_as(country, f"lao{BANGPU}", 8, BANGPU, Level.LAO, now)
+    async with country.write() as session:
+        await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำ", now)
+    assert await may()
+
+
+async def test_a_file_is_saved_within_a_day_and_once(country: Database, now: datetime) -> None:
+    _, key = await proposed(country, now, sent(person(1)))
+    async with country.write() as session:
+        officer = await link(session, f"lao{BANGPU}", 7, now)
+        with pytest.raises(DraftGone):
+            await save(session, officer, key, now + KEPT + timedelta(seconds=1))
+        await save(session, officer, key, now + KEPT)
+        with pytest.raises(DraftGone):
+            await save(session, officer, key, now + KEPT)
+
+
+async def test_columns_may_be_moved_about(country: Database, now: datetime) -> None:
+    """The same menus in another order are no change, and are kept in the register's order."""
+    async with country.write() as session:
+        officer = await link(session, f"lao{BANGPU}", 7, now)
+        same = await take_template(session, officer, now)
+        moved = tuple(one._replace(menus=one.menus[::-1]) for one in same.records)
+        found = await propose(session, officer, SentRoster("a.csv", same.menu_names[::-1], moved), now)
+        assert (found.draft, found.sent.menu_names) == (None, same.menu_names)
+
+
+async def test_what_goes_out_and_comes_in_is_recorded(country: Database, now: datetime) -> None:
+    number, key = await proposed(country, now, sent(person(1)))
+    async with country.write() as session:
+        officer = await link(session, f"lao{BANGPU}", 7, now)
+        template = await take_template(session, officer, now)
+        assert len(template.records) == 20
+        assert list(template.records) == sorted(template.records)
+        await save(session, officer, key, now)
+        empty = await take_template(session, await link(session, f"lao{NO_ROSTER}", 9, now), now)
+        assert (empty.menu_names, empty.records) == ((), ())
+        kinds = AuditEvent.kind.in_([Event.EXPORTED, Event.IMPORTED])
+        events = await session.execute(
+            select(AuditEvent.chain, AuditEvent.kind, AuditEvent.details).where(kinds).order_by(AuditEvent.id)
+        )
+        assert [(chain, kind, json.loads(details)) for chain, kind, details in events][:2] == [
+            (BANGPU, Event.EXPORTED, {"what": "register", "records": 20, "officer": number}),
+            (BANGPU, Event.IMPORTED, {"what": "personnel", "file": "register.csv", "officer": number}),
+        ]
