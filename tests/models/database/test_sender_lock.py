@@ -83,12 +83,22 @@ async def not_taken(locks: SenderLocks) -> bool:
 
 @ON_POSTGRESQL
 async def test_who_does_not_wait_any_more_holds_nobody(database: Database) -> None:
+    """Wherever it is when it gives up: before it has asked, or while the answer is on its way."""
     one, two = SenderLocks(database, TIMES), SenderLocks(database, TIMES)
-    asking = asyncio.create_task(one.take(SENDER))
-    await asyncio.sleep(0)
-    asking.cancel()
-    await asyncio.wait({asking})
-    await until(lambda: two.take(SENDER))
+    senders = range(1, 15)
+    for turns in senders:
+        # When this is answered nothing else is asked.
+        assert await one.take(1000 + turns)
+        asking = asyncio.create_task(one.take(turns))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        # As every caller does in the end.
+        one.give_back(turns)
+    # Whatever was got for nobody is given back when it asks next.
+    assert await one.take(SENDER)
+    assert [await two.take(sender) for sender in senders] == [True] * len(senders)
     for locks in (one, two):
         await locks.close()
 
