@@ -179,13 +179,16 @@ async def test_an_officer_is_ready_with_name_position_and_pin(country: Database,
         reached = chats(Account.organization_code == FIRST)
         assert officer.is_ready
         assert list(await session.scalars(reached)) == [501]
-        for missing in ("full_name", "position", "pin_hash"):
-            kept = getattr(officer, missing)
-            setattr(officer, missing, None)
+        name, position, pin = officer.full_name, officer.position, officer.pin_hash
+        for officer.full_name, officer.position, officer.pin_hash in (
+            (None, position, pin),
+            (name, None, pin),
+            (name, position, None),
+        ):
             await session.flush()
             assert not officer.is_ready
             assert list(await session.scalars(reached)) == []
-            setattr(officer, missing, kept)
+        officer.pin_hash = pin
         await session.flush()
         assert list(await session.scalars(reached)) == [501]
         # Linked as it is, its account may not be used.
