@@ -1,6 +1,7 @@
-"""What tests of SQLite itself have in common."""
+"""A small table of its own on SQLite, and a country in which much has happened."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import text
 
 from models.database import aiosqlite_dialect
 from models.database.engine import Database
+from tests.models.audit.record import live
 
 
 @pytest.fixture
@@ -22,3 +24,9 @@ async def shelf(
         await session.execute(text("CREATE TABLE book (name TEXT PRIMARY KEY)"))
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def lived(country: Database, now: datetime) -> Database:
+    """Certified, reopened, asked and answered, closed and reopened (tests/models/audit/record.py)."""
+    return await live(country, now)

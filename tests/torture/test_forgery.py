@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from demo.botapi import Emulator, Phone
 from demo.botapi.phone import Tap as TapMade
 from demo.botapi.state import Chat, Event, Message
-from handlers.chat.taps.accounts import LogOutNow, SetLanguage
-from handlers.chat.taps.tap import InvalidTap, all_kinds, unpack
+from handlers.chat.taps.accounts import Key, LogOutNow, SetLanguage
+from handlers.chat.taps.certification import Confirm, LaoCertify, LaoReview, ProvinceCertify, ProvinceReview
+from handlers.chat.taps.tap import InvalidTap, Tap, all_kinds, unpack
 from models.accounts.account import Officer, find_account
 from models.accounts.pin import Purpose, keep_keypad, open_keypad
 from models.audit import event_chain
@@ -67,7 +68,7 @@ ACTORS: list[tuple[str | None, list[str]]] = [
 LONG_AGO = timedelta(hours=2)
 # Taps under way at once, of all phones.
 AT_ONCE = 60
-TO_THE_PRESS = ("confirm:", "lc:", "pc:", "lr", "pr:")
+TO_THE_PRESS = (Confirm, LaoCertify, ProvinceCertify, LaoReview, ProvinceReview)
 # What a phone may rightly do, and what is not looked at here.
 LEFT_OUT = (LogOutNow, SetLanguage)
 KINDS = [kind for kind in all_kinds() if kind not in LEFT_OUT]
@@ -335,7 +336,9 @@ class Forgers:
             phone,
             [word for unit in own for word in known[unit]],
             searched([word for unit in known if unit not in own for word in known[unit]]),
-            None if username is None else "lr" if username.startswith("lao") else f"pr:{own[1]}",
+            None
+            if username is None
+            else (LaoReview() if username.startswith("lao") else ProvinceReview(own[1])).pack(),
         )
         self._by_chat[phone.id] = forger
         self.all.append(forger)
@@ -400,14 +403,15 @@ class Forgers:
     def guessed(self, forger: Forger) -> Pressed:
         """Six keys at random, when it has a keypad before it."""
         message = newest_card(forger.phone)
-        keys = [button.data for row in message.buttons for button in row if (button.data or "").startswith("k:")]
-        return [(message, self.rng.choice(keys) or "") for _ in range(6)] if keys else []
+        offered = [button.data for row in message.buttons for button in row if button.data]
+        keys = [data for data in offered if isinstance(unpack(data), Key)]
+        return [(message, self.rng.choice(keys)) for _ in range(6)] if keys else []
 
     def onward(self, forger: Forger) -> Pressed:
         """Rightly: the furthest on its own way to the irreversible press that it was shown lately."""
         lately = forger.buttons[-60:]
-        for code in (*TO_THE_PRESS, ""):
-            found = [one for one in lately if one[1].startswith(code)]
+        for kind in (*TO_THE_PRESS, Tap):
+            found = [one for one in lately if isinstance(unpack(one[1]), kind)]
             if found:
                 return [found[-1]]
         return []
@@ -431,7 +435,7 @@ async def test_forged_taps(
         for username, own in ACTORS:
             await forgers.add(country, username, own, clock())
         before = await facts(country)
-        await give_a_wrong_pin(emulator, next(one for one in forgers.all if one.review == "lr"))
+        await give_a_wrong_pin(emulator, next(one for one in forgers.all if one.review == LaoReview().pack()))
         while answered < count:
             answered += await forgers.tap(min(AT_ONCE, count - answered))
             # Warnings and keypads of all ages; nobody is away for 12 hours.

@@ -19,13 +19,11 @@ from demo.botapi import Emulator
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.database.exclusion import InUse, alone
-from models.database.lease import Lease
-from models.database.postgresql import BeingReplaced
 from models.notices.outbox import State
 from tests.bot.program import Program
 from tests.bot.running import Run, laocert, outbox_rows
 from tests.conftest import POSTGRES, _admin, apart
-from tests.support import KEYRING, ORGANIZATIONS, PATIENT_LEASE, SECRET_KEY, certify_as
+from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as
 
 __all__ = ["laocert"]
 
@@ -171,49 +169,6 @@ async def test_what_is_unsent_is_held_when_the_copy_is_there(copied: Path, count
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------
-
-
-@ON_POSTGRESQL
-async def test_nobody_enters_while_a_database_is_replaced(country: Database, database_url: str) -> None:
-    await country.close()
-    async with alone(country.url, "laocert db restore"):
-        for name in ("laocert run", "laocert status"):
-            with pytest.raises(BeingReplaced):
-                await certificates(Database(database_url, KEYRING, name))
-        with pytest.raises(InUse, match="laocert db restore"):
-            async with alone(country.url, "laocert db restore"):
-                pass
-    assert await certificates(Database(database_url, KEYRING)) == 0
-
-
-@ON_POSTGRESQL
-async def test_a_connection_that_idles_in_a_pool_counts(country: Database, database_url: str) -> None:
-    other = Database(database_url, KEYRING, "laocert export progress")
-    async with other.read() as session:
-        await session.execute(text("SELECT 1"))
-    await country.close()
-    with pytest.raises(InUse, match=r"in use by laocert export progress \(1 session, server process \d+, from"):
-        async with alone(country.url, "laocert db restore"):
-            pass
-    await other.close()
-
-
-@ON_POSTGRESQL
-async def test_a_program_of_an_earlier_release_is_known_by_its_lease(
-    country: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await country.close()
-    monkeypatch.setattr("models.database.postgresql._enter", lambda *_: None)
-    earlier = Database(country.url.render_as_string(hide_password=False), name="")
-    lease = Lease(earlier, "courier", PATIENT_LEASE)
-    keeping = asyncio.create_task(lease.keep())
-    await lease.taken.wait()
-    with pytest.raises(InUse, match="a program without a name"):
-        async with alone(country.url, "laocert db restore"):
-            pass
-    keeping.cancel()
-    await lease.give_back()
-    await earlier.close()
 
 
 @ON_POSTGRESQL

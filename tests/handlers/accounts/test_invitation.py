@@ -293,7 +293,7 @@ async def test_handing_over(officer: MakeHand, stranger: Hand, country: Database
     assert "has_protected_content" not in message.options
     assert hand.card.options["has_protected_content"]
     assert message.labels == ["📋 คัดลอกลิงก์"]
-    assert [button.copies for (button,) in message.buttons] == [link]
+    assert [button.copies for (button,) in message.buttons] == [f"https://t.me/laocert_bot?start={code}"]
     # Nothing has changed yet.
     assert "ทดสอบ หนึ่ง" in await hand.press("หน้าหลัก")
 

@@ -1,6 +1,5 @@
 """Numbers in a workbook: taken only where the cell shows just what is taken, and otherwise refused by name."""
 
-import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
-from openpyxl.styles import PatternFill
 
-from models.imports.sent_file import check_file
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
 from models.imports.tabular.number_formats import changes_text, number_text
 
@@ -353,26 +350,3 @@ def test_any_cell_is_read_or_refused(tmp_path: Path, value: float, code: str) ->
     except ImportRefused:
         return
     assert int(text) == value
-
-
-# --- the register that an officer sends -----------------------------------------------------------------------
-
-
-def test_the_chats_reader_refuses_in_the_same_words() -> None:
-    workbook, file = Workbook(), io.BytesIO()
-    sheet: Any = workbook.active
-    sheet.append(["organization", "record_no", "full_name", "category", "position", "level", "leave"])
-    for number in (1, 2):
-        sheet.append([5110201, number, "สมมุติ ลับเฉพาะ", "official", "ปลัด", None, None])
-        sheet.cell(number + 1, 2).number_format = "0000"
-        sheet.cell(number + 1, 1).fill = PatternFill("solid", "FFFF00")
-    workbook.save(file)
-    sent = check_file("register.xlsx", file.getvalue(), "5110201")
-    assert [record.record_no for record in sent.records] == ["0001", "0002"]
-    sheet["B3"].number_format = '"A-"000'
-    workbook.save(file := io.BytesIO())
-    with pytest.raises(ImportRefused) as refused:
-        check_file("register.xlsx", file.getvalue(), "5110201")
-    assert [str(problem) for problem in refused.value.problems] == [
-        "line 3, record_no: is the number 2, and the cell shows A-002; format the column as text and type A-002"
-    ]

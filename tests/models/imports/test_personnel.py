@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,23 +16,11 @@ from models.certification.certificate import Certification, Level
 from models.certification.review import RosterChanged
 from models.database.engine import Database
 from models.imports import ImportRefused, PersonnelResult, import_personnel
-from models.register.difference import ChangeKind, Totals, aligned, compare
-from models.register.draft import SentRoster
-from models.register.roster import (
-    Category,
-    Headcount,
-    PersonnelRecord,
-    Record,
-    Roster,
-    RosterSummary,
-    load_records,
-    load_summary,
-)
+from models.register.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.rounds.round import close_round, open_round
-from tests.support import ORGANIZATIONS, certify_as, put_roster
+from tests.models.imports.files import COLUMNS, FIRST, MENUS, SECOND, THIRD, WITHOUT_ROSTER, people
+from tests.support import certify_as, put_roster
 
-FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
-COLUMNS = ["organization", "record_no", "full_name", "category", "position", "level"]
 THAI = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ"]
 # Right check digits, made up.
 IDS = ["1234567890121", "3-1005-00000-01-1", "๑๒๓๔๕๖๗๘๙๐๑๒๑"]
@@ -263,111 +250,6 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaita
         await write_rows(*arguments)
 
     monkeypatch.setitem(names, "_write", happens_first)
-
-
-# --- what it changes ----------------------------------------------------------------------------------------
-
-
-def person(number: int, organization: str = FIRST, category: str = "official") -> list[str]:
-    """A row that is just like the record that put_roster makes (tests/support.py)."""
-    return [
-        organization,
-        f"{number:04}",
-        f"บุคคล ทดสอบ{number}",
-        category,
-        f"ตำแหน่ง {number % 11}",
-        "ปฏิบัติการ",
-        "มี",
-        "มี",
-        "ไม่มี",
-    ]
-
-
-MENUS = ["ประวัติ", "การศึกษา", "เครื่องราชฯ"]
-CATEGORIES = 12 * ["official"] + 3 * ["permanent_employee"] + 5 * ["contract_employee"]
-
-
-def people(count: int, organization: str = FIRST) -> list[list[str]]:
-    """The first rows of a register of the country; there the last record has an empty menu."""
-    return [person(number, organization, CATEGORIES[number - 1]) for number in range(1, count + 1)]
-
-
-async def test_what_is_added_removed_and_changed_is_said_before_it_is_written(
-    country: Database, tmp_path: Path, now: datetime
-) -> None:
-    rows = people(18)
-    rows[0][3], rows[1][4] = "ลูกจ้างประจำ", "ปลัด"
-    rows += [person(21, FIRST, "contract_employee"), person(1, WITHOUT_ROSTER)]
-    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *rows])
-    told: list[tuple[str, ...]] = []
-
-    def announce(changes: object) -> None:
-        assert changes == tried.changes
-        told.append(("announced",))
-
-    tried = await import_personnel(country, path, now, dry_run=True)
-    await import_personnel(country, path, now, announce=announce, progress=lambda step, *_: told.append((step,)))
-    assert told.index(("announced",)) < told.index(("writing",))
-    register, first = tried.changes
-    assert (register.organization, register.name, register.is_first) == (FIRST, "เทศบาลตำบลบางปู", False)
-    assert (first.organization, first.is_first) == (WITHOUT_ROSTER, True)
-    totals = register.totals
-    assert (totals.before, totals.after) == (Headcount(12, 3, 5), Headcount(11, 4, 4))
-    assert dict(totals.counts) == {
-        (ChangeKind.CHANGED, Category.PERMANENT_EMPLOYEE): 1,
-        (ChangeKind.CHANGED, Category.OFFICIAL): 1,
-        (ChangeKind.ADDED, Category.CONTRACT_EMPLOYEE): 1,
-        (ChangeKind.REMOVED, Category.CONTRACT_EMPLOYEE): 2,
-    }
-    assert (totals.new_menus, totals.gone_menus) == ((), ())
-    assert first.totals.count(ChangeKind.ADDED, Category.OFFICIAL) == 1
-    again = await import_personnel(country, path, now, dry_run=True)
-    assert all(change.totals.is_nothing for change in again.changes)
-
-
-@pytest.mark.parametrize("same_menus", [True, False])
-async def test_an_import_counts_what_the_chat_shows_of_one_register(
-    country: Database, tmp_path: Path, now: datetime, same_menus: bool
-) -> None:
-    """Random registers, with menus that are the file's, in another order, or partly others."""
-    rng = random.Random(17)
-    lists = [MENUS] if same_menus else [MENUS, MENUS[::-1], ["วันลา", *MENUS[:2]], ["ไม่มีในไฟล์"]]
-    codes = [FIRST, SECOND, THIRD, ELSEWHERE, WITHOUT_ROSTER]
-    for code, menus in zip(codes[:4], lists * 4, strict=False):
-        async with country.write() as session:
-            roster = await session.get_one(Roster, code)
-            roster.menu_names = menus
-            for record in await session.scalars(select(PersonnelRecord).filter_by(organization_code=code)):
-                record.menus = "".join(rng.choices("rn-", k=len(menus)))
-    sent = {code: [random_record(rng, number) for number in rng.sample(range(1, 30), 20)] for code in codes}
-    words = {"r": "มี", "n": "ไม่มี", "-": ""}
-    rows = [
-        [code, *record[:-1], *(words[letter] for letter in record.menus)]
-        for code, records in sent.items()
-        for record in records
-    ]
-    rng.shuffle(rows)
-    path = write(tmp_path / "a.csv", [[*COLUMNS, *MENUS], *rows])
-    changes = (await import_personnel(country, path, now, dry_run=True)).changes
-    assert [change.organization for change in changes] == sorted(codes)
-    for change in changes:
-        code = change.organization
-        async with country.read() as session:
-            before = await load_records(session, code)
-            roster = await session.get(Roster, code)
-        menus = roster.menu_names if roster else []
-        file = aligned(SentRoster("a.csv", tuple(MENUS), tuple(sent[code])), menus)
-        shown = compare(menus, before, file)
-        counted = Totals(shown.before, shown.after, shown.new_menus, shown.gone_menus, shown.counts)
-        assert change.totals == replace(
-            counted, new_menus=tuple(name for name in MENUS if name in counted.new_menus)
-        )
-
-
-def random_record(rng: random.Random, number: int) -> Record:
-    """Like the record of that number in the country, or not."""
-    texts = f"บุคคล ทดสอบ{number}", rng.choice(list(Category)), f"ตำแหน่ง {number % 11}", "ปฏิบัติการ"
-    return Record(f"{number:04}", *texts, "".join(rng.choices("rn-", k=3)))
 
 
 # --- registers that shrink ----------------------------------------------------------------------------------

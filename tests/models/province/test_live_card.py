@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from models.accounts.account import Officer, active_officer
+from models.accounts.account import active_officer
 from models.base.calendar import BANGKOK
 from models.certification.certificate import Level
 from models.certification.certify import reopen
@@ -415,20 +415,6 @@ async def test_a_ring_cut_short_by_a_crash_is_made_once_more(desk: Desk, clock: 
     assert await desk.serve() == ["ring 1"]
 
 
-async def test_what_is_rolled_back_leaves_no_mark(desk: Desk, clock: Clock) -> None:
-    before = (await desk.card()).changes
-
-    async def fails() -> None:
-        async with desk.country.write() as session:
-            await card_marks.touch(session, "11", clock(), arrived=1)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await fails()
-    assert await desk.rows() == []
-    assert (await desk.card()).changes == before
-
-
 async def test_rows_go_with_the_link_and_a_new_one_begins_anew(desk: Desk, clock: Clock) -> None:
     await desk.prefers(Preference(Rhythm.OFF))
     await desk.arrives(CODES[0])
@@ -477,29 +463,6 @@ async def test_changes_at_the_same_moment_are_all_shown(desk: Desk, clock: Clock
             await card_marks.touch(session, "11", clock())
         clock.move(seconds=3)
         assert "edit 4" in await one.serve()
-
-
-async def test_every_officer_is_marked_in_one_order(desk: Desk, clock: Clock) -> None:
-    """Two that mark the same cards wait for each other, and do not lock each other out."""
-    for chat in range(610, 616):
-        await Desk(desk.country, clock, chat=chat).link()
-
-    async def mark(province: str | None) -> None:
-        async with desk.country.write() as session:
-            await (
-                card_marks.touch(session, province, clock())
-                if province
-                else card_marks.touch_all(session, clock())
-            )
-            await asyncio.sleep(0)
-
-    await asyncio.gather(*(mark(one) for one in ("11", None) * 10))
-    async with desk.country.read() as session:
-        linked = len(list(await session.scalars(select(Officer).where(Officer.user_id > 600))))
-        waiting = await session.scalars(
-            select(OutboxMessage.subject_id).where(OutboxMessage.kind == NoticeKind.REFRESH)
-        )
-        assert len(set(waiting)) == linked
 
 
 def test_never_more_than_twelve_rings_in_ten_minutes() -> None:

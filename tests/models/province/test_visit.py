@@ -6,13 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from models.accounts.account import Officer
-from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.province.progress import Day, look_around
+from models.province.progress import look_around
 from models.province.visit import LOOKING, Visit, note_opened, note_skipped
-from models.rounds.round import current_round
-from tests.support import ORGANIZATIONS, certify_as, link
+from tests.support import ORGANIZATIONS, link
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)
 A_MOMENT = timedelta(seconds=1)
@@ -94,20 +92,3 @@ async def test_a_visit_is_one_row_and_what_was_skipped_stays_so(
         assert await session.scalar(select(func.count()).select_from(Visit)) == 1
         row = await session.get_one(Visit, (FIRST, two.ids[0]), populate_existing=True)
         assert (row.opened_at, row.skipped_at) == (now + 2 * A_MOMENT, now + A_MOMENT)
-
-
-async def test_the_day_counts_what_the_province_certified_since_midnight(country: Database, now: datetime) -> None:
-    """Midnight in Bangkok; `now` is 9.30 there. What waits counts whenever it came."""
-    yesterday, midnight = now - timedelta(hours=9, minutes=31), now - timedelta(hours=9, minutes=30)
-    for code, user in ((FIRST, 501), (SECOND, 502), (THIRD, 503)):
-        await certify_as(country, f"lao{code}", user, code, Level.LAO, yesterday)
-    await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, yesterday)
-    await certify_as(country, "province11", 601, SECOND, Level.PROVINCE, midnight)
-    async with country.write() as session:
-        round_ = await current_round(session)
-        assert round_ is not None
-        officer = await link(session, "province11", 601, now)
-        day, _ = await look_around(session, officer, round_.id, THIRD, now)
-        assert (day, day.total) == (Day(done=1, waiting=1), 2)
-        outsider = await link(session, "province12", 701, now)
-        assert await look_around(session, outsider, round_.id, THIRD, now) == (Day(0, 0), None)

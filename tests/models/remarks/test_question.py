@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from models.accounts.access import NotYours
 from models.certification.certificate import Level, Status
 from models.certification.certify import reopen
-from models.certification.remark import Remark, RemarkKind, RemarkRefused, remark_text
+from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.certification.review import own_status, review
 from models.database.engine import Database
 from models.notices.kind import NoticeKind as Notice
@@ -31,25 +31,20 @@ from models.remarks.question import (
     require_askable,
     topic_of,
 )
-from models.remarks.thread import ENTRIES_PER_PAGE, read_entry, read_thread
+from models.remarks.thread import read_entry, read_thread
 from models.rounds.round import NoOpenRound, close_round, open_round
-from tests.support import ORGANIZATIONS, certify_as, link, put_roster
-
-FIRST, SECOND, THIRD, WITHOUT_ROSTER, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
-ASKED, ANSWERED = "เหตุใดพนักงานจ้างจึงเพิ่มขึ้น", "รับโอนจากโรงเรียน"
-LAO, PROVINCE = (f"lao{FIRST}", 501), ("province11", 601)
-
-
-async def question(
-    database: Database, now: datetime, about: str = Topic.OFFICIAL, organization: str = FIRST
-) -> Remark:
-    async with database.write() as session:
-        return await ask(session, await link(session, *PROVINCE, now), organization, about, ASKED, now)
-
-
-async def reply(database: Database, number: int, now: datetime, who: tuple[str, int] = LAO) -> Remark:
-    async with database.write() as session:
-        return await answer(session, await link(session, *who, now), number, ANSWERED, now)
+from tests.models.remarks.questions import (
+    ANSWERED,
+    ASKED,
+    ELSEWHERE,
+    FIRST,
+    LAO,
+    PROVINCE,
+    SECOND,
+    question,
+    reply,
+)
+from tests.support import certify_as, link, put_roster
 
 
 async def waiting(database: Database, organization: str = FIRST) -> list[int]:
@@ -229,28 +224,3 @@ async def test_what_is_no_text_is_no_question(country: Database, now: datetime) 
             with pytest.raises(RemarkRefused):
                 await answer(session, await link(session, *LAO, now), asked.id, typed, now)
     assert await waiting(country) == [asked.id]
-
-
-def test_what_cannot_be_seen_is_left_out() -> None:
-    assert remark_text("ก\u202eขคง\u200b  <b>จ</b>\t{x}\u0000\n\n  ฉช ") == "กขคง <b>จ</b> {x}\nฉช"
-
-
-async def test_the_thread_is_read_newest_first(country: Database, now: datetime) -> None:
-    asked = [await question(country, now) for _ in range(ENTRIES_PER_PAGE + 1)]
-    made = await reply(country, asked[0].id, now)
-    async with country.write() as session:
-        for who in (LAO, PROVINCE):
-            officer = await link(session, *who, now)
-            newest = await read_thread(session, officer, FIRST, 0)
-            assert [entry.said.id for entry in newest.entries] == [one.id for one in reversed(asked[1:])]
-            assert all(entry.is_open and entry.reply is None for entry in newest.entries)
-            last = await read_thread(session, officer, FIRST, 999)
-            assert (last.page, last.pages) == (1, 2)
-            (entry,) = last.entries
-            assert (entry.said.id, entry.is_open) == (asked[0].id, False)
-            assert entry.reply is not None
-            assert entry.reply.id == made.id
-            # By the answer's own number, too: that is what its notice bears.
-            assert (await read_entry(session, officer, made.id)).said.id == asked[0].id
-        shown = await review(session, officer, FIRST)
-        assert (shown.remarks, shown.open_questions) == (4, 3)

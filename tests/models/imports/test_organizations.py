@@ -1,0 +1,139 @@
+"""Import of organizations and their provinces: all rows or none, and none moved that is certified."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from models.certification.certificate import Level
+from models.database.engine import Database
+from models.imports import ImportRefused, ImportResult, import_organizations
+from models.organizations.organization import Organization, Province
+from models.rounds.round import close_round, open_round
+from tests.conftest import NOW
+from tests.models.imports.files import count, lines, write
+from tests.support import ORGANIZATIONS, certify_as
+
+REAL = Path(__file__).parents[3] / "demo" / "data" / "organizations.csv"
+FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
+COLUMNS = [
+    "dla_code",
+    "type_th",
+    "type_code",
+    "name_th",
+    "province_code",
+    "province_th",
+    "province_en",
+    "district_th",
+]
+
+
+def organization(code: str, name: str = "ทดสอบ", province: str = "11", **more: str) -> list[str]:
+    names = {"11": ("สมุทรปราการ", "Samut Prakan"), "12": ("นนทบุรี", "Nonthaburi")}[province]
+    values = {
+        "dla_code": code,
+        "type_th": "อบต.",
+        "type_code": "tao",
+        "name_th": name,
+        "province_code": province,
+        "province_th": names[0],
+        "province_en": names[1],
+        "district_th": "เมือง",
+    } | more
+    return [values[column] for column in COLUMNS]
+
+
+async def test_all_real_organizations(database: Database) -> None:
+    told: list[tuple[str, int, int]] = []
+    result = await import_organizations(database, REAL, NOW, progress=lambda *step: told.append(step))
+    assert result == ImportResult("organizations.csv", False, 7849, 7849, 0, 0)
+    assert {step for step, _, _ in told} == {"reading", "writing"}
+    assert told[-1] == ("writing", 7849, 7849)
+    assert await count(database, Province) == 76
+    async with database.read() as session:
+        found = (await session.execute(select(Organization.province_code, Organization.sort_key))).all()
+        named = await session.get(Organization, "3110102")
+        listed = await session.scalars(
+            select(Organization.name_th).where(Organization.province_code == "11").order_by(Organization.sort_key)
+        )
+        names = list(listed)
+    assert named is not None
+    assert (named.full_name, named.district_th) == ("เทศบาลนครสมุทรปราการ", "เมืองสมุทรปราการ")
+    # The order is total, and a dictionary's: leading vowels after the consonant.
+    assert len(set(found)) == 7849
+    assert names.index("คลองด่าน") < names.index("เทพารักษ์") < names.index("บางปู")
+    again = await import_organizations(database, REAL, NOW)
+    assert (again.added, again.updated, again.unchanged) == (0, 0, 7849)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+async def test_organizations_are_added_and_updated_by_code(country: Database, tmp_path: Path, suffix: str) -> None:
+    rows = [COLUMNS, organization(FIRST, "ใหม่", "12"), organization("9999999", "เพิ่ม")]
+    path = write(tmp_path / f"more{suffix}", rows)
+    expected = (2, 1, 1, 0)
+    tried = await import_organizations(country, path, NOW, dry_run=True)
+    assert (tried.rows, tried.added, tried.updated, tried.unchanged) == expected
+    assert await count(country, Organization) == 5
+    done = await import_organizations(country, path, NOW)
+    assert (done.rows, done.added, done.updated, done.unchanged) == expected
+    async with country.read() as session:
+        moved = await session.get_one(Organization, FIRST)
+        assert (moved.name_th, moved.province_code) == ("ใหม่", "12")
+        assert await session.get(Organization, "9999999") is not None
+
+
+async def test_province_names_are_updated_and_must_agree_within_a_file(country: Database, tmp_path: Path) -> None:
+    other = {"province_en": "Paknam"}
+    rows = [COLUMNS, organization("9999998"), organization("9999999", **other)]
+    with pytest.raises(ImportRefused) as refused:
+        await import_organizations(country, write(tmp_path / "a.csv", rows), NOW)
+    assert lines(refused) == [
+        "line 3, province_th: province 11 has other names here than on line 2;"
+        " write the same Thai and English names everywhere"
+    ]
+    rows[1] = organization("9999998", **other)
+    await import_organizations(country, write(tmp_path / "a.csv", rows), NOW)
+    async with country.read() as session:
+        assert (await session.get_one(Province, "11")).name_en == "Paknam"
+
+
+async def test_every_bad_organization_is_reported_and_none_is_written(database: Database, tmp_path: Path) -> None:
+    rows = [
+        COLUMNS,
+        organization("1234567"),
+        organization("123-4567"),
+        organization("2234567", province_code="1"),
+        organization("1234567"),
+        organization("3234567", type_code="อบต."),
+        organization("4234567", name_th="=1+1"),
+    ]
+    for dry_run in (True, False):
+        with pytest.raises(ImportRefused) as refused:
+            await import_organizations(database, write(tmp_path / "a.csv", rows), NOW, dry_run=dry_run)
+        assert [line.split(";")[0] for line in lines(refused)] == [
+            "line 3, dla_code: 123-4567 is no organization's code",
+            "line 4, province_code: 1 is no province's code",
+            "line 5, dla_code: 1234567 is on line 2 already",
+            "line 6, type_code: อบต. is no type's code",
+            "line 7, name_th: starts with = like a formula",
+        ]
+    assert await count(database, Organization) == 0
+
+
+async def test_a_certified_organization_keeps_its_province(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    path = write(tmp_path / "a.csv", [COLUMNS, organization(SECOND, "ใหม่"), organization(FIRST, province="12")])
+    for dry_run in (True, False):
+        with pytest.raises(ImportRefused, match=f"line 3, province_code: {FIRST} เทศบาลตำบลบางปู is certified"):
+            await import_organizations(country, path, NOW, dry_run=dry_run)
+    async with country.read() as session:
+        assert (await session.get_one(Organization, SECOND)).name_th == "บางปู"
+    # Its name may change, and its province once the next round has opened.
+    await import_organizations(country, write(tmp_path / "b.csv", [COLUMNS, organization(FIRST, "ใหม่")]), NOW)
+    async with country.write() as session:
+        await close_round(session, now)
+        await open_round(session, 2571, None, now)
+    await import_organizations(country, path, NOW)

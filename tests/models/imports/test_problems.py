@@ -1,0 +1,89 @@
+"""What is wrong with a file: a problem a cell, in order of lines, and no more than anybody mends."""
+
+import pytest
+
+from models.imports.tabular.problems import BadNumber, ImportRefused, Problem, Problems, english, refuse
+
+
+def told(problems: Problems) -> list[str]:
+    with pytest.raises(ImportRefused) as refused:
+        problems.require_none()
+    assert str(refused.value) == "\n".join(str(problem) for problem in refused.value.problems)
+    return [str(problem) for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "text"),
+    [
+        (7, "name", "line 7, name: is empty; fill it in"),
+        (7, None, "line 7: is empty; fill it in"),
+        (None, "name", "name: is empty; fill it in"),
+        (None, None, "is empty; fill it in"),
+    ],
+)
+def test_a_problem_says_where_what_and_how_to_mend_it(line: int | None, column: str | None, text: str) -> None:
+    assert str(Problem(line, column, "is empty", "fill it in")) == text
+
+
+def test_they_are_told_in_order_of_lines_and_what_concerns_the_file_first() -> None:
+    found = Problems()
+    for line in (9, None, 2, 5):
+        found.add(line, "name", "is wrong", "mend it")
+    assert [one.split(":")[0] for one in told(found)] == ["name", "line 2, name", "line 5, name", "line 9, name"]
+
+
+def test_a_cell_has_one_problem_and_a_line_may_have_several() -> None:
+    found = Problems()
+    for what in ("is wrong", "is very wrong"):
+        found.add(2, "name", what, "mend it")
+        found.add(3, None, what, "mend it")
+    assert told(found) == [
+        "line 2, name: is wrong; mend it",
+        "line 3: is wrong; mend it",
+        "line 3: is very wrong; mend it",
+    ]
+
+
+def test_a_column_that_is_wrong_as_a_whole_is_told_once() -> None:
+    found = Problems()
+    for line in range(2, 50):
+        found.add(line, "id", "is wrong", "mend it")
+    found.add(3, "name", "is wrong", "mend it")
+    found.replace_column("id", "holds national ID numbers", "delete it")
+    assert told(found) == ["id: holds national ID numbers; delete it", "line 3, name: is wrong; mend it"]
+
+
+def test_more_than_anybody_mends_are_not_kept() -> None:
+    found = Problems(most=3)
+    for line in range(2, 5):
+        assert not found.is_full
+        found.add(line, "name", "is wrong", "mend it")
+    assert found.is_full
+    found.add(99, "name", "is wrong", "mend it")
+    assert told(found) == [
+        "more than 3 problems; mend these and import again",
+        *(f"line {line}, name: is wrong; mend it" for line in range(2, 5)),
+    ]
+
+
+def test_without_a_problem_nothing_is_refused() -> None:
+    found = Problems()
+    assert not found
+    found.require_none()
+    found.add(None, None, "is wrong", "mend it")
+    assert found
+    assert str(refuse("the file is empty", "give another")) == "the file is empty; give another"
+
+
+def test_a_text_keeps_what_another_language_needs() -> None:
+    inner = english("U+{code:04X}", code=0x200B)
+    text = english("contains {character}, which cannot be seen", character=inner)
+    assert text == "contains U+200B, which cannot be seen"
+    assert (text.template, text.values) == ("contains {character}, which cannot be seen", {"character": inner})
+
+
+def test_a_column_of_secrets_hides_the_number_where_it_is_named() -> None:
+    named = BadNumber("is the number 2", "type A-002", "2", is_named=True)
+    assert "2" not in named.hidden.what + named.hidden.mend
+    unnamed = BadNumber("is a number with a fraction", "type it", "2", is_named=False)
+    assert unnamed.hidden is unnamed
