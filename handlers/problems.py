@@ -208,6 +208,12 @@ def apology(language: Language) -> Screen:
     return Screen(_("Sorry, that did not work. Nothing was changed. Please try again from Home."), ((home(_),),))
 
 
+def result_below(language: Language) -> Screen:
+    """In place of a keypad that has done its work and cannot be deleted."""
+    _ = texts(language)
+    return Screen(_("👇 The result is below."))
+
+
 def wait_toast(language: Language, seconds: float) -> str:
     """Over the chat, when a tap's screen comes later: Telegram takes no more calls into the chat for now."""
     if seconds < 1:

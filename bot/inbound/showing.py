@@ -129,7 +129,7 @@ class Showings:
         if chat_id in self._queues:
             self._queues[chat_id].numbers.add(number)
         if isinstance(reply.screen, Evidenced):
-            await self._show_receipt(incoming, reply.screen)
+            await self._show_receipt(number, incoming, reply.screen, reply.language)
             return
         showing = self._fitting(_showing_of(number, incoming, reply), is_followed=is_followed)
         wait = self._limiter.wait(chat_id, showing.weight) if showing is not None else 0.0
@@ -262,15 +262,17 @@ class Showings:
         if incoming.callback_id is not None:
             await api.answer(self._bot, incoming.callback_id, toast, replace(self._retries, tries=2))
 
-    async def _show_receipt(self, incoming: Incoming, screen: Evidenced) -> None:
-        """The receipt as a new message, and the keypad goes."""
+    async def _show_receipt(self, number: int, incoming: Incoming, screen: Evidenced, language: Language) -> None:
+        """The receipt as a new message, and the keypad goes; one that is too old to be deleted loses its keys (Bot
+        API, deleteMessage: 48 hours).
+        """
         chat_id, pad = incoming.chat_id, incoming.message_id
         if chat_id in self._queues:
             queue = self._queues[chat_id]
             queue.showings = [waiting for waiting in queue.showings if waiting.message_id != pad]
         await asyncio.gather(self._answer(incoming, screen.toast), self._send_receipt(chat_id, screen.certificate))
-        if pad is not None:
-            await self._remove(chat_id, pad)
+        if pad is not None and not await self._remove(chat_id, pad):
+            self._keep(Showing(number, incoming.user_id, chat_id, problems.result_below(language), message_id=pad))
 
     async def _draw(self, showing: Showing) -> None:
         """One try. Raises RetryAfter, InvalidToken, and NetworkError when it may be tried again."""
@@ -332,11 +334,15 @@ class Showings:
             else:
                 return
 
-    async def _remove(self, chat_id: int, message_id: int) -> None:
-        """Delete a message in whose place another stands. One try: what stays is blanked when the link ends."""
-        if await api.delete(self._bot, chat_id, message_id, replace(self._retries, tries=1)):
+    async def _remove(self, chat_id: int, message_id: int) -> bool:
+        """Delete a message in whose place another stands; whether it is gone. One try: what stays is blanked when
+        the link ends.
+        """
+        is_gone = await api.delete(self._bot, chat_id, message_id, replace(self._retries, tries=1))
+        if is_gone:
             async with self._database.write() as session:
                 await forget_card(session, chat_id, message_id)
+        return is_gone
 
 
 def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:

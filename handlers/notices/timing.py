@@ -54,7 +54,7 @@ def _screen(turn: Turn, chosen: Preference) -> Screen:
     rows: list[Row] = _rhythm_rows(_, chosen) if is_province else []
     rows += [(_choice(quiet_word(_, one), ChooseQuiet(one), one is chosen.quiet),) for one in Quiet]
     days_off: Tap = RingOnDaysOff() if chosen.skips_days_off else RestOnDaysOff()
-    rows.append((_choice(_.plain("Not on weekends and public holidays"), days_off, chosen.skips_days_off),))
+    rows.append((_choice(_.plain("Not on weekends and holidays"), days_off, chosen.skips_days_off),))
     return Screen(
         lines(
             _("<b>Notifications</b>"),
@@ -91,7 +91,7 @@ def quiet_word(_: Texts, quiet: Quiet) -> str:
     return {
         Quiet.NONE: _.plain("No quiet hours"),
         Quiet.OVERNIGHT: _.plain("Quiet 20:00 to 07:00"),
-        Quiet.AFTER_HOURS: _.plain("Quiet outside office hours (16:30 to 08:30)"),
+        Quiet.AFTER_HOURS: _.plain("Quiet after hours (16:30 to 08:30)"),
     }[quiet]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.chat.taps.accounts import EditProfile, LogOut
+from handlers.chat.taps.accounts import EditProfile, Home, LogOut
 from handlers.chat.taps.certification import (
     Cancel,
     CertificationMenu,
@@ -34,8 +34,8 @@ from models.database.engine import Database
 from models.operator.closing import reopen_round
 from models.register.roster import Category
 from models.rounds.round import close_round, open_round
-from tests.handlers.support import SPOT_CHECK, Hand, MakeHand, facts
-from tests.support import Clock, certify_as, put_roster
+from tests.handlers.support import RECEIPT, SPOT_CHECK, Hand, MakeHand, facts
+from tests.support import PIN, TO_PIN, Clock, certify_as, put_roster
 
 BANGPU, PHRAEKSA, NO_ROSTER, ELSEWHERE = "5110201", "6110302", "6110303", "6120401"
 TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
@@ -301,3 +301,19 @@ async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
         assert (await stranger.forge(data)).startswith("แชตนี้ยังไม่ได้เข้าสู่ระบบ โปรดเข้าสู่ระบบก่อน"), data
         assert stranger.labels[0] == "เข้าสู่ระบบ"
     assert await facts(country) == before
+
+
+async def test_a_keypad_too_old_to_be_deleted_loses_its_keys(officer: MakeHand, clock: Clock) -> None:
+    """A bot can delete a message for 48 hours (Bot API, deleteMessage)."""
+    hand = await officer()
+    clock.move(hours=47)
+    await hand.forge(Home())
+    await hand.way("PIN")
+    clock.move(hours=2)
+    await hand.way(*TO_PIN)
+    pad = hand.card
+    for digit in PIN:
+        await hand.phone.tap(digit, pad)
+    await hand.sees(RECEIPT)
+    await hand.phone.until(lambda _: pad.text == "👇 ดูผลการรับรองด้านล่าง")
+    assert pad.labels == []

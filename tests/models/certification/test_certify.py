@@ -208,7 +208,7 @@ async def test_lists_and_counts_follow_the_certificates(country: Database, now: 
         assert [one.province.code for one in await count_statuses(session)] == ["11", "12"]
         officer = await link(session, "province11", 601, now)
         listed = {
-            status: [row.dla_code for row in (await search(session, officer, _list(status), now)).rows]
+            status: [row.name.dla_code for row in (await search(session, officer, _list(status), now)).rows]
             for status in Status
         }
         # เทพารักษ์ sorts under ท, before แพรกษา under พ.

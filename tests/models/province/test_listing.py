@@ -64,7 +64,7 @@ async def certified(country: Database, session: AsyncSession, moments: dict[str,
 
 
 async def codes(session: AsyncSession, officer: Officer, kept: Listing, now: datetime) -> list[str]:
-    return [row.dla_code for row in (await search(session, officer, kept, now)).rows]
+    return [row.name.dla_code for row in (await search(session, officer, kept, now)).rows]
 
 
 async def add_remark(session: AsyncSession, code: str, kind: RemarkKind, now: datetime, **values: int) -> Remark:
@@ -148,7 +148,7 @@ async def test_a_question_is_open_until_it_is_answered_or_its_revision_ends(
         kept.status = Status.LAO_CERTIFIED
         rows += (await search(session, officer, kept, now)).rows
         assert len(rows) == 4
-        return {row.dla_code for row in rows if row.has_open_question}
+        return {row.name.dla_code for row in rows if row.has_open_question}
 
     await certified(country, session, {BANGPU: now})
     await add_remark(session, BANGPU, RemarkKind.EXPLANATION, now)
@@ -199,7 +199,7 @@ async def test_a_page_is_cut_from_the_whole(
         kept.page = number
         page = await search(session, officer, kept, now)
         assert (page.page, page.pages, page.total) == (number, 3, 20)
-        seen += [row.full_name.removeprefix("อบต.") for row in page.rows]
+        seen += [row.name.full.removeprefix("อบต.") for row in page.rows]
     assert seen == names
     kept.page = 999_999_999
     page = await search(session, officer, kept, now)
@@ -216,7 +216,7 @@ async def test_typed_words_find_in_all_statuses_of_the_own_province(
     await certified(country, session, {BANGPU: now})
     kept.status, kept.district = Status.PROVINCE_CERTIFIED, "บางพลี"
     found = await type_words(session, officer, kept, "บางปู", now)
-    assert [(row.dla_code, row.status) for row in found.rows] == [
+    assert [(row.name.dla_code, row.status) for row in found.rows] == [
         (BANGPU, Status.LAO_CERTIFIED),
         (BANGPU_TAO, Status.UNCERTIFIED),
     ]
@@ -246,23 +246,31 @@ async def test_an_organizations_officer_has_no_list(
             await looking
 
 
+async def following(
+    session: AsyncSession, officer: Officer, kept: Listing, now: datetime
+) -> tuple[str, bool] | None:
+    """The code of the next organization, and whether it was left for later before."""
+    found = await next_waiting(session, officer, kept, now)
+    return None if found is None else (found.name.dla_code, found.was_skipped)
+
+
 async def test_next_is_the_first_that_waits_in_the_lists_order(
     country: Database, session: AsyncSession, officer: Officer, kept: Listing, now: datetime
 ) -> None:
     assert await next_waiting(session, officer, kept, now) is None
     await certified(country, session, {BANGPU: now, PHRAEKSA: now - HOUR, BANGPU_TAO: now + HOUR})
     kept.status = Status.UNCERTIFIED
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
     kept.sorting = Sorting.WAITING
-    assert await next_waiting(session, officer, kept, now) == (PHRAEKSA, False)
+    assert await following(session, officer, kept, now) == (PHRAEKSA, False)
     await certify_as(country, "province11", 601, PHRAEKSA, Level.PROVINCE, now, session)
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
     kept.type_code = "tao"
-    assert await next_waiting(session, officer, kept, now) == (BANGPU_TAO, False)
+    assert await following(session, officer, kept, now) == (BANGPU_TAO, False)
     kept.district = "บางพลี"
     assert await next_waiting(session, officer, kept, now) is None
     kept.words = "เทศบาลบางปู"
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
     await close_round(session, now)
     with pytest.raises(NoOpenRound):
         await next_waiting(session, officer, kept, now)
@@ -274,22 +282,22 @@ async def test_what_was_left_for_later_comes_last_and_what_a_colleague_looks_at_
     await certified(country, session, dict.fromkeys((BANGPU, BANGPU_TAO, PHRAEKSA), now - HOUR))
     colleague = await link(session, "province11", 602, now, "ทดสอบ เพื่อน")
     await note_opened(session, colleague, BANGPU, 1, now)
-    assert await next_waiting(session, officer, kept, now) == (BANGPU_TAO, False)
-    assert await next_waiting(session, officer, kept, now + LOOKING) == (BANGPU, False)
-    assert await next_waiting(session, colleague, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU_TAO, False)
+    assert await following(session, officer, kept, now + LOOKING) == (BANGPU, False)
+    assert await following(session, colleague, kept, now) == (BANGPU, False)
     await note_skipped(session, officer, BANGPU_TAO, 1, now)
     await note_skipped(session, officer, PHRAEKSA, 1, now + HOUR)
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
     await note_skipped(session, officer, BANGPU, 1, now + 2 * HOUR)
-    assert await next_waiting(session, officer, kept, now) == (BANGPU_TAO, True)
+    assert await following(session, officer, kept, now) == (BANGPU_TAO, True)
     # The colleague has skipped nothing.
-    assert await next_waiting(session, colleague, kept, now) == (BANGPU, False)
+    assert await following(session, colleague, kept, now) == (BANGPU, False)
     # Reopened, corrected and certified anew: it is new to everybody.
     later = now + 3 * HOUR
     await reopen(session, PHRAEKSA, "ผู้ดูแลระบบ", "แก้ไขข้อมูล", later)
     await put_roster(session, PHRAEKSA, (1, 1, 1), later)
     await certify_as(country, f"lao{PHRAEKSA}", 502, PHRAEKSA, Level.LAO, later, session)
-    assert await next_waiting(session, officer, kept, later) == (PHRAEKSA, False)
+    assert await following(session, officer, kept, later) == (PHRAEKSA, False)
 
 
 async def test_a_new_round_begins_without_what_was_left_for_later(
@@ -299,9 +307,9 @@ async def test_a_new_round_begins_without_what_was_left_for_later(
     await close_round(session, now)
     opened = await open_round(session, 2571, None, now)
     await certified(country, session, {BANGPU: now - HOUR})
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
     await note_opened(session, officer, BANGPU, opened.id, now)
-    assert await next_waiting(session, officer, kept, now) == (BANGPU, False)
+    assert await following(session, officer, kept, now) == (BANGPU, False)
 
 
 async def test_who_certified_for_an_organization_is_not_sent_to_it(

@@ -159,7 +159,7 @@ async def test_nobody_else_marks_or_hands_in(waiting: Database, now: datetime) -
         async with waiting.write() as session:
             officer = await province(session, now, user, username)
             with pytest.raises(NotYours):
-                await mark(session, officer, WAITING, check, 1, Mark.CORRECT, None, now)
+                await mark(session, officer, WAITING, check, 1, Mark.CORRECT, None, now, despite_empty_menus=True)
             with pytest.raises(NotYours):
                 await hand_in(session, officer, WAITING, check, now, None)
             with pytest.raises(NotYours):
@@ -202,12 +202,14 @@ async def test_a_mark_can_be_changed_until_the_check_is_handed_in(waiting: Datab
         with pytest.raises(SpotCheckUnfinished):
             await hand_in(session, officer, WAITING, check, now, None)
         for place in (1, 2, 3):
-            found = await mark(session, officer, WAITING, check, place, Mark.CORRECT, None, later)
+            found = await mark(
+                session, officer, WAITING, check, place, Mark.CORRECT, None, later, despite_empty_menus=True
+            )
         item = found.item(1)
         assert (item.mark, item.note, item.marked_at) == (Mark.CORRECT, None, later)
         assert await hand_in(session, officer, WAITING, check, later, None) is None
         for change in (
-            mark(session, officer, WAITING, check, 1, Mark.CORRECT, None, later),
+            mark(session, officer, WAITING, check, 1, Mark.CORRECT, None, later, despite_empty_menus=True),
             hand_in(session, officer, WAITING, check, later, None),
         ):
             with pytest.raises(SpotCheckHandedIn):
@@ -223,7 +225,9 @@ async def test_what_is_not_correct_is_said_in_words(waiting: Database, now: date
                 await mark(session, officer, WAITING, check, 1, Mark.INCORRECT, note, now)
         for place in (0, 4, 999):
             with pytest.raises(SpotCheckEnded):
-                await mark(session, officer, WAITING, check, place, Mark.CORRECT, None, now)
+                await mark(
+                    session, officer, WAITING, check, place, Mark.CORRECT, None, now, despite_empty_menus=True
+                )
         assert (await load_checking(session, officer, WAITING, check)).check.marked == 0
 
 
@@ -235,7 +239,17 @@ async def test_two_officers_who_mark_at_once_lose_nothing(waiting: Database, now
 
     async def one(user: int, place: int, found: Mark) -> None:
         async with waiting.write() as session:
-            await mark(session, await province(session, now, user), WAITING, check, place, found, NOTE, now)
+            await mark(
+                session,
+                await province(session, now, user),
+                WAITING,
+                check,
+                place,
+                found,
+                NOTE,
+                now,
+                despite_empty_menus=True,
+            )
 
     await asyncio.gather(
         one(601, 1, Mark.CORRECT),
@@ -277,7 +291,7 @@ async def test_without_it_the_province_cannot_certify(waiting: Database, now: da
         await press(waiting, now)
     async with waiting.write() as session:
         officer = await province(session, now)
-        await mark(session, officer, WAITING, check, 3, Mark.CORRECT, None, now)
+        await mark(session, officer, WAITING, check, 3, Mark.CORRECT, None, now, despite_empty_menus=True)
     # Any officer of the province may then certify.
     assert (await press(waiting, now, user=602)).level is Level.PROVINCE
 
@@ -381,7 +395,9 @@ async def test_the_certificate_keeps_the_check_without_names_and_notes(waiting: 
     later = now + timedelta(minutes=5)
     async with waiting.write() as session:
         officer = await province(session, now)
-        found = await mark(session, officer, WAITING, check, 1, Mark.CORRECT, None, later)
+        found = await mark(
+            session, officer, WAITING, check, 1, Mark.CORRECT, None, later, despite_empty_menus=True
+        )
         await hand_in(session, officer, WAITING, check, later, None)
     made = await press(waiting, later)
     kept = json.loads(made.spot_check or "")
@@ -423,7 +439,7 @@ async def test_a_reopened_revision_is_drawn_anew(waiting: Database, now: datetim
     async with waiting.write() as session:
         officer = await province(session, now)
         with pytest.raises(SpotCheckEnded):
-            await mark(session, officer, WAITING, old, 1, Mark.CORRECT, None, now)
+            await mark(session, officer, WAITING, old, 1, Mark.CORRECT, None, now, despite_empty_menus=True)
         with pytest.raises(SpotCheckEnded):
             await hand_in(session, officer, WAITING, old, now, None)
         await pass_spot_check(session, officer, WAITING, now, random.Random(3))
@@ -450,7 +466,7 @@ async def test_a_failed_check_asks_for_a_reopening_in_the_same_transaction(
             for item in await session.scalars(select(SpotCheckItem).where(SpotCheckItem.spot_check_id == check))
         }
         assert asked.body == f"{items[2]}: {NOTE}"
-        assert asked.author == "ทดสอบ ลงนาม · ปลัด"
+        assert asked.author == "ทดสอบ ลงนาม ปลัด"
         told = await session.scalars(
             select(OutboxMessage.chat_id).where(
                 OutboxMessage.kind == NoticeKind.PETITIONED, OutboxMessage.subject_id == asked.id
