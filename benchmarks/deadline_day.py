@@ -35,7 +35,7 @@ import uvloop
 from sqlalchemy import select
 
 from benchmarks import officers
-from benchmarks.nation import PIN, SECRET_KEY, Country, dots
+from benchmarks.nation import DESPITE_EMPTY, PIN, SECRET_KEY, Country, dots
 from demo import sample
 from demo.botapi import WEATHERS, CountedCall, Emulator, Message, Phone
 from demo.botapi.limits import EDITS
@@ -134,7 +134,7 @@ class Hand:
     def check(self, text: str, code: str) -> None:
         """The numbers on a screen are those of the register."""
         for name, number in self.day.registers[code].items():
-            if f"{number:,}  {name}" not in text:
+            if f"{name} {number:,} คน" not in text:
                 self.day.wrong.append(f"{code}: not {number} {name}")
 
     async def _pause(self) -> float:
@@ -172,7 +172,7 @@ async def province_way(hand: Hand, unit: sample.Unit) -> None:
     if "รับรองระดับจังหวัด" not in hand.labels:
         text = await hand.tap("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด", gone=True)
         while "สรุปผลสุ่มตรวจสอบ" not in text:
-            text = await hand.tap("✅ ถูกต้อง", text, gone=True)
+            text = await hand.tap(DESPITE_EMPTY if DESPITE_EMPTY in hand.labels else "✅ ถูกต้อง", text, gone=True)
     hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
     await hand.enter_pin(unit)

@@ -54,7 +54,7 @@ COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("ลูกจ้างประจำ", 12, lambda row: row.certification.permanent_employees),
     Column("พนักงานจ้าง", 12, lambda row: row.certification.contract_employees),
     Column("รวม", 8, lambda row: row.certification.headcount.total),
-    Column("ระเบียนที่มีเมนูว่าง", 18, lambda row: row.certification.with_empty_menus),
+    Column("ระเบียนที่ยังบันทึกเมนูไม่ครบ", 18, lambda row: row.certification.with_empty_menus),
     Column("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
     Column("ข้อมูล ณ วันที่", 18, lambda row: short_moment(row.certification.roster_imported_at)),
     Column("รหัสตรวจสอบ", 14, lambda row: row.certification.code),

@@ -52,7 +52,7 @@ COLUMNS: tuple[Column[ExportedOrganization], ...] = (
     Column("ลูกจ้างประจำ", 13, _people(lambda headcount: headcount.permanent_employees)),
     Column("พนักงานจ้าง", 13, _people(lambda headcount: headcount.contract_employees)),
     Column("รวม", 9, _people(lambda headcount: headcount.total)),
-    Column("ระเบียนที่มีเมนูว่าง", 18, lambda row: row.with_empty_menus),
+    Column("ระเบียนที่ยังบันทึกเมนูไม่ครบ", 18, lambda row: row.with_empty_menus),
     Column("ข้อมูล ณ วันที่", 18, _imported_at),
     Column("ไฟล์ข้อมูล", 24, lambda row: row.roster_file),
     *_signed_columns("(อปท.)", lambda row: row.lao),

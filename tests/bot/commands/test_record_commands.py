@@ -128,7 +128,7 @@ def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, de
 def test_a_provinces_petition_is_listed_and_decided(failed_check: Database, laocert: Run) -> None:
     assert "วันบรรจุไม่ตรง" in laocert("petitions").stdout
     (asked,) = json.loads(laocert("petitions", "--json").stdout)
-    assert (asked["organization"], asked["side"], asked["author"]) == (FIRST, "province", "ทดสอบ ลงนาม · ปลัด")
+    assert (asked["organization"], asked["side"], asked["author"]) == (FIRST, "province", "ทดสอบ ลงนาม ปลัด")
     laocert("petition", "decide", str(asked["id"]), "--grant", *BY)
     assert laocert("petitions").stdout == "no petition waits\n"
     assert json.loads(laocert("audit", "verify", "--json").stdout)["ok"] is True

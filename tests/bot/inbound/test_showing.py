@@ -209,7 +209,7 @@ async def test_the_result_is_the_receipt_and_stays(lao: Officer, bot: Emulator, 
     assert bot.calls_of("sendMessage")[-1].params["protect_content"] == "false"
     assert lao.phone.messages[-1] == receipt
     words = receipt.text
-    assert all((button.data or "").startswith(BELOW) for row in receipt.buttons for button in row)
+    assert all(button.copies or (button.data or "").startswith(BELOW) for row in receipt.buttons for button in row)
     # What is tapped on it opens below.
     await lao.phone.tap("ประวัติการรับรองข้อมูล", receipt)
     history = await newest(lao, "ประวัติการรับรองข้อมูล", below=receipt)

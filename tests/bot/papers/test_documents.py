@@ -81,7 +81,7 @@ def test_a_certificate_says_all_that_was_certified() -> None:
         *("หลักฐานการรับรองข้อมูล", "รับรองระดับ อปท.", "มีผลอยู่ ณ วันที่ออกเอกสาร", "ABCDE-FGHJK"),
         *("เทศบาลตำบลบางปู", "อำเภอเมืองสมุทรปราการ จังหวัดสมุทรปราการ", FIRST, "2570", "การรับรองครั้งที่ 1"),
         *("ข้าราชการ 1,212 คน", "ลูกจ้างประจำ 3 คน", "พนักงานจ้าง 5 คน", "รวม 1,220 คน"),
-        *("ระเบียนที่มีเมนูว่าง 7 ระเบียน", "ข้อมูล ณ วันที่ 1 พฤศจิกายน 2569 เวลา 09.30 น.", "ไฟล์ข้อมูล ทะเบียน.csv"),
+        *("ระเบียนที่ยังบันทึกเมนูไม่ครบ 7 ราย", "ข้อมูล ณ วันที่ 1 พฤศจิกายน 2569 เวลา 09.30 น.", "ไฟล์ข้อมูล ทะเบียน.csv"),
         *("นางสาวทดสอบ ลงนาม", "ปลัดเทศบาล", "2 พฤศจิกายน 2569 เวลา 09.30 น."),
         "หากรับรองข้อมูลแล้ว อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก",
         *("@laocert_bot", "เมื่อ 16 พฤศจิกายน 2569 เวลา 09.30 น."),
@@ -113,7 +113,7 @@ def checked(count: int) -> str:
 def test_a_province_certificate_shows_what_was_drawn() -> None:
     paper = Paper(certificate.pdf(CertificatePage(issued(Level.PROVINCE, spot_check=checked(3)), LINK)))
     assert paper.pages == 1
-    assert paper.says("สุ่มตรวจสอบโดยจังหวัด", "ถูกต้องทั้งหมด 3 ระเบียน", "0001, 0002, 0003", "0f" * 32)
+    assert paper.says("สุ่มตรวจสอบโดยจังหวัด", "ถูกต้องทั้งหมด 3 ราย", "0001, 0002, 0003", "0f" * 32)
     assert not Paper(certificate.pdf(CertificatePage(issued(), LINK))).says("สุ่มตรวจสอบโดยจังหวัด")
 
 
@@ -270,12 +270,14 @@ def test_the_list_as_a_spreadsheet() -> None:
     }
     second = found[1]
     assert second["สถานะการรับรองข้อมูล"] == "รับรองระดับจังหวัด"
-    assert [second[name] for name in ("ครั้งที่", "ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง", "รวม", "ระเบียนที่มีเมนูว่าง")] == [
+    assert [
+        second[name] for name in ("ครั้งที่", "ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง", "รวม", "ระเบียนที่ยังบันทึกเมนูไม่ครบ")
+    ] == [
         *(2, 12, 0, 5, 17, 3),
     ]
     for level in ("(อปท.)", "(จังหวัด)"):
         assert second[f"ผู้รับรอง {level}"] == "=cmd()"
-        assert second[f"วันเวลาที่รับรอง (พ.ศ.) {level}"] == "02/11/2569 09:30"
+        assert second[f"วันเวลาที่รับรอง (พ.ศ.) {level}"] == "2 พ.ย. 2569 09.30 น."
         assert second[f"หลังกำหนด {level}"] == "หลังกำหนด"
         assert second[f"รหัสตรวจสอบ {level}"] == "0123456789"
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}

@@ -171,11 +171,11 @@ async def test_the_times_are_chosen_with_one_tap_each(province: Hand, clock: Clo
     assert "ครั้งถัดไป 2 พ.ย. 2569 13.30" in await province.press("08.30 และ 13.30")
     # Not idle yet: half a day later at most.
     clock.now = datetime(2026, 11, 2, 17, 0, tzinfo=BANGKOK)
-    assert "ครั้งถัดไป 3 พ.ย. 2569 08.30" in await province.press("งดเตือนนอกเวลาราชการ")
+    assert "ครั้งถัดไป 3 พ.ย. 2569 08.30" in await province.press("งดเตือนนอกเวลา")
     await province.press("ไม่เตือนวันหยุดราชการ")
     assert [label for label in province.labels if "✓" in label] == [
         "✓ 08.30 และ 13.30 น.",
-        "✓ งดเตือนนอกเวลาราชการ (16.30–08.30 น.)",
+        "✓ งดเตือนนอกเวลา (16.30–08.30 น.)",
         "✓ ไม่เตือนวันหยุดราชการ เสาร์ อาทิตย์",
     ]
     assert "การ์ดไม่ส่งเสียงเตือน แต่ยังปรับให้เป็นปัจจุบันเสมอ" in await province.press("ปิดเสียง")
