@@ -1,6 +1,6 @@
-"""What stands beside a review of an organization that waits: the province's day, who else looks at it, and ข้าม."""
+"""What stands beside a review of an organization that waits: who else looks at it, and ข้าม."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -10,25 +10,27 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from models.certification.certificate import Status
 from models.certification.review import Review
-from models.province.progress import Day, look_around
+from models.province.progress import Day, colleague_at
 from models.province.visit import note_opened
 from models.rounds.round import RoundState
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The province's day, and the name of the colleague who looks at the same organization."""
+    """The name of the colleague who looks at the same organization, if any."""
 
-    day: Day
     colleague: str | None
 
-    def screen(self, _: Texts, review: Screen, code: str) -> Screen:
-        """A review with ข้าม, and above it who else looks."""
-        *rows, last = review.rows
-        screen = replace(review, rows=(*rows, (Button(_.plain("Skip"), SkipWaiting(code)),), last))
+    def screen(self, _: Texts, review: Screen) -> Screen:
+        """A review, and above it who else looks."""
         if self.colleague is None:
-            return screen
-        return screen.headed(_("👁 Being checked by {name}. You may still go on.", name=self.colleague))
+            return review
+        return review.headed(_("👁 Being checked by {name}. You may still go on.", name=self.colleague))
+
+
+def skip_button(_: Texts, code: str) -> Button:
+    """ข้าม: leave an organization for later."""
+    return Button(_.plain("Skip"), SkipWaiting(code))
 
 
 async def sit_down(turn: Turn, shown: Review) -> Desk | None:
@@ -37,7 +39,7 @@ async def sit_down(turn: Turn, shown: Review) -> Desk | None:
     if shown.status is not Status.LAO_CERTIFIED or shown.round is None or shown.round.state is not RoundState.OPEN:
         return None
     await note_opened(turn.session, turn.officer, code, shown.round.id, turn.now)
-    return Desk(*await look_around(turn.session, turn.officer, shown.round.id, code, turn.now))
+    return Desk(await colleague_at(turn.session, turn.officer, shown.round.id, code, turn.now))
 
 
 def day_line(_: Texts, day: Day) -> Markup:

@@ -59,18 +59,19 @@ def review_screen(
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
     rows: tuple[Row, ...] = checking_rows(_, shown, taps)
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
-    notes: tuple[Markup | None, ...] = (desk.day_line(_, at_desk.day) if at_desk is not None else None,)
+    notes: tuple[Markup | None, ...] = ()
     if shown.status is Status.LAO_CERTIFIED and is_open:
         decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
         rows += _certifying_rows(_, shown, decided)
-        notes += (_verdict_line(_, decided),)
+        notes = (_verdict_line(_, decided),)
     if is_open:
-        rows += ((Button(_.plain("Ask the organization"), AskOrganization(code)),),)
+        ask_row: Row = (Button(_.plain("Ask the LAO"), AskOrganization(code)),)
+        rows += ((*ask_row, desk.skip_button(_, code)) if at_desk is not None else ask_row,)
     rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
     title = _("<b>Province-level review</b>")
     text = review_text(_, title, shown, demands.difference_percent, now, notes)
     screen = Screen(text, (*rows, way_out(_, ProvinceList())))
-    return screen if at_desk is None else at_desk.screen(_, screen, code)
+    return screen if at_desk is None else at_desk.screen(_, screen)
 
 
 def certify_button(_: Texts, shown: Review) -> Button:

@@ -68,8 +68,7 @@ def _screen(turn: Turn, chosen: Preference) -> Screen:
 
 
 def _rhythm_rows(_: Texts, chosen: Preference) -> list[Row]:
-    buttons = [_choice(rhythm_word(_, one), ChooseRhythm(one), one is chosen.rhythm) for one in Rhythm]
-    return [(buttons[0], buttons[1]), (buttons[2], buttons[3])]
+    return [(_choice(rhythm_word(_, one), ChooseRhythm(one), one is chosen.rhythm),) for one in Rhythm]
 
 
 def _choice(label: str, tap: Tap, is_chosen: bool) -> Button:
@@ -81,7 +80,7 @@ def rhythm_word(_: Texts, rhythm: Rhythm) -> str:
     return {
         Rhythm.AT_ONCE: _.plain("At once"),
         Rhythm.HOURLY: _.plain("Hourly"),
-        Rhythm.TWICE: _.plain("08:30 and 13:30"),
+        Rhythm.TWICE: _.plain("08:30, 13:30"),
         Rhythm.OFF: _.plain("Off"),
     }[rhythm]
 

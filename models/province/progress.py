@@ -247,16 +247,12 @@ async def count_day(session: AsyncSession, officer: Officer, round_id: int, now:
     return Day(*(await session.execute(statement, moment)).one())
 
 
-async def look_around(
+async def colleague_at(
     session: AsyncSession, officer: Officer, round_id: int, dla_code: str, now: datetime
-) -> tuple[Day, str | None]:
-    """For an officer of a province at an organization: the province's day, and the name of the colleague who looks
-    at the organization too (models/province/visit.py).
-    """
-    statement = _day_and_looker(officer.account.province_code, round_id)
-    parameters = looking(officer, round_id, now) | {"midnight": _midnight(now), "code": dla_code}
-    done, waiting, name = (await session.execute(statement, parameters)).one()
-    return Day(done, waiting), name
+) -> str | None:
+    """The name of the colleague who looks at an organization too (models/province/visit.py)."""
+    name: str | None = await session.scalar(_looker(), looking(officer, round_id, now) | {"code": dla_code})
+    return name
 
 
 def _midnight(now: datetime) -> datetime:
@@ -272,5 +268,5 @@ def _day(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _day_and_looker(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
-    return _day(province_code, round_id).add_columns(looker(bindparam("code", type_=String)))
+def _looker() -> Select[*tuple[Any, ...]]:
+    return select(looker(bindparam("code", type_=String)))

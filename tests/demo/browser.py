@@ -142,7 +142,12 @@ class Thumb:
         card = self.phone(role).locator("article.from-bot:not(.gone)").last
         is_doubtful = "⚠️" in await card.inner_text()
         await expect(self.phone(role).locator(".next")).to_have_count(0 if is_doubtful else 1)
-        await self.tap(role, "✅ ถูกต้อง", expected)
+        if is_doubtful:
+            await self.tap(role, "✅ ถูกต้อง", "เมนูข้างต้นยังไม่ได้บันทึก")
+            await expect(self.phone(role).locator(".next")).to_have_count(0)
+            await self.tap(role, "ถูกต้อง แม้ยังไม่บันทึกเมนู", expected)
+        else:
+            await self.tap(role, "✅ ถูกต้อง", expected)
 
     async def sees(self, role: str, expected: str) -> None:
         phone = self.phone(role)

@@ -1,11 +1,15 @@
-"""How wide a button's label is on a phone, and how much room there is for it.
+"""How wide a button's label is on a phone, how high a screen, and how much room there is for both.
 
 The widths are those of Noto Sans Thai and Noto Sans, with which Android shows Thai and Latin letters, in
 thousandths of the size. Telegram writes labels at 15 px, on one line. Its keyboard is as wide as a message, some
-277 px of a screen of 360; a label has 15 px less than its button, and what does not fit is cut.
+277 px of a screen of 360; a label has 15 px less than its button, and what does not fit is cut. The text of a
+message is written at 16 px on lines of 22, its keys are 48 px apart, and the client's bars leave 630 px of 740.
 """
 
+import math
+
 SIZE = 15
+TEXT_SIZE, TEXT_WIDTH, LINE, KEY, HEIGHT = 16, 256, 22, 48, 630
 # Pixels for a label, by how many buttons share its row.
 ROOM = {1: 262, 2: 121, 3: 74}
 # Of a picture; the longest of those that are used, with its own space.
@@ -126,3 +130,9 @@ def width(label: str) -> float:
 def cut(rows: list[list[str]]) -> list[str]:
     """The labels of a keyboard that do not fit into their buttons."""
     return [label for row in rows for label in row if width(label) > ROOM[min(len(row), 3)]]
+
+
+def height(text: str, rows: int) -> float:
+    """Of a message with so many rows of buttons, in pixels."""
+    lines = sum(max(1, math.ceil(width(line) * TEXT_SIZE / SIZE / TEXT_WIDTH)) for line in text.split("\n"))
+    return lines * LINE + rows * KEY

@@ -168,13 +168,13 @@ async def test_the_times_are_chosen_with_one_tap_each(province: Hand, clock: Clo
     assert [label for label in province.labels if "✓" in label] == ["✓ ทันที", "✓ ไม่มีช่วงงดเตือน"]
     # 09:30 on Monday 2 November 2569 in Bangkok.
     assert "ครั้งถัดไป 2 พ.ย. 2569 10.00" in await province.press("ทุกชั่วโมง")
-    assert "ครั้งถัดไป 2 พ.ย. 2569 13.30" in await province.press("08.30 และ 13.30")
+    assert "ครั้งถัดไป 2 พ.ย. 2569 13.30" in await province.press("08.30, 13.30")
     # Not idle yet: half a day later at most.
     clock.now = datetime(2026, 11, 2, 17, 0, tzinfo=BANGKOK)
     assert "ครั้งถัดไป 3 พ.ย. 2569 08.30" in await province.press("งดเตือนนอกเวลา")
     await province.press("ไม่เตือนวันหยุดราชการ")
     assert [label for label in province.labels if "✓" in label] == [
-        "✓ 08.30 และ 13.30 น.",
+        "✓ 08.30, 13.30 น.",
         "✓ งดเตือนนอกเวลา (16.30–08.30 น.)",
         "✓ ไม่เตือนวันหยุดราชการ เสาร์ อาทิตย์",
     ]

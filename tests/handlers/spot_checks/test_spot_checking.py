@@ -162,7 +162,7 @@ async def test_what_only_the_operator_can_unblock_does_not_wait_for_the_province
     assert "\nอบต.บางปู\n" in await reviewer.press("ถัดไป")
     assert "รอท่านรับรอง 1 แห่ง\n⛔ รอผู้ดูแลระบบเปิดให้แก้ไข 1 แห่ง\n" in await reviewer.press("หน้าหลัก")
     assert reviewer.labels[0] == "🔍 อบต.บางปู"
-    assert "วันนี้รับรองแล้ว 0 จาก 1 แห่ง" in await reviewer.press("🔍 อบต.บางปู")
+    await reviewer.press("🔍 อบต.บางปู")
     # The live card counts it no more.
     clock.move(seconds=5)
     await colleague.phone.until(

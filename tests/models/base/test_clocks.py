@@ -32,7 +32,7 @@ from models.outreach.broadcast import announce, parse_audience
 from models.outreach.reminder import NotTrue, Reminder, forget_early, look_at, queue_due
 from models.outreach.unreached import escalate_due, load_escalation
 from models.province import live_card
-from models.province.progress import look_around
+from models.province.progress import colleague_at
 from models.province.statistics import province_progress
 from models.province.visit import note_opened
 from models.register import draft
@@ -364,10 +364,10 @@ async def test_who_looked_in_the_future_looks_no_more(country: Database, now: da
         colleague = await link(session, PROVINCE, COLLEAGUE, now, "ทดสอบ เพื่อน")
         await note_opened(session, colleague, FIRST, 1, now + AHEAD)
         officer = await link(session, PROVINCE, CHAT, now)
-        assert (await look_around(session, officer, 1, FIRST, now))[1] is None
+        assert await colleague_at(session, officer, 1, FIRST, now) is None
         # And where it really looks is not hidden by that.
         await note_opened(session, colleague, SECOND, 1, now)
-        assert (await look_around(session, officer, 1, SECOND, now))[1] == "ทดสอบ เพื่อน"
+        assert await colleague_at(session, officer, 1, SECOND, now) == "ทดสอบ เพื่อน"
 
 
 # --- rounds, reminders, announcements, the record -----------------------------------------------------------

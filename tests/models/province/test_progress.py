@@ -14,7 +14,6 @@ from models.province.progress import (
     count_day,
     count_statuses,
     locked_organizations,
-    look_around,
     require_province,
 )
 from models.rounds.round import close_round, current_round, open_round
@@ -34,10 +33,10 @@ async def test_the_day_counts_what_the_province_certified_since_midnight(country
         round_ = await current_round(session)
         assert round_ is not None
         officer = await link(session, "province11", 601, now)
-        day, _ = await look_around(session, officer, round_.id, THIRD, now)
+        day = await count_day(session, officer, round_.id, now)
         assert (day, day.total) == (Day(done=1, waiting=1), 2)
         outsider = await link(session, "province12", 701, now)
-        assert await look_around(session, outsider, round_.id, THIRD, now) == (Day(0, 0), None)
+        assert await count_day(session, outsider, round_.id, now) == Day(0, 0)
 
 
 ABROAD = ORGANIZATIONS[4][0]

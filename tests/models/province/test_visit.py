@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from models.accounts.account import Officer
 from models.database.engine import Database
 from models.links.link import unlink_officer
-from models.province.progress import look_around
+from models.province.progress import colleague_at
 from models.province.visit import LOOKING, Visit, note_opened, note_skipped
 from tests.support import ORGANIZATIONS, link
 
@@ -30,8 +30,7 @@ class Two:
     async def sees(self, code: str, now: datetime, who: int = 1) -> str | None:
         async with self.country.write() as session:
             officer = await link(session, "province11", 601 + who, now, ("ทดสอบ ก", "ทดสอบ ข")[who])
-            _, name = await look_around(session, officer, 1, code, now)
-            return name
+            return await colleague_at(session, officer, 1, code, now)
 
 
 @pytest.fixture
