@@ -164,7 +164,7 @@ class Courier:
             # Whether a 429 came before the end, nobody knows: also of answers, which may still be on their way.
             unsure = await sending.chats_under_way(session) if self._is_unsure else []
             for chat_id in sorted({*chats, *unsure}):
-                await reachability.pause(session, chat_id, until)
+                await reachability.pause(session, chat_id, until, now)
         self._is_unsure, self._looked_for_lost = False, time.monotonic()
         if chats:
             log.warning("%d messages may have been sent; each is sent once more", len(chats))

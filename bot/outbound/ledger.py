@@ -178,7 +178,7 @@ class Ledger:
     async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
         now, rules = self._clock(), RULES[row.kind]
         if outcome.pause:
-            await reachability.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause))
+            await reachability.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause), now)
         if outcome.moved_to is not None:
             await reachability.move(session, row.chat_id, outcome.moved_to)
         if outcome.is_unreachable:

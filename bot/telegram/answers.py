@@ -77,9 +77,10 @@ class Answers:
     async def pause(self, chat_id: int, seconds: float) -> None:
         """Obey at once, in all programs on the database, and after a restart too."""
         self._limiter.pause(chat_id, seconds)
-        until = self._obeyed[chat_id] = self._clock() + timedelta(seconds=seconds)
+        now = self._clock()
+        until = self._obeyed[chat_id] = now + timedelta(seconds=seconds)
         try:
             async with self._database.write() as session:
-                await reachability.pause(session, chat_id, until)
+                await reachability.pause(session, chat_id, until, now)
         except Exception as error:
             log.error("a chat's pause could not be noted: %s", type(error).__name__)

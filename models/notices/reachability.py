@@ -41,13 +41,13 @@ def way_to(chat_id: int, found: Conversation | None, now: datetime) -> Way:
     )
 
 
-async def pause(session: AsyncSession, chat_id: int, until: datetime) -> None:
-    """Nothing is to be sent there before: in force after a restart too."""
+async def pause(session: AsyncSession, chat_id: int, until: datetime, now: datetime) -> None:
+    """Nothing is to be sent there before: in force after a restart too. A later end that counts stays."""
     conversation = await _kept(session, chat_id)
     if conversation is None:
         return
     before = conversation.paused_until
-    if before is None or before < until or is_ahead(before, LONGEST_PAUSE, until):
+    if before is None or before < until or is_ahead(before, LONGEST_PAUSE, now):
         conversation.paused_until = until
 
 

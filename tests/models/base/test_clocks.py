@@ -159,17 +159,17 @@ def test_no_quiet_hours_last_longer_than_their_kinds_may_wait(now: datetime) -> 
 async def test_a_pause_that_a_clock_ahead_has_noted_is_over(country: Database, now: datetime) -> None:
     async with country.write() as session:
         await link(session, LAO, CHAT, now)
-        await reachability.pause(session, CHAT, now + AHEAD + MINUTE)
+        await reachability.pause(session, CHAT, now + AHEAD + MINUTE, now)
     async with country.write() as session:
         chat = await load_conversation(session, CHAT)
         assert reachability.way_to(CHAT, chat, now).paused_until is None
         assert await reachability.paused(session, now) == {}
         # The next one holds, though it ends sooner.
-        await reachability.pause(session, CHAT, now + MINUTE)
+        await reachability.pause(session, CHAT, now + MINUTE, now)
         await session.flush()
         assert reachability.way_to(CHAT, chat, now).paused_until == now + MINUTE
         assert await reachability.paused(session, now) == {CHAT: now + MINUTE}
-        await reachability.pause(session, CHAT, now + A_SECOND)
+        await reachability.pause(session, CHAT, now + A_SECOND, now)
         assert chat.paused_until == now + MINUTE
         assert await session.get(Conversation, CHAT) is chat
 

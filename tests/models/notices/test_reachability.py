@@ -61,16 +61,16 @@ async def rows(database: Database, chat: int) -> list[tuple[NoticeKind, State, s
 async def test_a_chat_is_left_alone_until_its_pause_is_over(linked: Database, now: datetime) -> None:
     until = now + timedelta(seconds=30)
     async with linked.write() as session:
-        await pause(session, CHAT, until)
+        await pause(session, CHAT, until, now)
         # A shorter one does not end it.
-        await pause(session, CHAT, until - A_MOMENT)
+        await pause(session, CHAT, until - A_MOMENT, now)
     assert await way(linked, CHAT, now) == Way(CHAT, until)
     assert await way(linked, CHAT, until) == Way(CHAT)
     assert await way(linked, COLLEAGUE, now) == Way(COLLEAGUE)
     async with linked.write() as session:
         assert await paused(session, now) == {CHAT: until}
         assert await paused(session, until) == {}
-        await pause(session, CHAT, until + A_MOMENT)
+        await pause(session, CHAT, until + A_MOMENT, now)
     assert await way(linked, CHAT, until) == Way(CHAT, until + A_MOMENT)
 
 
@@ -85,22 +85,23 @@ async def test_a_pause_longer_than_any_was_noted_by_a_clock_that_was_ahead(
         assert await way(linked, CHAT, now) == Way(CHAT, until if is_paused else None)
     # The next one that Telegram asks for takes its place, although it is shorter.
     async with linked.write() as session:
-        await session.execute(update(Conversation).values(paused_until=longest + timedelta(days=1)))
+        await session.execute(update(Conversation).values(paused_until=longest + A_MOMENT))
+    until = now + timedelta(seconds=30)
     async with linked.write() as session:
-        await pause(session, CHAT, now + A_MOMENT)
-    assert await way(linked, CHAT, now) == Way(CHAT, now + A_MOMENT)
+        await pause(session, CHAT, until, now)
+    assert await way(linked, CHAT, now) == Way(CHAT, until)
 
 
 async def test_a_chat_of_which_nothing_is_known_is_open_and_stays_unknown(
     country: Database, now: datetime
 ) -> None:
     async with country.write() as session:
-        await pause(session, STRANGER, now + A_MOMENT)
+        await pause(session, STRANGER, now + A_MOMENT, now)
         await lose(session, STRANGER, BLOCKED, now, OPERATOR)
         assert await lost_since(session, STRANGER) is None
         assert list(await session.scalars(select(Conversation))) == []
         # A group is nobody's number.
-        await pause(session, GROUP, now + A_MOMENT)
+        await pause(session, GROUP, now + A_MOMENT, now)
     assert await way(country, STRANGER, now) == Way(STRANGER)
     assert await way(country, GROUP, now) == Way(GROUP, now + A_MOMENT)
 
