@@ -77,14 +77,16 @@ def review_screen(_: Texts, shown: Review, demands: Demands, now: datetime) -> S
     owed, the button to give it.
     """
     taps: dict[Category, Tap] = {category: LaoPositions(category, 0) for category in Category}
-    rows: tuple[Row, ...] = checking_rows(_, shown, taps)
-    if shown.status is not Status.UNCERTIFIED:
+    # Directly below the numbers.
+    rows: tuple[Row, ...] = ()
+    if shown.status is Status.UNCERTIFIED and shown.round is not None and shown.round.state is RoundState.OPEN:
+        rows += ((_step(_, shown, demands),),)
+    rows += checking_rows(_, shown, taps)
+    if shown.status is Status.UNCERTIFIED:
+        rows += ((Button(_.plain("Send the register as a file"), SendRegister()),),)
+    else:
         rows += ((Button(_.plain("Certification history"), LaoHistory(0)),),)
         rows += ((Button(_.plain("Ask for a correction"), AskForCorrection()),),)
-    else:
-        if shown.round is not None and shown.round.state is RoundState.OPEN:
-            rows += ((_step(_, shown, demands),),)
-        rows += ((Button(_.plain("Send the register as a file"), SendRegister()),),)
     title = _("<b>LAO-level certification</b>")
     return Screen(review_text(_, title, shown, demands.difference_percent, now), (*rows, way_out(_, LaoMenu())))
 

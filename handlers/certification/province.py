@@ -57,13 +57,15 @@ def review_screen(
     """The review as a screen; the button to certify is there only when it can be."""
     code = shown.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
-    rows: tuple[Row, ...] = checking_rows(_, shown, taps)
+    rows: tuple[Row, ...] = ()
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
     notes: tuple[Markup | None, ...] = ()
     if shown.status is Status.LAO_CERTIFIED and is_open:
         decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
+        # Directly below the numbers.
         rows += _certifying_rows(_, shown, decided)
         notes = (_verdict_line(_, decided),)
+    rows += checking_rows(_, shown, taps)
     if is_open:
         ask_row: Row = (Button(_.plain("Ask the LAO"), AskOrganization(code)),)
         rows += ((*ask_row, desk.skip_button(_, code)) if at_desk is not None else ask_row,)

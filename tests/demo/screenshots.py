@@ -21,6 +21,8 @@ LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
 async def shoot(thumb: Thumb, name: str, role: str | None = None) -> None:
     """The page, or one phone of it, as a picture."""
     await thumb.page.mouse.move(0, 0)
+    for toast in await thumb.page.locator(".toast").all():
+        await toast.wait_for(state="detached")
     if role:
         # An edit leaves the view where it was: here the end of the card is wanted.
         await thumb.phone(role).locator(".messages").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
@@ -46,8 +48,6 @@ async def lao_way(thumb: Thumb, folder: Path) -> None:
     await shoot(thumb, "pin-choose", "lao")
     await thumb.enter_pin("lao", AGAIN, "ปีงบประมาณ")
     await shoot(thumb, "lao-home", "lao")
-    await thumb.next("lao", "อปท. รับรอง")
-    await thumb.next("lao", "สถานะการรับรองข้อมูล")
     await thumb.next("lao", "ข้อมูล ณ วันที่")
     await shoot(thumb, "lao-review", "lao")
     await register_file(thumb, folder)
@@ -139,7 +139,7 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     await thumb.tap("province", "การแจ้งเตือน", "การแจ้งเตือน")
     await shoot(thumb, "notice-times", "province")
     await thumb.tap("province", "หน้าหลัก", "แห่ง")
-    await thumb.next("province", "อปท. รับรอง")
+    await thumb.tap("province", "ระบบรับรองข้อมูล (1)", "อปท. รับรอง")
     await thumb.next("province", "สถานภาพรับรองข้อมูล")
     await shoot(thumb, "province-filter", "province")
     await thumb.next("province", "พบ")
@@ -168,7 +168,7 @@ async def two_phones(thumb: Thumb) -> None:
     """Both phones at the moment when the province's rings."""
     await thumb.log_in("lao")
     await thumb.log_in("province")
-    for expected in ("อปท. รับรอง", "สถานะการรับรองข้อมูล", "ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", ENTER):
+    for expected in ("ข้อมูล ณ วันที่", "จะไม่สามารถแก้ไข", ENTER):
         await thumb.next("lao", expected)
     await thumb.enter_pin("lao", "หลักฐานการรับรอง")
     await thumb.sees("province", "🔔 รอท่าน 1 ")

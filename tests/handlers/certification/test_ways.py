@@ -78,7 +78,7 @@ async def test_the_history_says_who_certified_what_and_when(
 async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -> None:
     hand = await officer()
     await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
-    assert hand.labels[:3] == ["ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง"]
+    assert hand.labels[:4] == ["รับรองระดับ อปท.", "ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง"]
     first = await hand.press("ข้าราชการ")
     assert hand.labels == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     second = await hand.press("▶")
@@ -93,10 +93,10 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
     text = await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     assert "ข้าราชการ 7 คน\nลูกจ้างประจำ 0 คน\nพนักงานจ้าง 2 คน\nรวม 9 คน" in text
     assert hand.labels == [
+        "รับรองระดับ อปท.",
         "ข้าราชการ",
         "พนักงานจ้าง",
         "เมนูที่ยังไม่บันทึก",
-        "รับรองระดับ อปท.",
         "ส่งทะเบียนเป็นไฟล์",
         "ย้อนกลับ",
         "หน้าหลัก",
