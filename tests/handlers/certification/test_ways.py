@@ -62,7 +62,7 @@ async def test_the_history_says_who_certified_what_and_when(
     made = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
     clock.move(days=60, hours=1)
     final = await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
-    numbers = "รวม 20 · ข้าราชการ 12\nลูกจ้างประจำ 3 · พนักงานจ้าง 5"
+    numbers = "รวม 20 คน · ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน · พนักงานจ้าง 5 คน"
     expected = (
         "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
