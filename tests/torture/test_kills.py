@@ -40,6 +40,7 @@ LAO_WAY = ("ยืนยันการรับรอง", "รับรอง�
 PROVINCE_WAY = (
     "ยืนยันการรับรอง",
     "รับรองระดับจังหวัด",
+    "ถูกต้อง แม้ยังไม่บันทึกเมนู",
     "✅ ถูกต้อง",
     "สุ่มตรวจสอบ",
     "🔍",
@@ -236,8 +237,9 @@ async def check_cards(database: Database, emulator: Emulator) -> None:
     assert cards, "something waited for the province at some time"
     for card in cards:
         said = emulator.chat(chats[card.officer_id]).messages[card.message_id or 0].text
-        waits = f"🔔 รอท่าน {counts.lao_certified} " if counts.lao_certified else "✅ ไม่มี อปท. รอท่าน "
-        assert said.startswith(f"{waits}· รับรองแล้ว {counts.province_certified}/{counts.total}\n")
+        waits = f"🔔 รอท่าน {counts.waiting} แห่ง" if counts.waiting else "✅ ไม่มี อปท. รอท่าน"
+        assert said.startswith(f"{waits}\n")
+        assert f"\nรับรองระดับจังหวัดแล้ว {counts.province_certified}/{counts.total}" in said
 
 
 async def is_refused(database: Database, code: str) -> bool:

@@ -39,7 +39,8 @@ from models.chats.conversation import Awaiting, Conversation, Language
 from models.imports.organizations import LAYOUT
 from models.imports.tabular import ImportRefused, Problem, Problems, open_table
 from models.notices.kind import NoticeKind
-from models.organizations.organization import Organization, Province
+from models.organizations.organization import Organization, Province, short_name
+from models.province.progress import ButtonName
 from models.register.roster import Headcount, RosterSummary
 from models.rounds.round import Round, RoundState
 from tests.bot.running import opened_bot
@@ -261,7 +262,11 @@ async def screens(who: Cast) -> dict[str, Screen]:
     )
     asked = Confirmation(nonce="0" * 24, level=Level.LAO)
     look = ProvinceReview("5110201")
-    listed = Button(find_label(who.organization.full_name, who.organization.district_th), look)
+    one = who.organization
+    name = ButtonName(
+        one.dla_code, short_name(one.type_code, one.type_th, one.name_th), one.full_name, one.district_th
+    )
+    listed = Button(find_label(name), look)
     history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
     told = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
     certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in told}
@@ -339,7 +344,11 @@ async def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     async def open_questions(_session: object, _code: str) -> list[int]:
         return [1]
 
+    async def open_petition(_session: object, _code: str, _side: Role) -> None:
+        return None
+
     monkeypatch.setattr(home, "own_status", own_status)
+    monkeypatch.setattr(home, "open_petition", open_petition)
     monkeypatch.setattr(home, "open_questions", open_questions)
     phone = emulator.phone("ก")
     await phone.start()
