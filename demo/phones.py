@@ -131,12 +131,11 @@ class Held:
             self.digits = ""
 
     def _entered(self, keypad: Message) -> int:
-        """How many digits the bot has told of: by each toast, and by the dots while there is room for them."""
-        for event in reversed(self.phone.events):
-            is_told = event.kind == "answered" or any(dot in event.text for dot in "●○")
-            if event.message is keypad and is_told:
-                return event.text.count("●")
-        return 0
+        """How many digits the bot has told of, by the newest toast: dots come only while there is room for them,
+        and late where Telegram asks to wait.
+        """
+        toasts = (event for event in reversed(self.phone.events) if event.kind == "answered")
+        return next((toast.text.count("●") for toast in toasts if toast.message is keypad), 0)
 
     def snapshot(self, emulator: Emulator) -> dict[str, Any]:
         """All that the page needs to draw it."""

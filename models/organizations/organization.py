@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
@@ -80,12 +80,18 @@ def has_namesake(organization: Any) -> ColumnElement[bool]:
     tells them apart. `organization` has the columns `dla_code`, `province_code`, `type_code` and `name_th`.
     """
     other = aliased(Organization)
-    return exists().where(
-        other.province_code == organization.province_code,
-        other.type_code == organization.type_code,
-        other.name_th == organization.name_th,
-        other.dla_code != organization.dla_code,
+    # Counted, not EXISTS: PostgreSQL hashed the organizations of the whole country for that.
+    namesakes = (
+        select(func.count())
+        .where(
+            other.province_code == organization.province_code,
+            other.type_code == organization.type_code,
+            other.name_th == organization.name_th,
+            other.dla_code != organization.dla_code,
+        )
+        .scalar_subquery()
     )
+    return namesakes > 0
 
 
 async def lock_organization(session: AsyncSession, dla_code: str) -> Organization:

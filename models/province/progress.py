@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, exists, func, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -221,19 +221,23 @@ def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
 def _is_blocked(round_id: int | None) -> ColumnElement[bool]:
     """The spot-check of the current revision was handed in with something incorrect: only the operator can go on,
     by reopening the organization.
+
+    Counted, not EXISTS: PostgreSQL hashed the spot-checks of the whole country for that.
     """
     return (
-        exists()
+        select(func.count())
+        .select_from(SpotCheck)
+        .join(SpotCheckItem, SpotCheckItem.spot_check_id == SpotCheck.id)
         .where(
             SpotCheck.organization_code == Organization.dla_code,
             SpotCheck.round_id == round_id,
             SpotCheck.handed_in_at.is_not(None),
             is_live(SpotCheck),
-            SpotCheckItem.spot_check_id == SpotCheck.id,
             SpotCheckItem.mark == Mark.INCORRECT,
         )
         .correlate(Organization)
-    )
+        .scalar_subquery()
+    ) > 0
 
 
 def is_waiting(found: CTE) -> ColumnElement[bool]:
