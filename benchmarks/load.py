@@ -116,10 +116,10 @@ _EDITED = _reply(_message(501))
 
 
 class LoadServer:
-    """Officers who tap again as soon as their card was edited and their tap answered, but not sooner than `every`
-    seconds after the last tap: `people` says what each taps next. `latency` is in seconds a call. With `hooks`,
-    their URLs and headers, the taps are posted there by turns; they are polled for otherwise. `first_update` is
-    the id of the first update: a database takes each id once.
+    """Officers who tap again as soon as their card was edited and their tap answered; with `every`, each at
+    moments of its own, so many seconds apart. `people` says what each taps next. `latency` is in seconds a call. With
+    `hooks`, their URLs and headers, the taps are posted there by turns; they are polled for otherwise.
+    `first_update` is the id of the first update: a database takes each id once.
 
     `floods` says of chats for how many seconds the next edit or message is refused with a 429; a further one
     within that time is counted in `violations`.
@@ -138,6 +138,7 @@ class LoadServer:
         self._hooks = hooks
         self._every = every
         self._tapped_at: dict[int, float] = {}
+        self._first_at: dict[int, float] = {}
         # Seconds from each tap to the end of its answer and edit; uvloop's own clock goes by milliseconds.
         self.times: list[float] = []
         self._to_post: asyncio.Queue[bytes] = asyncio.Queue()
@@ -170,7 +171,9 @@ class LoadServer:
         if self._hooks:
             self._posting = [self._loop.create_task(self._post_on(place)) for place in range(POSTS)]
         for place, user_id in enumerate(self._people):
-            self._loop.call_later(self._every * place / len(self._people), self._tap, user_id)
+            later = self._every * place / len(self._people)
+            self._first_at[user_id] = self._loop.time() + later
+            self._loop.call_later(later, self._tap, user_id)
 
     def _tap(self, user_id: int) -> None:
         self._tapped_at[user_id] = time.perf_counter()
@@ -231,7 +234,13 @@ class LoadServer:
             self.taps_done += 1
             took = time.perf_counter() - self._tapped_at[user_id]
             self.times.append(took)
-            self._loop.call_later(max(0.0, self._every - took), self._tap, user_id)
+            self._loop.call_later(self._pause(user_id), self._tap, user_id)
+
+    def _pause(self, user_id: int) -> float:
+        """Seconds to an officer's next moment: each keeps its own, also when all were answered at once."""
+        if not self._every:
+            return 0.0
+        return self._every - (self._loop.time() - self._first_at[user_id]) % self._every
 
     def _feed(self) -> None:
         if self._poll is None or not self._updates:
