@@ -48,8 +48,9 @@ from models.security.keys import Keyring
 TAPS = 27
 # Seconds between two taps of an officer: as fast as a thumb that reads nothing.
 PAUSE = 1.5
-# Seconds that an officer waits before tapping again, and tries before it is called lost.
-PATIENCE = 30.0
+# Seconds that an officer waits before tapping again, longer than the minute over which Telegram counts a chat's
+# calls; and tries before it is called lost.
+PATIENCE = 75.0
 TRIES = 5
 KILL_EVERY = 60.0
 

@@ -117,8 +117,8 @@ _EDITED = _reply(_message(501))
 
 class LoadServer:
     """Officers who tap again as soon as their card was edited and their tap answered; with `every`, each at
-    moments of its own, so many seconds apart. `people` says what each taps next. `latency` is in seconds a call. With
-    `hooks`, their URLs and headers, the taps are posted there by turns; they are polled for otherwise.
+    moments of its own, so many seconds apart. `people` says what each taps next. `latency` is in seconds a call.
+    With `hooks`, their URLs and headers, the taps are posted there by turns; they are polled for otherwise.
     `first_update` is the id of the first update: a database takes each id once.
 
     `floods` says of chats for how many seconds the next edit or message is refused with a 429; a further one
