@@ -194,6 +194,9 @@ async def to_the_end(hand: Hand, unit: sample.Unit, way: Way) -> None:
             hand.day.again += 1
             shown = hand.card.text[:60] if hand.card is not None else ""
             print(f"           begun anew, {unit.code}: {error!r:.120} at {shown!r}", flush=True)
+            # What was pressed may have been done: its proof comes as soon as the bot may send so many messages.
+            with suppress(AssertionError):
+                await hand.phone.until(lambda _: hand.has_receipt(unit), PATIENCE)
     raise SystemExit(f"{unit.name} did not come to an end:\n{hand.phone.screen()}")
 
 

@@ -13,6 +13,7 @@ a quarter and 50 ms.
 
 import argparse
 import asyncio
+import math
 import random
 import statistics
 import sys
@@ -112,6 +113,8 @@ class Crowd:
 
 def shown(name: str, times: list[float]) -> str:
     """The percentiles of a part."""
+    if len(times) < 2:
+        return f"{name}: nobody was answered"
     cuts = statistics.quantiles(times, n=100)
     told = ", ".join(
         f"{percent} {cuts[place - 1] * 1000:,.0f} ms" for percent, place in (("p50", 50), ("p99", 99))
@@ -120,8 +123,8 @@ def shown(name: str, times: list[float]) -> str:
 
 
 def p99(times: list[float]) -> float:
-    """In seconds."""
-    return statistics.quantiles(times, n=100)[98]
+    """In seconds; endless where nobody was answered."""
+    return statistics.quantiles(times, n=100)[98] if len(times) > 1 else math.inf
 
 
 async def parts(crowd: Crowd, day: Day, minutes: float) -> list[str]:
