@@ -12,11 +12,9 @@ one of the 1,000 was not shown its screen in the end.
 
 import argparse
 import asyncio
-import itertools
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -24,9 +22,9 @@ import uvloop
 from benchmarks import officers
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
+from benchmarks.way import next_taps
 from demo import sample
 from handlers.chat.taps.accounts import Home
-from handlers.chat.taps.certification import CertificationMenu, LaoHistory, LaoMenu, LaoReview
 
 TAPPING, WAITING = 200, 1000
 TAPS_A_SECOND = 50
@@ -37,15 +35,8 @@ WARM_UP, SECONDS, SPREAD = 5.0, 20.0, 20.0
 # Seconds within which the 1,000 must have their screens after the wait.
 AFTERWARDS = 60.0
 AT_MOST = 1.25
-ROUND = [tap.pack() for tap in (CertificationMenu(), LaoMenu(), LaoReview(), LaoHistory(0), Home())]
 # More than there are in any round.
 UPDATES_A_ROUND = 1_000_000
-
-
-def next_taps(place: int) -> Callable[[], str]:
-    """What one officer taps, again and again; each begins somewhere else."""
-    turns = itertools.cycle(ROUND[place % len(ROUND) :] + ROUND[: place % len(ROUND)])
-    return lambda: next(turns)
 
 
 def p95(times: list[float]) -> float:

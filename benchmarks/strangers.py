@@ -28,10 +28,9 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import officers
-from benchmarks.flood_waits import next_taps
 from benchmarks.load import TOKEN, LoadServer
 from benchmarks.nation import Country
-from benchmarks.way import SECRET
+from benchmarks.way import SECRET, next_taps
 from demo import sample
 
 OFFICERS, TAPS_A_SECOND = 100, 20
