@@ -1,15 +1,12 @@
 """Import of personnel: whole rosters, the lock, national ID numbers, on both databases."""
 
 import asyncio
-import csv
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from openpyxl import Workbook
 from sqlalchemy import select
 
 from models.certification.certificate import Certification, Level
@@ -18,25 +15,12 @@ from models.database.engine import Database
 from models.imports import ImportRefused, PersonnelResult, import_personnel
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.rounds.round import close_round, open_round
-from tests.models.imports.files import COLUMNS, FIRST, MENUS, SECOND, THIRD, WITHOUT_ROSTER, people
+from tests.models.imports.files import COLUMNS, FIRST, MENUS, SECOND, THIRD, WITHOUT_ROSTER, people, write
 from tests.support import certify_as, put_roster
 
 THAI = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ"]
 # Right check digits, made up.
 IDS = ["1234567890121", "3-1005-00000-01-1", "๑๒๓๔๕๖๗๘๙๐๑๒๑"]
-
-
-def write(path: Path, rows: list[list[str]]) -> Path:
-    if path.suffix == ".xlsx":
-        workbook = Workbook()
-        sheet: Any = workbook.active
-        for row in rows:
-            sheet.append(row)
-        workbook.save(path)
-    else:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(rows)
-    return path
 
 
 def row(number: str, organization: str = FIRST, category: str = "official", *menus: str, **more: str) -> list[str]:
