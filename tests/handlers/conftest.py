@@ -45,6 +45,6 @@ async def officer(bot: Emulator, fitting: None, country: Database, clock: Clock)
 
 
 @pytest.fixture
-def stranger(bot: Emulator) -> Hand:
+def stranger(bot: Emulator, fitting: None) -> Hand:
     """Somebody whose chat is not linked."""
     return Hand(bot, bot.phone("ค"))
