@@ -27,7 +27,8 @@ class NoticeKind(enum.StrEnum):
     UNREACHABLE = "unreachable"
     # The chat can be written to again; the subject is the number of notices that did not arrive in it.
     MISSED = "missed"
-    # The subject is the second (Unix time) at which PINs are taken again.
+    # The subject is the second (Unix time) at which PINs are taken again. The bot's answer to the last key says so
+    # today, and queues none; a row that waits from an earlier version is still sent.
     PIN_BLOCKED = "pin_blocked"
     # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
     REMINDER = "reminder"
