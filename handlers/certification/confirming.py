@@ -21,21 +21,14 @@ from handlers.chat.words import headcount_lines, organization_line
 from models.accounts.account import Role
 from models.accounts.pin import Purpose
 from models.certification.certificate import Certification, Level
-from models.certification.certify import ClockWrong, certify, find_confirmation, review_confirmation
+from models.certification.certify import ClockWrong, Confirmation, certify, find_confirmation, review_confirmation
 from models.certification.history import load_certification
-from models.certification.review import review
+from models.certification.review import Review, review
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
     """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
-    asked, shown = await review_confirmation(
-        turn.session,
-        turn.officer,
-        tap.nonce,
-        turn.now,
-        demands=turn.setup.demands,
-        clock_offset=turn.clock_offset,
-    )
+    asked, shown = await _asked_and_shown(turn, tap.nonce)
     heading = lines(
         warning_title(turn.texts, asked.level),
         organization_line(turn.texts, shown.organization),
@@ -47,14 +40,7 @@ async def confirm(turn: Turn, tap: Confirm) -> Screen:
 
 async def see_confirmation(turn: Turn, tap: SeeConfirmation) -> Screen:
     """The warning once more, from a PIN that was not entered after all."""
-    asked, shown = await review_confirmation(
-        turn.session,
-        turn.officer,
-        tap.nonce,
-        turn.now,
-        demands=turn.setup.demands,
-        clock_offset=turn.clock_offset,
-    )
+    asked, shown = await _asked_and_shown(turn, tap.nonce)
     return warning(turn.texts, asked, shown, turn.now)
 
 
@@ -107,3 +93,15 @@ async def see_history(turn: Turn, tap: SeeHistory) -> Screen:
     if turn.officer.account.role is Role.LAO:
         return await lao.history(turn, LaoHistory(0))
     return await province.history(turn, ProvinceHistory(tap.organization, 0))
+
+
+async def _asked_and_shown(turn: Turn, nonce: str) -> tuple[Confirmation, Review]:
+    """The confirmation that was asked for, and the numbers as they stand now."""
+    return await review_confirmation(
+        turn.session,
+        turn.officer,
+        nonce,
+        turn.now,
+        demands=turn.setup.demands,
+        clock_offset=turn.clock_offset,
+    )
