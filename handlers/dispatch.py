@@ -150,6 +150,9 @@ async def _reply(turn: Turn, incoming: Incoming, command: Command | None, live_c
         turn = replace(turn, keypad="")
     if incoming.callback_id is not None:
         if is_live_card or incoming.opens_below:
+            if incoming.opens_below and old_card == incoming.message_id:
+                # The message that bears the button stays, though it was the card: it is read again later.
+                old_card = None
             return Reply(await _answer_tap(turn, incoming.data), old_card, is_below=True)
         if old_card != incoming.message_id:
             conversation.card_message_id = incoming.message_id
