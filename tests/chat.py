@@ -26,7 +26,7 @@ from models.security.sealing import Seal
 from tests.support import KEYRING, PASSWORD, PATIENT_LEASE, PIN, Clock
 
 # What strangers of tests may send.
-UNLIMITED = FloodRules(free=1_000_000, most=1_000_000)
+UNLIMITED = FloodRules(free=1_000_000, most=1_000_000, newcomers_burst=1e9, others_burst=1e9)
 
 # The parts of the program take nothing for lost that is only slow, and end what they have in hand; what has failed
 # is tried again at once. What they do when their patience ends is tried by tests that set a limit of their own.

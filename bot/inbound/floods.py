@@ -1,5 +1,5 @@
-"""Which senders are officers; and others who send far more than a person does: answered ever more slowly, then not
-at all.
+"""Which senders are officers; and what the others may send: one who sends far more than a person does is answered
+ever more slowly, then not at all, and all of them together have a bounded part of the work.
 """
 
 import asyncio
@@ -23,6 +23,16 @@ class FloodRules:
     step: float = 0.2
     # Updates in it that are kept at all: what comes beyond is dropped until the sender slows down.
     most: int = 30
+    # Who has sent fewer in the last 10 minutes is a newcomer: a login takes six messages.
+    newcomer: int = 8
+    newcomer_window: float = 600.0
+    # Updates of all newcomers together, and of all others, that are kept: so many a second, and so many at once
+    # after a quiet time. What comes beyond is dropped. Each is answered by a message, and Telegram takes about 30
+    # a second from a bot (bot/telegram/limiter.py), of which most are the officers'.
+    newcomers_rate: float = 10.0
+    newcomers_burst: float = 300.0
+    others_rate: float = 2.0
+    others_burst: float = 60.0
     # Senders that are remembered, and seconds for which an officer is taken for one without another look at the
     # database: it decides on no right.
     senders: int = 20_000
@@ -30,6 +40,25 @@ class FloodRules:
 
 
 FLOOD_RULES = FloodRules()
+
+
+class _Allowance:
+    """A token bucket: full at first, `rate` more a second, `burst` at most."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._filled_at = now
+
+    def take(self, now: float) -> bool:
+        """Whether there was one left."""
+        self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Floods:
@@ -44,6 +73,8 @@ class Floods:
         self._times: OrderedDict[int, deque[float]] = OrderedDict()
         # Until when each officer is taken for one.
         self._officers: dict[int, float] = {}
+        self._newcomers = _Allowance(rules.newcomers_rate, rules.newcomers_burst, self._clock())
+        self._others = _Allowance(rules.others_rate, rules.others_burst, self._clock())
 
     def is_officer(self, sender: int) -> bool:
         """Whether a sender was linked a moment ago."""
@@ -58,15 +89,19 @@ class Floods:
         return looked_up
 
     def admits(self, sender: int) -> bool:
-        """Count an update; whether it is to be kept. One that is not counts too: the flood must stop first."""
+        """Count an update of a sender who is no officer; whether it is to be kept. One that is not counts too: the
+        flood must stop first.
+        """
         times = self._times.setdefault(sender, deque(maxlen=self._rules.most))
         self._times.move_to_end(sender)
         if len(self._times) > self._rules.senders:
             self._times.popitem(last=False)
         now = self._clock()
         is_full = len(times) == self._rules.most and now - times[0] < self._rules.window
+        lately = sum(now - moment < self._rules.newcomer_window for moment in times)
         times.append(now)
-        return not is_full
+        allowance = self._newcomers if lately < self._rules.newcomer else self._others
+        return not is_full and allowance.take(now)
 
     def delay(self, sender: int) -> float:
         """Seconds before the sender's next update is begun."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from bot.inbound.floods import Floods
 from bot.runtime.metrics import TALLY
 from handlers.chat.incoming import sender
 from models.chats import inbox
-from models.database.engine import Database, Session
+from models.database.engine import Database
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 _LARGEST_ID = 2**63 - 1
+# Seconds from one commit of what senders post who are not known for officers to the next. Each commit takes time
+# from the officers' own (docs/performance.md, "In Telegram's weather").
+STRANGERS_EVERY = 0.05
+# Seconds between two lines of the log about what was dropped.
+DROPPED_EVERY = 10.0
 
 
 class Intake:
@@ -45,8 +50,11 @@ class Intake:
         self._clock = clock
         self._on_batch = on_batch
         self._floods = floods or Floods()
-        self._waiting: list[tuple[inbox.Received, asyncio.Future[None]]] = []
-        self._committing: asyncio.Task[None] | None = None
+        # What was dropped since the log was told, and when it was.
+        self._dropped = 0
+        self._dropped_told_at = -DROPPED_EVERY
+        self._officers_posts = _Together(self.keep)
+        self._other_posts = _Together(self.keep, STRANGERS_EVERY)
 
     def receive(self, update: Any, raw: bytes | None = None) -> inbox.Received | None:
         """An update ready for the inbox; None, logged and counted, for what bears no id: it can never be kept.
@@ -64,52 +72,99 @@ class Intake:
         """Commit a batch, pass on what was not known; whether there was such. Raises whatever the database does:
         nothing is sure then.
 
-        What a sender who is not linked floods the bot with is counted and dropped: the one exception to "every
+        What senders who are not linked flood the bot with is counted and dropped: the one exception to "every
         update is stored first". It bounds what anybody at all can make the program do.
         """
+        admitted = await self._admitted(batch)
+        if not admitted:
+            return False
         async with self._database.write() as session:
-            admitted = await self._admitted(session, batch)
             kept = await inbox.store(session, self._bot_id, admitted, self._clock())
         self._on_batch(kept)
         return bool(kept)
 
-    async def _admitted(self, session: Session, batch: list[inbox.Received]) -> list[inbox.Received]:
-        await self._floods.look_up(session, {item.sender for item in batch})
-        admitted = [item for item in batch if self._is_admitted(item.sender)]
+    async def _admitted(self, batch: list[inbox.Received]) -> list[inbox.Received]:
+        doubtful = {item.sender for item in batch if not self._is_known(item.sender)}
+        if not doubtful:
+            return batch
+        # Looked up each time, in what is committed now: an update of somebody who was linked a moment ago is
+        # never dropped.
+        async with self._database.read() as session:
+            await self._floods.look_up(session, doubtful)
+        admitted = [item for item in batch if self._is_known(item.sender) or self._floods.admits(item.sender)]
         if dropped := len(batch) - len(admitted):
-            TALLY.updates["unknown", "dropped"] += dropped
-            log.warning("%d updates of senders who are not linked and flood the bot were dropped", dropped)
+            self._tell_dropped(dropped)
         return admitted
 
-    def _is_admitted(self, sender: int) -> bool:
+    def _tell_dropped(self, dropped: int) -> None:
+        TALLY.updates["unknown", "dropped"] += dropped
+        self._dropped += dropped
+        now = asyncio.get_running_loop().time()
+        if now >= self._dropped_told_at + DROPPED_EVERY:
+            log.warning("%d updates of senders who are not linked and flood the bot were dropped", self._dropped)
+            self._dropped, self._dropped_told_at = 0, now
+
+    def _is_known(self, sender: int) -> bool:
         # 0 is nobody: what names no sender comes from Telegram itself.
-        return sender == 0 or self._floods.is_officer(sender) or self._floods.admits(sender)
+        return sender == 0 or self._floods.is_officer(sender)
 
     async def put(self, received: inbox.Received) -> None:
-        """Commit one update, together with those that come while the database is busy. Raises as `keep`."""
+        """Commit one update, together with those that come while the database is busy. Raises as `keep`.
+
+        Updates of officers do not wait for the commits of the others, unless one of the same sender stands there.
+        """
+        is_first = self._is_known(received.sender) and not self._other_posts.waits(received.sender)
+        await (self._officers_posts if is_first else self._other_posts).put(received)
+
+
+class _Together:
+    """Posts that are kept together: those that come while others are being kept, and within `apart` seconds from
+    the beginning of that.
+    """
+
+    def __init__(self, keep: Callable[[list[inbox.Received]], Awaitable[bool]], apart: float = 0.0) -> None:
+        self._keep = keep
+        self._apart = apart
+        self._waiting: list[tuple[inbox.Received, asyncio.Future[None]]] = []
+        self._in_hand: list[tuple[inbox.Received, asyncio.Future[None]]] = []
+        self._keeping: asyncio.Task[None] | None = None
+
+    def waits(self, sender: int) -> bool:
+        """Whether an update of the sender is not kept yet."""
+        return any(received.sender == sender for received, _ in (*self._in_hand, *self._waiting))
+
+    async def put(self, received: inbox.Received) -> None:
+        """Have an update kept. Raises whatever keeping the batch did."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((received, done))
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit())
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_all())
         await done
 
-    async def _commit(self) -> None:
+    async def _keep_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            failure: Exception | None = None
-            try:
-                await self.keep([received for received, _ in batch])
-            except Exception as error:
-                failure = error
-            for _, done in batch:
-                # Somebody who no longer waits has cancelled it.
-                if done.done():
-                    continue
-                if failure is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(failure)
-        self._committing = None
+            begun = asyncio.get_running_loop().time()
+            self._in_hand, self._waiting = self._waiting, []
+            await self._keep_one_batch()
+            if self._apart:
+                await asyncio.sleep(max(0.0, begun + self._apart - asyncio.get_running_loop().time()))
+        self._keeping = None
+
+    async def _keep_one_batch(self) -> None:
+        failure: Exception | None = None
+        try:
+            await self._keep([received for received, _ in self._in_hand])
+        except Exception as error:
+            failure = error
+        batch, self._in_hand = self._in_hand, []
+        for _, done in batch:
+            # Somebody who no longer waits has cancelled it.
+            if done.done():
+                continue
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
 
 
 def _turn_of(update: dict[str, Any]) -> int:

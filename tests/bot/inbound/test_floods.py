@@ -55,6 +55,26 @@ def test_senders_are_not_remembered_without_end() -> None:
     assert len(floods._times) == RULES.senders
 
 
+def test_strangers_together_have_a_bounded_part_and_newcomers_most_of_it() -> None:
+    clock = Seconds()
+    rules = FloodRules(
+        most=100, newcomer=2, newcomers_rate=1.0, newcomers_burst=5.0, others_rate=0.5, others_burst=3.0
+    )
+    floods = Floods(rules, clock)
+    # A crowd that goes on: each is a newcomer for two updates, then they share what others have.
+    admitted = [sum(floods.admits(sender) for sender in range(1, 5)) for _ in range(4)]
+    assert admitted == [4, 1, 3, 0]
+    # What was used up comes back as time goes by, for newcomers soonest, and never more than the burst.
+    clock.now += 2
+    assert [floods.admits(sender) for sender in (1, 2, 101, 102, 103)] == [True, False, True, True, False]
+    clock.now += 590
+    assert sum(floods.admits(sender) for sender in range(201, 221)) == 5
+    assert sum(floods.admits(sender) for sender in range(1, 5)) == 3
+    # After ten minutes of quiet somebody is a newcomer again.
+    clock.now += 601
+    assert all(floods.admits(sender) for sender in range(1, 5))
+
+
 async def test_officers_and_who_logs_in_come_first(country: Database, emulator: Emulator, clock: Clock) -> None:
     officer, newcomer, stranger = (emulator.phone(name) for name in "กขค")
     await link(country, "lao5110201", officer, clock())
@@ -109,3 +129,27 @@ async def test_strangers_hold_up_strangers_only(bot: Emulator, country: Database
     # Nobody is forgotten.
     await until(lambda: finished(country))
     assert all(sent_texts(bot, stranger.id) for stranger in strangers)
+
+
+TOGETHER = replace(TEST_TUNING, floods=FloodRules(newcomers_rate=0.0, newcomers_burst=20.0))
+
+
+@pytest.mark.parametrize("tuning", [TOGETHER], indirect=True)
+async def test_a_crowd_of_strangers_is_dropped_beyond_their_part(
+    bot: Emulator, country: Database, clock: Clock
+) -> None:
+    officer = Officer(bot.phone("ก"))
+    await link(country, "lao5110201", officer.phone, clock())
+    before = TALLY.updates["unknown", "dropped"]
+    crowd = [bot.phone(f"ค{number}") for number in range(30)]
+    for stranger in crowd:
+        await stranger.start()
+    # Who was linked a moment ago is an officer at once, whatever was dropped before.
+    linked = Officer(crowd[-1])
+    await until(lambda: TALLY.updates["unknown", "dropped"] - before == 10)
+    await link(country, "lao6110301", linked.phone, clock())
+    await linked.says("/menu", "ปีงบประมาณ")
+    await officer.says("/menu", "ปีงบประมาณ")
+    await until(lambda: finished(country))
+    assert TALLY.updates["unknown", "dropped"] - before == 10
+    assert len([stranger for stranger in crowd if sent_texts(bot, stranger.id)]) == 21
