@@ -9,6 +9,7 @@ from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
+from models.database.engine import Database
 from models.schema import drift, version
 
 
@@ -33,10 +34,20 @@ def upgrade() -> None:
 @db.command(epilog="Example: laocert db check --json")
 @json_option
 def check(as_json: bool) -> None:
-    """Compare tables, indexes and triggers with this program's, and look for damage."""
-    found = with_database(drift.check, Use.REPAIRS)
+    """Compare tables, indexes, constraints and triggers with this program's, and look for damage."""
+
+    async def look(database: Database) -> tuple[list[str], bool]:
+        return await drift.check(database), await drift.can_check_in_full(database)
+
+    found, in_full = with_database(look, Use.REPAIRS)
+    if not in_full:
+        click.echo(
+            "constraints, defaults and conditions of indexes were not compared: this role may not create a schema;"
+            " check as the owner of the tables",
+            err=True,
+        )
     if as_json:
-        echo_json({"ok": not found, "differences": found})
+        echo_json({"ok": not found, "in_full": in_full, "differences": found})
     elif not found:
         click.echo("the database is as it should be")
     else:

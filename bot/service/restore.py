@@ -279,7 +279,10 @@ async def _transact(script: Process, writer: Process, beginning: str, ending: st
                 await target.drain()
         except (BrokenPipeError, ConnectionResetError):
             # psql has stopped at an error and says which.
-            script.kill()
+            with suppress(ProcessLookupError):
+                script.kill()
+            # While its output is not read to the end, asyncio does not see that a process has ended.
+            await statements.read()
         finally:
             target.close()
 

@@ -16,9 +16,12 @@ from models.imports.tabular import ImportRefused, Problem, english
 from models.register.draft import SentRoster
 
 NOT_FETCHED = Problem(None, None, english("the file could not be fetched from Telegram"), english("send it again"))
-# The Bot API's server gives no files: to send it again would not help.
+# The Bot API's server gives no files: to send it again would not help. Who the operator is, the chat says.
 NOT_SERVED = Problem(
-    None, None, english("the system cannot receive files at present"), english("tell the operator of the system")
+    None,
+    None,
+    english("the system cannot receive files at present"),
+    english("tell {operator}", operator="the operator of the system"),
 )
 # The process that checked it came to an end or took too long.
 NOT_CHECKED = Problem(

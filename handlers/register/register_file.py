@@ -175,4 +175,6 @@ def _said(_: Texts, text: object) -> str:
     if not isinstance(text, English):
         return shortened(str(text or ""), _LONGEST)
     values = {name: value if isinstance(value, int) else _said(_, value) for name, value in text.values.items()}
+    if "operator" in values:
+        values["operator"] = _.operator
     return _.plain(text.template, **values)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
-from sqlalchemy.schema import CreateIndex
 
 # Every table must be known before it is compared.
 from models.accounts import account, pin, throttle
@@ -21,49 +20,23 @@ from models.province import listing, visit
 from models.register import draft, roster
 from models.remarks import petition
 from models.rounds import round
-from models.schema import triggers
+from models.schema import definitions, triggers
 from models.schema.version import revision
 
 
 def differences(connection: Connection) -> list[str]:
-    """Tables, columns, indexes and triggers that are not as in the models, a line each."""
+    """Tables, columns, constraints, indexes and triggers that are not as in the models or as the migrations make
+    them, a line each.
+    """
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
     with warnings.catch_warnings():
-        # Of an index over an expression, which Alembic does not compare: _index_differences does.
+        # Of an index over an expression, which Alembic does not compare.
         warnings.filterwarnings("ignore", "Skipped unsupported reflection", SAWarning)
         changes = [str(difference) for difference in compare_metadata(context, Base.metadata)]
-    return changes + _index_differences(connection) + triggers.differences(connection)
-
-
-def _index_differences(connection: Connection) -> list[str]:
-    """Indexes that are not the program's, also those over expressions; on SQLite compared word by word.
-
-    A unique index decides which rows a REPLACE removes, without a trigger on SQLite.
-    """
-    expected = {index.name: index for table in Base.metadata.tables.values() for index in table.indexes}
-    if connection.dialect.name == "sqlite":
-        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> ''"))
-        actual = {name: _words(statement) for name, statement in rows}
-        return [f"index {name} is not ours" for name in sorted(actual.keys() - expected.keys())] + [
-            f"index {name} differs: {statement}"
-            for name, statement in sorted(actual.items())
-            if name in expected and statement != _words(str(CreateIndex(expected[name]).compile(connection)))
-        ]
-    names = connection.scalars(
-        text(
-            "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
-            " WHERE relnamespace = CAST(quote_ident(current_schema()) AS regnamespace)"
-            " AND indexrelid NOT IN (SELECT conindid FROM pg_constraint)"
-        )
-    )
-    return [f"index {name} is not ours" for name in sorted(set(names) - expected.keys())]
-
-
-def _words(statement: str) -> str:
-    return " ".join(statement.replace('"', "").split())
+    return changes + definitions.differences(connection) + triggers.differences(connection)
 
 
 def table_names(connection: Connection) -> list[str]:
@@ -72,7 +45,8 @@ def table_names(connection: Connection) -> list[str]:
 
 
 def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-    return not (kind == "table" and name == "alembic_version")
+    # Neither is in the models: one is Alembic's, one the triggers' (models/schema/sqlite_triggers.py).
+    return not (kind == "table" and name in ("alembic_version", "last_row"))
 
 
 def _damage(connection: Connection) -> list[str]:
@@ -94,3 +68,9 @@ async def check(database: Database) -> list[str]:
         for one in checks:
             found += await connection.run_sync(one)
     return found
+
+
+async def can_check_in_full(database: Database) -> bool:
+    """Whether `check` compares constraints, defaults and conditions of indexes too (definitions.can_compare)."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(definitions.can_compare)

@@ -93,7 +93,26 @@ BEGIN
     RETURN NULL;
 END
 """,
-        "keep_round": _keeps_key(ROUND_KEPT, "id", "fiscal_year"),
+        # In the open round is certified, by the newest one is locked.
+        "keep_round": f"""
+BEGIN
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' THEN
+        IF NEW.state = 'open' AND EXISTS (SELECT 1 FROM {at}round WHERE id > NEW.id) THEN
+            {_refuse(ROUND_KEPT)}
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.state = 'open' THEN
+            RETURN NEW;
+        END IF;
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF NOT ({_other("id", "fiscal_year")}) THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    {_refuse(ROUND_KEPT)}
+END
+""",  # noqa: S608 - no input in it
         "keep_organization": _keeps_key(ORGANIZATION_KEPT, "dla_code"),
         "keep_spot_check": f"""
 BEGIN
@@ -178,7 +197,7 @@ POSTGRESQL: dict[str, Trigger] = {
         for table in INSERT_ONLY
         for name, trigger in _kept(table, "insert_only", _ANY_CHANGE, "refuse_change", "refuse_change").items()
     },
-    **_kept("round", "kept", _ANY_CHANGE, "keep_round", "keep_round"),
+    **_kept("round", "kept", _ANY, "keep_round", "keep_round"),
     **_kept("organization", "kept", _ANY_CHANGE, "keep_organization", "keep_organization"),
     **_kept("spot_check", "kept", _ANY, "keep_spot_check", "refuse_change"),
     **_kept("spot_check_item", "kept", _ANY, "keep_spot_check_item", "refuse_change"),

@@ -3,6 +3,12 @@
 A REPLACE removes the rows that collide with the new one, by any unique key, without firing their DELETE trigger on
 a connection that has not set recursive_triggers. So every trigger looks for colliding rows as well. The rowid is
 such a key too: it is the column `id` where a table has one, and else a number that any statement may set.
+
+What a trigger before an INSERT sees as the rowid need not be the one that the row gets: SQLite 3.40 evaluates the
+expression of `VALUES` once for the trigger and once more for the row. A REPLACE under `CASE WHEN random() > 0 THEN
+1 ELSE -9 END` removed row 1 of a locked register, and no trigger saw it. So new rows get new rowids only. Before
+each row the highest rowid of its table is noted in `last_row`, which takes no other number; after it the row's own
+must be higher. SQLite evaluates other columns once, and in an UPDATE the rowid too.
 """
 
 from models.schema.trigger_conditions import (
@@ -50,6 +56,14 @@ COLLIDES = {
 }
 
 
+# The highest rowid of each table that these triggers keep, as it was before the last row was inserted. WITHOUT
+# ROWID, so that it has no key but the name.
+LAST_ROW = """CREATE TABLE last_row (
+    table_name TEXT NOT NULL PRIMARY KEY,
+    highest INTEGER NOT NULL
+) WITHOUT ROWID"""
+
+
 def _refuse(message: str) -> str:
     return f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
 
@@ -62,6 +76,34 @@ def _colliding(table: str, condition: str = "") -> str:
 
 def _other(*columns: str) -> str:
     return " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
+
+
+def _highest(table: str) -> str:
+    return f"""(CASE WHEN EXISTS (SELECT 1 FROM {table})
+    THEN (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1) ELSE 0 END)"""  # noqa: S608 - no input in it
+
+
+def _only_new_rows() -> dict[str, str]:
+    """No row is inserted under a rowid that is, or was, below the highest of its table."""
+    refuse = _refuse("the highest row of a table is noted as it is")
+    is_true = " OR ".join(
+        f"(NEW.table_name = '{table}' AND NEW.highest = {_highest(table)})" for table in COLLIDES
+    )
+    triggers = {
+        "last_row_no_insert": f"BEFORE INSERT ON last_row {refuse}",
+        "last_row_no_other": f"""BEFORE UPDATE ON last_row
+    WHEN {_other("table_name")} OR NOT ({is_true}) {refuse}""",
+        "last_row_no_delete": f"BEFORE DELETE ON last_row {refuse}",
+    }
+    for table in COLLIDES:
+        noted = f"FROM last_row WHERE table_name = '{table}'"
+        triggers[f"{table}_last_row"] = f"""BEFORE INSERT ON {table}
+    WHEN (SELECT highest {noted}) IS NOT {_highest(table)}
+    BEGIN UPDATE last_row SET highest = {_highest(table)} WHERE table_name = '{table}'; END"""  # noqa: S608
+        triggers[f"{table}_new_row"] = f"""AFTER INSERT ON {table}
+    WHEN NOT EXISTS (SELECT 1 {noted} AND highest < NEW.rowid)
+    {_refuse(f"a row of {table} is inserted under a new number only")}"""
+    return triggers
 
 
 def _of_register(table: str) -> dict[str, str]:
@@ -122,12 +164,22 @@ SQLITE: dict[str, str] = {
     **_keyed(
         "round",
         f"""{_other("id", "fiscal_year")}
-    OR (NEW.state = 'open' AND EXISTS (SELECT 1 FROM round WHERE id <> OLD.id AND state = 'open'))""",  # noqa: S608
+    OR (NEW.state = 'open' AND EXISTS (
+    SELECT 1 FROM round WHERE id <> OLD.id AND (state = 'open' OR id > OLD.id)))""",  # noqa: S608
         ROUND_KEPT,
     ),
+    # In the open round is certified, by the newest one is locked.
+    "round_begins_open": f"BEFORE INSERT ON round WHEN NEW.state IS NOT 'open' {_refuse(ROUND_KEPT)}",
     **_keyed("organization", _other("rowid", "dla_code"), ORGANIZATION_KEPT),
     **_spot_checks(),
+    **_only_new_rows(),
 }
+
+
+def tables() -> list[str]:
+    """The DDL that makes and fills the table that the triggers write to; to be run before them."""
+    fill = ", ".join(f"('{table}', 0)" for table in COLLIDES)
+    return [LAST_ROW, f"INSERT INTO last_row (table_name, highest) VALUES {fill}"]  # noqa: S608
 
 
 def definitions() -> dict[str, str]:

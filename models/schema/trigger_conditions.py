@@ -15,7 +15,7 @@ ITEM_COLUMNS = ("spot_check_id", "place", "record_no")
 
 ROSTER_LOCKED = "the roster is certified and locked"
 DRAW_KEPT = "a spot-check is drawn once and handed in once"
-ROUND_KEPT = "a round is never renumbered or removed"
+ROUND_KEPT = "a round is never renumbered or removed, and only the newest one is open"
 ORGANIZATION_KEPT = "an organization never gets another code and is never removed"
 
 

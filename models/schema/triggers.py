@@ -7,6 +7,9 @@ models/schema/postgresql_triggers.py. Here they are compared with a database's: 
 change to a text needs a migration with the new one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import Connection, text
 
 from models.schema import postgresql_triggers, sqlite_triggers
@@ -21,17 +24,22 @@ def differences(connection: Connection) -> list[str]:
         actual = {name: definition for name, definition in rows}  # noqa: C416 - dict() has no type for a Row
         return _compare("trigger", sqlite_triggers.definitions(), actual)
     schema = connection.scalar(text("SELECT quote_ident(current_schema())"))
-    search_path = connection.scalar(text("SHOW search_path"))
-    # So that PostgreSQL names the schema of every table and function that it tells of.
-    _set_search_path(connection, "pg_catalog")
-    try:
+    with search_path(connection, "pg_catalog"):
         return _postgresql_differences(connection, schema)
+
+
+@contextmanager
+def search_path(connection: Connection, path: str) -> Iterator[None]:
+    """Another search path for a while. With pg_catalog alone in it PostgreSQL names the schema of every table and
+    function that it tells of.
+    """
+    before = connection.scalar(text("SHOW search_path"))
+    set_path = text("SELECT set_config('search_path', :path, true)")
+    connection.execute(set_path, {"path": path})
+    try:
+        yield
     finally:
-        _set_search_path(connection, search_path)
-
-
-def _set_search_path(connection: Connection, path: str) -> None:
-    connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+        connection.execute(set_path, {"path": before})
 
 
 _FUNCTIONS = """

@@ -19,7 +19,8 @@ class SchemaOutdated(DomainError):
     """The database is not at the program's schema."""
 
 
-def _config(connection: Connection | None = None) -> "Config":
+def config(connection: Connection | None = None) -> "Config":
+    """Alembic's configuration, with the connection on which it is to migrate."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -62,5 +63,5 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
 
     before = await revision(database)
     async with database.engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+        await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
     return before, head()

@@ -1,6 +1,7 @@
 """From the commit of the LAO's certification its register refuses every change (procedure, LAO step 2)."""
 
 import asyncio
+import itertools
 import random
 import re
 import sqlite3
@@ -249,7 +250,9 @@ async def test_menus_and_categories_are_what_the_procedure_counts(country: Datab
 
 # --- every way to write, in every state of a session that a writer without ownership can bring about ----------
 
-REFUSED = re.compile(r"locked|never|drawn once|READ COMMITTED|violates foreign key")
+REFUSED = re.compile(
+    r"locked|never|drawn once|READ COMMITTED|violates foreign key|under a new number only|noted as it is"
+)
 
 
 @pytest.fixture
@@ -502,6 +505,12 @@ def accepted(connection: sqlite3.Connection, statements: Iterable[tuple[str, str
             connection.execute("ROLLBACK")
 
 
+def number_by_turns() -> Callable[[Any, Any], Any]:
+    """Gives its first argument and its second by turns."""
+    turns = itertools.count()
+    return lambda first, second: (first, second)[next(turns) % 2]
+
+
 def named(paths: write_paths.Paths) -> list[tuple[str, str, list[Any]]]:
     return [(name, statement, []) for name, statement in paths.by_name.items()]
 
@@ -514,7 +523,45 @@ async def test_no_path_of_a_connection_to_sqlite(filed: Database, prepared: list
     foreign = foreign_connection(filed, prepared)
     assert list(accepted(foreign, named(write_paths.sqlite()))) == []
     assert list(accepted(foreign, write_paths.sqlite_replaces(stored))) == []
+    foreign.create_function("by_turns", 2, number_by_turns())
+    assert list(accepted(foreign, write_paths.sqlite_seen_twice(stored))) == []
+    assert list(accepted(foreign, [(name, note, []) for name, note in write_paths.SQLITE_NOTES.items()])) == []
     foreign.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_file_that_was_rewritten_takes_new_rows(filed: Database) -> None:
+    """VACUUM gives rows without an id of their own other numbers (SQLite, "VACUUM")."""
+    await filed.close()
+    foreign = foreign_connection(filed, [])
+    foreign.execute(f"DELETE FROM roster WHERE organization_code = '{OPEN}'")
+    foreign.execute("VACUUM")
+    for number in range(3):
+        code = f"51102{number + 10}"
+        foreign.execute(
+            "INSERT INTO organization SELECT ?, type_th, type_code, name_th, district_th, province_code, sort_key"
+            " FROM organization LIMIT 1",
+            [code],
+        )
+        foreign.execute("INSERT INTO roster VALUES (?, 'x.csv', '2026-01-01 00:00:00', '[]')", [code])
+    foreign.close()
+
+
+@pytest.mark.parametrize("prepare", ["UPDATE round SET state = 'closed'", None], ids=["closed", "open"])
+async def test_the_open_round_is_the_newest(filed: Database, prepare: str | None) -> None:
+    """In the open round is certified, by the newest one is locked."""
+    values = "(fiscal_year, state, opened_at) VALUES (2599, '{state}', '2026-11-02 00:00:00')"
+    async with filed.write() as session:
+        if prepare:
+            await session.execute(text(prepare))
+    for statement in (
+        f"INSERT INTO round {values.format(state='closed')}",
+        "INSERT INTO round (id, fiscal_year, state, opened_at) VALUES (-5, 2599, 'open', '2026-11-02 00:00:00')",
+        "UPDATE round SET state = 'open' WHERE fiscal_year = 2570",
+    ):
+        await refused(
+            filed, lambda session, sql=statement: session.execute(text(sql)), "only the newest|under a new number"
+        )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -118,10 +118,9 @@ async def test_a_certificate_said_to_be_older_than_the_record_hides_nothing(live
     """By plain SQL: its round was opened when there was a record, so nothing in it is older."""
     async with lived.write() as session:
         await session.execute(text(unrecorded_certificate()))
+        await session.execute(text("UPDATE round SET state = 'closed'"))
         await session.execute(
-            text(
-                "INSERT INTO round (fiscal_year, state, opened_at) VALUES (2599, 'closed', '2026-11-02 00:00:00')"
-            )
+            text("INSERT INTO round (fiscal_year, state, opened_at) VALUES (2599, 'open', '2026-11-02 00:00:00')")
         )
     breaks = (await checked(lived)).breaks
     assert "certificate F0RGED0001 of " in "\n".join(breaks)

@@ -54,7 +54,7 @@ ROWS = [
 
 async def _upgrade(database: Database, revision: str) -> None:
     async with database.engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(version._config(sync), revision))
+        await connection.run_sync(lambda sync: command.upgrade(version.config(sync), revision))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -170,7 +170,7 @@ async def test_the_lock_of_an_older_schema_is_brought_up_to_date(empty_url: str)
         else:
             await connection.execute(text("DROP TRIGGER round_no_delete ON round"))
             await connection.execute(text("DROP FUNCTION keep_round() CASCADE"))
-    await _upgrade(database, "0010")
+    await _upgrade(database, "head")
     async with database.engine.begin() as connection:
         assert await connection.run_sync(triggers.differences) == []
     with pytest.raises(DBAPIError, match="never"):

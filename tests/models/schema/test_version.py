@@ -11,7 +11,7 @@ from models.schema import drift, version
 
 
 def test_the_files_of_the_migrations_say_which_is_the_newest() -> None:
-    assert version.head() == ScriptDirectory.from_config(version._config()).get_current_head()
+    assert version.head() == ScriptDirectory.from_config(version.config()).get_current_head()
 
 
 async def test_upgrading_twice_changes_nothing(database: Database) -> None:
