@@ -89,5 +89,7 @@ def restore(file: Path, force: bool) -> None:
         f"restored: {found.findings.events} events, {found.findings.certificates} certificates,"
         f" {found.findings.rosters} locked rosters checked"
     )
-    if found.differences or not found.findings.is_well:
+    if found.differences or found.findings.breaks:
         raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")
+    if found.findings.unknown_keys:
+        raise DatabaseDiffers("the copy is back, and what could be checked of it is as it should be")

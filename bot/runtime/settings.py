@@ -23,6 +23,7 @@ MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
 SET_KEY = f"set the key that this database is used with; for a new database make one: {MAKE_KEY}"
 # In LAOCERT_OLD_SECRET_KEYS, in place of a key: the id of one that is lost.
 _LOST = re.compile(r"lost:([0-9a-f]{8})")
+_MEANT_AS_LOST = re.compile(r"\s*lost\s*:", re.IGNORECASE)
 # Bot API, setWebhook, secret_token.
 _SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
@@ -204,7 +205,7 @@ def load_settings() -> Settings:
 
 
 def keyring(settings: Settings) -> Keyring | None:
-    """The secret keys; None without one in use.
+    """The secret keys; None without one in use. Raises SettingsRefused for a lost one whose id is none.
 
     Blanks and line breaks around a key are no part of it: they come and go with the file that the key stands in.
     Earlier releases took them for a part of the key in use, so that each key is an old one with them as well.
@@ -213,6 +214,11 @@ def keyring(settings: Settings) -> Keyring | None:
         return None
     key = settings.secret_key.get_secret_value()
     parts = settings.old_secret_keys.get_secret_value().split(",")
+    if any(_MEANT_AS_LOST.match(part) and not _LOST.fullmatch(part.strip()) for part in parts):
+        raise SettingsRefused(
+            "LAOCERT_OLD_SECRET_KEYS: after lost: comes the id of a key, 8 letters of 0-9 and a-f, as"
+            " laocert audit verify names it"
+        )
     lost = {part: named[1] for part in parts if (named := _LOST.fullmatch(part.strip()))}
     written = [key, *(part for part in parts if part.strip() and part not in lost)]
     current, *old = dict.fromkeys([*(part.strip() for part in written), *written])

@@ -50,8 +50,10 @@ async def backup(database: Database, target: Path) -> Copied:
     if target.exists():  # noqa: ASYNC240 - a look, and nothing else runs in this process
         raise BackupRefused(f"{target} exists; choose another name")
     part = target.with_name(target.name + ".part")
+    is_ours = False
     try:
         part.touch(mode=0o600, exist_ok=False)
+        is_ours = True
         if database.is_sqlite:
             contents = await asyncio.to_thread(_copy_sqlite, path_of(database.url), part)
             differences = await asyncio.to_thread(check_sqlite, part, contents)
@@ -66,10 +68,15 @@ async def backup(database: Database, target: Path) -> Copied:
         _sync(part)
         part.rename(target)
         _sync(target.parent)
+    except FileExistsError:
+        raise BackupRefused(
+            f"{part} exists: another backup writes it, or one that was killed left it; in that case remove it"
+        ) from None
     except OSError as error:
         raise BackupRefused(f"{target} cannot be written: {error.strerror}; check the folder") from error
     finally:
-        part.unlink(missing_ok=True)
+        if is_ours:
+            part.unlink(missing_ok=True)
     return Copied(target.stat().st_size, sum(contents.rows.values()), contents.newest_event)  # noqa: ASYNC240
 
 

@@ -1,6 +1,8 @@
 """Brings a copy back in place of the database: whole, while no program has it open, or not at all."""
 
 import asyncio
+import errno
+import glob
 import os
 import re
 import shutil
@@ -150,9 +152,22 @@ async def _replace_sqlite(database: Database, source: Path) -> None:
         finally:
             await ready.close()
         await asyncio.to_thread(_write_over, part, target)
+        await asyncio.to_thread(_remove_leftovers, target)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise BackupRefused(
+            f"there is no room for a second copy beside {target}; make room and restore once more"
+        ) from error
     finally:
         for leftover in ("", "-wal", "-shm"):
             part.with_name(part.name + leftover).unlink(missing_ok=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Copies that restores which were killed have left beside the database: they hold the whole register."""
+    for leftover in target.parent.glob(f"{glob.escape(target.name)}.*.part*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _require_copy(part: Path, named: Path) -> None:
@@ -225,7 +240,8 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path, l
             for process in (script, writer):
                 if process is not None and process.returncode is None:
                     process.kill()
-                    await process.wait()
+                    # Not `wait`, which sees no end while something is left to be read.
+                    await process.communicate()
     # One that psql's end has stopped was killed, and has no exit code of its own.
     if script.returncode and script.returncode > 0:
         raise _damaged(source)

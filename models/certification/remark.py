@@ -6,7 +6,6 @@ certificates; insert only.
 """
 
 import enum
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
-from models.base.names import UNSEEN, is_unseen
+from models.base.names import is_unseen
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
 from models.rounds.round import Round
@@ -138,4 +137,4 @@ def _seen(line: str) -> str:
     """What nobody sees can make a sentence read otherwise than it is kept. It is left out and not refused, because
     pasted Thai text often bears zero-width spaces.
     """
-    return "".join(letter for letter in line.replace("\t", " ") if unicodedata.category(letter) not in UNSEEN)
+    return "".join(letter for letter in line.replace("\t", " ") if not is_unseen(letter))

@@ -28,7 +28,7 @@ class ImportResult:
     """What an import wrote, or would have written (`dry_run`).
 
     `rows` are the file's; `added`, `updated` and `unchanged` count organizations or accounts, for personnel the
-    rosters (`added`: first import, `updated`: replaced).
+    rosters (`added`: first import; `unchanged`: the same records, whose file and date are new all the same).
     """
 
     file_name: str

@@ -317,7 +317,14 @@ async def import_personnel(
             progress("writing", 0, file.rows)
             await _write(database, staged.connection, file, file_name, now)
             progress("writing", file.rows, file.rows)
-    replaced = len(file.origins)
+    as_before = sum(change.totals.is_nothing and not change.is_first for change in file.changes)
+    there = len(file.origins)
     return PersonnelResult(
-        file_name, dry_run, file.rows, len(file.lines) - replaced, replaced, changes=file.changes
+        file_name,
+        dry_run,
+        file.rows,
+        len(file.lines) - there,
+        there - as_before,
+        as_before,
+        changes=file.changes,
     )

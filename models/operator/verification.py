@@ -52,9 +52,9 @@ class Findings:
         by_key = ", ".join(f"{count} with key {ascii(key_id)[1:-1]:.16}" for key_id, count in most[:KEYS_NAMED])
         by_key += f" and {len(most) - KEYS_NAMED} keys more" if len(most) > KEYS_NAMED else ""
         return (
-            f"{sum(self.unknown_keys.values())} of {self.events} events cannot be checked: they were made with a"
-            f" key that is neither LAOCERT_SECRET_KEY nor in LAOCERT_OLD_SECRET_KEYS ({by_key}); name it there and"
-            " verify again, and if no such key was ever in use, the record was changed"
+            f"{sum(self.unknown_keys.values())} of {self.events} events cannot be checked: the key that made them"
+            f" is not here ({by_key}); put it into LAOCERT_OLD_SECRET_KEYS and verify again. Of one that is lost"
+            " they stay unchecked; if no such key was ever in use, the record was changed"
         )
 
 

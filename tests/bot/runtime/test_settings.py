@@ -141,6 +141,16 @@ def test_the_listener_may_be_of_ip_version_6(monkeypatch: pytest.MonkeyPatch) ->
     assert listen_address(load_settings()) == ("::1", 8081)
 
 
+@pytest.mark.parametrize(
+    "lost", ["lost:9cc9606", "LOST:1a2b3c4d", "lost: 1a2b3c4d", "lost:1A2B3C4D", "lost:zzzzzzzz"]
+)
+def test_a_lost_key_whose_id_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", "k" * 40)
+    monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"another, {lost}")
+    with pytest.raises(SettingsRefused, match="after lost: comes the id of a key"):
+        keyring(load_settings())
+
+
 def test_old_keys_are_kept_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAOCERT_SECRET_KEY", "k" * 32)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", " b ,a,")

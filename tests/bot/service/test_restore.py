@@ -1,6 +1,7 @@
 """A database is replaced whole, while no program has it open and under its own key, or not at all."""
 
 import asyncio
+import errno
 import sqlite3
 import time
 import uuid
@@ -215,6 +216,32 @@ async def test_somebody_elses_open_transaction_is_not_waited_for_for_ever(
 
 
 @ON_POSTGRESQL
+@pytest.mark.parametrize("attempt", range(3))
+async def test_a_large_copy_that_is_refused_in_the_middle_ends(
+    country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: int
+) -> None:
+    """More than fits into the pipes from pg_restore to psql."""
+    monkeypatch.setattr("models.database.postgresql._enter", lambda *_: None)
+    async with country.write() as session:
+        await session.execute(
+            text(
+                "INSERT INTO organization SELECT '9' || lpad(n::text, 6, '0'), type_th, type_code,"
+                " repeat(name_th, 9), district_th, province_code, sort_key"
+                f" FROM organization, generate_series(1, 8000) AS n WHERE dla_code = '{FIRST}'"
+            )
+        )
+    copy = tmp_path / "copy.backup"
+    await backup(country, copy)
+    await country.close()
+    psql = Database(country.url.render_as_string(hide_password=False), name="psql")
+    async with psql.read() as session, asyncio.timeout(60):
+        await session.execute(text("SELECT count(*) FROM round"))
+        with pytest.raises(BackupRefused, match="a session of somebody else"):
+            await restore(country, copy, force=True, lock_patience=1)
+    await psql.close()
+
+
+@ON_POSTGRESQL
 async def test_what_the_copy_does_not_know_does_not_stay(copied: Path, country: Database) -> None:
     async with country.engine.begin() as connection:
         await connection.execute(text("ALTER TABLE throttle ADD COLUMN later int"))
@@ -266,6 +293,41 @@ async def test_nobody_opens_a_file_that_is_being_written_over(country: Database,
             pytest.raises(sqlite3.OperationalError, match="locked"),
         ):
             other.execute("SELECT count(*) FROM certification")
+
+
+@ON_SQLITE
+async def test_what_a_killed_restore_left_goes_with_the_next(copied: Path, country: Database) -> None:
+    target = Path(str(country.url.database))
+    left = [target.with_name(f"{target.name}.abcd1234.part{end}") for end in ("", "-wal", "-shm")]
+    other = target.with_name("other.db.abcd1234.part")
+    for path in (*left, other):
+        await asyncio.to_thread(path.write_bytes, b"a register")
+    await restore(country, copied, force=True)
+    assert [path for path in (*left, other) if path.exists()] == [other]
+
+
+@ON_SQLITE
+async def test_a_disk_without_room_is_told_as_such(
+    laocert: Run, copied: Path, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bot.service.restore.shutil.copyfile", full)
+    with pytest.raises(BackupRefused, match="make room and restore once more"):
+        await restore(country, copied, force=True)
+    assert await certificates(country) == 2
+
+
+async def test_a_copy_whose_key_is_lost_comes_back_and_is_not_called_bad(
+    laocert: Run, copied: Path, country: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
+    monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"lost:{KEYRING.current_id}")
+    refused = await laocert("db", "restore", str(copied), "--force", code=1)
+    assert "events cannot be checked: the key that made them is not here" in refused.stdout
+    assert "the copy is back, and what could be checked of it is as it should be" in refused.stderr
+    assert await certificates(country) == 1
 
 
 @ON_SQLITE

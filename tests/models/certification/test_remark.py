@@ -33,6 +33,11 @@ FIRST = ORGANIZATIONS[0][0]
 
 def test_blanks_are_tidied_and_lines_kept() -> None:
     assert remark_text("  นับ   ซ้ำ \r\n\r\n\t สองราย\u2028เกษียณ ") == "นับ ซ้ำ\nสองราย\nเกษียณ"
+    # Letters to Unicode, and nothing on a screen.
+    for unseen in "\u3164\u115f\uffa0\u2800\u034f":
+        assert remark_text(f"นับ{unseen}ซ้ำ") == "นับซ้ำ"
+        with pytest.raises(RemarkRefused):
+            remark_text(unseen * MIN_REMARK)
     assert remark_text("ก" * MIN_REMARK) == "ก" * MIN_REMARK
     assert remark_text("ก" * MAX_REMARK) == "ก" * MAX_REMARK
 

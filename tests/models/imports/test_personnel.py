@@ -186,6 +186,8 @@ async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
     async with country.write() as session:
         await open_round(session, 2571, None, now)
     assert (await import_personnel(country, path, now, allow_shrink=True)).updated == 3
+    again = await import_personnel(country, path, now)
+    assert (again.added, again.updated, again.unchanged) == (0, 0, 3)
 
 
 async def test_an_import_and_a_certification_follow_one_another(
