@@ -1,14 +1,18 @@
-// The place in a chat. It moves to the bottom for what the person types, and for a new message to who was there and has
-// not scrolled away since. An edit moves nothing, and what changes below the chat leaves its last line where it was.
+// The place in a chat. It moves to the bottom for what the person types, and for a new message to who was at or near it
+// and has not scrolled away since. An edit moves nothing, and what changes below the chat leaves its last line where it
+// was.
 
-const NEAR = 4; // pixels
+const AT = 4; // pixels from the bottom
+// As near as Telegram's apps take for being there: whoever taps a key of the newest message sees what it brings.
+const NEAR = 160;
 
 export class View {
   constructor(box, moved) {
     this.box = box;
     this.moved = moved; // called with whether it is at the bottom
     this.low = true; // at the bottom
-    this.follows = true; // was there, and has scrolled nowhere since
+    this.near = true;
+    this.follows = true; // was near it, and has scrolled nowhere since
     this.top = 0;
     this.height = 0; // 0 while the phone is not on the screen
     box.addEventListener("scroll", () => this.scrolled());
@@ -19,7 +23,7 @@ export class View {
   scrolled() {
     const isPersons = Math.abs(this.box.scrollTop - this.top) > 1;
     this.note();
-    if (isPersons) this.follows = this.low;
+    if (isPersons) this.follows = this.near;
   }
 
   lower() {
@@ -33,7 +37,9 @@ export class View {
     if (!this.height) return;
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     this.top = scrollTop;
-    this.low = scrollHeight - clientHeight - scrollTop <= NEAR;
+    const below = scrollHeight - clientHeight - scrollTop;
+    this.low = below <= AT;
+    this.near = below <= NEAR;
     this.moved(this.low);
   }
 
