@@ -89,7 +89,9 @@ class Demonstration:
             self.feed.flash("toast", {"phone": chat.id, "text": event.text, "alert": alert})
         if event.kind == "deleted" and event.message is not None and not event.message.outgoing:
             self.behind.say(
-                "ลบข้อความรหัสผ่านออกจากแชตทันที", "Password message deleted at once", "bot/inbound/worker.py"
+                "ลบข้อความที่อาจมีรหัสผ่านออกจากแชตทันที",
+                "Message that may hold a password deleted at once",
+                "bot/inbound/worker.py",
             )
         self._changed.set()
 

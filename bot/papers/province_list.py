@@ -7,6 +7,7 @@ from typing import IO
 
 from bot.papers.spreadsheet import Column, Value, Workbook
 from bot.papers.thai import STATUSES, short_moment
+from models.certification.certificate import written_code
 from models.province.export import ExportedOrganization, ProvinceList, Signed
 from models.register.roster import Headcount
 
@@ -33,7 +34,7 @@ def _signed_columns(
         column("ตำแหน่ง", 28, lambda signed: signed.officer_position),
         column("วันเวลาที่รับรอง (พ.ศ.)", 20, lambda signed: short_moment(signed.certified_at)),
         column("หลังกำหนด", 13, lambda signed: "หลังกำหนด" if signed.is_late else ""),
-        column("รหัสตรวจสอบ", 14, lambda signed: signed.code),
+        column("รหัสตรวจสอบ", 14, lambda signed: written_code(signed.code)),
     )
 
 
@@ -57,6 +58,8 @@ COLUMNS: tuple[Column[ExportedOrganization], ...] = (
     Column("ไฟล์ข้อมูล", 24, lambda row: row.roster_file),
     *_signed_columns("(อปท.)", lambda row: row.lao),
     *_signed_columns("(จังหวัด)", lambda row: row.province),
+    # Last, so that whoever reads the list by the places of its columns reads it as before.
+    Column("รอผู้ดูแลระบบ", 14, lambda row: "⛔ รอผู้ดูแลระบบ" if row.is_blocked else ""),
 )
 
 

@@ -156,8 +156,9 @@ function drawUnits() {
   const wanted = $("find").value.trim().replace(/\s+/g, " ");
   const groups = [];
   for (const { code, name, province } of units.filter((unit) => unit.role === "province")) {
-    const members = units.filter((unit) => unit.province === province && (unit.code === code || unit.name.includes(wanted) || unit.place.includes(wanted)));
-    if (wanted && members.length === 1 && !name.includes(wanted)) continue;
+    const isNamed = name.includes(wanted);
+    const members = units.filter((unit) => unit.province === province && (unit.code === code || isNamed || unit.name.includes(wanted) || unit.place.includes(wanted)));
+    if (wanted && members.length === 1 && !isNamed) continue;
     groups.push(make("fieldset", {}, make("legend", {}, name), ...members.map(unitButton)));
   }
   if (!wanted) groups.push(make("fieldset", {}, make("legend", {}, t("outsiders")), unitButton({ code: "", name: t("outsider"), place: "" })));
@@ -221,7 +222,7 @@ $("sound").onclick = () => {
   speak(language());
   beep();
 };
-$("open-dialog").onclick = () => { drawUnits(); $("chooser").showModal(); $("find").focus(); };
+$("open-dialog").onclick = () => { $("find").value = ""; drawUnits(); $("chooser").showModal(); $("find").focus(); };
 $("find").oninput = drawUnits;
 $("strip").onclick = () => {
   const open = $("behind").classList.toggle("open");

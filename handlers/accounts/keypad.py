@@ -191,7 +191,10 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
         try:
             require_strong(pad.entered, turn.officer.account.username)
         except WeakPin:
-            sentence = _("That PIN is guessed first. Please choose another one.")
+            sentence = _(
+                "That PIN is guessed first: a row, a repetition, or digits of your username."
+                " Please choose another one."
+            )
             return (await _show(turn, _with(pad, entered=""))).headed(sentence)
         return await _show(turn, _with(pad, entered="", first=pad.entered))
     if pad.entered != pad.first:
@@ -257,7 +260,9 @@ def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
     dots = "●" * len(pad.entered) + "○" * (LENGTH - len(pad.entered))
     # What was kept as HTML was made by Texts, with everything from outside escaped.
     heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
-    text, keys = lines(heading, "" if heading else None, question, refusal), _keys(turn, pad)
+    # In the place of the empty line, so that the keys stay under the thumb.
+    apart = "" if heading and refusal is None else None
+    text, keys = lines(heading, apart, question, refusal), _keys(turn, pad)
     toast = " ".join(dots) if pad.entered else ""
     return Screen(
         lines(text, Markup("<b>{}</b>").format(dots)),
@@ -289,8 +294,9 @@ def _now_blocked(turn: Turn, until: datetime) -> Screen:
     """
     _, screen = turn.texts, _blocked(turn, until)
     title = _("⚠️ <b>The PIN was wrong {count} times</b>", count=throttle.TRIES)
+    taken_again = _("It is taken again after {moment}.", moment=_.moment(until))
     not_you = _("Was that not you? Then log this chat out, and tell {operator}.", operator=_.operator)
-    return Screen(lines(title, screen.text, "", not_you), opening_below(screen.rows))
+    return Screen(lines(title, taken_again, "", not_you), opening_below(screen.rows))
 
 
 def _blocked(turn: Turn, until: datetime) -> Screen:

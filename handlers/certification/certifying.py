@@ -208,9 +208,11 @@ def history_entry(_: Texts, made: Certification) -> Markup:
 def _history_title(_: Texts, made: Certification) -> Markup:
     """The revision is named from the second one on."""
     if made.revision == 1:
-        return _("<b>Fiscal year {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made))
+        return _(
+            "<b>Fiscal year B.E. {year} · {level}</b>", year=made.round.fiscal_year, level=level_word(_, made)
+        )
     return _(
-        "<b>Fiscal year {year}, revision {revision} · {level}</b>",
+        "<b>Fiscal year B.E. {year}, revision {revision} · {level}</b>",
         year=made.round.fiscal_year,
         revision=made.revision,
         level=level_word(_, made),

@@ -14,7 +14,7 @@ def numbers_text(_: Texts, shown: Review, difference_percent: int) -> Markup:
     """The three numbers and their total; where there was an earlier round, with the difference and its marks."""
     if shown.previous is None:
         return headcount_lines(_, shown.roster.headcount)
-    year = _("Fiscal year {year} → now", year=shown.previous_year)
+    year = _("Fiscal year B.E. {year} → now", year=shown.previous_year)
     return lines(year, compared_lines(_, shown, difference_percent))
 
 

@@ -42,7 +42,7 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
     _ = turn.texts
     rows = ((home(_),),)
     if not code:
-        return Screen(_("Type the code behind the command: <code>/verify ABCDE-FGHJK</code>"), rows)
+        return Screen(_("Type the code after the command: <code>/verify ABCDE-FGHJK</code>"), rows)
     try:
         made, ended = await find_by_code(turn.session, turn.officer, code)
     except UnknownCode:
@@ -53,14 +53,14 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
             organization_line(_, made.organization),
             "",
             _(
-                "<b>Fiscal year {year} · {level}</b>",
+                "<b>Fiscal year B.E. {year} · {level}</b>",
                 year=made.round.fiscal_year,
                 level=status_word(_, made.status),
             ),
             numbers_line(_, made),
             _("Records with empty menus: {count:,}", count=made.with_empty_menus),
             signature(_, made),
-            ended_line(_, ended) if ended else _("✅ It is valid."),
+            *([_("❌ It is valid no more."), ended_line(_, ended)] if ended else [_("✅ It is valid.")]),
             "",
             _("Agreed to: “{statement}”", statement=agreed_statement(made.statement)),
         ),

@@ -109,12 +109,12 @@ def round_line(_: Texts, round_: Round | None, now: datetime) -> Markup:
     if round_ is None:
         return _("No round has been opened yet.")
     if round_.state is RoundState.CLOSED:
-        return _("Fiscal year {year} · the round is closed", year=round_.fiscal_year)
+        return _("Fiscal year B.E. {year} · the round is closed", year=round_.fiscal_year)
     left = round_.days_left(now)
     if round_.closes_on is None or left is None:
-        return _("Fiscal year {year}", year=round_.fiscal_year)
+        return _("Fiscal year B.E. {year}", year=round_.fiscal_year)
     return _(
-        "Fiscal year {year} · by {day} ({left})",
+        "Fiscal year B.E. {year} · by {day} ({left})",
         year=round_.fiscal_year,
         day=_.day(round_.closes_on),
         left=days_left_word(_, left),

@@ -106,7 +106,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
         _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
         made.organization.full_name,
         _(
-            "<b>Fiscal year {year} · {level}</b>",
+            "<b>Fiscal year B.E. {year} · {level}</b>",
             year=made.round.fiscal_year,
             level=status_word(_, made.status),
         ),

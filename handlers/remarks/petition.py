@@ -173,7 +173,7 @@ def notice_text(_: Texts, made: Remark) -> Markup:
         notice_title(_, made),
         "",
         organization_line(_, made.organization),
-        _("Fiscal year {year}", year=made.round.fiscal_year),
+        _("Fiscal year B.E. {year}", year=made.round.fiscal_year),
         _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
         _("Reason: {reason}", reason=made.body),
         "",

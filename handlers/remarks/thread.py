@@ -71,7 +71,7 @@ def entry_text(_: Texts, entry: Entry) -> Markup:
     said = entry.said
     return lines(
         organization_line(_, said.organization),
-        _("Fiscal year {year}", year=said.round.fiscal_year),
+        _("Fiscal year B.E. {year}", year=said.round.fiscal_year),
         "",
         _part(_, said),
         _waiting(_) if entry.is_open else None,

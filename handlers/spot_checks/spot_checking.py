@@ -34,6 +34,7 @@ from handlers.chat.words import (
     pager,
     way_out,
 )
+from models.accounts.access import find_organization
 from models.base.thai import shortened
 from models.certification.remark import RemarkRefused
 from models.certification.review import Review, review
@@ -372,9 +373,12 @@ async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
     if asked is None:
         shown = await province.show_review(turn, ProvinceReview(organization))
         return shown.headed(_("✅ The spot-check was handed in: all are correct."))
+    failed = await find_organization(turn.session, turn.officer, organization)
     return Screen(
         lines(
-            _("✅ The spot-check was handed in. These figures cannot be certified."),
+            organization_line(_, failed),
+            "",
+            _("⛔ The spot-check was handed in. These figures cannot be certified."),
             "",
             _("The operator was asked to open the register:"),
             asked.body,

@@ -15,7 +15,7 @@ from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live
 from models.certification.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
-from models.province.progress import require_province
+from models.province.progress import is_blocked, require_province
 from models.register.roster import Headcount
 from models.rounds.round import Round, current_round
 
@@ -77,6 +77,8 @@ class ExportedOrganization:
     roster_imported_at: datetime | None = None
     lao: Signed | None = None
     province: Signed | None = None
+    # Only the operator can go on with it.
+    is_blocked: bool = False
 
     @property
     def status(self) -> Status:
@@ -118,6 +120,7 @@ async def province_list(session: AsyncSession, province_code: str, now: datetime
             Organization.type_code,
             Organization.name_th,
             Organization.district_th,
+            is_blocked(round_.id if round_ else None).label("is_blocked"),
         )
         .where(Organization.province_code == province_code)
         .order_by(Organization.sort_key)
@@ -127,6 +130,7 @@ async def province_list(session: AsyncSession, province_code: str, now: datetime
         _exported(
             (row.dla_code, row.type_th, full_name(row.type_code, row.type_th, row.name_th), row.district_th),
             certificates.get(row.dla_code, {}),
+            is_blocked=row.is_blocked,
         )
         for row in organizations
     )
@@ -176,7 +180,7 @@ async def _live_in_province(
 
 
 def _exported(
-    organization: tuple[str, str, str, str], certificates: dict[Level, Signature]
+    organization: tuple[str, str, str, str], certificates: dict[Level, Signature], *, is_blocked: bool
 ) -> ExportedOrganization:
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if lao is None:
@@ -190,6 +194,7 @@ def _exported(
         roster_imported_at=lao.roster_imported_at,
         lao=_signed(lao),
         province=_signed(province) if province is not None else None,
+        is_blocked=is_blocked,
     )
 
 

@@ -192,7 +192,7 @@ def _certified_organizations(round_id: int | None, *conditions: ColumnElement[bo
             Organization.province_code,
             _certified_at(round_id, Level.LAO).label("lao_at"),
             _certified_at(round_id, Level.PROVINCE).label("province_at"),
-            _is_blocked(round_id).label("is_blocked"),
+            is_blocked(round_id).label("is_blocked"),
         )
         .where(*conditions)
         .cte("organizations")
@@ -218,7 +218,7 @@ def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
 
 
 @cache
-def _is_blocked(round_id: int | None) -> ColumnElement[bool]:
+def is_blocked(round_id: int | None) -> ColumnElement[bool]:
     """The spot-check of the current revision was handed in with something incorrect: only the operator can go on,
     by reopening the organization.
 

@@ -32,7 +32,7 @@ NARROW = {"width": 360, "height": 740}
 LIMIT = PATIENCE * 1000
 expect.set_options(timeout=LIMIT)
 # What the keypad asks for.
-CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
+CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN ที่เพิ่งตั้งอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 
 # Wider than its box: the page itself, a phone, or what the demonstration says. A button's label may be cut off.
 CUT_OFF = """() => [document.scrollingElement,

@@ -259,10 +259,11 @@ def test_the_list_as_a_spreadsheet() -> None:
         ExportedOrganization(
             "5110201", "เทศบาลตำบล", "เทศบาลตำบลข", "เมือง", 2, Headcount(12, 0, 5), 3, "ก.csv", NOW, signed, signed
         ),
+        ExportedOrganization("6110302", "อบต.", "อบต.ค", "เมือง", 1, lao=signed, is_blocked=True),
     )
     sheet, found = opened(province_list.xlsx(ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, NOW, rows)))
     assert sheet.title == "สมุทรปราการ 2570"
-    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:W3")
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:X4")
     assert found[0]["รหัส อปท."] == "0110301"
     assert found[0]["สถานะการรับรองข้อมูล"] == "ยังไม่รับรอง"
     assert {name for name, value in found[0].items() if value} == {
@@ -279,7 +280,9 @@ def test_the_list_as_a_spreadsheet() -> None:
         assert second[f"ผู้รับรอง {level}"] == "=cmd()"
         assert second[f"วันเวลาที่รับรอง (พ.ศ.) {level}"] == "2 พ.ย. 2569 09.30 น."
         assert second[f"หลังกำหนด {level}"] == "หลังกำหนด"
-        assert second[f"รหัสตรวจสอบ {level}"] == "0123456789"
+        # As it stands everywhere else.
+        assert second[f"รหัสตรวจสอบ {level}"] == "01234-56789"
+    assert [row["รอผู้ดูแลระบบ"] for row in found] == [None, None, "⛔ รอผู้ดูแลระบบ"]
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}
     assert kinds == {"n", "s"}
 

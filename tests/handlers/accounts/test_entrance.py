@@ -46,7 +46,7 @@ async def test_the_first_login(stranger: Hand, country: Database) -> None:
     assert "ชื่อ-สกุล: ทดสอบ หนึ่ง" in text
     assert ASKS_POSITION in text
     assert ASKS_PIN in await stranger.say("ปลัดเทศบาล")
-    await stranger.enter(PIN, "โปรดใส่ PIN เดิมอีกครั้ง")
+    await stranger.enter(PIN, "โปรดใส่ PIN ที่เพิ่งตั้งอีกครั้ง")
     text = await stranger.enter(PIN, "✅ ตั้ง PIN แล้ว")
     assert "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\nทดสอบ หนึ่ง · ปลัดเทศบาล" in text
     assert stranger.labels == [

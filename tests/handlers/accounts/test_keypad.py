@@ -17,7 +17,7 @@ from tests.support import PASSWORD, PIN, TO_PIN, Clock, put_roster
 
 TO_REVIEW = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
 WRONG = "135790"
-CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN เดิมอีกครั้ง", "โปรดใส่ PIN ของท่าน"
+CHOOSE, AGAIN, ENTER = "โปรดตั้ง PIN 6 หลัก", "โปรดใส่ PIN ที่เพิ่งตั้งอีกครั้ง", "โปรดใส่ PIN ของท่าน"
 BLOCKED = "ใส่ PIN ผิดหลายครั้งเกินไป"
 
 
@@ -67,7 +67,9 @@ async def test_no_button_says_its_digit(stranger: Hand) -> None:
 )
 async def test_a_pin_that_is_guessed_first_is_refused(stranger: Hand, country: Database, weak: str) -> None:
     await until_pin(stranger)
-    assert (await stranger.enter(weak)).startswith(f"PIN นี้เดาง่าย โปรดตั้งใหม่\n\n{CHOOSE}")
+    assert (await stranger.enter(weak)).startswith(
+        f"PIN นี้เดาง่าย คือเป็นเลขเรียง เลขซ้ำ หรือเลขในชื่อผู้ใช้ โปรดตั้งใหม่\n\n{CHOOSE}"
+    )
     assert await stranger.enter(PIN) == f"{AGAIN}\n○○○○○○"
 
 
@@ -129,13 +131,14 @@ async def test_five_wrong_pins_close_the_keypad_for_a_while(
     hand = await officer()
     await hand.way(*TO_PIN)
     old = {label: hand.phone.button(label).data or "" for label in PIN}
+    lines_before = hand.text.count("\n")
     for left in range(4, 0, -1):
-        # Beside the dots, where the officer looks.
+        # Beside the dots, where the officer looks; in the place of an empty line, so that the keys stay.
         assert (await hand.enter(WRONG)).endswith(f"❌ PIN ไม่ถูกต้อง ใส่ได้อีก {left} ครั้ง\n○○○○○○")
+        assert hand.text.count("\n") == lines_before
     blocked = await hand.enter(WRONG)
     assert blocked == (
-        f"⚠️ ใส่ PIN ผิด 5 ครั้ง\n{BLOCKED} ใช้ PIN ได้อีกหลัง 2 พ.ย. 2569 09.45 น.\n\n"
-        "หากไม่ใช่ท่าน โปรดออกจากระบบในแชตนี้ แล้วแจ้งผู้ดูแลระบบ"
+        "⚠️ ใส่ PIN ผิด 5 ครั้ง\nใช้ PIN ได้อีกหลัง 2 พ.ย. 2569 09.45 น.\n\nหากไม่ใช่ท่าน โปรดออกจากระบบในแชตนี้ แล้วแจ้งผู้ดูแลระบบ"
     )
     # It stays, for it may have been somebody else: what its buttons open comes below.
     told = hand.card

@@ -197,7 +197,7 @@ async def test_when_a_closing_is_undone_the_warning_on_the_screen_is_good_again(
     await hand.forge(confirm)
     await hand.way("PIN")
     assert await certificates(country) == 1
-    assert "(เลยกำหนด)" not in hand.text
+    assert "(หลังกำหนด)" not in hand.text
 
 
 async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: Database, clock: Clock) -> None:
@@ -205,7 +205,7 @@ async def test_after_the_deadline_it_is_marked_late(officer: MakeHand, country: 
     clock.move(days=318)  # 16 September 2570, a day after the deadline
     await hand.say("/start")
     await hand.way("PIN", *TO_REVIEW, "รับรองระดับ อปท.", "ยืนยันการรับรอง", "PIN")
-    assert "16 ก.ย. 2570 09.30 น. (เลยกำหนด)" in hand.text
+    assert "16 ก.ย. 2570 09.30 น. (หลังกำหนด)" in hand.text
 
 
 async def test_on_the_last_day_it_is_not_late(officer: MakeHand, clock: Clock) -> None:

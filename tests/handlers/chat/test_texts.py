@@ -151,7 +151,7 @@ async def test_a_chat_speaks_the_language_that_it_has_chosen(officer: MakeHand, 
     text = await hand.press("English")
     assert text == (
         "เทศบาลตำบลบางปู\nเมืองสมุทรปราการ district, Samut Prakan\nทดสอบ หนึ่ง · ปลัด\n\n"
-        "Fiscal year 2570 · by 15 Sep B.E. 2570 (317 days left)\nCertification status: Not certified"
+        "Fiscal year B.E. 2570 · by 15 Sep B.E. 2570 (317 days left)\nCertification status: Not certified"
     )
     assert "Choose a language." in await hand.say("/language")
     assert "สถานะการรับรองข้อมูล: ยังไม่รับรอง" in await hand.press("ไทย")

@@ -51,12 +51,13 @@ def test_the_closing_date_says_how_far_it_is(moment: str, thai: str, english: st
     round_ = Round(fiscal_year=2570, state=RoundState.OPEN, closes_on=CLOSES)
     assert round_line(texts(Language.THAI), round_, now) == f"ปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2570 ({thai})"
     assert (
-        round_line(texts(Language.ENGLISH), round_, now) == f"Fiscal year 2570 · by 15 Sep B.E. 2570 ({english})"
+        round_line(texts(Language.ENGLISH), round_, now)
+        == f"Fiscal year B.E. 2570 · by 15 Sep B.E. 2570 ({english})"
     )
     round_.state = RoundState.CLOSED
     assert english not in round_line(texts(Language.ENGLISH), round_, now)
     round_.state, round_.closes_on = RoundState.OPEN, None
-    assert round_line(texts(Language.ENGLISH), round_, now) == "Fiscal year 2570"
+    assert round_line(texts(Language.ENGLISH), round_, now) == "Fiscal year B.E. 2570"
 
 
 # --- what the bot says on its own ---------------------------------------------------------------------------

@@ -225,7 +225,7 @@ async def test_a_stranger_learns_nothing_from_a_code(
     outsider = await officer("province12", "ทดสอบ สี่")
     told = {await outsider.say(f"/start v{tried}") for tried in (code, "AAAAAAAAAA")}
     assert len(told) == 1
-    assert "ไม่พบการรับรองที่ใช้รหัสนี้" in told.pop()
+    assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in told.pop()
 
 
 async def test_what_is_no_certificate_is_an_invitation(stranger: Hand) -> None:

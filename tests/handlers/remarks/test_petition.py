@@ -115,12 +115,13 @@ async def test_a_verification_code_shows_what_was_certified(
         assert "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก" in shown
         assert "ยังมีผลอยู่" in shown
     for one in (outsider, neighbour):
-        assert "ไม่พบการรับรองที่ใช้รหัสนี้" in await one.say(f"/verify {code}")
+        assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in await one.say(f"/verify {code}")
     assert "/verify ABCDE-FGHJK" in await hand.say("/verify")
     await reopened(country, clock)
     ended = await hand.say(f"/verify {code}")
     assert "เปิดแก้ไขการรับรองครั้งที่ 1" in ended
     assert "ยังมีผลอยู่" not in ended
+    assert "❌ ไม่มีผลแล้ว" in ended
 
 
 async def test_verifying_needs_a_login(stranger: Hand) -> None:

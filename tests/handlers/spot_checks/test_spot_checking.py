@@ -230,7 +230,8 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
         assert await list_petitions(session) == []
     text = await reviewer.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
     first, *_ = await items(country)
-    assert text.startswith("✅ ส่งผลสุ่มตรวจสอบแล้ว ครั้งนี้รับรองไม่ได้")
+    assert text.startswith("เทศบาลตำบลบางปู\n")
+    assert "⛔ ส่งผลสุ่มตรวจสอบแล้ว ครั้งนี้รับรองไม่ได้" in text
     assert f"{first.record_no}: {NOTE}" in text
     for one in (certifier, colleague):
         await one.sees("จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")

@@ -1,6 +1,7 @@
 """What is taken away: a list of the own province, a certificate that one may see, and what is recorded of it."""
 
 import json
+import random
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level, Status
 from models.certification.certify import reopen
 from models.certification.history import UnknownCode
+from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.province.export import (
@@ -26,6 +28,7 @@ from models.province.export import (
 )
 from models.province.progress import UnknownProvince
 from models.rounds.round import close_round, open_round
+from models.spot_checks.spot_checking import draw, hand_in, mark
 from tests.models.province.days import ABROAD, FIRST, SECOND, THIRD, certified
 from tests.support import certify_as, link
 
@@ -51,6 +54,18 @@ async def test_the_list_has_the_whole_province_and_nothing_else(country: Databas
     assert (first.headcount.total, first.with_empty_menus, first.revision) == (20, 1, 1)
     assert first.province.certified_at - first.lao.certified_at == timedelta(days=1)
     assert rows[THIRD].headcount is None
+
+
+async def test_the_list_says_what_waits_for_the_operator(country: Database, now: datetime) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    await certify_as(country, f"lao{SECOND}", 503, SECOND, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, "province11", 601, now)
+        found = await draw(session, officer, FIRST, now, random.Random(1), size=1)
+        await mark(session, officer, FIRST, found.check.id, 1, Mark.INCORRECT, "ตำแหน่งไม่ตรง", now)
+        await hand_in(session, officer, FIRST, found.check.id, now, None)
+        listed = await province_list(session, "11", now)
+    assert [row.dla_code for row in listed.rows if row.is_blocked] == [FIRST]
 
 
 async def test_what_bears_names_is_recorded_when_it_is_taken(country: Database, now: datetime) -> None:
