@@ -29,10 +29,10 @@ class FloodRules:
     # Updates of all newcomers together, and of all others, that are kept: so many a second, and so many at once
     # after a quiet time. What comes beyond is dropped. Each is answered by a message, and Telegram takes about 30
     # a second from a bot (bot/telegram/limiter.py), of which most are the officers'.
-    newcomers_rate: float = 10.0
-    newcomers_burst: float = 300.0
-    others_rate: float = 2.0
-    others_burst: float = 60.0
+    newcomers_rate: float = 5.0
+    newcomers_burst: float = 200.0
+    others_rate: float = 1.0
+    others_burst: float = 30.0
     # Senders that are remembered, and seconds for which an officer is taken for one without another look at the
     # database: it decides on no right.
     senders: int = 20_000

@@ -69,17 +69,21 @@ class Intake:
         return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or _as_json(update)))
 
     async def keep(self, batch: list[inbox.Received]) -> bool:
-        """Commit a batch, pass on what was not known; whether there was such. Raises whatever the database does:
-        nothing is sure then.
+        """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then.
 
         What senders who are not linked flood the bot with is counted and dropped: the one exception to "every
         update is stored first". It bounds what anybody at all can make the program do.
         """
-        admitted = await self._admitted(batch)
-        if not admitted:
+        known = [item for item in batch if self._is_known(item.sender)]
+        others = [item for item in batch if not self._is_known(item.sender)]
+        is_news = await self._store(known)
+        return await self._store(await self._admitted(others)) or is_news
+
+    async def _store(self, batch: list[inbox.Received]) -> bool:
+        if not batch:
             return False
         async with self._database.write() as session:
-            kept = await inbox.store(session, self._bot_id, admitted, self._clock())
+            kept = await inbox.store(session, self._bot_id, batch, self._clock())
         self._on_batch(kept)
         return bool(kept)
 

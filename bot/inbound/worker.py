@@ -71,6 +71,10 @@ class WorkerPace:
     # are in memory. The rest of both is the officers', each in turn.
     strangers: int = 8
     strangers_queued: int = 64
+    # An update of somebody who is no officer waits until none of an officer is in hand, for so many seconds at
+    # most, and begins no sooner than so many after the one before: an officer's tap waits for one of them at most.
+    give_way: float = 0.05
+    strangers_every: float = 0.05
     # Updates of one sender in memory.
     queued: int = 32
     # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray.
@@ -127,6 +131,13 @@ class Worker:
         self._of_strangers: set[int] = set()
         self._floods = floods or Floods()
         self._stranger_turns = asyncio.Semaphore(pace.strangers)
+        # Whose turn it is to begin one of theirs, and when the next may begin, by the loop's time.
+        self._beginning = asyncio.Lock()
+        self._next_stranger_at = 0.0
+        # How many updates of officers are in hand, and whether none is.
+        self._of_officers = 0
+        self._no_officers = asyncio.Event()
+        self._no_officers.set()
         # Ids of those that have ended since the last look began.
         self._ended: set[int] = set()
         # Those in hand, by the loop's time since when.
@@ -241,20 +252,43 @@ class Worker:
             self._sender_locks.give_back(sender)
 
     async def _process_in_turn(self, row: inbox.InboxUpdate) -> None:
-        """Process an officer's update at once. Strangers share a few turns, and who floods the bot waits for each.
-        Raises NotNow.
+        """Process an officer's update at once. All others give way; of these, strangers share a few turns, and who
+        floods the bot waits for each. Raises NotNow.
         """
-        if await self._is_known(row):
-            await self._process_with_retries(row)
-            return
-        await asyncio.sleep(self._floods.delay(row.sender))
-        async with self._stranger_turns:
-            await self._process_with_retries(row)
-
-    async def _is_known(self, row: inbox.InboxUpdate) -> bool:
-        """Whether the sender is an officer, or is logging in."""
+        is_logging_in = not self._floods.is_officer(row.sender) and await self._look_up(row)
         if self._floods.is_officer(row.sender):
-            return True
+            await self._process_of_officer(row)
+        elif is_logging_in:
+            await self._give_way()
+            await self._process_with_retries(row)
+        else:
+            await asyncio.sleep(self._floods.delay(row.sender))
+            async with self._stranger_turns:
+                await self._give_way()
+                await self._process_with_retries(row)
+
+    async def _process_of_officer(self, row: inbox.InboxUpdate) -> None:
+        self._of_officers += 1
+        self._no_officers.clear()
+        try:
+            await self._process_with_retries(row)
+        finally:
+            self._of_officers -= 1
+            if not self._of_officers:
+                self._no_officers.set()
+
+    async def _give_way(self) -> None:
+        """Wait until no officer's update is in hand, for a moment at most."""
+        async with self._beginning:
+            now = asyncio.get_running_loop().time
+            await asyncio.sleep(max(0.0, self._next_stranger_at - now()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.give_way):
+                    await self._no_officers.wait()
+            self._next_stranger_at = now() + self._pace.strangers_every
+
+    async def _look_up(self, row: inbox.InboxUpdate) -> bool:
+        """Whether a sender who is not known for an officer is logging in; an officer is known for one afterwards."""
         try:
             async with self._database.read() as session:
                 senders = await self._floods.look_up(session, [row.sender])
@@ -263,7 +297,7 @@ class Worker:
             return False
         if row.sender in senders.linked:
             self._of_strangers.discard(row.id)
-        return row.sender in senders.linked | senders.logging_in
+        return row.sender in senders.logging_in
 
     async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:
         """Process one update until it is done, or set aside after three failures that are not the database's.
