@@ -6,7 +6,7 @@ import pytest
 
 from bot.inbound.floods import FloodRules, Floods
 from bot.runtime.metrics import TALLY
-from demo.botapi import Emulator
+from demo.botapi import PATIENCE, Emulator
 from models.chats import inbox
 from models.database.engine import Database
 from models.links.senders import look_up, pending_in_turn
@@ -153,3 +153,17 @@ async def test_a_crowd_of_strangers_is_dropped_beyond_their_part(
     await until(lambda: finished(country))
     assert TALLY.updates["unknown", "dropped"] - before == 10
     assert len([stranger for stranger in crowd if sent_texts(bot, stranger.id)]) == 21
+
+
+GIVES_WAY = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, give_way=PATIENCE))
+
+
+@pytest.mark.parametrize("tuning", [GIVES_WAY], indirect=True)
+async def test_a_stranger_waits_while_an_officer_is_served(bot: Emulator, country: Database, clock: Clock) -> None:
+    officer, stranger = Officer(bot.phone("ก")), bot.phone("ค")
+    await link(country, "lao5110201", officer.phone, clock())
+    bot.faults.delay(0.5, method="sendMessage", chat_id=officer.phone.id)
+    await officer.phone.send("/menu")
+    await stranger.start()
+    await until(lambda: sent_texts(bot, stranger.id))
+    assert any("ปีงบประมาณ" in message.text for message in officer.phone.messages)
