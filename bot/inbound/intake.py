@@ -74,8 +74,11 @@ class Intake:
         What senders who are not linked flood the bot with is counted and dropped: the one exception to "every
         update is stored first". It bounds what anybody at all can make the program do.
         """
-        known = [item for item in batch if self._is_known(item.sender)]
-        others = [item for item in batch if not self._is_known(item.sender)]
+        known: list[inbox.Received] = []
+        others: list[inbox.Received] = []
+        for item in batch:
+            (known if self._is_known(item.sender) else others).append(item)
+        # First, for they wait for nobody's look.
         is_news = await self._store(known)
         return await self._store(await self._admitted(others)) or is_news
 
@@ -88,14 +91,19 @@ class Intake:
         return bool(kept)
 
     async def _admitted(self, batch: list[inbox.Received]) -> list[inbox.Received]:
-        doubtful = {item.sender for item in batch if not self._is_known(item.sender)}
-        if not doubtful:
-            return batch
-        # Looked up each time, in what is committed now: an update of somebody who was linked a moment ago is
-        # never dropped.
+        """Those of senders who were not known for officers that are kept. They are looked up each time, in what is
+        committed now: an update of somebody who was linked a moment ago is never dropped.
+        """
+        if not batch:
+            return []
         async with self._database.read() as session:
-            await self._floods.look_up(session, doubtful)
-        admitted = [item for item in batch if self._is_known(item.sender) or self._floods.admits(item.sender)]
+            linked = (await self._floods.look_up(session, {item.sender for item in batch})).linked
+        # Whoever became known meanwhile was not looked up any more.
+        admitted = [
+            item
+            for item in batch
+            if item.sender in linked or self._is_known(item.sender) or self._floods.admits(item.sender)
+        ]
         if dropped := len(batch) - len(admitted):
             self._tell_dropped(dropped)
         return admitted

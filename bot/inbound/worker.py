@@ -288,7 +288,7 @@ class Worker:
             self._next_stranger_at = now() + self._pace.strangers_every
 
     async def _look_up(self, row: inbox.InboxUpdate) -> bool:
-        """Whether a sender who is not known for an officer is logging in; an officer is known for one afterwards."""
+        """Whether a sender is logging in; one who turns out to be an officer is known for one afterwards."""
         try:
             async with self._database.read() as session:
                 senders = await self._floods.look_up(session, [row.sender])
