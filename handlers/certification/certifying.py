@@ -117,7 +117,8 @@ def certificate_line(_: Texts, made: Certification) -> Markup:
 
 def positions_text(_: Texts, organization: Organization, category: Category, found: PositionPage) -> Markup:
     """One page of a category's positions with how many hold each."""
-    rows = [people_line(_, f"{row.position} {row.level}".strip(), row.count) for row in found.rows]
+    # The dash keeps the number from a position that ends in one: `พนักงานขับรถยนต์ ส 2 – 7 คน`.
+    rows = [people_line(_, f"{row.position} {row.level}".strip() + " –", row.count) for row in found.rows]
     return lines(
         Markup("<b>{}</b>").format(category_word(_, category)),
         organization_line(_, organization),

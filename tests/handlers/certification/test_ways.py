@@ -84,7 +84,7 @@ async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -
     second = await hand.press("▶")
     assert hand.labels == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
     rows = [line for page in (first, second) for line in page.splitlines() if "ปฏิบัติการ" in line]
-    assert rows == [f"ตำแหน่ง {n} ปฏิบัติการ {2 if n == 1 else 1} คน" for n in (0, 1, 10, *range(2, 10))]
+    assert rows == [f"ตำแหน่ง {n} ปฏิบัติการ – {2 if n == 1 else 1} คน" for n in (0, 1, 10, *range(2, 10))]
     assert "รับรองข้อมูลระดับ อปท." in await hand.press("ย้อนกลับ")
 
 
