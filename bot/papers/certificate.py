@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from bot.papers import typesetting
-from bot.papers.thai import STATUSES, long_moment
+from bot.papers.thai import STATUSES, short_moment
 from handlers.province.export import CertificatePage
 from models.base.thai import shortened
 from models.certification.certificate import Reopening, written_code
@@ -44,16 +44,16 @@ def facts(page: CertificatePage) -> dict[str, object]:
         "headcounts": [[name, f"{made.headcount.of(category):,}"] for category, name in _CATEGORIES.items()],
         "total": f"{made.headcount.total:,}",
         "with_empty_menus": f"{made.with_empty_menus:,}",
-        "data_as_of": long_moment(made.roster_imported_at),
+        "data_as_of": short_moment(made.roster_imported_at),
         "data_file": made.roster_file,
         "signer": made.officer_name,
         "position": made.officer_position,
-        "signed": long_moment(made.certified_at),
+        "signed": short_moment(made.certified_at),
         "is_late": made.is_late,
         "statement": agreed_statement(made.statement),
         "spot_check": made.spot_check and _spot_check(made.spot_check),
         "ended": issued.ended and _ended(issued.ended),
-        "issued": long_moment(issued.issued_at),
+        "issued": short_moment(issued.issued_at),
         "qr": typesetting.qr_svg(link or made.code),
         "qr_holds": link or made.code,
         "is_link": bool(link),
@@ -69,14 +69,14 @@ def _spot_check(kept: str) -> dict[str, str]:
     return {
         "size": f"{told['size']:,}",
         "numbers": shortened(", ".join(one["record_no"] for one in told["records"]), LONGEST),
-        "at": long_moment(datetime.fromisoformat(told["handed_in_at"])),
+        "at": short_moment(datetime.fromisoformat(told["handed_in_at"])),
         "seed": told["seed"],
     }
 
 
 def _ended(ended: Reopening) -> dict[str, str]:
     return {
-        "at": long_moment(ended.reopened_at),
+        "at": short_moment(ended.reopened_at),
         "by": ended.by_name,
         "reason": shortened(ended.reason, LONGEST),
     }

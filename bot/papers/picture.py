@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from bot.papers import typesetting
-from bot.papers.thai import STATUSES, long_day, long_moment, short_day
+from bot.papers.thai import STATUSES, short_day, short_moment
 from models.province.statistics import DayCounts, ProvinceProgress, StatusCounts
 
 # bot/papers/documents/progress.typ is 432 pt wide: that is 1,080 pixels, all that a phone shows of a photo.
@@ -24,8 +24,8 @@ def facts(progress: ProvinceProgress) -> dict[str, object]:
     return {
         "province": progress.province_th,
         "fiscal_year": str(progress.fiscal_year),
-        "as_of": long_moment(progress.as_of),
-        "deadline": progress.closes_on and long_day(progress.closes_on),
+        "as_of": short_moment(progress.as_of),
+        "deadline": progress.closes_on and short_day(progress.closes_on),
         "statuses": list(STATUSES.values()),
         "total": _counts("อปท. ทั้งหมด", total),
         "types": [_counts(one.type_th, one) for one in progress.types],

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.papers import typesetting
-from bot.papers.thai import long_day, long_moment
+from bot.papers.thai import short_day, short_moment
 from models.accounts.account import Account, Role
 from models.base.calendar import BANGKOK
 
@@ -25,8 +25,8 @@ def slip(
         "bot": bot_username,
         "link": link,
         "qr": typesetting.qr_svg(link),
-        "made": long_day(made.astimezone(BANGKOK).date()),
-        "until": long_moment(until),
+        "made": short_day(made.astimezone(BANGKOK).date()),
+        "until": short_moment(until),
         "contact": contact,
     }
     return typesetting.pdf("slip.typ", facts)

@@ -1,4 +1,6 @@
-"""How papers and tables write statuses and moments, in Thai: they are official papers whatever the chat speaks."""
+"""How papers and tables write statuses and moments, in Thai: they are official papers whatever the chat speaks.
+A moment reads as on the screens, so that paper and screen can be compared word by word.
+"""
 
 from datetime import date, datetime
 
@@ -26,17 +28,6 @@ def short_moment(moment: datetime) -> str:
     return f"{short_day(there.date())} {there:%H.%M} น."
 
 
-def long_day(day: date) -> str:
-    """A day as letters write it: `16 พฤศจิกายน 2569`."""
-    return f"{format_date(day, 'd MMMM', locale='th')} {day.year + BUDDHIST_ERA}"
-
-
 def short_day(day: date) -> str:
-    """A day where there is little room: `16 พ.ย. 2569`."""
+    """A day as the chat writes it: `16 พ.ย. 2569`."""
     return f"{format_date(day, 'd MMM', locale='th')} {day.year + BUDDHIST_ERA}"
-
-
-def long_moment(moment: datetime) -> str:
-    """A moment in Bangkok's time as letters write it: `16 พฤศจิกายน 2569 เวลา 09.30 น.`."""
-    there = moment.astimezone(BANGKOK)
-    return f"{long_day(there.date())} เวลา {there:%H.%M} น."
