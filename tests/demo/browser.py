@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from demo.botapi import PATIENCE
 from demo.demonstration import Demonstration
 from demo.main import listening, running
+from tests.handlers.widths import HEIGHT, KEY
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without these, Chromium calls home, or needs a sandbox that a container has not.
@@ -153,6 +154,16 @@ class Thumb:
         phone = self.phone(role)
         await expect(phone.locator("article.from-bot:not(.gone)").last).to_contain_text(expected)
         await expect(phone.locator(".typing")).to_be_hidden()
+
+    async def fits(self, role: str) -> None:
+        """The newest card's text and keys are no higher than what a client's bars leave of this screen."""
+        card = self.phone(role).locator("article.from-bot:not(.gone)").last
+        text: int = await card.locator(".text").evaluate("(one) => one.offsetHeight")
+        assert text + KEY * await card.locator(".row").count() <= HEIGHT, await card.inner_text()
+
+    async def shows_all(self, role: str) -> None:
+        """The newest card's last key is on the screen."""
+        await expect(self.phone(role).locator("article.from-bot:not(.gone) .key").last).to_be_in_viewport(ratio=1)
 
     async def enter_pin(self, role: str, *expected: str) -> None:
         """Tap the sample PIN by the keys that stand out; once for each text that its last digit must bring."""

@@ -24,6 +24,11 @@ pytestmark = [
 async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     page = thumb.page
     narrow = page.viewport_size is not None and page.viewport_size["width"] < 700
+
+    async def fits(role: str) -> None:
+        if narrow:
+            await thumb.fits(role)
+
     if narrow:
         await thumb.look_at("lao")
     await look(page)
@@ -41,11 +46,16 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     await thumb.next("lao", "สถานะการรับรองข้อมูล")
     await thumb.next("lao", "ข้อมูล ณ วันที่")
     await look(page)
+    await fits("lao")
     await thumb.next("lao", "จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก")
     await look(page)
+    await fits("lao")
     await thumb.next("lao", ENTER)
     await look(page)
+    await fits("lao")
     await thumb.enter_pin("lao", "หลักฐานการรับรอง")
+    await fits("lao")
+    await thumb.shows_all("lao")
     await expect(thumb.phone("lao")).to_contain_text("ประวัติการรับรองข้อมูล")
 
     ringing = page.locator(".phone.ringing[data-role=province]")
@@ -58,6 +68,7 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
         await thumb.look_at("province")
     await thumb.sees("province", "🔔 รอท่าน 1 ")
     await thumb.next("province", "ข้อมูล ณ วันที่")
+    await fits("province")
     await expect(badge).to_have_count(0) if narrow else await expect(badge).to_be_hidden()
     await look(page)
     await thumb.next("province", "สุ่มตรวจสอบ 1/3")
@@ -65,9 +76,14 @@ async def test_the_whole_job_by_tapping_what_stands_out(thumb: Thumb) -> None:
     for expected in ("สุ่มตรวจสอบ 2/3", "สุ่มตรวจสอบ 3/3", "สรุปผลสุ่มตรวจสอบ"):
         await thumb.find_correct("province", expected)
     await look(page)
+    await fits("province")
     await thumb.next("province", "ยกเลิกไม่ได้")
+    await fits("province")
     await thumb.next("province", ENTER)
+    await fits("province")
     await thumb.enter_pin("province", "หลักฐานการรับรอง")
+    await fits("province")
+    await thumb.shows_all("province")
     await expect(thumb.phone("province")).to_contain_text("สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
 
     if narrow:
