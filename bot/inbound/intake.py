@@ -69,7 +69,8 @@ class Intake:
         return inbox.Received(update_id, _turn_of(update), self._seal.close(raw or _as_json(update)))
 
     async def keep(self, batch: list[inbox.Received]) -> bool:
-        """Commit a batch, pass on what was not known. Raises whatever the database does: nothing is sure then.
+        """Commit a batch and pass on what was not known; returns whether there was such. Raises whatever the
+        database does: nothing is sure then.
 
         What senders who are not linked flood the bot with is counted and dropped: the one exception to "every
         update is stored first". It bounds what anybody at all can make the program do.
@@ -78,7 +79,7 @@ class Intake:
         others: list[inbox.Received] = []
         for item in batch:
             (known if self._is_known(item.sender) else others).append(item)
-        # First, for they wait for nobody's look.
+        # First: the others' senders must be looked up before.
         is_news = await self._store(known)
         return await self._store(await self._admitted(others)) or is_news
 

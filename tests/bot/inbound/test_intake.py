@@ -361,3 +361,30 @@ async def test_poison_is_set_aside_and_blocks_nobody(
 async def _all_finished(database: Database) -> list[InboxUpdate]:
     rows = await inbox_rows(database)
     return rows if all(row.state is not State.PENDING for row in rows) else []
+
+
+async def test_posts_of_officers_do_not_wait_for_those_of_strangers(database: Database, clock: Clock) -> None:
+    """Posts of others share a commit; one sender's stay in order, also when it turns out to be an officer."""
+    officer, stranger, linking = 1, 2, 3
+    floods = Floods()
+    floods._officers[officer] = asyncio.get_running_loop().time() + 60
+    intake = Intake(1, database, SEAL, clock, lambda _: None, floods)
+    lane = intake._other_posts
+    lane._apart = 3600.0
+    # The first is kept at once; those that come within the time apart are kept together after it.
+    await intake.put(inbox.Received(1, stranger, b"x"))
+    others = [
+        asyncio.create_task(intake.put(inbox.Received(number, sender, b"x")))
+        for number, sender in ((2, stranger), (3, linking))
+    ]
+    await asyncio.sleep(0)
+    floods._officers[linking] = floods._officers[officer]
+    others.append(asyncio.create_task(intake.put(inbox.Received(4, linking, b"x"))))
+    await intake.put(inbox.Received(5, officer, b"x"))
+    assert [row.update_id for row in await inbox_rows(database)] == [1, 5]
+    assert lane._keeping is not None
+    lane._keeping.cancel()
+    lane._apart = 0.0
+    await lane._keep_all()
+    await asyncio.gather(*others)
+    assert [row.update_id for row in await inbox_rows(database) if row.sender == linking] == [3, 4]

@@ -1,5 +1,6 @@
 """Backup while in use, and the way back: nothing overwritten by accident, nothing sent twice."""
 
+import asyncio
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -90,6 +91,14 @@ async def test_of_several_hosts_the_one_that_answers_is_copied(country: Database
 async def test_a_copy_is_not_overwritten(copied: Path, country: Database) -> None:
     with pytest.raises(BackupRefused, match="exists"):
         await backup(country, copied)
+
+
+async def test_what_another_backup_writes_is_left_to_it(country: Database, tmp_path: Path) -> None:
+    part = tmp_path / "copy.backup.part"
+    await asyncio.to_thread(part.write_bytes, b"half a copy")
+    with pytest.raises(BackupRefused, match=r"copy\.backup\.part exists: .*in that case remove it"):
+        await backup(country, tmp_path / "copy.backup")
+    assert await asyncio.to_thread(part.read_bytes) == b"half a copy"
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + b"x" * 200])
