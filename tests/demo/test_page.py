@@ -227,7 +227,7 @@ async def test_nothing_is_recommended_that_may_be_wrong(
     for text, said in (
         ("✅ มี (2)\nผล: ยังไม่ได้ตรวจ", None),
         ("⚠️ ยังไม่บันทึก (1)\nการศึกษา\nผล: ยังไม่ได้ตรวจ", "มีเมนูที่ยังไม่บันทึก"),
-        ("✅ มี (2)\nผล: ❌ ไม่ถูกต้อง", "โปรดเลือกได้ตามต้องการ"),
+        ("✅ มี (2)\nผล: ❌ ไม่ถูกต้อง", "เลือกได้ตามต้องการ"),
     ):
         await chat.says(text, correct, key("❌ ไม่ถูกต้อง", "sm:1:1:1:incorrect", style="danger"))
         await expect(word).to_contain_text(said or "กรอบเส้นประ")
@@ -257,7 +257,7 @@ async def test_who_chooses_another_pin_than_the_sample_is_left_to_it(chat: Chat)
                 await expect(chat.phone.locator(".next")).to_have_text("⌫")
         await chat.thumb.sees("lao", expected)
         if expected == AGAIN:
-            await expect(chat.phone.locator(".word")).to_have_text("โปรดใส่ PIN ที่ท่านตั้งเอง")
+            await expect(chat.phone.locator(".word")).to_have_text("โปรดใส่ PIN ที่ท่านเลือกเอง")
             await expect(chat.phone.locator(".pin")).to_be_hidden()
             await expect(chat.phone.locator(".next")).to_have_count(0)
 
