@@ -10,7 +10,7 @@ from bot.commands.run import Surroundings
 from bot.service.tuning import PRODUCTION
 from bot.telegram.limiter import RATES
 
-TUNING = replace(PRODUCTION, rates=replace(RATES, chat_calls=1_000_000))
+TUNING = replace(PRODUCTION, rates=replace(RATES, chat_calls=1_000_000, rate=1e6, burst=1e6))
 
 if __name__ == "__main__":
     cli.main(sys.argv[1:], prog_name="laocert", obj=Surroundings(tuning=TUNING))

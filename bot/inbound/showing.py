@@ -17,6 +17,7 @@ from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, T
 from bot.runtime.metrics import TALLY
 from bot.telegram import api
 from bot.telegram.answers import Answers
+from bot.telegram.bot_rate import Rank
 from bot.telegram.limiter import Limiter, Weight
 from handlers import problems
 from handlers.chat.incoming import Incoming
@@ -56,6 +57,8 @@ class Showing:
     is_of_officer: bool = False
     language: Language = Language.THAI
     tries: int = 0
+    # Whether it has waited in line for its turn among the bot's messages.
+    has_turn: bool = False
 
     @property
     def weight(self) -> Weight:
@@ -133,7 +136,7 @@ class Showings:
             return
         showing = self._fitting(_showing_of(number, incoming, reply), is_followed=is_followed)
         wait = self._limiter.wait(chat_id, showing.weight) if showing is not None else 0.0
-        must_wait = showing is not None and (wait > 0 or self.waits(chat_id))
+        must_wait = showing is not None and (wait > 0 or self.waits(chat_id) or self._must_line_up(showing))
         wait_toast = problems.wait_toast(reply.language, wait) if must_wait else ""
         answering = self._answer(incoming, reply.screen.toast or wait_toast)
         if showing is None or must_wait:
@@ -148,6 +151,10 @@ class Showings:
     def send_below(self, number: int, sender: int, chat_id: int, screen: Screen) -> None:
         """A message of its own, that is not the chat's card: sent as soon as the chat may be called."""
         self._keep(Showing(number, sender, chat_id, screen, is_apart=True))
+
+    def _must_line_up(self, showing: Showing) -> bool:
+        """Whether a new message must wait because the bot as a whole sends all that it may."""
+        return showing.message_id is None and not self._limiter.bot.is_free()
 
     async def drain(self, seconds: float) -> None:
         """Draw what may be drawn in so many seconds; the rest is lost."""
@@ -202,6 +209,11 @@ class Showings:
                 wait = self._limiter.wait(chat_id, showing.weight)
                 if wait > 0:
                     await _rest(queue, wait)
+                    continue
+                if showing.message_id is None and not showing.has_turn:
+                    await self._limiter.bot.turn(Rank.ANSWER)
+                    showing.has_turn = True
+                    # Meanwhile others may have come before it, or have taken its place.
                     continue
                 queue.showings.remove(showing)
                 async with self._drawing:
@@ -306,7 +318,10 @@ class Showings:
     async def _send(self, showing: Showing) -> None:
         """A new message, which makes no sound: the officer looks at the chat."""
         chat_id = showing.chat_id
-        self._limiter.count(chat_id)
+        if not showing.has_turn:
+            self._limiter.bot.take()
+        showing.has_turn = False
+        self._limiter.spend(chat_id)
         card = await api.send(self._bot, chat_id, showing.screen, silent=True)
         if showing.is_apart:
             return

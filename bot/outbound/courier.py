@@ -15,6 +15,7 @@ from telegram import Bot
 
 from bot.outbound.delivery import UNCERTAIN_PAUSE, Outcome, deliver
 from bot.outbound.ledger import NOTE_PAUSE, Ledger, Taken
+from bot.telegram.bot_rate import Rank
 from bot.telegram.limiter import Limiter, Weight
 from models.database.engine import Database
 from models.database.lease import LEASE_TIMES, Lease, LeaseTimes
@@ -120,9 +121,11 @@ class Courier:
         """
         async with self._database.read() as session:
             row = await outbox.find(session, NoticeKind.RECEIPT, chat_id, certificate)
-        if row is not None and row.state is State.PENDING and self._limiter.wait(chat_id) == 0:
-            self._begin(row)
-            await self._send([row])
+        if row is None or row.state is not State.PENDING or self._limiter.wait(chat_id) > 0:
+            return
+        await self._limiter.bot.turn(Rank.RECEIPT)
+        self._begin(row)
+        await self._send([row])
 
     async def drain(self, seconds: float) -> None:
         """Let the sends under way end, and give the lease back; what does not end in time is uncertain to the next
@@ -213,19 +216,19 @@ class Courier:
         """
         if not any(self._is_free(row) for row in rows):
             return 0
-        await self._limiter.ready()
+        await self._limiter.bot.turn(_rank(rows[0]))
         is_late = RULES[rows[0].kind].is_bulk and (self._is_news or self._limiter.bulk_rests())
-        if is_late or not self._lease.is_held:
+        begun = [row for row in rows if self._is_free(row)]
+        if is_late or not self._lease.is_held or not begun:
+            self._limiter.bot.give_back()
             return 0
-        begun = []
-        for row in rows:
-            if self._is_free(row):
-                self._begin(row)
-                begun.append(row)
-        if begun:
-            task = asyncio.create_task(self._send(begun))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        for row in begun:
+            self._begin(row)
+        for _ in begun[1:]:
+            self._limiter.bot.take()
+        task = asyncio.create_task(self._send(begun))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
         return len(begun)
 
     def _is_free(self, row: OutboxMessage) -> bool:
@@ -287,6 +290,11 @@ class Courier:
             longer = max(2 * self._offline_for, self._pace.offline_first)
             self._offline_for = min(longer, self._pace.offline_longest)
             self._offline_until = now + self._offline_for
+
+
+def _rank(row: OutboxMessage) -> Rank:
+    """A receipt that its press did not send is still waited for."""
+    return Rank.RECEIPT if row.kind is NoticeKind.RECEIPT else Rank.NOTICE
 
 
 def _weight(row: OutboxMessage) -> Weight:

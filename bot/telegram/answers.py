@@ -11,6 +11,7 @@ from telegram.error import RetryAfter
 
 from bot.telegram import api
 from bot.telegram.api import RETRIES, Retries
+from bot.telegram.bot_rate import Rank
 from bot.telegram.limiter import Limiter, Weight
 from handlers.chat.screen import Screen
 from models.database.engine import Database
@@ -48,8 +49,9 @@ class Answers:
         """Make a call that sends a new message, like api.persist; nothing goes to a chat that is paused."""
 
         async def once() -> Result:
+            await self._limiter.bot.turn(Rank.ANSWER)
             await self._wait(chat_id)
-            self._limiter.count(chat_id)
+            self._limiter.spend(chat_id)
             try:
                 return await call()
             except RetryAfter as error:

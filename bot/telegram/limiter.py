@@ -1,18 +1,18 @@
 """Telegram's limits, kept for all who send and edit: one limiter for the answers and the courier of a program.
 
-About 30 messages a second for a bot (Bot API FAQ, "My bot is hitting limits, how do I avoid this?"). In a chat
-Telegram counts new messages and edits together, "about 20 times per minute" (tdlib/td #2592 and #3034);
-`answerCallbackQuery` and deletions are free (tdlib/telegram-bot-api #648 and #572). A 429 is obeyed for exactly as
-long as it asks. Times are in seconds.
+The bot's limit over all chats is kept in `bot_rate.py`. In a chat Telegram counts new messages and edits together,
+"about 20 times per minute" (tdlib/td #2592 and #3034); `answerCallbackQuery` and deletions are free
+(tdlib/telegram-bot-api #648 and #572). A 429 is obeyed for exactly as long as it asks. Times are in seconds.
 """
 
-import asyncio
 import enum
 import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from bot.telegram.bot_rate import BotRate
 
 
 class Weight(enum.IntEnum):
@@ -33,6 +33,8 @@ class Rates:
     # Messages that an idle moment is made good by: a late wake-up, a slow disk. Never so many that a second has
     # many more.
     burst: float = 8.0
+    # Answers in a row after which a notice that waits has its turn.
+    answers_a_notice: int = 4
     # Seconds between two messages of a chat, and of a group.
     chat_interval: float = 1.0
     group_interval: float = 3.0
@@ -51,14 +53,12 @@ RATES = Rates()
 
 
 class Limiter:
-    """One for a process. `clock` never goes back (time.monotonic)."""
+    """One for a process. `bot` is the limit over all chats. `clock` never goes back (time.monotonic)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, rates: Rates = RATES) -> None:
         self._clock = clock
         self._rates = rates
-        # May be below zero: answers do not wait, the courier pays for them.
-        self._tokens = 0.0
-        self._filled_at = clock()
+        self.bot = BotRate(clock, rates.rate, rates.burst, rates.answers_a_notice)
         # Chats and until when: with a message on its way or just sent, and paused by a 429.
         self._busy: dict[int, float] = {}
         self._paused: dict[int, float] = {}
@@ -82,27 +82,13 @@ class Limiter:
         now = self._clock()
         return min((until - now for until in (*self._busy.values(), *self._paused.values())), default=float("inf"))
 
-    async def ready(self) -> None:
-        """Wait until a message more is within the bot's limit."""
-        while True:
-            missing = 1 - self._filled()
-            if missing <= 0:
-                return
-            await asyncio.sleep(max(missing / self._rates.rate, 0.001))
-
     def begin(self, chat_id: int) -> None:
         """The courier's message is on its way: its chat gets no other until it has ended."""
-        self._tokens = self._filled() - 1
         self._busy[chat_id] = float("inf")
 
     def end(self, chat_id: int, was_sent: bool = True) -> None:
         """The courier's message has ended; after one that may have arrived its chat is left alone for a moment."""
         self._busy[chat_id] = self._clock() + self._interval(chat_id) if was_sent else 0.0
-
-    def count(self, chat_id: int) -> None:
-        """A new message in answer to a person is sent now: it has not waited, the courier pays for it."""
-        self._tokens = self._filled() - 1
-        self.spend(chat_id)
 
     def spend(self, chat_id: int) -> None:
         """A call that Telegram counts in its chat is made now: a message or an edit. Other messages of the program
@@ -151,12 +137,6 @@ class Limiter:
     def bulk_rests(self) -> bool:
         """Whether 429s of several chats have paused all bulk."""
         return self._clock() < self._bulk_rests_until
-
-    def _filled(self) -> float:
-        now = self._clock()
-        self._tokens = min(self._rates.burst, self._tokens + (now - self._filled_at) * self._rates.rate)
-        self._filled_at = now
-        return self._tokens
 
     def _interval(self, chat_id: int) -> float:
         """Groups have negative ids."""

@@ -14,7 +14,7 @@ from bot.telegram.limiter import RATES
 
 TUNING = replace(
     PRODUCTION,
-    rates=replace(RATES, chat_calls=1_000_000),
+    rates=replace(RATES, chat_calls=1_000_000, rate=1e6, burst=1e6),
     floods=FloodRules(free=1_000_000, most=1_000_000, newcomers_burst=1e9, others_burst=1e9),
     courier=replace(COURIER_PACE, doubt=5.0, look_for_lost=1.0),
 )

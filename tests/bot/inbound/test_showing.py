@@ -183,6 +183,35 @@ async def test_two_further_organizations_pass_in_a_minute(
     assert waited(weather) == []
 
 
+# --- more than the bot as a whole may send -------------------------------------------------------------------
+
+
+async def crowd_types(bot: Emulator, size: int) -> list[Officer]:
+    """So many people begin at once."""
+    crowd = [Officer(bot.phone(f"ก{number}")) for number in range(size)]
+    for one in crowd:
+        await one.phone.send("/start")
+    return crowd
+
+
+async def test_answers_beyond_the_bots_limit_wait_in_line(weather: Emulator) -> None:
+    """Telegram refuses none: `weather` looks for refusals afterwards."""
+    for one in await crowd_types(weather, 70):
+        await one.sees("ชื่อผู้ใช้")
+
+
+TWO_A_SECOND = replace(TEST_TUNING, rates=replace(TEST_TUNING.rates, rate=2.0, burst=1.0))
+
+
+@pytest.mark.parametrize("tuning", [TWO_A_SECOND], indirect=True)
+async def test_a_receipt_passes_the_line(bot: Emulator, country: Database, clock: Clock) -> None:
+    officer = await ready(bot, country, clock, LAO, "ข")
+    await officer.to_keypad()
+    crowd = await crowd_types(bot, 16)
+    await officer.enter(PIN, RECEIPT)
+    assert not all(any(message.outgoing for message in one.phone.messages) for one in crowd)
+
+
 # --- a PIN's dots --------------------------------------------------------------------------------------------
 
 
