@@ -11,6 +11,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Relinked, Turn
 from models.accounts.account import (
     MAX_NAME,
+    MIN_LETTERS,
     LoginCandidate,
     LoginRefused,
     NameRefused,
@@ -171,7 +172,11 @@ def _name_refused(turn: Turn, rule: NameRule) -> Screen:
     require_deleted(turn)
     _ = turn.texts
     sentence = {
-        NameRule.LETTERS: _("It has no letters. Please type it in at most {most} letters.", most=MAX_NAME),
+        NameRule.LETTERS: _(
+            "It has fewer than {least} letters. Please type it in at most {most} letters.",
+            least=MIN_LETTERS,
+            most=MAX_NAME,
+        ),
         NameRule.LENGTH: _("It is too long. Please type it in at most {most} letters.", most=MAX_NAME),
         NameRule.VISIBLE: _("It has pictures or characters that nobody sees. Please type it in letters only."),
         NameRule.NO_LINK: _("Telegram would make a link of it. Please type it without @, #, / and web addresses."),

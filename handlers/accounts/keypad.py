@@ -5,7 +5,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from handlers.accounts.profile import ask
+from handlers.accounts.profile import ask, change_name_button
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.chat.screen import Button, Row, Screen, lines, opening_below
@@ -283,7 +283,8 @@ def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
     way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), Home())
     rows.append((keys[0], Button("⌫", EraseKey(pad.nonce))))
     if pad.purpose is Purpose.SET:
-        return (*rows, (way_out,))
+        # A new officer can still correct its name and position here: certificates will bear them.
+        return (*rows, (way_out,) if turn.officer.is_ready else (change_name_button(_), way_out))
     forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
     return (*rows, (way_out, Button(_.plain("Forgot the PIN"), forgot)))
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from handlers.chat.screen import Button, Row, Screen
 from handlers.chat.taps.accounts import Home, LogOutNow, RetypeName
+from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home
 from models.chats.conversation import Awaiting
@@ -44,5 +45,9 @@ def ask_position(turn: Turn) -> Screen:
         "If you act for somebody, say so: “deputy clerk, acting for the clerk”.",
     )
     screen = screen.headed(turn.texts("Name: <b>{name}</b>", name=turn.officer.full_name))
-    name = Button(turn.texts.plain("Change the name"), RetypeName())
-    return replace(screen, rows=((name,), _way_out(turn)))
+    return replace(screen, rows=((change_name_button(turn.texts),), _way_out(turn)))
+
+
+def change_name_button(_: Texts) -> Button:
+    """แก้ไขชื่อ: back to the question for the name, which the question for the position follows."""
+    return Button(_.plain("Change the name"), RetypeName())

@@ -44,6 +44,8 @@ _USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
 
 # Room for a title, two names and a long position; both are columns of 200.
 MAX_NAME = 120
+# The shortest positions have two (ครู). A single letter is a slip of the thumb, and certificates would bear it.
+MIN_LETTERS = 2
 
 # Categories that no name has beside those that nobody sees: unassigned characters can disguise one, and pictures
 # are none.
@@ -198,7 +200,7 @@ def name_or_position(typed: str) -> str:
         raise NameRefused(NameRule.VISIBLE)
     if becomes_link(tidy):
         raise NameRefused(NameRule.NO_LINK)
-    if not any(letter.isalpha() for letter in tidy):
+    if sum(letter.isalpha() for letter in tidy) < MIN_LETTERS:
         raise NameRefused(NameRule.LETTERS)
     if len(tidy) > MAX_NAME:
         raise NameRefused(NameRule.LENGTH)

@@ -182,8 +182,9 @@ REFUSED = {
     "สมชาย\u2067ดีใจ": "ข้อความมีรูปสัญลักษณ์หรืออักขระที่มองไม่เห็น",
     "สมชาย\u200bดีใจ": "ข้อความมีรูปสัญลักษณ์หรืออักขระที่มองไม่เห็น",
     "ก" * (MAX_NAME + 1): "ข้อความยาวเกินไป โปรดพิมพ์ไม่เกิน 120 ตัวอักษร",
-    "12345 -": "ข้อความไม่มีตัวอักษร",
-    "ิ": "ข้อความไม่มีตัวอักษร",
+    "12345 -": "ข้อความมีตัวอักษรไม่ถึง 2 ตัว",
+    "ก": "ข้อความมีตัวอักษรไม่ถึง 2 ตัว",
+    "ิ": "ข้อความมีตัวอักษรไม่ถึง 2 ตัว",
     "@somchai": "Telegram จะแสดงข้อความนี้เป็นลิงก์",
 }
 
@@ -206,6 +207,17 @@ async def test_from_the_position_back_to_the_name(stranger: Hand) -> None:
     assert ASKS_NAME in await stranger.press("แก้ไขชื่อ")
     assert stranger.labels == ["ออกจากระบบ"]
     assert "ชื่อ-สกุล: ทดสอบ หนึ่ง" in await stranger.say("ทดสอบ หนึ่ง")
+    await stranger.say("ปลัดเทศบาล")
+    assert "ทดสอบ หนึ่ง · ปลัดเทศบาล" in await stranger.enter(PIN + PIN)
+
+
+async def test_from_the_first_keypad_back_to_the_name(stranger: Hand) -> None:
+    await type_login(stranger)
+    await stranger.say("ทดสอบ ผิด")
+    await stranger.say("ผิด")
+    assert stranger.labels[-2:] == ["แก้ไขชื่อ", "ออกจากระบบ"]
+    assert ASKS_NAME in await stranger.press("แก้ไขชื่อ")
+    assert ASKS_POSITION in await stranger.say("ทดสอบ หนึ่ง")
     await stranger.say("ปลัดเทศบาล")
     assert "ทดสอบ หนึ่ง · ปลัดเทศบาล" in await stranger.enter(PIN + PIN)
 

@@ -146,6 +146,7 @@ async def test_the_database_takes_no_account_that_belongs_to_none_or_two(
 def test_a_name_is_tidied() -> None:
     assert name_or_position("  นาย  สมชาย \u00a0 ใจดี ") == "นาย สมชาย ใจดี"
     assert name_or_position("ก" * MAX_NAME) == "ก" * MAX_NAME
+    assert name_or_position("ครู") == "ครู"
     assert name_or_position("ผอ.สำนัก 2 (รก.)") == "ผอ.สำนัก 2 (รก.)"
 
 
@@ -157,6 +158,8 @@ def test_a_name_is_tidied() -> None:
         "123",
         "...",
         "ก" * (MAX_NAME + 1),
+        "ก",
+        "ก.",
         "ก\u200bข",
         "ก\u202eข",
         "\u3164",
