@@ -274,6 +274,7 @@ export class Phone {
     }
     key.dataset.data = data;
     key.addEventListener("click", () => {
+      this.untoast();
       key.classList.add("busy");
       this.actions.used(this, data);
       post(`/phones/${this.id}/tap`, { message: message.id, data }).catch(() => key.classList.remove("busy"));
@@ -351,10 +352,15 @@ export class Phone {
     this.downCount.replaceChildren(String(count), make("span", { className: "unseen" }, ` ${t("newMessage")}`));
   }
 
+  // A tap takes the toast of the one before it away: it would lie about what is on the screen now.
+  untoast() {
+    this.toasts.querySelector(".toast:not(.alert)")?.remove();
+  }
+
   toast({ text, alert }) {
     document.getElementById("announcer").textContent = text;
     // A new one takes the place of the last; an alert waits for its answer.
-    if (!alert) this.toasts.querySelector(".toast:not(.alert)")?.remove();
+    if (!alert) this.untoast();
     const toast = make("div", { className: alert ? "toast alert" : "toast" }, make("span", {}, text));
     toast.setAttribute("role", alert ? "alertdialog" : "status");
     if (alert) {

@@ -1,6 +1,7 @@
-// The place in a chat. It moves to the bottom for what the person types, and for a new message to who was at or near it
-// and has not scrolled away since. An edit moves nothing, and what changes below the chat leaves its last line where it
-// was.
+// The place in a chat. It moves to the bottom for what the person types, and for a new message to a person who was at or
+// near the bottom and has not scrolled away since. At the bottom it stays there when a message grows: Telegram's apps hang
+// a chat up by its end, so that the last keys stay under the thumb. Anywhere else an edit moves nothing. What changes below
+// the chat leaves its last line where it was.
 
 const AT = 4; // pixels from the bottom
 // As near as Telegram's apps take for being there: whoever taps a key of the newest message sees what it brings.
@@ -50,14 +51,15 @@ export class View {
     this.box.scrollTop = this.low ? this.box.scrollHeight : this.top + (before && before - this.height);
   }
 
-  // Draw something; `down` is asked afterwards whether to go to the bottom. Otherwise the uppermost message that is
-  // still there stays where it was.
+  // Draw something; `down` is asked afterwards whether to go to the bottom. At the bottom the view stays there. Anywhere
+  // else the uppermost message that is still there stays where it was.
   keep(draw, down = () => false) {
     this.scrolled();
     const followed = this.follows;
+    const wasLow = this.low;
     const places = this.height ? this.places() : [];
     draw();
-    if (down(followed)) {
+    if (down(followed) || wasLow) {
       this.low = true;
       return this.lower();
     }

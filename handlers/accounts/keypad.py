@@ -10,7 +10,7 @@ from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
 from handlers.chat.screen import Button, Row, Screen, lines, opening_below
 from handlers.chat.taps.accounts import EraseKey, ForgotPin, ForgotPinToConfirm, Home, Key, LogOutNow
-from handlers.chat.taps.certification import SeeConfirmation
+from handlers.chat.taps.certification import Cancel, SeeConfirmation
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
@@ -79,7 +79,9 @@ async def refuse_text(turn: Turn, typed: str) -> Screen:
         pad = pad.barring(typed)
     if pad.barred != before and len(pad.barred) >= LENGTH:
         sentence = lines(sentence, _("The number that you typed cannot be your PIN. Please choose another one."))
-    return refused(turn, await _show(turn, pad), sentence)
+    await keep_keypad(turn.session, turn.officer, pad)
+    # Beside the dots, where the officer looks.
+    return refused(turn, _keypad(turn, pad, sentence))
 
 
 async def show_again(turn: Turn) -> Screen:
@@ -186,7 +188,7 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
     _ = turn.texts
     if pad.entered in pad.barred:
         sentence = _("The number that you typed cannot be your PIN. Please choose another one.")
-        return (await _show(turn, _with(pad, entered="", first=""))).headed(sentence)
+        return await _choose_again(turn, pad, sentence)
     if not pad.first:
         try:
             require_strong(pad.entered, turn.officer.account.username)
@@ -195,11 +197,11 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
                 "That PIN is guessed first: a row, a repetition, or digits of your username."
                 " Please choose another one."
             )
-            return (await _show(turn, _with(pad, entered=""))).headed(sentence)
+            return await _choose_again(turn, pad, sentence)
         return await _show(turn, _with(pad, entered="", first=pad.entered))
     if pad.entered != pad.first:
         sentence = _("The two were not the same. Please choose the PIN again.")
-        return (await _show(turn, _with(pad, entered="", first=""))).headed(sentence)
+        return await _choose_again(turn, pad, sentence)
     attempt = turn.attempt
     if attempt is None:
         raise NeedsProof(chosen_pin(turn.session, turn.officer, pad))
@@ -208,6 +210,14 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
     await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
     await close_keypad(turn.session, turn.officer)
     return Proved(Markup(), pad=pad)
+
+
+async def _choose_again(turn: Turn, pad: Pad, sentence: Markup) -> Screen:
+    """The keypad from its beginning, and why; the toast tells it when the same is refused twice."""
+    pad = _with(pad, entered="", first="")
+    await keep_keypad(turn.session, turn.officer, pad)
+    screen = _keypad(turn, pad, Markup("❌ {}").format(sentence))
+    return replace(screen, toast=turn.texts.plain("Please choose another PIN."))
 
 
 async def _check(turn: Turn, pad: Pad) -> Screen:
@@ -280,7 +290,11 @@ def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
     keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
     rows: list[Row] = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
     must_finish = pad.purpose is Purpose.UNLOCK or not turn.officer.is_ready
-    way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), Home())
+    if must_finish:
+        way_out = Button(_.plain("Log out"), LogOutNow())
+    else:
+        # What was to be certified is on the screen again: nothing has been.
+        way_out = Button(_.plain("Cancel"), Cancel(pad.subject) if pad.purpose is Purpose.CONFIRM else Home())
     rows.append((keys[0], Button("⌫", EraseKey(pad.nonce))))
     if pad.purpose is Purpose.SET:
         # A new officer can still correct its name and position here: certificates will bear them.

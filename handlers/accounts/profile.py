@@ -25,6 +25,8 @@ def ask_full_name(turn: Turn) -> Screen:
     """Ask for the officer's name. One who has not said it before can only leave the account."""
     turn.conversation.awaiting = Awaiting.FULL_NAME
     screen = ask(turn, "Type your own <b>first and last name</b>. Certificates will bear it.")
+    if turn.officer.full_name is not None:
+        screen = screen.headed(turn.texts("Name: <b>{name}</b>", name=turn.officer.full_name))
     return screen if turn.officer.is_ready else replace(screen, rows=(_way_out(turn),))
 
 

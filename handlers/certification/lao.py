@@ -106,7 +106,7 @@ async def positions(turn: Turn, tap: LaoPositions) -> Screen:
     before, after = (LaoPositions(tap.category, max(found.page + step, 0)) for step in (-1, 1))
     return Screen(
         positions_text(_, organization, tap.category, found),
-        (*pager(found.page, found.pages, before, after), way_out(_, LaoReview())),
+        (*pager(_, found.page, found.pages, before, after), way_out(_, LaoReview())),
     )
 
 
@@ -132,5 +132,5 @@ async def history(turn: Turn, tap: LaoHistory) -> Screen:
     found = await load_history(turn.session, turn.officer, turn.own_organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = LaoHistory(max(page - 1, 0)), LaoHistory(page + 1)
-    rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))
+    rows = (*certificate_buttons(_, found, page), *pager(_, page, pages, before, after))
     return Screen(text, (*rows, way_out(_, LaoMenu())))

@@ -9,7 +9,6 @@ from handlers.certification import desk
 from handlers.certification.certifying import (
     certificate_button,
     certificate_buttons,
-    certificate_line,
     checking_rows,
     history_text,
     no_register,
@@ -26,7 +25,7 @@ from handlers.chat.taps.spot_checks import DrawSpotCheck
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import home, organization_line, pager, status_word, way_out
+from handlers.chat.words import home, organization_line, pager, signature, status_word, way_out
 from models.accounts import access
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status
@@ -119,7 +118,7 @@ async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
     back_to = ProvinceReview(tap.organization)
     return Screen(
         positions_text(_, organization, tap.category, found),
-        (*pager(found.page, found.pages, before, after), way_out(_, back_to)),
+        (*pager(_, found.page, found.pages, before, after), way_out(_, back_to)),
     )
 
 
@@ -159,16 +158,15 @@ def result_screen(_: Texts, made: Certification, day: Day | None) -> Screen:
             organization_line(_, made.organization),
             numbers_line(_, made),
             "",
-            certificate_line(_, made),
+            signature(_, made),
             *(("", desk.day_line(_, day)) if day is not None else ()),
             _("✅ No organization waits for you.") if day is not None and not day.waiting else None,
         ),
         (
             *((following,) if day is not None and day.waiting else ()),
-            (Button(_.plain("Search"), ProvinceSearch(0)),),
             (Button(_.plain("Certification history"), history_tap),),
             (certificate_button(_, made),),
-            (home(_),),
+            (Button(_.plain("Search"), ProvinceSearch(0)), home(_)),
         ),
     )
 
@@ -180,5 +178,5 @@ async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization)
-    rows = (*certificate_buttons(_, found, page), *pager(page, pages, before, after))
+    rows = (*certificate_buttons(_, found, page), *pager(_, page, pages, before, after))
     return Screen(text, (*rows, way_out(_, back_to)))

@@ -69,13 +69,13 @@ def way_out(_: Texts, to: Tap) -> Row:
     return (back(_, to), home(_))
 
 
-def pager(page: int, pages: int, previous: Tap, following: Tap) -> tuple[Row, ...]:
-    """The row that leafs through pages, where there are several."""
+def pager(_: Texts, page: int, pages: int, previous: Tap, following: Tap) -> tuple[Row, ...]:
+    """The row that leafs through pages, where there are several: each button names the page that it opens."""
     row: Row = ()
     if page > 0:
-        row += (Button(f"◀ {page}/{pages}", previous),)
+        row += (Button("◀ " + _.plain("page {page}/{pages}", page=page, pages=pages), previous),)
     if page < pages - 1:
-        row += (Button(f"{page + 2}/{pages} ▶", following),)
+        row += (Button(_.plain("page {page}/{pages}", page=page + 2, pages=pages) + " ▶", following),)
     return (row,) if row else ()
 
 

@@ -201,7 +201,7 @@ async def districts(turn: Turn, tap: ProvinceDistricts) -> Screen:
     before, after = (ProvinceDistricts(max(page + step, 0)) for step in (-1, 1))
     return Screen(
         _choosing(_, _("<b>District</b>"), kept),
-        (*rows, *pager(page, pages, before, after), way_out(_, ProvinceMenu())),
+        (*rows, *pager(_, page, pages, before, after), way_out(_, ProvinceMenu())),
     )
 
 
@@ -266,7 +266,7 @@ async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
         (Button(find_label(row.name, _marks(kept, row)), ProvinceReview(row.name.dla_code)),) for row in found.rows
     ]
     before, after = (ProvinceSearch(max(found.page + step, 0)) for step in (-1, 1))
-    rows: list[Row] = [*listed, *pager(found.page, found.pages, before, after)]
+    rows: list[Row] = [*listed, *pager(_, found.page, found.pages, before, after)]
     if kept.words is not None:
         rows.append((Button(_.plain("End this search"), Lift(Narrowing.WORDS)),))
         heading: list[Markup | str | None] = [_("Search: <b>{words}</b> · all statuses", words=kept.words)]

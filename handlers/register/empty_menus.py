@@ -35,7 +35,11 @@ async def show_menus(turn: Turn, tap: EmptyMenus) -> Screen:
             "",
             _("Choose a menu to see its records.") if menus else _("All menus of all records are filled in."),
         ),
-        (*menus, *pager(found.page, found.pages, before, after), way_out(_, review_tap(turn, tap.organization))),
+        (
+            *menus,
+            *pager(_, found.page, found.pages, before, after),
+            way_out(_, review_tap(turn, tap.organization)),
+        ),
     )
 
 
@@ -57,7 +61,7 @@ async def show_records(turn: Turn, tap: EmptyMenu) -> Screen:
             *(rows or [_("No records.")]),
         ),
         (
-            *pager(found.page, found.pages, before, after),
+            *pager(_, found.page, found.pages, before, after),
             way_out(_, EmptyMenus(tap.organization, 0)),
         ),
     )

@@ -117,7 +117,7 @@ async def changes(turn: Turn, tap: RosterChanges) -> Screen:
             organization_line(_, found.organization),
             *(part for change in shown for part in ("", change_text(_, change))),
         ),
-        (*pager(page, pages, before, after), way_out(_, SentFile(tap.draft))),
+        (*pager(_, page, pages, before, after), way_out(_, SentFile(tap.draft))),
     )
 
 

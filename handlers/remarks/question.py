@@ -164,6 +164,7 @@ async def ask_answer_again(turn: Turn) -> Screen:
             _("<b>Your answer</b>"),
             organization_line(_, asked.organization),
             _("About: {subject}", subject=topic_words(_, asked.about or Topic.WHOLE)),
+            _("Question: {words}", words=asked.body),
             "",
             words,
             "",

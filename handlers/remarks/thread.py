@@ -44,7 +44,7 @@ async def show(turn: Turn, tap: Remarks) -> Screen:
         lines(*parts),
         (
             *((opened,) if opened else ()),
-            *pager(found.page, found.pages, before, after),
+            *pager(_, found.page, found.pages, before, after),
             way_out(_, review_tap(turn, tap.organization)),
         ),
     )

@@ -31,7 +31,6 @@ from handlers.chat.words import (
     mark_word,
     masked,
     organization_line,
-    pager,
     way_out,
 )
 from models.accounts.access import find_organization
@@ -74,14 +73,27 @@ async def show_record(turn: Turn, tap: SpotRecord) -> Screen:
     return record_screen(turn.texts, found, tap.place)
 
 
+def _neighbours(_: Texts, found: Checking, place: int) -> Row:
+    """The buttons to the record before and the one after, each with the place that it leads to."""
+    code, check, count = found.organization.dla_code, found.check.id, len(found.check.items)
+    row: Row = ()
+    if place > 1:
+        label = "◀ " + _.plain("record {place}/{count}", place=place - 1, count=count)
+        row += (Button(label, SpotRecord(code, check, place - 1)),)
+    if place < count:
+        label = _.plain("record {place}/{count}", place=place + 1, count=count) + " ▶"
+        row += (Button(label, SpotRecord(code, check, place + 1)),)
+    return row
+
+
 def record_screen(_: Texts, found: Checking, place: int) -> Screen:
     """A record with its menus as they were recorded, and the two marks."""
     item, code, check = found.item(place), found.organization.dla_code, found.check
     rows: tuple[Row, ...] = ()
     if check.handed_in_at is None:
         rows += (_mark_buttons(_, found, item),)
-    before, after = (SpotRecord(code, check.id, max(place + step, 1)) for step in (-1, 1))
-    rows += pager(place - 1, len(check.items), before, after)
+    neighbours = _neighbours(_, found, place)
+    rows += (neighbours,) if neighbours else ()
     if check.marked:
         rows += ((Button(_.plain("Summary"), SpotSummary(code, check.id)),),)
     return Screen(

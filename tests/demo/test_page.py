@@ -82,15 +82,13 @@ def chat(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> Chat:
     return Chat(thumb, demonstration[0])
 
 
-async def test_an_edit_does_not_move_the_view(chat: Chat) -> None:
+async def test_an_edit_does_not_move_the_view_of_who_has_scrolled(chat: Chat) -> None:
     await chat.begin()
     first = await chat.says(LINES, key("ก"))
     card = await chat.says(LINES, key("ก"), key("ข"))
-    assert await chat.is_low()
-    # At the bottom, for a longer one; in the middle, for one with other keys; and for what is above the screen.
-    for place, text in ((None, f"{LINES}\n{LINES}"), (900, f"{LINES}\nอื่น"), (1100, LINES)):
-        if place is not None:
-            await chat.scroll(place)
+    # In the middle, for a message with other keys and for a longer one; and for what is above the screen.
+    for place, text in ((900, f"{LINES}\nอื่น"), (1100, f"{LINES}\n{LINES}")):
+        await chat.scroll(place)
         top, box = await chat.top(), await chat.message(card).bounding_box()
         await chat.edits(card, text, key("ค"))
         assert await chat.top() == top
@@ -105,6 +103,16 @@ async def test_an_edit_does_not_move_the_view(chat: Chat) -> None:
     assert box is not None
     assert after is not None
     assert after["y"] == pytest.approx(box["y"], abs=1)
+
+
+async def test_at_the_end_of_a_chat_the_last_keys_stay_in_sight(chat: Chat) -> None:
+    await chat.begin()
+    card = await chat.says(LINES, key("ก"))
+    for text in (f"{LINES}\n{LINES}", "สั้น", LINES):
+        await chat.edits(card, text, key("ยืนยัน"), key("ยกเลิก", "y"))
+        assert await chat.is_low()
+        await expect(chat.phone.locator(".key", has_text="ยกเลิก")).to_be_in_viewport(ratio=1)
+    await expect(chat.phone.locator(".down")).to_be_hidden()
 
 
 async def test_a_tap_leaves_the_view_where_it_was(chat: Chat) -> None:
@@ -123,12 +131,6 @@ async def test_a_new_message_is_shown_to_who_was_at_the_bottom(chat: Chat) -> No
     assert await chat.is_low()
     down = chat.phone.locator(".down")
     await expect(down).to_be_hidden()
-    # Nor does who has not scrolled away from there lose it by an edit.
-    card = await chat.says("?")
-    await chat.edits(card, LINES)
-    await expect(down).to_be_visible()
-    await chat.says("ใหม่อีก")
-    assert await chat.is_low()
     await chat.scroll(200)
     await chat.says("ใหม่กว่า")
     await chat.says("ใหม่ที่สุด")

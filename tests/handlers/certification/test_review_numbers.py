@@ -184,8 +184,8 @@ async def see_gaps(hand: Hand) -> None:
     assert "0011" not in text
     # No name in full in a list.
     assert "ทดสอบ1" not in text
-    assert hand.labels == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
-    text = await hand.press("2/2 ▶")
+    assert hand.labels == ["หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    text = await hand.press("หน้า 2/2 ▶")
     assert "0011" in text
     assert "0012" in text
     assert "0013" not in text

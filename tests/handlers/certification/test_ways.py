@@ -80,9 +80,9 @@ async def test_a_category_opens_into_pages_of_its_positions(officer: MakeHand) -
     await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     assert hand.labels[:4] == ["รับรองระดับ อปท.", "ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง"]
     first = await hand.press("ข้าราชการ")
-    assert hand.labels == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     second = await hand.press("▶")
-    assert hand.labels == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["◀ หน้า 1/2", "ย้อนกลับ", "หน้าหลัก"]
     rows = [line for page in (first, second) for line in page.splitlines() if "ปฏิบัติการ" in line]
     assert rows == [f"ตำแหน่ง {n} ปฏิบัติการ – {2 if n == 1 else 1} คน" for n in (0, 1, 10, *range(2, 10))]
     assert "รับรองข้อมูลระดับ อปท." in await hand.press("ย้อนกลับ")
@@ -162,10 +162,10 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     await hand.way("ย้อนกลับ", "ยังไม่รับรอง", "ค้นหา")
     assert "พบ 15 แห่ง" in hand.text
     first = hand.labels
-    await hand.press("2/2 ▶")
+    await hand.press("หน้า 2/2 ▶")
     second = hand.labels
-    assert first[ORGANIZATIONS_PER_PAGE:] == ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
-    assert second[-3:] == ["◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
+    assert first[ORGANIZATIONS_PER_PAGE:] == ["หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    assert second[-3:] == ["◀ หน้า 1/2", "ย้อนกลับ", "หน้าหลัก"]
     listed = [label for label in first + second if label.startswith("🔍")]
     assert listed == [label for label in in_order if label != "🔍 ทต.บางปู"]
 
@@ -173,7 +173,7 @@ async def test_the_province_finds_its_organizations(officer: MakeHand, country: 
     await hand.press("🔍 อบต.แพรกษา")
     await hand.way("ข้าราชการ", "▶", "ย้อนกลับ", "ประวัติการรับรองข้อมูล", "ย้อนกลับ", "ย้อนกลับ")
     assert hand.labels == second
-    await hand.press("◀ 1/2")
+    await hand.press("◀ หน้า 1/2")
     assert hand.labels == first
 
 

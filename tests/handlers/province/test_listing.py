@@ -119,12 +119,12 @@ async def test_districts_come_a_page_at_a_time(officer: MakeHand, country: Datab
             session.add(Organization(**values | {"dla_code": f"61199{number:02}", "district_th": name}))
     hand = await officer("province11", "ทดสอบ สอง")
     await hand.way(*TO_FILTER, "ยังไม่รับรอง", "อำเภอ")
-    assert hand.labels[1:] == [f"{name} (1)" for name in names[:8]] + ["2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
-    await hand.press("2/2 ▶")
+    assert hand.labels[1:] == [f"{name} (1)" for name in names[:8]] + ["หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    await hand.press("หน้า 2/2 ▶")
     assert hand.labels[1:4] == ["ไชยา (1)", "บางพลี (1)", "เมืองสมุทรปราการ (3)"]
     assert "อ.ไชยา" in await hand.press("ไชยา")
     await hand.forge(ProvinceDistricts(999999999))
-    assert "◀ 1/2" in hand.labels
+    assert "◀ หน้า 1/2" in hand.labels
 
 
 async def test_remarks_and_order(officer: MakeHand, country: Database, clock: Clock, waiting: list[str]) -> None:
@@ -221,7 +221,7 @@ async def test_one_after_the_other_without_the_list(officer: MakeHand, waiting: 
     text = await hand.way(*CERTIFY)
     assert text.startswith("✅ สถานะการรับรองข้อมูล: รับรองระดับจังหวัด")
     assert "วันนี้รับรองแล้ว 1 จาก 3 แห่ง" in text
-    assert hand.labels[:2] == ["ถัดไป", "ค้นหา"]
+    assert hand.labels[:2] == ["ถัดไป", "ประวัติการรับรองข้อมูล"]
     assert is_review(await hand.press("ถัดไป"), "อบต.แพรกษา")
     await hand.way(*CERTIFY)
     text = await hand.press("ถัดไป")
@@ -230,7 +230,7 @@ async def test_one_after_the_other_without_the_list(officer: MakeHand, waiting: 
     assert is_review(text, "อบต.บางปู", "ไม่มี อปท. แห่งอื่นที่รออยู่\n\n")
     text = await hand.way(*CERTIFY)
     assert "วันนี้รับรองแล้ว 3 จาก 3 แห่ง\n✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว" in text
-    assert hand.labels[0] == "ค้นหา"
+    assert "ถัดไป" not in hand.labels
     # An old card still has the button.
     assert await hand.forge(NextWaiting()) == "✅ ไม่มี อปท. ที่รอท่านรับรองแล้ว"
     assert hand.labels == ["สถานภาพรับรองข้อมูล", "หน้าหลัก"]

@@ -178,10 +178,10 @@ async def test_many_changes_come_a_page_at_a_time(officer: MakeHand, country: Da
         row[5] = "ชำนาญการ"
     await send(hand, as_csv(rows))
     assert (await hand.press("ดูรายที่แก้ไข (20)")).count("ระดับ: ปฏิบัติการ → ชำนาญการ") == 5
-    assert hand.labels == ["2/4 ▶", "ย้อนกลับ", "หน้าหลัก"]
-    await hand.way("2/4 ▶", "3/4 ▶", "4/4 ▶")
+    assert hand.labels == ["หน้า 2/4 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    await hand.way("หน้า 2/4 ▶", "หน้า 3/4 ▶", "หน้า 4/4 ▶")
     assert "0020" in hand.text
-    assert hand.labels == ["◀ 3/4", "ย้อนกลับ", "หน้าหลัก"]
+    assert hand.labels == ["◀ หน้า 3/4", "ย้อนกลับ", "หน้าหลัก"]
 
 
 async def test_menus_that_come_and_go_are_named(officer: MakeHand, country: Database) -> None:

@@ -91,7 +91,7 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
     text = await lao.press("ตอบคำถาม", told)
     assert f"{ASK}\n\nพิมพ์คำตอบ" in text
     assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await lao.say("1 2 3 4 5 6")
-    assert f"เรื่อง: พนักงานจ้าง\n\n{REPLY}" in await lao.say(REPLY)
+    assert f"เรื่อง: พนักงานจ้าง\nคำถาม: {ASK}\n\n{REPLY}" in await lao.say(REPLY)
     assert len(await remarks(certified)) == 1
     assert (await lao.press("ส่งคำตอบ")).startswith("✅ ส่งคำตอบแล้ว")
 
@@ -156,18 +156,18 @@ async def test_both_sides_read_the_thread(officer: MakeHand, certified: Database
         assert "❓ คำถามที่ยังไม่ได้ตอบ 2 ข้อ" in await hand.forge(review)
         text = await hand.press("❓ ข้อสังเกต (4)")
         assert text.startswith("ข้อสังเกต\nเทศบาลตำบลบางปู")
-        petition, third, second = (text.index(one) for one in ("คำขอแก้ไขที่ 5", "คำถามที่ 3", "คำถามที่ 2"))
+        petition, third, second = (text.index(one) for one in ("คำขอแก้ไขเลขที่ 5", "คำถามเลขที่ 3", "คำถามเลขที่ 2"))
         assert petition < third < second
         assert "ก" * 249 + "…" in text
         assert long not in text
         assert text.count("❓ รอคำตอบ") == 2
-        assert hand.labels == ["อ่าน 5", "❓ อ่าน 3", "❓ อ่าน 2", "2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
+        assert hand.labels == ["อ่าน 5", "❓ อ่าน 3", "❓ อ่าน 2", "หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
         text = await hand.press("❓ อ่าน 3")
         assert long in text
         assert ("ตอบคำถาม" in hand.labels) is (hand is lao)
-        await hand.way("ย้อนกลับ", "2/2 ▶")
+        await hand.way("ย้อนกลับ", "หน้า 2/2 ▶")
         assert hand.text.endswith(f"{ASK}\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{REPLY}")
-        assert hand.labels == ["อ่าน 1", "◀ 1/2", "ย้อนกลับ", "หน้าหลัก"]
+        assert hand.labels == ["อ่าน 1", "◀ หน้า 1/2", "ย้อนกลับ", "หน้าหลัก"]
         await hand.press("ย้อนกลับ")
         assert "❓ ข้อสังเกต (4)" in hand.labels
 
@@ -182,7 +182,7 @@ async def test_a_petition_stands_in_the_thread_with_its_decision(
     async with certified.write() as session:
         await decide(session, 1, granted=False, by="ผู้ดูแล <b>", reason="จำนวนถูกต้องแล้ว", now=clock())
     text = await lao.forge(Remarks(BANGPU, 0))
-    petition = "คำขอแก้ไขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\nพนักงานจ้างนับซ้ำ\n"
+    petition = "คำขอแก้ไขเลขที่ 1\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\nพนักงานจ้างนับซ้ำ\n"
     decision = "ผลการพิจารณา: ไม่อนุญาต\nโดย ผู้ดูแล <b> · 2 พ.ย. 2569 09.30 น.\nจำนวนถูกต้องแล้ว"
     assert text.endswith(petition + decision)
     assert petition + "\n" + decision in await lao.press("อ่าน 1")
@@ -201,7 +201,7 @@ async def petition_of(session: Session, user_id: int, now: datetime) -> int:
 async def test_a_question_is_read_by_an_older_button_too(officer: MakeHand, certified: Database) -> None:
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await ask(province)
-    assert f"คำถามที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n{ASK}" in await lao.forge(
+    assert f"คำถามเลขที่ 1 · พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n{ASK}" in await lao.forge(
         SeeRemark(1)
     )
 

@@ -94,7 +94,7 @@ async def test_each_drawn_record_is_marked_and_then_the_province_certifies(
         )
         + "\n\nผล: ยังไม่ได้ตรวจ"
     )
-    assert reviewer.labels == ["✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "2/3 ▶", "ย้อนกลับ", "หน้าหลัก"]
+    assert reviewer.labels == ["✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "รายที่ 2/3 ▶", "ย้อนกลับ", "หน้าหลัก"]
     assert "สุ่มตรวจสอบ 2/3" in await reviewer.press("✅ ถูกต้อง")
     await reviewer.press("ย้อนกลับ")
     # Everything is in the database: it goes on where it was left.
@@ -197,10 +197,10 @@ async def test_what_is_not_correct_is_typed(reviewer: Hand, country: Database) -
     assert "โปรดตอบเป็นข้อความ" in await reviewer.reply_to(reviewer.phone.send_photo())
     assert "พิมพ์สิ่งที่ไม่ถูกต้อง" in reviewer.text
     assert "สุ่มตรวจสอบ 2/3" in await reviewer.say(f"{NOTE} <b>1</b>")
-    assert f"ผล: ❌ ไม่ถูกต้อง\n{NOTE} <b>1</b>" in await reviewer.press("◀ 1/3")
+    assert f"ผล: ❌ ไม่ถูกต้อง\n{NOTE} <b>1</b>" in await reviewer.press("◀ รายที่ 1/3")
     # A mark can be changed until the check is handed in.
     await reviewer.press("✅ ถูกต้อง")
-    assert "ผล: ✅ ถูกต้อง" in await reviewer.press("◀ 1/3")
+    assert "ผล: ✅ ถูกต้อง" in await reviewer.press("◀ รายที่ 1/3")
     assert [(one.mark, one.note) for one in await items(country)] == [
         (Mark.CORRECT, None),
         (None, None),
@@ -349,7 +349,10 @@ async def test_an_old_card_of_an_ended_revision_marks_nothing(
     reviewer: Hand, certifier: Hand, country: Database, clock: Clock
 ) -> None:
     await reviewer.press("สุ่มตรวจสอบ")
-    old = [reviewer.phone.button(label, reviewer.card).data or "" for label in ("✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "2/3 ▶")]
+    old = [
+        reviewer.phone.button(label, reviewer.card).data or ""
+        for label in ("✅ ถูกต้อง", "❌ ไม่ถูกต้อง", "รายที่ 2/3 ▶")
+    ]
     async with country.write() as session:
         await reopen(session, BANGPU, "ผู้ดูแล", "นับซ้ำหนึ่งราย", clock())
     for data in old:
@@ -447,7 +450,7 @@ async def test_the_screens_are_protected(reviewer: Hand) -> None:
 
 async def test_an_idle_chat_wants_the_pin_before_names(reviewer: Hand, clock: Clock) -> None:
     await reviewer.press("สุ่มตรวจสอบ")
-    data = reviewer.phone.button("2/3 ▶", reviewer.card).data or ""
+    data = reviewer.phone.button("รายที่ 2/3 ▶", reviewer.card).data or ""
     clock.move(hours=13)
     assert "โปรดใส่ PIN ของท่าน" in await reviewer.forge(data)
     assert "เลขที่ทะเบียน" not in reviewer.text
