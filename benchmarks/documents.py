@@ -15,12 +15,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from benchmarks.logins import OFFICERS, Watch, told
 from benchmarks.nation import SECRET_KEY, Country, log_in
@@ -34,6 +35,7 @@ from handlers.chat.taps.province import ExportList, SeeProgress
 from handlers.province.export import CertificatePage
 from models.accounts.account import Account, Officer
 from models.certification.certificate import Certification, Level
+from models.certification.words import Words
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.province import export
@@ -67,26 +69,27 @@ async def fill(database: Database) -> int:
         officer = Officer(account_id=account.id, user_id=1, full_name="สมมุติ ทดสอบ", position="ปลัด", linked_at=now)
         session.add(officer)
         await session.flush()
-        codes = await session.scalars(
-            select(Organization.dla_code)
+        organizations = await session.scalars(
+            select(Organization)
             .where(Organization.province_code == PROVINCE)
             .order_by(Organization.sort_key.desc())
             .limit(BY_LAO)
+            .options(joinedload(Organization.province))
         )
-        for place, code in enumerate(codes):
+        for place, organization in enumerate(organizations):
             made_at = now - timedelta(days=rng.randrange(100))
             for level in (Level.LAO, Level.PROVINCE) if place < BY_PROVINCE else (Level.LAO,):
-                session.add(_certificate(code, round_.id, officer.id, level, made_at, rng))
+                session.add(_certificate(organization, round_.id, officer.id, level, made_at, rng))
         await session.flush()
         found = await session.scalar(select(Certification.id).limit(1))
         return found or 0
 
 
 def _certificate(
-    code: str, round_id: int, officer_id: int, level: Level, made_at: datetime, rng: random.Random
+    organization: Organization, round_id: int, officer_id: int, level: Level, made_at: datetime, rng: random.Random
 ) -> Certification:
     return Certification(
-        organization_code=code,
+        organization_code=organization.dla_code,
         round_id=round_id,
         revision=1,
         level=level,
@@ -107,6 +110,7 @@ def _certificate(
         code=f"{rng.getrandbits(40):010X}",
         is_late=False,
         certified_at=made_at,
+        **asdict(Words.of(organization)),
     )
 
 

@@ -14,16 +14,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import DESIGN, Emulator
 from models.accounts.account import Account, Officer, Role
 from models.certification.certificate import Certification, Level
+from models.certification.words import Words
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.notices import outbox
@@ -89,11 +93,16 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
             code=CODE,
             is_late=False,
             certified_at=now,
+            **asdict(Words.of(await _organization(session, codes[0]))),
         )
         said = Broadcast(audience="lao", body=BODY, made_at=now)
         session.add_all((made, said))
         await session.flush()
         return said.id, made.id
+
+
+async def _organization(session: AsyncSession, code: str) -> Organization:
+    return await session.get_one(Organization, code, options=[joinedload(Organization.province)])
 
 
 async def queue(database: Database, kind: NoticeKind, chats: range, subject: int) -> None:

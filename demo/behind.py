@@ -105,7 +105,11 @@ class Behind:
         async with self._database.read() as session:
             officers = list(await session.scalars(select(Officer).options(joinedload(Officer.account))))
             certificates = list(
-                await session.scalars(select(Certification).options(joinedload(Certification.organization)))
+                await session.scalars(
+                    select(Certification).options(
+                        joinedload(Certification.organization), joinedload(Certification.kept_words)
+                    )
+                )
             )
             checks = list(await session.scalars(select(SpotCheck).options(selectinload(SpotCheck.items))))
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
@@ -222,7 +226,7 @@ class Behind:
         notices = len(caused) - receipts
         queued_th = f"เข้าคิวแจ้ง {notices} ฉบับ หลักฐาน {receipts} ฉบับ"
         queued_en = f"{notices} notice{'s' * (notices != 1)} and {receipts} receipt queued"
-        name = made.organization.full_name
+        name = made.words.organization_name if made.words else made.organization_code
         if made.level is Level.LAO:
             self.say(
                 f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} และปรับการ์ดของจังหวัด ในธุรกรรมเดียวกัน",

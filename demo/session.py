@@ -17,6 +17,7 @@ from demo.clock import MovedClock
 from models.audit import event_chain
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.base.errors import DomainError
+from models.certification.word_keeping import keep_words
 from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
@@ -61,6 +62,9 @@ class Session:
         try:
             await version.upgrade(self.database)
             await self._require_key()
+            async with self.database.write() as session:
+                # A kept folder may be of an older program.
+                await keep_words(session, self.clock())
             await self._forget_cards()
             # The bot needs the tables only; it starts while the rest is imported.
             await self.start_bot()

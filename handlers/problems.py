@@ -15,7 +15,7 @@ from handlers.chat.taps.remarks import AskForCorrection
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts, texts
 from handlers.chat.turn import Right, Turn, role_right
-from handlers.chat.words import home, organization_line
+from handlers.chat.words import home, organization_line, other_words
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose
@@ -30,6 +30,7 @@ from models.certification.certify import (
 from models.certification.remark import RemarkRefused
 from models.certification.review import ExplanationMissing, RosterChanged
 from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
+from models.certification.words import Words
 from models.chats.conversation import Language
 from models.imports.sent_roster import BaseChanged, RosterLocked
 from models.province.statistics import NoRoundYet
@@ -135,13 +136,18 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 
 
 def _changed(turn: Turn) -> Markup:
-    """What is not as the officer saw it: a province is shown the marks of its spot-check beside the numbers."""
+    """What is not as the officer saw it: name, place and numbers stand on the review, and for a province the marks
+    of its spot-check.
+    """
     _ = turn.texts
     if turn.officer.account.role is Role.LAO:
-        return _("⚠️ The register has changed. Nothing was certified. Please check the new numbers.")
+        return _(
+            "⚠️ The register, or your organization's name or place, has changed. Nothing was certified. Please "
+            "check both again."
+        )
     return _(
-        "⚠️ The register or the spot-check has changed since you looked. Nothing was certified. Please check both "
-        "again."
+        "⚠️ The register, the spot-check, or the organization's name or place has changed since you looked. "
+        "Nothing was certified. Please check all of them again."
     )
 
 
@@ -169,6 +175,7 @@ def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
             "",
             organization_line(_, problem.organization),
             certificate_line(_, made),
+            other_words(_, made, Words.of(problem.organization)),
         ),
         ((Button(_.plain("See the numbers"), look),), *following, (home(_),)),
     )
@@ -183,6 +190,7 @@ def _locked(turn: Turn, problem: RosterLocked) -> Screen:
             "",
             organization_line(_, problem.organization),
             certificate_line(_, problem.certification),
+            other_words(_, problem.certification, Words.of(problem.organization)),
         ),
         (
             (Button(_.plain("Ask for a correction"), AskForCorrection()),),

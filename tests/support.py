@@ -4,10 +4,12 @@ import asyncio
 import inspect
 import itertools
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import pytest
 from argon2 import PasswordHasher
@@ -18,10 +20,12 @@ from models.accounts.account import Account, Role, active_officer, login_candida
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed
 from models.base import thai
+from models.certification import certify as certifying
 from models.certification.certificate import Certification, Level
 from models.certification.certify import Demands, certify, prepare_confirmation
 from models.certification.review import review
 from models.certification.spot_check import Mark
+from models.certification.words import Words
 from models.database.engine import Database
 from models.database.lease import LeaseTimes
 from models.links.link import link_officer
@@ -219,6 +223,23 @@ async def certify_as(
         session, officer, level, organization, seen.fingerprint(level), now, rng, demands=demands
     )
     return await certify(session, officer, asked.nonce, now, rng, demands=demands)
+
+
+@contextmanager
+def before_words() -> Iterator[None]:
+    """What is certified meanwhile is as before schema 0012, with its event: it does not say what its organization
+    is called.
+    """
+    make = certifying._certificate
+
+    def make_without(*facts: Any) -> Certification:
+        made = make(*facts)
+        for field in fields(Words):
+            setattr(made, field.name, None)
+        return made
+
+    with patch.object(certifying, "_certificate", make_without):
+        yield
 
 
 async def pass_spot_check(

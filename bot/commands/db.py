@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from bot.commands.audit import without_words
 from bot.commands.common import echo_json, json_option, with_database
 from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
+from models.certification.word_keeping import count_without_words
 from models.database.engine import Database
 from models.schema import drift, version
 
@@ -25,10 +27,18 @@ def db() -> None:
 @db.command(epilog="Example: laocert db upgrade")
 def upgrade() -> None:
     """Bring the schema to this program's, in one transaction. Safe to repeat."""
-    before, after = with_database(version.upgrade, Use.UPGRADES)
+
+    async def bring(database: Database) -> tuple[str | None, str, int]:
+        before, after = await version.upgrade(database)
+        async with database.read() as session:
+            return before, after, await count_without_words(session)
+
+    before, after, older = with_database(bring, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
+    if older:
+        click.echo(without_words(older))
 
 
 @db.command(epilog="Example: laocert db check --json")

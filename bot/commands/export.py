@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from bot.commands.common import now, province_option, with_database
 from bot.papers import certificate as certificate_page
 from bot.papers import picture
 from bot.papers import province_list as province_sheet
-from bot.papers.spreadsheet import Column, Workbook
-from bot.papers.thai import STATUSES, short_moment
+from bot.papers.spreadsheet import Column, Value, Workbook
+from bot.papers.thai import NO_NAME, STATUSES, short_moment
 from bot.runtime.settings import load_settings
 from bot.service.opening import Use
 from bot.telegram import api
@@ -23,6 +23,7 @@ from handlers.province.export import CertificatePage
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import arabic_digits
+from models.certification.words import Words
 from models.database.engine import Database
 from models.province.export import (
     ExportedCertification,
@@ -38,13 +39,27 @@ required_province_option = click.option(
     "--province", required=True, metavar="CODE", help="The province with this two-digit code."
 )
 
+
+def _word(of: Callable[[Words], str]) -> Callable[[ExportedCertification], Value]:
+    """One of the words of a certificate; empty where it has none."""
+    return lambda row: None if row.certification.words is None else of(row.certification.words)
+
+
+def _source_of_words(row: ExportedCertification) -> Value:
+    """Where the words are from."""
+    made = row.certification
+    if made.words is None:
+        return NO_NAME
+    return "หลักฐาน" if made.words_kept_at is None else f"เก็บเมื่อ {short_moment(made.words_kept_at)}"
+
+
 COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("ปีงบประมาณ", 12, lambda row: row.fiscal_year),
-    Column("รหัสจังหวัด", 11, lambda row: row.province.code),
-    Column("จังหวัด", 18, lambda row: row.province.name_th),
-    Column("รหัส อปท.", 12, lambda row: row.organization.dla_code),
-    Column("ชื่อ อปท.", 34, lambda row: row.organization.full_name),
-    Column("อำเภอ", 20, lambda row: row.organization.district_th),
+    Column("รหัสจังหวัด", 11, _word(lambda words: words.province_code)),
+    Column("จังหวัด", 18, _word(lambda words: words.province_th)),
+    Column("รหัส อปท.", 12, lambda row: row.certification.organization_code),
+    Column("ชื่อ อปท.", 34, _word(lambda words: words.organization_name)),
+    Column("อำเภอ", 20, _word(lambda words: words.district_th)),
     Column("ระดับการรับรอง", 20, lambda row: STATUSES[row.certification.status]),
     Column("ผู้รับรอง", 28, lambda row: row.certification.officer_name),
     Column("ตำแหน่ง", 28, lambda row: row.certification.officer_position),
@@ -58,6 +73,8 @@ COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
     Column("ข้อมูล ณ วันที่", 18, lambda row: short_moment(row.certification.roster_imported_at)),
     Column("รหัสตรวจสอบ", 14, lambda row: row.certification.code),
+    # Last, so that whoever reads the table by the places of its columns reads it as before.
+    Column("ที่มาของชื่อ", 24, _source_of_words),
 )
 
 

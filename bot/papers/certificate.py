@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from bot.papers import typesetting
-from bot.papers.thai import STATUSES, short_moment
+from bot.papers.thai import STATUSES, short_moment, words_note
 from handlers.province.export import CertificatePage
 from models.base.thai import shortened
 from models.certification.certificate import Reopening, written_code
@@ -31,14 +31,15 @@ def pdf(page: CertificatePage) -> bytes:
 def facts(page: CertificatePage) -> dict[str, object]:
     """What the page says."""
     issued, link = page.issued, page.link
-    made = issued.made
-    organization = made.organization
+    made, words = issued.made, issued.made.words
     return {
         "code": written_code(made.code),
         "level": STATUSES[made.status],
-        "organization": organization.full_name,
-        "place": f"อำเภอ{organization.district_th} จังหวัด{organization.province.name_th}",
-        "dla_code": organization.dla_code,
+        # In the words of the certificate: never as the organization is called now.
+        "organization": words.organization_name if words else "—",
+        "place": f"อำเภอ{words.district_th} จังหวัด{words.province_th}" if words else "—",
+        "words_note": words_note(has_words=words is not None, kept_at=made.words_kept_at),
+        "dla_code": made.organization_code,
         "fiscal_year": str(made.round.fiscal_year),
         "revision": str(made.revision),
         "headcounts": [[name, f"{made.headcount.of(category):,}"] for category, name in _CATEGORIES.items()],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from bot.papers.spreadsheet import Column, Value, Workbook
-from bot.papers.thai import STATUSES, short_moment
+from bot.papers.thai import NO_NAME, STATUSES, short_moment
 from models.certification.certificate import written_code
 from models.province.export import ExportedOrganization, ProvinceList, Signed
 from models.register.roster import Headcount
@@ -42,6 +42,17 @@ def _imported_at(row: ExportedOrganization) -> Value:
     return None if row.roster_imported_at is None else short_moment(row.roster_imported_at)
 
 
+def _certified_name(signed: Signed | None) -> Value:
+    """What a certificate calls the organization, which may be called otherwise now."""
+    if signed is None:
+        return None
+    if signed.organization_name is None:
+        return NO_NAME
+    if signed.words_kept_at is None:
+        return signed.organization_name
+    return f"{signed.organization_name} (ณ {short_moment(signed.words_kept_at)})"
+
+
 COLUMNS: tuple[Column[ExportedOrganization], ...] = (
     Column("รหัส อปท.", 12, lambda row: row.dla_code),
     Column("ประเภท", 14, lambda row: row.type_th),
@@ -60,6 +71,8 @@ COLUMNS: tuple[Column[ExportedOrganization], ...] = (
     *_signed_columns("(จังหวัด)", lambda row: row.province),
     # Last, so that whoever reads the list by the places of its columns reads it as before.
     Column("รอผู้ดูแลระบบ", 14, lambda row: "⛔ รอผู้ดูแลระบบ" if row.is_blocked else ""),
+    Column("ชื่อในหลักฐาน (อปท.)", 34, lambda row: _certified_name(row.lao)),
+    Column("ชื่อในหลักฐาน (จังหวัด)", 34, lambda row: _certified_name(row.province)),
 )
 
 

@@ -28,6 +28,7 @@ from bot.telegram.clocks import ask_database
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
+from models.certification.word_keeping import count_without_words
 from models.chats import inbox
 from models.database import wal
 from models.database.engine import Database
@@ -132,12 +133,13 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
         findings.append(await _work(database, clock))
         differences = await drift.check(database)
         record = await _record(database)
+        words = await _words(database)
         server_clock = [] if database.is_sqlite else [await _server_clock(database, clock)]
     if differences:
         tables = _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")
     else:
         tables = _well("locks and tables", "as they should be")
-    return [*findings, tables, record, *server_clock]
+    return [*findings, tables, record, words, *server_clock]
 
 
 async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
@@ -209,6 +211,18 @@ async def _record(database: Database) -> Finding:
         return _well(name, "empty, takes any key")
     which = "the key in use" if newest == keys.current_id else "an old key, the next is under the new one"
     return _well(name, f"{sum(events.values())} events, the newest under {which}")
+
+
+async def _words(database: Database) -> Finding:
+    """Whether every certificate says what its organization was called."""
+    async with database.read() as session:
+        older = await count_without_words(session)
+    if older:
+        return _ill(
+            "certificates",
+            f"{older:,} do not say what their organizations were called; run: laocert audit keep-words",
+        )
+    return _well("certificates", "each says what its organization was called")
 
 
 async def _documents() -> list[Finding]:

@@ -17,11 +17,13 @@ from handlers.chat.words import (
     certified_by,
     headcount_lines,
     organization_line,
+    other_words,
     people_line,
     round_line,
     signature,
     status_word,
     way_out,
+    words_line,
 )
 from models.certification.certificate import Certification, Level, Reopening, written_code
 from models.certification.certify import Confirmation
@@ -54,6 +56,7 @@ def review_text(
         else round_line(_, shown.round, now),
         _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
         certified_by(_, newest) if newest is not None else None,
+        other_words(_, newest, shown.words) if newest is not None else None,
         open_line(_, shown) if shown.open_questions else None,
         *notes,
         empty_menus_line(_, roster),
@@ -166,7 +169,7 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
     page = min(page, pages - 1)
     parts: list[Markup | str | None] = [
         _("<b>Certification history</b>"),
-        organization_line(_, found.organization),
+        words_line(_, found.words),
     ]
     told: set[int] = set()
     for one in found.certificates[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]:
@@ -174,7 +177,7 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
         if ended is not None and ended.id not in told:
             told.add(ended.id)
             parts += ["", ended_line(_, ended)]
-        parts += ["", history_entry(_, one)]
+        parts += ["", history_entry(_, one), other_words(_, one, found.words)]
     if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages

@@ -25,7 +25,7 @@ from handlers.chat.taps.spot_checks import DrawSpotCheck
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import home, organization_line, pager, signature, status_word, way_out
+from handlers.chat.words import certified_organization, home, pager, signature, status_word, way_out
 from models.accounts import access
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status
@@ -139,7 +139,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
 
 
 async def result(turn: Turn, made: Certification) -> Screen:
-    """What has appeared for the organization to be finished, once more. `made` has its organization loaded."""
+    """What has appeared for the organization to be finished, once more. `made` has its words loaded."""
     day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
     return result_screen(turn.texts, made, day)
 
@@ -155,7 +155,7 @@ def result_screen(_: Texts, made: Certification, day: Day | None) -> Screen:
         lines(
             _("✅ Certification status: <b>{status}</b>", status=status),
             "",
-            organization_line(_, made.organization),
+            certified_organization(_, made),
             numbers_line(_, made),
             "",
             signature(_, made),
@@ -177,6 +177,6 @@ async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
     found = await load_history(turn.session, turn.officer, tap.organization)
     text, page, pages = history_text(_, found, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
-    back_to = ProvinceReview(tap.organization)
+    back_to = ProvinceList() if found.has_left else ProvinceReview(tap.organization)
     rows = (*certificate_buttons(_, found, page), *pager(_, page, pages, before, after))
     return Screen(text, (*rows, way_out(_, back_to)))

@@ -11,7 +11,7 @@ from handlers.certification.province import result_screen
 from handlers.chat.screen import Button, Row, Screen, lines, opening_below
 from handlers.chat.taps.certification import LaoHistory
 from handlers.chat.texts import Texts
-from handlers.chat.words import home, organization_line
+from handlers.chat.words import certified_organization, home
 from models.accounts.account import Officer
 from models.certification.certificate import Certification, Level
 from models.database.engine import Session
@@ -21,7 +21,7 @@ from models.province.progress import Day, count_day
 async def receipt(
     _: Texts, session: Session, made: Certification, reader: Officer | None, now: datetime
 ) -> Screen:
-    """The receipt for its chat, where `reader` is linked. `made` has its organization and round loaded."""
+    """The receipt for its chat, where `reader` is linked. `made` has its words and round loaded."""
     is_own = reader is not None and reader.is_ready and reader.id == made.officer_id
     day = None
     if reader is not None and is_own and made.level is Level.PROVINCE:
@@ -57,7 +57,7 @@ def _lao_receipt(_: Texts, made: Certification) -> Screen:
             _("✅ <b>Certified.</b> The register is locked."),
             "",
             _("<b>Certification history</b>"),
-            organization_line(_, made.organization),
+            certified_organization(_, made),
             "",
             history_entry(_, made),
         ),

@@ -10,7 +10,7 @@ from handlers.chat.commands import linked_code
 from handlers.chat.screen import Screen, lines
 from handlers.chat.taps.certification import SeeCertificate
 from handlers.chat.turn import Right, Turn
-from handlers.chat.words import home, organization_line, signature, status_word
+from handlers.chat.words import certified_organization, home, signature, status_word
 from models.certification.certificate import written_code
 from models.certification.history import UnknownCode, find_by_code
 from models.certification.statement import agreed_statement
@@ -50,7 +50,7 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
     return Screen(
         lines(
             _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
-            organization_line(_, made.organization),
+            certified_organization(_, made),
             "",
             _(
                 "<b>Fiscal year B.E. {year} · {level}</b>",

@@ -16,6 +16,7 @@ from handlers.chat.turn import Turn
 from models.accounts.account import Officer, Role
 from models.certification.certificate import Certification, Status, written_code
 from models.certification.spot_check import Mark
+from models.certification.words import Words
 from models.organizations.organization import Organization
 from models.province.progress import ButtonName
 from models.register.roster import Category, Headcount
@@ -80,13 +81,50 @@ def pager(_: Texts, page: int, pages: int, previous: Tap, following: Tap) -> tup
 
 
 def organization_line(_: Texts, organization: Organization) -> Markup:
-    """An organization with the district that tells it from its namesakes."""
+    """An organization as it is called now, with the district that tells it from its namesakes."""
+    return words_line(_, Words.of(organization))
+
+
+def words_line(_: Texts, words: Words) -> Markup:
+    """The same of an organization as a certificate names it."""
     return _(
         "<b>{name}</b>\n{district}, {province}",
-        name=organization.full_name,
-        district=district_word(_, organization.district_th),
-        province=organization.province.name_th if _.language == "th" else organization.province.name_en,
+        name=words.organization_name,
+        district=district_word(_, words.district_th),
+        province=words.province_th if _.language == "th" else words.province_en,
     )
+
+
+def certified_organization(_: Texts, made: Certification) -> Markup:
+    """Which organization a certificate is of, in the certificate's words: never as it is called now."""
+    words = made.words
+    named = _("<b>Organization {code}</b>", code=made.organization_code) if words is None else words_line(_, words)
+    return lines(named, words_note(_, made))
+
+
+def words_note(_: Texts, made: Certification) -> Markup | None:
+    """Of a certificate that does not bear its words itself: as of when they are, or that there are none."""
+    if made.words is None:
+        return _(
+            "This certificate is from before names were kept in certificates, and its organization's was not kept "
+            "yet. Please tell {operator}.",
+            operator=_.operator,
+        )
+    if made.words_kept_at is None:
+        return None
+    return _(
+        "Name and place as of {moment}: this certificate is from before they were kept in certificates.",
+        moment=_.moment(made.words_kept_at),
+    )
+
+
+def other_words(_: Texts, made: Certification, words: Words) -> Markup | None:
+    """Beside what an organization is called elsewhere on a screen: how the certificate names it, where that
+    differs, or does not stand in the certificate itself.
+    """
+    if made.words is None or made.words == words:
+        return words_note(_, made)
+    return lines(_("In the certificate:"), certified_organization(_, made))
 
 
 def district_word(_: Texts, name: str) -> str:

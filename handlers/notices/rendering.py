@@ -13,7 +13,7 @@ from handlers.chat.screen import Button, Deferred, Dropped, Row, Screen, Style, 
 from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.texts import Texts, texts
-from handlers.chat.words import organization_line, signature
+from handlers.chat.words import certified_organization, organization_line, signature
 from handlers.notices import announcement, deadlines, links
 from handlers.notices.notice import Notice, Render, brief
 from handlers.province import live_card
@@ -79,7 +79,7 @@ def certified_screen(_: Texts, kind: NoticeKind, certificate: Certification, *, 
         NoticeKind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
         NoticeKind.PROVINCE_CERTIFIED: _("✅ <b>The province has certified your organization</b>"),
     }[kind]
-    unit = organization_line(_, certificate.organization)
+    unit = certified_organization(_, certificate)
     rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), LaoHistory(0)),),)
     if not whole:
         return brief(_, title, unit, rows)

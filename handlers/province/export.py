@@ -16,7 +16,7 @@ from handlers.chat.taps.certification import CertificatePdf, LaoHistory, Provinc
 from handlers.chat.taps.province import ExportList, ProvinceMenu, SeeProgress
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
-from handlers.chat.words import status_word
+from handlers.chat.words import certified_organization, status_word
 from handlers.province import listing
 from models.accounts.access import NotYours
 from models.accounts.account import Role
@@ -104,7 +104,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
     made = issued.made
     caption = lines(
         _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
-        made.organization.full_name,
+        certified_organization(_, made),
         _(
             "<b>Fiscal year B.E. {year} · {level}</b>",
             year=made.round.fiscal_year,

@@ -83,6 +83,7 @@ class Event(enum.StrEnum):
     ANSWERED = "answered"
     EXPLAINED = "explained"
     REFUSED = "refused"
+    WORDS_KEPT = "words_kept"
     BROADCAST = "broadcast"
     HEAD = "head"
 

@@ -7,6 +7,7 @@ looked at before: models/certification/review.py.
 
 import enum
 from collections.abc import Collection
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 from models.base.tables import Base, BigKey, text_enum
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
+from models.certification.words import NAME_LENGTH, CertificateWords, Words
 from models.organizations.organization import Organization
 from models.register.roster import Headcount
 from models.rounds.round import Round
@@ -53,7 +55,7 @@ class Status(enum.StrEnum):
 
 
 class Certification(Base):
-    """A certificate: the frozen numbers and who stood for them. Insert only."""
+    """A certificate: the frozen numbers, whose they are, and who stood for them. Insert only."""
 
     __tablename__ = "certification"
     __table_args__ = (
@@ -87,9 +89,34 @@ class Certification(Base):
     certified_at: Mapped[datetime]
     # Of a province: seed, sample, marks and times of its spot-check as JSON (models/certification/spot_check.py).
     spot_check: Mapped[str | None] = mapped_column(Text)
+    # What the organization was called and where it lay at the press; of a certificate from before schema 0012
+    # nothing stands here. Read `words`.
+    organization_name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    organization_type: Mapped[str | None] = mapped_column(String(60))
+    district_th: Mapped[str | None] = mapped_column(String(100))
+    province_code: Mapped[str | None] = mapped_column(String(2))
+    province_th: Mapped[str | None] = mapped_column(String(100))
+    province_en: Mapped[str | None] = mapped_column(String(100))
 
+    # As it is now. What a certificate says of its organization are its words.
     organization: Mapped[Organization] = relationship(lazy="raise")
     round: Mapped[Round] = relationship(lazy="raise")
+    kept_words: Mapped[CertificateWords | None] = relationship(lazy="raise", viewonly=True)
+
+    @property
+    def words(self) -> Words | None:
+        """The words that the certificate bears; of an older one those that were kept for it, and None until that
+        was done.
+        """
+        source = self if self.organization_name is not None else self.kept_words
+        return None if source is None else Words(*(getattr(source, field.name) for field in fields(Words)))
+
+    @property
+    def words_kept_at(self) -> datetime | None:
+        """When the words were kept that the certificate does not bear itself."""
+        if self.organization_name is not None or self.kept_words is None:
+            return None
+        return self.kept_words.kept_at
 
     @property
     def headcount(self) -> Headcount:

@@ -7,7 +7,7 @@ revision, by a reopening: another row; the certificates of the ended revision st
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, String, select
@@ -303,6 +303,7 @@ def _certificate(
         is_late=open_round.is_late(now),
         certified_at=now,
         spot_check=kept(shown.spot_check) if level is Level.PROVINCE else None,
+        **asdict(shown.words),
     )
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models.accounts.access import NotYours, find_organization, require_sight
-from models.accounts.account import Officer
+from models.accounts.account import Account, Officer, Role
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Reopening
+from models.certification.words import Words
 from models.organizations.organization import Organization
 
 
@@ -21,11 +22,16 @@ class UnknownCode(DomainError):
 
 @dataclass(frozen=True)
 class History:
-    """All certificates of an organization, and the reopenings that ended some of them; both newest first."""
+    """The certificates of an organization, and the reopenings that ended some of them; both newest first.
 
-    organization: Organization
+    `words`: what the organization is called now. Where it has left the officer's province (`has_left`), only what
+    was certified there is here, and the words are those of the newest of these certificates.
+    """
+
+    words: Words
     certificates: list[Certification]
     reopenings: list[Reopening]
+    has_left: bool = False
 
     def end_of(self, made: Certification) -> Reopening | None:
         """The reopening that ended a certificate's revision."""
@@ -34,12 +40,34 @@ class History:
 
 
 async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
-    """Every revision whole, with its numbers (procedure, LAO step 3). Raises NotYours."""
-    organization = await find_organization(session, officer, dla_code)
+    """Every revision whole, with its numbers (procedure, LAO step 3). A province that has the organization no more
+    is shown what was certified there. Raises NotYours.
+    """
+    try:
+        organization = await find_organization(session, officer, dla_code)
+    except NotYours:
+        if officer.account.role is not Role.PROVINCE:
+            raise
+        return await _history_of_province(session, officer.account, dla_code)
+    return History(Words.of(organization), *await _load(session, dla_code))
+
+
+async def _history_of_province(session: AsyncSession, account: Account, dla_code: str) -> History:
+    """What was certified while the organization was this province's. Raises NotYours when that is nothing."""
+    certificates, reopenings = await _load(session, dla_code)
+    own = [made for made in certificates if is_made_in(made, account)]
+    if not own or own[0].words is None:
+        raise NotYours
+    revisions = {(made.round_id, made.revision) for made in own}
+    ends = [ended for ended in reopenings if (ended.round_id, ended.revision) in revisions]
+    return History(own[0].words, own, ends, has_left=True)
+
+
+async def _load(session: AsyncSession, dla_code: str) -> tuple[list[Certification], list[Reopening]]:
     made, reopened = _made_and_reopened()
     certificates = await session.scalars(made, {"code": dla_code})
     reopenings = await session.scalars(reopened, {"code": dla_code})
-    return History(organization, list(certificates), list(reopenings))
+    return list(certificates), list(reopenings)
 
 
 @cache
@@ -48,9 +76,25 @@ def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
     made = select(Certification).where(Certification.organization_code == code)
     reopened = select(Reopening).where(Reopening.organization_code == code)
     return (
-        made.options(joinedload(Certification.round)).order_by(Certification.id.desc()),
+        made.options(joinedload(Certification.round), joinedload(Certification.kept_words)).order_by(
+            Certification.id.desc()
+        ),
         reopened.order_by(Reopening.id.desc()),
     )
+
+
+def is_made_in(made: Certification, account: Account) -> bool:
+    """Whether a certificate was made while its organization was the province's of this account."""
+    words = made.words
+    return account.role is Role.PROVINCE and words is not None and words.province_code == account.province_code
+
+
+def require_sight_of(account: Account, made: Certification) -> None:
+    """A certificate is seen by its organization, by the province that has the organization now, and by the one in
+    which it was made. Its organization and words must be loaded. Raises NotYours.
+    """
+    if not is_made_in(made, account):
+        require_sight(account, made.organization)
 
 
 async def find_by_code(
@@ -61,7 +105,7 @@ async def find_by_code(
     """
     made = await certificate_by_code(session, code)
     try:
-        require_sight(officer.account, made.organization)
+        require_sight_of(officer.account, made)
     except NotYours:
         raise UnknownCode from None
     return made, await ended_by(session, made)
@@ -84,14 +128,7 @@ def _tidy_code(typed: str) -> str:
 async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
     """The certificate with a verification code, whoever asks. Raises UnknownCode."""
     tidy = _tidy_code(code)
-    made = await session.scalar(
-        select(Certification)
-        .where(Certification.code == tidy)
-        .options(
-            joinedload(Certification.organization).joinedload(Organization.province),
-            joinedload(Certification.round),
-        )
-    )
+    made = await session.scalar(_certificate().where(Certification.code == tidy))
     if made is None:
         raise UnknownCode(f"no certificate has the code {code}; check it letter by letter")
     return made
@@ -122,14 +159,20 @@ async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:
 
 
 async def load_certification(session: AsyncSession, certification_id: int) -> Certification:
-    """One certificate with its organization, province and round, for a notice about it."""
-    return (
-        await session.scalars(
-            select(Certification)
-            .where(Certification.id == certification_id)
-            .options(
-                joinedload(Certification.organization).joinedload(Organization.province),
-                joinedload(Certification.round),
-            )
-        )
-    ).one()
+    """One certificate with its words, organization and round, for a notice about it."""
+    return (await session.scalars(_certificate().where(Certification.id == certification_id))).one()
+
+
+async def find_certification(session: AsyncSession, certification_id: int) -> Certification | None:
+    """The same, where there is one."""
+    return await session.scalar(_certificate().where(Certification.id == certification_id))
+
+
+@cache
+def _certificate() -> Select[Certification]:
+    """With what its screens and papers say: its words and round; the organization, for who may see it."""
+    return select(Certification).options(
+        joinedload(Certification.kept_words),
+        joinedload(Certification.organization),
+        joinedload(Certification.round),
+    )

@@ -1,7 +1,7 @@
 """The review of one organization's register before it is certified (procedure, LAO step 2, province step 5)."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
+from models.certification.words import Words
 from models.organizations.organization import Organization
 from models.register.comparison import marked, numbers
 from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
@@ -33,8 +34,8 @@ class ExplanationMissing(DomainError):
 
 
 class RosterChanged(DomainError):
-    """The register, or for the province a mark of its spot-check, is not what the officer saw; `review` holds what
-    is there now.
+    """The register, what its organization is called or where it lies, or for the province a mark of its
+    spot-check, is not what the officer saw; `review` holds what is there now.
     """
 
     def __init__(self, review: "Review") -> None:
@@ -68,6 +69,11 @@ class Review:
         """Derived from the certificates."""
         return Status.of([made.level for made in (self.lao, self.province) if made is not None])
 
+    @property
+    def words(self) -> Words:
+        """What the organization is called and where it lies: what a certificate of this review will bear."""
+        return Words.of(self.organization)
+
     def marked(self, difference_percent: int) -> tuple[Category, ...]:
         """The categories that differ from the last round's by more than the set share."""
         return marked(self.roster.headcount, self.previous, difference_percent)
@@ -77,11 +83,12 @@ class Review:
         return self.explanation is None and bool(self.marked(difference_percent))
 
     def fingerprint(self, level: Level) -> str:
-        """16 letters that change with the round, the revision or anything in the register; for the province with
-        any mark of the spot-check too.
+        """16 letters that change with the round, the revision, the words that the certificate will bear, or
+        anything in the register; for the province with any mark of the spot-check too.
         """
         round_id = self.round.id if self.round else 0
         seen = f"{self.organization.dla_code}/{round_id}/{self.revision}/{self.roster.digest}"
+        seen += f"/{astuple(self.words)}"
         if level is Level.PROVINCE and self.spot_check is not None:
             seen += f"/{self.spot_check.marks}"
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
@@ -109,7 +116,9 @@ def _with_checks() -> Select[*tuple[Certification, SpotCheck | None]]:
             & (SpotCheck.revision == Certification.revision),
         )
         .where(Certification.organization_code == bindparam("code"), is_live(Certification))
-        .options(joinedload(SpotCheck.items), joinedload(Certification.round))
+        .options(
+            joinedload(SpotCheck.items), joinedload(Certification.round), joinedload(Certification.kept_words)
+        )
         .execution_options(populate_existing=True)
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
 from models.base import thai
+from models.certification.word_keeping import require_words_kept
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -138,8 +139,21 @@ async def _refuse_moves(
         )
 
 
+async def _require_words_kept(session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]]) -> None:
+    """What is renamed or moved is called so in older certificates too. Raises WordsNotKept."""
+    changed = [code for code, before in existing.items() if before != file.organizations[code]]
+    provinces = await _existing_provinces(session)
+    renamed = [code for code, province in file.provinces.items() if provinces.get(code, province) != province]
+    await require_words_kept(session, changed, renamed)
+
+
+async def _existing_provinces(session: AsyncSession) -> dict[str, dict[str, Any]]:
+    rows = await session.execute(select(Province.__table__))
+    return {row["code"]: dict(row) for row in rows.mappings()}
+
+
 async def _write(session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]]) -> None:
-    provinces = {row["code"]: dict(row) for row in (await session.execute(_ALL_PROVINCES)).mappings()}
+    provinces = await _existing_provinces(session)
     for code, province in file.provinces.items():
         if code not in provinces:
             await session.execute(insert(Province), [province])
@@ -153,16 +167,14 @@ async def _write(session: AsyncSession, file: _File, existing: dict[str, dict[st
         await session.execute(update(Organization), some)
 
 
-_ALL_PROVINCES = select(Province.__table__)
-
-
 async def import_organizations(
     database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
 ) -> ImportResult:
     """Add or update the organizations of a CSV or XLSX file, all or none.
 
     Raises ImportRefused with every problem: of the file, and an organization that would change its province while
-    it is certified in the newest round.
+    it is certified in the newest round. Raises WordsNotKept when names would change that older certificates do not
+    keep yet.
     """
     problems = Problems()
     file = await _read(path, problems, progress)
@@ -170,7 +182,8 @@ async def import_organizations(
     async with database.read() as session:
         existing = await _existing(session, codes)
         await _refuse_moves(session, file, existing, problems)
-    problems.require_none()
+        problems.require_none()
+        await _require_words_kept(session, file, existing)
     if not dry_run:
         async with database.write() as session:
             await lock_organizations(session, codes)
@@ -178,6 +191,7 @@ async def import_organizations(
             existing = await _existing(session, codes)
             await _refuse_moves(session, file, existing, problems)
             problems.require_none()
+            await _require_words_kept(session, file, existing)
             progress("writing", 0, len(codes))
             await _write(session, file, existing)
             told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}

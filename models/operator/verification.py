@@ -15,6 +15,8 @@ from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, veri
 from models.certification.certificate import Certification, Level, Reopening, is_live, snapshot
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import is_drawn_from
+from models.certification.word_keeping import count_without_words, words_digests
+from models.certification.words import CertificateWords
 from models.register.roster import NoRoster, PersonnelRecord, load_summary
 from models.rounds.round import Round, RoundState, current_round
 
@@ -35,6 +37,8 @@ class Findings:
     unknown_keys: dict[str, int] = field(default_factory=dict)
     # Certificates from before the chain: nothing can be said of them.
     unrecorded: list[str] = field(default_factory=list)
+    # Certificates from before schema 0012 whose words were not kept yet.
+    without_words: int = 0
     breaks: list[str] = field(default_factory=list)
 
     @property
@@ -59,15 +63,16 @@ class Findings:
 
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
-    """Check the chains (up to a filed `head` too), then certificates, reopenings, remarks and rounds against their
-    events, then each locked roster against its certificate, and each spot-check against the roster that it was
-    drawn from.
+    """Check the chains (up to a filed `head` too), then certificates, words that were kept for them, reopenings,
+    remarks and rounds against their events, then each locked roster against its certificate, and each spot-check
+    against the roster that it was drawn from.
     """
     found = Findings()
     walk = await verify_chains(session, head)
     found.breaks, found.unknown_keys = walk.breaks, walk.unknown_keys
     recorded = await _recorded(session, found)
     await _check_certificates(session, recorded, found)
+    await _check_words(session, found)
     await _check_rows(session, recorded, found)
     await _check_rounds(session, found)
     await _check_rosters(session, found)
@@ -117,12 +122,54 @@ async def _check_certificates(
         name = f"certificate {certificate.code} of {certificate.organization_code}"
         if event is None and certificate.audit_head == UNRECORDED and fiscal_year not in opened_years:
             found.unrecorded.append(certificate.code)
+            if certificate.organization_name is not None:
+                found.breaks.append(f"{name}: is older than the words that it bears")
         elif event is None:
             found.breaks.append(f"{name}: no event records it")
         elif event["certificate"] != snapshot(certificate):
             found.breaks.append(f"{name}: is not what was certified")
     gone = {key for kind, key in recorded if kind == Event.CERTIFIED} - seen
     found.breaks += [f"certificate {key}: was recorded and is gone" for key in sorted(gone)]
+
+
+async def _check_words(session: AsyncSession, found: Findings) -> None:
+    """What was kept for older certificates: all that the events tell of, nothing else, and for none that bears
+    words itself.
+    """
+    found.without_words = await count_without_words(session)
+    kept: dict[str, dict[str, Any]] = {}
+    for digest in await words_digests(session):
+        moment = digest.moment
+        kept[moment] = {"kept_at": moment, "certificates": digest.certificates, "digest": digest.hexadecimal}
+    told = await _kept_words(session)
+    for moment in sorted(kept.keys() | told.keys()):
+        if kept.get(moment) != told.get(moment):
+            found.breaks.append(f"words of certificates, kept at {moment}: the rows and their event do not agree")
+    beside = await session.scalars(
+        select(Certification.code)
+        .join(CertificateWords, CertificateWords.certification_id == Certification.id)
+        .where(Certification.organization_name.is_not(None))
+        .order_by(Certification.id)
+    )
+    found.breaks += [f"certificate {code}: others stand beside the words that it bears" for code in beside]
+
+
+async def _kept_words(session: AsyncSession) -> dict[str, dict[str, Any]]:
+    """What the events tell of words that were kept, by their moment; the later of two at one moment tells all."""
+    rows = await session.scalars(
+        select(AuditEvent.details)
+        .where(AuditEvent.chain == SYSTEM, AuditEvent.kind == Event.WORDS_KEPT)
+        .order_by(AuditEvent.number)
+    )
+    told = {}
+    for details in rows:
+        try:
+            event = json.loads(details)
+            told[str(event["kept_at"])] = event
+        except UNREADABLE:
+            # The chain's own check has said so already.
+            continue
+    return told
 
 
 async def _check_rows(

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager
 
-from models.accounts.access import NotYours, require_sight
+from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live
-from models.certification.history import certificate_by_code, ended_by
-from models.organizations.organization import Organization, Province, full_name
+from models.certification.history import certificate_by_code, ended_by, find_certification, require_sight_of
+from models.certification.words import CertificateWords
+from models.organizations.organization import Organization, full_name
 from models.province.progress import is_blocked, require_province
 from models.register.roster import Headcount
 from models.rounds.round import Round, current_round
@@ -22,30 +23,31 @@ from models.rounds.round import Round, current_round
 
 @dataclass(frozen=True)
 class ExportedCertification:
-    """One certificate and what it is about."""
+    """One certificate with its words, and its round's year."""
 
     certification: Certification
-    organization: Organization
-    province: Province
     fiscal_year: int
 
 
 async def exported_certifications(
     session: AsyncSession, province_code: str | None = None
 ) -> AsyncIterator[ExportedCertification]:
-    """All certificates of all rounds, or of one province's organizations, a few at a time.
+    """All certificates of all rounds, a few at a time; or those of one province: of the organizations that it has
+    now, and those that were made there.
 
     In order of round (newest first), province, organization in Thai dictionary order, and level.
     """
+    made_in = func.coalesce(Certification.province_code, CertificateWords.province_code, "")
     statement = (
-        select(Certification, Organization, Province, Round.fiscal_year)
+        select(Certification, Round.fiscal_year)
         .join(Organization, Organization.dla_code == Certification.organization_code)
-        .join(Province, Province.code == Organization.province_code)
         .join(Round, Round.id == Certification.round_id)
-        .order_by(Round.id.desc(), Province.code, Organization.sort_key, Certification.id)
+        .outerjoin(Certification.kept_words)
+        .options(contains_eager(Certification.kept_words))
+        .order_by(Round.id.desc(), made_in, Organization.sort_key, Certification.id)
     )
     if province_code is not None:
-        statement = statement.where(Province.code == province_code)
+        statement = statement.where(or_(made_in == province_code, Organization.province_code == province_code))
     rows = await session.stream(statement.execution_options(yield_per=1000))
     async for row in rows:
         yield ExportedCertification(*row)
@@ -60,11 +62,16 @@ class Signed:
     certified_at: datetime
     is_late: bool
     code: str
+    # What the certificate calls the organization, and since when, where it does not bear that itself.
+    organization_name: str | None
+    words_kept_at: datetime | None
 
 
 @dataclass(frozen=True)
 class ExportedOrganization:
-    """One organization in the newest round; what was certified is there from the LAO's certificate on."""
+    """One organization, as it is called now, in the newest round; what was certified is there from the LAO's
+    certificate on.
+    """
 
     dla_code: str
     type_th: str
@@ -102,7 +109,7 @@ class ProvinceList:
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """One certificate with its organization, province and round, and what ended its revision."""
+    """One certificate with its words and round, and what ended its revision."""
 
     made: Certification
     ended: Reopening | None
@@ -156,6 +163,8 @@ _SIGNED = (
     Certification.certified_at,
     Certification.is_late,
     Certification.code,
+    func.coalesce(Certification.organization_name, CertificateWords.organization_name).label("organization_name"),
+    CertificateWords.kept_at,
 )
 
 
@@ -167,6 +176,7 @@ async def _live_in_province(
     made = await session.execute(
         select(*_SIGNED)
         .join(Organization, Organization.dla_code == Certification.organization_code)
+        .outerjoin(CertificateWords, CertificateWords.certification_id == Certification.id)
         .where(
             Organization.province_code == province_code,
             Certification.round_id == round_.id,
@@ -199,7 +209,15 @@ def _exported(
 
 
 def _signed(made: Signature) -> Signed:
-    return Signed(made.officer_name, made.officer_position, made.certified_at, made.is_late, made.code)
+    return Signed(
+        made.officer_name,
+        made.officer_position,
+        made.certified_at,
+        made.is_late,
+        made.code,
+        made.organization_name,
+        made.kept_at,
+    )
 
 
 async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> str:
@@ -219,17 +237,10 @@ async def take_certificate(
     session: AsyncSession, officer: Officer, certification_id: int, now: datetime
 ) -> IssuedCertificate:
     """One certificate that the officer may see, recorded like a list. Raises NotYours, also where none is."""
-    made = await session.scalar(
-        select(Certification)
-        .where(Certification.id == certification_id)
-        .options(
-            joinedload(Certification.organization).joinedload(Organization.province),
-            joinedload(Certification.round),
-        )
-    )
+    made = await find_certification(session, certification_id)
     if made is None:
         raise NotYours
-    require_sight(officer.account, made.organization)
+    require_sight_of(officer.account, made)
     told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
     await event_chain.record(session, event_chain.Event.EXPORTED, made.organization_code, now, **told)
     return IssuedCertificate(made, await ended_by(session, made), now)

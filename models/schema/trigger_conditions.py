@@ -8,7 +8,7 @@ in a trigger are those of its own file.
 """
 
 # Tables whose rows are only ever inserted.
-INSERT_ONLY = ("certification", "reopening", "remark", "audit_event")
+INSERT_ONLY = ("certification", "certificate_words", "reopening", "remark", "audit_event")
 # What a draw is; an officer adds its marks, then hands it in.
 DRAW_COLUMNS = ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at")
 ITEM_COLUMNS = ("spot_check_id", "place", "record_no")

@@ -262,6 +262,12 @@ async def certificate(session: AsyncSession, officer_id: int, now: datetime, rev
         code=f"C{revision:09}",
         is_late=False,
         certified_at=now,
+        organization_name="เทศบาลตำบลบางปู",
+        organization_type="เทศบาลตำบล",
+        district_th="เมืองสมุทรปราการ",
+        province_code="11",
+        province_th="สมุทรปราการ",
+        province_en="Samut Prakan",
     )
     session.add(made)
     await session.flush()

@@ -14,21 +14,25 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from demo.botapi import LOOSE, PATIENCE
+from demo.botapi import LOOSE, PATIENCE, Emulator
+from demo.clock import FILE, MovedClock
 from demo.demonstration import Demonstration
 from demo.main import data_folder, listening, running
 from demo.phones import Held
 from demo.session import DemoRefused, Session
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
-from models.certification.certificate import Certification
+from models.certification.certificate import Certification, Level
+from models.certification.history import load_certification
 from models.chats.conversation import Awaiting
 from models.chats.inbox import InboxUpdate
 from models.notices import outbox
 from models.rounds.round import Round
+from models.schema.version import upgrade
 from tests.chat import reserved_port, says
+from tests.conftest import NOW
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
-from tests.support import until
+from tests.support import ORGANIZATIONS, before_words, certify_as, settle, until
 
 
 def held(demonstration: Demonstration, role: str) -> Held:
@@ -98,6 +102,29 @@ async def to_the_keypad(demonstration: Demonstration, one: Held) -> None:
     await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
     await tap(demonstration, one, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
     await tap(demonstration, one, "ยืนยันการรับรอง", ENTER)
+
+
+async def test_a_kept_folder_of_an_older_program_gets_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_self: object) -> None:
+        pass
+
+    monkeypatch.setattr(Session, "start_bot", nothing)
+    monkeypatch.setattr(Session, "_bot_polls", nothing)
+    async with Emulator() as emulator:
+        session = Session(tmp_path, emulator, MovedClock(tmp_path / FILE))
+        await upgrade(session.database)
+        await settle(session.database, NOW)
+        code = ORGANIZATIONS[0][0]
+        with before_words():
+            await certify_as(session.database, f"lao{code}", 501, code, Level.LAO, NOW)
+        await session.start()
+        async with session.database.read() as rows:
+            words = (await load_certification(rows, 1)).words
+        await session.close()
+    assert words is not None
+    assert words.organization_name == "เทศบาลตำบลบางปู"
 
 
 # --- refusals

@@ -78,7 +78,7 @@ from models.links.link import add_link
 from models.notices import outbox
 from models.notices.kind import RULES, Audience, NoticeKind
 from models.notices.outbox import OutboxMessage
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, Province
 from models.register import draft
 from models.register.roster import Category, Record, Roster, RosterSummary, summarize
 from models.rounds.round import Round
@@ -435,9 +435,20 @@ def _digests() -> Iterator[str]:
             yield f"statement {name}: {agreed_statement(name)}"
 
 
+def _organization() -> Organization:
+    return Organization(
+        dla_code=CODE,
+        type_code="subdistrict_municipality",
+        type_th="เทศบาลตำบล",
+        name_th="บางปู",
+        district_th="เมืองสมุทรปราการ",
+        province=Province(code="11", name_th="สมุทรปราการ", name_en="Samut Prakan"),
+    )
+
+
 def _review(summary: RosterSummary) -> Review:
     fields = dict.fromkeys(inspect.signature(Review).parameters)
-    known = {"organization": Organization(dla_code=CODE), "round": Round(id=3), "roster": summary, "revision": 2}
+    known = {"organization": _organization(), "round": Round(id=3), "roster": summary, "revision": 2}
     return Review(**fields | known)
 
 

@@ -10,7 +10,7 @@ import csv
 import random
 import unicodedata
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from models.certification.certificate import Certification, Level, Reopening, St
 from models.certification.certify import Confirmation
 from models.certification.history import History
 from models.certification.review import Review
+from models.certification.words import Words
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.imports.organizations import LAYOUT
 from models.imports.tabular import ImportRefused, Problem, Problems, open_table
@@ -239,7 +240,7 @@ def cast(organization: str = "บางปู", person: str = "ทดสอบ",
         code="ABCDE12345",
         is_late=False,
         certified_at=NOW,
-        organization=unit,
+        **asdict(Words.of(unit)),
         round=Round(id=1, fiscal_year=2570, state=RoundState.OPEN, closes_on=date(2027, 9, 15)),
     )
     return Cast(unit, officer, made)
@@ -267,7 +268,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
         one.dla_code, short_name(one.type_code, one.type_th, one.name_th), one.full_name, one.district_th
     )
     listed = Button(find_label(name), look)
-    history, *_pages = history_text(_, History(who.organization, [who.made], [reopened]), 0)
+    history, *_pages = history_text(_, History(Words.of(who.organization), [who.made], [reopened]), 0)
     told = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
     certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in told}
     certified[NoticeKind.RECEIPT] = receipt_screen(_, who.made, None, is_own=False)

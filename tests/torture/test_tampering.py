@@ -10,22 +10,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit.event_chain import take_head
 from models.certification.certificate import Level
+from models.certification.word_keeping import keep_words
 from models.database.engine import Database
 from models.operator.verification import verify
 from models.schema import postgresql_triggers, sqlite_triggers
-from tests.support import ORGANIZATIONS, certify_as
+from tests.support import ORGANIZATIONS, before_words, certify_as
 
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]
 
 
 @pytest.fixture
 async def filed(country: Database, now: datetime) -> tuple[Database, str]:
-    """Three certified organizations, two by their province too, and the head that was filed."""
-    for number, code in enumerate(CODES):
+    """Three certified organizations, two by their province too, the third's words kept apart, and the head that
+    was filed.
+    """
+    with before_words():
+        await certify_as(country, f"lao{CODES[2]}", 503, CODES[2], Level.LAO, now)
+    for number, code in enumerate(CODES[:2]):
         await certify_as(country, f"lao{code}", 501 + number, code, Level.LAO, now)
     for code in CODES[:2]:
         await certify_as(country, "province11", 601, code, Level.PROVINCE, now)
     async with country.write() as session:
+        await keep_words(session, now)
         return country, await take_head(session, now)
 
 
@@ -110,15 +116,27 @@ async def add_record(session: AsyncSession, rng: random.Random) -> None:
 
 async def edit_certificate(session: AsyncSession, rng: random.Random) -> None:
     (made,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
-    change = rng.choice(["officials = officials + 1", "officer_name = 'x'", "roster_digest = 'x'", "user_id = 1"])
+    change = rng.choice(
+        ["officials = officials + 1", "officer_name = 'x'", "roster_digest = 'x'", "user_id = 1", *EDITED_WORDS]
+    )
     await session.execute(text(f"UPDATE certification SET {change} WHERE id = :id"), {"id": made})
 
 
+async def edit_words(session: AsyncSession, rng: random.Random) -> None:
+    await session.execute(text(f"UPDATE certificate_words SET {rng.choice(EDITED_WORDS)}"))
+
+
+async def delete_words(session: AsyncSession, _rng: random.Random) -> None:
+    await session.execute(text("DELETE FROM certificate_words"))
+
+
 async def delete_certificate(session: AsyncSession, rng: random.Random) -> None:
-    (made,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
+    bears_words = "id NOT IN (SELECT certification_id FROM certificate_words)"
+    (made,) = await pick(session, rng, f"SELECT id FROM certification WHERE {bears_words} ORDER BY id")
     await session.execute(text("DELETE FROM certification WHERE id = :id"), {"id": made})
 
 
+EDITED_WORDS = ["organization_name = 'x'", "district_th = 'x'", "province_code = '12'", "province_en = 'x'"]
 _OF_LOCKED = "organization_code IN (SELECT organization_code FROM certification)"
 
 TAMPERINGS = [
@@ -131,6 +149,8 @@ TAMPERINGS = [
     add_record,
     edit_certificate,
     delete_certificate,
+    edit_words,
+    delete_words,
 ]
 
 

@@ -502,7 +502,8 @@ def test_export(laocert: Run, tmp_path: Path) -> None:
     assert (second["ผู้รับรอง"], second["ตำแหน่ง"], second["ไฟล์ข้อมูล"]) == ("ทดสอบ ลงนาม", "ปลัด", "=1+1.csv")
     assert sheet.freeze_panes == "A2"
     assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"n", "s"}
-    assert (sheet.auto_filter.ref, sheet["H3"].number_format) == ("A1:S3", "@")
+    assert (sheet.auto_filter.ref, sheet["H3"].number_format) == ("A1:T3", "@")
+    assert [row["ที่มาของชื่อ"] for row in (first, second)] == ["หลักฐาน", "หลักฐาน"]
     assert sheet.cell(2, header.index("รหัส อปท.") + 1).value == FIRST
     assert "exists; give another name" in laocert("export", "certifications", str(path), code=1).stderr
     other = str(tmp_path / "other.xlsx")

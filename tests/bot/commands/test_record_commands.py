@@ -17,7 +17,7 @@ from models.database.engine import Database
 from models.remarks.petition import petition
 from models.spot_checks.spot_checking import draw, hand_in, mark
 from tests.conftest import NOW, apart
-from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
+from tests.support import ORGANIZATIONS, SECRET_KEY, before_words, certify_as, link
 
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
 Run = Callable[..., Result]
@@ -148,6 +148,48 @@ def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laoce
     assert "audit_event" in laocert("db", "check", code=1).stdout
 
 
+async def older_certificate(database: Database) -> None:
+    """As before schema 0012; nothing holds the database open."""
+    with before_words():
+        await certify_as(database, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
+    await database.close()
+
+
+def test_the_words_of_older_certificates_are_kept_once(country: Database, laocert: Run) -> None:
+    apart(older_certificate(country))
+    line = (
+        "1 certificates from before schema 0012 do not say what their organizations were called;"
+        " run: laocert audit keep-words\n"
+    )
+    assert laocert("db", "upgrade").stdout.endswith(line)
+    assert line in laocert("audit", "verify").stdout
+    assert json.loads(laocert("audit", "verify", "--json").stdout)["without_words"] == 1
+    assert laocert("audit", "keep-words").stdout == "1 certificates have their words now, as of 02/11/2569 09:30\n"
+    done = "every certificate has its words already; nothing was changed\n"
+    assert laocert("audit", "keep-words").stdout == done
+    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == {"certificates": 0, "kept_at": None}
+    assert "keep-words" not in laocert("db", "upgrade").stdout
+    verified = json.loads(laocert("audit", "verify", "--json").stdout)
+    assert (verified["ok"], verified["without_words"]) == (True, 0)
+    assert laocert("db", "check").stdout == "the database is as it should be\n"
+
+
+def test_kept_words_as_json(country: Database, laocert: Run) -> None:
+    apart(older_certificate(country))
+    kept = {"certificates": 1, "kept_at": NOW.isoformat()}
+    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == kept
+
+
+def test_a_copy_keeps_the_words_of_older_certificates(country: Database, laocert: Run) -> None:
+    apart(older_certificate(country))
+    laocert("audit", "keep-words")
+    laocert("db", "backup", "copy.backup")
+    laocert("db", "restore", "copy.backup", "--force")
+    verified = json.loads(laocert("audit", "verify", "--json").stdout)
+    assert (verified["ok"], verified["certificates"], verified["without_words"]) == (True, 1, 0)
+    assert laocert("db", "check").stdout == "the database is as it should be\n"
+
+
 def test_backup_restore_and_held_messages(petitioned: Database, laocert: Run, tmp_path: Path) -> None:
     assert "bytes" in laocert("db", "backup", "copy.backup").stdout
     assert (tmp_path / "copy.backup").stat().st_mode & 0o077 == 0
@@ -165,7 +207,7 @@ def test_nothing_that_is_recorded_is_done_without_the_key(
     petitioned: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LAOCERT_SECRET_KEY")
-    for command in (("reopen", FIRST, *BY), ("audit", "head"), ("round", "close")):
+    for command in (("reopen", FIRST, *BY), ("audit", "head"), ("audit", "keep-words"), ("round", "close")):
         assert "LAOCERT_SECRET_KEY is not set" in laocert(*command, code=1).stderr
     assert "petition" not in laocert("petitions", "--json", code=0).stderr
 

@@ -6,7 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from handlers.province.export import CertificatePage
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.certify import reopen
+from models.certification.words import CertificateWords, Words
 from models.database.engine import Database
-from models.organizations.organization import Organization, Province
 from models.province.export import ExportedOrganization, IssuedCertificate, ProvinceList, Signed
 from models.province.statistics import DayCounts, ProvinceProgress, StatusCounts
 from models.register.roster import Headcount
@@ -35,6 +35,7 @@ from tests.papers import Paper
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
 
 FIRST = ORGANIZATIONS[0][0]
+WORDS = Words("เทศบาลตำบลบางปู", "เทศบาลตำบล", "เมืองสมุทรปราการ", "11", "สมุทรปราการ", "Samut Prakan")
 LINK = "https://t.me/laocert_bot?start=vABCDEFGHJK"
 
 
@@ -42,10 +43,6 @@ LINK = "https://t.me/laocert_bot?start=vABCDEFGHJK"
 
 
 def issued(level: Level = Level.LAO, **values: Any) -> IssuedCertificate:
-    organization = Organization(
-        dla_code=FIRST, type_code="x", type_th="เทศบาลตำบล", name_th="บางปู", district_th="เมืองสมุทรปราการ"
-    )
-    organization.province = Province(code="11", name_th="สมุทรปราการ", name_en="Samut Prakan")
     facts: dict[str, Any] = {
         "organization_code": FIRST,
         "revision": 1,
@@ -63,9 +60,15 @@ def issued(level: Level = Level.LAO, **values: Any) -> IssuedCertificate:
         "is_late": False,
         "certified_at": NOW,
     }
-    made = Certification(**(facts | values))
-    made.organization, made.round = organization, Round(fiscal_year=2570)
+    made = Certification(**(facts | asdict(WORDS) | values))
+    made.round = Round(fiscal_year=2570)
     return IssuedCertificate(made, None, NOW + timedelta(days=14))
+
+
+def older_words(name: str = WORDS.organization_name) -> dict[str, Any]:
+    """Of a certificate that bears none, and for which they were kept."""
+    kept = CertificateWords(**asdict(replace(WORDS, organization_name=name)), kept_at=NOW + timedelta(days=7))
+    return dict.fromkeys(asdict(WORDS)) | {"kept_words": kept}
 
 
 def ended(reason: str) -> Reopening:
@@ -88,6 +91,16 @@ def test_a_certificate_says_all_that_was_certified() -> None:
     )
     assert not paper.says("หลังกำหนด")
     assert not paper.says("ไม่มีผลแล้ว")
+
+
+def test_an_older_certificate_says_as_of_when_its_words_are() -> None:
+    note = "ชื่อและที่ตั้ง ณ 9 พ.ย. 2569 09.30 น. เพราะหลักฐานนี้ออกก่อนที่ระบบจะเก็บไว้ในหลักฐาน"
+    kept = Paper(certificate.pdf(CertificatePage(issued(**older_words()), LINK)))
+    assert kept.says("เทศบาลตำบลบางปู", "อำเภอเมืองสมุทรปราการ จังหวัดสมุทรปราการ", note)
+    assert not Paper(certificate.pdf(CertificatePage(issued(), LINK))).says("ชื่อและที่ตั้ง ณ")
+    none = Paper(certificate.pdf(CertificatePage(issued(**older_words() | {"kept_words": None}), LINK)))
+    assert none.says(FIRST, "ยังไม่ได้เก็บชื่อของหน่วยงาน โปรดแจ้งผู้ดูแลระบบ")
+    assert not none.says("บางปู")
 
 
 def test_a_province_certificate_that_is_late_and_has_ended() -> None:
@@ -137,9 +150,8 @@ def test_the_longest_names_fit_on_the_page(name: str) -> None:
         roster_file=name * 2,
         is_late=True,
         spot_check=checked(20),
+        **older_words("เทศบาลตำบลทุ่งกุลาผู้กล้าหนองน้ำปู่ย่าที่ยิ่งใหญ่"),
     )
-    made.made.organization.name_th = "ทุ่งกุลาผู้กล้าหนองน้ำปู่ย่าที่ยิ่งใหญ่"[:50]
-    made.made.organization.type_th = "เทศบาลตำบล"
     paper = Paper(certificate.pdf(CertificatePage(replace(made, ended=ended("เหตุผลที่ยาว " * 100)), LINK)))
     assert (paper.pages, paper.codes) == (1, [LINK])
     assert paper.is_clean_at_the_edges
@@ -253,17 +265,19 @@ def opened(content: bytes) -> tuple[Any, list[dict[str, Any]]]:
 
 
 def test_the_list_as_a_spreadsheet() -> None:
-    signed = Signed("=cmd()", "ปลัด", NOW, True, "0123456789")
+    signed = Signed("=cmd()", "ปลัด", NOW, True, "0123456789", "อบต.ข", None)
+    older = replace(signed, words_kept_at=NOW)
+    nameless = replace(signed, organization_name=None)
     rows = (
         ExportedOrganization("0110301", "อบต.", "อบต.ก", "บางพลี"),
         ExportedOrganization(
-            "5110201", "เทศบาลตำบล", "เทศบาลตำบลข", "เมือง", 2, Headcount(12, 0, 5), 3, "ก.csv", NOW, signed, signed
+            "5110201", "เทศบาลตำบล", "เทศบาลตำบลข", "เมือง", 2, Headcount(12, 0, 5), 3, "ก.csv", NOW, signed, older
         ),
-        ExportedOrganization("6110302", "อบต.", "อบต.ค", "เมือง", 1, lao=signed, is_blocked=True),
+        ExportedOrganization("6110302", "อบต.", "อบต.ค", "เมือง", 1, lao=nameless, is_blocked=True),
     )
     sheet, found = opened(province_list.xlsx(ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, NOW, rows)))
     assert sheet.title == "สมุทรปราการ 2570"
-    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:X4")
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:Z4")
     assert found[0]["รหัส อปท."] == "0110301"
     assert found[0]["สถานะการรับรองข้อมูล"] == "ยังไม่รับรอง"
     assert {name for name, value in found[0].items() if value} == {
@@ -283,6 +297,9 @@ def test_the_list_as_a_spreadsheet() -> None:
         # As it stands everywhere else.
         assert second[f"รหัสตรวจสอบ {level}"] == "01234-56789"
     assert [row["รอผู้ดูแลระบบ"] for row in found] == [None, None, "⛔ รอผู้ดูแลระบบ"]
+    assert second["ชื่อ อปท."] == "เทศบาลตำบลข"
+    assert [row["ชื่อในหลักฐาน (อปท.)"] for row in found] == [None, "อบต.ข", "ยังไม่ได้เก็บชื่อ"]
+    assert second["ชื่อในหลักฐาน (จังหวัด)"] == "อบต.ข (ณ 2 พ.ย. 2569 09.30 น.)"
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}
     assert kinds == {"n", "s"}
 

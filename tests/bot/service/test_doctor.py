@@ -16,11 +16,12 @@ from bot.runtime.settings import load_settings
 from bot.service import doctor
 from bot.service.doctor import Finding, examine
 from demo.botapi import Emulator
+from models.certification.certificate import Level
 from models.chats import inbox
 from models.database import sqlite, wal
 from models.database.engine import Database
 from tests.bot.running import Run, laocert
-from tests.support import SECRET_KEY
+from tests.support import SECRET_KEY, before_words, certify_as
 
 __all__ = ["laocert"]
 
@@ -35,6 +36,7 @@ NAMES = [
     "work",
     "locks and tables",
     "record",
+    "certificates",
     "database's clock",
     "documents",
     "Bot API",
@@ -117,6 +119,16 @@ async def test_each_thing_has_its_mend(
     found = await ill(laocert)
     assert list(found) == [name]
     assert mend in found[name]
+
+
+@ONE_DATABASE
+async def test_older_certificates_without_words_are_told(laocert: Run, country: Database, now: datetime) -> None:
+    with before_words():
+        await certify_as(country, "lao5110201", 501, "5110201", Level.LAO, now)
+    found = await ill(laocert)
+    assert found["certificates"].endswith(
+        "1 do not say what their organizations were called; run: laocert audit keep-words"
+    )
 
 
 @ONE_DATABASE

@@ -239,7 +239,7 @@ async def test_the_province_cannot_press_on_other_numbers(
 ) -> None:
     await certify_as(country, "lao5110201", (await officer()).phone.id, BANGPU, Level.LAO, clock())
     hand = await officer("province11", "ทดสอบ สอง")
-    assert "ทะเบียนหรือผลสุ่มตรวจสอบเปลี่ยนไป" in await hand.forge(ProvinceCertify(BANGPU, "0123456789abcdef"))
+    assert "ชื่อ หรือที่ตั้งของหน่วยงานเปลี่ยนไป" in await hand.forge(ProvinceCertify(BANGPU, "0123456789abcdef"))
     assert "ตรวจสอบข้อมูลระดับจังหวัด" in hand.text
 
 

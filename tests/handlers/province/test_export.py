@@ -153,7 +153,8 @@ async def test_both_sides_get_each_certificate(
         sent = await file_after(hand, f"{button} {dashed}")
         assert hand.text == shown
         assert sent.content["document"]["file_name"] == f"certificate-{dashed}.pdf"
-        assert sent.text == f"การรับรอง {dashed}\nเทศบาลตำบลบางปู\nปีงบประมาณ 2570 · {level}"
+        place = "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ"
+        assert sent.text == f"การรับรอง {dashed}\n{place}\nปีงบประมาณ 2570 · {level}"
         assert "has_protected_content" not in sent.options
         paper = Paper(content_of(bot, sent))
         assert (paper.pages, paper.codes) == (1, [f"https://t.me/laocert_bot?start=v{code}"])
@@ -170,9 +171,9 @@ async def test_after_certifying_it_is_one_tap_away(officer: MakeHand) -> None:
 
 
 async def test_a_name_in_a_caption_is_text(officer: MakeHand, country: Database, clock: Clock) -> None:
-    await certified(country, clock)
     async with country.write() as session:
         await session.execute(update(Organization).values(name_th="<b>&x"))
+    await certified(country, clock)
     hand = await officer()
     await hand.way(*TO_LAO_HISTORY)
     assert "เทศบาลตำบล<b>&x" in (await file_after(hand, label_of(hand))).text

@@ -312,7 +312,7 @@ async def test_a_colleague_who_finds_something_meanwhile_is_not_passed_over(
     await colleague.forge(ProvinceReview(BANGPU))
     await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
     await not_correct(colleague)
-    assert "ทะเบียนหรือผลสุ่มตรวจสอบเปลี่ยนไป" in await reviewer.press("รับรองระดับจังหวัด")
+    assert "ชื่อ หรือที่ตั้งของหน่วยงานเปลี่ยนไป" in await reviewer.press("รับรองระดับจังหวัด")
     assert "รับรองระดับจังหวัด" not in reviewer.labels
     assert await handed_in(country) is None
 
@@ -326,7 +326,7 @@ async def test_a_mark_that_changes_below_the_keypad_is_not_certified(
     await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย")
     # ถูกต้อง again, and by somebody else: not what the reviewer was warned about.
     await colleague.press("✅ ถูกต้อง")
-    assert "ทะเบียนหรือผลสุ่มตรวจสอบเปลี่ยนไป" in await reviewer.press("PIN")
+    assert "ชื่อ หรือที่ตั้งของหน่วยงานเปลี่ยนไป" in await reviewer.press("PIN")
     assert await made_by_province(country) == []
     assert await handed_in(country) is None
 

@@ -62,6 +62,7 @@ async def _toggle(connection: AsyncConnection, database: Database, what: str) ->
         for table in (
             "audit_event",
             "certification",
+            "certificate_words",
             "reopening",
             "remark",
             "personnel_record",

@@ -109,7 +109,8 @@ async def test_a_code_that_was_read_out_wrongly_is_found_all_the_same(certified:
         made = await load_certification(session, 1)
         spoken = made.code.translate(str.maketrans("01", "OI"))
         assert (await certificate_by_code(session, f"{spoken[:5]}-{spoken[5:].lower()}")).id == made.id
-        assert (made.organization.province.name_th, made.round.fiscal_year) == ("สมุทรปราการ", 2570)
+        assert made.words is not None
+        assert (made.words.province_th, made.round.fiscal_year) == ("สมุทรปราการ", 2570)
         with pytest.raises(
             UnknownCode, match="no certificate has the code 00000-00000; check it letter by letter"
         ):

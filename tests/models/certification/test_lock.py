@@ -20,13 +20,14 @@ from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
 from models.certification.remark import RemarkKind, add_remark
 from models.certification.spot_check import Mark
+from models.certification.word_keeping import keep_words
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, mark
 from tests.models.certification import write_paths
 from tests.models.certification.write_paths import LOCKED, OPEN, REOPENED, TABLES
-from tests.support import certify_as, link, pass_spot_check, record
+from tests.support import before_words, certify_as, link, pass_spot_check, record
 
 ON_STOCK_DRIVER_TOO = True
 
@@ -257,16 +258,18 @@ REFUSED = re.compile(
 
 @pytest.fixture
 async def filed(country: Database, now: datetime) -> Database:
-    """Two rounds, and in the newer one a locked register whose spot-check was handed in, a reopened one, and a
-    remark: a row in every table that a lock rests on.
+    """Two rounds, and in the newer one a locked register whose spot-check was handed in, a reopened one whose
+    words were kept, and a remark: a row in every table that a lock rests on.
     """
     async with country.write() as session:
         await close_round(session, now)
     async with country.write() as session:
         await open_round(session, 2571, None, now)
     await certify_as(country, f"lao{LOCKED}", 501, LOCKED, Level.LAO, now)
-    await certify_as(country, f"lao{REOPENED}", 502, REOPENED, Level.LAO, now)
+    with before_words():
+        await certify_as(country, f"lao{REOPENED}", 502, REOPENED, Level.LAO, now)
     async with country.write() as session:
+        await keep_words(session, now)
         await reopen(session, REOPENED, "ผู้ดูแลระบบ", "นับผิดจริง", now)
         officer = await link(session, "province11", 601, now)
         await pass_spot_check(session, officer, LOCKED, now, random.Random(1))

@@ -28,6 +28,7 @@ from models.database.engine import Database
 from models.links.link import unlink_officer
 from models.operator.closing import reopen_round
 from models.operator.verification import verify
+from models.organizations.organization import Organization
 from models.province.progress import count_statuses, locked_organizations
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
@@ -151,6 +152,14 @@ class Country(RuleBasedStateMachine):
 
         self.attempt(work())
 
+    @rule(code=organizations, name=st.sampled_from(["บางปู", "บางปูใหม่", "แพรกษา"]))
+    def rename(self, code: str, name: str) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                (await session.get_one(Organization, code)).name_th = name
+
+        self.run(work())
+
     @rule()
     def close_the_round(self) -> None:
         async def work() -> None:
@@ -210,7 +219,8 @@ class Country(RuleBasedStateMachine):
             for one in made:
                 if one.level is Level.PROVINCE:
                     assert (one.organization_code, one.round_id, one.revision) in passed
-            now = {one.id: (one.roster_digest, one.officer_name, one.code) for one in made}
+            now = {one.id: (one.roster_digest, one.officer_name, one.code, one.words) for one in made}
+            assert None not in {one.words for one in made}
             assert self.seen.items() <= now.items()
             self.seen = now
             newest = await current_round(session)

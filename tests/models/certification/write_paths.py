@@ -44,6 +44,8 @@ CHANGES = [
     Change("roster", "organization_code", "'x'", _OF_LOCKED),
     Change("certification", "officials", "99", _OF_LOCKED),
     Change("certification", "revision", "99", _OF_LOCKED),
+    Change("certificate_words", "organization_name", "'x'", "id > 0"),
+    Change("certificate_words", "certification_id", "99", "id > 0"),
     Change("reopening", "revision", "99", "id > 0"),
     Change("remark", "body", "'other words'", "id > 0"),
     Change("audit_event", "details", "'{}'", "id > 0"),

@@ -7,11 +7,12 @@ from sqlalchemy import text
 
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level
+from models.certification.word_keeping import keep_words
 from models.database.engine import Database
 from models.operator.verification import KEYS_NAMED, Findings
 from models.rounds.round import close_round, open_round
-from tests.models.audit.record import FIRST, SECOND, checked, take_head, without_triggers
-from tests.support import certify_as
+from tests.models.audit.record import FIRST, SECOND, THIRD, checked, take_head, without_triggers
+from tests.support import before_words, certify_as
 
 TAMPERINGS: dict[str, str] = {
     "an event's words": f"UPDATE audit_event SET details = '{{}}' WHERE chain = '{FIRST}' AND number = 2",
@@ -21,6 +22,16 @@ TAMPERINGS: dict[str, str] = {
     "a whole chain": f"DELETE FROM audit_event WHERE chain = '{SECOND}'",
     "a certificate's number": "UPDATE certification SET officials = officials + 1 WHERE id = 1",
     "a certificate's signer": "UPDATE certification SET officer_name = 'คน อื่น' WHERE id = 2",
+    "a certificate's name of its organization": "UPDATE certification SET organization_name = 'อื่น' WHERE id = 1",
+    "a certificate's type": "UPDATE certification SET organization_type = 'อื่น' WHERE id = 1",
+    "a certificate's district": "UPDATE certification SET district_th = 'อื่น' WHERE id = 1",
+    "where a certificate was made": "UPDATE certification SET province_code = '12' WHERE id = 1",
+    "a certificate's province": "UPDATE certification SET province_th = 'อื่น' WHERE id = 1",
+    "a certificate's province in English": "UPDATE certification SET province_en = 'x' WHERE id = 1",
+    "a certificate without its name": "UPDATE certification SET organization_name = NULL WHERE id = 1",
+    "other words beside a certificate's own": "INSERT INTO certificate_words (certification_id, organization_name,"
+    " organization_type, district_th, province_code, province_th, province_en, kept_at)"
+    " VALUES (1, 'x', 'x', 'x', '11', 'x', 'x', '2026-11-02 00:00:00')",
     "a record of a locked register": f"UPDATE personnel_record SET full_name = 'คน อื่น'"
     f" WHERE organization_code = '{SECOND}' AND record_no = '0002'",
     "a record out of a locked register": f"DELETE FROM personnel_record"
@@ -55,6 +66,52 @@ async def test_tampering_is_found(lived: Database, now: datetime, statement: str
     head = await take_head(lived, now)
     await without_triggers(lived, statement)
     assert (await checked(lived, head)).breaks
+
+
+# What was kept for certificates of before schema 0012, of which the first bears no words itself.
+KEPT = "words of certificates, kept at 2026-11-02T02:30:00+00:00: the rows and their event do not agree"
+KEPT_TAMPERINGS = {
+    "UPDATE certificate_words SET organization_name = 'x' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET organization_type = 'x' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET district_th = 'x' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET province_code = '12' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET province_th = 'x' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET province_en = 'x' WHERE certification_id = 1": KEPT,
+    "UPDATE certificate_words SET certification_id = 3 WHERE certification_id = 1": KEPT,
+    "DELETE FROM certificate_words": KEPT,
+    "UPDATE certificate_words SET kept_at = '2026-11-01 00:00:00'": KEPT,
+    "DELETE FROM audit_event WHERE kind = 'words_kept'": KEPT,
+    "UPDATE certification SET organization_name = 'x' WHERE id = 1": f"of {FIRST}: is not what was certified",
+}
+
+
+@pytest.mark.parametrize("statement", KEPT_TAMPERINGS)
+async def test_tampering_with_the_words_of_older_certificates_is_found(
+    country: Database, now: datetime, statement: str
+) -> None:
+    with before_words():
+        for code, user in ((FIRST, 501), (SECOND, 502)):
+            await certify_as(country, f"lao{code}", user, code, Level.LAO, now)
+    async with country.write() as session:
+        await keep_words(session, now)
+    await certify_as(country, f"lao{THIRD}", 503, THIRD, Level.LAO, now)
+    assert (await checked(country)).breaks == []
+    await without_triggers(country, statement)
+    breaks = (await checked(country)).breaks
+    assert any(KEPT_TAMPERINGS[statement] in line for line in breaks), breaks
+
+
+async def test_an_unrecorded_certificate_bears_no_words(country: Database, now: datetime) -> None:
+    """It is from before the record, and so from before the words; no event would show that they were put there."""
+    with before_words():
+        await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    await without_triggers(country, f"UPDATE certification SET audit_head = '{event_chain.UNRECORDED}'")
+    await without_triggers(country, "DELETE FROM audit_event")
+    found = await checked(country)
+    assert (len(found.unrecorded), found.breaks) == (1, [])
+    await without_triggers(country, "UPDATE certification SET organization_name = 'x'")
+    (line,) = (await checked(country)).breaks
+    assert line.endswith(f" of {FIRST}: is older than the words that it bears")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +185,7 @@ async def test_a_certificate_said_to_be_older_than_the_record_hides_nothing(live
 
 
 @pytest.mark.parametrize("details", ['{"certificate": {"id": "abc"}}', "[]", "1", "[" * 100_000, "no JSON"])
-@pytest.mark.parametrize("kind", ["certified", "round_opened", "questioned"])
+@pytest.mark.parametrize("kind", ["certified", "round_opened", "questioned", "words_kept"])
 async def test_an_event_that_nobody_can_read_is_a_break(lived: Database, kind: str, details: str) -> None:
     async with lived.write() as session:
         await session.execute(

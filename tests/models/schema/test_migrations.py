@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
+from models.audit import event_chain
 from models.audit.event_chain import UNRECORDED
+from models.base.tables import UtcDateTime
+from models.certification.certificate import Certification, Level, snapshot
+from models.certification.history import load_certification
+from models.certification.word_keeping import keep_words
+from models.certification.words import Words
 from models.database.engine import Database
 from models.notices import card_marks
 from models.notices.kind import NoticeKind
@@ -18,6 +24,7 @@ from models.notices.outbox import OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
 from models.operator.verification import verify
 from models.province import live_card
+from models.register.roster import load_summary
 from models.schema import drift, triggers, version
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
@@ -93,6 +100,112 @@ async def test_the_upgrade_from_0001_keeps_every_row(empty_url: str) -> None:
     assert found.unrecorded == ["0123456789"]
     # The old certificate's digest was made up above; that is what the check says.
     assert found.breaks == ["roster of 2110101: is not what certificate 0123456789 certified"]
+    await database.close()
+
+
+# Of an organization that has certified and been reopened, and of its province, at schema 0011.
+RECORDED = [
+    "INSERT INTO account (id, username, role, province_code, display_name)"
+    " VALUES (2, 'province11', 'province', '11', 'จังหวัดสมุทรปราการ')",
+    "INSERT INTO officer (id, account_id, user_id, full_name, position, linked_at)"
+    " VALUES (2, 2, 601, 'ทดสอบ สอง', 'ท้องถิ่นจังหวัด', '2026-11-01 00:00:00')",
+]
+COLUMNS_OF_0011 = (
+    "id, organization_code, round_id, revision, level, officials, permanent_employees, contract_employees,"
+    " with_empty_menus, roster_digest, roster_file, roster_imported_at, officer_id, officer_name,"
+    " officer_position, user_id, account_username, statement, audit_head, code, is_late, certified_at, spot_check"
+)
+
+
+async def _certify_at_0011(database: Database, now: datetime) -> None:
+    """Both levels as the program of 0011 certified, each with its event."""
+    async with database.write() as session:
+        digest = (await load_summary(session, "2110101")).digest
+        for number, level in enumerate(Level, 2):
+            values = {
+                "id": number,
+                "organization_code": "2110101",
+                "round_id": 1,
+                "revision": 2,
+                "level": level,
+                "officials": 1,
+                "permanent_employees": 0,
+                "contract_employees": 0,
+                "with_empty_menus": 0,
+                "roster_digest": digest,
+                "roster_file": "x.csv",
+                "roster_imported_at": now,
+                "officer_id": number - 1,
+                "officer_name": "ทดสอบ",
+                "officer_position": "ปลัด",
+                "user_id": 501,
+                "account_username": "lao2110101",
+                "statement": f"{level}/1/th",
+                "audit_head": "",
+                "code": f"AAAAAAAAA{number}",
+                "is_late": False,
+                "certified_at": now,
+                "spot_check": None,
+            }
+            assert set(values) == set(COLUMNS_OF_0011.split(", "))
+            made = {"certified_at": now, "roster_imported_at": now}
+            await session.execute(
+                text(
+                    f"INSERT INTO certification ({COLUMNS_OF_0011})"
+                    f" VALUES (:{COLUMNS_OF_0011.replace(', ', ', :')})"
+                ).bindparams(*(bindparam(name, type_=UtcDateTime()) for name in made)),
+                values | {"level": level.value},
+            )
+            kept = snapshot(Certification(**values))
+            await event_chain.record(session, event_chain.Event.CERTIFIED, "2110101", now, certificate=kept)
+
+
+async def test_the_upgrade_to_0012_keeps_every_certificate_and_event(empty_url: str, now: datetime) -> None:
+    """Those with an event, and one from before there were events; and what is done with them afterwards."""
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await _upgrade(database, "0011")
+    async with database.engine.begin() as connection:
+        for row in RECORDED:
+            await connection.execute(text(row))
+    async with database.write() as session:
+        told = {"reopening": 1, "round": 2570, "revision": 1, "by": "ผู้ดูแล", "reason": "นับซ้ำ"}
+        await session.execute(
+            text(
+                "INSERT INTO reopening (id, organization_code, round_id, revision, by_name, reason, reopened_at)"
+                " VALUES (1, '2110101', 1, 1, 'ผู้ดูแล', 'นับซ้ำ', :now)"
+            ).bindparams(bindparam("now", type_=UtcDateTime())),
+            {"now": now},
+        )
+        await event_chain.record(session, event_chain.Event.REOPENED, "2110101", now, **told)
+    await _certify_at_0011(database, now)
+    columns = text(f"SELECT {COLUMNS_OF_0011} FROM certification ORDER BY id")
+    events = text("SELECT id, chain, number, kind, at, details, key_id, mac FROM audit_event ORDER BY id")
+    async with database.engine.connect() as connection:
+        before = [list(await connection.execute(one)) for one in (columns, events)]
+    await version.upgrade(database)
+    assert await drift.check(database) == []
+    async with database.engine.connect() as connection:
+        assert [list(await connection.execute(one)) for one in (columns, events)] == before
+    async with database.read() as session:
+        found = await verify(session)
+    assert (found.breaks, found.unrecorded, found.certificates, found.without_words) == ([], ["0123456789"], 3, 3)
+    async with database.write() as session:
+        assert (await keep_words(session, now)).certificates == 3
+    async with database.write() as session:
+        await session.execute(text("UPDATE organization SET name_th = 'ใหม่'"))
+    async with database.read() as session:
+        for number in (1, 2, 3):
+            words = (await load_certification(session, number)).words
+            assert words == Words("อบจ.สมุทรปราการ", "อบจ.", "เมือง", "11", "สมุทรปราการ", "Samut Prakan")
+        found = await verify(session)
+    assert (found.breaks, found.unrecorded, found.without_words) == ([], ["0123456789"], 0)
+    assert await drift.check(database) == []
+    async with database.engine.connect() as connection:
+        assert list(await connection.execute(columns)) == before[0]
     await database.close()
 
 

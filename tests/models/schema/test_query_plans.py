@@ -7,7 +7,7 @@ of another province that a plan which reads them all would be a bad one.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -17,9 +17,11 @@ from sqlalchemy import Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
+from models.base.tables import UtcDateTime
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck, SpotCheckItem
+from models.certification.words import CertificateWords, Words
 from models.database.engine import Database
 from models.organizations.organization import Organization
 from models.register.roster import PersonnelRecord, Roster
@@ -33,6 +35,7 @@ NATION_SIZED = {
     "personnel_record": {"organization_code", "id"},
     "roster": {"organization_code"},
     "certification": {"organization_code", "id", "code"},
+    "certificate_words": {"certification_id"},
     "reopening": {"organization_code", "id"},
     "remark": {"organization_code", "id", "answers_id"},
     "audit_event": {"chain", "id"},
@@ -118,6 +121,9 @@ async def nation(country: Database, now: datetime) -> Database:
     await certify_as(country, f"lao{WAITING}", 503, WAITING, Level.LAO, now)
     async with country.write() as session:
         await _copy(session, Certification)
+        words = {field.name: literal("ก") for field in fields(Words)} | {"kept_at": literal(now, UtcDateTime())}
+        of_all = select(Certification.id, *words.values())
+        await session.execute(insert(CertificateWords).from_select(["certification_id", *words], of_all))
         one = {"round_id": 1, "revision": 9}
         codes = [{"organization_code": other["dla_code"]} for other in others]
         ended = {"by_name": "ก", "reason": "ข", "reopened_at": now}
