@@ -15,7 +15,7 @@ from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, has_ended, require_going_on
 from models.register.comparison import marked, numbers
 from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
 from models.rounds.round import Round
@@ -159,13 +159,15 @@ def _round_and_levels() -> Select[*tuple[Any, ...]]:
 async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
     """What the register holds now, who has certified it in the newest round, and what it is compared with.
 
-    Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
+    Raises NotYours, also for an unknown organization, OrganizationEnded, and NoRoster. Three queries.
     """
     row = (await session.execute(_organization_and_round(), {"code": dla_code})).one_or_none()
     if row is None:
         raise NotYours
-    organization, round_, roster, ended, remarks, open_questions, said = row
+    organization, round_, roster, ended, remarks, open_questions, said, is_over = row
     require_sight(officer.account, organization)
+    if is_over:
+        await require_going_on(session, dla_code)
     if roster is None:
         raise NoRoster(dla_code)
     summary, revision = await summarize_records(session, roster), ended + 1
@@ -190,7 +192,7 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 @cache
 def _organization_and_round() -> Select[*tuple[Any, ...]]:
     """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
-    its remarks, open questions, and what it explained last; the last six of that round.
+    its remarks, open questions, and what it explained last; the last six of that round. And whether it has ended.
     """
     dla_code: BindParameter[str] = bindparam("code")
     newest = select(func.max(Round.id)).scalar_subquery()
@@ -202,8 +204,9 @@ def _organization_and_round() -> Select[*tuple[Any, ...]]:
         select(func.count()).where(thread, Remark.answers_id.is_(None)),
         select(func.count()).where(thread, is_open(Remark)),
     )
+    is_over = has_ended(Organization.dla_code)
     return (
-        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said)
+        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said, is_over)
         .select_from(Organization)
         .outerjoin(Round, Round.id == newest)
         .outerjoin(Roster, Roster.organization_code == Organization.dla_code)

@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
-from models.base import thai
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -24,7 +23,7 @@ from models.imports.common import (
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
 from models.imports.tabular.cells import refuse_link
 from models.notices import card_marks
-from models.organizations.organization import Organization, Province, full_name
+from models.organizations.organization import Organization, Province, full_name, sort_key
 from models.province.progress import locked_organizations
 
 _CODE = re.compile("[0-9A-Za-z]+")
@@ -62,11 +61,6 @@ LAYOUT = Layout(
         Column("district_th", "อำเภอ", 100, refuse_link),
     )
 )
-
-
-def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str:
-    """Thai dictionary order by name, then type and district; the code makes it total whatever the data."""
-    return "\x01".join((thai.sort_key(name_th), thai.sort_key(type_th), thai.sort_key(district_th), dla_code))
 
 
 @dataclass

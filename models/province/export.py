@@ -15,7 +15,7 @@ from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live
 from models.certification.history import certificate_by_code, ended_by
 from models.organizations.organization import Organization, Province, full_name
-from models.province.progress import is_blocked, require_province
+from models.province.progress import is_blocked, is_counted, require_province
 from models.register.roster import Headcount
 from models.rounds.round import Round, current_round
 
@@ -110,9 +110,12 @@ class IssuedCertificate:
 
 
 async def province_list(session: AsyncSession, province_code: str, now: datetime) -> ProvinceList:
-    """Every organization of a province with its certificates that count. Four queries. Raises UnknownProvince."""
+    """Every organization of a province that belongs to the newest round, with its certificates that count. Four
+    queries. Raises UnknownProvince.
+    """
     province = await require_province(session, province_code)
     round_ = await current_round(session)
+    round_id = round_.id if round_ else None
     organizations = await session.execute(
         select(
             Organization.dla_code,
@@ -120,9 +123,9 @@ async def province_list(session: AsyncSession, province_code: str, now: datetime
             Organization.type_code,
             Organization.name_th,
             Organization.district_th,
-            is_blocked(round_.id if round_ else None).label("is_blocked"),
+            is_blocked(round_id).label("is_blocked"),
         )
-        .where(Organization.province_code == province_code)
+        .where(Organization.province_code == province_code, is_counted(round_id))
         .order_by(Organization.sort_key)
     )
     certificates = await _live_in_province(session, province_code, round_)
@@ -209,7 +212,9 @@ async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> s
     code = officer.account.province_code
     if officer.account.role is not Role.PROVINCE or code is None:
         raise NotYours
-    count = await session.scalar(select(func.count()).where(Organization.province_code == code))
+    newest = await current_round(session)
+    counted = is_counted(newest.id if newest else None)
+    count = await session.scalar(select(func.count()).where(Organization.province_code == code, counted))
     told = {"what": "organizations", "organizations": count, "officer": officer.id}
     await event_chain.record(session, event_chain.Event.EXPORTED, code, now, **told)
     return code

@@ -53,6 +53,7 @@ COLLIDES = {
         "other.rowid = NEW.rowid OR (other.spot_check_id = NEW.spot_check_id"
         " AND (other.place = NEW.place OR other.record_no = NEW.record_no))"
     ),
+    "organization_end": "other.id = NEW.id OR other.organization_code = NEW.organization_code",
 }
 
 
