@@ -174,7 +174,11 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
         if ended is not None and ended.id not in told:
             told.add(ended.id)
             parts += ["", ended_line(_, ended)]
-        parts += ["", history_entry(_, one)]
+        if one.organization_code != found.organization.dla_code:
+            parts += ["", _("Predecessor: {name}", name=one.organization.full_name)]
+        else:
+            parts += [""]
+        parts += [history_entry(_, one)]
     if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages

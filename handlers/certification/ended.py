@@ -34,6 +34,6 @@ def ended_screen(turn: Turn, end: OrganizationEnd) -> Screen:
         (Button(_.plain("Certification history"), ProvinceHistory(end.organization_code, 0)),),
     )
     if end.successor is not None and end.successor.province_code == account.province_code:
-        find = Button(f"🔍 {end.successor.full_name}", ProvinceReview(end.successor.dla_code), Style.PRIMARY)
+        find = Button(f"🔍 {end.successor.short_name}", ProvinceReview(end.successor.dla_code), Style.PRIMARY)
         rows = ((find,), *rows)
     return Screen(text, (*rows, way_out(_, ProvinceList())))

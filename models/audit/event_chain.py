@@ -85,9 +85,10 @@ class Event(enum.StrEnum):
     EXPLAINED = "explained"
     REFUSED = "refused"
     BROADCAST = "broadcast"
-    # An organization has other words than before; has ended: the last event of its chain.
+    # An organization has other words than before; has ended: the last event of its chain; goes on from others.
     RENAMED = "renamed"
     ENDED = "ended"
+    SUCCEEDED = "succeeded"
     HEAD = "head"
 
 

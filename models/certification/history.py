@@ -8,10 +8,11 @@ from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.accounts.access import NotYours, find_organization, require_sight
+from models.accounts.access import NotYours, find_organization
 from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Reopening
+from models.certification.predecessors import family_codes, require_certificate_sight
 from models.organizations.organization import Organization
 
 
@@ -21,7 +22,9 @@ class UnknownCode(DomainError):
 
 @dataclass(frozen=True)
 class History:
-    """All certificates of an organization, and the reopenings that ended some of them; both newest first."""
+    """All certificates of an organization and of those from which it has come, and the reopenings that ended some
+    of them; both newest first.
+    """
 
     organization: Organization
     certificates: list[Certification]
@@ -29,26 +32,30 @@ class History:
 
     def end_of(self, made: Certification) -> Reopening | None:
         """The reopening that ended a certificate's revision."""
-        key = (made.round_id, made.revision)
-        return next((one for one in self.reopenings if (one.round_id, one.revision) == key), None)
+        key = (made.organization_code, made.round_id, made.revision)
+        ends = ((one.organization_code, one.round_id, one.revision) for one in self.reopenings)
+        return next((one for one, end in zip(self.reopenings, ends, strict=True) if end == key), None)
 
 
 async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
     """Every revision whole, with its numbers (procedure, LAO step 3). Raises NotYours."""
     organization = await find_organization(session, officer, dla_code)
     made, reopened = _made_and_reopened()
-    certificates = await session.scalars(made, {"code": dla_code})
-    reopenings = await session.scalars(reopened, {"code": dla_code})
+    codes = await family_codes(session, dla_code)
+    certificates = await session.scalars(made, {"codes": codes})
+    reopenings = await session.scalars(reopened, {"codes": codes})
     return History(organization, list(certificates), list(reopenings))
 
 
 @cache
 def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
-    code: BindParameter[str] = bindparam("code")
-    made = select(Certification).where(Certification.organization_code == code)
-    reopened = select(Reopening).where(Reopening.organization_code == code)
+    codes: BindParameter[str] = bindparam("codes", expanding=True)
+    made = select(Certification).where(Certification.organization_code.in_(codes))
+    reopened = select(Reopening).where(Reopening.organization_code.in_(codes))
     return (
-        made.options(joinedload(Certification.round)).order_by(Certification.id.desc()),
+        made.options(joinedload(Certification.round), joinedload(Certification.organization)).order_by(
+            Certification.id.desc()
+        ),
         reopened.order_by(Reopening.id.desc()),
     )
 
@@ -61,7 +68,7 @@ async def find_by_code(
     """
     made = await certificate_by_code(session, code)
     try:
-        require_sight(officer.account, made.organization)
+        await require_certificate_sight(session, officer.account, made)
     except NotYours:
         raise UnknownCode from None
     return made, await ended_by(session, made)

@@ -31,13 +31,15 @@ _PROVINCE_CODE = re.compile("[0-9]{2}")
 _TYPE_CODE = re.compile("[a-z_]+")
 
 
-def _code(text: str) -> str:
+def organization_code(text: str) -> str:
+    """The text itself, if it can be the code of an organization. Raises BadCell."""
     if not _CODE.fullmatch(text):
         raise BadCell(f"{text} is no organization's code", "write digits, for example 2110101")
     return text
 
 
-def _province_code(text: str) -> str:
+def province_code(text: str) -> str:
+    """The text itself, if it can be the code of a province. Raises BadCell."""
     if not _PROVINCE_CODE.fullmatch(text):
         raise BadCell(f"{text} is no province's code", "write two digits, for example 11")
     return text
@@ -51,11 +53,11 @@ def _type_code(text: str) -> str:
 
 LAYOUT = Layout(
     (
-        Column("dla_code", "รหัส อปท.", 20, _code, is_code=True),
+        Column("dla_code", "รหัส อปท.", 20, organization_code, is_code=True),
         Column("type_th", "ประเภท อปท.", 60, refuse_link),
         Column("type_code", "รหัสประเภท", 40, _type_code),
         Column("name_th", "ชื่อ อปท.", 200, refuse_link),
-        Column("province_code", "รหัสจังหวัด", 2, _province_code, is_code=True),
+        Column("province_code", "รหัสจังหวัด", 2, province_code, is_code=True),
         Column("province_th", "จังหวัด", 100, refuse_link),
         Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link),
         Column("district_th", "อำเภอ", 100, refuse_link),

@@ -72,6 +72,7 @@ async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     await _check_rows(session, recorded, found)
     await _check_rounds(session, found)
     await _check_ended_chains(session, recorded, found)
+    await _check_successions(session, found)
     await _check_rosters(session, found)
     await _check_ended_rosters(session, recorded, found)
     await _check_spot_checks(session, found)
@@ -281,6 +282,36 @@ async def _check_ended_chains(
     found.breaks += [
         f"chain {chain}: goes on after the end of its organization" for chain, kind in kinds if kind != Event.ENDED
     ]
+
+
+async def _check_successions(session: AsyncSession, found: Findings) -> None:
+    """The chain of each successor goes on from the end of its predecessor's; one that was founded begins with
+    it.
+    """
+    rows = await session.execute(
+        select(AuditEvent.chain, AuditEvent.number, AuditEvent.kind, AuditEvent.mac, AuditEvent.details).where(
+            AuditEvent.kind.in_([Event.ENDED, Event.SUCCEEDED])
+        )
+    )
+    ends: list[tuple[str, str, str, bool]] = []
+    heads: dict[tuple[str, str], str] = {}
+    begun: set[str] = set()
+    for chain, number, kind, mac, details in rows:
+        try:
+            told = json.loads(details)
+            if kind == Event.SUCCEEDED:
+                heads |= {(chain, predecessor): head for predecessor, head in told["heads"].items()}
+                begun |= {chain} if number == 1 else set()
+            elif told["successor"] is not None:
+                ends.append((chain, mac, told["successor"], told["founds_successor"]))
+        except (*UNREADABLE, AttributeError):
+            # The chain's own check has said so already.
+            continue
+    for chain, mac, successor, founds in ends:
+        if heads.get((successor, chain)) != mac:
+            found.breaks.append(f"chain {successor}: does not go on from the end of chain {chain}")
+        elif founds and successor not in begun:
+            found.breaks.append(f"chain {successor}: does not begin with the end of chain {chain}")
 
 
 async def _check_ended_rosters(

@@ -70,6 +70,11 @@ class Organization(Base):
         """Type and name, as full_name composes them."""
         return full_name(self.type_code, self.type_th, self.name_th)
 
+    @property
+    def short_name(self) -> str:
+        """Type and name as a button has room for them."""
+        return short_name(self.type_code, self.type_th, self.name_th)
+
 
 class EndKind(enum.StrEnum):
     """What became of an organization: closed without a successor, or one of the ways to go on as another."""
@@ -122,6 +127,15 @@ def full_name(type_code: str, type_th: str, name_th: str) -> str:
     return name_th if type_code == "special_admin_area" else type_th + name_th
 
 
+# How files write the types.
+TYPES = {
+    "อบจ.": "provincial_admin_org",
+    "อบต.": "subdistrict_admin_org",
+    "เทศบาลตำบล": "subdistrict_municipality",
+    "เทศบาลเมือง": "town_municipality",
+    "เทศบาลนคร": "city_municipality",
+    "ท้องถิ่นรูปแบบพิเศษ": "special_admin_area",
+}
 # As buttons write the types; อบต. and อบจ. are short already.
 _SHORT_TYPES = {"subdistrict_municipality": "ทต.", "town_municipality": "ทม.", "city_municipality": "ทน."}
 # The types by their short names in Thai dictionary order; the special area stands among them by its own name.
@@ -174,6 +188,12 @@ def has_ended(dla_code: SQLColumnExpression[str] | SQLColumnExpression[str | Non
     """A condition on an organization's code."""
     end = aliased(OrganizationEnd)
     return exists().where(end.organization_code == dla_code)
+
+
+def has_predecessors(dla_code: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """A condition on an organization's code: it goes on from others."""
+    end = aliased(OrganizationEnd)
+    return exists().where(end.successor_code == dla_code)
 
 
 async def find_end(session: AsyncSession, dla_code: str) -> OrganizationEnd | None:

@@ -9,11 +9,12 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.accounts.access import NotYours, require_sight
+from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live
 from models.certification.history import certificate_by_code, ended_by
+from models.certification.predecessors import require_certificate_sight
 from models.organizations.organization import Organization, Province, full_name
 from models.province.progress import is_blocked, is_counted, require_province
 from models.register.roster import Headcount
@@ -234,7 +235,7 @@ async def take_certificate(
     )
     if made is None:
         raise NotYours
-    require_sight(officer.account, made.organization)
+    await require_certificate_sight(session, officer.account, made)
     told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
     await event_chain.record(session, event_chain.Event.EXPORTED, made.organization_code, now, **told)
     return IssuedCertificate(made, await ended_by(session, made), now)

@@ -118,3 +118,57 @@ def test_a_refusal_is_one_line_and_changes_nothing(
         assert says in refused.stderr
         assert refused.stderr.count("\n") == 1
     assert events(settled) == before
+
+
+HEADER = "from,to,kind,name,type,district,province"
+MERGER = [
+    f"{FIRST},{SECOND},merger,,,,",
+    "6110302,5110999,upgrade,แพรกษาใหม่,เทศบาลตำบล,เมืองสมุทรปราการ,11",
+]
+
+
+def test_succeed_says_what_goes_over(settled: Database, laocert: Run, tmp_path: Path) -> None:
+    (tmp_path / "changes.csv").write_text("\n".join([HEADER, *MERGER]), encoding="utf-8")
+    before = events(settled)
+    trial = laocert("succeed", "changes.csv", *DECIDED, "--dry-run")
+    assert trial.stdout.splitlines() == [
+        f"{FIRST} เทศบาลตำบลบางปู would go on as {SECOND} อบต.บางปู",
+        "  no register copied; chats that go over: 0; links that end: 1",
+        "6110302 อบต.แพรกษา would go on as 5110999 เทศบาลตำบลแพรกษาใหม่ (new)",
+        "  records copied: 20; chats that go over: 0; links that end: 0",
+    ]
+    assert events(settled) == before
+    done = json.loads(laocert("succeed", "changes.csv", *DECIDED, "--json").stdout)
+    assert done["dry_run"] is False
+    assert done["successions"][1] == {
+        "successor": "5110999",
+        "name": "เทศบาลตำบลแพรกษาใหม่",
+        "kind": "upgrade",
+        "is_new": True,
+        "predecessors": [{"organization": "6110302", "name": "อบต.แพรกษา"}],
+        "records_copied": 20,
+        "chats_over": 0,
+        "links_ended": 0,
+        "reopened": False,
+    }
+    after = events(settled)
+    again = laocert("succeed", "changes.csv", *DECIDED, code=1)
+    when = "on 2026-11-02 by สถ. กองกฎหมาย already; leave the line out"
+    assert again.stderr.splitlines() == [
+        f"line 2, from: {FIRST} goes on as {SECOND}, merger, {when}",
+        f"line 3, from: 6110302 goes on as 5110999, upgrade, {when}",
+        "2 problems; nothing was imported",
+    ]
+    assert events(settled) == after > before
+
+
+def test_succeed_wants_a_reopening_where_the_successor_is_certified(
+    settled: Database, laocert: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "changes.csv").write_text(f"{HEADER}\n{SECOND},{FIRST},merger,,,,\n", encoding="utf-8")
+    before = events(settled)
+    refused = laocert("succeed", "changes.csv", *DECIDED, code=1)
+    assert f"line 2, to: {FIRST} is certified in the open round 2570 and locked; add --reopen" in refused.stderr
+    assert events(settled) == before
+    done = laocert("succeed", "changes.csv", "--reopen", *DECIDED)
+    assert f"  {FIRST} is reopened and must certify anew" in done.stdout.splitlines()
