@@ -25,10 +25,11 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
-    monkeypatch.setattr("bot.commands.organization.now", lambda: NOW)
+    for module in ("organization", "imports"):
+        monkeypatch.setattr(f"bot.commands.{module}.now", lambda: NOW)
 
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, ["organization", *arguments], prog_name="laocert")
+    def run(*arguments: str, code: int = 0, group: str = "organization") -> Result:
+        result = CliRunner().invoke(cli, [group, *arguments], prog_name="laocert")
         assert result.exit_code == code, result.output
         assert "Traceback" not in result.output
         return result
@@ -172,3 +173,25 @@ def test_succeed_wants_a_reopening_where_the_successor_is_certified(
     assert events(settled) == before
     done = laocert("succeed", "changes.csv", "--reopen", *DECIDED)
     assert f"  {FIRST} is reopened and must certify anew" in done.stdout.splitlines()
+
+
+def test_a_complete_import_lists_what_the_file_lacks(settled: Database, laocert: Run, tmp_path: Path) -> None:
+    names = ["dla_code", "type_th", "type_code", "name_th", "province_code", "province_th", "province_en"]
+    rows = [",".join([*names, "district_th"])]
+    rows += [
+        f"{code},{kind},tao,{name},11,สมุทรปราการ,Samut Prakan,{district}"
+        for code, kind, name, district, _ in ORGANIZATIONS[1:3]
+    ]
+    (tmp_path / "all.csv").write_text("\n".join(rows), encoding="utf-8")
+    trial = laocert("organizations", "all.csv", "--complete", "--dry-run", group="import")
+    close = "laocert organization close {} --by NAME --reason TEXT"
+    assert trial.stdout.splitlines()[-3:] == [
+        f"not in the file: {code} {kind}{name}; if it has ended: {close.format(code)}"
+        for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (0, 3, 4))
+    ]
+    laocert("close", FIRST, *DECIDED)
+    told = json.loads(laocert("organizations", "all.csv", "--complete", "--json", group="import").stdout)
+    assert told["missing"] == [
+        {"organization": code, "name": kind + name, "command": close.format(code)}
+        for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (3, 4))
+    ]
