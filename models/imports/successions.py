@@ -29,6 +29,7 @@ from models.succession.succeeding import (
     succeed,
 )
 
+DONE_NOTHING = "nothing was done"
 _KINDS = {
     "upgrade": EndKind.UPGRADE,
     "เปลี่ยนฐานะ": EndKind.UPGRADE,
@@ -338,7 +339,7 @@ async def succeed_from_file(
     `reopens`: a successor that is certified in the open round is reopened by it. Raises ImportRefused with every
     problem of the file and everything that stands in the way.
     """
-    problems = Problems()
+    problems = Problems(outcome=DONE_NOTHING)
     file = await _read(path, problems)
     async with database.read() as session:
         successions = await _check(session, file, problems, reopens=reopens)
@@ -350,5 +351,5 @@ async def succeed_from_file(
         people = await hold_people(session, codes, named)
         await lock_organizations(session, sorted({*codes, *(row.new for row in file.rows)}))
         # Once more: something may have changed since.
-        successions = await _check(session, file, Problems(), reopens=reopens)
+        successions = await _check(session, file, Problems(outcome=DONE_NOTHING), reopens=reopens)
         return await succeed(session, successions, people, decision, now)

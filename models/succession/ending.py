@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer, Role, linked_officers, officers_concerned
@@ -47,10 +47,13 @@ class People:
 
 
 async def hold_people(session: AsyncSession, codes: Collection[str], usernames: Collection[str] = ()) -> People:
-    """The accounts of the organizations, and those with these usernames; before the organizations are locked, as
-    everybody's tap does it.
+    """The accounts of the organizations, and those with these usernames. In the order of a press that certifies:
+    keypads, officers, then the organizations, which the caller locks.
     """
     of_them = or_(Account.organization_code.in_(codes), Account.username.in_(usernames))
+    users = select(Officer.user_id).join(Officer.account).where(of_them, Officer.unlinked_at.is_(None))
+    keypads = or_(Keypad.user_id.in_(users), _confirms(codes))
+    await session.execute(select(Keypad.user_id).where(keypads).order_by(Keypad.user_id).with_for_update())
     accounts = list(
         await session.scalars(
             select(Account)
@@ -71,10 +74,10 @@ async def stop_waiting(session: AsyncSession, organization: Organization, people
     Its row is held; so are `people`, its own.
     """
     code = organization.dla_code
-    of_it = Confirmation.organization_code == code
-    nonces = select(Confirmation.nonce).where(of_it, Confirmation.used_at.is_(None))
-    await session.execute(delete(Keypad).where(Keypad.purpose == Purpose.CONFIRM, Keypad.subject.in_(nonces)))
-    await session.execute(delete(Confirmation).where(of_it, Confirmation.used_at.is_(None)))
+    await session.execute(delete(Keypad).where(_confirms([code])))
+    await session.execute(
+        delete(Confirmation).where(Confirmation.organization_code == code, Confirmation.used_at.is_(None))
+    )
     for officer in people.officers:
         await leave_keypad(session, officer)
     await _stop_typing(session, organization, people)
@@ -96,6 +99,14 @@ async def stop_waiting(session: AsyncSession, organization: Organization, people
     ):
         subjects = select(rows.id).where(rows.organization_code == code)
         await outbox.drop_about(session, kinds, subjects, ENDED)
+
+
+def _confirms(codes: Collection[str]) -> ColumnElement[bool]:
+    """A condition on keypads: opened to certify one of the organizations."""
+    nonces = select(Confirmation.nonce).where(
+        Confirmation.organization_code.in_(codes), Confirmation.used_at.is_(None)
+    )
+    return and_(Keypad.purpose == Purpose.CONFIRM, Keypad.subject.in_(nonces))
 
 
 async def _stop_typing(session: AsyncSession, organization: Organization, people: People) -> None:

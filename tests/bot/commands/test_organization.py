@@ -158,7 +158,7 @@ def test_succeed_says_what_goes_over(settled: Database, laocert: Run, tmp_path: 
     assert again.stderr.splitlines() == [
         f"line 2, from: {FIRST} goes on as {SECOND}, merger, {when}",
         f"line 3, from: 6110302 goes on as 5110999, upgrade, {when}",
-        "2 problems; nothing was imported",
+        "2 problems; nothing was done",
     ]
     assert events(settled) == after > before
 

@@ -1,5 +1,6 @@
 """An organization that is closed: everything that waits for it ends, and what was certified stays."""
 
+import asyncio
 import random
 from datetime import date, datetime, timedelta
 
@@ -8,9 +9,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.account import Account, login_candidate
-from models.accounts.pin import Keypad, Purpose, open_keypad
-from models.certification.certificate import Level, Status
+from models.accounts.account import Account, active_officer, login_candidate
+from models.accounts.pin import Keypad, Purpose, close_keypad, open_keypad
+from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import (
     Confirmation,
     ConfirmationExpired,
@@ -153,6 +154,58 @@ async def test_a_press_that_was_prepared_before_comes_too_late(country: Database
         assert await session.get(Keypad, 601) is None
         with pytest.raises(ConfirmationExpired):
             await certify(session, province, confirmation.nonce, now, rng, demands=demands)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_press_that_races_the_end_is_refused(country: Database, now: datetime) -> None:
+    """It waits for the organization's row, and then finds that it has ended."""
+    rng, demands = random.Random(1), Demands(0, 100)
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, "province11", 601, now)
+        seen = (await review(session, officer, FIRST)).fingerprint(Level.PROVINCE)
+        confirmation, _ = await prepare_confirmation(
+            session, officer, Level.PROVINCE, FIRST, seen, now, rng, demands=demands
+        )
+        await open_keypad(session, officer, Purpose.CONFIRM, confirmation.nonce, "", now, rng)
+
+    async def press(*, with_keypad: bool) -> None:
+        async with country.write() as session:
+            pressing = await active_officer(session, 601)
+            assert pressing is not None
+            if with_keypad:
+                await close_keypad(session, pressing)
+            await certify(session, pressing, confirmation.nonce, now, rng, demands=demands)
+
+    async def reopen_meanwhile() -> None:
+        async with country.write() as session:
+            await reopen(session, FIRST, BY, REASON, now)
+
+    async with country.write() as session:
+        await close(session, FIRST, decided(now), now)
+        work = press(with_keypad=True), press(with_keypad=False), reopen_meanwhile()
+        tasks = [asyncio.create_task(one) for one in work]
+        done, _ = await asyncio.wait(tasks, timeout=0.3)
+        assert not done
+    refused = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in refused] == [ConfirmationExpired, OrganizationEnded, OrganizationEnded]
+    async with country.read() as session:
+        assert [one.level for one in await session.scalars(select(Certification))] == [Level.LAO]
+    assert await breaks(country) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_press_that_comes_first_counts(country: Database, now: datetime) -> None:
+    """The end waits for the press, and ends what was certified then."""
+    async with country.write() as session:
+        made = await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now, session=session)
+        closing = asyncio.create_task(closed(country, now))
+        done, _ = await asyncio.wait({closing}, timeout=0.3)
+        assert not done
+    await closing
+    async with country.read() as session:
+        assert (await session.get_one(Certification, made.id)).organization_code == FIRST
+    assert await breaks(country) == []
 
 
 async def test_a_file_that_waits_is_gone(country: Database, now: datetime) -> None:
