@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, active_officer, login_candidate
 from models.accounts.pin import Keypad, Purpose, close_keypad, open_keypad
+from models.audit import event_chain
 from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import (
     Confirmation,
@@ -31,6 +32,7 @@ from models.links.invitation import InvitationRefused, find_invitation, invite
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from models.operator.closing import reopen_round
+from models.operator.erasure import forget_officer
 from models.organizations.organization import OrganizationEnded, UnknownOrganization, find_end
 from models.outreach.reminder import queue_due
 from models.outreach.unreached import list_unreached
@@ -337,6 +339,31 @@ async def test_verify_finds_a_register_that_was_changed_after_the_end(country: D
             text(f"UPDATE personnel_record SET level = 'x' WHERE organization_code = '{FIRST}'")
         )
     assert await breaks(country) == [f"roster of {FIRST}: is not what it was when the organization ended"]
+
+
+async def test_verify_finds_a_chain_that_goes_on_after_the_end(country: Database, now: datetime) -> None:
+    """Whoever has the key could make such an event."""
+    await closed(country, now)
+    async with country.write() as session:
+        last = (await chain(session, FIRST))[-1]
+        keys = event_chain.keyring(session)
+        key = keys.key(event_chain.PURPOSE, keys.current_id)
+        assert key is not None
+        facts = {"chain": FIRST, "number": last.number + 1, "kind": "login", "at": now, "details": "{}"}
+        facts |= {"key_id": keys.current_id}
+        session.add(event_chain.AuditEvent(**facts, mac=event_chain._mac(key, last.mac, facts)))
+    assert await breaks(country) == [f"chain {FIRST}: goes on after the end of its organization"]
+
+
+async def test_its_officer_can_be_forgotten(country: Database, now: datetime) -> None:
+    """What the law asks for is recorded, but not behind the end."""
+    async with country.write() as session:
+        officer = await link(session, f"lao{FIRST}", 501, now)
+        await close(session, FIRST, decided(now), now)
+        await forget_officer(session, officer.id, BY, REASON, now)
+        assert (await chain(session, FIRST))[-1].kind == "ended"
+        assert (await chain(session, "system"))[-1].kind == "forgotten"
+    assert await breaks(country) == []
 
 
 async def test_bad_input_changes_nothing(country: Database, now: datetime) -> None:
