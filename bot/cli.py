@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": Lazy("bot.commands.doctor:doctor", "Look at everything that the bot needs."),
     "db": Lazy("bot.commands.db:db", "The database: upgrade, check, backup, restore."),
     "import": Lazy("bot.commands.imports:import_", "Import organizations, accounts or personnel."),
+    "organization": Lazy("bot.commands.organization:organization", "Organizations that get another name, or end."),
     "round": Lazy("bot.commands.round:round_", "The yearly round: open, close, reopen, list."),
     "account": Lazy("bot.commands.account:account", "Accounts and the chats linked to them."),
     "invite": Lazy("bot.commands.invite:invite", "A one-time link for an officer, and its slip for the letter."),

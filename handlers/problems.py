@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from handlers.accounts.home import show_home
 from handlers.certification import confirming, lao, province
 from handlers.certification.certifying import certificate_line
+from handlers.certification.ended import ended_screen
 from handlers.chat.screen import Button, Screen, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, ProvinceReview
 from handlers.chat.taps.province import NextWaiting
@@ -33,6 +34,7 @@ from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
 from models.certification.words import Words
 from models.chats.conversation import Language
 from models.imports.sent_roster import BaseChanged, RosterLocked
+from models.organizations.organization import OrganizationEnded
 from models.province.statistics import NoRoundYet
 from models.register.draft import DraftGone
 from models.register.roster import NoRoster
@@ -57,10 +59,8 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
             )
             return (await confirming.finished(turn, problem.certification)).headed(sentence)
         return _already_certified(turn, problem)
-    if isinstance(problem, RosterChanged | ExplanationMissing):
-        return _review_screen(turn, problem)
-    if isinstance(problem, RosterLocked):
-        return _locked(turn, problem)
+    if (screen := _own_screen(turn, problem)) is not None:
+        return screen
     if isinstance(problem, ClockWrong):
         return (await confirming.not_now(turn, problem)).headed(_clock_wrong(_))
     sentences = _sentences(_)
@@ -69,6 +69,19 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
     if type(problem) not in sentences:
         raise problem
     return (await show_home(turn)).headed(sentences[type(problem)])
+
+
+def _own_screen(turn: Turn, problem: DomainError) -> Screen | None:
+    """The screen that shows how things are instead."""
+    match problem:
+        case RosterChanged() | ExplanationMissing():
+            return _review_screen(turn, problem)
+        case RosterLocked():
+            return _locked(turn, problem)
+        case OrganizationEnded():
+            return ended_screen(turn, problem.end)
+        case _:
+            return None
 
 
 def confirmation_lapsed(turn: Turn) -> Markup:

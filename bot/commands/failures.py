@@ -39,7 +39,7 @@ def _of_file(error: ImportRefused) -> list[str]:
     count = len(lines)
     if count > 1:
         number = f"{count:,}" if count <= MAX_PROBLEMS else f"more than {MAX_PROBLEMS:,}"
-        lines.append(f"{number} problems; nothing was imported")
+        lines.append(f"{number} problems; {error.outcome}")
     return lines
 
 

@@ -19,6 +19,7 @@ from models.imports import (
     import_organizations,
     import_personnel,
 )
+from models.imports.organizations import Missing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -66,19 +67,36 @@ def import_() -> None:
     """Import a CSV (UTF-8 or CP874) or XLSX file: all of its rows or, when one is wrong, none."""
 
 
-@import_.command(epilog="Example: laocert import organizations organizations.csv")
+@import_.command(epilog="Example: laocert import organizations organizations.csv --complete --dry-run")
 @_import_options
-def organizations(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Add or update organizations and their provinces, by dla_code.
+@click.option("--complete", is_flag=True, help="The file has all organizations: list those that it lacks.")
+def organizations(file: Path, dry_run: bool, as_json: bool, complete: bool) -> None:
+    """Add or update organizations and their provinces, by dla_code. None is removed by it.
 
     Columns: dla_code, type_th, type_code, name_th, province_code, province_th, province_en, district_th.
     """
-    _import(
-        "organizations",
-        as_json,
-        dry_run,
-        lambda database, report: import_organizations(database, file, now(), dry_run=dry_run, progress=report),
-    )
+    with progress(quiet=as_json) as report:
+        result = with_database(
+            lambda database: import_organizations(
+                database, file, now(), dry_run=dry_run, complete=complete, progress=report
+            ),
+            Use.LOOKS if dry_run else Use.RECORDS,
+        )
+    missing = None if result.missing is None else [_missing_facts(one) for one in result.missing]
+    if as_json:
+        echo_json(_facts(result) | ({} if missing is None else {"missing": missing}))
+        return
+    _echo_result("organizations", result)
+    for one in missing or ():
+        click.echo(f"not in the file: {one['organization']} {one['name']}; if it has ended: {one['command']}")
+    if complete and not missing:
+        click.echo("the file has every organization that goes on")
+
+
+def _missing_facts(one: Missing) -> dict[str, str]:
+    """An organization that a file lacks, and the command that closes it."""
+    command = f"laocert organization close {one.dla_code} --by NAME --reason TEXT"
+    return {"organization": one.dla_code, "name": one.name, "command": command}
 
 
 @import_.command(epilog="Example: laocert import accounts accounts.xlsx --dry-run")

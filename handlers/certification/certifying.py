@@ -24,6 +24,7 @@ from handlers.chat.words import (
     status_word,
     way_out,
     words_line,
+    words_note,
 )
 from models.certification.certificate import Certification, Level, Reopening, written_code
 from models.certification.certify import Confirmation
@@ -177,7 +178,10 @@ def history_text(_: Texts, found: History, page: int) -> tuple[Markup, int, int]
         if ended is not None and ended.id not in told:
             told.add(ended.id)
             parts += ["", ended_line(_, ended)]
-        parts += ["", history_entry(_, one), other_words(_, one, found.words)]
+        if one.organization_code == found.dla_code:
+            parts += ["", history_entry(_, one), other_words(_, one, found.words)]
+        else:
+            parts += ["", predecessor_line(_, one), history_entry(_, one), words_note(_, one)]
     if not found.certificates:
         parts += ["", _("Nothing has been certified yet.")]
     return lines(*parts), page, pages
@@ -202,6 +206,12 @@ def certificate_buttons(_: Texts, found: History, page: int) -> tuple[Row, ...]:
     """A button for each certificate on a page of the history."""
     shown = found.certificates[page * CERTIFICATES_PER_PAGE : (page + 1) * CERTIFICATES_PER_PAGE]
     return tuple((certificate_button(_, made),) for made in shown)
+
+
+def predecessor_line(_: Texts, made: Certification) -> Markup:
+    """Whose certificate it is, where the organization has come from another one."""
+    name = made.organization.full_name if made.words is None else made.words.organization_name
+    return _("Predecessor: {name}", name=name)
 
 
 def history_entry(_: Texts, made: Certification) -> Markup:

@@ -14,7 +14,7 @@ from handlers.chat.taps.certification import LaoHistory, LaoReview, SeeHistory
 from handlers.chat.taps.remarks import SeeRemark
 from handlers.chat.texts import Texts, texts
 from handlers.chat.words import certified_organization, organization_line, signature
-from handlers.notices import announcement, deadlines, links
+from handlers.notices import announcement, deadlines, links, organization_end
 from handlers.notices.notice import Notice, Render, brief
 from handlers.province import live_card
 from handlers.remarks import petition, question
@@ -214,6 +214,7 @@ RENDERERS: dict[NoticeKind, Render] = links.RENDERERS | {
     NoticeKind.ANSWERED: _questioned,
     NoticeKind.REMINDER: _reminder,
     NoticeKind.ESCALATION: _escalation,
+    NoticeKind.ORGANIZATION_ENDED: organization_end.ended,
     NoticeKind.BROADCAST: _broadcast,
     NoticeKind.BLANK: _blank,
     NoticeKind.WAITING: _card,

@@ -29,6 +29,7 @@ from handlers.chat.turn import Turn
 from handlers.chat.words import district_word, find_label, home, masked, pager, round_line, status_word, way_out
 from models.accounts.access import find_organization
 from models.certification.certificate import Status
+from models.organizations.organization import OrganizationEnd
 from models.organizations.typed_name import MAX_WORDS, NoSearch
 from models.province import listing as lists
 from models.province.listing import (
@@ -48,6 +49,8 @@ SIGNS = {Status.UNCERTIFIED: "○", Status.LAO_CERTIFIED: "◐", Status.PROVINCE
 OPEN_QUESTION = "❓"
 LOOKED_AT = "👁"
 BLOCKED = "⛔"
+# In place of its status.
+ENDED = "✕"
 
 
 # --- the filter ---------------------------------------------------------------------------------------------
@@ -285,8 +288,10 @@ async def _list(turn: Turn, kept: Listing, found: OrganizationPage) -> Screen:
 
 def _marks(kept: Listing, row: ListedOrganization) -> str:
     """What stands before 🔍: the status where the list has several, and one mark, for a button has room for no
-    more: that only the operator can go on, a colleague's look, or an open question.
+    more: that only the operator can go on, a colleague's look, or an open question. Or that it has ended.
     """
+    if row.end is not None:
+        return ENDED
     marks = {
         BLOCKED: row.is_blocked,
         LOOKED_AT: row.looker is not None,
@@ -294,6 +299,14 @@ def _marks(kept: Listing, row: ListedOrganization) -> str:
     }
     first = next((mark for mark, is_so in marks.items() if is_so), "")
     return (SIGNS[row.status] if kept.words is not None else "") + first
+
+
+def _ended(_: Texts, end: OrganizationEnd) -> Markup:
+    """Which one has ended, and as which other it goes on."""
+    name = end.organization.full_name
+    if end.successor is None:
+        return _("✕ {organization} has been closed", organization=name)
+    return _("✕ {organization} goes on as {successor}", organization=name, successor=end.successor.full_name)
 
 
 def _total(_: Texts, kept: Listing, found: OrganizationPage) -> Markup:
@@ -309,8 +322,9 @@ def _legend(_: Texts, kept: Listing, found: OrganizationPage) -> list[Markup | s
     """What the marks of this page mean, and who looks at what; persons are masked in a list."""
     told: list[Markup | str] = []
     if kept.words is not None:
-        shown = {row.status for row in found.rows}
+        shown = {row.status for row in found.rows if row.end is None}
         told += [f"{SIGNS[status]} {status_word(_, status)}" for status in Status if status in shown]
+    told += [_ended(_, row.end) for row in found.rows if row.end is not None]
     if any(row.is_blocked for row in found.rows):
         told.append(_("⛔ the spot-check failed: waits until the operator opens it"))
     if any(row.has_open_question for row in found.rows):

@@ -1,9 +1,10 @@
 """The record of what happened: append-only chains of events, each bound to the one before it by a keyed hash.
 
 One chain for each organization (its dla_code) and province (its two digits), and one for what belongs to none
-(`system`). A head is a digest over the ends of all chains at one moment; filed elsewhere, it shows any later
-change of what came before it. The database refuses updates and deletes by trigger (models/schema/triggers.py); who
-takes the triggers away cannot make the hashes fit without the key.
+(`system`). The chain of an organization that has ended ends with the event that says so; what concerns it later
+is recorded in `system`, under its code. A head is a digest over the ends of all chains at one moment; filed
+elsewhere, it shows any later change of what came before it. The database refuses updates and deletes by trigger
+(models/schema/triggers.py); who takes the triggers away cannot make the hashes fit without the key.
 """
 
 import enum
@@ -11,9 +12,9 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -85,6 +86,10 @@ class Event(enum.StrEnum):
     REFUSED = "refused"
     WORDS_KEPT = "words_kept"
     BROADCAST = "broadcast"
+    # An organization has other words than before; has ended: the last event of its chain; goes on from others.
+    RENAMED = "renamed"
+    ENDED = "ended"
+    SUCCEEDED = "succeeded"
     HEAD = "head"
 
 
@@ -113,6 +118,14 @@ class Link:
     kind: Event
     chain: str
     details: dict[str, Any]
+
+
+class _End(NamedTuple):
+    """The last event of a chain."""
+
+    number: int = 0
+    mac: str = ""
+    kind: str = ""
 
 
 def keyring(session: AsyncSession) -> Keyring:
@@ -203,12 +216,17 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
     chains = sorted({link.chain for link in links})
     await hold(session, chains)
     ends = await _ends(session, chains)
+    if any(end.kind == Event.ENDED for end in ends.values()):
+        links = [_of_ended(link) if _last(ends, link.chain).kind == Event.ENDED else link for link in links]
+        # Last, as everybody else takes it.
+        await hold(session, [SYSTEM])
+        ends |= await _ends(session, [SYSTEM])
     keys = keyring(session)
     key = keys.key(PURPOSE, keys.current_id)
     assert key is not None  # noqa: S101 - the current key is always there
     rows = []
     for link in links:
-        number, previous = ends.get(link.chain, (0, ""))
+        number, previous, _kind = _last(ends, link.chain)
         event: dict[str, Any] = {
             "chain": link.chain,
             "number": number + 1,
@@ -218,9 +236,18 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
             "key_id": keys.current_id,
         }
         event["mac"] = _mac(key, previous, event)
-        ends[link.chain] = (number + 1, event["mac"])
+        ends[link.chain] = _End(number + 1, event["mac"], link.kind)
         rows.append(event)
     await session.execute(insert(AuditEvent), rows)
+
+
+def _last(ends: dict[str, _End], chain: str) -> _End:
+    return ends.get(chain, _End())
+
+
+def _of_ended(link: Link) -> Link:
+    """What concerns an organization that has ended, in the chain that never ends."""
+    return replace(link, chain=SYSTEM, details=link.details | {"organization": link.chain})
 
 
 async def hold(session: AsyncSession, chains: list[str]) -> None:
@@ -239,28 +266,28 @@ async def hold(session: AsyncSession, chains: list[str]) -> None:
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert audit', 0))"))
 
 
-async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[str, tuple[int, str]]:
-    """The last number and hash of each chain, or of some."""
+async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[str, _End]:
+    """The last event of each chain, or of some."""
     if chains is not None and len(chains) == 1:
         # One step in the index; the grouping below reads every event of its chains.
-        newest = select(AuditEvent.number, AuditEvent.mac, AuditEvent.key_id).where(AuditEvent.chain == chains[0])
+        newest = select(AuditEvent.number, AuditEvent.mac, AuditEvent.kind).where(AuditEvent.chain == chains[0])
         row = (await session.execute(newest.order_by(AuditEvent.number.desc()).limit(1))).first()
-        return {} if row is None else {chains[0]: (row.number, row.mac)}
+        return {} if row is None else {chains[0]: _End(row.number, row.mac, row.kind)}
     last = select(AuditEvent.chain, func.max(AuditEvent.number).label("number")).group_by(AuditEvent.chain)
     if chains is not None:
         last = last.where(AuditEvent.chain.in_(chains))
     ends = last.subquery()
     rows = await session.execute(
-        select(AuditEvent.chain, AuditEvent.number, AuditEvent.mac).join(
+        select(AuditEvent.chain, AuditEvent.number, AuditEvent.mac, AuditEvent.kind).join(
             ends, (AuditEvent.chain == ends.c.chain) & (AuditEvent.number == ends.c.number)
         )
     )
-    return {chain: (number, mac) for chain, number, mac in rows}
+    return {chain: _End(number, mac, kind) for chain, number, mac, kind in rows}
 
 
 async def chain_head(session: AsyncSession, chain: str) -> str:
     """The hash of a chain's last event, empty for a new chain: what a certificate builds on."""
-    return (await _ends(session, [chain])).get(chain, (0, ""))[1]
+    return _last(await _ends(session, [chain]), chain).mac
 
 
 def _head(last_id: int, ends: dict[str, str]) -> str:
@@ -279,7 +306,7 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
         # Waits for transactions that are appending: an event that commits later has a higher id.
         await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))
     last_id = await newest_id(session)
-    head = _head(last_id, {chain: mac for chain, (_number, mac) in (await _ends(session)).items()})
+    head = _head(last_id, {chain: end.mac for chain, end in (await _ends(session)).items()})
     await record(session, Event.HEAD, SYSTEM, now, head=head)
     return head
 

@@ -4,14 +4,15 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from models.accounts.access import NotYours, find_organization, require_sight
+from models.accounts.access import NotYours, find_organization
 from models.accounts.account import Account, Officer, Role
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Reopening
+from models.certification.predecessors import family_codes, require_certificate_sight
 from models.certification.words import Words
 from models.organizations.organization import Organization
 
@@ -22,12 +23,14 @@ class UnknownCode(DomainError):
 
 @dataclass(frozen=True)
 class History:
-    """The certificates of an organization, and the reopenings that ended some of them; both newest first.
+    """The certificates of an organization and of those from which it has come, and the reopenings that ended some
+    of them; both newest first.
 
     `words`: what the organization is called now. Where it has left the officer's province (`has_left`), only what
     was certified there is here, and the words are those of the newest of these certificates.
     """
 
+    dla_code: str
     words: Words
     certificates: list[Certification]
     reopenings: list[Reopening]
@@ -35,8 +38,9 @@ class History:
 
     def end_of(self, made: Certification) -> Reopening | None:
         """The reopening that ended a certificate's revision."""
-        key = (made.round_id, made.revision)
-        return next((one for one in self.reopenings if (one.round_id, one.revision) == key), None)
+        key = (made.organization_code, made.round_id, made.revision)
+        ends = ((one.organization_code, one.round_id, one.revision) for one in self.reopenings)
+        return next((one for one, end in zip(self.reopenings, ends, strict=True) if end == key), None)
 
 
 async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
@@ -49,7 +53,7 @@ async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -
         if officer.account.role is not Role.PROVINCE:
             raise
         return await _history_of_province(session, officer.account, dla_code)
-    return History(Words.of(organization), *await _load(session, dla_code))
+    return History(dla_code, Words.of(organization), *await _load(session, dla_code))
 
 
 async def _history_of_province(session: AsyncSession, account: Account, dla_code: str) -> History:
@@ -58,9 +62,9 @@ async def _history_of_province(session: AsyncSession, account: Account, dla_code
     own = [made for made in certificates if is_made_in(made, account)]
     if not own or own[0].words is None:
         raise NotYours
-    revisions = {(made.round_id, made.revision) for made in own}
-    ends = [ended for ended in reopenings if (ended.round_id, ended.revision) in revisions]
-    return History(own[0].words, own, ends, has_left=True)
+    revisions = {(made.organization_code, made.round_id, made.revision) for made in own}
+    ends = [one for one in reopenings if (one.organization_code, one.round_id, one.revision) in revisions]
+    return History(dla_code, own[0].words, own, ends, has_left=True)
 
 
 async def _load(session: AsyncSession, dla_code: str) -> tuple[list[Certification], list[Reopening]]:
@@ -72,13 +76,14 @@ async def _load(session: AsyncSession, dla_code: str) -> tuple[list[Certificatio
 
 @cache
 def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
-    code: BindParameter[str] = bindparam("code")
-    made = select(Certification).where(Certification.organization_code == code)
-    reopened = select(Reopening).where(Reopening.organization_code == code)
+    made = select(Certification).where(Certification.organization_code.in_(family_codes()))
+    reopened = select(Reopening).where(Reopening.organization_code.in_(family_codes()))
     return (
-        made.options(joinedload(Certification.round), joinedload(Certification.kept_words)).order_by(
-            Certification.id.desc()
-        ),
+        made.options(
+            joinedload(Certification.round),
+            joinedload(Certification.kept_words),
+            joinedload(Certification.organization),
+        ).order_by(Certification.id.desc()),
         reopened.order_by(Reopening.id.desc()),
     )
 
@@ -89,12 +94,13 @@ def is_made_in(made: Certification, account: Account) -> bool:
     return account.role is Role.PROVINCE and words is not None and words.province_code == account.province_code
 
 
-def require_sight_of(account: Account, made: Certification) -> None:
-    """A certificate is seen by its organization, by the province that has the organization now, and by the one in
-    which it was made. Its organization and words must be loaded. Raises NotYours.
+async def require_sight_of(session: AsyncSession, account: Account, made: Certification) -> None:
+    """A certificate is seen by its organization or the one that goes on from it, by the province that has this
+    organization now, and by the one in which the certificate was made. Its organization and words must be loaded.
+    Raises NotYours.
     """
     if not is_made_in(made, account):
-        require_sight(account, made.organization)
+        await require_certificate_sight(session, account, made)
 
 
 async def find_by_code(
@@ -105,7 +111,7 @@ async def find_by_code(
     """
     made = await certificate_by_code(session, code)
     try:
-        require_sight_of(officer.account, made)
+        await require_sight_of(session, officer.account, made)
     except NotYours:
         raise UnknownCode from None
     return made, await ended_by(session, made)

@@ -13,10 +13,11 @@ from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
+from models.certification.predecessors import Descent, Previous, previous_numbers, with_checks_of_family
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
 from models.certification.words import Words
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, has_ended, has_predecessors, require_going_on
 from models.register.comparison import marked, numbers
 from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
 from models.rounds.round import Round
@@ -55,7 +56,8 @@ class Review:
     province: Certification | None
     # Of this revision, as soon as it is drawn.
     spot_check: SpotCheck | None
-    # What was certified in the newest earlier round in which anything was, and that round's fiscal year.
+    # What was certified in the newest earlier round in which anything was, and that round's fiscal year; of an
+    # organization that goes on from others, what they certified together.
     previous: Headcount | None
     previous_year: int | None
     # What the organization has said, in this revision, of the difference between them and these very numbers.
@@ -168,17 +170,19 @@ def _round_and_levels() -> Select[*tuple[Any, ...]]:
 async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Review:
     """What the register holds now, who has certified it in the newest round, and what it is compared with.
 
-    Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
+    Raises NotYours, also for an unknown organization, OrganizationEnded, and NoRoster. Three queries.
     """
     row = (await session.execute(_organization_and_round(), {"code": dla_code})).one_or_none()
     if row is None:
         raise NotYours
-    organization, round_, roster, ended, remarks, open_questions, said = row
+    organization, round_, roster, ended, remarks, open_questions, said, is_over, has_come = row
     require_sight(officer.account, organization)
+    if is_over:
+        await require_going_on(session, dla_code)
     if roster is None:
         raise NoRoster(dla_code)
     summary, revision = await summarize_records(session, roster), ended + 1
-    now, check, before = await _now_and_before(session, dla_code, round_)
+    now, check, before = await _now_and_before(session, dla_code, round_, has_come=has_come)
     answers = said is not None and said.revision == revision and said.about == numbers(summary.headcount)
     return Review(
         organization=organization,
@@ -189,7 +193,7 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
         province=now.get(Level.PROVINCE),
         spot_check=check,
         previous=before.headcount if before else None,
-        previous_year=before.round.fiscal_year if before else None,
+        previous_year=before.fiscal_year if before else None,
         explanation=said if answers else None,
         remarks=remarks,
         open_questions=open_questions,
@@ -199,7 +203,8 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 @cache
 def _organization_and_round() -> Select[*tuple[Any, ...]]:
     """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
-    its remarks, open questions, and what it explained last; the last six of that round.
+    its remarks, open questions, and what it explained last; the last six of that round. And whether it has ended,
+    and whether it goes on from others.
     """
     dla_code: BindParameter[str] = bindparam("code")
     newest = select(func.max(Round.id)).scalar_subquery()
@@ -211,8 +216,9 @@ def _organization_and_round() -> Select[*tuple[Any, ...]]:
         select(func.count()).where(thread, Remark.answers_id.is_(None)),
         select(func.count()).where(thread, is_open(Remark)),
     )
+    states = has_ended(Organization.dla_code), has_predecessors(Organization.dla_code)
     return (
-        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said)
+        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said, *states)
         .select_from(Organization)
         .outerjoin(Round, Round.id == newest)
         .outerjoin(Roster, Roster.organization_code == Organization.dla_code)
@@ -224,15 +230,20 @@ def _organization_and_round() -> Select[*tuple[Any, ...]]:
 
 
 async def _now_and_before(
-    session: AsyncSession, dla_code: str, round_: Round | None
-) -> tuple[dict[Level, Certification], SpotCheck | None, Certification | None]:
-    """The certificates that count in a round, by level, with their spot-check; and of the newest earlier round
-    with any, the one of the higher level.
+    session: AsyncSession, dla_code: str, round_: Round | None, *, has_come: bool
+) -> tuple[dict[Level, Certification], SpotCheck | None, Previous | None]:
+    """The certificates that count in a round, by level, with their spot-check; and the numbers of the newest
+    earlier round with any. `has_come`: the organization goes on from others, whose numbers are among these.
     """
     if round_ is None:
         return {}, None, None
-    made = (await session.execute(_with_checks(), {"code": dla_code})).unique().all()
-    earlier = [one for one, _ in made if one.round_id < round_.id]
-    before = max(earlier, key=lambda one: (one.round_id, one.revision, one.level is Level.PROVINCE), default=None)
-    now = [(one, check) for one, check in made if one.round_id == round_.id]
+    if has_come:
+        rows = (await session.execute(with_checks_of_family(), {"code": dla_code})).unique().all()
+        descents = {Descent(*row[:4]) for row in rows if row[1] is not None}
+        made = [(row[4], row[5]) for row in rows if row[4] is not None]
+    else:
+        descents = set()
+        made = list((await session.execute(_with_checks(), {"code": dla_code})).unique().all())
+    before = previous_numbers(dla_code, list(descents), [one for one, _ in made], round_.id)
+    now = [(one, check) for one, check in made if one.round_id == round_.id and one.organization_code == dla_code]
     return {one.level: one for one, _ in now}, next((check for _, check in now), None), before

@@ -19,7 +19,7 @@ from models.imports.common import ImportResult, Progress, chunks, no_progress, o
 from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
 from models.imports.tabular.cells import refuse_link
 from models.links.account_admin import PasswordRefused, require_good_password
-from models.organizations.organization import Province
+from models.organizations.organization import Province, ends_among, how_it_ended
 from models.security.passwords import hash_password
 
 _ROLES = {
@@ -114,8 +114,12 @@ async def _refuse_unknown_units(session: AsyncSession, file: _File, problems: Pr
         Role.LAO: set(await organization_names(session)),
         Role.PROVINCE: set(await session.scalars(select(Province.code))),
     }
+    ends = await ends_among(session, {entry.unit for entry in file.entries.values()})
     for entry in file.entries.values():
-        if entry.role and entry.unit not in known[Role(entry.role)]:
+        if entry.role == Role.LAO and entry.unit in ends:
+            mend = "write the code of its successor, or leave the line out"
+            problems.add(entry.line, file.headers[3], how_it_ended(ends[entry.unit]), mend)
+        elif entry.role and entry.unit not in known[Role(entry.role)]:
             kind = "organization" if entry.role == Role.LAO else "province"
             problems.add(
                 entry.line,

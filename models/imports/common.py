@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.imports.tabular import Problems, Table
 from models.imports.tabular.table import Row
-from models.organizations.organization import Organization, full_name
+from models.organizations.organization import Organization, ends_among, full_name, how_it_ended
 from models.province.progress import locked_organizations
 
 # Called with the step ("reading", "comparing", "hashing", "writing"), how much of it is done, and how much it is
@@ -82,9 +82,20 @@ async def lock_organizations(session: AsyncSession, codes: list[str]) -> None:
 async def refuse_locked(
     session: AsyncSession, names: dict[str, str], lines: dict[str, int], column: str, problems: Problems
 ) -> None:
-    """Note each organization of `lines` (code: first line) whose roster is certified (procedure, LAO step 2)."""
+    """Note each organization of `lines` (code: first line) whose roster is certified (procedure, LAO step 2), or
+    that has ended.
+    """
     locked = await locked_organizations(session, set(lines))
+    ends = await ends_among(session, locked)
     for code in sorted(locked):
+        if code in ends:
+            problems.add(
+                lines[code],
+                column,
+                f"{how_it_ended(ends[code])}; its roster is locked for good",
+                "leave its rows out, or write the code of its successor",
+            )
+            continue
         problems.add(
             lines[code],
             column,

@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
-from models.base import thai
 from models.certification.word_keeping import require_words_kept
 from models.database.engine import Database
 from models.imports.common import (
@@ -25,21 +24,32 @@ from models.imports.common import (
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
 from models.imports.tabular.cells import refuse_link
 from models.notices import card_marks
-from models.organizations.organization import Organization, Province, full_name
+from models.organizations.organization import (
+    Organization,
+    Province,
+    ends_among,
+    full_name,
+    has_ended,
+    how_it_ended,
+    sort_key,
+)
 from models.province.progress import locked_organizations
+from models.succession.renaming import changed_words
 
 _CODE = re.compile("[0-9A-Za-z]+")
 _PROVINCE_CODE = re.compile("[0-9]{2}")
 _TYPE_CODE = re.compile("[a-z_]+")
 
 
-def _code(text: str) -> str:
+def organization_code(text: str) -> str:
+    """The text itself, if it can be the code of an organization. Raises BadCell."""
     if not _CODE.fullmatch(text):
         raise BadCell(f"{text} is no organization's code", "write digits, for example 2110101")
     return text
 
 
-def _province_code(text: str) -> str:
+def province_code(text: str) -> str:
+    """The text itself, if it can be the code of a province. Raises BadCell."""
     if not _PROVINCE_CODE.fullmatch(text):
         raise BadCell(f"{text} is no province's code", "write two digits, for example 11")
     return text
@@ -53,11 +63,11 @@ def _type_code(text: str) -> str:
 
 LAYOUT = Layout(
     (
-        Column("dla_code", "รหัส อปท.", 20, _code, is_code=True),
+        Column("dla_code", "รหัส อปท.", 20, organization_code, is_code=True),
         Column("type_th", "ประเภท อปท.", 60, refuse_link),
         Column("type_code", "รหัสประเภท", 40, _type_code),
         Column("name_th", "ชื่อ อปท.", 200, refuse_link),
-        Column("province_code", "รหัสจังหวัด", 2, _province_code, is_code=True),
+        Column("province_code", "รหัสจังหวัด", 2, province_code, is_code=True),
         Column("province_th", "จังหวัด", 100, refuse_link),
         Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link),
         Column("district_th", "อำเภอ", 100, refuse_link),
@@ -65,9 +75,19 @@ LAYOUT = Layout(
 )
 
 
-def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str:
-    """Thai dictionary order by name, then type and district; the code makes it total whatever the data."""
-    return "\x01".join((thai.sort_key(name_th), thai.sort_key(type_th), thai.sort_key(district_th), dla_code))
+@dataclass(frozen=True)
+class Missing:
+    """An organization that a file lacks, with its full name."""
+
+    dla_code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class OrganizationsResult(ImportResult):
+    """`missing`: the organizations that go on and that the file lacks; None where it need not have all of them."""
+
+    missing: tuple[Missing, ...] | None = None
 
 
 @dataclass
@@ -77,6 +97,7 @@ class _File:
     organizations: dict[str, dict[str, str]]
     provinces: dict[str, dict[str, str]]
     lines: dict[str, int]
+    code_column: str = ""
     province_column: str = ""
 
 
@@ -84,13 +105,14 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
     file = _File({}, {}, {})
     province_lines: dict[str, int] = {}
     with open_table(path, LAYOUT, problems) as table:
-        code_column, *_, file.province_column, province_column, _english, _district = table.headers
+        file.code_column, *_, file.province_column, province_column, _english, _district = table.headers
         async for batch in read_rows(table, progress):
             for line, cells in batch:
                 code, type_th, type_code, name, province_code, province_th, province_en, district = cells
                 first = file.lines.setdefault(code, line)
                 if first != line:
-                    problems.add(line, code_column, f"{code} is on line {first} already", "keep one of the two")
+                    what = f"{code} is on line {first} already"
+                    problems.add(line, file.code_column, what, "keep one of the two")
                 province = {"code": province_code, "name_th": province_th, "name_en": province_en}
                 known = file.provinces.setdefault(province_code, province)
                 first = province_lines.setdefault(province_code, line)
@@ -117,10 +139,16 @@ async def _existing(session: AsyncSession, codes: Sequence[str]) -> dict[str, di
     return found
 
 
-async def _refuse_moves(
+async def _refuse_changes(
     session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]], problems: Problems
 ) -> None:
-    """Note each organization that would change its province while it is certified: its certificate names it."""
+    """Note each organization that would change its province while it is certified: its certificate names it. And
+    each that would change anything after its end.
+    """
+    changed = {code for code, before in existing.items() if before != file.organizations[code]}
+    for code, end in sorted((await ends_among(session, changed)).items()):
+        mend = "leave the line out, or write it as it was"
+        problems.add(file.lines[code], file.code_column, how_it_ended(end), mend)
     moved = {
         code
         for code, before in existing.items()
@@ -152,7 +180,9 @@ async def _existing_provinces(session: AsyncSession) -> dict[str, dict[str, Any]
     return {row["code"]: dict(row) for row in rows.mappings()}
 
 
-async def _write(session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]]) -> None:
+async def _write(
+    session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]], file_name: str, now: datetime
+) -> None:
     provinces = await _existing_provinces(session)
     for code, province in file.provinces.items():
         if code not in provinces:
@@ -165,35 +195,67 @@ async def _write(session: AsyncSession, file: _File, existing: dict[str, dict[st
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
     for some in chunks(changed):
         await session.execute(update(Organization), some)
+    words = {row["dla_code"]: changed_words(existing[row["dla_code"]], row) for row in changed}
+    renamed = [
+        event_chain.Link(
+            event_chain.Event.RENAMED,
+            code,
+            {"before": one["before"], "after": one["after"], "file": file_name},
+        )
+        for code, one in sorted(words.items())
+        if one
+    ]
+    await event_chain.record_all(session, renamed, now)
+
+
+async def _missing(session: AsyncSession, file: _File) -> tuple[Missing, ...]:
+    """The organizations that go on and are not in the file, by code."""
+    columns = Organization.dla_code, Organization.type_code, Organization.type_th, Organization.name_th
+    rows = await session.execute(
+        select(*columns).where(~has_ended(Organization.dla_code)).order_by(Organization.dla_code)
+    )
+    return tuple(
+        Missing(code, full_name(type_code, type_th, name_th))
+        for code, type_code, type_th, name_th in rows
+        if code not in file.organizations
+    )
 
 
 async def import_organizations(
-    database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
-) -> ImportResult:
+    database: Database,
+    path: Path,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    complete: bool = False,
+    progress: Progress = no_progress,
+) -> OrganizationsResult:
     """Add or update the organizations of a CSV or XLSX file, all or none.
 
-    Raises ImportRefused with every problem: of the file, and an organization that would change its province while
-    it is certified in the newest round. Raises WordsNotKept when names would change that older certificates do not
-    keep yet.
+    `complete`: the file should have all organizations of the country; those that it lacks are in the result.
+    Raises ImportRefused with every problem: of the file, an organization that would change its province while it
+    is certified in the newest round, and one that has ended and would change. Raises WordsNotKept when names would
+    change that older certificates do not keep yet.
     """
     problems = Problems()
     file = await _read(path, problems, progress)
     codes = sorted(file.organizations)
     async with database.read() as session:
         existing = await _existing(session, codes)
-        await _refuse_moves(session, file, existing, problems)
+        await _refuse_changes(session, file, existing, problems)
         problems.require_none()
         await _require_words_kept(session, file, existing)
+        missing = await _missing(session, file) if complete else None
     if not dry_run:
         async with database.write() as session:
             await lock_organizations(session, codes)
             # Once more: it may have been certified since.
             existing = await _existing(session, codes)
-            await _refuse_moves(session, file, existing, problems)
+            await _refuse_changes(session, file, existing, problems)
             problems.require_none()
             await _require_words_kept(session, file, existing)
             progress("writing", 0, len(codes))
-            await _write(session, file, existing)
+            await _write(session, file, existing, path.name, now)
             told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
             await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
             # Names and totals.
@@ -201,7 +263,8 @@ async def import_organizations(
         progress("writing", len(codes), len(codes))
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())
     updated = len(existing) - unchanged
-    return ImportResult(path.name, dry_run, len(codes), len(codes) - len(existing), updated, unchanged)
+    added = len(codes) - len(existing)
+    return OrganizationsResult(path.name, dry_run, len(codes), added, updated, unchanged, missing=missing)
 
 
 __all__ = ["LAYOUT", "ImportRefused", "import_organizations", "sort_key"]

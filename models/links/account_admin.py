@@ -11,7 +11,7 @@ from models.accounts.account import Account, Officer, Role, find_account, linked
 from models.base.errors import DomainError
 from models.links.invitation import end_invitations
 from models.links.link import disable_account, unlink_officer
-from models.organizations.organization import Organization, Province, full_name
+from models.organizations.organization import Organization, Province, full_name, require_going_on
 
 # NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.
 MIN_PASSWORD = 8
@@ -123,9 +123,11 @@ async def disable(session: AsyncSession, username: str, now: datetime) -> int:
 async def enable_account(session: AsyncSession, username: str, now: datetime) -> bool:
     """Let a disabled account log in again; its chats have to link anew. False when it was not disabled.
 
-    Raises UnknownAccount.
+    Raises UnknownAccount, OrganizationEnded.
     """
     account = await find_account(session, username)
+    if account.organization_code is not None:
+        await require_going_on(session, account.organization_code)
     was_disabled = account.disabled_at is not None
     account.disabled_at = None
     await record_change(session, account, "enabled", now)

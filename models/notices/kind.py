@@ -33,6 +33,9 @@ class NoticeKind(enum.StrEnum):
     # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
     REMINDER = "reminder"
     ESCALATION = "escalation"
+    # An organization has ended; the subject is its end. To those who were its officers, whether they go over to
+    # its successor or not.
+    ORGANIZATION_ENDED = "organization_ended"
     # The operator's word; the subject is a broadcast.
     BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
@@ -122,6 +125,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
     NoticeKind.REMINDER: Rules(is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
+    NoticeKind.ORGANIZATION_ENDED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
     NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.BLANK: Rules(
         audience=Audience.ANY_CHAT,

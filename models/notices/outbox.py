@@ -252,6 +252,21 @@ async def end_link(session: AsyncSession, chat_id: int) -> list[int]:
     return [message_id for message_id in sent if message_id is not None]
 
 
+async def drop_about(
+    session: AsyncSession, kinds: Iterable[NoticeKind], subjects: Select[int], reason: str
+) -> None:
+    """What was not sent yet of some kinds about these subjects is not sent any more."""
+    await session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.kind.in_(list(kinds)),
+            OutboxMessage.subject_id.in_(subjects),
+            OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN, State.HELD]),
+        )
+        .values(state=State.DROPPED, error=reason)
+    )
+
+
 async def told(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_ids: Iterable[int]) -> set[int]:
     """Those of the subjects about which a message of this kind was ever queued for the chat."""
     found = await session.scalars(

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import String, select, type_coerce
+from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -17,6 +17,7 @@ from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import is_drawn_from
 from models.certification.word_keeping import count_without_words, words_digests
 from models.certification.words import CertificateWords
+from models.organizations.organization import OrganizationEnd
 from models.register.roster import NoRoster, PersonnelRecord, load_summary
 from models.rounds.round import Round, RoundState, current_round
 
@@ -64,8 +65,8 @@ class Findings:
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     """Check the chains (up to a filed `head` too), then certificates, words that were kept for them, reopenings,
-    remarks and rounds against their events, then each locked roster against its certificate, and each spot-check
-    against the roster that it was drawn from.
+    remarks, ends of organizations and rounds against their events, then each locked roster against its certificate
+    or the end of its organization, and each spot-check against the roster that it was drawn from.
     """
     found = Findings()
     walk = await verify_chains(session, head)
@@ -75,7 +76,10 @@ async def verify(session: AsyncSession, head: str | None = None) -> Findings:
     await _check_words(session, found)
     await _check_rows(session, recorded, found)
     await _check_rounds(session, found)
+    await _check_ended_chains(session, recorded, found)
+    await _check_successions(session, found)
     await _check_rosters(session, found)
+    await _check_ended_rosters(session, recorded, found)
     await _check_spot_checks(session, found)
     return found
 
@@ -90,6 +94,7 @@ async def _recorded(session: AsyncSession, found: Findings) -> dict[tuple[str, s
         Event.QUESTIONED: lambda details: str(details["question"]),
         Event.ANSWERED: lambda details: str(details["answer"]),
         Event.EXPLAINED: lambda details: str(details["explanation"]),
+        Event.ENDED: lambda details: str(details["end"]),
     }
     recorded = {}
     rows = await session.execute(select(AuditEvent.kind, AuditEvent.chain, AuditEvent.at, AuditEvent.details))
@@ -175,7 +180,9 @@ async def _kept_words(session: AsyncSession) -> dict[str, dict[str, Any]]:
 async def _check_rows(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
-    """Reopenings and remarks: none without its event, none gone, and nothing changed of what its event tells."""
+    """Reopenings, remarks and ends: none without its event, none gone, and nothing changed of what its event
+    tells.
+    """
     stored = {
         (Event.REOPENED.value, str(reopening.id)): {
             "chain": reopening.organization_code,
@@ -200,6 +207,18 @@ async def _check_rows(
             "officer": remark.officer_id,
             "granted": remark.granted,
             _ANSWERED.get(kind, "answers"): remark.answers_id,
+        }
+    for end in await session.scalars(select(OrganizationEnd)):
+        stored[Event.ENDED.value, str(end.id)] = {
+            "chain": end.organization_code,
+            "at": end.ended_at,
+            "how": end.kind,
+            "successor": end.successor_code,
+            "founds_successor": end.founds_successor,
+            "effective_on": end.effective_on.isoformat(),
+            "by": end.by_name,
+            "reason": end.reason,
+            "gazette": end.gazette,
         }
     told = {key: event for key, event in recorded.items() if key[0] != Event.CERTIFIED}
     for kind, key in sorted(stored.keys() | told.keys()):
@@ -290,12 +309,76 @@ async def _check_rosters(session: AsyncSession, found: Findings) -> None:
     )
     for organization, digest, code in locked.all():
         found.rosters += 1
-        try:
-            now = (await load_summary(session, organization)).digest
-        except NoRoster:
-            now = ""
-        if now != digest:
+        if await _digest(session, organization) != digest:
             found.breaks.append(f"roster of {organization}: is not what certificate {code} certified")
+
+
+async def _check_ended_chains(
+    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
+) -> None:
+    """Nothing is recorded in the chain of an organization after its end."""
+    ended = [str(event["chain"]) for (kind, _), event in recorded.items() if kind == Event.ENDED]
+    last = (
+        select(AuditEvent.chain, func.max(AuditEvent.number).label("number")).group_by(AuditEvent.chain).subquery()
+    )
+    kinds = await session.execute(
+        select(AuditEvent.chain, AuditEvent.kind)
+        .join(last, (last.c.chain == AuditEvent.chain) & (last.c.number == AuditEvent.number))
+        .where(AuditEvent.chain.in_(ended))
+    )
+    found.breaks += [
+        f"chain {chain}: goes on after the end of its organization" for chain, kind in kinds if kind != Event.ENDED
+    ]
+
+
+async def _check_successions(session: AsyncSession, found: Findings) -> None:
+    """The chain of each successor goes on from the end of its predecessor's; one that was founded begins with
+    it.
+    """
+    rows = await session.execute(
+        select(AuditEvent.chain, AuditEvent.number, AuditEvent.kind, AuditEvent.mac, AuditEvent.details).where(
+            AuditEvent.kind.in_([Event.ENDED, Event.SUCCEEDED])
+        )
+    )
+    ends: list[tuple[str, str, str, bool]] = []
+    heads: dict[tuple[str, str], str] = {}
+    begun: set[str] = set()
+    for chain, number, kind, mac, details in rows:
+        try:
+            told = json.loads(details)
+            if kind == Event.SUCCEEDED:
+                heads |= {(chain, predecessor): head for predecessor, head in told["heads"].items()}
+                begun |= {chain} if number == 1 else set()
+            elif told["successor"] is not None:
+                ends.append((chain, mac, told["successor"], told["founds_successor"]))
+        except (*UNREADABLE, AttributeError):
+            # The chain's own check has said so already.
+            continue
+    for chain, mac, successor, founds in ends:
+        if heads.get((successor, chain)) != mac:
+            found.breaks.append(f"chain {successor}: does not go on from the end of chain {chain}")
+        elif founds and successor not in begun:
+            found.breaks.append(f"chain {successor}: does not begin with the end of chain {chain}")
+
+
+async def _check_ended_rosters(
+    session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
+) -> None:
+    """The register of every organization that has ended must be what it was then."""
+    for (kind, _), event in sorted(recorded.items()):
+        if kind != Event.ENDED:
+            continue
+        found.rosters += 1
+        if await _digest(session, str(event["chain"])) != event.get("roster_digest"):
+            found.breaks.append(f"roster of {event['chain']}: is not what it was when the organization ended")
+
+
+async def _digest(session: AsyncSession, organization: str) -> str:
+    """What a register is now; empty where there is none."""
+    try:
+        return (await load_summary(session, organization)).digest
+    except NoRoster:
+        return ""
 
 
 async def _check_spot_checks(session: AsyncSession, found: Findings) -> None:

@@ -35,7 +35,7 @@ from models.certification.review import own_status
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, has_ended
 from models.province.progress import count_statuses
 from models.rounds.round import Round, RoundState
 
@@ -195,7 +195,13 @@ def _has_work_waiting(round_id: int) -> ColumnElement[bool]:
     provinces = (
         select(Organization.province_code)
         .join(waits, waits.organization_code == Organization.dla_code)
-        .where(waits.round_id == round_id, waits.level == Level.LAO, is_live(waits), ~by_province)
+        .where(
+            waits.round_id == round_id,
+            waits.level == Level.LAO,
+            is_live(waits),
+            ~by_province,
+            ~has_ended(Organization.dla_code),
+        )
     )
     return Account.province_code.in_(provinces)
 

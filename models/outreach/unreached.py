@@ -21,6 +21,7 @@ from models.outreach.reminder import (
     has_certified,
     open_round_with_deadline,
 )
+from models.province.progress import is_counted
 from models.rounds.round import Round, RoundState, current_round
 
 # The operator is told as soon as the reminders of this many days before the last one are settled; later, when
@@ -74,7 +75,7 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
     why = case((is_linked, Why.NOT_DELIVERED.value), else_=Why.NOBODY_LINKED.value)
     statement = (
         select(Organization, why)
-        .where(~has_certified(code, newest.id), or_(~is_linked, failed))
+        .where(is_counted(newest.id), ~has_certified(code, newest.id), or_(~is_linked, failed))
         .options(joinedload(Organization.province))
         .order_by(Organization.province_code, Organization.sort_key)
     )

@@ -16,7 +16,7 @@ from models.certification.certificate import Certification, Level, Reopening, St
 from models.certification.history import certificate_by_code, ended_by, find_certification, require_sight_of
 from models.certification.words import CertificateWords
 from models.organizations.organization import Organization, full_name
-from models.province.progress import is_blocked, require_province
+from models.province.progress import is_blocked, is_counted, require_province
 from models.register.roster import Headcount
 from models.rounds.round import Round, current_round
 
@@ -117,9 +117,12 @@ class IssuedCertificate:
 
 
 async def province_list(session: AsyncSession, province_code: str, now: datetime) -> ProvinceList:
-    """Every organization of a province with its certificates that count. Four queries. Raises UnknownProvince."""
+    """Every organization of a province that belongs to the newest round, with its certificates that count. Four
+    queries. Raises UnknownProvince.
+    """
     province = await require_province(session, province_code)
     round_ = await current_round(session)
+    round_id = round_.id if round_ else None
     organizations = await session.execute(
         select(
             Organization.dla_code,
@@ -127,9 +130,9 @@ async def province_list(session: AsyncSession, province_code: str, now: datetime
             Organization.type_code,
             Organization.name_th,
             Organization.district_th,
-            is_blocked(round_.id if round_ else None).label("is_blocked"),
+            is_blocked(round_id).label("is_blocked"),
         )
-        .where(Organization.province_code == province_code)
+        .where(Organization.province_code == province_code, is_counted(round_id))
         .order_by(Organization.sort_key)
     )
     certificates = await _live_in_province(session, province_code, round_)
@@ -227,7 +230,9 @@ async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> s
     code = officer.account.province_code
     if officer.account.role is not Role.PROVINCE or code is None:
         raise NotYours
-    count = await session.scalar(select(func.count()).where(Organization.province_code == code))
+    newest = await current_round(session)
+    counted = is_counted(newest.id if newest else None)
+    count = await session.scalar(select(func.count()).where(Organization.province_code == code, counted))
     told = {"what": "organizations", "organizations": count, "officer": officer.id}
     await event_chain.record(session, event_chain.Event.EXPORTED, code, now, **told)
     return code
@@ -240,7 +245,7 @@ async def take_certificate(
     made = await find_certification(session, certification_id)
     if made is None:
         raise NotYours
-    require_sight_of(officer.account, made)
+    await require_sight_of(session, officer.account, made)
     told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
     await event_chain.record(session, event_chain.Event.EXPORTED, made.organization_code, now, **told)
     return IssuedCertificate(made, await ended_by(session, made), now)

@@ -20,7 +20,13 @@ from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certification.certificate import Certification, Level, Status, is_live, is_open
 from models.certification.remark import Remark
-from models.organizations.organization import TYPES_IN_ORDER, Organization, has_namesake
+from models.organizations.organization import (
+    TYPES_IN_ORDER,
+    Organization,
+    OrganizationEnd,
+    ends_among,
+    has_namesake,
+)
 from models.organizations.typed_name import is_called, tidy_words
 from models.province.progress import ButtonName, is_waiting, province_organizations
 from models.province.visit import Visit, looker, looking
@@ -88,7 +94,7 @@ class Listing(Base):
 @dataclass(frozen=True)
 class ListedOrganization:
     """One line of a province's list. `looker` is the name of a colleague who looks at it, where it waits;
-    `is_blocked`: only the operator can go on with it.
+    `is_blocked`: only the operator can go on with it. `end`: it has ended, which only a search for words finds.
     """
 
     name: ButtonName
@@ -96,6 +102,7 @@ class ListedOrganization:
     has_open_question: bool
     looker: str | None
     is_blocked: bool
+    end: OrganizationEnd | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,9 @@ def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Nar
             conditions.append(Organization.district_th == listing.district)
         if listing.with_remarks:
             conditions.append(_has_remarks(round_id))
-    return province_organizations(officer.account.province_code, round_id, *conditions)
+    return province_organizations(
+        officer.account.province_code, round_id, *conditions, with_ended=listing.words is not None
+    )
 
 
 def _has_remarks(round_id: int | None) -> ColumnElement[bool]:
@@ -249,6 +258,7 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
         )
     ).all()
     total = rows[0].total if rows else 0
+    ends = await ends_among(session, [one.dla_code for one in rows]) if listing.words is not None else {}
     listing.page = (rows[0].place - 1) // ORGANIZATIONS_PER_PAGE if rows else 0
     return OrganizationPage(
         [
@@ -258,6 +268,7 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
                 one.has_open_question,
                 one.looker,
                 one.is_blocked,
+                ends.get(one.dla_code),
             )
             for one in rows
         ],

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -14,7 +14,14 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
-from models.organizations.organization import Organization, Province, full_name, short_name
+from models.organizations.organization import (
+    Organization,
+    OrganizationEnd,
+    Province,
+    full_name,
+    has_ended,
+    short_name,
+)
 from models.province.visit import looker, looking
 from models.rounds.round import Round, current_round
 
@@ -98,26 +105,34 @@ class ProvinceCounts:
 
 
 async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[str]:
-    """Those of `codes` whose register is locked: certified by the LAO in the newest round."""
+    """Those of `codes` whose register is locked: certified by the LAO in the newest round, or for ever because the
+    organization has ended.
+    """
     newest = await current_round(session)
-    if newest is None:
-        return set()
-    found = await session.scalars(
-        select(Certification.organization_code).where(
-            Certification.round_id == newest.id, Certification.level == Level.LAO, is_live(Certification)
+    locked = set(await session.scalars(select(OrganizationEnd.organization_code)))
+    if newest is not None:
+        locked |= set(
+            await session.scalars(
+                select(Certification.organization_code).where(
+                    Certification.round_id == newest.id, Certification.level == Level.LAO, is_live(Certification)
+                )
+            )
         )
-    )
-    return codes & set(found)
+    return codes & locked
 
 
 async def count_certificates(session: AsyncSession) -> dict[Level, int]:
-    """How many certificates of the newest round count, by level."""
+    """How many certificates of the newest round count, by level, of organizations that have not ended."""
     newest = await current_round(session)
     if newest is None:
         return {}
     found = await session.execute(
         select(Certification.level, func.count().label("number"))
-        .where(Certification.round_id == newest.id, is_live(Certification))
+        .where(
+            Certification.round_id == newest.id,
+            is_live(Certification),
+            ~has_ended(Certification.organization_code),
+        )
         .group_by(Certification.level)
     )
     return {row.level: row.number for row in found}
@@ -166,15 +181,38 @@ def _count_statement(round_id: int | None, province_code: str | None) -> Select[
 
 
 def province_organizations(
-    province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool]
+    province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool], with_ended: bool = False
 ) -> CTE:
-    """The organizations of one province with what a list needs of each; `lao_at` and `province_at` say when it was
-    certified in a round, if it was.
+    """The organizations of one province that count in a round, with what a list needs of each; `lao_at` and
+    `province_at` say when it was certified in the round, if it was. `with_ended`: those that do not count, too.
     """
-    return _certified_organizations(round_id, Organization.province_code == province_code, *conditions)
+    of_province = Organization.province_code == province_code
+    return _certified_organizations(round_id, of_province, *conditions, with_ended=with_ended)
 
 
-def _certified_organizations(round_id: int | None, *conditions: ColumnElement[bool]) -> CTE:
+def is_counted(round_id: int | None) -> ColumnElement[bool]:
+    """A condition on organizations: they belong to a round. One that has ended belongs to the rounds that were
+    closed before, one that was founded as a successor to all others.
+    """
+    if round_id is None:
+        return ~has_ended(Organization.dla_code)
+    end, beginning = aliased(OrganizationEnd), aliased(OrganizationEnd)
+    was_closed = Round.closed_at.is_not(None)
+    left = exists().where(
+        end.organization_code == Organization.dla_code,
+        ~exists().where(Round.id == round_id, was_closed, Round.closed_at <= end.ended_at),
+    )
+    came_later = exists().where(
+        beginning.successor_code == Organization.dla_code,
+        beginning.founds_successor,
+        exists().where(Round.id == round_id, was_closed, Round.closed_at <= beginning.ended_at),
+    )
+    return ~or_(left, came_later)
+
+
+def _certified_organizations(
+    round_id: int | None, *conditions: ColumnElement[bool], with_ended: bool = False
+) -> CTE:
     """Organizations and when they were certified.
 
     The certificates are looked up one organization after the other: joined, both databases went through those of
@@ -194,7 +232,7 @@ def _certified_organizations(round_id: int | None, *conditions: ColumnElement[bo
             _certified_at(round_id, Level.PROVINCE).label("province_at"),
             is_blocked(round_id).label("is_blocked"),
         )
-        .where(*conditions)
+        .where(*conditions, *(() if with_ended else (is_counted(round_id),)))
         .cte("organizations")
         .prefix_with("MATERIALIZED")
     )

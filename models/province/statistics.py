@@ -11,7 +11,7 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, is_live
 from models.organizations.organization import Organization
-from models.province.progress import require_province
+from models.province.progress import is_counted, require_province
 from models.rounds.round import Round, current_round
 
 # From the province-wide organization down; a type that is not listed comes last.
@@ -97,7 +97,7 @@ async def province_progress(session: AsyncSession, province_code: str, now: date
     round_ = await require_round(session)
     organizations = await session.execute(
         select(Organization.type_code, Organization.type_th, func.count())
-        .where(Organization.province_code == province_code)
+        .where(Organization.province_code == province_code, is_counted(round_.id))
         .group_by(Organization.type_code, Organization.type_th)
     )
     made = await session.execute(
@@ -107,6 +107,7 @@ async def province_progress(session: AsyncSession, province_code: str, now: date
             Organization.province_code == province_code,
             Certification.round_id == round_.id,
             is_live(Certification),
+            is_counted(round_.id),
         )
     )
     certificates = [(type_code, level, _day(at)) for type_code, level, at in made]

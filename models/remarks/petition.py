@@ -19,7 +19,7 @@ from models.certification.remark import Remark, RemarkKind, add_remark, operator
 from models.certification.review import live_certificates
 from models.notices import outbox
 from models.notices.kind import NoticeKind
-from models.organizations.organization import Organization, lock_organization
+from models.organizations.organization import Organization, has_ended, lock_organization
 from models.rounds.round import Round, current_round
 
 
@@ -132,7 +132,9 @@ async def _petition(
 
 
 def _open_petitions() -> Select[Remark]:
-    """Those that nobody has decided; one whose revision or round has ended has nothing left to ask for."""
+    """Those that nobody has decided; one whose revision, round or organization has ended has nothing left to ask
+    for.
+    """
     decision = aliased(Remark)
     return (
         select(Remark)
@@ -142,6 +144,7 @@ def _open_petitions() -> Select[Remark]:
             Remark.round_id == select(func.max(Round.id)).scalar_subquery(),
             decision.id.is_(None),
             is_live(Remark),
+            ~has_ended(Remark.organization_code),
         )
     )
 

@@ -22,7 +22,7 @@ from models.certification.remark import Remark, RemarkKind, add_remark, remark_t
 from models.certification.review import current_revision
 from models.notices import outbox
 from models.notices.kind import NoticeKind
-from models.organizations.organization import Organization, lock_organization
+from models.organizations.organization import Organization, lock_organization, require_going_on
 from models.register.roster import PersonnelRecord
 from models.rounds.round import Round, require_open_round
 
@@ -66,11 +66,12 @@ def topic_of(about: str) -> tuple[Topic, str]:
 async def require_askable(session: AsyncSession, officer: Officer, dla_code: str) -> tuple[Organization, Round]:
     """Refuse before anything is typed; whom is asked, and in which round.
 
-    Raises NotYours, NoOpenRound, TooManyQuestions.
+    Raises NotYours, NoOpenRound, OrganizationEnded, TooManyQuestions.
     """
     organization = await find_organization(session, officer, dla_code)
     if officer.account.role is not Role.PROVINCE:
         raise NotYours
+    await require_going_on(session, dla_code)
     open_round = await require_open_round(session)
     waiting = await session.scalar(
         select(func.count()).where(

@@ -87,12 +87,12 @@ END
 BEGIN
     {_ROSTER_READ_COMMITTED}
     IF EXISTS (
-    SELECT 1 {certified(at)}) THEN
+    SELECT 1 {certified(at)}) OR EXISTS (SELECT 1 FROM {at}organization_end) THEN
         {_refuse(ROSTER_LOCKED)}
     END IF;
     RETURN NULL;
 END
-""",
+""",  # noqa: S608 - no input in it
         # In the open round is certified, by the newest one is locked.
         "keep_round": f"""
 BEGIN

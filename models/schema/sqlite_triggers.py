@@ -54,6 +54,7 @@ COLLIDES = {
         " AND (other.place = NEW.place OR other.record_no = NEW.record_no))"
     ),
     "certificate_words": "other.id = NEW.id OR other.certification_id = NEW.certification_id",
+    "organization_end": "other.id = NEW.id OR other.organization_code = NEW.organization_code",
 }
 
 

@@ -8,12 +8,12 @@ in a trigger are those of its own file.
 """
 
 # Tables whose rows are only ever inserted.
-INSERT_ONLY = ("certification", "certificate_words", "reopening", "remark", "audit_event")
+INSERT_ONLY = ("certification", "certificate_words", "reopening", "remark", "audit_event", "organization_end")
 # What a draw is; an officer adds its marks, then hands it in.
 DRAW_COLUMNS = ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at")
 ITEM_COLUMNS = ("spot_check_id", "place", "record_no")
 
-ROSTER_LOCKED = "the roster is certified and locked"
+ROSTER_LOCKED = "the roster is locked: it is certified, or its organization has ended"
 DRAW_KEPT = "a spot-check is drawn once and handed in once"
 ROUND_KEPT = "a round is never renumbered or removed, and only the newest one is open"
 ORGANIZATION_KEPT = "an organization never gets another code and is never removed"
@@ -31,10 +31,14 @@ def certified(at: str = "") -> str:
 
 
 def locked(organization: str, at: str = "") -> str:
-    """Whether the register of `organization` is locked: its LAO certified it in the newest round."""
-    return f"""EXISTS (
+    """Whether the register of `organization` is locked: its LAO certified it in the newest round, or the
+    organization has ended, which locks it for ever.
+    """
+    return f"""(EXISTS (
     SELECT 1 {certified(at)}
-      AND certification.organization_code = {organization})"""
+      AND certification.organization_code = {organization})
+    OR EXISTS (
+    SELECT 1 FROM {at}organization_end WHERE organization_end.organization_code = {organization}))"""  # noqa: S608
 
 
 def unfinished(at: str = "") -> str:

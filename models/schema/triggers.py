@@ -1,8 +1,8 @@
 """Rules that the database itself keeps, against raw SQL too: the lock, certificates that only get inserted,
 spot-checks that are drawn once and end when they are handed in, and the keys of what these rest on.
 
-Locked is a register whose organization was certified by the LAO in the newest round. The texts are in
-models/schema/trigger_conditions.py (both databases), models/schema/sqlite_triggers.py and
+Locked is a register whose organization was certified by the LAO in the newest round, or has ended. The texts are
+in models/schema/trigger_conditions.py (both databases), models/schema/sqlite_triggers.py and
 models/schema/postgresql_triggers.py. Here they are compared with a database's: Alembic does not see triggers. A
 change to a text needs a migration with the new one.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, String, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -32,10 +32,10 @@ from models.certification.remark import Remark, remark_text
 from models.certification.review import certificates_and_check
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
 from models.notices import card_marks
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, has_ended, require_going_on
 from models.register.roster import MenuState, PersonnelRecord, Roster
 from models.remarks.petition import PetitionPending, open_petition, petition_of_province
-from models.rounds.round import require_open_round
+from models.rounds.round import NoOpenRound, Round, RoundState
 
 # Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,
 # sendMessage: 4,096).
@@ -281,7 +281,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
     require_sight(officer.account, organization)
-    certificates, check = await certificates_and_check(session, dla_code, await require_open_round(session))
+    certificates, check = await certificates_and_check(session, dla_code, await _open_round(session, dla_code))
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
         raise AlreadyCertified(organization, province)
@@ -290,6 +290,29 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     if lao.user_id == officer.user_id:
         raise SelfApproval
     return Checkable(organization, lao, check)
+
+
+async def _open_round(session: AsyncSession, dla_code: str) -> Round:
+    """The open round, kept from being closed, for an organization that has not ended; its row is held.
+
+    Raises NoOpenRound, OrganizationEnded.
+    """
+    row = (await session.execute(_open_round_and_end(), {"code": dla_code})).first()
+    if row is None:
+        raise NoOpenRound
+    open_round, is_over = row
+    if is_over:
+        await require_going_on(session, dla_code)
+    return open_round
+
+
+@cache
+def _open_round_and_end() -> Select[*tuple[Round, bool]]:
+    return (
+        select(Round, has_ended(bindparam("code", type_=String)))
+        .where(Round.state == RoundState.OPEN)
+        .with_for_update(read=True, of=Round)
+    )
 
 
 @cache

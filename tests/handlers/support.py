@@ -153,6 +153,7 @@ NOTICES: dict[NoticeKind, tuple[str, ...]] = {
     NoticeKind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
     NoticeKind.REMINDER: ("⏰ ใกล้ครบกำหนดรับรองข้อมูล", "⏰ วันนี้เป็นวันสุดท้ายของการรับรองข้อมูล"),
     NoticeKind.ESCALATION: ("⚠️ การแจ้งเตือนไปไม่ถึงบางหน่วยงาน",),
+    NoticeKind.ORGANIZATION_ENDED: ("✕ หน่วยงานของท่านสิ้นสภาพแล้ว",),
     NoticeKind.BROADCAST: ("📢 ประกาศจากผู้ดูแลระบบ",),
     NoticeKind.WAITING: ("🔔 รอท่าน ", "🔔 มี อปท. รอท่านรับรอง", "🔔 Waiting for you "),
 }

@@ -9,6 +9,10 @@ from models.base.errors import DomainError
 MAX_PROBLEMS = 10_000
 
 
+# What the operator reads below the problems of a file.
+IMPORTED_NOTHING = "nothing was imported"
+
+
 class English(str):
     """A text of the program as the command line says it. The chat says it in its own language, by `template` and
     `values` (handlers/chat/uploads.py); a value may be such a text itself.
@@ -78,9 +82,12 @@ class Problem:
 
 
 class ImportRefused(DomainError):
-    """A file cannot be imported; nothing was written. `problems` are all that were found, in order of lines."""
+    """A file cannot be taken; nothing was written. `problems` are all that were found, in order of lines;
+    `outcome` says that nothing has come of it.
+    """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], outcome: str = IMPORTED_NOTHING) -> None:
+        self.outcome = outcome
         self.problems = sorted(problems, key=lambda problem: problem.line or 0)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -93,8 +100,9 @@ def refuse(what: str, mend: str) -> ImportRefused:
 class Problems:
     """Collects what is wrong with one file, at most one problem a cell, so that all can be mended together."""
 
-    def __init__(self, most: int = MAX_PROBLEMS) -> None:
+    def __init__(self, most: int = MAX_PROBLEMS, outcome: str = IMPORTED_NOTHING) -> None:
         self._most = most
+        self._outcome = outcome
         self._found: dict[tuple[int | None, str | None, str], Problem] = {}
         self._cells: set[tuple[int, str]] = set()
 
@@ -128,4 +136,4 @@ class Problems:
             what = english("more than {count:,} problems", count=self._most)
             found.append(Problem(None, None, what, english("mend these and import again")))
         if found:
-            raise ImportRefused(found)
+            raise ImportRefused(found, self._outcome)

@@ -45,13 +45,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of file; `further` makes a column of any other header, None refuses it.
+    """The columns of one kind of file; `further` makes a column of another header. None, and a header of which it
+    makes none, are refused.
 
     `counts_ids`: Table.national_id_columns is wanted.
     """
 
     columns: tuple[Column, ...]
-    further: Callable[[str], Column] | None = None
+    further: Callable[[str], Column | None] | None = None
     max_further: int = 0
     counts_ids: bool = False
 
@@ -176,10 +177,11 @@ class Table:
                 what, mend = english("is there twice"), english("keep one of the two columns")
                 self._problems.add(line, name, what, mend)
             keys.add(_header_key(name) if place is None else place)
+            further = self._layout.further(name) if self._layout.further and place is None else None
             if place is not None:
                 found.append((replace(self._layout.columns[place], name=name), place))
-            elif self._layout.further is not None:
-                found.append((self._layout.further(name), len(self._layout.columns) + len(found)))
+            elif further is not None:
+                found.append((further, len(self._layout.columns) + len(found)))
             else:
                 self._problems.add(line, name, "is no column of this kind of file", self._expected())
         self._check_missing(line, names, keys)

@@ -25,9 +25,11 @@ from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, mark
+from models.succession.closing import close
+from models.succession.decision import decision
 from tests.models.certification import write_paths
-from tests.models.certification.write_paths import LOCKED, OPEN, REOPENED, TABLES
-from tests.support import before_words, certify_as, link, pass_spot_check, record
+from tests.models.certification.write_paths import ENDED, LOCKED, OPEN, REOPENED, TABLES
+from tests.support import before_words, certify_as, link, pass_spot_check, put_roster, record
 
 ON_STOCK_DRIVER_TOO = True
 
@@ -259,7 +261,7 @@ REFUSED = re.compile(
 @pytest.fixture
 async def filed(country: Database, now: datetime) -> Database:
     """Two rounds, and in the newer one a locked register whose spot-check was handed in, a reopened one whose
-    words were kept, and a remark: a row in every table that a lock rests on.
+    words were kept, one whose organization has ended, and a remark: a row in every table that a lock rests on.
     """
     async with country.write() as session:
         await close_round(session, now)
@@ -277,6 +279,9 @@ async def filed(country: Database, now: datetime) -> Database:
         assert newest is not None
         facts = {"organization_code": LOCKED, "round_id": newest.id, "revision": 1, "kind": RemarkKind.QUESTION}
         await add_remark(session, officer, now, body="เหตุใดจำนวนจึงลดลง", **facts)
+    async with country.write() as session:
+        await put_roster(session, ENDED, (3, 1, 1), now)
+        await close(session, ENDED, decision("ผู้ดูแลระบบ", "ยุบเลิก อปท.", None, None, now), now)
     return country
 
 

@@ -1,4 +1,6 @@
-"""Any order of imports, certifications, petitions, reopenings, rounds and links keeps what must never be false."""
+"""Any order of imports, certifications, petitions, reopenings, rounds, links and ends of organizations keeps what
+must never be false.
+"""
 
 import asyncio
 import contextlib
@@ -18,25 +20,32 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import selectinload
 
-from models.accounts.account import Officer, active_officer
+from models.accounts.account import Account, Officer, active_officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import reopen
 from models.certification.review import own_status, review
 from models.certification.spot_check import Mark, SpotCheck
 from models.database.engine import Database
+from models.imports.successions import succeed_from_file
 from models.links.link import unlink_officer
 from models.operator.closing import reopen_round
 from models.operator.verification import verify
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, OrganizationEnd
 from models.province.progress import count_statuses, locked_organizations
+from models.register.roster import NoRoster
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark
+from models.succession.closing import close
+from models.succession.renaming import rename
 from tests.conftest import NOW, STOCK, _admin, postgres_url
+from tests.models.imports.files import write
+from tests.models.succession.decisions import decided
 from tests.support import KEYRING, ORGANIZATIONS, certify_as, link, put_roster, settle
 
-CODES = [code for code, *_ in ORGANIZATIONS[:2]]
+# Two that are there at first, and two that may come.
+CODES = [*(code for code, *_ in ORGANIZATIONS[:2]), "5110801", "5110802"]
 organizations = st.sampled_from(CODES)
 levels = st.sampled_from(Level)
 
@@ -51,6 +60,9 @@ class Country(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = NOW
         self.seen: dict[int, tuple[object, ...]] = {}
+        self.ended: dict[str, tuple[object, ...]] = {}
+        self.closed: dict[tuple[object, ...], tuple[int, int]] = {}
+        self.files = Path(tempfile.mkdtemp())
         self.database = Database(self.make(), KEYRING)
 
     def make(self) -> str:
@@ -64,6 +76,7 @@ class Country(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.run(self.database.close())
+        shutil.rmtree(self.files)
         if isinstance(self.template, Path):
             shutil.rmtree(self.folder)
         else:
@@ -86,21 +99,31 @@ class Country(RuleBasedStateMachine):
         async def work() -> None:
             async with self.database.read() as session:
                 locked = code in await locked_organizations(session, {code})
+                is_there = await session.get(Organization, code) is not None
             try:
                 async with self.database.write() as session:
                     await put_roster(session, code, (people, 1, 0), self.now())
             except DBAPIError:
-                assert locked
+                assert locked or not is_there
             else:
+                assert is_there
                 assert not locked
 
         self.run(work())
 
     @rule(code=organizations, level=levels)
     def certify(self, code: str, level: Level) -> None:
-        username = f"lao{code}" if level is Level.LAO else "province11"
-        user = int(code) if level is Level.LAO else 11
-        self.attempt(certify_as(self.database, username, user, code, level, self.now()))
+        async def work() -> None:
+            username, user = "province11", 11
+            if level is Level.LAO:
+                # An account may have gone over from another organization.
+                async with self.database.read() as session:
+                    of_it = select(Account.username).where(Account.organization_code == code).limit(1)
+                    username = await session.scalar(of_it) or f"lao{code}"
+                user = int(username.removeprefix("lao"))
+            await certify_as(self.database, username, user, code, level, self.now())
+
+        self.attempt(work())
 
     @rule(code=organizations, found=st.sampled_from(Mark), everything=st.booleans())
     def check_on_the_spot(self, code: str, found: Mark, everything: bool) -> None:
@@ -152,14 +175,6 @@ class Country(RuleBasedStateMachine):
 
         self.attempt(work())
 
-    @rule(code=organizations, name=st.sampled_from(["บางปู", "บางปูใหม่", "แพรกษา"]))
-    def rename(self, code: str, name: str) -> None:
-        async def work() -> None:
-            async with self.database.write() as session:
-                (await session.get_one(Organization, code)).name_th = name
-
-        self.run(work())
-
     @rule()
     def close_the_round(self) -> None:
         async def work() -> None:
@@ -185,6 +200,41 @@ class Country(RuleBasedStateMachine):
             async with self.database.write() as session:
                 newest = await current_round(session)
                 await open_round(session, newest.fiscal_year + 1 if newest else 2570, None, self.now())
+
+        self.attempt(work())
+
+    @rule(code=organizations, name=st.sampled_from(["บางเหนือ", "บางใต้"]))
+    def rename(self, code: str, name: str) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                await rename(session, code, name, decided(self.now()), self.clock)
+
+        self.attempt(work())
+
+    # Seldom: nothing more happens to one that has ended.
+    @rule(code=organizations, really=st.integers(0, 3))
+    def close_for_good(self, code: str, really: int) -> None:
+        async def work() -> None:
+            async with self.database.write() as session:
+                await close(session, code, decided(self.now()), self.clock)
+
+        if not really:
+            self.attempt(work())
+
+    @rule(
+        pair=st.lists(organizations, min_size=2, max_size=2, unique=True),
+        kind=st.sampled_from(["upgrade", "merger"]),
+        reopens=st.booleans(),
+    )
+    def go_on_as_another(self, pair: list[str], kind: str, reopens: bool) -> None:
+        async def work() -> None:
+            async with self.database.read() as session:
+                is_new = await session.get(Organization, pair[1]) is None
+            words = ["บางใหม่", "เทศบาลตำบล", "เมืองสมุทรปราการ", "11"] if is_new else 4 * [""]
+            header = ["from", "to", "kind", "name", "type", "district", "province"]
+            path = write(self.files / "changes.csv", [header, [*pair, kind, *words]])
+            now = self.now()
+            await succeed_from_file(self.database, path, decided(now), now, reopens=reopens)
 
         self.attempt(work())
 
@@ -225,22 +275,35 @@ class Country(RuleBasedStateMachine):
             self.seen = now
             newest = await current_round(session)
             locked = await locked_organizations(session, set(CODES))
+            ends = await session.scalars(select(OrganizationEnd))
+            ended = {one.organization_code: (one.id, one.kind, one.successor_code) for one in ends}
+            assert self.ended.items() <= ended.items()
+            self.ended = ended
             for code in CODES:
                 status = (await own_status(session, code))[1]
-                assert (status is not Status.UNCERTIFIED) is (code in locked)
+                assert (status is not Status.UNCERTIFIED or code in ended) is (code in locked)
             (counts,) = await count_statuses(session, "11")
-            assert counts.total - counts.uncertified == len(locked)
             assert newest is not None
             assert newest.state in RoundState
+            certified = counts.total - counts.uncertified
+            if newest.state is RoundState.OPEN:
+                assert certified == len(locked - ended.keys())
+            else:
+                # Whatever ends or begins after its end, a closed round counts what it has counted.
+                kept = self.closed.setdefault((newest.id, newest.closed_at), (counts.total, certified))
+                assert kept == (counts.total, certified)
             active = list(await session.scalars(select(Officer.user_id).where(Officer.unlinked_at.is_(None))))
             assert len(active) == len(set(active))
             for officer in await session.scalars(select(Officer).where(Officer.unlinked_at.is_(None))):
-                code = str(officer.user_id)
-                if code in CODES:
-                    loaded = await active_officer(session, officer.user_id)
-                    assert loaded is not None
-                    shown = await review(session, loaded, code)
-                    assert shown.lao is None or shown.lao.roster_digest == shown.roster.digest
+                loaded = await active_officer(session, officer.user_id)
+                assert loaded is not None
+                own = loaded.account.organization_code
+                if own is not None:
+                    assert own not in ended
+                    # A merger brings no register.
+                    with contextlib.suppress(NoRoster):
+                        shown = await review(session, loaded, own)
+                        assert shown.lao is None or shown.lao.roster_digest == shown.roster.digest
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", STOCK, "postgresql"], indirect=True)

@@ -13,7 +13,7 @@ from tests.support import ORGANIZATIONS
 # The rows of each table.
 Rows = dict[str, list[dict[str, Any]]]
 
-LOCKED, OPEN, REOPENED, SMALL = (ORGANIZATIONS[number][0] for number in (0, 1, 2, 4))
+LOCKED, OPEN, REOPENED, ENDED, SMALL = (code for code, *_ in ORGANIZATIONS)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Change:
 
 
 _OF_LOCKED = f"organization_code = '{LOCKED}'"
+_OF_ENDED = f"organization_code = '{ENDED}'"
 CHANGES = [
     Change("personnel_record", "full_name", "'x'", _OF_LOCKED),
     # Neither collides with a record that is there.
@@ -42,6 +43,11 @@ CHANGES = [
     Change("personnel_record", "record_no", "'x'", f"{_OF_LOCKED} AND record_no = '0001'"),
     Change("roster", "file_name", "'x'", _OF_LOCKED),
     Change("roster", "organization_code", "'x'", _OF_LOCKED),
+    # Never certified, and locked for ever.
+    Change("personnel_record", "full_name", "'x'", _OF_ENDED),
+    Change("roster", "file_name", "'x'", _OF_ENDED),
+    Change("organization_end", "reason", "'other words'", "id > 0"),
+    Change("organization_end", "organization_code", f"'{OPEN}'", "id > 0"),
     Change("certification", "officials", "99", _OF_LOCKED),
     Change("certification", "revision", "99", _OF_LOCKED),
     Change("certificate_words", "organization_name", "'x'", "id > 0"),
@@ -211,7 +217,7 @@ def sqlite_replaces(
     """
     for name in COLLIDES:
         for row in rows[name]:
-            if name in ("personnel_record", "roster") and row["organization_code"] != LOCKED:
+            if name in ("personnel_record", "roster") and row["organization_code"] not in (LOCKED, ENDED):
                 continue
             for key in _keys(Base.metadata.tables[name]):
                 # No other row collides with these: the index leaves them out.
@@ -243,7 +249,7 @@ def sqlite_seen_twice(
         table = Base.metadata.tables[name]
         number = "id" if "id" in table.c else "rowid"
         for row in rows[name]:
-            if name in ("personnel_record", "roster") and row["organization_code"] != LOCKED:
+            if name in ("personnel_record", "roster") and row["organization_code"] not in (LOCKED, ENDED):
                 continue
             other = {column: value for column, value in _beside(row, (number,), table).items() if column != number}
             if "state" in other:

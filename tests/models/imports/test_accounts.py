@@ -11,8 +11,10 @@ from models.accounts.account import Account, Role, login_candidate
 from models.database.engine import Database
 from models.imports import ImportRefused, import_accounts
 from models.security.passwords import password_matches
+from models.succession.closing import close
 from tests.conftest import NOW
 from tests.models.imports.files import count, lines, write
+from tests.models.succession.decisions import BY, decided
 from tests.support import ORGANIZATIONS, link
 
 FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
@@ -146,3 +148,17 @@ async def test_rows_are_written_all_or_none(
     with pytest.raises(ImportRefused, match="has linked chats"):
         await import_accounts(country, write(tmp_path / "a.csv", rows), NOW)
     assert Counter(await accounts(country))["fresh"] == 0
+
+
+async def test_an_organization_that_has_ended_gets_no_account(
+    country: Database, now: datetime, tmp_path: Path
+) -> None:
+    async with country.write() as session:
+        await close(session, FIRST, decided(now), now)
+    path = write(tmp_path / "a.csv", [ACCOUNT_COLUMNS, ["new.one", "", "lao", FIRST, "อบต.ใหม่"]])
+    with pytest.raises(ImportRefused) as refused:
+        await import_accounts(country, path, now)
+    assert lines(refused) == [
+        f"line 2, organization: {FIRST} was closed on 2026-11-02 by {BY}; write the code of its successor, or"
+        " leave the line out"
+    ]

@@ -1,5 +1,6 @@
 """Import of organizations and their provinces: all rows or none, and none moved that is certified."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -8,11 +9,14 @@ from sqlalchemy import select
 
 from models.certification.certificate import Level
 from models.database.engine import Database
-from models.imports import ImportRefused, ImportResult, import_organizations
+from models.imports import ImportRefused, OrganizationsResult, import_organizations
+from models.imports.organizations import Missing
 from models.organizations.organization import Organization, Province
 from models.rounds.round import close_round, open_round
+from models.succession.closing import close
 from tests.conftest import NOW
 from tests.models.imports.files import count, lines, write
+from tests.models.succession.decisions import breaks, chain, decided
 from tests.support import ORGANIZATIONS, certify_as
 
 REAL = Path(__file__).parents[3] / "demo" / "data" / "organizations.csv"
@@ -47,7 +51,7 @@ def organization(code: str, name: str = "ทดสอบ", province: str = "11",
 async def test_all_real_organizations(database: Database) -> None:
     told: list[tuple[str, int, int]] = []
     result = await import_organizations(database, REAL, NOW, progress=lambda *step: told.append(step))
-    assert result == ImportResult("organizations.csv", False, 7849, 7849, 0, 0)
+    assert result == OrganizationsResult("organizations.csv", False, 7849, 7849, 0, 0)
     assert {step for step, _, _ in told} == {"reading", "writing"}
     assert told[-1] == ("writing", 7849, 7849)
     assert await count(database, Province) == 76
@@ -137,3 +141,62 @@ async def test_a_certified_organization_keeps_its_province(
         await close_round(session, now)
         await open_round(session, 2571, None, now)
     await import_organizations(country, path, NOW)
+
+
+def as_it_is(number: int, name: str | None = None) -> list[str]:
+    """An organization of the country, by its number in it, as it is but for its name."""
+    code, kind, called, district, province = ORGANIZATIONS[number]
+    type_code = "tao" if kind == "อบต." else "subdistrict_municipality"
+    return organization(code, name or called, province, type_th=kind, type_code=type_code, district_th=district)
+
+
+async def test_a_complete_file_tells_which_organizations_it_lacks(
+    country: Database, now: datetime, tmp_path: Path
+) -> None:
+    """But those that have ended already."""
+    async with country.write() as session:
+        await close(session, FIRST, decided(now), now)
+    path = write(tmp_path / "a.csv", [COLUMNS, as_it_is(1), as_it_is(2)])
+    lacks = (Missing("6110303", "อบต.เทพารักษ์"), Missing("6120401", "อบต.ไทรม้า"))
+    for dry_run in (True, False):
+        result = await import_organizations(country, path, now, dry_run=dry_run, complete=True)
+        assert result.missing == lacks
+    assert (await import_organizations(country, path, now)).missing is None
+    async with country.read() as session:
+        assert await count(country, Organization) == 5
+
+
+async def test_what_an_import_renames_is_recorded(country: Database, now: datetime, tmp_path: Path) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    # The sort key of the country's organizations is a short one: written once, only names differ.
+    await import_organizations(country, write(tmp_path / "a.csv", [COLUMNS, as_it_is(0), as_it_is(1)]), now)
+    async with country.read() as session:
+        before = len(await chain(session, SECOND))
+    path = write(tmp_path / "b.csv", [COLUMNS, as_it_is(0, "บางปูใหม่"), as_it_is(1)])
+    await import_organizations(country, path, now)
+    async with country.read() as session:
+        event = (await chain(session, FIRST))[-1]
+        assert event.kind == "renamed"
+        assert json.loads(event.details) == {
+            "before": {"name_th": "บางปู"},
+            "after": {"name_th": "บางปูใหม่"},
+            "file": "b.csv",
+        }
+        assert len(await chain(session, SECOND)) == before
+    assert await breaks(country) == []
+
+
+async def test_an_organization_that_has_ended_is_not_changed(
+    country: Database, now: datetime, tmp_path: Path
+) -> None:
+    await import_organizations(country, write(tmp_path / "a.csv", [COLUMNS, as_it_is(0)]), now)
+    async with country.write() as session:
+        await close(session, FIRST, decided(now), now)
+    # As it was it may stand in a file.
+    await import_organizations(country, write(tmp_path / "a.csv", [COLUMNS, as_it_is(0)]), now)
+    with pytest.raises(ImportRefused) as refused:
+        await import_organizations(country, write(tmp_path / "a.csv", [COLUMNS, as_it_is(0, "ใหม่")]), now)
+    assert lines(refused) == [
+        f"line 2, dla_code: {FIRST} was closed on 2026-11-02 by สถ. กองกฎหมาย; leave the line out, or write it as"
+        " it was"
+    ]

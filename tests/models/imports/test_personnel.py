@@ -15,7 +15,9 @@ from models.database.engine import Database
 from models.imports import ImportRefused, PersonnelResult, import_personnel
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.rounds.round import close_round, open_round
+from models.succession.closing import close
 from tests.models.imports.files import COLUMNS, FIRST, MENUS, SECOND, THIRD, WITHOUT_ROSTER, people, write
+from tests.models.succession.decisions import BY, decided
 from tests.support import certify_as, put_roster
 
 THAI = ["รหัส อปท.", "เลขที่ทะเบียน", "ชื่อ-สกุล", "ประเภทบุคลากร", "ตำแหน่ง", "ระดับ"]
@@ -287,3 +289,17 @@ async def test_a_register_that_was_saved_since_it_was_compared_is_not_replaced(
         " look at its changes and import once more"
     )
     assert len(await records(country, FIRST)) == 40
+
+
+async def test_the_roster_of_an_organization_that_has_ended_is_locked_for_good(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    async with country.write() as session:
+        await close(session, FIRST, decided(now), now)
+        await close_round(session, now)
+        await open_round(session, 2571, None, now)
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1", FIRST)])
+    assert await refusal(country, path, now, allow_shrink=True) == [
+        f"line 2, organization: {FIRST} was closed on 2026-11-02 by {BY}; its roster is locked for good; leave its"
+        " rows out, or write the code of its successor"
+    ]
