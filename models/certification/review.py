@@ -13,11 +13,21 @@ from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
+from models.certification.changes import Changes, compare_with_ended
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
 from models.organizations.organization import Organization
+from models.register.certified import CertifiedRegister
 from models.register.comparison import marked, numbers
-from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
+from models.register.roster import (
+    Category,
+    Headcount,
+    NoRoster,
+    Roster,
+    RosterSummary,
+    load_records,
+    summarize,
+)
 from models.rounds.round import Round
 
 
@@ -62,6 +72,8 @@ class Review:
     # Of the round's thread: all but answers and decisions; and the questions that wait for an answer.
     remarks: int
     open_questions: int
+    # Since the register was certified; None where nothing was reopened in the round.
+    changes: Changes | None = None
 
     @property
     def status(self) -> Status:
@@ -161,14 +173,16 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
     Raises NotYours, also for an unknown organization, and NoRoster. Three queries.
     """
-    row = (await session.execute(_organization_and_round(), {"code": dla_code})).one_or_none()
-    if row is None:
+    rows = (await session.execute(_organization_and_round(), {"code": dla_code})).all()
+    if not rows:
         raise NotYours
-    organization, round_, roster, ended, remarks, open_questions, said = row
+    organization, round_, roster, remarks, open_questions, said, *_ = rows[0]
     require_sight(officer.account, organization)
     if roster is None:
         raise NoRoster(dla_code)
-    summary, revision = await summarize_records(session, roster), ended + 1
+    ended = [(revision, reopening_id, kept) for *_, revision, reopening_id, kept in rows if revision is not None]
+    records = await load_records(session, dla_code)
+    summary, revision = summarize(roster, records), len(ended) + 1
     now, check, before = await _now_and_before(session, dla_code, round_)
     answers = said is not None and said.revision == revision and said.about == numbers(summary.headcount)
     return Review(
@@ -184,30 +198,42 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
         explanation=said if answers else None,
         remarks=remarks,
         open_questions=open_questions,
+        changes=compare_with_ended(session, ended, roster.menu_names, records),
     )
 
 
 @cache
 def _organization_and_round() -> Select[*tuple[Any, ...]]:
-    """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
-    its remarks, open questions, and what it explained last; the last six of that round.
+    """An organization, the newest round, its register's import, its remarks, open questions, and what it explained
+    last; then a revision of it that has ended, the reopening, and what was kept of the register. The last six are
+    of that round. A row for each ended revision, and one without where there is none.
     """
     dla_code: BindParameter[str] = bindparam("code")
     newest = select(func.max(Round.id)).scalar_subquery()
     thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
-    said = aliased(Remark)
+    said, ended = aliased(Remark), aliased(Reopening)
     last_said = select(func.max(Remark.id)).where(thread, Remark.kind == RemarkKind.EXPLANATION).scalar_subquery()
     counts = (
-        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == newest),
         select(func.count()).where(thread, Remark.answers_id.is_(None)),
         select(func.count()).where(thread, is_open(Remark)),
     )
     return (
-        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said)
+        select(
+            Organization,
+            Round,
+            Roster,
+            *(count.scalar_subquery() for count in counts),
+            said,
+            ended.revision,
+            ended.id,
+            CertifiedRegister,
+        )
         .select_from(Organization)
         .outerjoin(Round, Round.id == newest)
         .outerjoin(Roster, Roster.organization_code == Organization.dla_code)
         .outerjoin(said, said.id == last_said)
+        .outerjoin(ended, (ended.organization_code == dla_code) & (ended.round_id == newest))
+        .outerjoin(CertifiedRegister, CertifiedRegister.reopening_id == ended.id)
         .where(Organization.dla_code == dla_code)
         .options(joinedload(Organization.province))
         .execution_options(populate_existing=True)
