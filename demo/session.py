@@ -17,13 +17,13 @@ from demo.clock import MovedClock
 from models.audit import event_chain
 from models.base.calendar import BANGKOK, BUDDHIST_ERA
 from models.base.errors import DomainError
-from models.certification.word_keeping import keep_words
 from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
 from models.rounds.round import current_round, open_round
 from models.schema import version
 from models.security.keys import Keyring
+from models.succession.word_keeping import keep_words
 
 # Phuket and Ranong: the two provinces with the fewest organizations.
 PROVINCES = ("83", "85")

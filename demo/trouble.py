@@ -3,22 +3,30 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from demo.behind import Behind
 from demo.botapi import Emulator
 from demo.botapi.faults import Fault
+from demo.correction import correct_register
 from demo.session import Session
-from models.certification.certificate import Certification, is_live
+from models.certification.certificate import Certification, Reopening, Status, is_live
 from models.certification.certify import reopen
+from models.certification.changes import load_changes
+from models.certification.review import own_status
 from models.organizations.organization import Organization
+from models.rounds.round import Round
 
 RETRY_AFTER = 4
 FLOODED_SENDS = 3
 
 
 class Trouble:
-    """The switches: the network to Telegram, Telegram's patience, the bot's process, and `laocert reopen`."""
+    """The switches: the network to Telegram, Telegram's patience, the bot's process, `laocert reopen`, and the
+    correction that follows it.
+    """
 
     def __init__(self, session: Session, behind: Behind) -> None:
         self._session = session
@@ -32,9 +40,12 @@ class Trouble:
             "flood": self._switch_flood,
             "bot": self._switch_bot,
             "reopen": self._reopen,
+            "correct": self._correct,
         }
         # The organization that was certified last and can be reopened.
         self._certified: Organization | None = None
+        # The one that was reopened last, as long as its register is as it was certified.
+        self._reopened: Organization | None = None
 
     def value(self) -> dict[str, Any]:
         """How things are, for the page. `pending`: what waits at Telegram for the bot to fetch."""
@@ -44,10 +55,11 @@ class Trouble:
             "flood": self._flood.remaining if self._flood else 0,
             "pending": len(self._emulator.updates.pending),
             "reopenable": self._certified.full_name if self._certified else "",
+            "correctable": self._reopened.full_name if self._reopened else "",
         }
 
     async def look(self) -> None:
-        """See whether there is something to reopen."""
+        """See whether there is something to reopen, or to correct."""
         async with self._session.database.read() as session:
             self._certified = await session.scalar(
                 select(Organization)
@@ -56,6 +68,7 @@ class Trouble:
                 .order_by(Certification.id.desc())
                 .limit(1)
             )
+            self._reopened = await _reopened_as_it_was(session)
 
     def notice_death(self) -> None:
         """The bot ended without having been told to."""
@@ -131,3 +144,30 @@ class Trouble:
             "models/certification/certify.py",
             "warn",
         )
+
+    async def _correct(self, _trouble: bool) -> None:
+        if self._reopened is None:
+            return
+        organization, session = self._reopened, self._session
+        await correct_register(session.database, session.folder, organization.dla_code, session.clock())
+        self._behind.say(
+            f"นำเข้าทะเบียนที่แก้ไขแล้วของ{organization.full_name} · ทั้งสองฝ่ายเห็นสิ่งที่เปลี่ยนจากที่รับรองไว้",
+            f"A corrected register of {organization.full_name} was imported · both sides see what has changed",
+            "models/certification/changes.py",
+        )
+
+
+async def _reopened_as_it_was(session: AsyncSession) -> Organization | None:
+    """The organization that was reopened last, if it has not certified anew and its register is as it was."""
+    ended = await session.scalar(
+        select(Reopening)
+        .options(joinedload(Reopening.organization))
+        .where(Reopening.round_id == select(func.max(Round.id)).scalar_subquery())
+        .order_by(Reopening.id.desc())
+        .limit(1)
+    )
+    if ended is None or (await own_status(session, ended.organization_code))[1] is not Status.UNCERTIFIED:
+        return None
+    changes = await load_changes(session, ended.organization_code, ended.round_id)
+    difference = changes.since[0].difference if changes is not None else None
+    return ended.organization if difference is not None and difference.is_nothing else None

@@ -10,9 +10,9 @@ from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
-from models.certification.word_keeping import count_without_words
 from models.database.engine import Database
 from models.schema import drift, version
+from models.succession.word_keeping import count_without_words
 
 
 class DatabaseDiffers(DomainError):

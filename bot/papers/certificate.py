@@ -68,7 +68,7 @@ def _spot_check(kept: str) -> dict[str, str]:
     """
     told = json.loads(kept)
     return {
-        "size": f"{told['size']:,}",
+        "size": f"{len(told['records']):,}",
         "numbers": shortened(", ".join(one["record_no"] for one in told["records"]), LONGEST),
         "at": short_moment(datetime.fromisoformat(told["handed_in_at"])),
         "seed": told["seed"],

@@ -28,13 +28,13 @@ from bot.telegram.clocks import ask_database
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
-from models.certification.word_keeping import count_without_words
 from models.chats import inbox
 from models.database import wal
 from models.database.engine import Database
 from models.database.trouble import Trouble, trouble_of
 from models.notices import outbox
 from models.schema import drift, version
+from models.succession.word_keeping import count_without_words
 
 # Seconds that something outside is waited for.
 PATIENCE = 10.0

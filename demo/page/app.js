@@ -185,7 +185,7 @@ function view({ id, name, mime }) {
   $("viewer").showModal();
 }
 
-document.getElementById("reopen").addEventListener("click", (event) => { event.target.disabled = true; post("/trouble/reopen", { on: true }); });
+for (const name of ["reopen", "correct"]) document.getElementById(name).addEventListener("click", (event) => { event.target.disabled = true; post(`/trouble/${name}`, { on: true }); });
 
 // --- switches of the page itself
 

@@ -98,15 +98,17 @@ function line({ time, source, tone, ...texts }) {
   return item;
 }
 
-export function drawTrouble({ network, bot, flood, reopenable }) {
+export function drawTrouble({ network, bot, flood, reopenable, correctable }) {
   const switches = [
     ["network", network, t("networkOff"), t("networkOn")],
     ["bot", bot, t("botOff"), t("botOn")],
     ["flood", !flood, t("flood"), t("flooding") + flood],
   ];
-  const reopen = $("reopen");
-  reopen.disabled = !reopenable;
-  reopen.textContent = reopenable ? t("reopen") + reopenable : t("reopenNothing");
+  for (const [name, of] of [["reopen", reopenable], ["correct", correctable]]) {
+    const button = $(name);
+    button.disabled = !of;
+    button.textContent = of ? t(name) + of : t(`${name}Nothing`);
+  }
   redraw($("switches"), switches.map(([name, well, make_, mend]) => [[name, well, make_, mend], () => {
     const button = make("button", { type: "button", className: well ? "" : "on", onclick: () => { button.disabled = true; post(`/trouble/${name}`, { on: well }); } }, well ? make_ : mend);
     button.dataset.switch = name;

@@ -23,6 +23,7 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Relinked, Turn
 from handlers.chat.words import (
     back,
+    changes_text,
     find_label,
     home,
     officer_line,
@@ -33,6 +34,7 @@ from handlers.chat.words import (
 )
 from models.accounts.account import Account, Role
 from models.certification.certificate import Status
+from models.certification.changes import load_changes
 from models.certification.review import own_status
 from models.chats.conversation import Awaiting, Language
 from models.links.link import unlink_officer
@@ -88,6 +90,9 @@ async def _lao_home(turn: Turn) -> Screen:
     waiting = await open_questions(turn.session, turn.own_organization)
     petition = await open_petition(turn.session, turn.own_organization, Role.LAO)
     is_due = status is Status.UNCERTIFIED and round_ is not None and round_.state is RoundState.OPEN
+    changes = None
+    if is_due and round_ is not None:
+        changes = await load_changes(turn.session, turn.own_organization, round_.id)
     return Screen(
         lines(
             organization_line(_, account.organization),
@@ -95,6 +100,7 @@ async def _lao_home(turn: Turn) -> Screen:
             "",
             round_line(_, round_, turn.now),
             _("Certification status: <b>{status}</b>", status=status_word(_, status)),
+            changes_text(_, changes),
             _("❓ The province waits for your answer.") if waiting else None,
             _("✉️ Your petition waits for the operator's decision.") if petition is not None else None,
         ),

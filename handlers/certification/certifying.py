@@ -7,7 +7,7 @@ from markupsafe import Markup
 from handlers.certification.review_numbers import difference_text, numbers_text
 from handlers.chat.screen import Button, CopyButton, Row, Screen, Style, lines
 from handlers.chat.taps.certification import Cancel, CertificatePdf, Confirm
-from handlers.chat.taps.register import EmptyMenus
+from handlers.chat.taps.register import EmptyMenus, SeeChanges
 from handlers.chat.taps.remarks import Remarks
 from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
@@ -15,6 +15,7 @@ from handlers.chat.words import (
     category_button_word,
     category_word,
     certified_by,
+    changes_text,
     headcount_lines,
     organization_line,
     other_words,
@@ -58,6 +59,7 @@ def review_text(
         _("Certification status: <b>{status}</b>", status=status_word(_, shown.status)),
         certified_by(_, newest) if newest is not None else None,
         other_words(_, newest, shown.words) if newest is not None else None,
+        changes_text(_, shown.changes),
         open_line(_, shown) if shown.open_questions else None,
         *notes,
         empty_menus_line(_, roster),
@@ -79,9 +81,18 @@ def open_line(_: Texts, shown: Review) -> Markup:
     return _("❓ Questions without an answer: {count}", count=shown.open_questions)
 
 
-def checking_rows(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[Row, ...]:
+def changes_buttons(_: Texts, shown: Review) -> tuple[Button, ...]:
+    """สิ่งที่เปลี่ยน, after a reopening."""
+    if shown.changes is None:
+        return ()
+    return (Button(_.plain("What changed"), SeeChanges(shown.organization.dla_code, 0)),)
+
+
+def checking_rows(
+    _: Texts, shown: Review, taps: dict[Category, Tap], *, with_changes: bool = True
+) -> tuple[Row, ...]:
     """What stands behind the numbers, two buttons a row: a category that has people in it opens its positions;
-    เมนูที่ยังไม่บันทึก and ข้อสังเกต, where there are any.
+    เมนูที่ยังไม่บันทึก, สิ่งที่เปลี่ยน (unless that stands elsewhere) and ข้อสังเกต, where there are any.
     """
     code = shown.organization.dla_code
     buttons = [
@@ -91,6 +102,8 @@ def checking_rows(_: Texts, shown: Review, taps: dict[Category, Tap]) -> tuple[R
     ]
     if shown.roster.with_empty_menus:
         buttons.append(Button(_.plain("Empty menus"), EmptyMenus(code, 0)))
+    if with_changes:
+        buttons += changes_buttons(_, shown)
     if shown.remarks:
         label = _.plain("Remarks") + f" ({shown.remarks:,})"
         buttons.append(Button(f"❓ {label}" if shown.open_questions else label, Remarks(code, 0)))
@@ -147,6 +160,7 @@ def warning(_: Texts, confirmation: Confirmation, shown: Review, now: datetime) 
             round_line(_, shown.round, now),
             "",
             headcount_lines(_, shown.roster.headcount),
+            changes_text(_, shown.changes),
             empty_menus_line(_, shown.roster) if shown.roster.with_empty_menus else None,
             open_line(_, shown) if _has_unanswered(confirmation, shown) else None,
             "",

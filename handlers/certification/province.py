@@ -9,6 +9,7 @@ from handlers.certification import desk
 from handlers.certification.certifying import (
     certificate_button,
     certificate_buttons,
+    changes_buttons,
     checking_rows,
     history_text,
     no_register,
@@ -27,16 +28,20 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import certified_organization, home, pager, signature, status_word, way_out
 from models.accounts import access
+from models.base.thai import shortened
 from models.certification import certify, review
 from models.certification.certificate import Certification, Level, Status
 from models.certification.certify import Demands
 from models.certification.history import load_history
 from models.certification.review import Review
-from models.certification.spot_check import Verdict, verdict
+from models.certification.spot_check import SpotCheck, Verdict, basis_of, verdict
 from models.province.progress import Day, count_day
 from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState
+
+# Of the numbers of records that are gone; a review has room for a few lines more.
+GONE_LENGTH = 200
 
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
@@ -59,12 +64,14 @@ def review_screen(
     rows: tuple[Row, ...] = ()
     is_open = shown.round is not None and shown.round.state is RoundState.OPEN
     notes: tuple[Markup | None, ...] = ()
+    are_changes_beside = False
     if shown.status is Status.LAO_CERTIFIED and is_open:
         decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
         # Directly below the numbers.
-        rows += _certifying_rows(_, shown, decided)
-        notes = (_verdict_line(_, decided),)
-    rows += checking_rows(_, shown, taps)
+        are_changes_beside = decided is not Verdict.NOT_NEEDED and _has_room(shown.spot_check)
+        rows += _certifying_rows(_, shown, decided, changes_buttons(_, shown) if are_changes_beside else ())
+        notes = (_verdict_line(_, decided), gone_line(_, shown.spot_check))
+    rows += checking_rows(_, shown, taps, with_changes=not are_changes_beside)
     if is_open:
         ask_row: Row = (Button(_.plain("Ask the LAO"), AskOrganization(code)),)
         rows += ((*ask_row, desk.skip_button(_, code)) if at_desk is not None else ask_row,)
@@ -81,12 +88,19 @@ def certify_button(_: Texts, shown: Review) -> Button:
     return Button(_.plain("Certify at province level"), tap, Style.PRIMARY)
 
 
-def _certifying_rows(_: Texts, shown: Review, decided: Verdict) -> tuple[Row, ...]:
-    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when all is correct, or none is asked for; another way when it failed."""
+def _has_room(check: SpotCheck | None) -> bool:
+    """Whether a second button fits beside สุ่มตรวจสอบ with its count, (1/9) but not (1/10)."""
+    return check is None or len(check.items) < 10
+
+
+def _certifying_rows(_: Texts, shown: Review, decided: Verdict, beside: Row) -> tuple[Row, ...]:
+    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when all is correct, or none is asked for; another way when it failed.
+    `beside`: what stands in the row of สุ่มตรวจสอบ.
+    """
     code, check = shown.organization.dla_code, shown.spot_check
     count = f" ({check.marked}/{len(check.items)})" if check else ""
     style = Style.PRIMARY if decided is Verdict.OPEN else None
-    spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style),)
+    spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style), *beside)
     certify_row: Row = (certify_button(_, shown),)
     return {
         Verdict.NOT_NEEDED: (certify_row,),
@@ -107,6 +121,18 @@ def _verdict_line(_: Texts, decided: Verdict) -> Markup | None:
     if decided is Verdict.FAILED:
         return _("Spot-check: <b>❌ not all correct</b>. These figures cannot be certified.")
     return None
+
+
+def gone_line(_: Texts, check: SpotCheck | None) -> Markup | None:
+    """Which records were not correct before and are gone from the register, so that none of them is drawn."""
+    basis = basis_of(check) if check is not None else None
+    if basis is None or not basis.gone:
+        return None
+    numbers = ", ".join(basis.gone)
+    return _(
+        "⚠️ Not correct before, and not in the register any more: {numbers}",
+        numbers=shortened(numbers, GONE_LENGTH),
+    )
 
 
 async def positions(turn: Turn, tap: ProvincePositions) -> Screen:

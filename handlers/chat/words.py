@@ -15,10 +15,12 @@ from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from models.accounts.account import Officer, Role
 from models.certification.certificate import Certification, Status, written_code
+from models.certification.changes import Changes, ChangesSince
 from models.certification.spot_check import Mark
 from models.certification.words import Words
 from models.organizations.organization import Organization
 from models.province.progress import ButtonName
+from models.register.difference import ChangeKind, Difference
 from models.register.roster import Category, Headcount
 from models.rounds.round import Round, RoundState
 
@@ -166,6 +168,40 @@ def days_left_word(_: Texts, days: int) -> str:
     if days > 0:
         return _.plain("1 day left") if days == 1 else _.plain("{days:,} days left", days=days)
     return _.plain("1 day overdue") if days == -1 else _.plain("{days:,} days overdue", days=-days)
+
+
+# Of the ended revisions that a register is compared with: more than one only after several reopenings.
+_REVISIONS_SHOWN = 3
+
+
+def changes_text(_: Texts, changes: Changes | None) -> Markup | None:
+    """After a reopening, how much has changed since each revision that counts, a line each."""
+    if changes is None:
+        return None
+    told = [_since_line(_, one) for one in changes.since[:_REVISIONS_SHOWN]]
+    left = len(changes.since) - len(told)
+    if left > 0:
+        told.append(_("and since {count} earlier revisions", count=left))
+    return lines(*told)
+
+
+def _since_line(_: Texts, since: ChangesSince) -> Markup:
+    if since.difference is None:
+        return _("⚠️ Changed since revision {revision}: not known", revision=since.revision)
+    return _(
+        "Changed since revision {revision}: <b>{changes}</b>",
+        revision=since.revision,
+        changes=change_counts(_, since.difference),
+    )
+
+
+def change_counts(_: Texts, difference: Difference) -> str:
+    """How many records have come, gone and changed: `+2 −1 ~3`; menus where they are others."""
+    if difference.is_nothing:
+        return _.plain("nothing")
+    signs = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "−", ChangeKind.CHANGED: "~"}
+    counts = " ".join(f"{sign}{difference.count(kind):,}" for kind, sign in signs.items())
+    return counts + (" · " + _.plain("menus") if difference.new_menus or difference.gone_menus else "")
 
 
 def headcount_lines(_: Texts, headcount: Headcount) -> Markup:

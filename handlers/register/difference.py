@@ -1,12 +1,13 @@
-"""What a file would change in a register, in all and record by record."""
+"""How a register differs from another, in all and record by record: from a file's, or from what was certified."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from markupsafe import Markup
 
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.register import DropRoster, RosterChanges, SaveRoster
+from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.words import category_word, home, masked, organization_line, way_out
 from models.base.thai import shortened
@@ -38,20 +39,26 @@ def proposal_screen(_: Texts, found: Proposal) -> Screen:
     return Screen(
         lines(
             *head,
-            *(_category_line(_, difference, category) for category in Category),
-            _("Total <b>{before:,} → {after:,}</b>", before=difference.before.total, after=difference.after.total),
+            numbers_lines(_, difference),
             "",
             _("Records with empty menus: {count:,}", count=difference.with_empty_menus),
-            _new_menus(_, difference),
-            _gone_menus(_, difference),
+            menus_lines(_, difference),
             "",
             _("<b>Nothing is saved yet.</b> You can save it within 24 hours."),
         ),
         (
-            *_kind_buttons(_, difference, key),
+            *kind_buttons(_, difference, lambda kind: RosterChanges(key, kind, 0)),
             (Button(_.plain("Save the register"), SaveRoster(key), Style.DANGER),),
             (Button(_.plain("Cancel"), DropRoster(key)), home(_)),
         ),
+    )
+
+
+def numbers_lines(_: Texts, difference: Difference) -> Markup:
+    """The number of each category and the total, before and after."""
+    return lines(
+        *(_category_line(_, difference, category) for category in Category),
+        _("Total <b>{before:,} → {after:,}</b>", before=difference.before.total, after=difference.after.total),
     )
 
 
@@ -77,12 +84,10 @@ def kind_word(_: Texts, kind: ChangeKind, count: int) -> str:
     }[kind]
 
 
-def _kind_buttons(_: Texts, difference: Difference, key: str) -> tuple[Row, ...]:
-    """A button for each kind of change that there is, in a row of its own."""
+def kind_buttons(_: Texts, difference: Difference, tap: Callable[[ChangeKind], Tap]) -> tuple[Row, ...]:
+    """A button for each kind of change that there is, in a row of its own; `tap`: what it opens."""
     return tuple(
-        (Button(_see_word(_, kind, count), RosterChanges(key, kind, 0)),)
-        for kind in ChangeKind
-        if (count := difference.count(kind))
+        (Button(_see_word(_, kind, count), tap(kind)),) for kind in ChangeKind if (count := difference.count(kind))
     )
 
 
@@ -93,6 +98,12 @@ def _see_word(_: Texts, kind: ChangeKind, count: int) -> str:
         ChangeKind.REMOVED: _.plain("See removed ({count:,})", count=count),
         ChangeKind.CHANGED: _.plain("See changed ({count:,})", count=count),
     }[kind]
+
+
+def menus_lines(_: Texts, difference: Difference) -> Markup | None:
+    """The menus that come and go; None where none does."""
+    parts = [part for part in (_new_menus(_, difference), _gone_menus(_, difference)) if part is not None]
+    return lines(*parts) if parts else None
 
 
 def _new_menus(_: Texts, difference: Difference) -> Markup | None:
@@ -117,14 +128,25 @@ def change_text(_: Texts, change: RecordChange) -> Markup:
             category_word(_, record.category),
             shortened(f"{record.position} {record.level}".strip(), _LONGEST),
         )
-    return lines(title, *_fields(_, change.before, change.after), _menus(_, change))
+    return lines(title, fields_text(_, change))
 
 
-def _fields(_: Texts, before: Record, after: Record) -> Iterable[Markup]:
-    """What differs, before and after. Of a name only that it does: the parts that are shown may be the same."""
-    if before.full_name != after.full_name:
+def fields_text(_: Texts, change: RecordChange, *, whole_names: bool = False) -> Markup:
+    """What of a record differs; that it is new where there was none before. `whole_names`: of a name both."""
+    if change.before is None or change.after is None:
+        return _("New in the register")
+    return lines(*_fields(_, change.before, change.after, whole_names), _menus(_, change))
+
+
+def _fields(_: Texts, before: Record, after: Record, whole_names: bool) -> Iterable[Markup]:
+    """What differs, before and after. Of a name that is masked only that it does: the parts that are shown may be
+    the same.
+    """
+    if before.full_name != after.full_name and not whole_names:
         yield _("Name: changed")
+    names = ((_.plain("Name"), before.full_name, after.full_name),) if whole_names else ()
     pairs = (
+        *names,
         (_.plain("Category"), category_word(_, before.category), category_word(_, after.category)),
         (_.plain("Position"), before.position, after.position),
         (_.plain("Level"), before.level, after.level),

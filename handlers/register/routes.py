@@ -1,18 +1,20 @@
 """Which taps this room answers, with which right (handlers/dispatch.py)."""
 
 from handlers.chat.taps.register import (
+    ChangedRecords,
     DropRoster,
     EmptyMenu,
     EmptyMenus,
     RegisterTemplate,
     RosterChanges,
     SaveRoster,
+    SeeChanges,
     SendRegister,
     SentFile,
 )
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Handler, Right
-from handlers.register import empty_menus, register_file
+from handlers.register import changes, empty_menus, register_file
 
 TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SendRegister: (Right.LAO, register_file.explain),
@@ -23,7 +25,9 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     DropRoster: (Right.LAO, register_file.drop),
     EmptyMenus: (Right.LINKED, empty_menus.show_menus),
     EmptyMenu: (Right.LINKED, empty_menus.show_records),
+    SeeChanges: (Right.LINKED, changes.show_changes),
+    ChangedRecords: (Right.LINKED, changes.show_records),
 }
 
 # Those that only look.
-NAVIGATION: set[type[Tap]] = {RosterChanges, EmptyMenus, EmptyMenu}
+NAVIGATION: set[type[Tap]] = {RosterChanges, EmptyMenus, EmptyMenu, SeeChanges, ChangedRecords}

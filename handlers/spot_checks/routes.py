@@ -8,6 +8,7 @@ from handlers.chat.taps.spot_checks import (
     MarkRecord,
     SpotRecord,
     SpotSummary,
+    SpotSummaryPage,
 )
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Handler, Question, Right
@@ -20,12 +21,13 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     MarkRecord: (Right.PROVINCE, spot_checking.mark_record),
     MarkDespiteEmpty: (Right.PROVINCE, spot_checking.mark_despite_empty),
     SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
+    SpotSummaryPage: (Right.PROVINCE, spot_checking.show_summary_page),
     HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
     HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
 }
 
 # Those that only look.
-NAVIGATION: set[type[Tap]] = {SpotRecord, SpotSummary}
+NAVIGATION: set[type[Tap]] = {SpotRecord, SpotSummary, SpotSummaryPage}
 
 # The texts that are asked for.
 QUESTIONS: dict[Awaiting, Question] = {

@@ -21,6 +21,7 @@ from handlers.chat.taps.spot_checks import (
     MarkRecord,
     SpotRecord,
     SpotSummary,
+    SpotSummaryPage,
 )
 from handlers.chat.taps.tap import unpack
 from handlers.chat.texts import Texts
@@ -31,8 +32,10 @@ from handlers.chat.words import (
     mark_word,
     masked,
     organization_line,
+    pager,
     way_out,
 )
+from handlers.register.difference import fields_text
 from models.accounts.access import find_organization
 from models.base.thai import shortened
 from models.certification.remark import RemarkRefused
@@ -45,6 +48,8 @@ from models.spot_checks.spot_checking import Checking, MenusEmpty, draw, hand_in
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
 # the summary of 20.
 MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
+# And an earlier note. After a reopening more records are drawn than the summary has room for on a page.
+EARLIER_NOTE_LENGTH, RECORDS_PER_PAGE = 120, 20
 
 
 async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
@@ -102,6 +107,7 @@ def record_screen(_: Texts, found: Checking, place: int) -> Screen:
             organization_line(_, found.organization),
             "",
             _person(_, found, item),
+            _since_certified(_, found, item),
             "",
             _menus(_, found, place),
             "",
@@ -135,6 +141,20 @@ def _person(_: Texts, found: Checking, item: SpotCheckItem) -> Markup:
         Markup("{}").format(category_word(_, record.category)),
         Markup("{}").format(f"{record.position} {record.level}".strip()),
     )
+
+
+def _since_certified(_: Texts, found: Checking, item: SpotCheckItem) -> Markup | None:
+    """After a reopening: that the record was not correct before, and how it differs from what was certified."""
+    if found.basis is None:
+        return None
+    parts: list[Markup | str] = []
+    if item.record_no in found.basis.incorrect:
+        note = " ".join(found.earlier_notes.get(item.record_no, "").split())
+        parts += ["", _("⚠️ <b>Not correct before</b>"), shortened(note, EARLIER_NOTE_LENGTH)]
+    change = found.changes.of_record(item.record_no) if found.changes is not None else None
+    if change is not None:
+        parts += ["", _("<b>Changed since it was certified</b>"), fields_text(_, change, whole_names=True)]
+    return lines(*parts) if parts else None
 
 
 def _menus(_: Texts, found: Checking, place: int) -> Markup:
@@ -269,19 +289,28 @@ async def show_summary(turn: Turn, tap: SpotSummary) -> Screen:
     return await _summary(turn, await load_checking(turn.session, turn.officer, tap.organization, tap.check))
 
 
-async def _summary(turn: Turn, checking: Checking) -> Screen:
+async def show_summary_page(turn: Turn, tap: SpotSummaryPage) -> Screen:
+    """The same, another page of it."""
+    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    return await _summary(turn, checking, tap.page)
+
+
+async def _summary(turn: Turn, checking: Checking, page: int = 0) -> Screen:
     """Every record with its mark, and what follows from them: where all are correct, the numbers and the way to
     certify them.
     """
     shown = None
     if checking.check.is_all_correct:
         shown = await review(turn.session, turn.officer, checking.organization.dla_code)
-    return summary_screen(turn.texts, checking, shown)
+    return summary_screen(turn.texts, checking, shown, page)
 
 
-def summary_screen(_: Texts, checking: Checking, shown: Review | None) -> Screen:
+def summary_screen(_: Texts, checking: Checking, shown: Review | None, page: int = 0) -> Screen:
     """The summary of a spot-check; `shown`, the organization's review, where every record is correct."""
     code, check = checking.organization.dla_code, checking.check
+    pages = max(1, -(-len(check.items) // RECORDS_PER_PAGE))
+    page = min(page, pages - 1)
+    before, after = (SpotSummaryPage(code, check.id, max(page + step, 0)) for step in (-1, 1))
     listed = [
         lines(
             Markup("{} · <code>{}</code> {}").format(
@@ -289,9 +318,9 @@ def summary_screen(_: Texts, checking: Checking, shown: Review | None) -> Screen
             ),
             _note(item, SUMMARY_NOTE_LENGTH),
         )
-        for item in check.items
+        for item in check.items[page * RECORDS_PER_PAGE : (page + 1) * RECORDS_PER_PAGE]
     ]
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Row, ...] = pager(_, page, pages, before, after)
     if shown is not None:
         rows += ((province.certify_button(_, shown),),)
     elif check.handed_in_at is None and check.marked == len(check.items):
@@ -304,6 +333,7 @@ def summary_screen(_: Texts, checking: Checking, shown: Review | None) -> Screen
             _("<b>Spot-check: summary</b>"),
             "",
             *listed,
+            province.gone_line(_, check),
             "",
             _what_follows(_, checking),
             "",

@@ -29,6 +29,8 @@ from models.chats.conversation import Language
 from models.notices import card_marks, outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization, lock_organization
+from models.register.certified import keep_certified
+from models.register.roster import Roster, load_records, summarize
 from models.rounds.round import Round, RoundState, require_open_round
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
@@ -330,7 +332,8 @@ async def _announce(
 async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now: datetime) -> Reopening:
     """End the current revision: the register can be changed and must be certified anew.
 
-    The officers of both sides are told, with the reason. Raises OperatorRefused, UnknownOrganization,
+    The register as it was certified is kept, to show what changes (models/certification/changes.py). The officers
+    of both sides are told, with the reason. Raises OperatorRefused, UnknownOrganization,
     ReopenRefused.
     """
     by = operator_name(by)
@@ -358,6 +361,7 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
     )
     session.add(reopening)
     await session.flush()
+    is_kept = await _keep_register(session, reopening, certificates)
     await event_chain.record(
         session,
         event_chain.Event.REOPENED,
@@ -368,9 +372,28 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         revision=reopening.revision,
         by=by,
         reason=reason,
+        register_kept=is_kept,
     )
     concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
     chats = [one.user_id for one in concerned]
     await outbox.enqueue_each(session, NoticeKind.REOPENED, chats, reopening.id, now)
     await card_marks.touch(session, organization.province_code, now)
     return reopening
+
+
+async def _keep_register(
+    session: AsyncSession, reopening: Reopening, certificates: dict[Level, Certification]
+) -> bool:
+    """Keep the register that a reopening has just unlocked, if it is still what was certified.
+
+    Only someone who took the triggers away can have changed it. Then it is no copy of what was certified, and any
+    record may have changed.
+    """
+    roster = await session.get(Roster, reopening.organization_code, populate_existing=True)
+    records = await load_records(session, reopening.organization_code)
+    lao = certificates.get(Level.LAO)
+    if roster is None or lao is None or summarize(roster, records).digest != lao.roster_digest:
+        return False
+    by_province = Level.PROVINCE in certificates
+    await keep_certified(session, reopening.id, by_province, roster.menu_names, records)
+    return True

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -69,15 +69,17 @@ async def _history_of_province(session: AsyncSession, account: Account, dla_code
 
 async def _load(session: AsyncSession, dla_code: str) -> tuple[list[Certification], list[Reopening]]:
     made, reopened = _made_and_reopened()
-    certificates = await session.scalars(made, {"code": dla_code})
-    reopenings = await session.scalars(reopened, {"code": dla_code})
-    return list(certificates), list(reopenings)
+    certificates = list(await session.scalars(made, {"code": dla_code}))
+    # A reopening ends what was certified. By these codes PostgreSQL reads the index, and not every reopening.
+    codes = sorted({one.organization_code for one in certificates})
+    return certificates, list(await session.scalars(reopened, {"codes": codes})) if codes else []
 
 
 @cache
 def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
     made = select(Certification).where(Certification.organization_code.in_(family_codes()))
-    reopened = select(Reopening).where(Reopening.organization_code.in_(family_codes()))
+    codes: BindParameter[str] = bindparam("codes", expanding=True)
+    reopened = select(Reopening).where(Reopening.organization_code.in_(codes))
     return (
         made.options(
             joinedload(Certification.round),

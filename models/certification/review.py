@@ -13,13 +13,23 @@ from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level, Reopening, Status, is_live, is_open
+from models.certification.changes import Changes, compare_with_ended
 from models.certification.predecessors import Descent, Previous, previous_numbers, with_checks_of_family
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
 from models.certification.words import Words
 from models.organizations.organization import Organization, has_ended, has_predecessors, require_going_on
+from models.register.certified import CertifiedRegister
 from models.register.comparison import marked, numbers
-from models.register.roster import Category, Headcount, NoRoster, Roster, RosterSummary, summarize_records
+from models.register.roster import (
+    Category,
+    Headcount,
+    NoRoster,
+    Roster,
+    RosterSummary,
+    load_records,
+    summarize,
+)
 from models.rounds.round import Round
 
 
@@ -65,6 +75,8 @@ class Review:
     # Of the round's thread: all but answers and decisions; and the questions that wait for an answer.
     remarks: int
     open_questions: int
+    # Since the register was certified; None where nothing was reopened in the round.
+    changes: Changes | None = None
 
     @property
     def status(self) -> Status:
@@ -172,16 +184,18 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
 
     Raises NotYours, also for an unknown organization, OrganizationEnded, and NoRoster. Three queries.
     """
-    row = (await session.execute(_organization_and_round(), {"code": dla_code})).one_or_none()
-    if row is None:
+    rows = (await session.execute(_organization_and_round(), {"code": dla_code})).all()
+    if not rows:
         raise NotYours
-    organization, round_, roster, ended, remarks, open_questions, said, is_over, has_come = row
+    organization, round_, roster, remarks, open_questions, said, is_over, has_come, *_ = rows[0]
     require_sight(officer.account, organization)
     if is_over:
         await require_going_on(session, dla_code)
     if roster is None:
         raise NoRoster(dla_code)
-    summary, revision = await summarize_records(session, roster), ended + 1
+    ended = [(revision, reopening_id, kept) for *_, revision, reopening_id, kept in rows if revision is not None]
+    records = await load_records(session, dla_code)
+    summary, revision = summarize(roster, records), len(ended) + 1
     now, check, before = await _now_and_before(session, dla_code, round_, has_come=has_come)
     answers = said is not None and said.revision == revision and said.about == numbers(summary.headcount)
     return Review(
@@ -197,32 +211,45 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
         explanation=said if answers else None,
         remarks=remarks,
         open_questions=open_questions,
+        changes=compare_with_ended(session, ended, roster.menu_names, records),
     )
 
 
 @cache
 def _organization_and_round() -> Select[*tuple[Any, ...]]:
-    """One row: an organization, the newest round, its register's import, how many of its revisions have ended,
-    its remarks, open questions, and what it explained last; the last six of that round. And whether it has ended,
-    and whether it goes on from others.
+    """An organization, the newest round, its register's import, its remarks, open questions, and what it explained
+    last; whether it has ended, and whether it goes on from others; then a revision of it that has ended, the
+    reopening, and what was kept of the register. All but the two are of that round. A row for each ended revision,
+    and one without where there is none.
     """
     dla_code: BindParameter[str] = bindparam("code")
     newest = select(func.max(Round.id)).scalar_subquery()
     thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest)
-    said = aliased(Remark)
+    said, ended = aliased(Remark), aliased(Reopening)
     last_said = select(func.max(Remark.id)).where(thread, Remark.kind == RemarkKind.EXPLANATION).scalar_subquery()
     counts = (
-        select(func.count()).where(Reopening.organization_code == dla_code, Reopening.round_id == newest),
         select(func.count()).where(thread, Remark.answers_id.is_(None)),
         select(func.count()).where(thread, is_open(Remark)),
     )
     states = has_ended(Organization.dla_code), has_predecessors(Organization.dla_code)
     return (
-        select(Organization, Round, Roster, *(count.scalar_subquery() for count in counts), said, *states)
+        select(
+            Organization,
+            Round,
+            Roster,
+            *(count.scalar_subquery() for count in counts),
+            said,
+            *states,
+            ended.revision,
+            ended.id,
+            CertifiedRegister,
+        )
         .select_from(Organization)
         .outerjoin(Round, Round.id == newest)
         .outerjoin(Roster, Roster.organization_code == Organization.dla_code)
         .outerjoin(said, said.id == last_said)
+        .outerjoin(ended, (ended.organization_code == dla_code) & (ended.round_id == newest))
+        .outerjoin(CertifiedRegister, CertifiedRegister.reopening_id == ended.id)
         .where(Organization.dla_code == dla_code)
         .options(joinedload(Organization.province))
         .execution_options(populate_existing=True)

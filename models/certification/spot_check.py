@@ -1,5 +1,7 @@
 """สุ่มตรวจสอบ: a seeded draw of an organization's records, each marked (procedure, province step 5).
 
+After a reopening more is drawn beside it: what was found not correct before, and some of what has changed.
+
 One draw for each revision, shared by all officers of the province: whoever could draw again could choose. The seed
 is made when the register is locked already, so that nobody can know or choose what it will bring; with the seed
 anybody can draw the sample again. What officers do with it is in models/spot_checks/spot_checking.py.
@@ -10,8 +12,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -19,6 +23,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.register.roster import Category
+
+# The version of the rule by which is drawn now; a draw without a basis is by rule 1.
+RULE = 2
 
 
 class SpotCheckMissing(DomainError):
@@ -63,6 +70,8 @@ class SpotCheck(Base):
     seed: Mapped[str] = mapped_column(String(64))
     drawn_at: Mapped[datetime]
     handed_in_at: Mapped[datetime | None]
+    # What was drawn from besides the seed and the register, as JSON (Basis); None of a draw by rule 1.
+    basis: Mapped[str | None] = mapped_column(Text)
 
     items: Mapped[list["SpotCheckItem"]] = relationship(lazy="raise", order_by="SpotCheckItem.place")
 
@@ -107,6 +116,63 @@ class SpotCheckItem(Base):
 
 
 # --- the sample ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What rule 2 draws from besides the seed and the register.
+
+    `size`: as many records of the whole register, and at most as many of the changed ones. `since`: the ended
+    revisions that count, the newest first (models/certification/changes.py); none in a first revision.
+    `incorrect`: records that were marked ไม่ถูกต้อง in one of them, and that the register has, if under another
+    number; `gone`: the numbers that it has no more. `changed`: records that are not as they were certified;
+    `may_all_differ`: every other record may have changed too. All numbers in order.
+    """
+
+    size: int
+    since: tuple[int, ...] = ()
+    incorrect: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    may_all_differ: bool = False
+
+    def written(self) -> str:
+        """As a draw keeps it."""
+        return _canonical(asdict(self))
+
+    @classmethod
+    def read(cls, facts: dict[str, Any]) -> "Basis":
+        """From what a draw or a certificate keeps. Raises KeyError, TypeError."""
+        return cls(
+            size=facts["size"],
+            since=tuple(facts["since"]),
+            incorrect=tuple(facts["incorrect"]),
+            gone=tuple(facts["gone"]),
+            changed=tuple(facts["changed"]),
+            may_all_differ=facts["may_all_differ"],
+        )
+
+
+def basis_of(check: SpotCheck) -> Basis | None:
+    """What a draw was made from; None of one by rule 1."""
+    return None if check.basis is None else Basis.read(json.loads(check.basis))
+
+
+def draw_numbers(seed: str, records: Iterable[tuple[str, Category]], basis: Basis) -> list[str]:
+    """The numbers of the records that rule 2 draws from a register (record_no, category), each once.
+
+    First the sample of the whole register (`sample`); then what was found not correct before, in order of number;
+    then, of the changed records that are not drawn yet, the first `size` in order of SHA-256 of
+    `<seed>/changed/<record_no>`; and where any other record may have changed too, as many of those in that order.
+    """
+    register = list(records)
+    drawn = sample(seed, register, basis.size)
+    drawn += [number for number in basis.incorrect if number not in drawn]
+    pools = [basis.changed, [number for number, _ in register] if basis.may_all_differ else []]
+    for pool in pools:
+        left = sorted(set(pool) - set(drawn), key=lambda number: _rank(seed, f"changed/{number}"))
+        drawn += left[: basis.size]
+    return drawn
 
 
 def sample(seed: str, records: Iterable[tuple[str, Category]], size: int) -> list[str]:
@@ -181,9 +247,11 @@ def kept(check: SpotCheck | None) -> str | None:
     """What the certificate keeps of a check that was handed in, as JSON of one form: no names and no notes."""
     if check is None or check.handed_in_at is None:
         return None
+    basis = basis_of(check)
+    drawn_from = {"rule": 1, "size": len(check.items)} if basis is None else {"rule": RULE, **asdict(basis)}
     facts = {
+        **drawn_from,
         "seed": check.seed,
-        "size": len(check.items),
         "drawn_at": _moment(check.drawn_at),
         "handed_in_at": _moment(check.handed_in_at),
         "records": [
@@ -191,6 +259,10 @@ def kept(check: SpotCheck | None) -> str | None:
             for item in check.items
         ],
     }
+    return _canonical(facts)
+
+
+def _canonical(facts: dict[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -199,10 +271,23 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def is_drawn_from(certified: str, records: Iterable[tuple[str, Category]]) -> bool:
-    """Whether the sample that a certificate keeps is the one that its seed draws from these records."""
+    """Whether the records that a certificate names are the ones that its seed draws from this register, by the
+    rule that it names; one that names none is from before there was another than rule 1.
+    """
     try:
-        told = json.loads(certified)
+        told, register = json.loads(certified), list(records)
         numbers = [one["record_no"] for one in told["records"]]
-        return bool(numbers) and numbers == sample(told["seed"], records, told["size"])
-    except (ValueError, KeyError, TypeError):
+        if told.get("rule", 1) == 1:
+            return bool(numbers) and numbers == sample(told["seed"], register, told["size"])
+        if told["rule"] != RULE:
+            return False
+        basis, has = Basis.read(told), {number for number, _ in register}
+        return bool(numbers) and _fits(basis, has) and numbers == draw_numbers(told["seed"], register, basis)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _fits(basis: Basis, register: set[str]) -> bool:
+    """Whether what a draw was made from can be true of a register with these numbers."""
+    named = (*basis.incorrect, *basis.changed)
+    return register.issuperset(named) and register.isdisjoint(basis.gone)

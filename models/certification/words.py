@@ -1,7 +1,7 @@
 """A certificate's words: what its organization was called and where it lay when it was certified.
 
 A certificate bears them itself, from the press on. One from before schema 0012 has none: it is inserted only and
-compared with its event, so its words stand in a table beside it (models/certification/word_keeping.py fills it).
+compared with its event, so its words stand in a table beside it (models/succession/word_keeping.py fills it).
 """
 
 from dataclasses import dataclass

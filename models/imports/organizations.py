@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
-from models.certification.word_keeping import require_words_kept
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -35,6 +34,7 @@ from models.organizations.organization import (
 )
 from models.province.progress import locked_organizations
 from models.succession.renaming import changed_words
+from models.succession.word_keeping import require_words_kept
 
 _CODE = re.compile("[0-9A-Za-z]+")
 _PROVINCE_CODE = re.compile("[0-9]{2}")

@@ -13,13 +13,16 @@ from sqlalchemy.orm import defer
 
 from models.audit.event_chain import SYSTEM, UNRECORDED, AuditEvent, Event, verify_chains
 from models.certification.certificate import Certification, Level, Reopening, is_live, snapshot
+from models.certification.changes import load_changes
 from models.certification.remark import Remark, RemarkKind
-from models.certification.spot_check import is_drawn_from
-from models.certification.word_keeping import count_without_words, words_digests
+from models.certification.spot_check import Basis, SpotCheck, is_drawn_from
 from models.certification.words import CertificateWords
 from models.organizations.organization import OrganizationEnd
-from models.register.roster import NoRoster, PersonnelRecord, load_summary
+from models.register.certified import CertifiedRegister
+from models.register.roster import Category, NoRoster, PersonnelRecord, load_summary
 from models.rounds.round import Round, RoundState, current_round
+from models.spot_checks.draw_basis import load_basis, load_incorrect
+from models.succession.word_keeping import count_without_words, words_digests
 
 # In one line.
 KEYS_NAMED = 5
@@ -181,8 +184,10 @@ async def _check_rows(
     session: AsyncSession, recorded: dict[tuple[str, str], dict[str, object]], found: Findings
 ) -> None:
     """Reopenings, remarks and ends: none without its event, none gone, and nothing changed of what its event
-    tells.
+    tells. Of a reopening in the newest round the register that it kept, too.
     """
+    newest = await current_round(session)
+    kept = set(await session.scalars(select(CertifiedRegister.reopening_id)))
     stored = {
         (Event.REOPENED.value, str(reopening.id)): {
             "chain": reopening.organization_code,
@@ -191,6 +196,7 @@ async def _check_rows(
             "revision": reopening.revision,
             "by": reopening.by_name,
             "reason": reopening.reason,
+            **({"register_kept": reopening.id in kept} if newest and reopening.round_id == newest.id else {}),
         }
         for reopening, fiscal_year in await session.execute(select(Reopening, Round.fiscal_year).join(Round))
     }
@@ -382,23 +388,65 @@ async def _digest(session: AsyncSession, organization: str) -> str:
 
 
 async def _check_spot_checks(session: AsyncSession, found: Findings) -> None:
-    """The sample of every province's certificate that locks now is drawn again from its seed."""
+    """The sample of every province's certificate that locks now is drawn again from its seed, and what it rests on
+    is compared with what stands in the database.
+    """
     newest = await current_round(session)
     if newest is None:
         return
     made = await session.execute(
-        select(Certification.organization_code, Certification.spot_check, Certification.code).where(
+        select(Certification, SpotCheck.basis)
+        .outerjoin(
+            SpotCheck,
+            (SpotCheck.organization_code == Certification.organization_code)
+            & (SpotCheck.round_id == Certification.round_id)
+            & (SpotCheck.revision == Certification.revision),
+        )
+        .where(
             Certification.round_id == newest.id,
             Certification.level == Level.PROVINCE,
             Certification.spot_check.is_not(None),
             is_live(Certification),
         )
     )
-    for organization, spot_check, code in made.all():
+    for certificate, basis in made.all():
         rows = await session.execute(
             select(PersonnelRecord.record_no, PersonnelRecord.category).where(
-                PersonnelRecord.organization_code == organization
+                PersonnelRecord.organization_code == certificate.organization_code
             )
         )
-        if not is_drawn_from(spot_check or "", [(record_no, category) for record_no, category in rows]):
-            found.breaks.append(f"spot-check of certificate {code}: its seed does not draw its sample")
+        register = [(record_no, category) for record_no, category in rows]
+        name, drawn = f"spot-check of certificate {certificate.code}", certificate.spot_check or ""
+        if not is_drawn_from(drawn, register):
+            found.breaks.append(f"{name}: its seed does not draw its sample")
+        elif not await _rests_on_facts(session, certificate, json.loads(drawn), basis, register):
+            found.breaks.append(f"{name}: is not drawn from what was found before and what has changed")
+
+
+async def _rests_on_facts(
+    session: AsyncSession,
+    certificate: Certification,
+    drawn: dict[str, Any],
+    basis: str | None,
+    register: list[tuple[str, Category]],
+) -> bool:
+    """Whether what a certificate says that its draw rests on is so; `basis` stands with the draw itself.
+
+    Where a register to compare with cannot be read now, or could not when it was drawn, the certificate's own list
+    of changed records stands.
+    """
+    if drawn.get("rule", 1) == 1:
+        return basis is None
+    code, round_id = certificate.organization_code, certificate.round_id
+    told, numbers = Basis.read(drawn), {number for number, _ in register}
+    facts = await load_basis(session, code, round_id, certificate.revision, told.size, numbers)
+    if told == facts:
+        return True
+    if (told.since, told.gone) != (facts.since, facts.gone):
+        return False
+    changes = await load_changes(session, code, round_id)
+    if told.may_all_differ == facts.may_all_differ and (changes is None or changes.is_known):
+        return False
+    # Whoever drew, or whoever verifies now, has not the key of a register.
+    incorrect = await load_incorrect(session, code, round_id, facts.since)
+    return incorrect & numbers <= set(told.incorrect)

@@ -162,12 +162,7 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
     roster = await session.get(Roster, dla_code, populate_existing=True)
     if roster is None:
         raise NoRoster(dla_code)
-    return await summarize_records(session, roster)
-
-
-async def summarize_records(session: AsyncSession, roster: Roster) -> RosterSummary:
-    """The summary of a register of which the row is at hand."""
-    return summarize(roster, await load_records(session, roster.organization_code))
+    return summarize(roster, await load_records(session, dla_code))
 
 
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:

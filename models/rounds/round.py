@@ -16,6 +16,7 @@ from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.notices import card_marks
+from models.register.certified import forget_certified
 
 FISCAL_YEARS = range(2500, 2700)
 
@@ -123,7 +124,8 @@ def require_openable(newest: Round | None, fiscal_year: int, closes_on: date | N
 
 
 async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:
-    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end.
+    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end, and what was kept of its
+    reopened registers is erased.
 
     Raises RoundRefused for the reasons of require_openable.
     """
@@ -131,6 +133,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
     session.add(opened)
     await session.flush()
+    await forget_certified(session)
     await event_chain.record(
         session,
         event_chain.Event.ROUND_OPENED,

@@ -17,7 +17,7 @@ from models.links import invitation
 from models.notices import outbox, tables
 from models.outreach import broadcast, reminder
 from models.province import listing, visit
-from models.register import draft, roster
+from models.register import certified, draft, roster
 from models.remarks import petition
 from models.rounds import round
 from models.schema import definitions, triggers

@@ -18,6 +18,7 @@ Nothing that a session may have made or set has a say in it:
 from typing import NamedTuple
 
 from models.schema.trigger_conditions import (
+    CERTIFIED_KEPT,
     DRAW_COLUMNS,
     DRAW_KEPT,
     INSERT_ONLY,
@@ -27,6 +28,7 @@ from models.schema.trigger_conditions import (
     ROUND_KEPT,
     certified,
     locked,
+    past,
     unfinished,
 )
 
@@ -118,7 +120,7 @@ END
 BEGIN
     {_DRAW_READ_COMMITTED}
     IF (CASE TG_OP
-        WHEN 'INSERT' THEN NEW.handed_in_at IS NOT NULL
+        WHEN 'INSERT' THEN NEW.handed_in_at IS NOT NULL OR NEW.basis IS NULL
         WHEN 'DELETE' THEN true
         ELSE OLD.handed_in_at IS NOT NULL OR {_other(*DRAW_COLUMNS)}
             OR (NEW.handed_in_at IS NOT NULL AND {unfinished(at)}) END)
@@ -136,6 +138,17 @@ BEGIN
         {_refuse(DRAW_KEPT)}
     END IF;
     RETURN NEW;
+END
+""",
+        # Its foreign key wants a reopening that there is.
+        "keep_certified_register": f"""
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        IF {past("OLD.reopening_id", at)} THEN
+            RETURN OLD;
+        END IF;
+    END IF;
+    {_refuse(CERTIFIED_KEPT)}
 END
 """,
         "refuse_change": """
@@ -201,6 +214,7 @@ POSTGRESQL: dict[str, Trigger] = {
     **_kept("organization", "kept", _ANY_CHANGE, "keep_organization", "keep_organization"),
     **_kept("spot_check", "kept", _ANY, "keep_spot_check", "refuse_change"),
     **_kept("spot_check_item", "kept", _ANY, "keep_spot_check_item", "refuse_change"),
+    **_kept("certified_register", "kept", _ANY_CHANGE, "keep_certified_register", "refuse_change"),
 }
 
 

@@ -12,6 +12,7 @@ must be higher. SQLite evaluates other columns once, and in an UPDATE the rowid 
 """
 
 from models.schema.trigger_conditions import (
+    CERTIFIED_KEPT,
     DRAW_COLUMNS,
     DRAW_KEPT,
     INSERT_ONLY,
@@ -20,6 +21,7 @@ from models.schema.trigger_conditions import (
     ROSTER_LOCKED,
     ROUND_KEPT,
     locked,
+    past,
     unfinished,
 )
 
@@ -55,6 +57,7 @@ COLLIDES = {
     ),
     "certificate_words": "other.id = NEW.id OR other.certification_id = NEW.certification_id",
     "organization_end": "other.id = NEW.id OR other.organization_code = NEW.organization_code",
+    "certified_register": "other.id = NEW.id OR other.reopening_id = NEW.reopening_id",
 }
 
 
@@ -144,7 +147,7 @@ def _spot_checks() -> dict[str, str]:
     handed_in = "EXISTS (SELECT 1 FROM spot_check WHERE id = {check} AND handed_in_at IS NOT NULL)"
     return {
         "spot_check_insert": f"""BEFORE INSERT ON spot_check
-    WHEN NEW.handed_in_at IS NOT NULL OR {_colliding("spot_check")} {refuse}""",
+    WHEN NEW.handed_in_at IS NOT NULL OR NEW.basis IS NULL OR {_colliding("spot_check")} {refuse}""",
         "spot_check_update": f"""BEFORE UPDATE ON spot_check
     WHEN OLD.handed_in_at IS NOT NULL OR {_other(*DRAW_COLUMNS)}
     OR (NEW.handed_in_at IS NOT NULL AND {unfinished()}) {refuse}""",
@@ -154,6 +157,19 @@ def _spot_checks() -> dict[str, str]:
         "spot_check_item_update": f"""BEFORE UPDATE ON spot_check_item
     WHEN {handed_in.format(check="OLD.spot_check_id")} OR {_other("rowid", *ITEM_COLUMNS)} {refuse}""",
         "spot_check_item_delete": f"BEFORE DELETE ON spot_check_item {refuse}",
+    }
+
+
+def _certified_registers() -> dict[str, str]:
+    """Inserted for a reopening that there is, never changed, and deleted when a round has opened since."""
+    refuse = _refuse(CERTIFIED_KEPT)
+    return {
+        "certified_register_insert": f"""BEFORE INSERT ON certified_register
+    WHEN NOT EXISTS (SELECT 1 FROM reopening WHERE id = NEW.reopening_id)
+    OR {_colliding("certified_register")} {refuse}""",  # noqa: S608 - no input in it
+        "certified_register_no_update": f"BEFORE UPDATE ON certified_register {refuse}",
+        "certified_register_delete": f"""BEFORE DELETE ON certified_register
+    WHEN NOT {past("OLD.reopening_id")} {refuse}""",
     }
 
 
@@ -174,6 +190,7 @@ SQLITE: dict[str, str] = {
     "round_begins_open": f"BEFORE INSERT ON round WHEN NEW.state IS NOT 'open' {_refuse(ROUND_KEPT)}",
     **_keyed("organization", _other("rowid", "dla_code"), ORGANIZATION_KEPT),
     **_spot_checks(),
+    **_certified_registers(),
     **_only_new_rows(),
 }
 

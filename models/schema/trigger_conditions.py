@@ -10,12 +10,13 @@ in a trigger are those of its own file.
 # Tables whose rows are only ever inserted.
 INSERT_ONLY = ("certification", "certificate_words", "reopening", "remark", "audit_event", "organization_end")
 # What a draw is; an officer adds its marks, then hands it in.
-DRAW_COLUMNS = ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at")
+DRAW_COLUMNS = ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at", "basis")
 ITEM_COLUMNS = ("spot_check_id", "place", "record_no")
 
 ROSTER_LOCKED = "the roster is locked: it is certified, or its organization has ended"
 DRAW_KEPT = "a spot-check is drawn once and handed in once"
 ROUND_KEPT = "a round is never renumbered or removed, and only the newest one is open"
+CERTIFIED_KEPT = "a register as it was certified is never changed, and goes when the next round has opened"
 ORGANIZATION_KEPT = "an organization never gets another code and is never removed"
 
 
@@ -45,3 +46,10 @@ def unfinished(at: str = "") -> str:
     """Whether the spot-check NEW has no records, or one without a mark."""
     return f"""(NOT EXISTS (SELECT 1 FROM {at}spot_check_item WHERE spot_check_id = NEW.id)
     OR EXISTS (SELECT 1 FROM {at}spot_check_item WHERE spot_check_id = NEW.id AND mark IS NULL))"""  # noqa: S608
+
+
+def past(reopening: str, at: str = "") -> str:
+    """Whether a round has been opened since the reopening with this id."""
+    return f"""EXISTS (
+    SELECT 1 FROM {at}reopening, {at}round
+    WHERE reopening.id = {reopening} AND round.id > reopening.round_id)"""  # noqa: S608 - no input in it

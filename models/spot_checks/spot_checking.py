@@ -8,7 +8,7 @@ known to be wrong, nothing is drawn, marked or handed in.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -28,18 +28,31 @@ from models.certification.certify import (
     SelfApproval,
     require_right_clock,
 )
+from models.certification.changes import Changes, load_changes
 from models.certification.remark import Remark, remark_text
 from models.certification.review import certificates_and_check
-from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, Verdict, sample, verdict
+from models.certification.spot_check import (
+    Basis,
+    Mark,
+    SpotCheck,
+    SpotCheckItem,
+    Verdict,
+    basis_of,
+    draw_numbers,
+    verdict,
+)
 from models.notices import card_marks
 from models.organizations.organization import Organization, has_ended, require_going_on
 from models.register.roster import MenuState, PersonnelRecord, Roster
 from models.remarks.petition import PetitionPending, open_petition, petition_of_province
 from models.rounds.round import NoOpenRound, Round, RoundState
+from models.spot_checks.draw_basis import load_basis, load_earlier_notes
 
 # Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,
 # sendMessage: 4,096).
 MAX_NOTES = 3000
+# As many of them: each has room for its number and a few words. The others are counted.
+MOST_NOTES = 40
 
 
 class NothingToDraw(DomainError):
@@ -77,12 +90,19 @@ class Checkable:
 
 @dataclass(frozen=True)
 class Checking:
-    """A spot-check with the drawn records themselves, by number; `menu_names` in the order of their letters."""
+    """A spot-check with the drawn records themselves, by number; `menu_names` in the order of their letters.
+
+    After a reopening: `basis` is what was drawn from, `earlier_notes` what was not correct before, by record
+    number, and `changes` what has changed since the register was certified.
+    """
 
     organization: Organization
     check: SpotCheck
     records: dict[str, PersonnelRecord]
     menu_names: list[str]
+    basis: Basis | None = None
+    earlier_notes: dict[str, str] = field(default_factory=dict)
+    changes: Changes | None = None
 
     def item(self, place: int) -> SpotCheckItem:
         """The record at a place, which counts from 1. Raises SpotCheckEnded."""
@@ -133,9 +153,11 @@ async def _draw(
         )
     )
     seed = f"{rng.getrandbits(256):064x}"
-    drawn = sample(seed, [(record_no, category) for record_no, category in rows], size)
-    if not drawn:
+    register = {record_no: category for record_no, category in rows}  # noqa: C416 - dict() has no type for a Row
+    if not (size and register):
         raise NothingToDraw
+    basis = await load_basis(session, lao.organization_code, lao.round_id, lao.revision, size, register)
+    drawn = draw_numbers(seed, register.items(), basis)
     check = SpotCheck(
         organization_code=lao.organization_code,
         round_id=lao.round_id,
@@ -143,6 +165,7 @@ async def _draw(
         officer_id=officer.id,
         seed=seed,
         drawn_at=now,
+        basis=basis.written(),
         items=[SpotCheckItem(place=place, record_no=record_no) for place, record_no in enumerate(drawn, 1)],
     )
     session.add(check)
@@ -229,12 +252,14 @@ async def hand_in(
 
 def _notes(check: SpotCheck) -> str:
     """The notes with their record numbers, all of them whole where they fit, and each cut alike where not."""
-    room = MAX_NOTES // len(check.incorrect) - len(" : \n")
+    told = check.incorrect[:MOST_NOTES]
+    room = MAX_NOTES // len(told) - len(" : \n")
     lines = []
-    for item in check.incorrect:
+    for item in told:
         line = f"{item.record_no}: {' '.join((item.note or '').split())}"
         lines.append(shortened(line, room))
-    return "\n".join(lines)
+    left = len(check.incorrect) - len(told)
+    return "\n".join([*lines, f"… (+{left:,})"] if left else lines)
 
 
 async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Checkable:
@@ -329,8 +354,17 @@ async def _with_records(session: AsyncSession, organization: Organization, check
     """The drawn records, found by their organization and numbers."""
     drawn = [item.record_no for item in check.items]
     found = (await session.execute(_records(), {"code": check.organization_code, "drawn": drawn})).all()
-    return Checking(
+    checking = Checking(
         organization, check, {record.record_no: record for record, _ in found}, found[0][1] if found else []
+    )
+    basis = basis_of(check)
+    if basis is None or not basis.since:
+        return checking
+    return replace(
+        checking,
+        basis=basis,
+        earlier_notes=await load_earlier_notes(session, check, basis.since),
+        changes=await load_changes(session, check.organization_code, check.round_id),
     )
 
 

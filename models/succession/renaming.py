@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.account import Account
 from models.audit import event_chain
 from models.base.names import becomes_link, is_unseen
-from models.certification.word_keeping import require_words_kept
 from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
@@ -21,6 +20,7 @@ from models.organizations.organization import (
     sort_key,
 )
 from models.succession.decision import ChangeRefused, Decision
+from models.succession.word_keeping import require_words_kept
 
 MAX_NAME = 200
 # What an organization is called and where it is.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typst
 from openpyxl import load_workbook
+from playwright.async_api import expect
 
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrated, find_chromium, opened
 
@@ -164,6 +165,41 @@ async def province_way(thumb: Thumb, folder: Path) -> None:
     await taken_away(thumb, folder)
 
 
+async def reopened(thumb: Thumb) -> None:
+    """The organization that both have certified is reopened, corrected, and certified anew."""
+    for name in ("reopen", "correct"):
+        button = thumb.page.locator(f"#{name}")
+        await expect(button).to_be_enabled()
+        # It may be below what this window shows.
+        await button.dispatch_event("click")
+    await thumb.look_at("lao")
+    await thumb.sees("lao", "เปิดให้แก้ไขข้อมูลแล้ว")
+    await typed(thumb, "lao", "/menu", "เปลี่ยนจากครั้งที่ 1: +2 −1 ~3")
+    await thumb.tap("lao", "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+    await thumb.tap("lao", "สิ่งที่เปลี่ยน", "สิ่งที่เปลี่ยนหลังเปิดแก้ไข")
+    await shoot(thumb, "lao-changes", "lao")
+    await thumb.tap("lao", "ดูรายที่แก้ไข (3)", "แก้ไข 3")
+    await shoot(thumb, "lao-changed-records", "lao")
+    for label, expected in (("ย้อนกลับ", "สิ่งที่เปลี่ยนหลังเปิดแก้ไข"), ("ย้อนกลับ", "ข้อมูล ณ วันที่")):
+        await thumb.tap("lao", label, expected)
+    await thumb.tap("lao", "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+    await thumb.tap("lao", "ยืนยันการรับรอง", ENTER)
+    await thumb.enter_pin("lao", "หลักฐานการรับรอง")
+    await thumb.look_at("province")
+    # Rung for before anything is opened: the card would come below it.
+    await thumb.sees("province", "🔔 รอท่าน 1 ")
+    await typed(thumb, "province", "/menu", "รอท่าน")
+    await thumb.phone("province").locator("article").last.locator(".key", has_text="🔍").first.click()
+    await thumb.sees("province", "เปลี่ยนจากครั้งที่ 1: +2 −1 ~3")
+    await shoot(thumb, "province-reopened", "province")
+    await thumb.tap("province", "สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/")
+    card = thumb.phone("province").locator("article.from-bot:not(.gone)").last
+    while "เปลี่ยนจากที่รับรองไว้" not in await card.inner_text():
+        label = await card.locator(".key", has_text="▶").inner_text()
+        await thumb.tap("province", label, f"สุ่มตรวจสอบ {label.split('/')[0]}/")
+    await shoot(thumb, "province-changed-record", "province")
+
+
 async def two_phones(thumb: Thumb) -> None:
     """Both phones at the moment when the province's rings."""
     await thumb.log_in("lao")
@@ -201,6 +237,7 @@ async def main() -> None:
                 await thumb.log_in("province")
                 await lao_way(thumb, Path(folder))
                 await province_way(thumb, Path(folder))
+                await reopened(thumb)
 
 
 if __name__ == "__main__":

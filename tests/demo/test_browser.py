@@ -425,7 +425,7 @@ async def test_the_page_goes_on_with_a_demonstration_that_is_started_again(
 
 async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sample_folder: Path) -> None:
     async with demonstrated(sample_folder) as (_, address), opened(browser, address, WIDE) as thumb:
-        reopen = thumb.page.locator("#reopen")
+        reopen, correct = thumb.page.locator("#reopen"), thumb.page.locator("#correct")
         await expect(reopen).to_be_disabled()
         await thumb.log_in("lao")
         for revision in (1, 2):
@@ -433,6 +433,8 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
                 await thumb.page.locator(".phone[data-role=lao] .composer input[type=text]").fill("/menu")
                 await thumb.page.locator(".phone[data-role=lao] .composer input[type=text]").press("Enter")
             await thumb.sees("lao", "ยังไม่รับรอง")
+            if revision == 2:
+                await thumb.sees("lao", "เปลี่ยนจากครั้งที่ 1: +2 −1 ~3")
             for label in (
                 "ระบบรับรองข้อมูล",
                 "ดำเนินการ(อปท.)",
@@ -445,8 +447,12 @@ async def test_a_reopened_organization_shows_both_revisions(browser: Browser, sa
             await thumb.sees("lao", ENTER)
             await thumb.enter_pin("lao", "หลักฐานการรับรอง")
             if revision == 1:
+                await expect(correct).to_be_disabled()
                 await reopen.click()
                 await thumb.sees("lao", "เปิดให้แก้ไขข้อมูลแล้ว")
+                # Its own system delivers a corrected register, and both sides see what has changed.
+                await correct.click()
+                await expect(correct).to_have_text("ยังไม่มีทะเบียนที่เปิดแก้ไข")
         # The receipt has the new entry; the whole history opens below it.
         receipt = thumb.phone("lao").locator("article", has_text="ครั้งที่ 2 · รับรองระดับ อปท.").last
         await receipt.get_by_role("button", name="ประวัติการรับรองข้อมูล", exact=True).click()

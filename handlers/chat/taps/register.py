@@ -51,3 +51,21 @@ class EmptyMenu(Tap, code="er"):
     organization: str
     menu: int
     page: int
+
+
+class SeeChanges(Tap, code="ch"):
+    """สิ่งที่เปลี่ยน in an organization's register since it was certified; `place` counts the ended revisions that are
+    compared with, from 0, the newest first.
+    """
+
+    organization: str
+    place: int
+
+
+class ChangedRecords(Tap, code="cr"):
+    """The records that have come, gone or changed since a revision was certified, a page at a time."""
+
+    organization: str
+    place: int
+    kind: ChangeKind
+    page: int

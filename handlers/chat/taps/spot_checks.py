@@ -42,6 +42,14 @@ class SpotSummary(Tap, code="ss"):
     check: int
 
 
+class SpotSummaryPage(Tap, code="ssp"):
+    """The same of a draw with many records, a page at a time."""
+
+    organization: str
+    check: int
+    page: int
+
+
 class HandIn(Tap, code="sh"):
     """ส่งผลสุ่มตรวจสอบ; asked once more when something is not correct."""
 

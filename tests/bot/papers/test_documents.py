@@ -130,6 +130,19 @@ def test_a_province_certificate_shows_what_was_drawn() -> None:
     assert not Paper(certificate.pdf(CertificatePage(issued(), LINK))).says("สุ่มตรวจสอบโดยจังหวัด")
 
 
+def test_after_a_reopening_more_is_drawn_than_the_size_of_the_sample() -> None:
+    kept = json.loads(checked(7)) | {
+        "rule": 2,
+        "size": 3,
+        "since": [1],
+        "incorrect": [],
+        "gone": [],
+        "changed": [],
+    }
+    paper = Paper(certificate.pdf(CertificatePage(issued(Level.PROVINCE, spot_check=json.dumps(kept)), LINK)))
+    assert paper.says("ถูกต้องทั้งหมด 7 ราย", "0006, 0007")
+
+
 STRANGE = "#panic() #[*ก*] $x$ `ข` <b> @ค \\u{0e07} // /* \" ' {จ} ]"
 
 

@@ -14,11 +14,11 @@ from handlers.chat.taps.certification import (
 )
 from handlers.notices.rendering import notice
 from models.certification.certificate import Certification, Level, written_code
-from models.certification.word_keeping import keep_words
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.rounds.round import close_round, open_round
+from models.succession.word_keeping import keep_words
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
 from tests.support import TO_PIN, Clock, before_words, certify_as

@@ -67,6 +67,9 @@ async def _toggle(connection: AsyncConnection, database: Database, what: str) ->
             "remark",
             "personnel_record",
             "roster",
+            "certified_register",
+            "spot_check",
+            "spot_check_item",
             "round",
         ):
             await connection.execute(text(f"ALTER TABLE {table} {what} TRIGGER USER"))

@@ -37,13 +37,13 @@ NAMES = [
 def test_what_telegram_makes_a_link_of(name: str) -> None:
     assert becomes_link(name)
     with pytest.raises(NameRefused):
-        name_or_position(f"ก {name}")
+        name_or_position(f"กก {name}")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_as_they_are(name: str) -> None:
     assert not becomes_link(name)
-    assert name_or_position(f"ก {name}") == f"ก {name}"
+    assert name_or_position(f"กก {name}") == f"กก {name}"
 
 
 @pytest.mark.parametrize("letter", "\u3164\u115f\u1160\uffa0\u17b4\u034f\ufe0f\u2800\u200b\u202e\u00ad\u033f")

@@ -20,13 +20,13 @@ from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
 from models.certification.remark import RemarkKind, add_remark
 from models.certification.spot_check import Mark
-from models.certification.word_keeping import keep_words
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, mark
 from models.succession.closing import close
 from models.succession.decision import decision
+from models.succession.word_keeping import keep_words
 from tests.models.certification import write_paths
 from tests.models.certification.write_paths import ENDED, LOCKED, OPEN, REOPENED, TABLES
 from tests.support import before_words, certify_as, link, pass_spot_check, put_roster, record

@@ -16,16 +16,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from models.accounts.account import Account, Officer, active_officer
 from models.base.errors import DomainError
-from models.certification.certificate import Certification, Level, Status
+from models.certification.certificate import Certification, Level, Reopening, Status
 from models.certification.certify import reopen
+from models.certification.changes import load_changes
 from models.certification.review import own_status, review
-from models.certification.spot_check import Mark, SpotCheck
+from models.certification.spot_check import Mark, SpotCheck, basis_of
 from models.database.engine import Database
 from models.imports.successions import succeed_from_file
 from models.links.link import unlink_officer
@@ -33,7 +35,7 @@ from models.operator.closing import reopen_round
 from models.operator.verification import verify
 from models.organizations.organization import Organization, OrganizationEnd
 from models.province.progress import count_statuses, locked_organizations
-from models.register.roster import NoRoster
+from models.register.roster import NoRoster, PersonnelRecord, Record, load_records
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import RoundState, close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark
@@ -60,9 +62,11 @@ class Country(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = NOW
         self.seen: dict[int, tuple[object, ...]] = {}
-        self.ended: dict[str, tuple[object, ...]] = {}
+        self.ends: dict[str, tuple[object, ...]] = {}
         self.closed: dict[tuple[object, ...], tuple[int, int]] = {}
         self.files = Path(tempfile.mkdtemp())
+        # The register that each reopening has ended, by the reopening's number.
+        self.ended: dict[int, dict[str, Record]] = {}
         self.database = Database(self.make(), KEYRING)
 
     def make(self) -> str:
@@ -108,6 +112,21 @@ class Country(RuleBasedStateMachine):
             else:
                 assert is_there
                 assert not locked
+
+        self.run(work())
+
+    @rule(code=organizations, number=st.integers(1, 4), level=st.sampled_from(["ปฏิบัติการ", "ชำนาญการ"]))
+    def correct_a_record(self, code: str, number: int, level: str) -> None:
+        async def work() -> None:
+            async with self.database.read() as session:
+                locked = code in await locked_organizations(session, {code})
+            of_number = PersonnelRecord.organization_code == code, PersonnelRecord.record_no == f"{number:04}"
+            try:
+                async with self.database.write() as session:
+                    changed = await session.execute(update(PersonnelRecord).where(*of_number).values(level=level))
+                    assert not (locked and changed.rowcount)
+            except DBAPIError:
+                assert locked
 
         self.run(work())
 
@@ -274,16 +293,18 @@ class Country(RuleBasedStateMachine):
             assert self.seen.items() <= now.items()
             self.seen = now
             newest = await current_round(session)
+            assert newest is not None
+            for code in CODES:
+                await self.check_changes(session, code, newest.id)
             locked = await locked_organizations(session, set(CODES))
             ends = await session.scalars(select(OrganizationEnd))
             ended = {one.organization_code: (one.id, one.kind, one.successor_code) for one in ends}
-            assert self.ended.items() <= ended.items()
-            self.ended = ended
+            assert self.ends.items() <= ended.items()
+            self.ends = ended
             for code in CODES:
                 status = (await own_status(session, code))[1]
                 assert (status is not Status.UNCERTIFIED or code in ended) is (code in locked)
             (counts,) = await count_statuses(session, "11")
-            assert newest is not None
             assert newest.state in RoundState
             certified = counts.total - counts.uncertified
             if newest.state is RoundState.OPEN:
@@ -304,6 +325,75 @@ class Country(RuleBasedStateMachine):
                     with contextlib.suppress(NoRoster):
                         shown = await review(session, loaded, own)
                         assert shown.lao is None or shown.lao.roster_digest == shown.roster.digest
+
+    async def check_changes(self, session: AsyncSession, code: str, round_id: int) -> None:
+        """Every record that is not as in each revision that counts is known as changed, and what was not correct
+        is drawn again.
+        """
+        now = {one.record_no: one for one in await load_records(session, code)}
+        of_code = Reopening.organization_code == code, Reopening.round_id == round_id
+        reopenings = list(await session.scalars(select(Reopening).where(*of_code).order_by(Reopening.id.desc())))
+        for one in reopenings:
+            # Right after the reopening nothing has changed yet.
+            self.ended.setdefault(one.id, now)
+        changes = await load_changes(session, code, round_id)
+        assert (changes is None) is (not reopenings)
+        if changes is None:
+            return
+        made = await session.execute(
+            select(Certification.revision).where(
+                Certification.organization_code == code,
+                Certification.round_id == round_id,
+                Certification.level == Level.PROVINCE,
+            )
+        )
+        by_province = {revision for (revision,) in made}
+        settled = max((one.revision for one in reopenings if one.revision in by_province), default=1)
+        counted = [one for one in reopenings if one.revision >= settled]
+        assert changes.revisions == tuple(one.revision for one in counted)
+        changed = {
+            number
+            for number, one in now.items()
+            if any(self.ended[ended.id].get(number) != one for ended in counted)
+        }
+        assert changes.changed_numbers == tuple(sorted(changed))
+        assert not changes.may_all_differ
+        for since, ended in zip(changes.since, counted, strict=True):
+            before = self.ended[ended.id]
+            assert since.difference is not None
+            assert {one.record.record_no for one in since.difference.changes} == {
+                number for number in now.keys() | before.keys() if now.get(number) != before.get(number)
+            }
+        await self.check_draw(session, code, round_id, changes.revisions, changed, set(now))
+
+    async def check_draw(
+        self,
+        session: AsyncSession,
+        code: str,
+        round_id: int,
+        revisions: tuple[int, ...],
+        changed: set[str],
+        register: set[str],
+    ) -> None:
+        """The draw of the revision that follows the ended ones, as soon as it is there."""
+        found = await session.scalars(
+            select(SpotCheck)
+            .where(SpotCheck.organization_code == code, SpotCheck.round_id == round_id)
+            .options(selectinload(SpotCheck.items))
+        )
+        checks = {one.revision: one for one in found}
+        check = checks.get(revisions[0] + 1)
+        if check is None:
+            return
+        drawn, basis = {item.record_no for item in check.items}, basis_of(check)
+        assert basis is not None
+        incorrect = {
+            item.record_no for revision in revisions if revision in checks for item in checks[revision].incorrect
+        }
+        assert incorrect & register <= drawn
+        assert set(basis.gone) == incorrect - register
+        assert set(basis.changed) == changed
+        assert len(drawn & changed) >= min(len(changed), basis.size)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", STOCK, "postgresql"], indirect=True)

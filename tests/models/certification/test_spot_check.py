@@ -121,12 +121,18 @@ ALWAYS = {
     "another record": "UPDATE spot_check_item SET record_no = 'x' WHERE place = 1",
     "another place": "UPDATE spot_check_item SET place = 9 WHERE place = 1",
     "a record taken away": "DELETE FROM spot_check_item WHERE place = 1",
+    "another basis": "UPDATE spot_check SET basis = '{}'",
+    "no basis": "UPDATE spot_check SET basis = NULL",
     "the draw once more": "INSERT INTO spot_check"
-    " (organization_code, round_id, revision, officer_id, seed, drawn_at)"
-    " SELECT organization_code, round_id, revision, officer_id, 'x', drawn_at FROM spot_check",
+    " (organization_code, round_id, revision, officer_id, seed, drawn_at, basis)"
+    " SELECT organization_code, round_id, revision, officer_id, 'x', drawn_at, basis FROM spot_check",
     "a draw that is handed in": "INSERT INTO spot_check"
-    " (organization_code, round_id, revision, officer_id, seed, drawn_at, handed_in_at)"
-    " SELECT organization_code, round_id, 9, officer_id, 'x', drawn_at, drawn_at FROM spot_check",
+    " (organization_code, round_id, revision, officer_id, seed, drawn_at, basis, handed_in_at)"
+    " SELECT organization_code, round_id, 9, officer_id, 'x', drawn_at, basis, drawn_at FROM spot_check",
+    # As one by rule 1, which takes no look at what was reopened.
+    "a draw without its basis": "INSERT INTO spot_check"
+    " (organization_code, round_id, revision, officer_id, seed, drawn_at)"
+    " SELECT organization_code, round_id, 9, officer_id, 'x', drawn_at FROM spot_check",
 }
 UNFINISHED = {"handed in too early": "UPDATE spot_check SET handed_in_at = drawn_at"}
 HANDED_IN = {
@@ -171,11 +177,11 @@ async def test_a_draw_is_kept_against_raw_sql(waiting: Database, now: datetime) 
 
 SQLITE_REPLACES = {
     "the draw by its key": "INSERT OR REPLACE INTO spot_check"
-    " (organization_code, round_id, revision, officer_id, seed, drawn_at)"
-    " SELECT organization_code, round_id, revision, officer_id, 'x', drawn_at FROM spot_check",
+    " (organization_code, round_id, revision, officer_id, seed, drawn_at, basis)"
+    " SELECT organization_code, round_id, revision, officer_id, 'x', drawn_at, basis FROM spot_check",
     "the draw by its number": "INSERT OR REPLACE INTO spot_check"
-    " (id, organization_code, round_id, revision, officer_id, seed, drawn_at)"
-    " SELECT id, organization_code, round_id, 9, officer_id, 'x', drawn_at FROM spot_check",
+    " (id, organization_code, round_id, revision, officer_id, seed, drawn_at, basis)"
+    " SELECT id, organization_code, round_id, 9, officer_id, 'x', drawn_at, basis FROM spot_check",
     "a record by its place": "INSERT OR REPLACE INTO spot_check_item (spot_check_id, place, record_no)"
     " SELECT id, 1, 'x' FROM spot_check",
     "a record by its number": "INSERT OR REPLACE INTO spot_check_item (spot_check_id, place, record_no)"

@@ -64,9 +64,13 @@ CHANGES = [
     Change("spot_check", "handed_in_at", "NULL", _OF_LOCKED),
     Change("spot_check", "seed", "'x'", _OF_LOCKED),
     Change("spot_check", "revision", "99", _OF_LOCKED),
+    Change("spot_check", "basis", "'{}'", _OF_LOCKED),
     Change("spot_check_item", "mark", "'incorrect'", "place = 1"),
     Change("spot_check_item", "mark", "NULL", "place = 1"),
     Change("spot_check_item", "record_no", "'x'", "place = 1"),
+    Change("certified_register", "sealed", "'x'", "id > 0"),
+    Change("certified_register", "reopening_id", "99", "id > 0"),
+    Change("certified_register", "by_province", "true", "id > 0"),
 ]
 TABLES = sorted({change.table for change in CHANGES})
 # A new record in a locked register, and in a sample that was handed in.

@@ -1,5 +1,6 @@
 """An upgrade keeps what the schema before held, in every table."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from models.audit import event_chain
 from models.audit.event_chain import UNRECORDED
 from models.base.tables import UtcDateTime
 from models.certification.certificate import Certification, Level, snapshot
+from models.certification.changes import load_changes
 from models.certification.history import load_certification
-from models.certification.word_keeping import keep_words
 from models.certification.words import Words
 from models.database.engine import Database
 from models.notices import card_marks
@@ -26,6 +27,7 @@ from models.operator.verification import verify
 from models.province import live_card
 from models.register.roster import load_summary
 from models.schema import drift, triggers, version
+from models.succession.word_keeping import keep_words
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
 
@@ -289,6 +291,52 @@ async def test_the_lock_of_an_older_schema_is_brought_up_to_date(empty_url: str)
     with pytest.raises(DBAPIError, match="never"):
         async with database.engine.begin() as connection:
             await connection.execute(renumber)
+    await database.close()
+
+
+def drawn_by_rule_1() -> list[str]:
+    """A province's certificate of a second revision, as it was made before there was another rule: its one record
+    was drawn, and its draw names no rule.
+    """
+    kept = {"seed": "0f", "size": 1, "records": [{"record_no": "0001", "mark": "correct"}]}
+    columns = {column.name: column.name for column in Certification.core().columns}
+    lao = columns | {"id": "2", "revision": "2", "code": "'2222222222'"}
+    province = columns | {
+        "id": "3",
+        "revision": "2",
+        "level": "'province'",
+        "code": "'3333333333'",
+        "spot_check": f"'{json.dumps(kept)}'".replace(":", "\\:"),
+    }
+    copy = "INSERT INTO certification ({}) SELECT {} FROM certification WHERE id = 1"
+    return [
+        "INSERT INTO reopening (organization_code, round_id, revision, by_name, reason, reopened_at)"
+        " VALUES ('2110101', 1, 1, 'ก', 'นับผิดจริง', '2026-11-03 00:00:00')",
+        *(copy.format(", ".join(columns), ", ".join(values.values())) for values in (lao, province)),
+        "INSERT INTO spot_check (organization_code, round_id, revision, officer_id, seed, drawn_at)"
+        " VALUES ('2110101', 1, 2, 1, '0f', '2026-11-03 00:00:00')",
+        "INSERT INTO spot_check_item (spot_check_id, place, record_no, mark) SELECT id, 1, '0001', 'correct'"
+        " FROM spot_check",
+    ]
+
+
+async def test_what_was_drawn_and_reopened_before_0014_stays_as_it_was(empty_url: str) -> None:
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await _upgrade(database, "0013")
+    async with database.engine.begin() as connection:
+        for row in drawn_by_rule_1():
+            await connection.execute(text(row))
+    await version.upgrade(database)
+    assert await drift.check(database) == []
+    async with database.read() as session:
+        assert not any("spot-check" in line for line in (await verify(session)).breaks)
+        changes = await load_changes(session, "2110101", 1)
+    assert changes is not None
+    assert (changes.revisions, changes.is_known, changes.may_all_differ) == ((1,), False, True)
     await database.close()
 
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, func, insert, literal, select
+from sqlalchemy import LargeBinary, Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
@@ -24,6 +24,7 @@ from models.certification.spot_check import SpotCheck, SpotCheckItem
 from models.certification.words import CertificateWords, Words
 from models.database.engine import Database
 from models.organizations.organization import Organization
+from models.register.certified import CertifiedRegister
 from models.register.roster import PersonnelRecord, Roster
 from tests.support import ORGANIZATIONS, certify_as, link
 
@@ -41,6 +42,7 @@ NATION_SIZED = {
     "audit_event": {"chain", "id"},
     "spot_check": {"organization_code", "id"},
     "spot_check_item": {"spot_check_id"},
+    "certified_register": {"reopening_id", "id"},
     "organization": {"province_code", "dla_code"},
     "confirmation": {"nonce"},
 }
@@ -128,7 +130,10 @@ async def nation(country: Database, now: datetime) -> Database:
         codes = [{"organization_code": other["dla_code"]} for other in others]
         ended = {"by_name": "ก", "reason": "ข", "reopened_at": now}
         await session.execute(insert(Reopening), [code | one | ended for code in codes])
-        drawn = {"officer_id": 1, "seed": "0", "drawn_at": now}
+        registers = select(Reopening.id, literal(False), literal(b"", LargeBinary)).where(Reopening.revision == 9)
+        kept = ["reopening_id", "by_province", "sealed"]
+        await session.execute(insert(CertifiedRegister).from_select(kept, registers))
+        drawn = {"officer_id": 1, "seed": "0", "drawn_at": now, "basis": "{}"}
         await session.execute(insert(SpotCheck), [code | one | drawn for code in codes])
         items = select(SpotCheck.id, literal(1), literal("0001")).where(SpotCheck.revision == 9)
         await session.execute(insert(SpotCheckItem).from_select(["spot_check_id", "place", "record_no"], items))

@@ -403,8 +403,15 @@ async def test_the_certificate_keeps_the_check_without_names_and_notes(waiting: 
     kept = json.loads(made.spot_check or "")
     moments = {"0": later.isoformat()}
     assert kept == {
+        "rule": 2,
         "seed": found.check.seed,
         "size": SIZE,
+        # Nothing was reopened.
+        "since": [],
+        "incorrect": [],
+        "gone": [],
+        "changed": [],
+        "may_all_differ": False,
         "drawn_at": now.isoformat(),
         "handed_in_at": later.isoformat(),
         "records": [

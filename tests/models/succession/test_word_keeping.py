@@ -10,17 +10,17 @@ from sqlalchemy import func, select, text
 from models.audit.event_chain import SYSTEM, AuditEvent, Event, KeyMissing
 from models.certification.certificate import Certification, Level
 from models.certification.history import find_by_code, load_certification, load_history
-from models.certification.word_keeping import (
-    WordsNotKept,
-    count_without_words,
-    keep_words,
-    require_words_kept,
-)
 from models.certification.words import CertificateWords, Words
 from models.database.engine import Database
 from models.imports import import_organizations
 from models.organizations.organization import Organization
 from models.province.export import exported_certifications, province_list
+from models.succession.word_keeping import (
+    WordsNotKept,
+    count_without_words,
+    keep_words,
+    require_words_kept,
+)
 from tests.models.audit.record import checked
 from tests.models.imports.files import write
 from tests.support import ORGANIZATIONS, before_words, certify_as, link
