@@ -1,11 +1,12 @@
 """Import of personnel: replaces whole the roster of each organization that the file names."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, insert, literal, select
+from sqlalchemy import delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.audit import event_chain
@@ -30,7 +31,7 @@ from models.imports.register_changes import (
 )
 from models.imports.staging import RECORD, STAGED, Staging, staging
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
-from models.imports.tabular.cells import clean, refuse_national_id
+from models.imports.tabular.cells import clean, refuse_national_id, refuse_undrawn
 from models.imports.tabular.table import Row
 from models.imports.tabular.table import Table as RowTable
 from models.register.roster import Category, MenuState, PersonnelRecord, Roster
@@ -79,6 +80,10 @@ def _menu_state(text: str) -> str:
         raise BadCell(what, mend) from None
 
 
+def _text(text: str) -> str:
+    return refuse_undrawn(refuse_national_id(text))
+
+
 def _menu(name: str) -> Column:
     return Column(name, name, 100, _menu_state, empty=MenuState.EMPTY.value)
 
@@ -100,11 +105,11 @@ def layout(known_code: Callable[[str], str]) -> Layout:
         (
             Column("organization", "รหัส อปท.", 20, known_code, is_code=True),
             # Not refused one by one: of other numbers with 13 digits a tenth look like national IDs.
-            Column("record_no", "เลขที่ทะเบียน", 40, is_code=True),
-            Column("full_name", "ชื่อ-สกุล", 200, refuse_national_id),
+            Column("record_no", "เลขที่ทะเบียน", 40, refuse_undrawn, is_code=True),
+            Column("full_name", "ชื่อ-สกุล", 200, _text),
             Column("category", "ประเภทบุคลากร", 40, _category),
-            Column("position", "ตำแหน่ง", 200, refuse_national_id),
-            Column("level", "ระดับ", 100, refuse_national_id, empty=""),
+            Column("position", "ตำแหน่ง", 200, _text),
+            Column("level", "ระดับ", 100, _text, empty=""),
         ),
         further=_menu,
         max_further=MAX_MENUS,
@@ -224,6 +229,18 @@ async def _replace(session: AsyncSession, codes: list[str], values: dict[str, ob
     await session.execute(insert(PersonnelRecord).from_select(RECORD, select(STAGED)))
 
 
+async def _keep_menu_names(session: AsyncSession, file: _File) -> None:
+    """Registers whose menus look like the file's, in its order, keep their own spelling of them."""
+    alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for code, origin in file.origins.items():
+        if origin.spelled_menus == tuple(file.menu_names) != origin.menu_names:
+            alike[origin.menu_names].append(code)
+    for menu_names, codes in alike.items():
+        for some in chunks(codes):
+            changed = update(Roster).where(Roster.organization_code.in_(some))
+            await session.execute(changed.values(menu_names=list(menu_names)))
+
+
 async def _compare(session: AsyncSession, file: _File) -> None:
     """Fill in what the staged rows change."""
     file.origins = await load_origins(session, sorted(file.lines))
@@ -268,6 +285,8 @@ async def _check(database: Database, staged: Staging, path: Path, allow_shrink: 
         await refuse_locked(session, names, file.lines, file.code_column, problems)
         if is_sound:
             await _compare(session, file)
+            # Of the temporary table alone: what the comparison has put into the register's spelling stays so.
+            await session.commit()
     if not allow_shrink:
         _refuse_shrinking(file, problems)
     problems.require_none()
@@ -286,6 +305,7 @@ async def _write(
         await _refuse_changed(session, file, problems)
         problems.require_none()
         await _replace(session, codes, {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names})
+        await _keep_menu_names(session, file)
         told = {"what": "personnel", "file": file_name}
         await event_chain.record_all(
             session, [event_chain.Link(event_chain.Event.IMPORTED, code, told) for code in codes], now

@@ -105,7 +105,7 @@ async def test_every_bad_record_is_reported(country: Database, tmp_path: Path, n
         row("1", FIRST, "official", ""),
         row("3", FIRST, "boss", "maybe"),
         row("", FIRST, "official", ""),
-        row("4", FIRST, "official", "", full_name="=cmd()", position="ก\u200bข"),
+        row("4", FIRST, "official", "", full_name="=cmd()", position="ก\u202eข"),
         row("1", SECOND, "official", ""),
         row("5", FIRST, "official"),
     ]
@@ -116,7 +116,7 @@ async def test_every_bad_record_is_reported(country: Database, tmp_path: Path, n
         "line 5, leave: maybe does not say whether the menu is recorded",
         "line 6, record_no: is empty",
         "line 7, full_name: starts with = like a formula",
-        "line 7, position: contains U+200B (ZERO WIDTH SPACE), which cannot be seen",
+        "line 7, position: contains U+202E (RIGHT-TO-LEFT OVERRIDE), which cannot be seen",
         "line 9: has 6 cells, the header has 7",
     ]
 
@@ -149,6 +149,29 @@ async def test_a_national_id_within_a_text_is_refused(
     assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
         f"line 7, {column}: holds a national ID number, which is not stored; take the number out"
     ]
+
+
+@pytest.mark.parametrize("column", ["full_name", "position", "level"])
+async def test_letters_that_certificates_cannot_show_are_refused(
+    country: Database, tmp_path: Path, now: datetime, column: str
+) -> None:
+    rows = [
+        COLUMNS,
+        row("1"),
+        row("2", **{column: "សុខ"}),
+        row("三", full_name="ก"),
+        row("4", **{column: "ก\u030dข"}),
+    ]
+    mend = "write it in Thai or Latin letters"
+    assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
+        f"line 3, {column}: contains ស (KHMER LETTER SA), which certificates cannot show; {mend}",
+        f"line 4, record_no: contains 三 (CJK UNIFIED IDEOGRAPH-4E09), which certificates cannot show; {mend}",
+        f"line 5, {column}: contains ◌\u030d (COMBINING VERTICAL LINE ABOVE), which certificates cannot show;"
+        f" {mend}",
+    ]
+    # A file's name is not printed.
+    path = write(tmp_path / "ទ.csv", [COLUMNS, row("1")])
+    assert (await import_personnel(country, path, now, allow_shrink=True)).file_name == "ទ.csv"
 
 
 async def test_too_many_menus_are_refused(country: Database, tmp_path: Path, now: datetime) -> None:
