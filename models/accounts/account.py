@@ -365,6 +365,15 @@ def chats(*of: ColumnElement[bool]) -> Select[int]:
     )
 
 
+def organizations_with_officers() -> Select[str | None]:
+    """The codes of organizations for which somebody is linked and ready."""
+    return (
+        select(Account.organization_code)
+        .join(Officer, Officer.account_id == Account.id)
+        .where(is_reachable(), Account.disabled_at.is_(None), Account.organization_code.is_not(None))
+    )
+
+
 def is_reachable() -> ColumnElement[bool]:
     """A condition on officers: linked, with a name, a position and a PIN."""
     return and_(

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from models.certification.certificate import Certification, Level
 from models.certification.review import RosterChanged
 from models.database.engine import Database
-from models.imports import ImportRefused, PersonnelResult, import_personnel
+from models.imports import ImportRefused, LeftOut, PersonnelResult, import_personnel
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.rounds.round import close_round, open_round
 from tests.models.imports.files import COLUMNS, FIRST, MENUS, SECOND, THIRD, WITHOUT_ROSTER, people, write
@@ -199,7 +199,7 @@ async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
     )
     assert await refusal(country, path, now, allow_shrink=True) == [
         f"line {line}, organization: the roster of {code} {name} is certified and locked;"
-        " leave its rows out; it can change again when the next round opens"
+        " leave its rows out, or add --skip-locked; it can change again when the next round opens"
         for line, code, name in ((3, FIRST, "เทศบาลตำบลบางปู"), (4, SECOND, "อบต.บางปู"))
     ]
     assert await summary(country, THIRD) == before
@@ -254,9 +254,9 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaita
     names = import_personnel.__globals__
     write_rows = names["_write"]
 
-    async def happens_first(*arguments: object) -> None:
+    async def happens_first(*arguments: object, **options: object) -> None:
         await happens()
-        await write_rows(*arguments)
+        await write_rows(*arguments, **options)
 
     monkeypatch.setitem(names, "_write", happens_first)
 
@@ -310,3 +310,69 @@ async def test_a_register_that_was_saved_since_it_was_compared_is_not_replaced(
         " look at its changes and import once more"
     )
     assert len(await records(country, FIRST)) == 40
+
+
+# --- registers that are locked, left out --------------------------------------------------------------------
+
+LOCKED = LeftOut(FIRST, "เทศบาลตำบลบางปู", 2)
+
+
+async def test_with_skip_locked_the_others_are_imported_whole(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, FIRST)
+    # Whatever is wrong with rows that are left out; they count for nothing else.
+    rows = [COLUMNS, row("1", THIRD), row("1", FIRST, "boss"), row("2", THIRD), row("1", FIRST, full_name="=1")]
+    path = write(tmp_path / "a.csv", rows)
+    for dry_run in (True, False):
+        done = await import_personnel(country, path, now, dry_run=dry_run, allow_shrink=True, skip_locked=True)
+        assert (done.rows, done.added, done.updated, done.left_out) == (2, 0, 1, (LOCKED,))
+        assert [change.organization for change in done.changes] == [THIRD]
+    assert await summary(country, FIRST) == before
+    assert len(await records(country, THIRD)) == 2
+    # Nothing is locked: nothing is left out.
+    path = write(tmp_path / "b.csv", [COLUMNS, row("3", THIRD)])
+    assert (await import_personnel(country, path, now, allow_shrink=True, skip_locked=True)).left_out == ()
+
+
+async def test_with_skip_locked_one_bad_row_of_the_others_refuses_all(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, THIRD)
+    rows = [COLUMNS, row("1", THIRD), row("1", FIRST, "boss"), row("2", THIRD, "boss"), row("1", "0")]
+    with pytest.raises(ImportRefused) as refused:
+        await import_personnel(country, write(tmp_path / "a.csv", rows), now, allow_shrink=True, skip_locked=True)
+    assert [(problem.line, problem.column) for problem in refused.value.problems] == [
+        (4, "category"),
+        (5, "organization"),
+    ]
+    assert await summary(country, THIRD) == before
+
+
+async def test_with_skip_locked_what_is_certified_meanwhile_is_left_out_too(
+    country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST), row("2", FIRST)])
+    before = await summary(country, FIRST)
+
+    async def certified_meanwhile() -> None:
+        await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+
+    before_writing(monkeypatch, certified_meanwhile)
+    done = await import_personnel(country, path, now, allow_shrink=True, skip_locked=True)
+    assert (done.rows, done.updated, done.left_out) == (1, 1, (LOCKED,))
+    assert await summary(country, FIRST) == before
+    assert [record[0] for record in await records(country, THIRD)] == ["1"]
+
+
+async def test_with_skip_locked_a_file_of_locked_registers_changes_nothing(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, FIRST)
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1"), row("2")])
+    done = await import_personnel(country, path, now, skip_locked=True)
+    assert (done.rows, done.added, done.updated, done.changes, done.left_out) == (0, 0, 0, (), (LOCKED,))
+    assert await summary(country, FIRST) == before
