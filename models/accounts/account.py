@@ -205,13 +205,13 @@ def name_or_position(typed: str) -> str:
     tidy = " ".join(spelled(typed).split())
     if any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy):
         raise NameRefused(NameRule.VISIBLE)
-    letter = undrawn(tidy)
-    if letter is not None:
-        raise NameRefused(NameRule.DRAWN, letter)
     if becomes_link(tidy):
         raise NameRefused(NameRule.NO_LINK)
     if not any(letter.isalpha() for letter in tidy):
         raise NameRefused(NameRule.LETTERS)
+    letter = undrawn(tidy)
+    if letter is not None:
+        raise NameRefused(NameRule.DRAWN, letter)
     if len(tidy) > MAX_NAME:
         raise NameRefused(NameRule.LENGTH)
     return tidy

@@ -15,8 +15,11 @@ _LETTERS = (
     "\u2007\u2010\u2012-―‘-‚“-„†-•…‰′″‹›⁄⁰⁴-⁹⁽-₉₍₎₡₤₦₧₫€₱₲₵₹₺₽ℊℓ℗℠™℮⅓⅔⅛-⅞"
     "←-↓∂∆∏∑−∕∙-√∞∫≈≠≤≥■▲△▶▷▼▽◀◁◆◊ﬁﬂ"
 )
-# No Thai word has an accent of another script on its letters; some look like a Thai mark.
-_UNDRAWN = re.compile(f"[^{_LETTERS}]|(?<=[\u0e01-\u0e5b])[\u0300-\u036f]")
+# No Thai word has an accent of another script on its letters; some look like a Thai mark. A Thai mark without a
+# Thai letter before it stands on a dotted circle, or is hardly seen.
+_UNDRAWN = re.compile(
+    f"[^{_LETTERS}]|(?<=[\u0e01-\u0e5b])[\u0300-\u036f]|(?<![\u0e01-\u0e5b])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]"
+)
 
 
 def undrawn(text: str) -> str | None:
@@ -27,4 +30,4 @@ def undrawn(text: str) -> str | None:
 
 def visible(letter: str) -> str:
     """A letter by itself; a mark on a dotted circle."""
-    return f"◌{letter}" if letter and unicodedata.combining(letter) else letter
+    return f"◌{letter}" if letter and unicodedata.category(letter) == "Mn" else letter

@@ -3,13 +3,14 @@
 The same numbers as models/register/difference.py gives of one register, without half a million records in memory.
 """
 
+import enum
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base.spelling import spelled
@@ -122,28 +123,34 @@ async def _count_changes(
     for code, categories in before.items():
         counts[code].update({(ChangeKind.REMOVED, category): count for category, count in categories.items()})
     matches = await _matches(session, origins, menu_names)
-    if any(match.may_look_alike for match in matches):
+    if any(match.change == _Change.MAY_LOOK_ALIKE for match in matches):
         await keep_texts(session)
         matches = await _matches(session, origins, menu_names)
     for match in matches:
         code, old, new = match.organization, Category(match.category), Category(match.new_category)
         counts[code][ChangeKind.REMOVED, old] -= match.number
         counts[code][ChangeKind.ADDED, new] -= match.number
-        if match.is_changed:
+        if match.change != _Change.NONE:
             counts[code][ChangeKind.CHANGED, new] += match.number
     return counts
 
 
+class _Change(enum.IntEnum):
+    """Whether anything else than its number differs in a record that is on both sides."""
+
+    NONE = 0
+    # Of its texts, one that is not stored in the one spelling.
+    MAY_LOOK_ALIKE = 1
+    CERTAIN = 2
+
+
 class _Match(NamedTuple):
-    """Records whose number is on both sides: their category before and after, whether anything else than their
-    number differs, whether a text differs that may look alike, and how many they are.
-    """
+    """Records whose number is on both sides: their category before and after, a _Change, and how many they are."""
 
     organization: str
     category: str
     new_category: str
-    is_changed: bool
-    may_look_alike: bool
+    change: int
     number: int
 
 
@@ -168,17 +175,22 @@ async def _matches_with(
 ) -> list[_Match]:
     """`_matches` of registers that have these menus; `codes`: of these organizations alone."""
     record, staged = PersonnelRecord, STAGED.c
-    is_changed = or_(
+    differs = or_(
         *(getattr(record, name) != staged[name] for name in ("full_name", "category", "position", "level")),
         _menus_differ(old_menus, menu_names),
-    ).label("is_changed")
+    )
+    # One column to group by, and the texts are looked at only where something differs.
+    change = case(
+        (~differs, _Change.NONE.value),
+        (may_look_alike(), _Change.MAY_LOOK_ALIKE.value),
+        else_=_Change.CERTAIN.value,
+    )
     same = and_(record.organization_code == staged.organization_code, record.record_no == staged.record_no)
     columns = (
         staged.organization_code,
         record.category,
         staged.category.label("new_category"),
-        is_changed,
-        may_look_alike().label("may_look_alike"),
+        change.label("change"),
     )
     statement = select(*columns, func.count()).select_from(STAGED.join(record, same)).group_by(*columns)
     statements = [statement]

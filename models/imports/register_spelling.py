@@ -36,12 +36,15 @@ _SAME_RECORD = and_(
 
 
 def may_look_alike() -> ColumnElement[bool]:
-    """A condition on records beside their staged rows: a text differs, and is not stored in the one spelling.
+    """A condition on records beside their staged rows: a text differs, and one is not stored in the one spelling.
 
-    Only where a text differs is the pattern looked for: on SQLite that calls Python.
+    Only where a text differs is the pattern looked for, and once for all of them: on SQLite that calls Python.
     """
-    pairs = [(getattr(PersonnelRecord, name), STAGED.c[name]) for name in _TEXTS]
-    return or_(*(and_(stored != staged, stored.regexp_match(ODD)) for stored, staged in pairs))
+    stored = [getattr(PersonnelRecord, name) for name in _TEXTS]
+    differs = or_(*(text != STAGED.c[name] for text, name in zip(stored, _TEXTS, strict=True)))
+    # Between two texts something that is odd with nothing.
+    together = stored[0] + "|" + stored[1] + "|" + stored[2]
+    return and_(differs, together.regexp_match(ODD))
 
 
 async def keep_texts(session: AsyncSession) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 
 from models.base import thai
 from models.base.errors import DomainError
+from models.base.names import with_ink
 from models.base.spelling import spelled
 from models.organizations.organization import Organization
 
@@ -31,7 +32,7 @@ class NoSearch(DomainError):
 
 def tidy_words(typed: str) -> str:
     """What was typed, as it is kept and shown: on one line, digits as 0-9. Raises NoSearch."""
-    words = " ".join(thai.arabic_digits(spelled(typed)).split())
+    words = with_ink(" ".join(thai.arabic_digits(spelled(typed)).split()))
     words = "".join(letter for letter in words if letter.isprintable())
     if len(words) > MAX_WORDS or not any(letter.isalnum() for letter in words):
         raise NoSearch

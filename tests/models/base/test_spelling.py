@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.base.font import undrawn
 from models.base.spelling import SIGNS, THAI, spelled
 
 REAL = Path(__file__).parents[3] / "demo" / "data" / "organizations.csv"
@@ -105,4 +106,4 @@ def test_the_names_of_the_country_are_spelled_so() -> None:
     with REAL.open(encoding="utf-8-sig") as file:
         texts = {cell for row in csv.reader(file) for cell in row}
     assert len(texts) > 7_000
-    assert {text for text in texts if spelled(text) != text} == set()
+    assert {text for text in texts if spelled(text) != text or undrawn(text)} == set()

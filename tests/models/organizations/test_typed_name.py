@@ -110,6 +110,7 @@ async def test_what_is_typed_finds_by_part_of_name_or_code(places: Database) -> 
 def test_what_is_kept_is_one_line_with_arabic_digits() -> None:
     assert tidy_words(" บางปู\n ๑๒ ") == "บางปู 12"
     assert tidy_words("บาง\u200bปู\u202e\x00") == "บางปู"
+    assert tidy_words("ลํา\u034fทอง\ufe0f\u3164 ๑\u2011２") == "ลำทอง 1-2"
     assert len(tidy_words("ก" * MAX_WORDS)) == MAX_WORDS
 
 
