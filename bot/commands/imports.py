@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from bot.commands import register_changes
-from bot.commands.common import echo_json, json_option, now, progress, with_database
+from bot.commands.common import echo_json, echo_lines, json_option, now, progress, with_database
 from bot.service.opening import Use
 from models.database.engine import Database
 from models.imports import (
     ImportResult,
+    LeftOut,
     Progress,
     RegisterChange,
     import_accounts,
@@ -117,7 +118,8 @@ def accounts(file: Path, dry_run: bool, as_json: bool) -> None:
 @import_.command(epilog="Example: laocert import personnel personnel.csv --dry-run")
 @_import_options
 @click.option("--allow-shrink", is_flag=True, help="Let registers lose more than 30 % of their records.")
-def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool) -> None:
+@click.option("--skip-locked", is_flag=True, help="Import all others when some are certified, and list those.")
+def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool, skip_locked: bool) -> None:
     """Replace the whole roster of each organization that the file names. Certified ones are locked.
 
     Prints what is added, removed and changed before it writes. Refuses a roster that shrinks by more than 30 %.
@@ -146,12 +148,25 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool) -> N
                 now(),
                 dry_run=dry_run,
                 allow_shrink=allow_shrink,
+                skip_locked=skip_locked,
                 announce=announce,
                 progress=tell,
             ),
             Use.LOOKS if dry_run else Use.RECORDS,
         )
     if as_json:
-        echo_json(_facts(result) | {"changes": register_changes.facts(result.changes)})
+        locked = [
+            {"organization": one.organization, "name": one.name, "rows": one.rows} for one in result.left_out
+        ]
+        echo_json(_facts(result) | {"changes": register_changes.facts(result.changes), "locked": locked})
     else:
+        echo_lines(_lines_of_left_out(result.left_out))
         _echo_result("rosters", result)
+
+
+def _lines_of_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    if not left_out:
+        return []
+    rows = sum(one.rows for one in left_out)
+    lines = [f"certified and locked, left out: {len(left_out):,} organizations, {rows:,} rows"]
+    return lines + [f"  {one.organization} {one.name}: {one.rows:,} rows" for one in left_out]

@@ -15,7 +15,7 @@ from bot.commands.common import (
     writing,
 )
 from models.certification.certify import reopen as reopen_organization
-from models.certification.remark import Remark, remark_text
+from models.certification.remark import Remark, operator_reason
 from models.remarks.petition import decide as decide_petition
 from models.remarks.petition import list_petitions
 
@@ -26,7 +26,7 @@ from models.remarks.petition import list_petitions
 @reason_option
 def reopen(dla_code: str, by: str, reason: str) -> None:
     """End the certified revision of an organization: its register can be changed and must be certified anew."""
-    ended = writing(lambda session: reopen_organization(session, dla_code, by, remark_text(reason), now()))
+    ended = writing(lambda session: reopen_organization(session, dla_code, by, operator_reason(reason), now()))
     click.echo(f"{dla_code} is reopened; revision {ended.revision} has ended and stays in the history")
 
 

@@ -1,24 +1,40 @@
-"""`laocert status`: how far the organizations are, by province, and whom no reminder has reached."""
+"""`laocert status`: how far the organizations are, by province; which are locked, which lack what they need to
+certify, and whom no reminder has reached.
+"""
+
+from collections.abc import Sequence
 
 import click
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.commands.common import echo_json, echo_table, json_option, province_option, reading
+from bot.commands.common import echo_json, echo_table, json_option, province_option, reading, thai_time
 from bot.commands.round import facts
 from models.base.thai import arabic_digits
 from models.certification.certificate import Status
+from models.operator.incomplete import Incomplete, list_incomplete
+from models.organizations.organization import Organization
 from models.outreach.unreached import Unreached, list_unreached
-from models.province.progress import ProvinceCounts, count_statuses, require_province
+from models.province.progress import (
+    LockedOrganization,
+    ProvinceCounts,
+    count_statuses,
+    list_locked,
+    require_province,
+)
 from models.rounds.round import Round, current_round
 
 
 @click.command(epilog="Example: laocert status --province 11")
 @province_option
 @click.option("--unreached", is_flag=True, help="List those that have not certified and that no reminder reaches.")
+@click.option("--locked", is_flag=True, help="List those whose registers are certified and locked.")
+@click.option("--incomplete", is_flag=True, help="List those without roster, account or officer.")
 @json_option
-def status(province: str | None, unreached: bool, as_json: bool) -> None:
+def status(province: str | None, unreached: bool, locked: bool, incomplete: bool, as_json: bool) -> None:
     """How many organizations are uncertified, LAO-certified and province-certified in the newest round."""
+    if unreached + locked + incomplete > 1:
+        raise click.UsageError("give one of --unreached, --locked and --incomplete")
 
     async def look(session: AsyncSession) -> tuple[Round | None, list[ProvinceCounts]]:
         return await current_round(session), await count_statuses(session, await _code(session, province))
@@ -26,8 +42,20 @@ def status(province: str | None, unreached: bool, as_json: bool) -> None:
     async def look_for_unreached(session: AsyncSession) -> list[Unreached]:
         return await list_unreached(session, await _code(session, province))
 
+    async def look_for_locked(session: AsyncSession) -> list[LockedOrganization]:
+        return await list_locked(session, await _code(session, province))
+
+    async def look_for_incomplete(session: AsyncSession) -> list[Incomplete]:
+        return await list_incomplete(session, await _code(session, province))
+
     if unreached:
         _print_unreached(reading(look_for_unreached), as_json)
+        return
+    if locked:
+        _print_locked(reading(look_for_locked), as_json)
+        return
+    if incomplete:
+        _print_incomplete(reading(look_for_incomplete), as_json)
         return
     newest, counts = reading(look)
     if as_json:
@@ -64,28 +92,51 @@ async def _code(session: AsyncSession, province: str | None) -> str | None:
 
 def _print_unreached(found: list[Unreached], as_json: bool) -> None:
     if as_json:
-        echo_json(
-            [
-                {
-                    "organization": one.organization.dla_code,
-                    "name": one.organization.full_name,
-                    "district": one.organization.district_th,
-                    "province": one.organization.province_code,
-                    "why": one.why.value,
-                }
-                for one in found
-            ]
-        )
+        echo_json([{**_place(one.organization), "why": one.why.value} for one in found])
         return
-    if not found:
-        click.echo("every organization has certified, or somebody there can be reminded")
+    rows = [(one.organization, _words(one.why)) for one in found]
+    _echo_organizations(rows, ("Why",), "every organization has certified, or somebody there can be reminded")
+
+
+def _print_locked(found: list[LockedOrganization], as_json: bool) -> None:
+    if as_json:
+        echo_json([{**_place(one.organization), "since": one.since, "status": one.status.value} for one in found])
         return
-    table = Table("Code", "Organization", "District", "Province", "Why")
-    for one in found:
-        where = one.organization
-        table.add_row(
-            where.dla_code, where.full_name, where.district_th, where.province.name_th, one.why.replace("_", " ")
-        )
+    rows = [(one.organization, thai_time(one.since), _words(one.status)) for one in found]
+    _echo_organizations(rows, ("Since", "Status"), "no register is locked")
+
+
+def _print_incomplete(found: list[Incomplete], as_json: bool) -> None:
+    if as_json:
+        echo_json([{**_place(one.organization), "lacks": [lack.value for lack in one.lacks]} for one in found])
+        return
+    rows = [(one.organization, ", ".join(map(_words, one.lacks))) for one in found]
+    _echo_organizations(rows, ("Lacks",), "every organization has a roster, an account and an officer")
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _place(where: Organization) -> dict[str, str]:
+    return {
+        "organization": where.dla_code,
+        "name": where.full_name,
+        "district": where.district_th,
+        "province": where.province_code,
+    }
+
+
+def _echo_organizations(
+    rows: Sequence[tuple[Organization, *tuple[str, ...]]], columns: tuple[str, ...], otherwise: str
+) -> None:
+    """A table of organizations with more `columns` behind them; `otherwise`: the line where there are none."""
+    if not rows:
+        click.echo(otherwise)
+        return
+    table = Table("Code", "Organization", "District", "Province", *columns)
+    for where, *texts in rows:
+        table.add_row(where.dla_code, where.full_name, where.district_th, where.province.name_th, *texts)
     echo_table(table)
 
 

@@ -46,7 +46,6 @@ def facts(page: CertificatePage) -> dict[str, object]:
         "total": f"{made.headcount.total:,}",
         "with_empty_menus": f"{made.with_empty_menus:,}",
         "data_as_of": short_moment(made.roster_imported_at),
-        "data_file": made.roster_file,
         "signer": made.officer_name,
         "position": made.officer_position,
         "signed": short_moment(made.certified_at),

@@ -22,6 +22,7 @@ from models.accounts.account import (
     username_to_keep,
 )
 from models.accounts.pin import holds_number
+from models.base.font import visible
 from models.chats.conversation import Awaiting
 from models.links.link import AlreadyLinked, link_officer
 
@@ -122,7 +123,7 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
     try:
         turn.officer.full_name = _name_typed(text)
     except NameRefused as problem:
-        return _name_refused(turn, problem.rule)
+        return _name_refused(turn, problem)
     return ask_position(turn)
 
 
@@ -133,7 +134,7 @@ async def take_position(turn: Turn, text: str) -> Screen:
     try:
         turn.officer.position = _name_typed(text)
     except NameRefused as problem:
-        return _name_refused(turn, problem.rule)
+        return _name_refused(turn, problem)
     if not turn.officer.is_ready:
         turn.conversation.subject = _answered_by(turn)
     return await home.show_home(turn)
@@ -167,7 +168,7 @@ def _name_typed(text: str) -> str:
     return name_or_position(text)
 
 
-def _name_refused(turn: Turn, rule: NameRule) -> Screen:
+def _name_refused(turn: Turn, problem: NameRefused) -> Screen:
     """Deleted, for it may be a PIN or a password. Raises NeedsDeletion."""
     require_deleted(turn)
     _ = turn.texts
@@ -179,9 +180,13 @@ def _name_refused(turn: Turn, rule: NameRule) -> Screen:
         ),
         NameRule.LENGTH: _("It is too long. Please type it in at most {most} letters.", most=MAX_NAME),
         NameRule.VISIBLE: _("It has pictures or characters that nobody sees. Please type it in letters only."),
+        NameRule.DRAWN: _(
+            "Certificates cannot show the letter “{letter}”. Please type it in Thai or Latin letters.",
+            letter=visible(problem.letter),
+        ),
         NameRule.NO_LINK: _("Telegram would make a link of it. Please type it without @, #, / and web addresses."),
         NameRule.NO_NUMBER: _("It has a long number. Please type it without six digits in a row."),
-    }[rule]
+    }[problem.rule]
     return refused(turn, _ask_profile_again(turn), sentence)
 
 

@@ -7,6 +7,7 @@ from handlers.chat.incoming import Incoming
 from handlers.chat.texts import texts
 from models.accounts.pin import holds_number
 from models.base.names import with_ink
+from models.base.spelling import spelled
 from models.certification.history import is_verification_code
 from models.chats.conversation import Language
 from models.links.invitation import is_code
@@ -38,7 +39,7 @@ def command_of(incoming: Incoming, bot_username: str) -> Command | None:
     name, bot, rest = incoming.slashed
     if bot not in ("", bot_username.lower()):
         return None
-    words = with_ink(rest).split()
+    words = with_ink(spelled(rest)).split()
     if not words:
         return Command(name)
     if name == "verify" and is_verification_code("".join(words)):
@@ -49,7 +50,7 @@ def command_of(incoming: Incoming, bot_username: str) -> Command | None:
 
 
 def _pasted_link(typed: str, bot_username: str) -> Command | None:
-    link = _START_LINK.fullmatch(with_ink(typed).strip())
+    link = _START_LINK.fullmatch(with_ink(spelled(typed)).strip())
     if link is None or link[1].lower() != bot_username.lower() or not _is_start_code(link[2]):
         return None
     return Command("start", link[2])

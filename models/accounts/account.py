@@ -29,8 +29,11 @@ from models.accounts import throttle
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
 from models.base.errors import DomainError
+from models.base.font import undrawn
 from models.base.names import becomes_link, is_unseen
+from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
+from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
@@ -70,17 +73,20 @@ class NameRule(enum.Enum):
     LENGTH = enum.auto()
     # No pictures, and nothing that nobody sees.
     VISIBLE = enum.auto()
+    # Only letters that a certificate can show.
+    DRAWN = enum.auto()
     NO_LINK = enum.auto()
     # Six digits in a row may be a PIN.
     NO_NUMBER = enum.auto()
 
 
 class NameRefused(DomainError):
-    """A typed name or position breaks a `rule`."""
+    """A typed name or position breaks a `rule`; `letter` is the one that a certificate cannot show."""
 
-    def __init__(self, rule: NameRule) -> None:
+    def __init__(self, rule: NameRule, letter: str = "") -> None:
         super().__init__(rule.name)
         self.rule = rule
+        self.letter = letter
 
 
 class UsernameRefused(DomainError):
@@ -183,7 +189,10 @@ class LoginCandidate:
 
 
 def normalize_username(username: str) -> str:
-    """Usernames differ neither by case nor by blanks around them, nor by characters there that nobody sees."""
+    """Usernames differ neither by case nor by blanks around them, nor by characters there that nobody sees, nor by
+    the keyboard on which they are typed: Thai digits and full-width letters are those of ASCII.
+    """
+    username = arabic_digits(spelled(username))
     blanks = {letter for letter in username if letter.isspace() or unicodedata.category(letter) == "Cf"}
     return username.strip("".join(blanks)).casefold()
 
@@ -194,14 +203,17 @@ def is_username(username: str) -> bool:
 
 
 def name_or_position(typed: str) -> str:
-    """What an officer typed as its name or position, blanks tidied. Raises NameRefused."""
-    tidy = " ".join(typed.split())
+    """What an officer typed as its name or position, in one spelling, blanks tidied. Raises NameRefused."""
+    tidy = " ".join(spelled(typed).split())
     if any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy):
         raise NameRefused(NameRule.VISIBLE)
     if becomes_link(tidy):
         raise NameRefused(NameRule.NO_LINK)
     if sum(letter.isalpha() for letter in tidy) < MIN_LETTERS:
         raise NameRefused(NameRule.LETTERS)
+    letter = undrawn(tidy)
+    if letter is not None:
+        raise NameRefused(NameRule.DRAWN, letter)
     if len(tidy) > MAX_NAME:
         raise NameRefused(NameRule.LENGTH)
     return tidy
@@ -352,6 +364,15 @@ def chats(*of: ColumnElement[bool]) -> Select[int]:
         select(Officer.user_id)
         .join(Account, Account.id == Officer.account_id)
         .where(is_reachable(), Account.disabled_at.is_(None), *of)
+    )
+
+
+def organizations_with_officers() -> Select[str | None]:
+    """The codes of organizations for which somebody is linked and ready."""
+    return (
+        select(Account.organization_code)
+        .join(Officer, Officer.account_id == Account.id)
+        .where(is_reachable(), Account.disabled_at.is_(None), Account.organization_code.is_not(None))
     )
 
 

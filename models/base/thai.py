@@ -2,10 +2,23 @@
 
 import re
 
+from models.base.spelling import spelled
+
 _LEADING_VOWEL = re.compile("([เแโใไ])([ก-ฮ])")
 _MARKS = re.compile("[็-๎]")
 # What two people write differently in one name: tone marks and the like, blanks, dots, hyphens.
 LOOKED_OVER = "็่้๊๋์ํ๎ .-"
+# What is replaced in a text, one after the other, before it is compared with what somebody looks for. A database
+# does the same with a name that it has (models/organizations/typed_name.py), so that a name that an older version
+# has stored in another spelling is found too. LAKKHANGYAO behind RU is a letter of its own in
+# models/base/spelling.py, but people type it for SARA AA: ฤๅษี, ฤาษี.
+FOLDS = (
+    *((mark, "") for mark in "็่้๊๋์๎"),
+    ("ํา", "ำ"),
+    *((sign, "") for sign in "ํ .-"),
+    ("เเ", "แ"),
+    ("ๅ", "า"),
+)
 _DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 
 
@@ -25,14 +38,11 @@ def arabic_digits(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Text as it is looked for: digits as 0-9, without LOOKED_OVER, and without what is typed but not seen.
-
-    Two sara e are typed for a sara ae, and a nikhahit with a sara aa for a sara am: they look the same.
-    """
-    text = "".join(letter for letter in arabic_digits(text) if letter.isprintable())
-    # The tone mark may stand between the nikhahit and the sara aa.
-    text = re.sub("[็-์๎]", "", text).replace("เเ", "แ").replace("ํา", "ำ")
-    return text.translate(dict.fromkeys(map(ord, LOOKED_OVER)))
+    """Text as it is looked for: in one spelling, digits as 0-9, and without LOOKED_OVER."""
+    text = arabic_digits(spelled("".join(letter for letter in text if letter.isprintable())))
+    for letters, replacement in FOLDS:
+        text = text.replace(letters, replacement)
+    return text
 
 
 def shortened(text: str, most: int) -> str:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, find_organization
 from models.accounts.account import Account, Officer, Role
 from models.base.errors import DomainError
+from models.base.spelling import spelled
+from models.base.thai import arabic_digits
 from models.certification.certificate import Certification, Reopening
 from models.certification.predecessors import family_codes, require_certificate_sight
 from models.certification.words import Words
@@ -130,6 +132,7 @@ def is_verification_code(typed: str) -> bool:
 
 def _tidy_code(typed: str) -> str:
     """In Crockford's base 32 what looks alike is alike."""
+    typed = arabic_digits(spelled(typed))
     return "".join(typed.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
 
 

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
+from models.base.font import undrawn, visible
 from models.base.names import is_unseen
+from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 from models.organizations.organization import Organization
 from models.rounds.round import Round
@@ -44,23 +46,35 @@ class Rule(enum.StrEnum):
     IN_LETTERS = "in_letters"
     # Of those that are typed into the chat: six digits with no words may be a PIN.
     NO_NUMBER = "no_number"
+    # Of the operator's reasons: certificates bear them.
+    DRAWN = "drawn"
 
 
 class RemarkRefused(DomainError):
-    """The text is too short or too long, or not in letters; there is no `rule` where there is no text."""
+    """The text is too short or too long, or not in letters; there is no `rule` where there is no text. `letter`:
+    the one that certificates cannot show.
+    """
 
-    def __init__(self, rule: Rule | None = None) -> None:
+    def __init__(self, rule: Rule | None = None, letter: str = "") -> None:
         self.rule = rule
-        super().__init__(f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters")
+        what = f"a reason is written in words, {MIN_REMARK} to {MAX_REMARK:,} letters"
+        super().__init__(_not_drawn("a reason", letter) if rule is Rule.DRAWN else what)
 
 
 class OperatorRefused(DomainError):
-    """The name under which the operator decides is not one that can be read."""
+    """The name under which the operator decides is not one that can be read; `letter`: the one that certificates
+    cannot show.
+    """
 
-    def __init__(self) -> None:
-        super().__init__(
+    def __init__(self, letter: str = "") -> None:
+        what = (
             f"--by names the person or office that decides, in 1 to {MAX_OPERATOR} letters, none of them invisible"
         )
+        super().__init__(_not_drawn("--by", letter) if letter else what)
+
+
+def _not_drawn(text: str, letter: str) -> str:
+    return f"{text} holds {visible(letter)}, which certificates cannot show; write it in Thai or Latin letters"
 
 
 class Remark(Base):
@@ -103,11 +117,11 @@ async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **f
 
 
 def remark_text(typed: str) -> str:
-    """What somebody typed as a remark, blanks tidied, lines kept, what cannot be seen left out.
+    """What somebody typed as a remark, in one spelling, blanks tidied, lines kept, what cannot be seen left out.
 
     Raises RemarkRefused.
     """
-    lines = [" ".join(_seen(line).split()) for line in typed.splitlines()]
+    lines = [" ".join(_seen(line).split()) for line in spelled(typed).splitlines()]
     tidy = "\n".join(line for line in lines if line)
     if not any(letter.isalpha() for letter in tidy):
         raise RemarkRefused(Rule.IN_LETTERS)
@@ -118,23 +132,36 @@ def remark_text(typed: str) -> str:
     return tidy
 
 
-def operator_name(typed: str) -> str:
-    """The name under which the operator decides something, blanks tidied. Raises OperatorRefused.
+def operator_reason(typed: str) -> str:
+    """Why the operator decides: a remark that certificates bear. Raises RemarkRefused."""
+    reason = remark_text(typed)
+    letter = undrawn(reason)
+    if letter is not None:
+        raise RemarkRefused(Rule.DRAWN, letter)
+    return reason
 
-    Nothing is left out of a name, as it is of a remark: whoever reads it must know it for the name that was given.
+
+def operator_name(typed: str) -> str:
+    """The name under which the operator decides something, in one spelling, blanks tidied. Raises OperatorRefused.
+
+    Nothing else is left out of a name, as it is of a remark: whoever reads it must know it for the name that was
+    given.
     """
-    tidy = " ".join(typed.split())
+    tidy = " ".join(spelled(typed).split())
     if (
         any(is_unseen(letter) for letter in tidy)
         or not any(letter.isalpha() for letter in tidy)
         or len(tidy) > MAX_OPERATOR
     ):
         raise OperatorRefused
+    letter = undrawn(tidy)
+    if letter is not None:
+        raise OperatorRefused(letter)
     return tidy
 
 
 def _seen(line: str) -> str:
     """What nobody sees can make a sentence read otherwise than it is kept. It is left out and not refused, because
-    pasted Thai text often bears zero-width spaces.
+    pasted text often bears it.
     """
     return "".join(letter for letter in line.replace("\t", " ") if not is_unseen(letter))

@@ -9,13 +9,14 @@ is written at all.
 from models.imports.accounts import import_accounts
 from models.imports.common import ImportResult, Progress
 from models.imports.organizations import OrganizationsResult, import_organizations
-from models.imports.personnel import PersonnelResult, import_personnel
+from models.imports.personnel import LeftOut, PersonnelResult, import_personnel
 from models.imports.register_changes import RegisterChange
 from models.imports.tabular import ImportRefused, Problem
 
 __all__ = [
     "ImportRefused",
     "ImportResult",
+    "LeftOut",
     "OrganizationsResult",
     "PersonnelResult",
     "Problem",

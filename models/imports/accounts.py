@@ -17,7 +17,7 @@ from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
 from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
-from models.imports.tabular.cells import refuse_link
+from models.imports.tabular.cells import printed_name
 from models.links.account_admin import PasswordRefused, require_good_password
 from models.organizations.organization import Province, ends_among, how_it_ended
 from models.security.passwords import hash_password
@@ -62,7 +62,7 @@ LAYOUT = Layout(
         Column("password", "รหัสผ่าน", 1000, _password, empty="", verbatim=True),
         Column("role", "ระดับ", 20, _role),
         Column("organization", "รหัสหน่วยงาน", 20, is_code=True),
-        Column("display_name", "ชื่อหน่วยงาน", 200, refuse_link),
+        Column("display_name", "ชื่อหน่วยงาน", 200, printed_name),
     )
 )
 

@@ -100,5 +100,5 @@ async def refuse_locked(
             lines[code],
             column,
             f"the roster of {code} {names.get(code, '')} is certified and locked",
-            "leave its rows out; it can change again when the next round opens",
+            "leave its rows out, or add --skip-locked; it can change again when the next round opens",
         )

@@ -21,7 +21,7 @@ from models.imports.common import (
     read_rows,
 )
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
-from models.imports.tabular.cells import refuse_link
+from models.imports.tabular.cells import printed_name
 from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
@@ -64,13 +64,13 @@ def _type_code(text: str) -> str:
 LAYOUT = Layout(
     (
         Column("dla_code", "รหัส อปท.", 20, organization_code, is_code=True),
-        Column("type_th", "ประเภท อปท.", 60, refuse_link),
+        Column("type_th", "ประเภท อปท.", 60, printed_name),
         Column("type_code", "รหัสประเภท", 40, _type_code),
-        Column("name_th", "ชื่อ อปท.", 200, refuse_link),
+        Column("name_th", "ชื่อ อปท.", 200, printed_name),
         Column("province_code", "รหัสจังหวัด", 2, province_code, is_code=True),
-        Column("province_th", "จังหวัด", 100, refuse_link),
-        Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link),
-        Column("district_th", "อำเภอ", 100, refuse_link),
+        Column("province_th", "จังหวัด", 100, printed_name),
+        Column("province_en", "จังหวัด (อังกฤษ)", 100, printed_name),
+        Column("district_th", "อำเภอ", 100, printed_name),
     )
 )
 

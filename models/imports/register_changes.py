@@ -3,16 +3,19 @@
 The same numbers as models/register/difference.py gives of one register, without half a million records in memory.
 """
 
+import enum
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base.spelling import spelled
 from models.imports.common import chunks
+from models.imports.register_spelling import index_staged, keep_numbers, keep_texts, may_look_alike
 from models.imports.staging import STAGED
 from models.register.difference import ChangeKind, Counts, Totals
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster
@@ -28,6 +31,11 @@ class RosterOrigin:
     file_name: str
     imported_at: datetime
     menu_names: tuple[str, ...]
+
+    @property
+    def spelled_menus(self) -> tuple[str, ...]:
+        """The menus as a file has them, in one spelling."""
+        return tuple(map(spelled, self.menu_names))
 
 
 @dataclass(frozen=True)
@@ -63,14 +71,16 @@ async def compare_registers(
 ) -> list[RegisterChange]:
     """What the staged rows change in the registers of the organizations that they name, by code.
 
-    `names`: of these organizations; `origins`: of their registers; `menu_names`: those of the staged rows.
+    `names`: of these organizations; `origins`: of their registers; `menu_names`: those of the staged rows. A
+    staged text that looks like the register's becomes the register's.
     """
+    await keep_numbers(session, sorted(origins))
     before = await _headcounts(session, PersonnelRecord, sorted(origins))
     after = await _headcounts(session, STAGED.c)
     counts = await _count_changes(session, origins, tuple(menu_names), before, after)
     changes = []
     for code in sorted(names):
-        old_menus = origins[code].menu_names if code in origins else ()
+        old_menus = origins[code].spelled_menus if code in origins else ()
         totals = Totals(
             before=Headcount(*(before[code][category] for category in Category)),
             after=Headcount(*(after[code][category] for category in Category)),
@@ -112,27 +122,49 @@ async def _count_changes(
         counts[code].update({(ChangeKind.ADDED, category): count for category, count in categories.items()})
     for code, categories in before.items():
         counts[code].update({(ChangeKind.REMOVED, category): count for category, count in categories.items()})
-    for code, old, new, is_changed, count in await _matches(session, origins, menu_names):
-        counts[code][ChangeKind.REMOVED, Category(old)] -= count
-        counts[code][ChangeKind.ADDED, Category(new)] -= count
-        if is_changed:
-            counts[code][ChangeKind.CHANGED, Category(new)] += count
+    matches = await _matches(session, origins, menu_names)
+    if any(match.change == _Change.MAY_LOOK_ALIKE for match in matches):
+        await keep_texts(session)
+        matches = await _matches(session, origins, menu_names)
+    for match in matches:
+        code, old, new = match.organization, Category(match.category), Category(match.new_category)
+        counts[code][ChangeKind.REMOVED, old] -= match.number
+        counts[code][ChangeKind.ADDED, new] -= match.number
+        if match.change != _Change.NONE:
+            counts[code][ChangeKind.CHANGED, new] += match.number
     return counts
+
+
+class _Change(enum.IntEnum):
+    """Whether anything else than its number differs in a record that is on both sides."""
+
+    NONE = 0
+    # Of its texts, one that is not stored in the one spelling.
+    MAY_LOOK_ALIKE = 1
+    CERTAIN = 2
+
+
+class _Match(NamedTuple):
+    """Records whose number is on both sides: their category before and after, a _Change, and how many they are."""
+
+    organization: str
+    category: str
+    new_category: str
+    change: int
+    number: int
 
 
 async def _matches(
     session: AsyncSession, origins: dict[str, RosterOrigin], menu_names: tuple[str, ...]
-) -> list[tuple[str, str, str, bool, int]]:
-    """Records whose number is on both sides: organization, category before and after, whether anything else
-    than the number differs, and how many they are.
-    """
+) -> list[_Match]:
+    """All records whose number is on both sides."""
     with_menus: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for code, origin in origins.items():
-        with_menus[origin.menu_names].append(code)
+        with_menus[origin.spelled_menus].append(code)
     if len(with_menus) > 1:
         # A register at a time is looked up, and there may be as many lists of menus as registers.
-        await session.execute(text("CREATE INDEX staged_number ON staged (organization_code, record_no)"))
-    matches: list[tuple[str, str, str, bool, int]] = []
+        await index_staged(session)
+    matches: list[_Match] = []
     for old_menus, codes in with_menus.items():
         matches += await _matches_with(session, old_menus, menu_names, codes if len(with_menus) > 1 else None)
     return matches
@@ -140,22 +172,33 @@ async def _matches(
 
 async def _matches_with(
     session: AsyncSession, old_menus: tuple[str, ...], menu_names: tuple[str, ...], codes: Collection[str] | None
-) -> list[tuple[str, str, str, bool, int]]:
+) -> list[_Match]:
     """`_matches` of registers that have these menus; `codes`: of these organizations alone."""
     record, staged = PersonnelRecord, STAGED.c
-    is_changed = or_(
+    differs = or_(
         *(getattr(record, name) != staged[name] for name in ("full_name", "category", "position", "level")),
         _menus_differ(old_menus, menu_names),
-    ).label("is_changed")
+    )
+    # One column to group by, and the texts are looked at only where something differs.
+    change = case(
+        (~differs, _Change.NONE.value),
+        (may_look_alike(), _Change.MAY_LOOK_ALIKE.value),
+        else_=_Change.CERTAIN.value,
+    )
     same = and_(record.organization_code == staged.organization_code, record.record_no == staged.record_no)
-    columns = staged.organization_code, record.category, staged.category.label("new_category"), is_changed
+    columns = (
+        staged.organization_code,
+        record.category,
+        staged.category.label("new_category"),
+        change.label("change"),
+    )
     statement = select(*columns, func.count()).select_from(STAGED.join(record, same)).group_by(*columns)
     statements = [statement]
     if codes is not None:
         statements = [statement.where(record.organization_code.in_(some)) for some in chunks(sorted(codes))]
-    matches: list[tuple[str, str, str, bool, int]] = []
+    matches: list[_Match] = []
     for one in statements:
-        matches += [tuple(row) for row in await session.execute(one)]
+        matches += [_Match(*row) for row in await session.execute(one)]
     return matches
 
 

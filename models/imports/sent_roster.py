@@ -17,7 +17,7 @@ from models.base.errors import DomainError
 from models.certification.certificate import Certification, Level
 from models.certification.review import live_certificates
 from models.organizations.organization import Organization, lock_organization
-from models.register.difference import Difference, aligned, compare
+from models.register.difference import Difference, aligned, compare, respelled
 from models.register.draft import RosterDraft, SentRoster, drop_draft, keep_draft, load_draft
 from models.register.roster import PersonnelRecord, Record, Roster, load_records, summarize
 from models.rounds.round import current_round
@@ -80,7 +80,7 @@ async def propose(session: AsyncSession, officer: Officer, sent: SentRoster, now
     """
     organization = await require_sendable(session, officer)
     register = await _register(session, organization.dla_code)
-    sent = aligned(sent, register.menu_names)
+    sent = aligned(respelled(sent, register.menu_names, register.records), register.menu_names)
     difference = compare(register.menu_names, register.records, sent)
     await drop_draft(session, officer.id)
     if difference.is_nothing and register.digest:

@@ -14,7 +14,7 @@ from models.database.engine import Database
 from models.imports.common import lock_organizations, no_progress, read_rows
 from models.imports.organizations import organization_code, province_code
 from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
-from models.imports.tabular.cells import refuse_link
+from models.imports.tabular.cells import printed_name
 from models.organizations.organization import TYPES, EndKind, Organization, Province, ends_among, how_it_ended
 from models.rounds.round import Round, RoundState
 from models.succession.decision import Decision
@@ -57,8 +57,8 @@ def _type(text: str) -> str:
 def _further(name: str) -> Column | None:
     """The columns that a file may leave out."""
     columns = {
-        "province_th": Column("province_th", "จังหวัด", 100, refuse_link, empty=""),
-        "province_en": Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link, empty=""),
+        "province_th": Column("province_th", "จังหวัด", 100, printed_name, empty=""),
+        "province_en": Column("province_en", "จังหวัด (อังกฤษ)", 100, printed_name, empty=""),
         "account": Column("account", "ชื่อผู้ใช้", 64, normalize_username, empty="", is_code=True),
     }
     wanted = name.strip().casefold()
@@ -70,9 +70,9 @@ LAYOUT = Layout(
         Column("from", "รหัส อปท. เดิม", 20, organization_code, is_code=True),
         Column("to", "รหัส อปท. ใหม่", 20, organization_code, is_code=True),
         Column("kind", "การเปลี่ยนแปลง", 20, _kind),
-        Column("name", "ชื่อ อปท.", 200, refuse_link, empty=""),
+        Column("name", "ชื่อ อปท.", 200, printed_name, empty=""),
         Column("type", "ประเภท อปท.", 60, _type, empty=""),
-        Column("district", "อำเภอ", 100, refuse_link, empty=""),
+        Column("district", "อำเภอ", 100, printed_name, empty=""),
         Column("province", "รหัสจังหวัด", 2, province_code, empty="", is_code=True),
     ),
     further=_further,

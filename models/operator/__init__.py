@@ -1,4 +1,5 @@
-"""What the operator does to the whole: end a round, forget a person, verify everything against the events.
+"""What the operator does to the whole: end a round, forget a person, verify everything against the events, see
+what organizations lack.
 
 Work on one account is in models/links, on one organization in models/certification.
 """

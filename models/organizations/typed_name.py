@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, and_, func, or_
 
 from models.base import thai
 from models.base.errors import DomainError
+from models.base.names import with_ink
+from models.base.spelling import spelled
 from models.organizations.organization import Organization
 
 MAX_WORDS = 100
@@ -30,7 +32,7 @@ class NoSearch(DomainError):
 
 def tidy_words(typed: str) -> str:
     """What was typed, as it is kept and shown: on one line, digits as 0-9. Raises NoSearch."""
-    words = " ".join(thai.arabic_digits(typed).split())
+    words = with_ink(" ".join(thai.arabic_digits(spelled(typed)).split()))
     words = "".join(letter for letter in words if letter.isprintable())
     if len(words) > MAX_WORDS or not any(letter.isalnum() for letter in words):
         raise NoSearch
@@ -41,8 +43,8 @@ def is_called(words: str) -> ColumnElement[bool]:
     """A condition on organizations: the words are a part of the name or the code."""
     part = thai.folded(words)
     name: ColumnElement[str] = Organization.name_th.expression
-    for letter in thai.LOOKED_OVER:
-        name = func.replace(name, letter, "")
+    for letters, replacement in thai.FOLDS:
+        name = func.replace(name, letters, replacement)
     readings = [name.contains(part, autoescape=True), Organization.dla_code.icontains(part, autoescape=True)]
     for spellings, types in _KINDS:
         is_kind = or_(*(Organization.type_th.startswith(one, autoescape=True) for one in types))

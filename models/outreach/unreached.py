@@ -4,11 +4,11 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, case, exists, or_, select, update
+from sqlalchemy import and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
-from models.accounts.account import Account, Officer, is_reachable
+from models.accounts.account import Officer, organizations_with_officers
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
@@ -62,7 +62,7 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
     newest = await current_round(session)
     if newest is None:
         return []
-    linked = _linked()
+    linked = organizations_with_officers()
     tried = (
         linked.join(OutboxMessage, OutboxMessage.chat_id == Officer.user_id)
         .join(Reminder, Reminder.id == OutboxMessage.subject_id)
@@ -82,15 +82,6 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
     if province_code is not None:
         statement = statement.where(Organization.province_code == province_code)
     return [Unreached(organization, Why(why)) for organization, why in await session.execute(statement)]
-
-
-def _linked() -> Select[str | None]:
-    """The codes of organizations for which somebody is linked and ready."""
-    return (
-        select(Account.organization_code)
-        .join(Officer, Officer.account_id == Account.id)
-        .where(is_reachable(), Account.disabled_at.is_(None), Account.organization_code.is_not(None))
-    )
 
 
 async def escalate_due(session: AsyncSession, operator_chat: int | None, now: datetime) -> int | None:

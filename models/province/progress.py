@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, joinedload
 
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
@@ -119,6 +119,36 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
             )
         )
     return codes & locked
+
+
+@dataclass(frozen=True)
+class LockedOrganization:
+    """An organization, with its province, whose register is locked: since when, and how far it is."""
+
+    organization: Organization
+    since: datetime
+    status: Status
+
+
+async def list_locked(session: AsyncSession, province_code: str | None = None) -> list[LockedOrganization]:
+    """The organizations of the country, or of one province, whose registers are locked (locked_organizations), by
+    province and name.
+    """
+    newest = await current_round(session)
+    round_id = newest.id if newest else None
+    by_lao, by_province = _certified_at(round_id, Level.LAO), _certified_at(round_id, Level.PROVINCE)
+    statement = (
+        select(Organization, by_lao, by_province)
+        .where(by_lao.is_not(None))
+        .options(joinedload(Organization.province))
+        .order_by(Organization.province_code, Organization.sort_key)
+    )
+    if province_code is not None:
+        statement = statement.where(Organization.province_code == province_code)
+    return [
+        LockedOrganization(organization, since, Status.of({Level.LAO} | ({Level.PROVINCE} if decided else set())))
+        for organization, since, decided in await session.execute(statement)
+    ]
 
 
 async def count_certificates(session: AsyncSession) -> dict[Level, int]:

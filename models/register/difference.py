@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from models.base.spelling import spelled
 from models.register.draft import SentRoster
 from models.register.roster import Category, Headcount, MenuState, Record
 
@@ -78,6 +79,30 @@ class Difference(Totals):
     def of(self, kind: ChangeKind) -> list[RecordChange]:
         """The changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
+
+
+def respelled(sent: SentRoster, menu_names: Sequence[str], records: Sequence[Record]) -> SentRoster:
+    """The file with each text that looks like the register's as the register spells it.
+
+    The texts of a file are in one spelling (models/base/spelling.py). A register may have been stored before there
+    was one, and its digest rests on its letters.
+    """
+    menus = {spelled(name): name for name in menu_names}
+    # Two numbers of an old register may look alike: then each is found by its own letters.
+    numbers = {spelled(one.record_no): one for one in records} | {one.record_no: one for one in records}
+    respelled_records = tuple(
+        _as_before(record, numbers[record.record_no]) if record.record_no in numbers else record
+        for record in sent.records
+    )
+    return replace(
+        sent, menu_names=tuple(menus.get(name, name) for name in sent.menu_names), records=respelled_records
+    )
+
+
+def _as_before(record: Record, before: Record) -> Record:
+    texts = ("full_name", "position", "level")
+    alike = {name: old for name in texts if spelled(old := getattr(before, name)) == getattr(record, name)}
+    return record._replace(record_no=before.record_no, **alike)
 
 
 def aligned(sent: SentRoster, menu_names: Sequence[str]) -> SentRoster:

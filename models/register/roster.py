@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import thai
 from models.base.errors import DomainError
+from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 
 POSITIONS_PER_PAGE = 8
@@ -179,13 +180,19 @@ def _records() -> Select[*tuple[Any, ...]]:
 
 
 async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:
-    """One page of the positions of a category, by position and level; a page beyond the last is the last."""
+    """One page of the positions of a category, by position and level; a page beyond the last is the last.
+
+    Positions that look alike are one: an older version has stored what was typed in several spellings.
+    """
     grouped = (
         select(PersonnelRecord.position, PersonnelRecord.level, func.count().label("count"))
         .where(PersonnelRecord.organization_code == dla_code, PersonnelRecord.category == category)
         .group_by(PersonnelRecord.position, PersonnelRecord.level)
     )
-    rows = [Position(*row) for row in await session.execute(grouped)]
+    counts: Counter[tuple[str, str]] = Counter()
+    for position, level, count in await session.execute(grouped):
+        counts[spelled(position), spelled(level)] += count
+    rows = [Position(*names, count) for names, count in counts.items()]
     rows.sort(key=lambda row: (thai.sort_key(row.position), thai.sort_key(row.level)))
     pages = max(1, -(-len(rows) // POSITIONS_PER_PAGE))
     page = min(max(page, 0), pages - 1)

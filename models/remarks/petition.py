@@ -15,7 +15,7 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, is_live
 from models.certification.certify import reopen
-from models.certification.remark import Remark, RemarkKind, add_remark, operator_name, remark_text
+from models.certification.remark import Remark, RemarkKind, add_remark, operator_name, operator_reason, remark_text
 from models.certification.review import live_certificates
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -191,7 +191,7 @@ async def decide(
         round_id=asked.round_id,
         revision=asked.revision,
         kind=RemarkKind.DECISION,
-        body=remark_text(reason),
+        body=operator_reason(reason),
         author=by,
         answers_id=asked.id,
         granted=granted,

@@ -16,6 +16,7 @@ from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.errors import DomainError
+from models.base.spelling import spelled
 from models.base.thai import arabic_digits
 from models.certification.certificate import is_open
 from models.certification.remark import Remark, RemarkKind, add_remark, remark_text
@@ -84,23 +85,20 @@ async def require_askable(session: AsyncSession, officer: Officer, dla_code: str
 
 
 async def find_record(session: AsyncSession, officer: Officer, dla_code: str, typed: str) -> str:
-    """The number of a record as the register has it, typed in Thai or Arabic digits.
+    """The number of a record as the register has it, typed in Thai or Arabic digits and in any spelling.
 
     Raises NotYours, UnknownRecord.
     """
     await find_organization(session, officer, dla_code)
-    wanted = arabic_digits(" ".join(typed.split()))
-    found = None
-    # PostgreSQL knows no NUL in a text.
-    if wanted.isprintable():
-        found = await session.scalar(
-            select(PersonnelRecord.record_no).where(
-                PersonnelRecord.organization_code == dla_code, PersonnelRecord.record_no == wanted
-            )
-        )
-    if found is None:
+    wanted = arabic_digits(" ".join(spelled(typed).split()))
+    numbers = await session.scalars(
+        select(PersonnelRecord.record_no).where(PersonnelRecord.organization_code == dla_code)
+    )
+    # An older version has stored numbers in other spellings, and may have stored two that look alike.
+    alike = {number for number in numbers if spelled(number) == wanted}
+    if not alike:
         raise UnknownRecord
-    return found
+    return wanted if wanted in alike else min(alike)
 
 
 async def ask(

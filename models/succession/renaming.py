@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account
 from models.audit import event_chain
+from models.base.font import undrawn
 from models.base.names import becomes_link, is_unseen
+from models.base.spelling import spelled
 from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
@@ -105,10 +107,15 @@ def _renaming(organization: Organization, typed: str) -> Renaming:
 
 
 def _name(typed: str) -> str:
-    """The name as it is kept: without the type, blanks tidied. Raises ChangeRefused."""
-    tidy = " ".join(typed.split())
+    """The name as it is kept: without the type, in one spelling, blanks tidied. Raises ChangeRefused."""
+    tidy = " ".join(spelled(typed).split())
     if not any(letter.isalpha() for letter in tidy) or any(is_unseen(letter) for letter in tidy):
         raise ChangeRefused("NAME is the organization's name in letters that can be seen, without its type")
+    letter = undrawn(tidy)
+    if letter is not None:
+        raise ChangeRefused(
+            f"NAME has {letter}, which certificates cannot show; write it in Thai or Latin letters"
+        )
     if len(tidy) > MAX_NAME:
         raise ChangeRefused(f"NAME has {len(tidy)} letters; shorten it to {MAX_NAME}")
     if becomes_link(tidy):

@@ -3,12 +3,14 @@
 import re
 import unicodedata
 
+from models.base.font import undrawn, visible
 from models.base.names import WITHOUT_INK, becomes_link
+from models.base.spelling import spelled
 from models.base.thai import arabic_digits
 from models.imports.tabular.problems import BadCell, english
 
-# Controls, invisible formats (bidi, zero width), private use, surrogates, line and paragraph separators: they can
-# make two names look alike or one name look like another.
+# Controls, invisible formats (bidi), private use, surrogates, line and paragraph separators: they can make two
+# names look alike or one name look like another.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _BLANKS = re.compile(r"\s+")
 
@@ -45,18 +47,17 @@ def _refuse_invisible(text: str) -> None:
 
 
 def clean(text: str, *, verbatim: bool = False) -> str:
-    """The text of a cell as it is kept: NFC, blanks trimmed, inner runs of blanks one space.
+    """The text of a cell as it is kept: in one spelling, blanks trimmed, inner runs of blanks one space.
 
-    `verbatim` leaves the blanks alone (passwords). NFC keeps SARA AM as typed. Raises BadCell for invisible
-    characters, formulas and a spreadsheet's error values.
+    `verbatim` leaves the blanks alone (passwords). Raises BadCell for invisible characters, formulas and a
+    spreadsheet's error values.
     """
+    text = spelled(text)
     if not text.isprintable():
         _refuse_invisible(text)
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-        if lost := WITHOUT_INK.search(text):
-            what = english("contains {character}", character=_describe(lost[0]))
-            raise BadCell(what, english("type the cell again without it"))
+    if not text.isascii() and (lost := WITHOUT_INK.search(text)):
+        what = english("contains {character}", character=_describe(lost[0]))
+        raise BadCell(what, english("type the cell again without it"))
     trimmed = text.strip()
     if _FORMULA_START.match(trimmed) and not _NO_FORMULA.fullmatch(trimmed):
         raise BadCell(
@@ -104,8 +105,18 @@ def refuse_national_id(text: str) -> str:
     return text
 
 
-def refuse_link(text: str) -> str:
-    """The text itself. Raises BadCell when a chat would show a part of it as a link."""
+def refuse_undrawn(text: str) -> str:
+    """The text itself. Raises BadCell, naming the letter, when no paper could show it."""
+    letter = undrawn(text)
+    if letter is not None:
+        character = f"{visible(letter)} ({unicodedata.name(letter, f'U+{ord(letter):04X}')})"
+        what = english("contains {character}, which certificates cannot show", character=character)
+        raise BadCell(what, english("write it in Thai or Latin letters"))
+    return text
+
+
+def printed_name(text: str) -> str:
+    """The text itself. Raises BadCell when a chat would show a part of it as a link, or papers not all of it."""
     if becomes_link(text):
         raise BadCell("holds what Telegram shows as a link", "write the plain name")
-    return text
+    return refuse_undrawn(text)

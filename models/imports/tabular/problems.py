@@ -1,6 +1,6 @@
 """What is wrong with a file: each problem with its line and column, and how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from models.base.errors import DomainError
@@ -125,6 +125,14 @@ class Problems:
         """One problem of a whole column instead of those of its cells."""
         self._found = {key: problem for key, problem in self._found.items() if key[1] != column}
         self.add(None, column, what, mend)
+
+    def forget(self, lines: Collection[int]) -> None:
+        """Drop what was noted of lines that are not imported after all. Nothing when there are too many problems:
+        then what is wrong with other lines was not noted.
+        """
+        if self.is_full:
+            return
+        self._found = {key: problem for key, problem in self._found.items() if problem.line not in lines}
 
     def __bool__(self) -> bool:
         return bool(self._found)

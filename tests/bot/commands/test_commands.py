@@ -409,6 +409,52 @@ def test_status(laocert: Run) -> None:
     assert "there is no province 99" in laocert("status", "--province", "99", code=1).stderr
 
 
+@pytest.mark.usefixtures("settled")
+def test_locked_and_incomplete_organizations_are_listed(laocert: Run) -> None:
+    [locked] = facts(laocert("status", "--locked", "--json"))
+    assert locked == {
+        "organization": FIRST,
+        "name": "เทศบาลตำบลบางปู",
+        "district": "เมืองสมุทรปราการ",
+        "province": "11",
+        "since": "2026-11-02T02:30:00+00:00",
+        "status": "province_certified",
+    }
+    table = laocert("status", "--locked").stdout
+    assert all(text in table for text in (FIRST, "เทศบาลตำบลบางปู", "02/11/2569 09:30", "province certified"))
+    assert laocert("status", "--locked", "--province", "12").stdout == "no register is locked\n"
+    found = facts(laocert("status", "--incomplete", "--json"))
+    assert {one["organization"]: one["lacks"] for one in found} == {
+        "6110301": ["no_officer"],
+        "6110302": ["no_officer"],
+        "6110303": ["no_roster", "no_officer"],
+        "6120401": ["no_officer"],
+    }
+    table = laocert("status", "--incomplete", "--province", "๑๑").stdout
+    assert "no roster, no officer" in table
+    assert "อบต.ไทรม้า" not in table
+    assert "give one of" in laocert("status", "--locked", "--incomplete", code=2).stderr
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_import_lists_the_locked_that_it_leaves_out(laocert: Run, tmp_path: Path) -> None:
+    path = tmp_path / "personnel.csv"
+    path.write_text(PERSONNEL + personnel_rows(FIRST, range(1, 4)) + personnel_rows("6110303", range(1, 3)))
+    refused = laocert("import", "personnel", str(path), code=1).stderr
+    assert f"the roster of {FIRST} เทศบาลตำบลบางปู is certified and locked; leave its rows out, or add" in refused
+    arguments = "import", "personnel", str(path), "--skip-locked"
+    locked = [{"organization": FIRST, "name": "เทศบาลตำบลบางปู", "rows": 3}]
+    tried = facts(laocert(*arguments, "--dry-run", "--json"))
+    assert (tried["rows"], tried["locked"]) == (2, locked)
+    assert [one["organization"] for one in tried["changes"]["organizations"]] == ["6110303"]
+    assert laocert(*arguments).stdout.splitlines()[-3:] == [
+        "certified and locked, left out: 1 organizations, 3 rows",
+        f"  {FIRST} เทศบาลตำบลบางปู: 3 rows",
+        "2 rows of personnel.csv imported; rosters: 1 new, 0 replaced or changed, 0 as before",
+    ]
+    assert facts(laocert("import", "personnel", str(path), "--skip-locked", "--json"))["locked"] == locked
+
+
 def test_status_of_an_empty_database(laocert: Run) -> None:
     assert "no round yet" in laocert("status").stdout
     assert facts(laocert("status", "--json"))["round"] is None

@@ -96,7 +96,7 @@ def test_reopen_wants_a_reason_in_words(petitioned: Database, laocert: Run) -> N
         assert "5 to 1,000 letters" in refused.stderr
 
 
-@pytest.mark.parametrize("name", ["", "  ", "…", "x" * 201, "ผู้\x1bดูแล", "ผู้\u200bดูแล"])
+@pytest.mark.parametrize("name", ["", "  ", "…", "x" * 201, "ผู้\x1bดูแล", "ผู้\u202eดูแล"])
 def test_whoever_decides_gives_a_name_that_can_be_read(petitioned: Database, laocert: Run, name: str) -> None:
     reason = ("--by", name, "--reason", "นับซ้ำจริง")
     for command in (("reopen", FIRST), ("petition", "decide", "1", "--refuse"), ("round", "reopen")):

@@ -51,7 +51,11 @@ SECOND_LONG = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
-    "typed", ["LAO1", " lao1 ", "lao1\n", "\u00a0Lao1\u3000", "\u200blao1\ufeff", "\u200e LAO1"]
+    "typed",
+    [
+        *("LAO1", " lao1 ", "lao1\n", "\u00a0Lao1\u3000", "\u200blao1\ufeff", "\u200e LAO1"),
+        *("ＬＡＯ１", "lao๑", "la\u00ado1"),
+    ],
 )
 def test_usernames_differ_neither_by_case_nor_by_what_stands_around_them(typed: str) -> None:
     assert normalize_username(typed) == "lao1"
@@ -160,12 +164,14 @@ def test_a_name_is_tidied() -> None:
         "ก" * (MAX_NAME + 1),
         "ก",
         "ก.",
-        "ก\u200bข",
+        "\u200b",
         "ก\u202eข",
         "\u3164",
         "สมชาย 😀",
         "@somchai",
         "go.th",
+        "អ៊ុន",
+        "王明",
     ],
 )
 def test_what_cannot_be_read_as_a_name_is_none(typed: str) -> None:

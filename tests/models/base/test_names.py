@@ -46,11 +46,21 @@ def test_names_as_they_are(name: str) -> None:
     assert name_or_position(f"กก {name}") == f"กก {name}"
 
 
-@pytest.mark.parametrize("letter", "\u3164\u115f\u1160\uffa0\u17b4\u034f\ufe0f\u2800\u200b\u202e\u00ad\u033f")
+@pytest.mark.parametrize("letter", "\u3164\u115f\u1160\uffa0\u17b4\u034f\ufe0f\u2800\u202e\u061c\u033f")
 def test_a_name_without_ink_is_none(letter: str) -> None:
     for name in (letter, f"สมชาย{letter}"):
         with pytest.raises(NameRefused):
             name_or_position(name)
+
+
+def test_what_looks_alike_is_one_name() -> None:
+    typed = "\ufeffนาง\u00a0สําลี\u200b เเก้วคํา\u00ad"
+    assert name_or_position(typed) == "นาง สำลี แก้วคำ"
+    with pytest.raises(NameRefused):
+        name_or_position("\u200b\u00ad\ufeff")
+    # Wide signs make no link either.
+    with pytest.raises(NameRefused):
+        name_or_position("ปลัด ＠laocert_bot")
 
 
 async def test_no_imported_organization_becomes_a_link(database: Database, now: datetime, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from models.certification.remark import (
     Rule,
     add_remark,
     operator_name,
+    operator_reason,
     remark_text,
 )
 from models.database.engine import Database
@@ -38,6 +39,7 @@ def test_blanks_are_tidied_and_lines_kept() -> None:
         assert remark_text(f"นับ{unseen}ซ้ำ") == "นับซ้ำ"
         with pytest.raises(RemarkRefused):
             remark_text(unseen * MIN_REMARK)
+    assert remark_text("นํ้าเเดง\u00a0\u200bคะ่") == "น้ำแดง ค่ะ"
     assert remark_text("ก" * MIN_REMARK) == "ก" * MIN_REMARK
     assert remark_text("ก" * MAX_REMARK) == "ก" * MAX_REMARK
 
@@ -65,14 +67,25 @@ def test_which_rule_a_text_breaks(typed: str, rule: Rule) -> None:
 def test_an_operators_name_is_read_as_it_was_given() -> None:
     assert operator_name("  กองคลัง  กรมส่งเสริม ") == "กองคลัง กรมส่งเสริม"
     assert operator_name("ก" * MAX_OPERATOR) == "ก" * MAX_OPERATOR
+    assert operator_name("สํานักงาน\u00a0ก\u200bข") == "สำนักงาน กข"
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "  ", "12", "...", "ก\u200bข", "ก\u202eข", "\u3164", "ก" * (MAX_OPERATOR + 1)]
+    "typed", ["", "  ", "12", "...", "\u200b", "ก\u202eข", "\u3164", "ก" * (MAX_OPERATOR + 1)]
 )
 def test_a_name_that_cannot_be_read_is_refused_and_nothing_left_out_of_it(typed: str) -> None:
     with pytest.raises(OperatorRefused, match="--by names the person or office that decides"):
         operator_name(typed)
+
+
+def test_what_certificates_bear_is_in_letters_that_they_can_show() -> None:
+    assert operator_reason(" นับซํ้า\n1 → 2 ") == "นับซ้ำ\n1 → 2"
+    with pytest.raises(RemarkRefused, match="a reason holds ✓, which certificates cannot show; write it in Thai"):
+        operator_reason("นับถูกต้องแล้ว ✓")
+    with pytest.raises(OperatorRefused, match="--by holds ក, which certificates cannot show; write it in Thai"):
+        operator_name("ក ข")
+    # An officer's own remarks stay in the chat.
+    assert remark_text("นับถูกต้องแล้ว ✓") == "นับถูกต้องแล้ว ✓"
 
 
 async def test_a_remark_bears_the_name_that_its_author_had_and_its_side(country: Database, now: datetime) -> None:

@@ -31,7 +31,7 @@ async def test_accounts_with_thai_headers_and_roles(country: Database, tmp_path:
     rows = [
         ["ชื่อผู้ใช้", "รหัสผ่าน", "ระดับ", "รหัสหน่วยงาน", "ชื่อหน่วยงาน"],
         ["New.One", "ผ่านเข้า  ได้", "อปท.", "๕๑๑๐๒๐๑", "อบต.ใหม่"],
-        ["new-two", "", "จังหวัด", "12", "จังหวัดนนทบุรี"],
+        ["ｎｅｗ\u2011two\u200b", "", "จัง\u00adหวัด", "๑２", "จงัหวัดนนทบุรี".replace("จงั", "จัง")],
     ]
     path = write(tmp_path / f"a{suffix}", rows)
     told: list[tuple[str, int, int]] = []

@@ -5,13 +5,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.imports import ImportRefused, OrganizationsResult, import_organizations
 from models.imports.organizations import Missing
 from models.organizations.organization import Organization, Province
+from models.organizations.typed_name import is_called
 from models.rounds.round import close_round, open_round
 from models.succession.closing import close
 from tests.conftest import NOW
@@ -123,6 +124,39 @@ async def test_every_bad_organization_is_reported_and_none_is_written(database: 
             "line 7, name_th: starts with = like a formula",
         ]
     assert await count(database, Organization) == 0
+
+
+async def test_a_name_in_another_spelling_is_found_and_sorted_as_it_looks(
+    country: Database, tmp_path: Path
+) -> None:
+    names = ["ลําทอง", "ลำพู", "ลาดพร้าว", "เเม่นํ้า"]
+    rows = [COLUMNS, *(organization(f"999999{place}", name) for place, name in enumerate(names))]
+    path = write(tmp_path / "a.csv", rows)
+    await import_organizations(country, path, NOW)
+    added = Organization.dla_code.startswith("999999")
+    by_name = select(Organization.name_th).where(added).order_by(Organization.sort_key)
+    async with country.read() as session:
+        assert list(await session.scalars(by_name)) == ["แม่น้ำ", "ลาดพร้าว", "ลำทอง", "ลำพู"]
+        for typed in ("ลำทอง", "ลําทอง", "อบต.ลำ\u200bทอง"):
+            assert list(await session.scalars(by_name.where(is_called(typed)))) == ["ลำทอง"]
+    again = await import_organizations(country, path, NOW)
+    assert (again.updated, again.unchanged) == (0, 4)
+    # What an older version has stored becomes the one spelling.
+    async with country.write() as session:
+        await session.execute(update(Organization).where(added).values(name_th="ลํา", sort_key="9"))
+    assert (await import_organizations(country, path, NOW)).updated == 4
+    async with country.read() as session:
+        assert list(await session.scalars(by_name)) == ["แม่น้ำ", "ลาดพร้าว", "ลำทอง", "ลำพู"]
+
+
+async def test_names_that_certificates_cannot_show_are_refused(database: Database, tmp_path: Path) -> None:
+    rows = [COLUMNS, organization("1234567", "បាត់"), organization("2234567", district_th="中")]
+    with pytest.raises(ImportRefused) as refused:
+        await import_organizations(database, write(tmp_path / "a.csv", rows), NOW)
+    assert [line.split(", which")[0] for line in lines(refused)] == [
+        "line 2, name_th: contains ប (KHMER LETTER BA)",
+        "line 3, district_th: contains 中 (CJK UNIFIED IDEOGRAPH-4E2D)",
+    ]
 
 
 async def test_a_certified_organization_keeps_its_province(

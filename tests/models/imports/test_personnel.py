@@ -12,7 +12,7 @@ from sqlalchemy import select
 from models.certification.certificate import Certification, Level
 from models.certification.review import RosterChanged
 from models.database.engine import Database
-from models.imports import ImportRefused, PersonnelResult, import_personnel
+from models.imports import ImportRefused, LeftOut, PersonnelResult, import_personnel
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster, RosterSummary, load_summary
 from models.rounds.round import close_round, open_round
 from models.succession.closing import close
@@ -107,7 +107,7 @@ async def test_every_bad_record_is_reported(country: Database, tmp_path: Path, n
         row("1", FIRST, "official", ""),
         row("3", FIRST, "boss", "maybe"),
         row("", FIRST, "official", ""),
-        row("4", FIRST, "official", "", full_name="=cmd()", position="ก\u200bข"),
+        row("4", FIRST, "official", "", full_name="=cmd()", position="ก\u202eข"),
         row("1", SECOND, "official", ""),
         row("5", FIRST, "official"),
     ]
@@ -118,7 +118,7 @@ async def test_every_bad_record_is_reported(country: Database, tmp_path: Path, n
         "line 5, leave: maybe does not say whether the menu is recorded",
         "line 6, record_no: is empty",
         "line 7, full_name: starts with = like a formula",
-        "line 7, position: contains U+200B (ZERO WIDTH SPACE), which cannot be seen",
+        "line 7, position: contains U+202E (RIGHT-TO-LEFT OVERRIDE), which cannot be seen",
         "line 9: has 6 cells, the header has 7",
     ]
 
@@ -153,6 +153,29 @@ async def test_a_national_id_within_a_text_is_refused(
     ]
 
 
+@pytest.mark.parametrize("column", ["full_name", "position", "level"])
+async def test_letters_that_certificates_cannot_show_are_refused(
+    country: Database, tmp_path: Path, now: datetime, column: str
+) -> None:
+    rows = [
+        COLUMNS,
+        row("1"),
+        row("2", **{column: "សុខ"}),
+        row("三", full_name="ก"),
+        row("4", **{column: "ก\u030dข"}),
+    ]
+    mend = "write it in Thai or Latin letters"
+    assert await refusal(country, write(tmp_path / "a.csv", rows), now) == [
+        f"line 3, {column}: contains ស (KHMER LETTER SA), which certificates cannot show; {mend}",
+        f"line 4, record_no: contains 三 (CJK UNIFIED IDEOGRAPH-4E09), which certificates cannot show; {mend}",
+        f"line 5, {column}: contains ◌\u030d (COMBINING VERTICAL LINE ABOVE), which certificates cannot show;"
+        f" {mend}",
+    ]
+    # A file's name is not printed.
+    path = write(tmp_path / "ទ.csv", [COLUMNS, row("1")])
+    assert (await import_personnel(country, path, now, allow_shrink=True)).file_name == "ទ.csv"
+
+
 async def test_too_many_menus_are_refused(country: Database, tmp_path: Path, now: datetime) -> None:
     names = [f"menu {number}" for number in range(201)]
     path = write(tmp_path / "a.csv", [[*COLUMNS, *names], row("1", FIRST, "official", *names)])
@@ -178,7 +201,7 @@ async def test_an_import_that_touches_a_locked_roster_is_refused_whole(
     )
     assert await refusal(country, path, now, allow_shrink=True) == [
         f"line {line}, organization: the roster of {code} {name} is certified and locked;"
-        " leave its rows out; it can change again when the next round opens"
+        " leave its rows out, or add --skip-locked; it can change again when the next round opens"
         for line, code, name in ((3, FIRST, "เทศบาลตำบลบางปู"), (4, SECOND, "อบต.บางปู"))
     ]
     assert await summary(country, THIRD) == before
@@ -233,9 +256,9 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaita
     names = import_personnel.__globals__
     write_rows = names["_write"]
 
-    async def happens_first(*arguments: object) -> None:
+    async def happens_first(*arguments: object, **options: object) -> None:
         await happens()
-        await write_rows(*arguments)
+        await write_rows(*arguments, **options)
 
     monkeypatch.setitem(names, "_write", happens_first)
 
@@ -303,3 +326,69 @@ async def test_the_roster_of_an_organization_that_has_ended_is_locked_for_good(
         f"line 2, organization: {FIRST} was closed on 2026-11-02 by {BY}; its roster is locked for good; leave its"
         " rows out, or write the code of its successor"
     ]
+
+
+# --- registers that are locked, left out --------------------------------------------------------------------
+
+LOCKED = LeftOut(FIRST, "เทศบาลตำบลบางปู", 2)
+
+
+async def test_with_skip_locked_the_others_are_imported_whole(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, FIRST)
+    # Whatever is wrong with rows that are left out; they count for nothing else.
+    rows = [COLUMNS, row("1", THIRD), row("1", FIRST, "boss"), row("2", THIRD), row("1", FIRST, full_name="=1")]
+    path = write(tmp_path / "a.csv", rows)
+    for dry_run in (True, False):
+        done = await import_personnel(country, path, now, dry_run=dry_run, allow_shrink=True, skip_locked=True)
+        assert (done.rows, done.added, done.updated, done.left_out) == (2, 0, 1, (LOCKED,))
+        assert [change.organization for change in done.changes] == [THIRD]
+    assert await summary(country, FIRST) == before
+    assert len(await records(country, THIRD)) == 2
+    # Nothing is locked: nothing is left out.
+    path = write(tmp_path / "b.csv", [COLUMNS, row("3", THIRD)])
+    assert (await import_personnel(country, path, now, allow_shrink=True, skip_locked=True)).left_out == ()
+
+
+async def test_with_skip_locked_one_bad_row_of_the_others_refuses_all(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, THIRD)
+    rows = [COLUMNS, row("1", THIRD), row("1", FIRST, "boss"), row("2", THIRD, "boss"), row("1", "0")]
+    with pytest.raises(ImportRefused) as refused:
+        await import_personnel(country, write(tmp_path / "a.csv", rows), now, allow_shrink=True, skip_locked=True)
+    assert [(problem.line, problem.column) for problem in refused.value.problems] == [
+        (4, "category"),
+        (5, "organization"),
+    ]
+    assert await summary(country, THIRD) == before
+
+
+async def test_with_skip_locked_what_is_certified_meanwhile_is_left_out_too(
+    country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1", THIRD), row("1", FIRST), row("2", FIRST)])
+    before = await summary(country, FIRST)
+
+    async def certified_meanwhile() -> None:
+        await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+
+    before_writing(monkeypatch, certified_meanwhile)
+    done = await import_personnel(country, path, now, allow_shrink=True, skip_locked=True)
+    assert (done.rows, done.updated, done.left_out) == (1, 1, (LOCKED,))
+    assert await summary(country, FIRST) == before
+    assert [record[0] for record in await records(country, THIRD)] == ["1"]
+
+
+async def test_with_skip_locked_a_file_of_locked_registers_changes_nothing(
+    country: Database, tmp_path: Path, now: datetime
+) -> None:
+    await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
+    before = await summary(country, FIRST)
+    path = write(tmp_path / "a.csv", [COLUMNS, row("1"), row("2")])
+    done = await import_personnel(country, path, now, skip_locked=True)
+    assert (done.rows, done.added, done.updated, done.changes, done.left_out) == (0, 0, 0, (), (LOCKED,))
+    assert await summary(country, FIRST) == before

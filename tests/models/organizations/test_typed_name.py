@@ -25,6 +25,10 @@ PLACES = [
     ("เทศบาลตำบล", "โก-ลก"),
     ("เทศบาลตำบล", "กม.5"),
     ("อบต.", "ร้อยละ_100%"),
+    # As an older version has stored them.
+    ("อบต.", "ลําทอง"),
+    ("อบต.", "บุฤๅษี"),
+    ("อบต.", "เเม่นํ้า"),
 ]
 
 
@@ -59,7 +63,7 @@ FINDS: dict[str, list[str]] = {
     "ทาชาง": every("ท่าช้าง"),
     "ท้าช่าง": every("ท่าช้าง"),
     "นํ้าเเดง": ["อบต.น้ำแดง"],
-    "น้ํา": ["อบต.น้ำแดง"],
+    "น้ําแ": ["อบต.น้ำแดง"],
     "  ท่า ช้าง\n": every("ท่าช้าง"),
     "อบต.ท่าช้าง": ["อบต.ท่าช้าง"],
     "อบต ท่าช้าง": ["อบต.ท่าช้าง"],
@@ -84,6 +88,13 @@ FINDS: dict[str, list[str]] = {
     "ท_า": [],
     "'; DROP TABLE organization; --": [],
     "กทม": [],
+    # In any spelling, the stored one too.
+    "ลำทอง": ["อบต.ลําทอง"],
+    "อบต.ลํา\u200bทอง": ["อบต.ลําทอง"],
+    "บุฤาษี": ["อบต.บุฤๅษี"],
+    "แม่น้ำ": ["อบต.เเม่นํ้า"],
+    "เเม่นํา้": ["อบต.เเม่นํ้า"],
+    "กม．５": ["เทศบาลตำบลกม.5"],
 }
 
 
@@ -99,6 +110,7 @@ async def test_what_is_typed_finds_by_part_of_name_or_code(places: Database) -> 
 def test_what_is_kept_is_one_line_with_arabic_digits() -> None:
     assert tidy_words(" บางปู\n ๑๒ ") == "บางปู 12"
     assert tidy_words("บาง\u200bปู\u202e\x00") == "บางปู"
+    assert tidy_words("ลํา\u034fทอง\ufe0f\u3164 ๑\u2011２") == "ลำทอง 1-2"
     assert len(tidy_words("ก" * MAX_WORDS)) == MAX_WORDS
 
 

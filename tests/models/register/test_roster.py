@@ -143,6 +143,18 @@ async def test_positions_are_counted_and_come_in_thai_order(country: Database, n
     assert (found.page, found.pages) == (0, 1)
 
 
+async def test_positions_that_look_alike_are_counted_together(country: Database, now: datetime) -> None:
+    """As an older version has stored them, each in the letters in which it was typed."""
+    async with country.write() as session:
+        await put_roster(session, FIRST, (5, 0, 0), now)
+        for number, position in enumerate(["เเม่บ้านประจํา", "แม่บ้านประจำ", "แม่บา้นประจำ", "แม่่บ้านประจำ", "ยาม"], 1):
+            one = update(PersonnelRecord).where(PersonnelRecord.organization_code == FIRST)
+            await session.execute(one.where(PersonnelRecord.record_no == f"{number:04}").values(position=position))
+        found = await list_positions(session, FIRST, Category.OFFICIAL, 0)
+    assert found.rows == [Position("แม่บ้านประจำ", "ปฏิบัติการ", 4), Position("ยาม", "ปฏิบัติการ", 1)]
+    assert (found.page, found.pages) == (0, 1)
+
+
 async def test_a_page_that_is_not_there_is_the_nearest(country: Database) -> None:
     """Eleven positions in the country's registers; none of a category that nobody is in."""
     async with country.read() as session:

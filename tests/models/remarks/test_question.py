@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models.accounts.access import NotYours
 from models.certification.certificate import Level, Status
@@ -16,6 +16,7 @@ from models.notices.kind import NoticeKind as Notice
 from models.notices.outbox import OutboxMessage
 from models.operator.verification import verify
 from models.province.progress import locked_organizations
+from models.register.roster import PersonnelRecord
 from models.remarks.petition import petition
 from models.remarks.question import (
     MAX_OPEN,
@@ -206,6 +207,13 @@ async def test_a_record_is_named_by_its_number(country: Database, now: datetime)
         for typed in ("0021", "7", "", "บุคคล ทดสอบ7", "\x000007", "0007' OR '1'='1", "9" * 5000):
             with pytest.raises(UnknownRecord):
                 await find_record(session, province, FIRST, typed)
+        # As an older version has stored it; and as one was typed later.
+        old = update(PersonnelRecord).where(PersonnelRecord.organization_code == FIRST)
+        await session.execute(old.where(PersonnelRecord.record_no == "0011").values(record_no="กํา-11"))
+        for typed in ("กำ-11", "กํา\u2011๑๑", "กำ\u200b-１１"):
+            assert await find_record(session, province, FIRST, typed) == "กํา-11"
+        await session.execute(old.where(PersonnelRecord.record_no == "0012").values(record_no="กำ-11"))
+        assert await find_record(session, province, FIRST, "กํา-11") == "กำ-11"
         # Of another organization, which has more.
         await put_roster(session, SECOND, (30, 0, 0), now)
         with pytest.raises(UnknownRecord):
