@@ -21,7 +21,7 @@ from models.imports.common import (
     no_progress,
     read_rows,
 )
-from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
+from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, english, open_table, shown
 from models.imports.tabular.cells import refuse_link
 from models.notices import card_marks
 from models.organizations.organization import Organization, Province, full_name
@@ -34,19 +34,25 @@ _TYPE_CODE = re.compile("[a-z_]+")
 
 def _code(text: str) -> str:
     if not _CODE.fullmatch(text):
-        raise BadCell(f"{text} is no organization's code", "write digits, for example 2110101")
+        raise BadCell(
+            english("{text} is no organization's code", text=shown(text)), "write digits, for example 2110101"
+        )
     return text
 
 
 def _province_code(text: str) -> str:
     if not _PROVINCE_CODE.fullmatch(text):
-        raise BadCell(f"{text} is no province's code", "write two digits, for example 11")
+        raise BadCell(
+            english("{text} is no province's code", text=shown(text)), "write two digits, for example 11"
+        )
     return text
 
 
 def _type_code(text: str) -> str:
     if not _TYPE_CODE.fullmatch(text):
-        raise BadCell(f"{text} is no type's code", "write it like subdistrict_municipality")
+        raise BadCell(
+            english("{text} is no type's code", text=shown(text)), "write it like subdistrict_municipality"
+        )
     return text
 
 
@@ -60,7 +66,8 @@ LAYOUT = Layout(
         Column("province_th", "จังหวัด", 100, refuse_link),
         Column("province_en", "จังหวัด (อังกฤษ)", 100, refuse_link),
         Column("district_th", "อำเภอ", 100, refuse_link),
-    )
+    ),
+    kind="organizations",
 )
 
 
@@ -77,6 +84,7 @@ class _File:
     provinces: dict[str, dict[str, str]]
     lines: dict[str, int]
     province_column: str = ""
+    notes: tuple[str, ...] = ()
 
 
 async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
@@ -89,7 +97,12 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
                 code, type_th, type_code, name, province_code, province_th, province_en, district = cells
                 first = file.lines.setdefault(code, line)
                 if first != line:
-                    problems.add(line, code_column, f"{code} is on line {first} already", "keep one of the two")
+                    problems.add(
+                        line,
+                        code_column,
+                        english("{code} is on line {first} already", code=shown(code), first=first),
+                        "keep one of the two",
+                    )
                 province = {"code": province_code, "name_th": province_th, "name_en": province_en}
                 known = file.provinces.setdefault(province_code, province)
                 first = province_lines.setdefault(province_code, line)
@@ -105,6 +118,7 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
                     "province_code": province_code,
                     "sort_key": sort_key(type_th, name, district, code),
                 }
+        file.notes = tuple(table.notes())
     return file
 
 
@@ -187,7 +201,7 @@ async def import_organizations(
         progress("writing", len(codes), len(codes))
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())
     updated = len(existing) - unchanged
-    return ImportResult(path.name, dry_run, len(codes), len(codes) - len(existing), updated, unchanged)
+    return ImportResult(path.name, dry_run, len(codes), len(codes) - len(existing), updated, unchanged, file.notes)
 
 
 __all__ = ["LAYOUT", "ImportRefused", "import_organizations", "sort_key"]

@@ -29,7 +29,17 @@ from models.imports.register_changes import (
     load_origins,
 )
 from models.imports.staging import RECORD, STAGED, Staging, staging
-from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
+from models.imports.tabular import (
+    BadCell,
+    Column,
+    ImportRefused,
+    Layout,
+    Problem,
+    Problems,
+    english,
+    open_table,
+    shown,
+)
 from models.imports.tabular.cells import clean, refuse_national_id
 from models.imports.tabular.table import Row
 from models.imports.tabular.table import Table as RowTable
@@ -66,7 +76,7 @@ def _category(text: str) -> str:
             permanent="ลูกจ้างประจำ",
             contract="พนักงานจ้าง",
         )
-        raise BadCell(english("{text} is no category", text=text), mend) from None
+        raise BadCell(english("{text} is no category", text=shown(text)), mend) from None
 
 
 def _menu_state(text: str) -> str:
@@ -74,7 +84,7 @@ def _menu_state(text: str) -> str:
     try:
         return _MENU_STATES[text.casefold()].value
     except KeyError:
-        what = english("{text} does not say whether the menu is recorded", text=text)
+        what = english("{text} does not say whether the menu is recorded", text=shown(text))
         mend = english("write recorded ({recorded}), none ({none}) or leave it empty", recorded="มี", none="ไม่มี")
         raise BadCell(what, mend) from None
 
@@ -88,7 +98,10 @@ def _layout(names: dict[str, str]) -> Layout:
 
     def known_code(text: str) -> str:
         if text not in names:
-            raise BadCell(f"no organization has the code {text}", "correct it, or import organizations first")
+            raise BadCell(
+                english("no organization has the code {code}", code=shown(text)),
+                "correct it, or import organizations first",
+            )
         return text
 
     return layout(known_code)
@@ -109,6 +122,7 @@ def layout(known_code: Callable[[str], str]) -> Layout:
         further=_menu,
         max_further=MAX_MENUS,
         counts_ids=True,
+        kind="personnel",
     )
 
 
@@ -137,8 +151,8 @@ class Checks:
             if first != line:
                 what = english(
                     "{number} of organization {code} is on line {line} already",
-                    number=number,
-                    code=code,
+                    number=shown(number),
+                    code=shown(code),
                     line=first,
                 )
                 mend = english("give each record of an organization its own number")
@@ -182,6 +196,7 @@ class _File:
     names: dict[str, str] = field(default_factory=dict)
     origins: dict[str, RosterOrigin] = field(default_factory=dict)
     changes: tuple[RegisterChange, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 async def _read(path: Path, layout: Layout, keep: _Keep, problems: Problems, progress: Progress) -> _File:
@@ -192,6 +207,7 @@ async def _read(path: Path, layout: Layout, keep: _Keep, problems: Problems, pro
         async for batch in read_rows(table, progress):
             await keep(checks.records(batch))
         checks.end()
+        file.notes = tuple(table.notes())
         file.code_column, file.lines, file.rows = checks.code_column, checks.lines, table.rows_seen
         file.menu_names = checks.menu_names
     # A cell that was refused stands here as an empty text.
@@ -326,5 +342,6 @@ async def import_personnel(
         len(file.lines) - there,
         there - as_before,
         as_before,
+        notes=file.notes,
         changes=file.changes,
     )
