@@ -22,6 +22,12 @@ _MAX_LINE = 1 << 20
 # The widest sheet of a spreadsheet program (Excel, specifications and limits).
 _MAX_CELLS = 16_384
 SAVE_AS_CSV = english("save it as CSV UTF-8 (comma delimited), or as Excel Workbook (.xlsx)")
+# What no Thai text has, and a text in a western encoding has when it is read as CP874: a vowel or tone mark that
+# no Thai letter stands before, and a few Thai letters in the middle of a Latin word.
+NOT_THAI = re.compile(
+    "(?<![\u0e01-\u0e4e])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]|[A-Za-z][\u0e01-\u0e5b]{1,3}[A-Za-z]"
+    "|[A-Za-z][\u0e40-\u0e44](?![\u0e01-\u0e2e])"
+)
 # Excel's hint for itself in the first line: `sep=;`.
 _HINT = re.compile(r"\s*\"?sep=(.)\"?[\s,;]*", re.IGNORECASE)
 _SEPARATORS: dict[str, English] = {
@@ -136,6 +142,7 @@ class CsvSource:
         file.seek(0)
         self._file = file
         self._most_lines = most_lines
+        self._is_cp874 = encoding == "cp874"
         self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
         try:
             self._read = self._head()
@@ -170,6 +177,9 @@ class CsvSource:
             if len(line) >= _MAX_LINE:
                 what, mend = english("is far too long"), english("check the file's line ends")
                 raise ImportRefused([Problem(number, None, what, mend)])
+            if self._is_cp874 and NOT_THAI.search(line):
+                what = english("has letters as no Thai text has them: the file is neither UTF-8 nor CP874")
+                raise ImportRefused([Problem(number, None, what, SAVE_AS_CSV)])
             if number == self._most_lines:
                 what = english("the file has {count:,} lines or more", count=number)
                 raise refuse(what, english("send its rows only, without empty lines"))

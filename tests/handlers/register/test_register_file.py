@@ -18,7 +18,9 @@ from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level
 from models.database.engine import Database
+from models.imports.personnel import layout
 from models.imports.sent_file import packed_check
+from models.imports.tabular.xlsx_source import EXPLANATION
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord, Roster
 from tests.chat import says
@@ -281,6 +283,25 @@ async def test_the_template_of_no_register_has_its_columns(officer: MakeHand) ->
     assert sheet is not None
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [HEADERS[:6]]
     assert "ไฟล์มีแต่หัวตาราง ไม่มีแถวข้อมูล → ส่งไฟล์ที่มีแถวข้อมูล" in await send(hand, content, name)
+
+
+async def test_the_template_teaches_the_right_way(officer: MakeHand) -> None:
+    """Text down to the last row, lists to choose from, the header in sight, and a second sheet that explains."""
+    hand = await officer()
+    _name, content = await template(hand)
+    book = load_workbook(io.BytesIO(content))
+    sheet, explanation = book.worksheets
+    assert sheet.freeze_panes == "A2"
+    for column in "ABCDEFGHI":
+        dimension = sheet.column_dimensions[column]
+        group = next(one for one in sheet.column_dimensions.values() if one.min <= ord(column) - 64 <= one.max)
+        assert (dimension if dimension.min else group).number_format == "@"
+    offered = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
+    assert offered["D2:D1048576"] == '"ข้าราชการ,ลูกจ้างประจำ,พนักงานจ้าง"'
+    assert all(offered[f"{column}2:{column}1048576"] == '"มี,ไม่มี"' for column in "GHI")
+    assert (explanation.title, explanation["A1"].value) == EXPLANATION
+    told = {str(row[0].value) for row in explanation.iter_rows()}
+    assert {column.thai for column in layout(str).columns} <= told
 
 
 # --- what is refused ----------------------------------------------------------------------------------------

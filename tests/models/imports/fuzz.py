@@ -160,7 +160,7 @@ def _sheet_of(parts: dict[str, str | bytes]) -> str:
 
 
 def fuzzed(seconds: float, seed: int, say: Callable[[str], None] = lambda _line: None) -> int:
-    """Read damaged files for so long; how many there were. Raises AssertionError that names the seed of a failure."""
+    """Read damaged files for so long; how many there were. Raises AssertionError with the seed of a failure."""
     outcomes: Counter[str] = Counter()
     longest, ends = 0.0, time.monotonic() + seconds
     wholes = [(name, make()) for name, make in FILES]

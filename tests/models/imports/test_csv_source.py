@@ -6,19 +6,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.imports.tabular.csv_source import NOT_THAI
 from tests.models.imports.tables import HEADER, empty_workbook, kept, read, refusal, texts, to_csv
 
 thai = st.sampled_from([chr(point) for point in (*range(0x0E01, 0x0E3B), *range(0x0E3F, 0x0E5C))])
 western = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
 
-@given(names=st.lists(texts(thai | western), min_size=1, max_size=5))
+@given(
+    names=st.lists(texts(thai | western).filter(lambda text: not NOT_THAI.search(text)), min_size=1, max_size=5)
+)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_thai_text_survives_cp874(tmp_path: Path, names: list[str]) -> None:
     # A line that UTF-8 cannot be: without it a text of ASCII letters would be read as that, to the same end.
     rows = [HEADER, ["0", "ก", ""], *(["1", name, ""] for name in names)]
     path = to_csv(tmp_path / "a.csv", rows, encoding="cp874")
     assert [cells[1] for _line, cells in read(path)][1:] == [kept(name) for name in names]
+
+
+@pytest.mark.parametrize("name", ["José", "Núñez", "Ñandú", "Müller", "Zoë", "façade", "é"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_a_text_in_a_western_encoding_is_not_taken_for_thai(tmp_path: Path, name: str, encoding: str) -> None:
+    path = to_csv(tmp_path / "a.csv", [HEADER, ["1", name, ""]], encoding=encoding)
+    assert "neither UTF-8" in refusal(path)[0]
 
 
 def test_lines_are_counted_across_quoted_line_breaks(tmp_path: Path) -> None:
