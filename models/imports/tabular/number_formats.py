@@ -8,6 +8,7 @@ import math
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from models.imports.tabular.problems import BadCell, BadNumber, english
 
@@ -211,6 +212,7 @@ def _digits(number: float, zeros: int) -> str | BadCell:
     return digits
 
 
+@lru_cache(1000)
 def changes_text(code: str) -> bool:
     """Whether a cell of this format shows another text than the one in it."""
     sections = _sections(code)

@@ -26,6 +26,8 @@ BLOCK = 1 << 16
 _LONGEST_TAG = 1 << 20
 # Elements within elements: a cell's rich text has seven.
 _DEEPEST = 100
+# Elements of one part of relationships: one for each sheet, link and picture.
+_MOST_RELATED = 10_000
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 
@@ -35,13 +37,14 @@ class Limits:
     """What a workbook may hold, so that reading it is bounded whatever is in it.
 
     `unpacked`: bytes of all parts that are read; `strings`: bytes of the table of shared strings, which is kept in
-    memory; `tags`: tags that the XML parser is handed; `cells`: of all sheets; `parts`: of the archive.
+    memory; `pieces`: rows, cells, and tags that the XML parser is handed,
+    together; `distinct`: cells that are not like one that was read shortly before; `parts`: of the archive.
     """
 
     unpacked: int
     strings: int
-    tags: int
-    cells: int
+    pieces: int
+    distinct: int
     parts: int = 1000
     macros: bool = True
 
@@ -62,8 +65,7 @@ class Package:
         _require_workbook(file)
         self.limits = limits
         self._unpacked = limits.unpacked
-        self._tags = limits.tags
-        self._cells = limits.cells
+        self._pieces = limits.pieces
         file.seek(0)
         with unharmed():
             self._archive = zipfile.ZipFile(file)
@@ -101,16 +103,10 @@ class Package:
                     raise too_large()
                 yield block
 
-    def count_tags(self, tags: int) -> None:
-        """Take so many tags off what may be parsed. Raises ImportRefused when nothing is left."""
-        self._tags -= tags
-        if self._tags < 0:
-            raise too_large()
-
-    def count_cells(self, cells: int) -> None:
-        """Take so many cells off what may be read. Raises ImportRefused when nothing is left."""
-        self._cells -= cells
-        if self._cells < 0:
+    def count(self, pieces: int) -> None:
+        """Take so many pieces off what may be read. Raises ImportRefused when nothing is left."""
+        self._pieces -= pieces
+        if self._pieces < 0:
             raise too_large()
 
     def relationships(self, name: str) -> dict[str, Relationship]:
@@ -118,10 +114,15 @@ class Package:
         folder, base = posixpath.split(name)
         part = posixpath.join(folder, "_rels", f"{base}.rels")
         found: dict[str, Relationship] = {}
+        count = 0
         if _key(part) not in self._parts:
             return found
 
         def start(tag: str, attributes: dict[str, str]) -> None:
+            nonlocal count
+            count += 1
+            if count > _MOST_RELATED:
+                raise too_large()
             if tag != f"{_RELATIONSHIPS} Relationship" or attributes.get("TargetMode") == "External":
                 return
             target = posixpath.normpath(posixpath.join("/", folder, _key(attributes.get("Target", "")))).lstrip(
@@ -183,7 +184,7 @@ class Feed:
 
     def __call__(self, content: bytes) -> None:
         """Parse some more. Raises ImportRefused for what is no XML, or too much of it."""
-        self._package.count_tags(content.count(b"<"))
+        self._package.count(content.count(b"<"))
         self._fed += len(content)
         with unharmed():
             self._parser.Parse(content, False)

@@ -221,6 +221,7 @@ class Sheet:
 
     def begin_row(self, number: int | None) -> None:
         """Note that a row has begun. Raises ImportRefused when its number does not follow those before."""
+        self._package.count(1)
         if number is None:
             number = self._last_row + 1
         if number > MAX_ROW:
@@ -234,7 +235,7 @@ class Sheet:
 
     def end_row(self, cells: list[RawCell], *, is_hidden: bool) -> None:
         """Keep the row that has begun, unless it is empty."""
-        self._package.count_cells(len(cells))
+        self._package.count(len(cells))
         while cells and cells[-1] == "":
             cells.pop()
         if cells:
@@ -380,6 +381,8 @@ class _Elements:
     def _note_columns(self, attributes: dict[str, str]) -> None:
         first, last = attributes.get("min", ""), attributes.get("max", "")
         is_hidden = is_true(attributes.get("hidden")) or _is_zero(attributes.get("width"))
+        if len(self._sheet.hidden_columns) >= MAX_COLUMN:
+            raise too_large()
         if is_hidden and first.isdecimal() and last.isdecimal():
             self._sheet.hidden_columns.append((int(first), int(last)))
 

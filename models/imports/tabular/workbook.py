@@ -83,6 +83,8 @@ class Workbook:
                 raise damaged(english("a part of it is missing"))
             if related.kind == "worksheet":
                 state = attributes.get("state", "visible")
+                if any(sheet.part == related.target for sheet in self.sheets):
+                    raise damaged(english("two of its sheets are one"))
                 self.sheets.append(SheetEntry(attributes.get("name", ""), related.target, state))
 
     def _strings(self) -> list[str | BadCell]:

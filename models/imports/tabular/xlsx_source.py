@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from models.imports.tabular.csv_source import ROWS_A_BATCH, RawRow
 from models.imports.tabular.number_formats import AS_TEXT, UnknownFormat, changes_text, number_text
-from models.imports.tabular.package import SAVE_ANEW, Limits, Package
+from models.imports.tabular.package import SAVE_ANEW, Limits, Package, too_large
 from models.imports.tabular.problems import BadCell, English, Problem, english, refuse, spans
 from models.imports.tabular.sheet import (
     FORMULA,
@@ -20,7 +20,7 @@ from models.imports.tabular.sheet import (
 from models.imports.tabular.workbook import MAX_TEXT, TOO_LONG, SheetEntry, Workbook, unescaped
 
 # A register of 478,000 records with 15 columns has about 500 MB in its sheet and 60 MB in its strings.
-LIMITS = Limits(unpacked=3 << 30, strings=160 << 20, tags=1 << 30, cells=1 << 30)
+LIMITS = Limits(unpacked=3 << 30, strings=160 << 20, pieces=1 << 31, distinct=1 << 30)
 
 #: The sheet of our own template that explains it: its name, and its first cell. It holds no rows to import.
 EXPLANATION = ("คำอธิบาย", "วิธีกรอกทะเบียน")
@@ -48,13 +48,20 @@ _CHANGED = BadCell(english("has a number format that changes its text"), AS_TEXT
 class _Cells(dict[CellFacts, RawCell]):
     """What cells show, each distinct one looked at once."""
 
-    def __init__(self, workbook: Workbook) -> None:
+    def __init__(self, workbook: Workbook, most: int) -> None:
         super().__init__()
+        # How many more may be looked at.
+        self._left = most
         self._strings = workbook.strings
         self._formats = workbook.number_formats
         self._starts_1904 = workbook.starts_1904
+        # By the number of the style, as cells have it.
+        self._codes: dict[str, str] = {}
 
     def __missing__(self, facts: CellFacts) -> RawCell:
+        self._left -= 1
+        if self._left < 0:
+            raise too_large()
         if len(self) >= _MEMORY:
             self.clear()
         shown = self[facts] = self._shown(*facts)
@@ -93,6 +100,14 @@ class _Cells(dict[CellFacts, RawCell]):
 
     def _code(self, style: str) -> str:
         """The number format of a style; cells without one have the first."""
+        code = self._codes.get(style)
+        if code is None:
+            if len(self._codes) >= _MEMORY:
+                self._codes.clear()
+            code = self._codes[style] = self._find_code(style)
+        return code
+
+    def _find_code(self, style: str) -> str:
         number = int(style or "0") if (style or "0").isdecimal() else len(self._formats)
         if not style and not self._formats:
             return "General"
@@ -116,7 +131,7 @@ class XlsxSource:
         """Raises ImportRefused for what is no workbook, is damaged or too large, or has not one filled sheet."""
         self._package = Package(file, limits)
         workbook = Workbook(self._package)
-        self._cells = _Cells(workbook)
+        self._cells = _Cells(workbook, limits.distinct)
         self._entry, self._sheet, self._rows = self._filled_sheet(workbook.sheets)
 
     def _filled_sheet(self, entries: list[SheetEntry]) -> tuple[SheetEntry, Sheet, Iterator[RawRow]]:

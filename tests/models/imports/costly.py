@@ -17,6 +17,7 @@ from tests.models.imports.workbooks import (
     parts_of,
     shared_strings,
     workbook,
+    workbook_part,
     worksheet,
 )
 
@@ -149,6 +150,47 @@ def _merged() -> bytes:
     return _sheet(inline_row(2, PERSON), after=f"<mergeCells>{cells}</mergeCells>")
 
 
+def _relationships() -> bytes:
+    name = "xl/_rels/workbook.xml.rels"
+    parts = parts_of(worksheet(inline_row(1, _head())))
+    one = '<Relationship Id="a" Type="x/worksheet" Target="../../../a/b/c"/>'
+    return archive(parts | {name: str(parts[name]).replace("</Rel", one * 780_000 + "</Rel")})
+
+
+def _sheets() -> bytes:
+    name = "xl/workbook.xml"
+    parts = parts_of(worksheet(inline_row(1, _head())))
+    return archive(parts | {name: workbook_part(*[("a", "")] * 200_000)})
+
+
+def _columns() -> bytes:
+    return _sheet(
+        inline_row(2, PERSON), before="<cols>" + '<col min="1" max="2" hidden="1"/>' * 780_000 + "</cols>"
+    )
+
+
+def _styles_without_end() -> bytes:
+    """5,000 records with 200 menus, each cell in a style of its own that no one defines."""
+    texts = [*PERSON, *["มี"] * 200]
+    rows = (
+        f'<row r="{row}">'
+        + "".join(
+            f'<c r="{letters(column)}{row}" s="{row * 150 + column:06}" t="str"><v>{texts[column]}</v></c>'
+            if column != 1
+            else f'<c r="B{row}" t="str"><v>{row}</v></c>'
+            for column in range(206)
+        )
+        + "</row>"
+        for row in range(2, 5002)
+    )
+    return workbook(worksheet(inline_row(1, _head(200)) + "".join(rows)))
+
+
+def _numbers_like_ids() -> bytes:
+    rows = (inline_row(row, [f"{row:06}{column:07}" for column in range(206)]) for row in range(2, 4000))
+    return _sheet("".join(rows))
+
+
 def _parts() -> bytes:
     return archive(parts_of(worksheet("")) | {f"x{number}": b"" for number in range(45_000)})
 
@@ -198,6 +240,11 @@ WORKBOOKS: dict[str, Callable[[], bytes]] = {
     "entities of entities": _entities,
     "900,000 styles": _styles,
     "400,000 merged ranges": _merged,
+    "780,000 relationships": _relationships,
+    "200,000 sheets": _sheets,
+    "780,000 hidden columns": _columns,
+    "a style for each cell": _styles_without_end,
+    "numbers that are as long as IDs": _numbers_like_ids,
     "45,000 parts": _parts,
     "2 GB of blanks": _unpacks_without_end,
     "another way of packing": _other_packing,

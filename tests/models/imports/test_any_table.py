@@ -25,7 +25,7 @@ from models.imports.tabular import ImportRefused, Layout
 from models.imports.tabular.foreign import KINDS
 from tests.models.imports.fuzz import fuzzed
 from tests.models.imports.tables import HEADER, kept, read, refusal
-from tests.models.imports.workbooks import inline_row, letters, shared_strings, workbook, worksheet
+from tests.models.imports.workbooks import inline_row, letters, shared_strings, workbook, worksheet, xstring
 
 Table = list[list[str]]
 Write = Callable[[Path, Table], Path]
@@ -37,7 +37,9 @@ def by_openpyxl(path: Path, rows: Table) -> Path:
     for number, row in enumerate(rows, 1):
         for column, text in enumerate(row, 1):
             if text:
-                sheet.cell(number, column).set_explicit_value(text, "s")
+                cell = sheet.cell(number, column, xstring(text))
+                # Not what openpyxl guesses it to be.
+                cell.data_type = "s"
     book.save(path)
     return path
 
@@ -76,7 +78,7 @@ def with_gaps(path: Path, rows: Table) -> Path:
     for number, row in enumerate(rows):
         line = number * 1000 + 1
         cells = "".join(
-            f'<c r="{letters(column)}{line}" s="1" t="str"><v><![CDATA[{text}]]></v></c>'
+            f'<c r="{letters(column)}{line}" s="1" t="str"><v><![CDATA[{xstring(text)}]]></v></c>'
             if text and "]]>" not in text
             else f'<c r="{letters(column)}{line}" s="1"/>'
             for column, text in enumerate(row)

@@ -1,6 +1,7 @@
 """Workbooks made by hand, part by part, as no writer would make them."""
 
 import io
+import re
 import zipfile
 from xml.sax.saxutils import escape
 
@@ -37,9 +38,14 @@ def worksheet(data: str, before: str = "", after: str = "") -> str:
     return f'{XML}<worksheet xmlns="{MAIN}">{before}<sheetData>{data}</sheetData>{after}</worksheet>'
 
 
+def xstring(text: str) -> str:
+    """A text as workbooks write it: what looks like `_x0041_` stays what it is (ECMA-376 part 1, 22.9.2.19)."""
+    return re.sub("_(?=x[0-9A-Fa-f]{4}_)", "_x005F_", text)
+
+
 def shared_strings(texts: list[str]) -> str:
     """The table of texts."""
-    entries = "".join(f'<si><t xml:space="preserve">{escape(text)}</t></si>' for text in texts)
+    entries = "".join(f'<si><t xml:space="preserve">{escape(xstring(text))}</t></si>' for text in texts)
     return f'{XML}<sst xmlns="{MAIN}">{entries}</sst>'
 
 
@@ -88,7 +94,7 @@ def letters(column: int) -> str:
 def inline_row(number: int, texts: list[str], attributes: str = "") -> str:
     """A row whose texts stand in its cells."""
     cells = "".join(
-        f'<c r="{letters(column)}{number}" t="inlineStr"><is><t>{escape(text)}</t></is></c>'
+        f'<c r="{letters(column)}{number}" t="inlineStr"><is><t>{escape(xstring(text))}</t></is></c>'
         for column, text in enumerate(texts)
         if text
     )
