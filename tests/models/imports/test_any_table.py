@@ -72,13 +72,20 @@ def by_hand(path: Path, rows: Table) -> Path:
     return path
 
 
+LESS, THAN = "<", "\3"
+
+
+def _hidden(text: str) -> str:
+    return xstring(text).replace(LESS, THAN)
+
+
 def with_gaps(path: Path, rows: Table) -> Path:
     """Rows far from one another, empty cells with formats, and a prefix before each name."""
     data = ""
     for number, row in enumerate(rows):
         line = number * 1000 + 1
         cells = "".join(
-            f'<c r="{letters(column)}{line}" s="1" t="str"><v><![CDATA[{xstring(text)}]]></v></c>'
+            f'<c r="{letters(column)}{line}" s="1" t="str"><v><![CDATA[{_hidden(text)}]]></v></c>'
             if text and "]]>" not in text
             else f'<c r="{letters(column)}{line}" s="1"/>'
             for column, text in enumerate(row)
@@ -86,6 +93,8 @@ def with_gaps(path: Path, rows: Table) -> Path:
         data += f'<row r="{line}" ht="15">{cells}</row>'
     sheet = worksheet(data).replace("<![", "\0").replace("<?", "\1").replace("</", "\2").replace("<", "<y:")
     sheet = sheet.replace("\2", "</y:").replace("\1", "<?").replace("\0", "<![").replace("xmlns=", "xmlns:y=")
+    # Of the texts themselves.
+    sheet = sheet.replace(THAN, LESS)
     path.write_bytes(workbook(sheet))
     return path
 
