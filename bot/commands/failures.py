@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.runtime.settings import SettingsRefused, load_settings
 from models.base.errors import DomainError
-from models.imports.tabular import MAX_PROBLEMS, ImportRefused
+from models.imports.tabular import MAX_PROBLEMS, ImportRefused, alike
 
 # What SQLite says, and what to do about it.
 _MENDS = {
@@ -34,9 +34,9 @@ def explain(error: Exception) -> list[str]:
 
 
 def _of_file(error: ImportRefused) -> list[str]:
-    """Each problem, and below many of them what a reader of the last line must know."""
-    lines = [str(problem) for problem in error.problems]
-    count = len(lines)
+    """A line for each kind of problem, and below many of them what a reader of the last line must know."""
+    lines = list(map(str, alike(error.problems)))
+    count = len(error.problems)
     if count > 1:
         number = f"{count:,}" if count <= MAX_PROBLEMS else f"more than {MAX_PROBLEMS:,}"
         lines.append(f"{number} problems; {error.outcome}")

@@ -1,7 +1,7 @@
 """`laocert import`: organizations, accounts and personnel from CSV or XLSX."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +12,10 @@ from bot.commands.common import echo_json, echo_lines, json_option, now, progres
 from bot.service.opening import Use
 from models.database.engine import Database
 from models.imports import (
+    ImportRefused,
     ImportResult,
     LeftOut,
+    Problem,
     Progress,
     RegisterChange,
     import_accounts,
@@ -38,7 +40,7 @@ def _import_options(command: _F) -> _F:
 def _import(
     what: str, as_json: bool, dry_run: bool, operation: Callable[[Database, Progress], Awaitable[ImportResult]]
 ) -> None:
-    with progress(quiet=as_json) as report:
+    with _problems_as_json(as_json), progress(quiet=as_json) as report:
         result = with_database(lambda database: operation(database, report), Use.LOOKS if dry_run else Use.RECORDS)
     if as_json:
         echo_json(_facts(result))
@@ -54,12 +56,31 @@ def _facts(result: ImportResult) -> dict[str, object]:
         "updated": result.updated,
         "unchanged": result.unchanged,
         "dry_run": result.dry_run,
+        "notes": list(map(str, result.notes)),
     }
+
+
+@contextmanager
+def _problems_as_json(as_json: bool) -> Iterator[None]:
+    """Print every problem of a refused file as JSON, where that is asked for; stderr has a line for each kind."""
+    try:
+        yield
+    except ImportRefused as refused:
+        if as_json:
+            echo_json({"problems": [_problem(problem) for problem in refused.problems]})
+        raise
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    column = None if problem.column is None else str(problem.column)
+    return {"line": problem.line, "column": column, "what": str(problem.what), "mend": str(problem.mend)}
 
 
 def _echo_result(what: str, result: ImportResult) -> None:
     done = "would be imported" if result.dry_run else "imported"
     counts = f"{what}: {result.added} new, {result.updated} replaced or changed, {result.unchanged} as before"
+    for note in result.notes:
+        click.echo(f"note: {note}")
     click.echo(f"{result.rows} rows of {result.file_name} {done}; {counts}")
 
 
@@ -126,7 +147,7 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool, skip
 
     Columns: organization, record_no, full_name, category, position, level, then one for each menu of the register.
     """
-    with ExitStack() as bars:
+    with _problems_as_json(as_json), ExitStack() as bars:
         report = bars.enter_context(progress(quiet=as_json))
 
         def announce(changes: Sequence[RegisterChange]) -> None:

@@ -12,9 +12,10 @@ import orjson
 
 from models.imports.sent_file import packed_check
 
-# Bytes of address space, and seconds of a core: a file of 5,000 rows takes 200 MB and 3 s.
-MEMORY = 1 << 30
-SECONDS = 30
+# Bytes of address space, and seconds of a core. Any file is read or refused within 200 MB of memory, of which the
+# address space is a multiple, and 2 s (tests/bot/inbound/test_file_cost.py).
+MEMORY = 512 << 20
+SECONDS = 5
 
 
 def _bound() -> None:

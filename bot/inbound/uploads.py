@@ -24,32 +24,47 @@ log = logging.getLogger(__name__)
 
 # Files in memory at once, 5 MB each.
 FETCHED_AT_ONCE = 8
-# Seconds that a check may take; 5,000 rows take 3 s on a machine that does nothing else.
+# Seconds that a check may take: it has 2 s of work, and gives way to everybody else (bot/inbound/checking.py).
 PATIENCE = 120.0
+# Seconds after which the next file is begun beside one whose check has not ended: nobody waits longer for that.
+TURN = 4.0
 
 
 class Uploads:
-    """Fetches and checks: one file at a time, so that one core is left to everybody's taps. `action_every` are the
-    seconds after which the chat action is renewed.
+    """Fetches and checks: one file at a time, so that one core is left to everybody's taps, but none waits more
+    than `turn` seconds for the one before it. `action_every` are the seconds after which the chat action is
+    renewed.
     """
 
-    def __init__(self, bot: Bot, retries: Retries = RETRIES, action_every: float = ACTION_EVERY) -> None:
+    def __init__(
+        self, bot: Bot, retries: Retries = RETRIES, action_every: float = ACTION_EVERY, turn: float = TURN
+    ) -> None:
         self._bot = bot
         self._retries = retries
         self._action_every = action_every
         self._fetched = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._checks = asyncio.Semaphore(1)
+        self._turn = turn
 
     async def take(self, chat_id: int, wanted: Wanted) -> Upload:
         """What came of a file; the chat shows meanwhile that the bot is busy."""
         async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING, self._action_every):
             try:
-                content = await self._fetch(wanted)
-                async with self._checks:
-                    packed = await check(wanted, content)
+                packed = await self._check(wanted, await self._fetch(wanted))
                 return Upload(wanted.organization, unpacked_check(packed))
             except ImportRefused as refused:
                 return Upload(wanted.organization, problems=tuple(refused.problems))
+
+    async def _check(self, wanted: Wanted, content: bytes) -> bytes:
+        """Check a file in its turn. Raises ImportRefused as `check` does."""
+        async with self._checks:
+            checking = asyncio.create_task(check(wanted, content))
+            try:
+                await asyncio.wait({checking}, timeout=self._turn)
+            except asyncio.CancelledError:
+                checking.cancel()
+                raise
+        return await checking
 
     async def _fetch(self, wanted: Wanted) -> bytes:
         """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""

@@ -20,22 +20,34 @@ _FORMULA = ("=", "+", "-", "@")
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+# The last row of a sheet (Excel, specifications and limits), counted from 0.
+_LAST_ROW = 1_048_575
+
+
 class Column(NamedTuple, Generic[Row]):
-    """One column: its header, its width in characters, and what of a row stands in it."""
+    """One column: its header, its width in characters, and what of a row stands in it.
+
+    `choices` are offered in each cell below the header, and nothing else can be typed there.
+    """
 
     name: str
     width: int
     value: Callable[[Row], Value]
+    choices: tuple[str, ...] = ()
 
 
 class Workbook(Generic[Row]):
     """A file that is written row by row, so that any number of them takes no memory; use it with `with`.
 
-    Numbers stay numbers, all else is text: codes keep their zeros.
+    Numbers stay numbers, all else is text: codes keep their zeros. `is_form`: people write into it, so that all
+    cells are text down to the last row.
     """
 
-    def __init__(self, file: str | Path | IO[bytes], title: str, columns: Sequence[Column[Row]]) -> None:
+    def __init__(
+        self, file: str | Path | IO[bytes], title: str, columns: Sequence[Column[Row]], *, is_form: bool = False
+    ) -> None:
         self._columns = columns
+        self._is_form = is_form
         self.rows = 0
         self._book = xlsxwriter.Workbook(file, {"constant_memory": True})
         self._book.set_properties({"created": _CREATED})
@@ -49,9 +61,31 @@ class Workbook(Generic[Row]):
         header = self._book.add_format({"num_format": "@", "bold": True, "bg_color": "#E3ECF4"})
         self._sheet.freeze_panes(1, 0)
         for place, column in enumerate(self._columns):
-            self._sheet.set_column(place, place, column.width)
+            self._sheet.set_column(place, place, column.width, self._text if self._is_form else None)
             self._sheet.write_string(0, place, column.name, header)
+            if column.choices:
+                self._offer(place, column.choices)
         return self
+
+    def _offer(self, place: int, choices: tuple[str, ...]) -> None:
+        told = {
+            "validate": "list",
+            "source": list(choices),
+            "error_title": "เลือกจากรายการ",
+            "error_message": " / ".join(choices),
+        }
+        self._sheet.data_validation(1, place, _LAST_ROW, place, told)
+
+    def explain(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Add a sheet that says how the first one is filled in; the first row is its heading."""
+        sheet = self._book.add_worksheet(title)
+        sheet.set_column(0, 0, 26)
+        sheet.set_column(1, 1, 90)
+        heading = self._book.add_format({"num_format": "@", "bold": True})
+        wrapped = self._book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
+        for number, (left, right) in enumerate(rows):
+            sheet.write_string(number, 0, left, wrapped if number else heading)
+            sheet.write_string(number, 1, right, wrapped)
 
     def append(self, row: Row) -> None:
         """Write one row below the others."""

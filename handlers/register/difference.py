@@ -12,6 +12,7 @@ from handlers.chat.texts import Texts
 from handlers.chat.words import category_word, home, masked, organization_line, way_out
 from models.base.thai import shortened
 from models.imports.sent_roster import Proposal
+from models.imports.tabular.problems import unpacked
 from models.register.difference import ChangeKind, Difference, RecordChange
 from models.register.roster import Category, MenuState, Record
 
@@ -39,6 +40,7 @@ def proposal_screen(_: Texts, found: Proposal) -> Screen:
     return Screen(
         lines(
             *head,
+            *(_note(_, note) for note in sent.notes),
             numbers_lines(_, difference),
             "",
             _("Records with empty menus: {count:,}", count=difference.with_empty_menus),
@@ -60,6 +62,13 @@ def numbers_lines(_: Texts, difference: Difference) -> Markup:
         *(_category_line(_, difference, category) for category in Category),
         _("Total <b>{before:,} → {after:,}</b>", before=difference.before.total, after=difference.after.total),
     )
+
+
+def _note(_: Texts, note: object) -> Markup:
+    """What was read from the file although nobody sees it there."""
+    text = unpacked(note)
+    values = {name: shortened(str(value), _LONGEST) for name, value in text.values.items()}
+    return _("⚠️ {note}", note=_.plain(text.template, **values))
 
 
 def _category_line(_: Texts, difference: Difference, category: Category) -> Markup:

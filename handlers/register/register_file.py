@@ -24,14 +24,20 @@ from handlers.chat.uploads import NOT_CHECKED
 from handlers.chat.words import home, organization_line, pager, way_out
 from handlers.register.difference import change_text, kind_word, proposal_screen
 from models.base.thai import shortened
+from models.chats.conversation import Language
 from models.imports import sent_roster
 from models.imports.sent_file import MAX_BYTES, MAX_RECORDS, require_file
-from models.imports.tabular import English, ImportRefused, Problem
+from models.imports.tabular import English, ImportRefused, Problem, alike
+from models.imports.tabular.problems import Alike, spans
 
 CHANGES_PER_PAGE = 5
+# Kinds of problems, and places of each.
 PROBLEMS_SHOWN = 10
+PLACES_SHOWN = 10
 # Of what was written into a file; a name of a position has 200 letters at most.
 _LONGEST = 61
+# Values that are the program's own and are shown whole.
+_WHOLE = ("names", "thai")
 # Letters of all problems together; a message has 4,096 (Bot API, sendMessage).
 _ROOM = 3000
 
@@ -140,14 +146,17 @@ async def drop(turn: Turn, tap: DropRoster) -> Screen:
 
 
 def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
-    """Why a file is not taken: the first problems, where they are and how each is mended, and how many more."""
+    """Why a file is not taken: the first kinds of problems, where they are and how each is mended, and how many
+    more problems there are.
+    """
     shown: list[Markup] = []
-    for problem in problems[:PROBLEMS_SHOWN]:
-        line = _problem_line(_, problem)
+    left = len(problems)
+    for kind in alike(problems)[:PROBLEMS_SHOWN]:
+        line = _kind_line(_, kind)
         if sum(map(len, shown)) + len(line) > _ROOM:
             break
         shown.append(line)
-    left = len(problems) - len(shown)
+        left -= kind.count
     return Screen(
         lines(
             _("⚠️ <b>The file was not taken.</b> The register is as before."),
@@ -162,19 +171,43 @@ def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
     )
 
 
-def _problem_line(_: Texts, problem: Problem) -> Markup:
-    """One thing to mend, as models/imports/tabular/problems.py says it, in the chat's language."""
-    line = _.plain("line {line}", line=problem.line) if problem.line is not None else ""
-    place = ", ".join(part for part in (line, _said(_, problem.column)) if part)
-    said = _("{what}; {mend}", what=_said(_, problem.what), mend=_said(_, problem.mend))
+def _kind_line(_: Texts, kind: Alike) -> Markup:
+    """Things to mend that are alike, as models/imports/tabular/problems.py says them, in the chat's language."""
+    place = "; ".join(_places(_, kind))
+    what = _said(_, kind.first.what)
+    if not kind.has_one_text:
+        what = _("{what} (line {line}; the others are alike)", what=what, line=kind.first.line)
+    said = _("{what}; {mend}", what=what, mend=_said(_, kind.first.mend))
     return Markup("• <b>{}</b>: {}").format(place, said) if place else Markup("• {}").format(said)
+
+
+def _places(_: Texts, kind: Alike) -> list[str]:
+    """The first places of problems that are alike, a text for each column, and how many more there are."""
+    places: list[str] = []
+    room = PLACES_SHOWN
+    for column, numbers in kind.places.items():
+        if not room:
+            break
+        lines = [line for line in numbers[:room] if line is not None]
+        told = _.plain("line {line}", line=spans(lines)) if lines else ""
+        place = ", ".join(part for part in (told, _said(_, column)) if part)
+        places += [place] if place else []
+        room -= min(room, len(numbers))
+    left = kind.count - PLACES_SHOWN
+    return [*places, _.plain("and {count:,} more places", count=left)] if left > 0 and places else places
 
 
 def _said(_: Texts, text: object) -> str:
     """A text about a file in the chat's language; what was in the file stays as it is, if not as long."""
     if not isinstance(text, English):
         return shortened(str(text or ""), _LONGEST)
-    values = {name: value if isinstance(value, int) else _said(_, value) for name, value in text.values.items()}
+    values = {
+        name: value if isinstance(value, int) else str(value) if name in _WHOLE else _said(_, value)
+        for name, value in text.values.items()
+    }
     if "operator" in values:
         values["operator"] = _.operator
+    if "thai" in values and _.language is Language.THAI:
+        # The names of columns: English and Thai for who reads English, Thai alone for who reads Thai.
+        values["names"] = values["thai"]
     return _.plain(text.template, **values)

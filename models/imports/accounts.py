@@ -16,7 +16,7 @@ from models.accounts.account import Account, Officer, Role, is_username, normali
 from models.audit import event_chain
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
-from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
+from models.imports.tabular import BadCell, Column, Layout, Problems, english, open_table, shown
 from models.imports.tabular.cells import printed_name
 from models.links.account_admin import PasswordRefused, require_good_password
 from models.organizations.organization import Province, ends_among, how_it_ended
@@ -31,11 +31,14 @@ _ROLES = {
 }
 
 
+_UNITS = {Role.LAO: english("organization"), Role.PROVINCE: english("province")}
+
+
 def _username(text: str) -> str:
     username = normalize_username(text)
     if not is_username(username):
         raise BadCell(
-            f"{text} is no username",
+            english("{text} is no username", text=shown(text)),
             "write 3 to 64 of a-z, 0-9, dot, dash, underscore and @, a letter or digit first",
         )
     return username
@@ -53,7 +56,9 @@ def _role(text: str) -> str:
     try:
         return _ROLES[text.casefold()]
     except KeyError:
-        raise BadCell(f"{text} is no role", "write lao (อปท.) or province (จังหวัด)") from None
+        raise BadCell(
+            english("{text} is no role", text=shown(text)), "write lao (อปท.) or province (จังหวัด)"
+        ) from None
 
 
 LAYOUT = Layout(
@@ -63,7 +68,8 @@ LAYOUT = Layout(
         Column("role", "ระดับ", 20, _role),
         Column("organization", "รหัสหน่วยงาน", 20, is_code=True),
         Column("display_name", "ชื่อหน่วยงาน", 200, printed_name),
-    )
+    ),
+    kind="accounts",
 )
 
 
@@ -92,6 +98,7 @@ class _File:
     entries: dict[str, _Entry]
     passwords: dict[str, str]
     headers: list[str]
+    notes: tuple[str, ...] = ()
 
 
 async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
@@ -102,10 +109,11 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
             for line, (username, password, role, unit, display_name) in batch:
                 first = file.entries.setdefault(username, _Entry(line, role, unit, display_name)).line
                 if first != line:
-                    what = f"{username} is on line {first} already"
+                    what = english("{username} is on line {first} already", username=shown(username), first=first)
                     problems.add(line, file.headers[0], what, "keep one of the two")
                 elif password:
                     file.passwords[username] = password
+        file.notes = tuple(table.notes())
     return file
 
 
@@ -120,11 +128,10 @@ async def _refuse_unknown_units(session: AsyncSession, file: _File, problems: Pr
             mend = "write the code of its successor, or leave the line out"
             problems.add(entry.line, file.headers[3], how_it_ended(ends[entry.unit]), mend)
         elif entry.role and entry.unit not in known[Role(entry.role)]:
-            kind = "organization" if entry.role == Role.LAO else "province"
             problems.add(
                 entry.line,
                 file.headers[3],
-                f"no {kind} has the code {entry.unit}",
+                english("no {kind} has the code {code}", kind=_UNITS[Role(entry.role)], code=shown(entry.unit)),
                 "correct it, or import organizations first",
             )
 
@@ -267,4 +274,5 @@ async def import_accounts(
         _is_unchanged(file.entries[username], account, username in file.passwords)
         for username, account in existing.items()
     )
-    return ImportResult(path.name, dry_run, total, total - len(existing), len(existing) - unchanged, unchanged)
+    updated = len(existing) - unchanged
+    return ImportResult(path.name, dry_run, total, total - len(existing), updated, unchanged, file.notes)

@@ -29,6 +29,7 @@ class ImportResult:
 
     `rows` are the file's; `added`, `updated` and `unchanged` count organizations or accounts, for personnel the
     rosters (`added`: first import; `unchanged`: the same records, whose file and date are new all the same).
+    `notes` say what was read and is not seen in the file, such as hidden rows.
     """
 
     file_name: str
@@ -37,6 +38,7 @@ class ImportResult:
     added: int
     updated: int
     unchanged: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def no_progress(_step: str, _done: int, _total: int) -> None:

@@ -20,7 +20,7 @@ from models.imports.common import (
     no_progress,
     read_rows,
 )
-from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, open_table
+from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, english, open_table, shown
 from models.imports.tabular.cells import printed_name
 from models.notices import card_marks
 from models.organizations.organization import (
@@ -44,20 +44,26 @@ _TYPE_CODE = re.compile("[a-z_]+")
 def organization_code(text: str) -> str:
     """The text itself, if it can be the code of an organization. Raises BadCell."""
     if not _CODE.fullmatch(text):
-        raise BadCell(f"{text} is no organization's code", "write digits, for example 2110101")
+        raise BadCell(
+            english("{text} is no organization's code", text=shown(text)), "write digits, for example 2110101"
+        )
     return text
 
 
 def province_code(text: str) -> str:
     """The text itself, if it can be the code of a province. Raises BadCell."""
     if not _PROVINCE_CODE.fullmatch(text):
-        raise BadCell(f"{text} is no province's code", "write two digits, for example 11")
+        raise BadCell(
+            english("{text} is no province's code", text=shown(text)), "write two digits, for example 11"
+        )
     return text
 
 
 def _type_code(text: str) -> str:
     if not _TYPE_CODE.fullmatch(text):
-        raise BadCell(f"{text} is no type's code", "write it like subdistrict_municipality")
+        raise BadCell(
+            english("{text} is no type's code", text=shown(text)), "write it like subdistrict_municipality"
+        )
     return text
 
 
@@ -71,7 +77,8 @@ LAYOUT = Layout(
         Column("province_th", "จังหวัด", 100, printed_name),
         Column("province_en", "จังหวัด (อังกฤษ)", 100, printed_name),
         Column("district_th", "อำเภอ", 100, printed_name),
-    )
+    ),
+    kind="organizations",
 )
 
 
@@ -99,6 +106,7 @@ class _File:
     lines: dict[str, int]
     code_column: str = ""
     province_column: str = ""
+    notes: tuple[str, ...] = ()
 
 
 async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
@@ -111,8 +119,12 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
                 code, type_th, type_code, name, province_code, province_th, province_en, district = cells
                 first = file.lines.setdefault(code, line)
                 if first != line:
-                    what = f"{code} is on line {first} already"
-                    problems.add(line, file.code_column, what, "keep one of the two")
+                    problems.add(
+                        line,
+                        file.code_column,
+                        english("{code} is on line {first} already", code=shown(code), first=first),
+                        "keep one of the two",
+                    )
                 province = {"code": province_code, "name_th": province_th, "name_en": province_en}
                 known = file.provinces.setdefault(province_code, province)
                 first = province_lines.setdefault(province_code, line)
@@ -128,6 +140,7 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
                     "province_code": province_code,
                     "sort_key": sort_key(type_th, name, district, code),
                 }
+        file.notes = tuple(table.notes())
     return file
 
 
@@ -264,7 +277,9 @@ async def import_organizations(
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())
     updated = len(existing) - unchanged
     added = len(codes) - len(existing)
-    return OrganizationsResult(path.name, dry_run, len(codes), added, updated, unchanged, missing=missing)
+    return OrganizationsResult(
+        path.name, dry_run, len(codes), added, updated, unchanged, notes=file.notes, missing=missing
+    )
 
 
 __all__ = ["LAYOUT", "ImportRefused", "import_organizations", "sort_key"]

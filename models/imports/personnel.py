@@ -30,7 +30,17 @@ from models.imports.register_changes import (
     load_origins,
 )
 from models.imports.staging import RECORD, STAGED, Staging, staging
-from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problem, Problems, english, open_table
+from models.imports.tabular import (
+    BadCell,
+    Column,
+    ImportRefused,
+    Layout,
+    Problem,
+    Problems,
+    english,
+    open_table,
+    shown,
+)
 from models.imports.tabular.cells import clean, refuse_national_id, refuse_undrawn
 from models.imports.tabular.table import Row
 from models.imports.tabular.table import Table as RowTable
@@ -68,7 +78,7 @@ def _category(text: str) -> str:
             permanent="ลูกจ้างประจำ",
             contract="พนักงานจ้าง",
         )
-        raise BadCell(english("{text} is no category", text=text), mend) from None
+        raise BadCell(english("{text} is no category", text=shown(text)), mend) from None
 
 
 def _menu_state(text: str) -> str:
@@ -76,7 +86,7 @@ def _menu_state(text: str) -> str:
     try:
         return _MENU_STATES[text.casefold()].value
     except KeyError:
-        what = english("{text} does not say whether the menu is recorded", text=text)
+        what = english("{text} does not say whether the menu is recorded", text=shown(text))
         mend = english("write recorded ({recorded}), none ({none}) or leave it empty", recorded="มี", none="ไม่มี")
         raise BadCell(what, mend) from None
 
@@ -94,7 +104,10 @@ def _layout(names: dict[str, str]) -> Layout:
 
     def known_code(text: str) -> str:
         if text not in names:
-            raise BadCell(f"no organization has the code {text}", "correct it, or import organizations first")
+            raise BadCell(
+                english("no organization has the code {code}", code=shown(text)),
+                "correct it, or import organizations first",
+            )
         return text
 
     return layout(known_code)
@@ -115,6 +128,7 @@ def layout(known_code: Callable[[str], str]) -> Layout:
         further=_menu,
         max_further=MAX_MENUS,
         counts_ids=True,
+        kind="personnel",
     )
 
 
@@ -151,8 +165,8 @@ class Checks:
             if first != line:
                 what = english(
                     "{number} of organization {code} is on line {line} already",
-                    number=number,
-                    code=code,
+                    number=shown(number),
+                    code=shown(code),
                     line=first,
                 )
                 mend = english("give each record of an organization its own number")
@@ -217,6 +231,7 @@ class _File:
     changes: tuple[RegisterChange, ...] = ()
     # Rows of locked organizations that are skipped, by organization.
     left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 async def _read(
@@ -229,6 +244,7 @@ async def _read(
         async for batch in read_rows(table, progress):
             await keep(checks.records(batch))
         checks.end()
+        file.notes = tuple(table.notes())
         file.code_column, file.lines, file.left_out = checks.code_column, checks.lines, dict(checks.rows_left_out)
         file.rows = table.rows_seen - checks.rows_left_out.total()
         file.menu_names = checks.menu_names
@@ -415,6 +431,7 @@ async def import_personnel(
         len(file.lines) - there,
         there - as_before,
         as_before,
+        notes=file.notes,
         changes=file.changes,
         left_out=tuple(LeftOut(code, file.names[code], rows) for code, rows in sorted(file.left_out.items())),
     )

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from sqlalchemy import ForeignKey, LargeBinary, String, delete
@@ -31,11 +32,14 @@ class DraftGone(DomainError):
 
 @dataclass(frozen=True)
 class SentRoster:
-    """A checked file."""
+    """A checked file. `notes` are what a reader of it does not see, such as hidden rows: texts as JSON, packed by
+    models/imports/tabular/problems.py.
+    """
 
     file_name: str
     menu_names: tuple[str, ...]
     records: tuple[Record, ...]
+    notes: tuple[Any, ...] = ()
 
 
 def record(values: Sequence[str]) -> Record:
@@ -66,7 +70,10 @@ async def keep_draft(
     session: AsyncSession, officer_id: int, dla_code: str, sent: SentRoster, base_digest: str, now: datetime
 ) -> RosterDraft:
     """Keep an officer's file, in place of the one before."""
-    inside = zlib.compress(orjson.dumps({"menus": sent.menu_names, "records": list(map(tuple, sent.records))}))
+    facts: dict[str, object] = {"menus": sent.menu_names, "records": list(map(tuple, sent.records))}
+    if sent.notes:
+        facts["notes"] = sent.notes
+    inside = zlib.compress(orjson.dumps(facts))
     draft = RosterDraft(
         officer_id=officer_id,
         organization_code=dla_code,
@@ -92,7 +99,9 @@ async def load_draft(
     except Unreadable:
         # Its secret key is in use no more.
         raise DraftGone from None
-    return draft, SentRoster(draft.file_name, tuple(found["menus"]), tuple(map(record, found["records"])))
+    records = tuple(map(record, found["records"]))
+    # Files that were kept before notes were have none.
+    return draft, SentRoster(draft.file_name, tuple(found["menus"]), records, tuple(found.get("notes", ())))
 
 
 async def drop_draft(session: AsyncSession, officer_id: int) -> None:

@@ -7,7 +7,7 @@ from models.base.font import undrawn, visible
 from models.base.names import WITHOUT_INK, becomes_link
 from models.base.spelling import spelled
 from models.base.thai import arabic_digits
-from models.imports.tabular.problems import BadCell, english
+from models.imports.tabular.problems import ID_DIGITS, BadCell, english
 
 # Controls, invisible formats (bidi), private use, surrogates, line and paragraph separators: they can make two
 # names look alike or one name look like another.
@@ -18,13 +18,16 @@ _BLANKS = re.compile(r"\s+")
 _FORMULA_START = re.compile("[=+@＝＋＠－-]")
 # A dash for "nothing", or before a blank, and a plain signed number are no formulas.
 _NO_FORMULA = re.compile(r"[-－]+|- .*|[+-][0-9๐-๙][0-9๐-๙., -]*")
-_ERROR_VALUES = frozenset(
-    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+# Excel's error values (ECMA-376 part 1, 18.17.3, and those that came later), LibreOffice's numbers, and the signs
+# that fill a cell which is too narrow for its number.
+_ERROR_VALUE = re.compile(
+    r"#(?:N/A|GETTING_DATA|[A-Z][A-Z0-9_/]*[!?])|#{2,}|(?:Err|ERR|Error|ข้อผิดพลาด): ?[0-9]{3}"
 )
-
-# Of a national ID number, the check digit among them.
-ID_DIGITS = 13
+# A long number as Excel and LibreOffice write it into a narrow cell and into CSV; the other digits are gone.
+_SCIENTIFIC = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE][+-][0-9]{2,3}")
 _ID_NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12}(?![0-9])")
+# Characters of one with all its dashes and some blanks around it.
+_LONGEST_ID = 100
 _DIGIT = re.compile("[0-9๐-๙]")
 
 
@@ -64,9 +67,12 @@ def clean(text: str, *, verbatim: bool = False) -> str:
             english("starts with {sign} like a formula", sign=trimmed[0]),
             english("write the plain text, without a sign in front of it"),
         )
-    if trimmed.startswith("#") and trimmed in _ERROR_VALUES:
-        what = english("is the error value {value} of a spreadsheet", value=trimmed)
+    if _ERROR_VALUE.fullmatch(trimmed):
+        what = english("is the error value {value} of a spreadsheet", value=trimmed[:12])
         raise BadCell(what, english("write the text that belongs there"))
+    if _SCIENTIFIC.fullmatch(trimmed):
+        what = english("is in scientific notation, as 1.23E+12: a spreadsheet has dropped digits of a long number")
+        raise BadCell(what, english("format the column as text and type all digits"))
     return text if verbatim else _BLANKS.sub(" ", trimmed)
 
 
@@ -91,8 +97,8 @@ def holds_national_id(text: str) -> bool:
 
 def is_national_id(text: str) -> bool:
     """Whether a cell is a valid Thai national ID number and nothing else."""
-    # Most cells are no numbers, and are told by their first letter.
-    if len(text) < ID_DIGITS or not _DIGIT.match(text.lstrip()):
+    # Most cells are no numbers, and are told by their length and their first letter.
+    if not ID_DIGITS <= len(text) <= _LONGEST_ID or not _DIGIT.match(text.lstrip()):
         return False
     return bool(_ID_NUMBER.fullmatch(arabic_digits(text.strip()))) and holds_national_id(text)
 

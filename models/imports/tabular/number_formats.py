@@ -6,7 +6,9 @@ it is certain that the cell shows exactly the text that is taken; every other nu
 
 import math
 import re
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from models.imports.tabular.problems import BadCell, BadNumber, english
 
@@ -18,6 +20,7 @@ MAX_GENERAL_NUMBER = 10**11
 _LONGEST = 40
 AS_TEXT = english("format the column as text and type it again")
 _AS_MEANT = english("format the column as text and type what the cell is to say")
+_FRACTION = BadCell(english("is a number with a fraction"), AS_TEXT)
 
 _GENERAL = {"general", "@"}
 _ZEROS = re.compile("0+")
@@ -28,6 +31,49 @@ _FIXED = re.compile(r'"[^"]*"|\\.')
 _COLOUR = re.compile(r"\[(?:black|blue|cyan|green|magenta|red|white|yellow)\]", re.IGNORECASE)
 # What is only the look of a section for texts: a colour, a blank as wide as a sign, a sign that fills the cell.
 _LOOK = re.compile(rf"{_COLOUR.pattern}|[_*].", re.IGNORECASE)
+
+# A letter of a date or time, outside of quotes and brackets (ECMA-376 part 1, 18.8.31).
+_DATE = re.compile("[dmyhs]", re.IGNORECASE)
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[[^\]]*\]")
+# The last day that a spreadsheet knows, 31 December 9999.
+_LAST_DAY = 2_958_465
+# Day 0 of the two calendars of workbooks; Excel's counts a 29 February 1900 that never was.
+_EPOCH, _EPOCH_1904 = date(1899, 12, 30), date(1904, 1, 1)
+_FIRST_CERTAIN_DAY = 61
+
+#: The codes of the formats that are built in, by number, for workbooks do not spell them out (ECMA-376 part 1,
+#: 18.8.30). Numbers that depend on the language are left out.
+BUILTIN_CODES = {
+    0: "General",
+    1: "0",
+    2: "0.00",
+    3: "#,##0",
+    4: "#,##0.00",
+    9: "0%",
+    10: "0.00%",
+    11: "0.00E+00",
+    12: "# ?/?",
+    13: "# ??/??",
+    14: "mm-dd-yy",
+    15: "d-mmm-yy",
+    16: "d-mmm",
+    17: "mmm-yy",
+    18: "h:mm AM/PM",
+    19: "h:mm:ss AM/PM",
+    20: "h:mm",
+    21: "h:mm:ss",
+    22: "m/d/yy h:mm",
+    37: "#,##0 ;(#,##0)",
+    38: "#,##0 ;[Red](#,##0)",
+    39: "#,##0.00;(#,##0.00)",
+    40: "#,##0.00;[Red](#,##0.00)",
+    45: "mm:ss",
+    46: "[h]:mm:ss",
+    47: "mmss.0",
+    48: "##0.0E+0",
+    49: "@",
+}
 
 
 def _sections(code: str) -> list[str]:
@@ -113,23 +159,52 @@ def _outside(number: float) -> BadCell | None:
     return None
 
 
-def number_text(number: float, code: str) -> str | BadCell:
+class UnknownFormat(str):
+    """What stands in place of a format's code where that is not known: nothing says what a number looks like."""
+
+
+def _is_date(code: str) -> bool:
+    """Whether a format shows a number as a date or time."""
+    if isinstance(code, UnknownFormat):
+        return False
+    return _ELAPSED.search(code) is not None or _DATE.search(_BRACKETS.sub("", _FIXED.sub("", code))) is not None
+
+
+def _date(number: float, starts_1904: bool) -> BadCell:
+    """The refusal of a number that a cell shows as a date: which one, where that is certain."""
+    epoch, first = (_EPOCH_1904, 0) if starts_1904 else (_EPOCH, _FIRST_CERTAIN_DAY)
+    what = english("is a date or time")
+    if not first <= number <= _LAST_DAY - (_EPOCH_1904 - _EPOCH).days * starts_1904:
+        return BadCell(what, _AS_MEANT)
+    day = epoch + timedelta(days=int(number))
+    return BadNumber(
+        english("is the date {date}", date=f"{day:%d/%m/%Y}"), _AS_MEANT, f"{day:%d%m%Y}", is_named=True
+    )
+
+
+def number_text(number: float, code: str, *, starts_1904: bool = False) -> str | BadCell:
     """The text that a cell shows of a number; a BadCell where it is not certain that it shows just that.
 
     `code` is the number format. A number is shown as its digits without a format, and with as many digits as
-    there are zeros by a format of zeros.
+    there are zeros by a format of zeros. `starts_1904`: the workbook counts its days from 1904.
     """
+    if code.casefold() not in _GENERAL and not _ZEROS.fullmatch(code) and _is_date(code):
+        return _date(number, starts_1904)
     outside = _outside(number)
     if outside is not None:
         return outside
     whole = number == int(number)
-    if code.casefold() not in _GENERAL and not (whole and _ZEROS.fullmatch(code)):
+    is_general = code.casefold() in _GENERAL
+    if not is_general and not (whole and _ZEROS.fullmatch(code)):
         return _refused(number, code, whole)
-    if not whole:
-        return BadCell(english("is a number with a fraction"), AS_TEXT)
+    return _digits(number, 0 if is_general else len(code)) if whole else _FRACTION
+
+
+def _digits(number: float, zeros: int) -> str | BadCell:
+    """The digits of a whole number, by a format of so many zeros or, with 0, without a format."""
     digits = str(int(number))
-    if code.casefold() not in _GENERAL:
-        return digits.zfill(len(code))
+    if zeros:
+        return digits.zfill(zeros)
     if number >= MAX_GENERAL_NUMBER:
         what = english("is a number of more than 11 digits, which Excel shows in a shortened form")
         mend = english("format the column as text and type all digits")
@@ -137,6 +212,7 @@ def number_text(number: float, code: str) -> str | BadCell:
     return digits
 
 
+@lru_cache(1000)
 def changes_text(code: str) -> bool:
     """Whether a cell of this format shows another text than the one in it."""
     sections = _sections(code)

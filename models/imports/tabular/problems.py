@@ -1,7 +1,9 @@
 """What is wrong with a file: each problem with its line and column, and how to mend it."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from models.base.errors import DomainError
 
@@ -27,6 +29,31 @@ def english(template: str, **values: object) -> English:
     made = English(template.format(**values))
     made.template, made.values = template, values
     return made
+
+
+def packed(text: object) -> object:
+    """A text with its template and values, as JSON for another process or a later day."""
+    if not isinstance(text, English):
+        return text if text is None or isinstance(text, int) else str(text)
+    return {"template": text.template, "values": {name: packed(value) for name, value in text.values.items()}}
+
+
+def unpacked(parts: Any) -> Any:
+    """The text that `packed` has packed."""
+    if not isinstance(parts, dict):
+        return parts
+    template = parts["template"]
+    return english(template, **{name: unpacked(value) for name, value in parts["values"].items()})
+
+
+# Of a national ID number, the check digit among them.
+ID_DIGITS = 13
+_ID_DIGIT = re.compile("[0-9๐-๙]")
+
+
+def shown(text: str) -> str:
+    """A cell's text as a refusal may repeat it: not where so many digits could be an ID number."""
+    return english("(not shown)") if len(_ID_DIGIT.findall(text)) >= ID_DIGITS else text
 
 
 class BadCell(Exception):
@@ -79,6 +106,70 @@ class Problem:
             part for part in (f"line {self.line}" if self.line is not None else "", self.column) if part
         )
         return f"{place}: {self.what}; {self.mend}" if place else f"{self.what}; {self.mend}"
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What problems that are alike have in common: their texts, whatever values stand in them."""
+        return _template(self.what), _template(self.mend)
+
+
+def _template(text: str) -> str:
+    return text.template if isinstance(text, English) else text
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Problems of one kind, told together: the first of them, and the places of all by column.
+
+    `lines` are in order; a problem without a line or a column has None in its place.
+    """
+
+    first: Problem
+    places: dict[str | None, list[int | None]]
+    count: int
+    has_one_text: bool
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return str(self.first)
+        place = "; ".join(_place(column, lines) for column, lines in self.places.items())
+        example = "" if self.has_one_text else f" (line {self.first.line}; the others are alike)"
+        told = f"{self.first.what}{example}; {self.first.mend}"
+        return f"{place}: {told}" if place else told
+
+
+def _place(column: str | None, lines: list[int | None]) -> str:
+    numbers = [line for line in lines if line is not None]
+    text = f"line{'s' if len(numbers) > 1 else ''} {spans(numbers)}" if numbers else ""
+    return ", ".join(part for part in (text, column) if part)
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Numbers as a reader has them: `5–9, 12`."""
+    joined: list[list[int]] = []
+    for number in sorted(numbers):
+        if joined and number <= joined[-1][1] + 1:
+            joined[-1][1] = number
+        else:
+            joined.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in joined)
+
+
+def alike(problems: Iterable[Problem]) -> list[Alike]:
+    """Problems by kind, in the order in which the kinds appear; what has no place stands alone."""
+    kinds: dict[object, list[Problem]] = {}
+    for number, problem in enumerate(problems):
+        has_place = problem.line is not None or problem.column is not None
+        kinds.setdefault(problem.kind if has_place else number, []).append(problem)
+    return [_alike(of_kind) for of_kind in kinds.values()]
+
+
+def _alike(problems: list[Problem]) -> Alike:
+    places: dict[str | None, list[int | None]] = {}
+    for problem in problems:
+        places.setdefault(problem.column, []).append(problem.line)
+    texts = {(problem.what, problem.mend) for problem in problems}
+    return Alike(problems[0], places, len(problems), len(texts) == 1)
 
 
 class ImportRefused(DomainError):

@@ -10,13 +10,32 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from models.base.thai import arabic_digits
-from models.imports.tabular.cells import ID_DIGITS, clean, is_national_id
+from models.imports.tabular.cells import clean, is_national_id
 from models.imports.tabular.csv_source import CsvSource, RawRow
-from models.imports.tabular.problems import BadCell, BadNumber, ImportRefused, Problem, Problems, english, refuse
-from models.imports.tabular.xlsx_source import XlsxSource
+from models.imports.tabular.foreign import KINDS, SAVE_AS_WORKBOOK
+from models.imports.tabular.package import Limits
+from models.imports.tabular.problems import (
+    ID_DIGITS,
+    BadCell,
+    BadNumber,
+    English,
+    ImportRefused,
+    Problem,
+    Problems,
+    english,
+    refuse,
+    shown,
+)
+from models.imports.tabular.xlsx_source import LIMITS, XlsxSource
 
 # Distinct texts of one column that are remembered: positions and codes repeat, names do not.
 _MEMORY = 20_000
+# Raw text that is looked at: blanks are trimmed and joined, so that a cell may have some more than it keeps.
+_LOOKED_AT = 2
+_BLANKS = 100
+_LONGEST_NAME = 100
+# Rows below a title in which the header is looked for.
+_BELOW_TITLE = 20
 _IGNORED_IN_HEADERS = re.compile(r"[\s_.\-–]")
 
 Row = tuple[int, tuple[str, ...]]
@@ -45,8 +64,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of file; `further` makes a column of another header. None, and a header of which it
-    makes none, are refused.
+    """The columns of one kind of file (`kind`, as in foreign.py); `further` makes a column of another header, and
+    what it makes none of is refused.
 
     `counts_ids`: Table.national_id_columns is wanted.
     """
@@ -55,12 +74,16 @@ class Layout:
     further: Callable[[str], Column | None] | None = None
     max_further: int = 0
     counts_ids: bool = False
+    kind: str = ""
 
 
 class Source(Protocol):
-    """One format's raw rows; `pads` when a row may end before the header does."""
+    """One format's raw rows; `pads` when a row may end before the header does. `width` is the header's, once the
+    table has read it.
+    """
 
     pads: bool
+    width: int
 
     def batches(self) -> Iterator[list[RawRow]]:
         """The rows, some at a time."""
@@ -68,6 +91,18 @@ class Source(Protocol):
 
     def position(self) -> tuple[int, int]:
         """How much is read, and of how much (0: unknown)."""
+        ...
+
+    def column_name(self, index: int) -> str:
+        """What a column is called, counted from 1."""
+        ...
+
+    def findings(self, first_row: int, width: int, /) -> list[Problem]:
+        """What is wrong beside the cells, from the header's row on; known when all rows are read."""
+        ...
+
+    def notes(self) -> list[English]:
+        """What was read and is not seen; known when all rows are read."""
         ...
 
     def close(self) -> None:
@@ -99,6 +134,8 @@ class _Cells(dict[str | BadCell, str]):
 
     def _value(self, raw: str) -> str:
         column = self.column
+        if len(raw) > _LOOKED_AT * column.max_length + _BLANKS:
+            raise self._too_long(len(raw))
         text = clean(raw, verbatim=column.verbatim)
         if not text:
             if column.empty is None:
@@ -107,9 +144,12 @@ class _Cells(dict[str | BadCell, str]):
         if column.is_code:
             text = arabic_digits(text)
         if len(text) > column.max_length:
-            what = english("has {count} characters", count=len(text))
-            raise BadCell(what, english("shorten it to {count}", count=column.max_length))
+            raise self._too_long(len(text))
         return column.convert(text)
+
+    def _too_long(self, length: int) -> BadCell:
+        what = english("has {count} characters", count=length)
+        return BadCell(what, english("shorten it to {count}", count=self.column.max_length))
 
 
 def _is_national_id(raw: str | BadCell) -> bool:
@@ -121,6 +161,37 @@ def _is_national_id(raw: str | BadCell) -> bool:
 def _header_key(name: str) -> str:
     """Headers differ neither by case, blanks, dots, dashes nor underscores."""
     return _IGNORED_IN_HEADERS.sub("", name.casefold())
+
+
+def _known(layout: Layout) -> dict[str, int]:
+    """The place of each column by the keys of its two names."""
+    return {
+        _header_key(name): place
+        for place, column in enumerate(layout.columns)
+        for name in (column.name, column.thai)
+    }
+
+
+def _keys(cells: list[str | BadCell]) -> set[str]:
+    return {_header_key(cell.strip()) for cell in cells if isinstance(cell, str) and len(cell) <= _LONGEST_NAME}
+
+
+def _count_known(cells: list[str | BadCell], layout: Layout) -> int:
+    """How many columns of a layout a row names."""
+    known = _known(layout)
+    return len({known[key] for key in _keys(cells) if key in known})
+
+
+def _count_names(cells: list[str | BadCell], names: tuple[tuple[str, str], ...]) -> int:
+    keys = _keys(cells)
+    return sum(any(_header_key(name) in keys for name in both) for both in names)
+
+
+_KIND_NAMES = {
+    "organizations": english("organizations"),
+    "accounts": english("accounts"),
+    "personnel": english("personnel"),
+}
 
 
 class Table:
@@ -136,9 +207,11 @@ class Table:
         self._problems = problems
         self._batches = source.batches()
         self.rows_seen = 0
-        first = self._first_filled()
+        line, names = self._first_filled()
+        self._header_line = line
         # In the file's order; the names are as the file writes them.
-        columns = self._match_header(*first)
+        columns = self._match_header(line, names)
+        source.width = len(columns)
         self._cells = [_Cells(column) for column, _place in columns]
         self._pick = itemgetter(*sorted(range(len(columns)), key=lambda index: columns[index][1]))
         self._filled = [0] * len(columns)
@@ -162,61 +235,101 @@ class Table:
         """The column of each header and its place in the rows that are given."""
         while raw and raw[-1] == "":
             raw.pop()
+        self._refuse_wide(line, raw)
+        self._refuse_other_kind(line, raw)
         names = [self._header_text(line, index, cell) for index, cell in enumerate(raw, 1)]
         self._problems.require_none()
-        known = {
-            _header_key(name): place
-            for place, column in enumerate(self._layout.columns)
-            for name in (column.name, column.thai)
-        }
+        known = _known(self._layout)
         found: list[tuple[Column, int]] = []
         keys: set[object] = set()
-        for name in names:
-            place = known.get(_header_key(name))
-            if (_header_key(name) if place is None else place) in keys:
+        for index, name in enumerate(names, 1):
+            key = _header_key(name)
+            place = known.get(key)
+            if (key if place is None else place) in keys:
                 what, mend = english("is there twice"), english("keep one of the two columns")
                 self._problems.add(line, name, what, mend)
-            keys.add(_header_key(name) if place is None else place)
+            keys.add(key if place is None else place)
             further = self._layout.further(name) if self._layout.further and place is None else None
             if place is not None:
                 found.append((replace(self._layout.columns[place], name=name), place))
             elif further is not None:
                 found.append((further, len(self._layout.columns) + len(found)))
             else:
-                self._problems.add(line, name, "is no column of this kind of file", self._expected())
-        self._check_missing(line, names, keys)
+                what = english("{name} is no column of this kind of file", name=name)
+                self._problems.add(line, self._column(index), what, self._expected())
+        self._check_missing(line, keys)
         return found
+
+    def _column(self, index: int) -> English:
+        return english("column {index}", index=self._source.column_name(index))
 
     def _header_text(self, line: int, index: int, cell: str | BadCell) -> str:
         try:
             if isinstance(cell, BadCell):
-                raise cell
+                raise cell.hidden if isinstance(cell, BadNumber) and len(cell.digits) >= ID_DIGITS else cell
+            if len(cell) > _LOOKED_AT * _LONGEST_NAME:
+                raise BadCell(english("has a name of more than 100 characters"), english("shorten it"))
             name = clean(cell)
             if not name:
                 raise BadCell(english("has no name"), english("write its header, or delete the column"))
-            if len(name) > 100:
+            if len(name) > _LONGEST_NAME:
                 raise BadCell(english("has a name of more than 100 characters"), english("shorten it"))
+            if shown(name) != name:
+                what = english("has a name with 13 digits or more")
+                raise BadCell(what, english("write the names of the columns into the first line"))
         except BadCell as bad:
-            self._problems.add(line, english("column {index}", index=index), bad.what, bad.mend)
+            self._problems.add(line, self._column(index), bad.what, bad.mend)
             return ""
         return name
 
-    def _check_missing(self, line: int, names: list[str], keys: set[object]) -> None:
-        missing = [column for place, column in enumerate(self._layout.columns) if place not in keys]
-        if len(names) == 1 and len(missing) > 1 and re.search("[;\t|]", names[0]):
-            what, mend = english("has no commas between its columns"), english("save it as CSV with commas")
-            raise ImportRefused([Problem(line, None, what, mend)])
-        for column in missing:
-            mend = english("add a column {name} or {thai}", name=column.name, thai=column.thai)
-            self._problems.add(line, column.name, english("is missing"), mend)
-        if len(names) - len(self._layout.columns) > self._layout.max_further and self._layout.further:
+    def _refuse_wide(self, line: int, raw: list[str | BadCell]) -> None:
+        """More columns than this kind of file has. Raises ImportRefused."""
+        most = len(self._layout.columns) + self._layout.max_further
+        if len(raw) > most and self._layout.further:
+            what = english("has {count:,} columns", count=len(raw))
             mend = english("keep at most {count} menus", count=self._layout.max_further)
-            self._problems.add(line, None, english("has {count} columns", count=len(names)), mend)
+            raise ImportRefused([Problem(line, None, what, mend)])
+
+    def _refuse_other_kind(self, line: int, raw: list[str | BadCell]) -> None:
+        """A file of another kind, or a title above the header. Raises ImportRefused."""
+        own = _count_known(raw, self._layout)
+        if own == len(self._layout.columns):
+            return
+        counts = {kind: _count_names(raw, names) for kind, names in KINDS.items() if kind != self._layout.kind}
+        other = max(counts, key=counts.__getitem__)
+        if self._layout.kind and counts[other] > max(own, len(KINDS[other]) - 2):
+            what = english(
+                "this is a file of {other}, not of {kind}",
+                other=_KIND_NAMES[other],
+                kind=_KIND_NAMES[self._layout.kind],
+            )
+            raise refuse(what, english("give the file of {kind}", kind=_KIND_NAMES[self._layout.kind]))
+        if own:
+            return
+        for below, cells in self._rest[:_BELOW_TITLE]:
+            if _count_known(cells, self._layout) * 2 >= len(self._layout.columns):
+                what = english("is a title above the header, which is on line {line}", line=below)
+                mend = english("delete the lines above the header, so that it is the first")
+                raise ImportRefused([Problem(line, None, what, mend)])
+        if len(self._layout.columns) > 1:
+            what = english("is no header: none of the columns of such a file is in it")
+            raise ImportRefused([Problem(line, None, what, self._expected())])
+
+    def _check_missing(self, line: int, keys: set[object]) -> None:
+        missing = [column for place, column in enumerate(self._layout.columns) if place not in keys]
+        if missing:
+            what = english(
+                "these columns are missing: {names}",
+                names=", ".join(f"{column.name} ({column.thai})" for column in missing),
+                thai=", ".join(column.thai for column in missing),
+            )
+            self._problems.add(line, None, what, english("add them to the header"))
         self._problems.require_none()
 
     def _expected(self) -> str:
         names = ", ".join(column.name for column in self._layout.columns)
-        return english("the columns are {names}", names=names)
+        thai = ", ".join(column.thai for column in self._layout.columns)
+        return english("the columns are {names}", names=f"{names} ({thai})", thai=thai)
 
     def batches(self) -> Iterator[list[Row]]:
         """All rows that are not empty, some at a time. Raises ImportRefused when there is none."""
@@ -226,8 +339,14 @@ class Table:
             yield batch
             if self._problems.is_full:
                 return
+        for problem in self._source.findings(self._header_line, len(self._cells)):
+            self._problems.add(problem.line, problem.column, problem.what, problem.mend)
         if not self.rows_seen and not self._problems:
             raise refuse(english("the file has a header but no rows"), english("give a file with rows"))
+
+    def notes(self) -> list[English]:
+        """What was read although nobody sees it in the file, such as hidden rows; known after the last batch."""
+        return self._source.notes()
 
     def _raw_batches(self) -> Iterator[list[RawRow]]:
         for batch in self._all_batches():
@@ -240,6 +359,8 @@ class Table:
         yield from self._batches
 
     def _row(self, line: int, raw: list[str | BadCell]) -> Row | None:
+        if self._problems.is_full:
+            return None
         if len(raw) != len(self._cells):
             resized = self._resize(line, raw)
             if resized is None:
@@ -290,16 +411,43 @@ class Table:
         ]
 
 
-_KINDS: dict[str, Callable[[BinaryIO], Source]] = {".csv": CsvSource, ".xlsx": XlsxSource}
+@dataclass(frozen=True)
+class Bounds:
+    """What a file may hold: `workbook`, and `lines` of a CSV file."""
+
+    workbook: Limits = LIMITS
+    lines: int | None = None
 
 
-def require_kind(name: str) -> Callable[[BinaryIO], Source]:
-    """What reads a file of this name. Raises ImportRefused for a name of neither kind."""
-    kind = _KINDS.get(Path(name).suffix.lower())
-    if kind is None:
-        what = english("the file's name ends neither with .csv nor with .xlsx")
-        raise refuse(what, english("save it as one of the two"))
-    return kind
+UNBOUNDED = Bounds()
+
+
+def _open_source(file: BinaryIO, name: str, bounds: Bounds) -> Source:
+    if require_suffix(name) == ".csv":
+        return CsvSource(file, bounds.lines)
+    return XlsxSource(file, bounds.workbook)
+
+
+# What people send in place of the two kinds, by the end of its name.
+_OTHER_SUFFIXES = {
+    ".xls": english("an old Excel file (.xls)"),
+    ".xlsm": english("a workbook with macros (.xlsm)"),
+    ".xlsb": english("a binary workbook (.xlsb)"),
+    ".ods": english("an OpenDocument file (.ods)"),
+    ".numbers": english("a Numbers file"),
+    ".pdf": english("a PDF"),
+}
+
+
+def require_suffix(name: str) -> str:
+    """The end of a file's name: `.csv` or `.xlsx`. Raises ImportRefused for a name of neither kind."""
+    suffix = Path(name).suffix.lower()
+    if suffix in (".csv", ".xlsx"):
+        return suffix
+    if suffix in _OTHER_SUFFIXES:
+        raise refuse(english("the file is {kind}", kind=_OTHER_SUFFIXES[suffix]), SAVE_AS_WORKBOOK)
+    what = english("the file's name ends neither with .csv nor with .xlsx")
+    raise refuse(what, english("save it as one of the two"))
 
 
 @contextmanager
@@ -308,7 +456,7 @@ def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table
 
     Raises ImportRefused for a file that cannot be read as what its name says, or whose headers are wrong.
     """
-    require_kind(path.name)
+    require_suffix(path.name)
     try:
         file = path.open("rb")
     except OSError as error:
@@ -318,9 +466,11 @@ def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table
 
 
 @contextmanager
-def read_table(file: BinaryIO, name: str, layout: Layout, problems: Problems) -> Iterator[Table]:
+def read_table(
+    file: BinaryIO, name: str, layout: Layout, problems: Problems, bounds: Bounds = UNBOUNDED
+) -> Iterator[Table]:
     """`open_table` of a file that is open; it stays so."""
-    source = require_kind(name)(file)
+    source = _open_source(file, name, bounds)
     try:
         yield Table(source, layout, problems)
     finally:

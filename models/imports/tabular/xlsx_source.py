@@ -1,98 +1,125 @@
-"""Raw rows of an XLSX workbook's one filled sheet, by openpyxl in its streaming mode."""
+"""Raw rows of an XLSX workbook's one filled sheet, with each cell as it is shown."""
 
 import re
-import warnings
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
 from models.imports.tabular.csv_source import ROWS_A_BATCH, RawRow
-from models.imports.tabular.number_formats import AS_TEXT, changes_text, number_text
-from models.imports.tabular.problems import BadCell, ImportRefused, english, refuse
+from models.imports.tabular.number_formats import AS_TEXT, UnknownFormat, changes_text, number_text
+from models.imports.tabular.package import SAVE_ANEW, Limits, Package, too_large
+from models.imports.tabular.problems import BadCell, English, Problem, english, refuse, spans
+from models.imports.tabular.sheet import (
+    FORMULA,
+    INLINE,
+    CellFacts,
+    RawCell,
+    Sheet,
+    column_letters,
+)
+from models.imports.tabular.workbook import MAX_TEXT, TOO_LONG, SheetEntry, Workbook, unescaped
 
-# Excel's own limit of rows; without it a single row far down would be a billion empty ones.
-_MAX_ROW = 1_048_576
-# Wider than any register; likewise.
-_MAX_COLUMNS = 256
-_Row = TypeVar("_Row")
-_ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
+# A register of 478,000 records with 15 columns has about 500 MB in its sheet and 60 MB in its strings.
+LIMITS = Limits(unpacked=3 << 30, strings=160 << 20, pieces=1 << 31, distinct=1 << 30)
 
+#: The sheet of our own template that explains it: its name, and its first cell. It holds no rows to import.
+EXPLANATION = ("คำอธิบาย", "วิธีกรอกทะเบียน")
 
-@dataclass(frozen=True)
-class Limits:
-    """What a workbook may hold: uncompressed bytes of its sheets and of all else, and parts of the archive."""
+# Distinct cells that are remembered: most cells of a register repeat, names do not.
+_MEMORY = 50_000
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile("[0-9]{1,15}")
+_ERROR = re.compile("#[A-Z0-9_/]{1,20}[!?]?")
+_UNKNOWN = UnknownFormat("undefined")
 
-    sheets: int
-    others: int
-    parts: int = 1000
-    macros: bool = True
-
-
-# A register of 478,000 records with 15 columns has about 400 MB in its sheet, which is streamed, and 60 MB in its
-# strings, which openpyxl keeps.
-LIMITS = Limits(sheets=2 << 30, others=160 << 20)
-
-
-def require_workbook(file: BinaryIO, limits: Limits) -> None:
-    """Refuse what is no workbook or would fill the memory when unpacked; zipfile keeps to the sizes it names."""
-    file.seek(0)
-    head = file.read(8)
-    if not head:
-        raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise refuse(
-            english("the file is an old Excel file or locked by a password"),
-            english("save it as XLSX without a password, or as CSV"),
-        )
-    try:
-        with zipfile.ZipFile(file) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        what = english("the file is named .xlsx but is no workbook")
-        raise refuse(what, english("save it as XLSX, or name it .csv")) from None
-    if not any(part.filename == "[Content_Types].xml" for part in parts):
-        raise refuse(english("the file is a ZIP file but no workbook"), english("save it as XLSX"))
-    sheets = sum(part.file_size for part in parts if part.filename.startswith("xl/worksheets/"))
-    others = sum(part.file_size for part in parts if not part.filename.startswith("xl/worksheets/"))
-    if sheets > limits.sheets or others > limits.others or len(parts) > limits.parts:
-        what = english("the workbook is far too large when unpacked")
-        raise refuse(what, english("save only its rows, as a new XLSX or as CSV"))
-    if not limits.macros and any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
-        raise refuse(english("the workbook holds macros"), english("save only its rows, as a new XLSX or as CSV"))
+_NO_TEXT = {
+    "b": BadCell(
+        english("is TRUE or FALSE"), english("format the column as text and type the word that belongs there")
+    ),
+    "d": BadCell(english("is a date or time"), AS_TEXT),
+}
+_IS_FORMULA = BadCell(english("is a formula"), english("paste the cell as a value"))
+_NO_STRING = BadCell(english("refers to a text that the workbook does not hold"), SAVE_ANEW)
+_UNKNOWN_KIND = BadCell(english("is of a kind that is not known"), AS_TEXT)
+_BOTH = BadCell(english("has two values"), SAVE_ANEW)
+_CHANGED = BadCell(english("has a number format that changes its text"), AS_TEXT)
 
 
-def _unescaped(value: str) -> str:
-    from openpyxl.utils.escape import unescape  # noqa: PLC0415
+class _Cells(dict[CellFacts, RawCell]):
+    """What cells show, each distinct one looked at once."""
 
-    unescaped: str = unescape(value)
-    return unescaped
+    def __init__(self, workbook: Workbook, most: int) -> None:
+        super().__init__()
+        # How many more may be looked at.
+        self._left = most
+        self._strings = workbook.strings
+        self._formats = workbook.number_formats
+        self._starts_1904 = workbook.starts_1904
+        # By the number of the style, as cells have it.
+        self._codes: dict[str, str] = {}
+
+    def __missing__(self, facts: CellFacts) -> RawCell:
+        self._left -= 1
+        if self._left < 0:
+            raise too_large()
+        if len(self) >= _MEMORY:
+            self.clear()
+        shown = self[facts] = self._shown(*facts)
+        return shown
+
+    def _shown(self, style: str, kind: str, value: str, inline: str) -> RawCell:
+        if kind == FORMULA:
+            return _IS_FORMULA
+        if inline and (value or kind != INLINE):
+            return _BOTH
+        if kind == "e":
+            return _error(value.strip())
+        if not value and not inline:
+            return ""
+        if kind in ("", "n"):
+            return self._number(value.strip(" \t\r\n"), style)
+        text = _NO_TEXT.get(kind) or self._text(kind, value, inline)
+        return _CHANGED if isinstance(text, str) and changes_text(self._code(style)) else text
+
+    def _text(self, kind: str, value: str, inline: str) -> RawCell:
+        if kind == "s":
+            number = value.strip(" \t\r\n")
+            if not _INTEGER.fullmatch(number) or int(number) >= len(self._strings):
+                return _NO_STRING
+            return self._strings[int(number)]
+        if kind not in ("str", INLINE):
+            return _UNKNOWN_KIND
+        text = value or inline
+        return TOO_LONG if len(text) > MAX_TEXT else unescaped(text)
+
+    def _number(self, digits: str, style: str) -> RawCell:
+        if not _NUMBER.fullmatch(digits):
+            return _UNKNOWN_KIND
+        number = int(digits) if _INTEGER.fullmatch(digits) else float(digits)
+        return number_text(number, self._code(style), starts_1904=self._starts_1904)
+
+    def _code(self, style: str) -> str:
+        """The number format of a style; cells without one have the first."""
+        code = self._codes.get(style)
+        if code is None:
+            if len(self._codes) >= _MEMORY:
+                self._codes.clear()
+            code = self._codes[style] = self._find_code(style)
+        return code
+
+    def _find_code(self, style: str) -> str:
+        number = int(style or "0") if (style or "0").isdecimal() else len(self._formats)
+        if not style and not self._formats:
+            return "General"
+        code = self._formats[number] if number < len(self._formats) else None
+        return _UNKNOWN if code is None else code
 
 
-@dataclass(frozen=True)
-class _NumberFormat:
-    """The number format of cells: its code, and whether they show a text otherwise than it is."""
-
-    code: str
-    changes_text: bool
-
-
-# Of a style that the workbook does not define, or not where openpyxl looks: what a number looks like is not known.
-_UNDEFINED = _NumberFormat("undefined", changes_text=False)
-
-
-def _number_format(cell: Any) -> _NumberFormat:
-    """Of one cell; a format that is built in and that openpyxl does not know has its number as its code."""
-    from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE  # noqa: PLC0415
-
-    number = cell.style_array.numFmtId
-    if number < BUILTIN_FORMATS_MAX_SIZE and number not in BUILTIN_FORMATS:
-        return _NumberFormat(f"numFmtId {number}", changes_text=False)
-    try:
-        return _NumberFormat(cell.number_format, changes_text(cell.number_format))
-    except IndexError:
-        return _UNDEFINED
+def _error(value: str) -> BadCell:
+    mend = english("write the text that belongs there")
+    if _ERROR.fullmatch(value):
+        return BadCell(english("is the error value {value} of a spreadsheet", value=value), mend)
+    return BadCell(english("is an error value of a spreadsheet"), mend)
 
 
 class XlsxSource:
@@ -101,107 +128,100 @@ class XlsxSource:
     pads = True
 
     def __init__(self, file: BinaryIO, limits: Limits = LIMITS) -> None:
-        from openpyxl import load_workbook  # noqa: PLC0415 - only those who read a workbook pay for it
+        """Raises ImportRefused for what is no workbook, is damaged or too large, or has not one filled sheet."""
+        self._package = Package(file, limits)
+        workbook = Workbook(self._package)
+        self._cells = _Cells(workbook, limits.distinct)
+        self._entry, self._sheet, self._rows = self._filled_sheet(workbook.sheets)
 
-        require_workbook(file, limits)
-        file.seek(0)
-        try:
-            with warnings.catch_warnings():
-                # openpyxl warns of styles and extensions, of which nothing is read here.
-                warnings.simplefilter("ignore")
-                self._workbook: Any = load_workbook(file, read_only=True, data_only=False, keep_links=False)
-        except Exception as error:  # what its parsing trips over is not documented
-            raise _unreadable(error) from None
-        self._sheet = self._filled_sheet()
-        self._done = 0
-        # By the number that cells name them by.
-        self._number_formats: dict[int, _NumberFormat] = {}
-
-    def _filled_sheet(self) -> Any:
+    def _filled_sheet(self, entries: list[SheetEntry]) -> tuple[SheetEntry, Sheet, Iterator[RawRow]]:
         """The one sheet with anything in it, hidden ones included: none may be taken for another."""
-        filled = [sheet for sheet in self._workbook.worksheets if self._is_filled(sheet)]
+        filled: list[tuple[SheetEntry, Sheet, Iterator[RawRow]]] = []
+        for entry in entries:
+            sheet = Sheet(self._package, entry.part, self._cells)
+            rows = sheet.rows()
+            first = next(rows, None)
+            if first is not None and (entry.name, first[1][0]) != EXPLANATION:
+                filled.append((entry, sheet, _again(first, rows)))
         if not filled:
             raise refuse(english("the workbook is empty"), english("give a sheet with a header line and rows"))
         if len(filled) > 1:
-            names = ", ".join(repr(sheet.title) for sheet in filled)
             raise refuse(
-                english("several sheets hold data: {names}", names=names),
-                english("keep the one to import and delete the others, hidden ones too"),
+                english("several sheets hold data: {names}", names=_named([entry for entry, *_ in filled])),
+                _mend_sheets([entry for entry, *_ in filled]),
             )
         return filled[0]
 
-    def _is_filled(self, sheet: Any) -> bool:
-        rows = sheet.iter_rows(max_row=_MAX_ROW, max_col=_MAX_COLUMNS, values_only=True)
-        return any(value is not None for batch in _batched(rows) for row in batch for value in row)
-
     def position(self) -> tuple[int, int]:
-        """How far the sheet is read: rows done and all, 0 when the workbook does not say."""
-        return self._done, self._sheet.max_row or 0
+        """How far the sheet is read: bytes done and all."""
+        return self._sheet.done, self._sheet.total
 
     def batches(self) -> Iterator[list[RawRow]]:
-        """All rows with their numbers. Raises ImportRefused for a damaged workbook."""
-        rows = self._sheet.iter_rows(max_row=_MAX_ROW, max_col=_MAX_COLUMNS)
-        for batch in _batched(map(self._texts, rows)):
-            numbered = list(enumerate(batch, self._done + 1))
-            self._done += len(batch)
-            yield numbered
+        """All rows that hold anything, with their numbers. Raises ImportRefused for a damaged workbook."""
+        while batch := list(islice(self._rows, ROWS_A_BATCH)):
+            yield batch
 
-    def _texts(self, row: tuple[Any, ...]) -> list[str | BadCell]:
-        width = len(row)
-        while width and row[width - 1].value is None:
-            width -= 1
-        return [self._text(cell) for cell in row[:width]]
+    def column_name(self, index: int) -> str:
+        """How a spreadsheet names a column, counted from 1."""
+        return column_letters(index)
 
-    def _text(self, cell: Any) -> str | BadCell:
-        """What a cell shows, or a BadCell where that is no text, or not certain."""
-        value = cell.value
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return self._string(cell, value)
-        if isinstance(value, bool):
-            mend = english("format the column as text and type the word that belongs there")
-            return BadCell(english("is TRUE or FALSE"), mend)
-        if isinstance(value, int | float):
-            return number_text(value, self._number_format(cell).code)
-        if type(value).__module__ == "datetime":
-            return BadCell(english("is a date or time"), AS_TEXT)
-        return BadCell(english("is a formula"), english("paste the cell as a value"))
+    def findings(self, first_row: int, width: int) -> list[Problem]:
+        """What is wrong beside the cells, known when all rows are read: merged cells in the table."""
+        last_row = self._sheet.last_filled
+        return [
+            Problem(
+                top,
+                None,
+                english("the cells {range} are merged", range=reference),
+                english("unmerge them and fill in each cell"),
+            )
+            for reference, (top, left, bottom, right) in self._sheet.merged
+            if (top, left) != (bottom, right) and bottom >= first_row and top <= last_row and left <= width
+        ]
 
-    def _string(self, cell: Any, value: str) -> str | BadCell:
-        if cell.data_type == "s" and self._number_format(cell).changes_text:
-            return BadCell(english("has a number format that changes its text"), AS_TEXT)
-        return _unescaped(value) if _ESCAPED.search(value) else value
+    def notes(self) -> list[English]:
+        """What a reader of the sheet does not see and was read all the same; known when all rows are read."""
+        notes: list[English] = []
+        if self._entry.is_hidden:
+            notes.append(english("the sheet {name} is hidden and was read", name=self._entry.name))
+        if self._sheet.hidden_rows:
+            rows = spans(self._sheet.hidden_rows)
+            notes.append(english("hidden rows were read like the others: {rows}", rows=rows))
+        columns = self._hidden_columns()
+        if columns:
+            notes.append(english("hidden columns were read like the others: {columns}", columns=columns))
+        return notes
 
-    def _number_format(self, cell: Any) -> _NumberFormat:
-        try:
-            number = cell.style_array.numFmtId
-        except IndexError:
-            return _UNDEFINED
-        found = self._number_formats.get(number)
-        if found is None:
-            found = self._number_formats[number] = _number_format(cell)
-        return found
+    def _hidden_columns(self) -> str:
+        width = self.width
+        hidden = [(first, min(last, width)) for first, last in self._sheet.hidden_columns if first <= width]
+        return ", ".join(
+            column_letters(first) if first == last else f"{column_letters(first)}–{column_letters(last)}"
+            for first, last in sorted(hidden)
+        )
+
+    #: Columns of the table, which the table sets when it has read the header.
+    width = 0
 
     def close(self) -> None:
         """Let go of the archive; the file is its owner's."""
-        self._workbook.close()
+        self._package.close()
 
 
-def _batched(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
-    """Rows of a sheet, which is parsed only as they are taken. Raises ImportRefused for a damaged workbook."""
-    while True:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                batch = list(islice(rows, ROWS_A_BATCH))
-        except Exception as error:  # what its parsing trips over is not documented
-            raise _unreadable(error) from None
-        if not batch:
-            return
-        yield batch
+def _again(first: RawRow, rows: Iterator[RawRow]) -> Iterator[RawRow]:
+    yield first
+    yield from rows
 
 
-def _unreadable(error: Exception) -> ImportRefused:
-    what = english("the workbook is damaged ({error})", error=type(error).__name__)
-    return refuse(what, english("open it, save it as XLSX anew, or as CSV"))
+def _named(entries: list[SheetEntry]) -> str:
+    """The names of sheets, with those that are hidden said."""
+    states = {"hidden": " (hidden)", "veryHidden": " (very hidden)"}
+    return ", ".join(f"{entry.name!r}{states.get(entry.state, '')}" for entry in entries)
+
+
+def _mend_sheets(entries: list[SheetEntry]) -> English:
+    if any(entry.state == "veryHidden" for entry in entries):
+        return english(
+            "copy the rows to import into a new workbook, for Excel shows a very hidden sheet only to programmers"
+        )
+    return english("keep the one to import and delete the others, hidden ones too")

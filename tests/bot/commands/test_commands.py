@@ -260,6 +260,7 @@ def test_imports(laocert: Run, tmp_path: Path) -> None:
         "added": 1,
         "updated": 0,
         "unchanged": 0,
+        "notes": [],
     }
     plain = laocert("import", "organizations", str(organizations))
     assert plain.stdout.splitlines()[:2] == ["reading …", "writing …"]
@@ -272,6 +273,14 @@ def test_imports(laocert: Run, tmp_path: Path) -> None:
         "3 problems",
     ]
     assert refused.stderr.splitlines()[-1] == "3 problems; nothing was imported"
+    as_json = laocert("import", "personnel", str(personnel), "--json", code=1)
+    assert json.loads(as_json.stdout)["problems"][0] == {
+        "line": 2,
+        "column": "category",
+        "what": "boss is no category",
+        "mend": refused.stderr.splitlines()[0].partition("; ")[2],
+    }
+    assert as_json.stderr == refused.stderr
     personnel.write_text(personnel.read_text().replace("boss", "official").replace("9,2,=1", "6110302,2,ค"))
     assert (
         "2 rows of personnel.csv imported; rosters: 1 new" in laocert("import", "personnel", str(personnel)).stdout

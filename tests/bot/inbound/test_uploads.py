@@ -219,6 +219,43 @@ async def test_nobody_waits_for_a_file_that_is_checked(
             await one.sees("สิ่งที่ไฟล์จะเปลี่ยน")
 
 
+async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files are checked one after the other, unless the first takes longer than a turn."""
+    gate, begun = asyncio.Event(), list[str]()
+
+    async def check(wanted: Wanted, content: bytes) -> bytes:
+        begun.append(wanted.name)
+        if wanted.name == "slow.csv":
+            await gate.wait()
+        return packed_check(wanted.name, content, wanted.organization)
+
+    async def has_begun() -> bool:
+        return bool(begun)
+
+    monkeypatch.setattr(uploads, "check", check)
+    phone = emulator.phone("ก")
+    sent = await phone.send_document("register.csv", register(2))
+    file_id = sent.content["document"]["file_id"]
+    assert uploads.TURN <= 5
+    async with opened_bot(emulator) as (bot, _):
+        taking = Uploads(bot, TEST_TUNING.worker.retries, turn=0.3)
+        slow = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "slow.csv", BANGPU)))
+        await until(has_begun)
+        # One that does not wait for its outcome does not stay behind either.
+        left = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "left.csv", BANGPU)))
+        await asyncio.sleep(0.1)
+        assert begun == ["slow.csv"]
+        left.cancel()
+        upload = await taking.take(phone.id, Wanted(file_id, "next.csv", BANGPU))
+        assert upload.sent is not None
+        assert begun == ["slow.csv", "next.csv"]
+        assert not slow.done()
+        gate.set()
+        assert (await slow).sent is not None
+
+
 async def test_a_commit_that_fails_loses_no_file(
     emulator: Emulator, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,11 +18,14 @@ from models.accounts.account import Officer as Link
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level
 from models.database.engine import Database
+from models.imports.personnel import layout
 from models.imports.sent_file import packed_check
+from models.imports.tabular.xlsx_source import EXPLANATION
 from models.register.draft import RosterDraft
 from models.register.roster import PersonnelRecord, Roster
 from tests.chat import says
 from tests.handlers.support import Hand, MakeHand
+from tests.models.imports.workbooks import inline_row, shared_strings, workbook, worksheet
 from tests.support import TO_PIN, Clock, certify_as, put_roster
 
 BANGPU, NO_ROSTER = "5110201", "6110303"
@@ -76,12 +79,12 @@ def as_csv(rows: Rows, headers: list[str] | None = None) -> bytes:
 
 
 def as_xlsx(rows: list[list[Any]], headers: list[str] | None = None, **more: list[list[Any]]) -> bytes:
-    workbook, file = Workbook(), io.BytesIO()
+    book, file = Workbook(), io.BytesIO()
     for title, content in {"ทะเบียน": [headers or HEADERS, *rows], **more}.items():
-        sheet: Any = workbook.create_sheet(title)
+        sheet: Any = book.create_sheet(title)
         for row in content:
             sheet.append(row)
-    workbook.save(file)
+    book.save(file)
     return file.getvalue()
 
 
@@ -282,6 +285,25 @@ async def test_the_template_of_no_register_has_its_columns(officer: MakeHand) ->
     assert "ไฟล์มีแต่หัวตาราง ไม่มีแถวข้อมูล → ส่งไฟล์ที่มีแถวข้อมูล" in await send(hand, content, name)
 
 
+async def test_the_template_teaches_the_right_way(officer: MakeHand) -> None:
+    """Text down to the last row, lists to choose from, the header in sight, and a second sheet that explains."""
+    hand = await officer()
+    _name, content = await template(hand)
+    book = load_workbook(io.BytesIO(content))
+    sheet, explanation = book.worksheets
+    assert sheet.freeze_panes == "A2"
+    for column in "ABCDEFGHI":
+        dimension = sheet.column_dimensions[column]
+        group = next(one for one in sheet.column_dimensions.values() if one.min <= ord(column) - 64 <= one.max)
+        assert (dimension if dimension.min else group).number_format == "@"
+    offered = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
+    assert offered["D2:D1048576"] == '"ข้าราชการ,ลูกจ้างประจำ,พนักงานจ้าง"'
+    assert all(offered[f"{column}2:{column}1048576"] == '"มี,ไม่มี"' for column in "GHI")
+    assert (explanation.title, explanation["A1"].value) == EXPLANATION
+    told = {str(row[0].value) for row in explanation.iter_rows()}
+    assert {column.thai for column in layout(str).columns} <= told
+
+
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
@@ -315,12 +337,12 @@ def row(**changes: str) -> list[str]:
 
 def as_number(value: int, number_format: str) -> bytes:
     """A file whose one record has a number in a format as its record_no."""
-    workbook, file = Workbook(), io.BytesIO()
-    sheet: Any = workbook.active
+    book, file = Workbook(), io.BytesIO()
+    sheet: Any = book.active
     sheet.append(HEADERS)
     sheet.append([BANGPU, value, *ROW[2:]])
     sheet["B2"].number_format = number_format
-    workbook.save(file)
+    book.save(file)
     return file.getvalue()
 
 
@@ -348,7 +370,7 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     ),
     "twice": (as_csv([ROW, ROW]), "a.csv", "แถวที่ 3, เลขที่ทะเบียน: เลขที่ 1 ของหน่วยงาน 5110201 มีอยู่แล้วในแถวที่ 2"),
     "a formula as text": (as_csv([row(position="=1+1")]), "a.csv", "แถวที่ 2, ตำแหน่ง: ขึ้นต้นด้วย = เหมือนสูตร"),
-    "a formula": (as_xlsx([row(position="=1+1")]), "a.xlsx", "แถวที่ 2, ตำแหน่ง: ขึ้นต้นด้วย = เหมือนสูตร"),
+    "a formula": (as_xlsx([row(position="=1+1")]), "a.xlsx", "แถวที่ 2, ตำแหน่ง: เป็นสูตร"),
     "a number that shows something else": (
         as_number(1, '"A-"000'),
         "a.xlsx",
@@ -372,32 +394,32 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "a column is missing": (
         as_csv([ROW[:2]], HEADERS[:2]),
         "a.csv",
-        "แถวที่ 1, full_name: ไม่มีคอลัมน์นี้ → เพิ่มคอลัมน์ ชื่อ-สกุล หรือ full_name",
+        "แถวที่ 1: ขาดคอลัมน์ ชื่อ-สกุล, ประเภทบุคลากร, ตำแหน่ง, ระดับ → เพิ่มคอลัมน์เหล่านี้ในหัวตาราง",
     ),
     "only a header": (as_csv([]), "a.csv", "ไฟล์มีแต่หัวตาราง ไม่มีแถวข้อมูล"),
     "nothing": (b"\n", "a.csv", "ไฟล์ว่างเปล่า → ส่งไฟล์ที่มีหัวตารางและแถวข้อมูล"),
     "two sheets": (as_xlsx([ROW], อื่น=[["x"]]), "a.xlsx", "มีข้อมูลหลายแผ่นงาน: 'ทะเบียน', 'อื่น' → เหลือไว้แผ่นเดียว"),
     "no workbook": (b"nothing", "a.xlsx", "ชื่อไฟล์เป็น .xlsx แต่เนื้อหาไม่ใช่"),
-    "an archive": (packed({"a.csv": as_csv([ROW])}), "a.xlsx", "เป็นไฟล์ ZIP ไม่ใช่ Excel"),
+    "an archive": (packed({"a.csv": as_csv([ROW])}), "a.xlsx", "ไฟล์ชื่อลงท้ายด้วย .xlsx แต่เป็นไฟล์ ZIP"),
     "macros": (with_parts(as_xlsx([ROW]), {"xl/vbaProject.bin": b"x"}), "a.xlsx", "ไฟล์มีมาโคร"),
     "a bomb of strings": (
-        with_parts(as_xlsx([ROW]), {"xl/sharedStrings2.xml": bytes(21 << 20)}),
+        workbook(worksheet(inline_row(1, HEADERS)), shared_strings(["ก" * 1000] * 7000)),
         "a.xlsx",
-        "ไฟล์มีขนาดใหญ่เกินไปมากเมื่อคลายออก",
+        "ไฟล์มีเนื้อหามากเกินกว่าแถวข้อมูลไปมาก",
     ),
     "a bomb of a sheet": (
-        with_parts(as_xlsx([ROW]), {"xl/worksheets/sheet9.xml": bytes(101 << 20)}),
+        workbook(worksheet(" " * (101 << 20))),
         "a.xlsx",
-        "ไฟล์มีขนาดใหญ่เกินไปมากเมื่อคลายออก",
+        "ไฟล์มีเนื้อหามากเกินกว่าแถวข้อมูลไปมาก",
     ),
     "a bomb of parts": (
         with_parts(as_xlsx([ROW]), {f"x/{number}": b"" for number in range(200)}),
         "a.xlsx",
-        "ไฟล์มีขนาดใหญ่เกินไปมากเมื่อคลายออก",
+        "ไฟล์มีเนื้อหามากเกินกว่าแถวข้อมูลไปมาก",
     ),
     "too many rows": (as_csv([row(number=str(number)) for number in range(5001)]), "a.csv", "ไฟล์มีเกิน 5,000 แถว"),
-    "another kind": (as_xlsx([ROW]), "a.xlsm", "ชนิดไฟล์ไม่ใช่ .xlsx หรือ .csv"),
-    "an old kind": (b"\xd0\xcf\x11\xe0", "a.xls", "ชนิดไฟล์ไม่ใช่ .xlsx หรือ .csv"),
+    "another kind": (as_xlsx([ROW]), "a.xlsm", "ไฟล์นี้เป็นไฟล์ Excel ที่มีแมโคร (.xlsm)"),
+    "an old kind": (b"\xd0\xcf\x11\xe0", "a.xls", "ไฟล์นี้เป็นไฟล์ Excel รุ่นเก่า (.xls)"),
     "a ZIP": (packed({"a.csv": as_csv([ROW])}), "a.zip", "ชนิดไฟล์ไม่ใช่ .xlsx หรือ .csv"),
     "no kind": (as_csv([ROW]), "", "ชนิดไฟล์ไม่ใช่ .xlsx หรือ .csv"),
     "a name in disguise": (as_csv([ROW]), "a\u202evsc.csv", "ชื่อไฟล์มีอักขระที่มองไม่เห็น"),
@@ -418,12 +440,28 @@ async def test_a_bad_file_is_refused_with_its_reason(officer: MakeHand, country:
     assert await drafts(country) == 0
 
 
-async def test_the_first_ten_problems_are_shown_and_the_rest_counted(officer: MakeHand) -> None:
+async def test_problems_of_a_kind_are_one_line_with_their_first_ten_places(officer: MakeHand) -> None:
     hand = await officer()
     text = await send(hand, as_csv([row(number=str(number), category="อื่น") for number in range(40)]))
-    assert text.count("ไม่ใช่ประเภทบุคลากร") == 10
-    assert "แถวที่ 11, " in text
-    assert "และอีก 30 จุด" in text
+    assert text.count("ไม่ใช่ประเภทบุคลากร") == 1
+    assert "แถวที่ 2–11, ประเภทบุคลากร; และอีก 30 แห่ง: “อื่น” ไม่ใช่ประเภทบุคลากร" in text
+    assert "จุด\n" not in text
+
+
+async def test_the_first_ten_kinds_are_shown_and_the_other_problems_counted(officer: MakeHand) -> None:
+    hand = await officer()
+    wrong = ["", "=1", "\u202e", "#N/A", "1.2E+12", "x" * 999, "\u200b", "\u200e", "+x", "@x", "####", "a\tb"]
+    rows = [row(number=str(number), position=text) for number, text in enumerate(wrong)]
+    text = await send(hand, as_csv([*rows, row(category="อื่น"), row(menu="ครบ")]))
+    assert text.count("•") <= 10
+    assert "แถวที่ 5, 12, ตำแหน่ง: เป็นค่าผิดพลาด" in text, text
+
+
+async def test_hidden_rows_are_said_on_what_the_file_changes(officer: MakeHand) -> None:
+    hand = await officer()
+    sheet = worksheet(inline_row(1, HEADERS) + inline_row(2, ROW, ' hidden="1"'))
+    text = await send(hand, workbook(sheet), "a.xlsx")
+    assert "⚠️ อ่านแถวที่ซ่อนไว้ด้วย: แถว 2" in text
 
 
 async def test_problems_never_fill_a_message(officer: MakeHand, country: Database) -> None:
@@ -434,7 +472,8 @@ async def test_problems_never_fill_a_message(officer: MakeHand, country: Databas
     text = await send(hand, content)
     assert text.startswith(NOT_TAKEN)
     assert "<b>เมนู" in text
-    assert "จุด\n\nโปรดแก้ไขแล้วส่งไฟล์อีกครั้ง" in text
+    assert "และอีก 90 แห่ง" in text
+    assert text.endswith("โปรดแก้ไขแล้วส่งไฟล์อีกครั้ง")
 
 
 async def test_what_is_wrong_is_said_in_english_too(officer: MakeHand) -> None:

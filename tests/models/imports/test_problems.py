@@ -2,7 +2,18 @@
 
 import pytest
 
-from models.imports.tabular.problems import BadNumber, ImportRefused, Problem, Problems, english, refuse
+from models.imports.tabular.problems import (
+    BadNumber,
+    ImportRefused,
+    Problem,
+    Problems,
+    alike,
+    english,
+    packed,
+    refuse,
+    shown,
+    unpacked,
+)
 
 
 def told(problems: Problems) -> list[str]:
@@ -87,3 +98,37 @@ def test_a_column_of_secrets_hides_the_number_where_it_is_named() -> None:
     assert "2" not in named.hidden.what + named.hidden.mend
     unnamed = BadNumber("is a number with a fraction", "type it", "2", is_named=False)
     assert unnamed.hidden is unnamed
+
+
+def test_problems_that_are_alike_are_one_line_with_all_their_places() -> None:
+    empty = english("is empty"), english("fill it in")
+    found = [
+        Problem(None, None, english("the file is odd"), english("look at it")),
+        *(Problem(line, "name", *empty) for line in (2, 3, 4, 9)),
+        Problem(5, "code", english("{text} is no code", text="a"), english("correct it")),
+        Problem(9, "note", *empty),
+        Problem(7, "code", english("{text} is no code", text="b"), english("correct it")),
+        Problem(8, "code", english("is far too long"), english("shorten it")),
+        Problem(None, None, english("the file is odd"), english("look at it")),
+    ]
+    assert list(map(str, alike(found))) == [
+        "the file is odd; look at it",
+        "lines 2–4, 9, name; line 9, note: is empty; fill it in",
+        "lines 5, 7, code: a is no code (line 5; the others are alike); correct it",
+        "line 8, code: is far too long; shorten it",
+        "the file is odd; look at it",
+    ]
+
+
+def test_a_text_is_packed_with_what_another_language_needs() -> None:
+    inner = english("U+{code:04X}", code=0x200B)
+    text = english("contains {character}", character=inner)
+    again = unpacked(packed(text))
+    assert (again, again.template, again.values["character"].template) == (text, text.template, inner.template)
+    assert [unpacked(packed(value)) for value in (None, 7, "plain")] == [None, 7, "plain"]
+
+
+@pytest.mark.parametrize("text", ["1234567890123", "๑๒๓๔๕๖๗๘๙๐๑๒๓", "no. 1-2345-67890-12-1", "12 345 678 90123 4"])
+def test_what_could_be_an_id_number_is_not_shown(text: str) -> None:
+    assert shown(text) == "(not shown)"
+    assert shown(text[1:12]) == text[1:12]

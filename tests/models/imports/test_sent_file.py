@@ -74,10 +74,24 @@ def test_a_record_number_is_given_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a.xls", "a", "a.csv.exe", ""])
-def test_other_kinds_of_files_are_refused_by_their_name(name: str) -> None:
+@pytest.mark.parametrize("name", ["a.exe", "a", "a.csv.x", ""])
+def test_other_files_are_refused_by_their_name(name: str) -> None:
     (told,) = refusal(lambda: require_file(name, 1))
-    assert told.startswith("the file's name ends neither with .csv nor with .xlsx")
+    assert told == "the file's name ends neither with .csv nor with .xlsx; save it as one of the two"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("a.pdf", "the file is a PDF; "),
+        ("a.XLS", "the file is an old Excel file (.xls); "),
+        ("a.ods", "the file is an OpenDocument file (.ods); "),
+        ("a.xlsm", "the file is a workbook with macros (.xlsm); "),
+    ],
+)
+def test_files_of_other_kinds_are_named(name: str, what: str) -> None:
+    (told,) = refusal(lambda: require_file(name, 1))
+    assert told == f"{what}open it in a spreadsheet program and save it as Excel Workbook (.xlsx)"
 
 
 def test_a_name_that_cannot_be_shown_is_refused_before_the_file_is_fetched() -> None:

@@ -74,15 +74,16 @@ def test_more_problems_than_anybody_mends_end_the_reading(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("header", "what"),
     [
-        (["code", "name"], "note: is missing; add a column note or หมายเหตุ"),
+        (["code", "name"], "line 1: these columns are missing: note (หมายเหตุ); add them to the header"),
         (["code", "name", "note", "รหัส"], "line 1, รหัส: is there twice"),
         (
             ["code", "name", "note", "else"],
-            "line 1, else: is no column of this kind of file; the columns are code,",
+            "line 1, column 4: else is no column of this kind of file; the columns are code, name, note (รหัส, ชื่อ,",
         ),
         (["code", "", "name", "note"], "line 1, column 2: has no name"),
         (["code", "na\u200bme", "note"], "line 1, column 2: contains U+200B"),
-        (["code;name;note"], "line 1: has no commas between its columns"),
+        (["รายชื่อ"], "line 1: is no header: none of the columns of such a file is in it; the columns are code"),
+        (["code", "name", "note", "1-2345-67890-12-1"], "line 1, column 4: has a name with 13 digits or more"),
     ],
 )
 def test_a_wrong_header_is_named(tmp_path: Path, header: list[str], what: str) -> None:
@@ -91,9 +92,12 @@ def test_a_wrong_header_is_named(tmp_path: Path, header: list[str], what: str) -
 
 
 def test_a_file_that_is_of_neither_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x")
+    (what,) = refusal(tmp_path / "a.txt")
+    assert "ends neither with .csv nor with .xlsx" in what
     (tmp_path / "a.xls").write_bytes(b"x")
     (what,) = refusal(tmp_path / "a.xls")
-    assert "ends neither with .csv nor with .xlsx" in what
+    assert what.startswith("the file is an old Excel file (.xls); open it in a spreadsheet program and save it as")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
