@@ -23,6 +23,8 @@ POSITIONS = {
     "lao": ("นักทรัพยากรบุคคลชำนาญการ", "ปลัด", "หัวหน้าสำนักปลัด"),
     "province": ("ท้องถิ่นจังหวัด", "ผู้อำนวยการกลุ่มงานบริหารงานบุคคล", "นักส่งเสริมการปกครองท้องถิ่นชำนาญการ"),
 }
+# What a keypad says below a number that was typed (handlers/accounts/keypad.py), in both languages.
+BARRED = ("เลขที่ท่านพิมพ์มาใช้เป็น PIN ไม่ได้", "The number that you typed cannot be your PIN")
 # The key that every keypad has, and nothing else (handlers/accounts/keypad.py).
 ERASE = "⌫"
 # What may be found in a spot-check.
@@ -97,16 +99,25 @@ class Held:
         """The newest keypad on the screen, with the sample PIN, how many digits are entered, and whether they are
         other ones than the sample's.
 
-        None where the sample would be wrong: on a keypad that has lapsed, and for who has chosen another PIN.
+        None where the sample would be wrong: on a keypad that has lapsed, for a person who has chosen another PIN,
+        and for one who has typed a number, which cannot be the PIN any more.
         """
         for message in reversed(self.phone.messages):
             if ERASE in message.labels:
-                if self.holder.has_own_pin or self._age(message) >= KEYPAD_LIFETIME.total_seconds():
+                if (
+                    self._is_barred(message)
+                    or self.holder.has_own_pin
+                    or self._age(message) >= KEYPAD_LIFETIME.total_seconds()
+                ):
                     return None
                 pin, entered = self.holder.pin, self._entered(message)
                 is_astray = len(self.digits) == entered and not pin.startswith(self.digits)
                 return {"message": message.id, "pin": pin, "entered": entered, "astray": is_astray}
         return None
+
+    def _is_barred(self, keypad: Message) -> bool:
+        """Whether the bot has said that a typed number cannot be the PIN: it may be the sample's."""
+        return any(sentence in keypad.text for sentence in BARRED)
 
     def _age(self, message: Message) -> int:
         """Seconds since a message was last changed."""

@@ -4,6 +4,8 @@ from markupsafe import Markup
 
 from handlers import problems
 from handlers.accounts import entrance, home, keypad
+from handlers.certification import verifying
+from handlers.chat.commands import certificate_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming
 from handlers.chat.proving import NeedsProof, typed_password
@@ -20,12 +22,13 @@ async def answer_words(turn: Turn, incoming: Incoming) -> Screen:
     """What is typed and is no command: a password, something beside a keypad, an answer, or of no use."""
     if _awaits_password(turn):
         return await _password(turn, incoming)
-    if turn.keypad and entrance.corrects_position(turn, incoming.text):
-        return await entrance.correct_position(turn, incoming.typed)
     if turn.keypad or turn.is_idle:
-        return await keypad.refuse_text(turn, incoming.typed)
+        return await _beside_keypad(turn, incoming)
     awaiting = turn.conversation.awaiting
     is_text = incoming.text is not None and incoming.slashed is None
+    code = certificate_code(incoming.text) if is_text and awaiting is Awaiting.NOTHING else None
+    if code is not None and turn.has(Right.LINKED):
+        return await verifying.show_certificate(turn, code)
     if not _awaits(turn, awaiting) or (awaiting is Awaiting.NOTHING and not is_text):
         # It may be a password that was sent twice, or a login before it was asked for.
         require_deleted(turn)
@@ -33,6 +36,13 @@ async def answer_words(turn: Turn, incoming: Incoming) -> Screen:
     if incoming.text is None or not is_text:
         return await _no_text(turn, incoming)
     return await QUESTIONS[awaiting].take(turn, incoming.text)
+
+
+async def _beside_keypad(turn: Turn, incoming: Incoming) -> Screen:
+    """What is typed where a PIN is entered: a position that is corrected by an edit, or of no use."""
+    if turn.keypad and entrance.corrects_position(turn, incoming.text):
+        return await entrance.correct_position(turn, incoming.typed)
+    return await keypad.refuse_text(turn, incoming.typed)
 
 
 def _instead(turn: Turn, incoming: Incoming) -> Markup:

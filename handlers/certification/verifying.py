@@ -42,7 +42,7 @@ async def show_certificate(turn: Turn, code: str) -> Screen:
     _ = turn.texts
     rows = ((home(_),),)
     if not code:
-        return Screen(_("Type the code after the command: <code>/verify ABCDE-FGHJK</code>"), rows)
+        return Screen(_("Type the verification code, for example <code>ABCDE-FGHJK</code>."), rows)
     try:
         made, ended = await find_by_code(turn.session, turn.officer, code)
     except UnknownCode:

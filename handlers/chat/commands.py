@@ -56,6 +56,14 @@ def _pasted_link(typed: str, bot_username: str) -> Command | None:
     return Command("start", link[2])
 
 
+def certificate_code(typed: str | None) -> str | None:
+    """The verification code that a text is and nothing else, as after a `/verify` of the menu. It has a letter: a
+    number of ten digits may be anything.
+    """
+    code = "".join(with_ink(typed or "").split())
+    return code if is_verification_code(code) and any(letter.isalpha() for letter in code) else None
+
+
 def _is_start_code(word: str) -> bool:
     """Whether a word has the shape of an invitation's code, or of the one that a certificate's link bears."""
     return is_code(word) or linked_code(word) is not None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from handlers.accounts.profile import ask
+from handlers.certification import lao, province
 from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview, ProvinceReview
@@ -27,7 +28,7 @@ from handlers.remarks import thread
 from models.accounts.account import Role
 from models.certification.remark import Remark, RemarkKind, RemarkRefused
 from models.chats.conversation import Awaiting
-from models.remarks.petition import find_remark, petition, require_petitionable
+from models.remarks.petition import PetitionPending, find_remark, petition, require_petitionable
 from models.spot_checks.spot_checking import ask_reopening, require_reopenable
 
 # What a draft's subject begins with; behind the second one the organization.
@@ -36,7 +37,10 @@ KIND, REOPENING = "petition", "reopening:"
 
 async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
     """ขอแก้ไขข้อมูล: ask what is to be corrected, and why."""
-    await require_petitionable(turn.session, turn.officer)
+    try:
+        await require_petitionable(turn.session, turn.officer)
+    except PetitionPending:
+        return (await lao.show_review(turn, LaoReview())).headed(_pending(turn.texts))
     await_words(turn, Awaiting.PETITION, KIND)
     return await ask_again(turn)
 
@@ -82,12 +86,20 @@ async def send(turn: Turn, _tap: Tap) -> Screen:
     )
 
 
+def _pending(_: Texts) -> Markup:
+    return _("Your petition waits for a decision. You will be told.")
+
+
 # --- a province ---------------------------------------------------------------------------------------------
 
 
 async def ask_for_reopening(turn: Turn, tap: AskForReopening) -> Screen:
     """ขอเปิดให้แก้ไข: ask for the province's own words."""
-    await require_reopenable(turn.session, turn.officer, tap.organization)
+    try:
+        await require_reopenable(turn.session, turn.officer, tap.organization)
+    except PetitionPending:
+        # The organization stays on the screen: an officer has several.
+        return (await province.show_review(turn, ProvinceReview(tap.organization))).headed(_pending(turn.texts))
     await_words(turn, Awaiting.REOPENING, f"{REOPENING}{tap.organization}")
     return await ask_reopening_again(turn)
 

@@ -241,7 +241,9 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     assert "รับรองระดับจังหวัด" not in reviewer.labels
     assert "รับรองครั้งนี้ไม่ได้" in await reviewer.forge(ProvinceCertify(BANGPU, await fingerprint(reviewer, country)))
     await reviewer.forge(ProvinceReview(BANGPU))
-    assert "อยู่ระหว่างพิจารณา" in await reviewer.press("ขอเปิดให้แก้ไข")
+    text = await reviewer.press("ขอเปิดให้แก้ไข")
+    assert "อยู่ระหว่างพิจารณา" in text
+    assert "ตรวจสอบข้อมูลระดับจังหวัด" in text, "the organization stays"
     async with country.write() as session:
         (asked,) = await list_petitions(session)
         await decide(session, asked.id, granted=False, by="ผู้ดูแล", reason="ยังไม่เห็นหลักฐาน", now=clock())
