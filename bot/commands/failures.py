@@ -16,6 +16,7 @@ _MENDS = {
     "no such table": "run: laocert db upgrade",
     "does not exist": "create it, or set LAOCERT_DATABASE_URL; then run: laocert db upgrade",
     "readonly database": "check your rights to the file and its directory",
+    "malformed": "run: laocert db check, then bring back a copy: laocert db restore",
     "file is not a database": "set LAOCERT_DATABASE_URL to a file of laocert",
 }
 
