@@ -124,6 +124,10 @@ class Courier:
         if row is None or row.state is not State.PENDING or self._limiter.wait(chat_id) > 0:
             return
         await self._limiter.bot.turn(Rank.RECEIPT)
+        if self._limiter.wait(chat_id) > 0:
+            # A 429 has come meanwhile.
+            self._limiter.bot.give_back()
+            return
         self._begin(row)
         await self._send([row])
 
@@ -218,12 +222,16 @@ class Courier:
             return 0
         await self._limiter.bot.turn(_rank(rows[0]))
         is_late = RULES[rows[0].kind].is_bulk and (self._is_news or self._limiter.bulk_rests())
-        begun = [row for row in rows if self._is_free(row)]
-        if is_late or not self._lease.is_held or not begun:
+        begun = []
+        if not is_late and self._lease.is_held:
+            for row in rows:
+                # One after the other: two of them may be for one chat.
+                if self._is_free(row):
+                    self._begin(row)
+                    begun.append(row)
+        if not begun:
             self._limiter.bot.give_back()
             return 0
-        for row in begun:
-            self._begin(row)
         for _ in begun[1:]:
             self._limiter.bot.take()
         task = asyncio.create_task(self._send(begun))

@@ -268,7 +268,9 @@ async def screens(who: Cast) -> dict[str, Screen]:
         one.dla_code, short_name(one.type_code, one.type_th, one.name_th), one.full_name, one.district_th
     )
     listed = Button(find_label(name), look)
-    history, *_pages = history_text(_, History(Words.of(who.organization), [who.made], [reopened]), 0)
+    history, *_pages = history_text(
+        _, History(who.organization.dla_code, Words.of(who.organization), [who.made], [reopened]), 0
+    )
     told = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
     certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in told}
     certified[NoticeKind.RECEIPT] = receipt_screen(_, who.made, None, is_own=False)

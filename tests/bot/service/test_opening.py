@@ -38,6 +38,7 @@ WRITING = [
     ("account", "reset-password", f"lao{FIRST}"),
     ("account", "unlink", f"lao{FIRST}", "--all"),
     ("audit", "head"),
+    ("audit", "keep-words"),
     ("broadcast", "--to", "lao", "--text-file", "accounts.csv", "--yes"),
     ("db", "upgrade"),
     ("export", "certificate", "ABCDE-FGHJK", "a.pdf"),

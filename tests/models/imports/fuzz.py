@@ -10,12 +10,12 @@ import random
 import re
 import sys
 import time
-import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from models.base.spelling import spelled
 from models.base.thai import arabic_digits
 from models.imports.sent_file import MAX_BYTES, check_file, packed_check
 from models.imports.tabular import ImportRefused
@@ -196,7 +196,7 @@ def _require_cells_of_the_file(sent: SentRoster, content: bytes, name: str, seed
         return
     text = content.decode("utf-8-sig" if _is_utf8(content) else "cp874")
     # Digits may be Thai, and letters that can be written in several ways are in one.
-    plain = re.sub(r'[\s"]+', "", arabic_digits(unicodedata.normalize("NFC", text)))
+    plain = re.sub(r'[\s"]+', "", arabic_digits(spelled(text)))
     for record in sent.records:
         for cell in (record.record_no, record.full_name, record.position, record.level):
             assert re.sub(r'[\s"]+', "", arabic_digits(cell)) in plain, (

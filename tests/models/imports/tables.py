@@ -2,7 +2,6 @@
 
 import csv
 import io
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from models.base.spelling import spelled
 from models.imports.tabular import Column, ImportRefused, Layout, Problems, open_table
 from models.imports.tabular.problems import MAX_PROBLEMS
 
@@ -72,4 +72,5 @@ def texts(letters: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 def kept(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """A text as the one spelling has it, blanks tidied."""
+    return " ".join(spelled(text).split())

@@ -140,7 +140,7 @@ def test_what_was_checked_comes_through_to_the_other_process() -> None:
         ("a.csv", as_csv(person(1, SECOND), person(1), person(1), ["", "=1"])),
         ("a.pdf", b""),
         ("a.csv", b""),
-        ("a\u200b.csv", as_csv(person(1))),
+        ("a\u202e.csv", as_csv(person(1))),
     ],
 )
 def test_what_is_wrong_comes_through_word_by_word_and_can_be_said_in_thai(name: str, file: bytes) -> None:

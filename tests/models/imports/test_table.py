@@ -81,7 +81,7 @@ def test_more_problems_than_anybody_mends_end_the_reading(tmp_path: Path) -> Non
             "line 1, column 4: else is no column of this kind of file; the columns are code, name, note (รหัส, ชื่อ,",
         ),
         (["code", "", "name", "note"], "line 1, column 2: has no name"),
-        (["code", "na\u200bme", "note"], "line 1, column 2: contains U+200B"),
+        (["code", "na\u202eme", "note"], "line 1, column 2: contains U+202E"),
         (["รายชื่อ"], "line 1: is no header: none of the columns of such a file is in it; the columns are code"),
         (["code", "name", "note", "1-2345-67890-12-1"], "line 1, column 4: has a name with 13 digits or more"),
     ],
