@@ -196,7 +196,7 @@ async def reopened(thumb: Thumb) -> None:
     card = thumb.phone("province").locator("article.from-bot:not(.gone)").last
     while "เปลี่ยนจากที่รับรองไว้" not in await card.inner_text():
         label = await card.locator(".key", has_text="▶").inner_text()
-        await thumb.tap("province", label, f"สุ่มตรวจสอบ {label.split('/')[0]}/")
+        await thumb.tap("province", label, f"สุ่มตรวจสอบ {label.removeprefix('รายที่ ').split('/')[0]}/")
     await shoot(thumb, "province-changed-record", "province")
 
 
