@@ -48,6 +48,8 @@ from models.spot_checks.spot_checking import Checking, MenusEmpty, draw, hand_in
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
 # the summary of 20.
 MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
+# Between two menus on a line.
+_BESIDE = Markup(" · ")
 # And an earlier note. After a reopening more records are drawn than the summary has room for on a page.
 EARLIER_NOTE_LENGTH, RECORDS_PER_PAGE = 120, 20
 
@@ -164,8 +166,10 @@ def _menus(_: Texts, found: Checking, place: int) -> Markup:
 
 
 def _menus_in(_: Texts, found: Checking, place: int, state: MenuState) -> list[Markup]:
-    """The menus of a record that are in one state, below the state with their number."""
-    room = max(MENUS_LENGTH // max(len(found.menu_names), 1) - 1, 2)
+    """The menus of a record that are in one state, below the state with their number: a line each where something
+    is missing, else side by side, so that the person's name stays on a phone's screen above the two marks.
+    """
+    room = max(MENUS_LENGTH // max(len(found.menu_names), 1) - len(_BESIDE), 2)
     names = found.menus(place, state)
     title = {
         MenuState.EMPTY: _("⚠️ <b>Not filled in</b>"),
@@ -173,7 +177,10 @@ def _menus_in(_: Texts, found: Checking, place: int, state: MenuState) -> list[M
         MenuState.NONE: _("➖ <b>Nothing to record</b>"),
     }[state]
     heading = Markup("{} ({})").format(title, len(names))
-    return [heading, *(Markup("{}").format(shortened(name, room)) for name in names)] if names else []
+    if not names:
+        return []
+    between = Markup("\n") if state is MenuState.EMPTY else _BESIDE
+    return [heading, between.join(shortened(name, room) for name in names)]
 
 
 def _mark_line(_: Texts, item: SpotCheckItem) -> Markup:
