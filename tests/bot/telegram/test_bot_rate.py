@@ -112,6 +112,23 @@ async def test_who_gives_up_takes_no_turn(rate: BotRate, seconds: Seconds) -> No
     assert seconds() - began == pytest.approx(1 / RATE, abs=0.01)
 
 
+async def test_a_turn_that_comes_too_late_is_there_for_the_next(rate: BotRate, seconds: Seconds) -> None:
+    """Its waiter is cancelled after the turn was granted, and before it went on."""
+    seconds.value += 1
+    before = [rate.turn(Rank.ANSWER) for _ in range(int(BURST))]
+    await asyncio.gather(*before)
+    cancelled = asyncio.create_task(rate.turn(Rank.ANSWER))
+    await REAL_SLEEP(0)
+    rate.take()
+    rate._lines[Rank.ANSWER].popleft().set_result(None)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    assert cancelled.cancelled()
+    began = seconds()
+    await rate.turn(Rank.NOTICE)
+    assert seconds() - began == pytest.approx(1 / RATE, abs=0.01)
+
+
 async def test_a_turn_given_back_is_there_for_the_next(rate: BotRate, seconds: Seconds) -> None:
     await rate.turn(Rank.NOTICE)
     rate.give_back()
