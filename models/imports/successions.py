@@ -13,7 +13,7 @@ from models.certification.certificate import Certification, is_live
 from models.database.engine import Database
 from models.imports.common import lock_organizations, no_progress, read_rows
 from models.imports.organizations import organization_code, province_code
-from models.imports.tabular import BadCell, Column, Layout, Problems, open_table
+from models.imports.tabular import BadCell, Column, Layout, Problems, open_table, shown
 from models.imports.tabular.cells import printed_name
 from models.organizations.organization import TYPES, EndKind, Organization, Province, ends_among, how_it_ended
 from models.rounds.round import Round, RoundState
@@ -45,12 +45,12 @@ def _kind(text: str) -> str:
         return _KINDS[text.casefold()].value
     except KeyError:
         mend = "write upgrade (เปลี่ยนฐานะ), move (ย้ายจังหวัด) or merger (รวม)"
-        raise BadCell(f"{text} is no kind of succession", mend) from None
+        raise BadCell(f"{shown(text)} is no kind of succession", mend) from None
 
 
 def _type(text: str) -> str:
     if text not in TYPES:
-        raise BadCell(f"{text} is no type of organization", f"write one of {', '.join(TYPES)}")
+        raise BadCell(f"{shown(text)} is no type of organization", f"write one of {', '.join(TYPES)}")
     return text
 
 
@@ -162,24 +162,24 @@ class _Check:
                 continue
             before = first.setdefault(row.old, row.line)
             if before != row.line:
-                self._note(row, "from", f"{row.old} is on line {before} already", "let it go on as one")
+                self._note(row, "from", f"{shown(row.old)} is on line {before} already", "let it go on as one")
             elif row.old in successors:
-                what = f"{row.old} ends here and goes on by line {successors[row.old]}: a cycle, or a chain"
+                what = f"{shown(row.old)} ends here and goes on by line {successors[row.old]}: a cycle, or a chain"
                 self._note(row, "from", what, "write each organization's last successor, or use two files")
             elif row.old in self._known.ends:
                 self._note(row, "from", f"{self._known.ends[row.old]} already", "leave the line out")
             elif row.old not in self._known.organizations:
-                what = f"there is no organization {row.old}"
+                what = f"there is no organization {shown(row.old)}"
                 self._note(row, "from", what, "correct the code, see: laocert account list")
 
     def _succession(self, code: str, rows: list[_Row]) -> Succession:
         kind = EndKind(rows[0].cells["kind"]) if rows[0].cells["kind"] else EndKind.MERGER
         for row in rows[1:]:
             if row.cells["kind"] != rows[0].cells["kind"]:
-                what = f"{code} is the successor of another kind on line {rows[0].line}"
+                what = f"{shown(code)} is the successor of another kind on line {rows[0].line}"
                 self._note(row, "kind", what, "write merger in all of its lines")
             elif kind in ONE_TO_ONE:
-                what = f"{code} succeeds another organization too, on line {rows[0].line}"
+                what = f"{shown(code)} succeeds another organization too, on line {rows[0].line}"
                 self._note(row, "to", what, "write merger in both lines")
         successor = self._known.organizations.get(code)
         founding = None
@@ -199,7 +199,7 @@ class _Check:
     def _founding(self, code: str, kind: EndKind, rows: list[_Row]) -> Founding:
         """A successor that is new: what it is called must stand in a line of it, and in no two otherwise."""
         if kind is EndKind.MERGER and len(rows) == 1:
-            what = f"{code} is new and succeeds one organization only"
+            what = f"{shown(code)} is new and succeeds one organization only"
             self._note(rows[0], "kind", what, "write upgrade or move, or all organizations that merge")
         words: dict[str, str] = {}
         for column in (*FOUNDING, "province_th", "province_en"):
@@ -207,10 +207,10 @@ class _Check:
             words[column] = given[0].cells[column] if given else ""
             for row in given[1:]:
                 if row.cells[column] != words[column]:
-                    what = f"{code} has another {column} on line {given[0].line}"
+                    what = f"{shown(code)} has another {column} on line {given[0].line}"
                     self._note(row, column, what, "write the same, or leave it empty")
             if not given and column in FOUNDING:
-                self._note(rows[0], column, f"{code} is no organization yet", f"fill in its {column}")
+                self._note(rows[0], column, f"{shown(code)} is no organization yet", f"fill in its {column}")
         where = next((row for row in rows if row.cells["province"]), rows[0])
         return Founding(
             type_th=words["type"],
@@ -266,7 +266,7 @@ class _Check:
         if kind in ONE_TO_ONE:
             self._note(row, "account", f"all accounts of {row.old} go over", "leave it empty")
         elif account is None or account.role is not Role.LAO:
-            self._note(row, "account", f"there is no account {username} of an organization", "correct it")
+            self._note(row, "account", f"there is no account {shown(username)} of an organization", "correct it")
         elif account.disabled_at is not None:
             mend = f"run: laocert account enable {username}"
             self._note(row, "account", f"{username} is disabled", mend)

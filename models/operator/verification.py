@@ -19,7 +19,7 @@ from models.certification.spot_check import Basis, SpotCheck, is_drawn_from
 from models.certification.words import CertificateWords
 from models.organizations.organization import OrganizationEnd
 from models.register.certified import CertifiedRegister
-from models.register.roster import Category, NoRoster, PersonnelRecord, load_summary
+from models.register.roster import Category, PersonnelRecord, register_digest
 from models.rounds.round import Round, RoundState, current_round
 from models.spot_checks.draw_basis import load_basis, load_incorrect
 from models.succession.word_keeping import count_without_words, words_digests
@@ -315,7 +315,7 @@ async def _check_rosters(session: AsyncSession, found: Findings) -> None:
     )
     for organization, digest, code in locked.all():
         found.rosters += 1
-        if await _digest(session, organization) != digest:
+        if await register_digest(session, organization) != digest:
             found.breaks.append(f"roster of {organization}: is not what certificate {code} certified")
 
 
@@ -375,16 +375,8 @@ async def _check_ended_rosters(
         if kind != Event.ENDED:
             continue
         found.rosters += 1
-        if await _digest(session, str(event["chain"])) != event.get("roster_digest"):
+        if await register_digest(session, str(event["chain"])) != event.get("roster_digest"):
             found.breaks.append(f"roster of {event['chain']}: is not what it was when the organization ended")
-
-
-async def _digest(session: AsyncSession, organization: str) -> str:
-    """What a register is now; empty where there is none."""
-    try:
-        return (await load_summary(session, organization)).digest
-    except NoRoster:
-        return ""
 
 
 async def _check_spot_checks(session: AsyncSession, found: Findings) -> None:

@@ -166,6 +166,16 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
     return summarize(roster, await load_records(session, dla_code))
 
 
+async def register_digest(session: AsyncSession, dla_code: str) -> str:
+    """What a register is now, as its certificate and the end of its organization note it; empty where there is
+    none.
+    """
+    try:
+        return (await load_summary(session, dla_code)).digest
+    except NoRoster:
+        return ""
+
+
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:
     """All records of an organization's register, in no order."""
     return [Record(*row) for row in await session.execute(_records(), {"of_organization": dla_code})]

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from models.base.calendar import bangkok_day
 from models.base.errors import DomainError
 from models.base.names import is_unseen
+from models.base.spelling import spelled
 from models.certification.remark import operator_name, remark_text
 
 MAX_GAZETTE = 200
@@ -43,7 +44,7 @@ def decision(by: str, reason: str, gazette: str | None, effective_on: date | Non
 def _gazette(typed: str | None) -> str | None:
     if typed is None:
         return None
-    tidy = " ".join(typed.split())
+    tidy = " ".join(spelled(typed).split())
     if any(is_unseen(letter) for letter in tidy) or not any(letter.isalnum() for letter in tidy):
         raise ChangeRefused("--gazette says where it was published, in letters that can be seen")
     if len(tidy) > MAX_GAZETTE:

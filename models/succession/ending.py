@@ -22,7 +22,7 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import EndKind, Organization, OrganizationEnd
 from models.register.draft import RosterDraft
-from models.register.roster import NoRoster, load_summary
+from models.register.roster import register_digest
 from models.rounds.round import current_round
 from models.succession.decision import Decision
 
@@ -172,18 +172,10 @@ async def end_organization(
         how=kind.value,
         successor=end.successor_code,
         founds_successor=founds_successor,
-        roster_digest=await _digest(session, code),
+        roster_digest=await register_digest(session, code),
         by=decision.by,
         reason=decision.reason,
         gazette=decision.gazette,
         effective_on=decision.effective_on.isoformat(),
     )
     return end
-
-
-async def _digest(session: AsyncSession, dla_code: str) -> str:
-    """What its register is from now on, for `laocert audit verify`; empty where there is none."""
-    try:
-        return (await load_summary(session, dla_code)).digest
-    except NoRoster:
-        return ""

@@ -322,3 +322,15 @@ async def test_once_more_has_no_second_effect(country: Database, now: datetime, 
     with pytest.raises(ImportRefused, match=f"{SECOND} goes on as {NEW}, upgrade, on 2026-11-02 by .* already"):
         await run(country, tmp_path, [UPGRADE], now)
     assert await everything(country) == before
+
+
+@pytest.mark.parametrize("column", ["from", "kind", "type", "province", "account"])
+async def test_what_may_be_an_id_number_is_never_said(
+    country: Database, tmp_path: Path, now: datetime, column: str
+) -> None:
+    number = "1103700012345"
+    header = [*HEADER, "account"]
+    cells = dict(zip(header, [*UPGRADE, ""], strict=True)) | {column: number}
+    with pytest.raises(ImportRefused) as refused:
+        await run(country, tmp_path, [[cells[name] for name in header]], now, header=["account"])
+    assert number not in str(refused.value)
