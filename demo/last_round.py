@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -23,6 +23,7 @@ from models.database.engine import Database
 from models.imports import import_personnel
 from models.imports.successions import succeed_from_file
 from models.links.link import add_link, unlink_officer
+from models.notices.outbox import OutboxMessage
 from models.organizations.organization import Organization, find_end
 from models.rounds.round import close_round, current_round, open_round
 from models.spot_checks.spot_checking import draw, hand_in, mark
@@ -65,6 +66,8 @@ async def hold_last_round(database: Database, folder: Path, year_begins: date, f
             await unlink_officer(session, lao, opened + _ROUND_LASTED)
         await unlink_officer(session, province, opened + _ROUND_LASTED)
         await close_round(session, opened + _ROUND_LASTED)
+        # Their receipts would find no chat.
+        await session.execute(delete(OutboxMessage).where(OutboxMessage.chat_id > _FIRST_USER))
 
 
 async def merge(database: Database, folder: Path, year_begins: date, now: datetime) -> None:

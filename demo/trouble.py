@@ -19,7 +19,7 @@ from models.certification.certify import reopen
 from models.certification.changes import load_changes
 from models.certification.review import own_status
 from models.organizations.organization import Organization
-from models.rounds.round import Round
+from models.rounds.round import Round, RoundState
 
 RETRY_AFTER = 4
 FLOODED_SENDS = 3
@@ -71,7 +71,8 @@ class Trouble:
             self._certified = await session.scalar(
                 select(Organization)
                 .join(Certification, Certification.organization_code == Organization.dla_code)
-                .where(is_live(Certification))
+                .join(Round, Round.id == Certification.round_id)
+                .where(is_live(Certification), Round.state == RoundState.OPEN)
                 .order_by(Certification.id.desc())
                 .limit(1)
             )
