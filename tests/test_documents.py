@@ -29,7 +29,7 @@ def prose(page: Path) -> list[str]:
 
 
 def sentences(page: Path) -> list[list[str]]:
-    """The sentences of a page, each as its words. Thai has no blank between words, so that a phrase counts as one."""
+    """The sentences of a page, each as its words. Thai has no blanks: a phrase counts as one word."""
     parts = (re.split(r"(?<=[.!?])\s+", line) for line in prose(page))
     return [part.split() for line in parts for part in line]
 
