@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 DECISIONS = ROOT / "docs" / "adr"
 SECTIONS = ["Context", "Decision", "Alternatives", "Consequences"]
 # The most words that a page's sentences have on the average, and that a cell of a table has.
-WORDS, CELL_WORDS = 25, 120
+WORDS, CELL_WORDS = 25, 100
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
 DECIDED = sorted(DECISIONS.glob("[0-9]*.md"))
 
