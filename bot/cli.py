@@ -1,4 +1,6 @@
-"""The command line: which commands there are, and how each of them fails (docs/contract.md, Commands)."""
+"""The command line: its commands, and how their failures become lines and exit codes (docs/contract.md,
+Commands).
+"""
 
 from importlib import import_module
 
@@ -6,6 +8,7 @@ import click
 
 from bot.lazy import Lazy, LazyGroup
 
+# Exit code after Ctrl-C: 128 + SIGINT, as in shells.
 INTERRUPTED = 130
 
 COMMANDS = {
@@ -32,21 +35,21 @@ COMMANDS = {
 
 
 class _Refused(click.ClickException):
-    """The end of a command that could not do what was asked: its lines on stderr, exit code 1."""
+    """A failed command: its lines go to stderr, the exit code is 1."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
 
     def show(self, file: object = None) -> None:
-        """No prefix: each line says by itself what and how to mend it."""
+        """Print the lines without click's prefix: each says what is wrong and how to fix it."""
         click.echo(self.message, err=True)
 
 
 class Program(LazyGroup):
-    """The root of all commands: turns what they raise into lines and exit codes, never a traceback."""
+    """The root group: turns the exceptions of commands into lines and exit codes, never a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that was asked for."""
+        """Run the chosen command. Exits 130 when interrupted, 1 with an explanation on any other failure."""
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
@@ -54,7 +57,7 @@ class Program(LazyGroup):
         except KeyboardInterrupt:
             click.echo("interrupted; what was not finished was not written", err=True)
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # the last resort of the whole program
+        except Exception as error:  # whatever a command did not handle
             raise _Refused(import_module("bot.commands.failures").explain(error)) from None
 
 
