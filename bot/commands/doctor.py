@@ -21,11 +21,14 @@ def doctor(as_json: bool) -> None:
     findings = asyncio.run(examine(load_settings()))
     if as_json:
         echo_json(
-            [{"name": one.name, "ok": one.mend is None, "said": one.said, "mend": one.mend} for one in findings]
+            [
+                {"name": finding.name, "ok": finding.mend is None, "said": finding.detail, "mend": finding.mend}
+                for finding in findings
+            ]
         )
     else:
-        for one in findings:
-            click.echo(f"{one.name}: {f'ok, {one.said}' if one.mend is None else one.mend}")
-    wrong = sum(one.mend is not None for one in findings)
-    if wrong:
-        raise NotWell(f"{wrong} of {len(findings)} things are to be mended, see above")
+        for finding in findings:
+            click.echo(f"{finding.name}: {f'ok, {finding.detail}' if finding.mend is None else finding.mend}")
+    faults = sum(finding.mend is not None for finding in findings)
+    if faults:
+        raise NotWell(f"{faults} of {len(findings)} things are to be mended, see above")

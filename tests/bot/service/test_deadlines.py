@@ -58,4 +58,4 @@ async def test_an_error_is_logged_and_the_next_look_comes(
     await asyncio.wait({task})
     assert task.cancelled()
     assert await rows(last_days) == [(NoticeKind.REMINDER, 501)]
-    assert caplog.text.count("the deadlines could not be looked at: ConnectionRefusedError") == 2
+    assert caplog.text.count("the deadlines could not be checked: ConnectionRefusedError") == 2

@@ -105,7 +105,7 @@ async def ill(laocert: Run) -> dict[str, str]:
         ("OPERATOR_CHAT", "4711", "operator's chat", "cannot be written to"),
         ("WEBHOOK_URL", "https://bot.example.org/hook", "updates", "run: laocert webhook set"),
         ("DATABASE_URL", "sqlite+aiosqlite:///empty.db", "database", "run: laocert db upgrade"),
-        ("DATABASE_URL", "sqlite+aiosqlite:////no/such/place.db", "database", "could not be looked at"),
+        ("DATABASE_URL", "sqlite+aiosqlite:////no/such/place.db", "database", "could not be checked"),
     ],
 )
 async def test_each_thing_has_its_mend(
