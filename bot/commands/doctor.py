@@ -1,4 +1,4 @@
-"""`laocert doctor`: everything that the bot needs, each with `ok` or the mend."""
+"""`laocert doctor`: checks everything that the bot needs, and prints `ok` or how to fix it for each."""
 
 import asyncio
 
@@ -11,13 +11,13 @@ from models.base.errors import DomainError
 
 
 class NotWell(DomainError):
-    """Something is to be mended before the bot can run well."""
+    """At least one check has failed; the message says how many."""
 
 
 @click.command(epilog="Example: laocert doctor --json")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Look at settings, database, Bot API, clock, fonts and port; exit code 1 when one is not as it should be."""
+    """Check settings, database, Bot API, clock, fonts and port; exit code 1 when a check fails."""
     findings = asyncio.run(examine(load_settings()))
     if as_json:
         echo_json(
