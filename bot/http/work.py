@@ -65,11 +65,11 @@ class Work:
         """`bot_api` as a truth value."""
         return (await self.bot_api()).is_ok
 
-    def _waiting(self, oldest: datetime | None, bound: float) -> Part:
+    def _waiting(self, oldest: datetime | None, longest_wait: float) -> Part:
         if oldest is None:
             return Part(True, "none waits")
         seconds = max(0.0, (self._clock() - oldest).total_seconds())
-        return Part(seconds <= bound, f"the oldest waits for {seconds:.0f} s")
+        return Part(seconds <= longest_wait, f"the oldest waits for {seconds:.0f} s")
 
     async def _ask_bot_api(self) -> Part:
         try:

@@ -351,13 +351,13 @@ class Worker:
             except NotForUs:
                 await self._commit_and_show(row, None)
                 return
-            wanted = await self._find_upload(row, incoming)
-            if wanted is None:
+            file = await self._find_upload(row, incoming)
+            if file is None:
                 proof = await self._answer_at_once(row, incoming)
                 if proof is not None and proof.is_typed:
                     incoming = await self._delete(incoming)
-        if wanted is not None:
-            await self._answer_file(row, incoming, wanted)
+        if file is not None:
+            await self._answer_file(row, incoming, file)
         elif proof is not None:
             await self._answer_secret(row, incoming, proof)
 
@@ -385,9 +385,9 @@ class Worker:
         async with self._slots:
             await self._commit_and_show(row, incoming, attempt)
 
-    async def _answer_file(self, row: inbox.InboxUpdate, incoming: Incoming, wanted: Wanted) -> None:
+    async def _answer_file(self, row: inbox.InboxUpdate, incoming: Incoming, file: Wanted) -> None:
         """Download a file, check it in a process of its own, and answer. Raises NotNow."""
-        upload = await self._uploads.take(incoming.chat_id, wanted)
+        upload = await self._uploads.take(incoming.chat_id, file)
         async with self._slots:
             await self._answer(row, incoming, upload)
 

@@ -166,9 +166,9 @@ async def _work(database: Database, clock: Clock) -> Finding:
             "update": ((await inbox.waiting(session)).oldest, UPDATE_WAITS),
             "message": ((await outbox.waiting(session)).oldest, MESSAGE_WAITS),
         }
-    for what, (oldest, bound) in waits.items():
+    for what, (oldest, longest_wait) in waits.items():
         seconds = 0.0 if oldest is None else (clock() - oldest).total_seconds()
-        if seconds > bound:
+        if seconds > longest_wait:
             return _ill("work", f"the oldest {what} waits for {seconds:.0f} s; see the log of laocert run")
     return _well("work", "no update and no message waits for long")
 
