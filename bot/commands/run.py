@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the program may be given by who starts it in its own process: the demonstration and the tests."""
+    """What the demo and the tests, which start the program in their own process, may replace: clock and tuning."""
 
     clock: Clock = utc_now
     tuning: "Tuning | None" = None
@@ -25,7 +25,7 @@ class Surroundings:
 @click.make_pass_decorator(Surroundings, ensure=True)
 def run(surroundings: Surroundings) -> None:
     """Run the bot, by long polling or as a webhook, until it is told to stop."""
-    # What is imported stays: to look through it for garbage while it comes is a tenth of the start.
+    # Imported modules live to the end: garbage collection during the imports takes a tenth of the start.
     gc.disable()
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 

@@ -1,8 +1,7 @@
-"""Files that officers send: fetched within a bound, and checked in a process of their own.
+"""Files that officers send: downloaded up to a size limit, and each checked in a process of its own.
 
-A file is read by a process that ends with it: its Python never runs under the lock that the taps of others run
-under, and whatever is wrong with a file, the process has bounds of memory and time, and knows neither the secret
-key nor the token.
+The process keeps the check off the bot's global interpreter lock. A hostile file meets limits of memory and time,
+in a process that has neither the secret key nor the token.
 """
 
 import asyncio
@@ -24,16 +23,15 @@ log = logging.getLogger(__name__)
 
 # Files in memory at once, 5 MB each.
 FETCHED_AT_ONCE = 8
-# Seconds that a check may take: it has 2 s of work, and gives way to everybody else (bot/inbound/checking.py).
+# Seconds that a check may take: 2 s of processor time at low priority (bot/inbound/checking.py).
 PATIENCE = 120.0
-# Seconds after which the next file is begun beside one whose check has not ended: nobody waits longer for that.
+# Seconds after which the next check starts beside one that has not ended.
 TURN = 4.0
 
 
 class Uploads:
-    """Fetches and checks: one file at a time, so that one core is left to everybody's taps, but none waits more
-    than `turn` seconds for the one before it. `action_every` are the seconds after which the chat action is
-    renewed.
+    """Downloads and checks files: one check at a time, so that the taps keep the other core, but no file waits
+    more than `turn` seconds for the one before it. `action_every`: seconds between two chat actions.
     """
 
     def __init__(
@@ -47,16 +45,18 @@ class Uploads:
         self._turn = turn
 
     async def take(self, chat_id: int, wanted: Wanted) -> Upload:
-        """What came of a file; the chat shows meanwhile that the bot is busy."""
+        """Download and check a file, while the chat shows that the bot is busy. Problems of the file, or of its
+        download or check, are in the result's `problems`.
+        """
         async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING, self._action_every):
             try:
                 packed = await self._check(wanted, await self._fetch(wanted))
                 return Upload(wanted.organization, unpacked_check(packed))
-            except ImportRefused as refused:
-                return Upload(wanted.organization, problems=tuple(refused.problems))
+            except ImportRefused as refusal:
+                return Upload(wanted.organization, problems=tuple(refusal.problems))
 
     async def _check(self, wanted: Wanted, content: bytes) -> bytes:
-        """Check a file in its turn. Raises ImportRefused as `check` does."""
+        """Check a file when it has its turn. Raises ImportRefused as `check` does."""
         async with self._checks:
             checking = asyncio.create_task(check(wanted, content))
             try:
@@ -67,7 +67,7 @@ class Uploads:
         return await checking
 
     async def _fetch(self, wanted: Wanted) -> bytes:
-        """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""
+        """The file's bytes. Raises ImportRefused when the download fails or the file is larger than MAX_BYTES."""
         file_id = wanted.file_id
         try:
             content = await api.persist(
@@ -83,8 +83,8 @@ class Uploads:
 
 
 async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> bytes:
-    """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end in `patience`
-    seconds.
+    """Run bot/inbound/checking.py on a file; its packed result. Raises ImportRefused when the process fails or
+    takes more than `patience` seconds.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -96,11 +96,11 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
         stderr=asyncio.subprocess.DEVNULL,
         env=_environment(),
     )
-    told = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
+    request = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
     packed = b""
     try:
         async with asyncio.timeout(patience):
-            packed, _ = await process.communicate(told + b"\n" + content)
+            packed, _ = await process.communicate(request + b"\n" + content)
     except TimeoutError:
         log.warning("the check of a file took more than %.0f s", patience)
     finally:
@@ -114,6 +114,8 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without the settings: the secret key and the token are none of that process's business."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    """The environment without laocert's settings, because the process must not have the secret key and the
+    token.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
+    return environment | {"PYTHONPATH": os.pathsep.join(sys.path)}

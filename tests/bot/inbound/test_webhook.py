@@ -202,7 +202,7 @@ async def test_what_comes_while_the_database_is_busy_is_committed_together(
     taken: list[int] = []
     intake = Intake(1, country, SEAL, clock, lambda rows: taken.extend(row.update_id for row in rows))
     received = [intake.receive({"update_id": number}) for number in range(9)]
-    puts = [asyncio.create_task(intake.put(one)) for one in received if one]
+    puts = [asyncio.create_task(intake.put(update)) for update in received if update]
     late = asyncio.create_task(intake.put(received[0]))  # type: ignore[arg-type]
     await until(lambda: batches)
     # One whose connection has gone no longer waits; what it brought is kept with the others.
@@ -269,8 +269,8 @@ async def test_it_is_set_looked_at_and_taken_away(
     result = await laocert("webhook", "set", "--connections", "100")
     assert hooked in result.output
     assert SECRET not in result.output
-    found = emulator.api.webhook
-    assert (found.url, found.secret, found.max_connections) == (hooked, SECRET, 100)
+    registered = emulator.api.webhook
+    assert (registered.url, registered.secret, registered.max_connections) == (hooked, SECRET, 100)
     assert emulator.api.updates.allowed == set(ALLOWED_UPDATES)
     # Until the emulator has failed to post there, nothing is wrong.
     emulator.api.webhook.last_error = "Wrong response from the webhook: 403 Forbidden"
