@@ -8,12 +8,12 @@ from handlers.certification import verifying
 from handlers.chat.commands import certificate_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming
-from handlers.chat.proving import NeedsProof, typed_password
+from handlers.chat.proving import NeedsProof, forgotten_pin_keys, login_keys, typed_password
 from handlers.chat.screen import Screen
 from handlers.chat.taps.register import SendRegister
 from handlers.chat.turn import Right, Turn
 from handlers.routes import COMMANDS, DOCUMENT, QUESTIONS, SECRETS
-from models.accounts.account import names_account
+from models.accounts.account import names_account, normalize_username
 from models.accounts.pin import Purpose, holds_number
 from models.chats.conversation import Awaiting
 
@@ -96,8 +96,12 @@ async def _password(turn: Turn, incoming: Incoming) -> Screen:
     if incoming.text is None or (incoming.slashed and incoming.slashed[0] in COMMANDS):
         return await _no_text(turn, incoming)
     if turn.attempt is None:
-        username = turn.linked.account.username if turn.linked else turn.conversation.username or ""
-        raise NeedsProof(await typed_password(turn.session, turn.user_id, username, incoming.text))
+        if turn.linked is not None:
+            username, keys = turn.linked.account.username, forgotten_pin_keys(turn.user_id)
+        else:
+            username = normalize_username(turn.conversation.username or "")
+            keys = login_keys(turn.session, turn.user_id, username)
+        raise NeedsProof(await typed_password(turn.session, username, incoming.text, keys))
     if turn.linked is None:
         return await entrance.take_password(turn, turn.attempt)
     return await keypad.take_password(turn, turn.attempt)

@@ -1,14 +1,15 @@
 """Files that officers send: fetched within a bound, and checked in a process of their own.
 
 A file is read by a process that ends with it: its Python never runs under the lock that the taps of others run
-under, and whatever is wrong with a file, the process has bounds of memory and time, and knows neither the secret
-key nor the token.
+under, and whatever is wrong with a file, the process has bounds of memory and time. It is given neither the secret
+key nor the token, and can open nothing by which to get at them (bot/runtime/confinement.py).
 """
 
 import asyncio
 import logging
 import os
 import sys
+from asyncio.subprocess import Process
 
 import orjson
 from telegram import Bot
@@ -86,16 +87,7 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
     """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end in `patience`
     seconds.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot.inbound.checking",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        # A traceback may hold names.
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-    )
+    process = await start_reader("-m", "bot.inbound.checking")
     told = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
     packed = b""
     try:
@@ -113,7 +105,20 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
     return packed
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without the settings: the secret key and the token are none of that process's business."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}
+async def start_reader(*program: str) -> Process:
+    """Start Python on a program that reads what an officer has sent. It gets pipes for its input and output, and
+    nothing else of ours: no environment but where its code is, no open file, and no directory with our files.
+    """
+    # "" is the directory that we are in, and the reader is not.
+    path = os.pathsep.join(os.path.join(os.getcwd(), one) for one in sys.path)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *program,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # A traceback may hold names.
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PYTHONPATH": path},
+        cwd="/",
+        close_fds=True,
+    )

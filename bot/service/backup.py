@@ -160,7 +160,7 @@ async def start_tool(database: Database, tool: str, *arguments: str) -> asyncio.
     # Without a port for each of them there is none.
     ports = [str(port) for _, port in hosts if port is not None]
     # The password goes by the environment: the command line can be read by others.
-    environment = os.environ | {
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")} | {
         name: str(value)
         for name, value in {
             "PGHOST": ",".join(host for host, _ in hosts) or None,
