@@ -190,6 +190,24 @@ def test_whoever_reads_the_settings_is_hidden_before() -> None:
     assert done.stdout == "[0]\n"
 
 
+def test_the_program_itself_takes_its_secrets_out_of_its_environment() -> None:
+    program = (
+        "import os\n"
+        "from bot.cli import cli\n"
+        "from bot.service import wiring\n"
+        "async def run(settings, *_):\n"
+        "    key = settings.secret_key.get_secret_value()\n"
+        "    print(key == os.environ['KEY'], 'LAOCERT_SECRET_KEY' in os.environ)\n"
+        "wiring.run = run\n"
+        "cli(['run'])\n"
+    )
+    key = "k" * 40
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LAOCERT_SECRET_KEY": key, "KEY": key}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert done.stdout == "True False\n"
+
+
 def test_what_the_program_starts_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ["BOT_TOKEN", "SECRET_KEY", "OLD_SECRET_KEYS", "DATABASE_URL", "WEBHOOK_SECRET"]
     for name in (*secrets, "LISTEN"):
