@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from bot.http import webhook
 from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
 from bot.inbound import webhook as hooks
 from bot.inbound.intake import ALLOWED_UPDATES, Intake
@@ -153,6 +154,27 @@ async def test_what_is_refused_is_not_read_and_tells_nothing(
             assert answer.status == 200
         assert [row.update_id for row in await inbox_rows(country)] == [1]
     assert SECRET not in caplog.text
+
+
+@ONE_DATABASE
+async def test_a_body_that_does_not_end_is_not_waited_for(
+    telegram: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert webhook.READ_TIMEOUT == 10
+    monkeypatch.setattr(webhook, "READ_TIMEOUT", 0.05)
+    never = asyncio.Event()
+
+    async def begun() -> AsyncIterator[bytes]:
+        yield b'{"update_id": '
+        await never.wait()
+
+    right = {SECRET_HEADER: SECRET, "Content-Type": "application/json"}
+    async with (
+        posted_to(telegram, country, clock, front) as client,
+        client.post(served_at(front, "/hook"), headers=right, data=begun()) as answer,
+    ):
+        assert answer.status == 408
+    assert await inbox_rows(country) == []
 
 
 @ONE_DATABASE
