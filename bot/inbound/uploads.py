@@ -106,8 +106,8 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
 
 
 async def start_reader(*program: str) -> Process:
-    """Start Python on a program that reads what an officer has sent. It gets pipes for its input and output, and
-    nothing else of ours: no environment but where its code is, no open file, and no directory with our files.
+    """Start Python on a program that reads what an officer has sent. It gets pipes for its input and output, no
+    environment but where its code is, and no directory with our files.
     """
     # "" is the directory that we are in, and the reader is not.
     path = os.pathsep.join(os.path.join(os.getcwd(), one) for one in sys.path)
@@ -120,5 +120,4 @@ async def start_reader(*program: str) -> Process:
         stderr=asyncio.subprocess.DEVNULL,
         env={"PYTHONPATH": path},
         cwd="/",
-        close_fds=True,
     )

@@ -3,6 +3,7 @@
 Both are the system's own means and need no privileges. Hiding is Linux's; elsewhere it does nothing.
 """
 
+import os
 import sys
 
 # prctl(2), linux/prctl.h.
@@ -19,9 +20,9 @@ def hide() -> None:
 
 
 def give_up_everything() -> None:
-    """From now on this process can open nothing, no file, no socket, no pipe, and start nothing; it goes on
-    reading and writing what is open. So it can neither read a file of its user nor look into another process by
-    /proc.
+    """From now on this process has its standard input, output and errors, and can open nothing else, no file, no
+    socket, no pipe, and start nothing. So it can neither read a file of its user nor look into another process
+    by /proc.
 
     The limits are those of OpenSSH's sandbox-rlimit.c. A limit that was lowered cannot be raised again without
     CAP_SYS_RESOURCE. Whatever must be imported must have been.
@@ -30,6 +31,8 @@ def give_up_everything() -> None:
         import resource  # noqa: PLC0415 - is not on every system
 
         hide()
+        # uvloop hands on whatever is inheritable, and ends of its own pipes: it does not heed `close_fds`.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         if sys.platform == "linux":
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
@@ -37,10 +40,10 @@ def give_up_everything() -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Raises OSError."""
+    """Raises RuntimeError where the system refuses it: a program that cannot hide must not seem to."""
     import ctypes  # noqa: PLC0415 - 2 ms, which not every command needs
 
     system = ctypes.CDLL(None, use_errno=True)
     arguments = [ctypes.c_ulong(one) for one in (value, 0, 0, 0)]
     if system.prctl(option, *arguments):
-        raise OSError(ctypes.get_errno(), "prctl")
+        raise RuntimeError(f"prctl({option}, {value}) is refused: {os.strerror(ctypes.get_errno())}")

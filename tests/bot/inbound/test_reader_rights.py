@@ -1,13 +1,15 @@
 """The process that reads a file which an officer has sent: what it is given, and what it can get at."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from bot.inbound import uploads
 from bot.inbound.checking import CODECS
@@ -85,10 +87,20 @@ def descriptor(settings: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-async def test_the_reader_is_given_nothing_and_can_open_nothing(settings: Path, descriptor: int) -> None:
+async def _tried(asked: dict[str, object]) -> bytes:
     process = await uploads.start_reader("-c", _TRIES)
-    asked = {"file": str(settings), "descriptor": descriptor}
     told, _ = await process.communicate(json.dumps(asked).encode() + b"\n")
+    return told
+
+
+@pytest.mark.parametrize(
+    "loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["as the program", "asyncio"]
+)
+def test_the_reader_is_given_nothing_and_can_open_nothing(
+    settings: Path, descriptor: int, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        told = runner.run(_tried({"file": str(settings), "descriptor": descriptor}))
     assert KEY not in told.decode()
     # EMFILE, for whoever runs it: not even root has a place for another descriptor.
     nothing = "OSError 24"
