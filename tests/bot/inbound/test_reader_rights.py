@@ -43,12 +43,6 @@ def tried(attempt):
     except (OSError, RuntimeError) as error:
         return type(error).__name__ + " " + str(getattr(error, "errno", ""))
 
-def start():
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    return os.waitpid(child, 0)
-
 def raise_limits():
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -117,6 +111,25 @@ def test_the_reader_is_given_nothing_and_can_open_nothing(
         "the network": nothing,
         "more rights": "PermissionError 1",
     }
+
+
+def test_the_reader_starts_no_process() -> None:
+    """As an ordinary user: the limit of processes does not hold for root."""
+    program = (
+        "import os\n"
+        "from bot.runtime.confinement import give_up_everything\n"
+        "if os.getuid() == 0:\n"
+        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "give_up_everything()\n"
+        "try:\n"
+        "    os.fork() or os._exit(0)\n"
+        "    print('started')\n"
+        "except OSError as error:\n"
+        "    print(type(error).__name__)\n"
+    )
+    command, environment = [sys.executable, "-c", program], {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert done.stdout == "BlockingIOError\n"
 
 
 @pytest.mark.parametrize("codec", CODECS)
