@@ -116,7 +116,7 @@ def test_the_reader_is_given_nothing_and_can_open_nothing(
 def test_the_reader_starts_no_process() -> None:
     """As an ordinary user: the limit of processes does not hold for root."""
     program = (
-        "import os\n"
+        "import ctypes, os, resource\n"
         "from bot.runtime.confinement import give_up_everything\n"
         "if os.getuid() == 0:\n"
         "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
