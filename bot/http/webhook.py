@@ -32,11 +32,12 @@ RETRY_AFTER = "1"
 
 
 class Webhook:
-    """Receives what comes with the secret; refuses the rest before reading it."""
+    """Receives what comes with the secret; refuses the rest before reading it. A body has `patience` seconds."""
 
-    def __init__(self, secret: str, intake: Intake | None = None) -> None:
+    def __init__(self, secret: str, intake: Intake | None = None, patience: float = READ_TIMEOUT) -> None:
         self._secret = secret.encode()
         self._intake = intake
+        self._patience = patience
 
     def open(self, intake: Intake) -> None:
         """The program has started: from now on posts are kept. Before that Telegram is told to repeat them."""
@@ -55,7 +56,7 @@ class Webhook:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415
         try:
-            async with asyncio.timeout(READ_TIMEOUT):
+            async with asyncio.timeout(self._patience):
                 body = await _read(request)
         except (TimeoutError, ClientDisconnect):
             return 408
