@@ -10,12 +10,12 @@ from handlers.certification import verifying
 from handlers.chat.commands import certificate_code
 from handlers.chat.deleting import refused, require_deleted
 from handlers.chat.incoming import Incoming
-from handlers.chat.proving import NeedsProof, typed_password
+from handlers.chat.proving import Job, NeedsProof, forgotten_pin_keys, login_keys, typed_password
 from handlers.chat.screen import Screen
 from handlers.chat.taps.register import SendRegister
 from handlers.chat.turn import Right, Turn
 from handlers.routes import COMMANDS, DOCUMENT, QUESTIONS, SECRETS
-from models.accounts.account import names_account
+from models.accounts.account import names_account, normalize_username
 from models.accounts.pin import Purpose, holds_number
 from models.chats.conversation import Awaiting
 
@@ -102,11 +102,19 @@ async def _password(turn: Turn, incoming: Incoming) -> Screen:
     if incoming.text is None or (incoming.slashed and incoming.slashed[0] in COMMANDS):
         return await _no_text(turn, incoming)
     if turn.attempt is None:
-        username = turn.linked.account.username if turn.linked else turn.conversation.username or ""
-        raise NeedsProof(await typed_password(turn.session, turn.user_id, username, incoming.text))
+        raise NeedsProof(await _job(turn, incoming.text))
     if turn.linked is None:
         return await entrance.take_password(turn, turn.attempt)
     return await keypad.take_password(turn, turn.attempt)
+
+
+async def _job(turn: Turn, typed: str) -> Job:
+    """The check of a password: of the account that the chat is linked to, or of the username before it."""
+    if turn.linked is not None:
+        keys = forgotten_pin_keys(turn.user_id)
+        return await typed_password(turn.session, turn.linked.account.username, typed, keys)
+    username = normalize_username(turn.conversation.username or "")
+    return await typed_password(turn.session, username, typed, login_keys(turn.session, turn.user_id, username))
 
 
 def takes_edit(turn: Turn, incoming: Incoming) -> bool:

@@ -30,13 +30,14 @@ def run(surroundings: Surroundings) -> None:
     import uvloop  # noqa: PLC0415 - only this command needs the whole bot
 
     from bot.runtime import logs  # noqa: PLC0415
-    from bot.runtime.settings import load_settings, secrets_of  # noqa: PLC0415
+    from bot.runtime.settings import forget_environment, load_settings, secrets_of  # noqa: PLC0415
     from bot.service import wiring  # noqa: PLC0415
     from bot.service.tuning import PRODUCTION  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     settings = load_settings()
+    forget_environment()
     logs.set_up(settings.log_level, settings.log_format, secrets_of(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(wiring.run(settings, surroundings.clock, surroundings.tuning or PRODUCTION))

@@ -32,11 +32,15 @@ RETRY_AFTER = "1"
 
 
 class Webhook:
-    """Stores the updates of posts that bear the secret; refuses all other posts before reading their bodies."""
+    """Stores the updates of posts that bear the secret; refuses all other posts before reading their bodies.
 
-    def __init__(self, secret: str, intake: Intake | None = None) -> None:
+    A body must arrive within `patience` seconds.
+    """
+
+    def __init__(self, secret: str, intake: Intake | None = None, patience: float = READ_TIMEOUT) -> None:
         self._secret = secret.encode()
         self._intake = intake
+        self._patience = patience
 
     def open(self, intake: Intake) -> None:
         """Store posts from now on. Before, they are answered 503, and Telegram repeats them."""
@@ -57,7 +61,7 @@ class Webhook:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415
         try:
-            async with asyncio.timeout(READ_TIMEOUT):
+            async with asyncio.timeout(self._patience):
                 body = await _read(request)
         except (TimeoutError, ClientDisconnect):
             return 408

@@ -6,21 +6,30 @@ the packed result (`models.imports.sent_file.packed_check`). When the bot dies, 
 process with it.
 """
 
+import codecs
 import os
 import sys
 
 import orjson
 
+from bot.runtime.confinement import give_up_everything
 from models.imports.sent_file import packed_check
 
 # Limits of the process: bytes of address space and seconds of processor time. Any file is read or refused within
 # 200 MB of memory and 2 s (tests/bot/inbound/test_file_cost.py); the address space is a multiple of the memory.
 MEMORY = 512 << 20
 SECONDS = 5
+# The codecs that a file may want: Python opens their modules when they are first used, and then it is too late.
+# Of a CSV file, of a workbook's parts, and of the names in a ZIP archive.
+CODECS = ("utf-8", "utf-8-sig", "cp874", "utf-16", "utf-16-le", "utf-16-be", "ascii", "latin-1", "cp437")
 
 
 def _limit_resources() -> None:
-    """Lower the priority, and have the system end the process when a file takes more than any register can."""
+    """Lower the priority, have the system end the process when a file takes more than any register can, and give
+    up every right that reading a file does not need.
+    """
+    for name in CODECS:
+        codecs.lookup(name)
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - is not on every system
 
@@ -29,6 +38,7 @@ def _limit_resources() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    give_up_everything()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from bot.runtime.confinement import hide
 from bot.runtime.threads import step_back
 from handlers.chat.screen import AttachmentKind
 
@@ -50,6 +51,8 @@ def _started() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
+    # Registers' names pass through it.
+    hide()
     step_back()
     threading.Thread(target=_end_with_the_bot, daemon=True).start()
 

@@ -1,13 +1,15 @@
 """Files that officers send: downloaded up to a size limit, and each checked in a process of its own.
 
 The process keeps the check off the bot's global interpreter lock. A hostile file meets limits of memory and time,
-in a process that has neither the secret key nor the token.
+in a process that has neither the secret key nor the token, and can open nothing that holds them
+(bot/runtime/confinement.py).
 """
 
 import asyncio
 import logging
 import os
 import sys
+from asyncio.subprocess import Process
 
 import orjson
 from telegram import Bot
@@ -86,16 +88,7 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
     """Run bot/inbound/checking.py on a file; its packed result. Raises ImportRefused when the process fails or
     takes more than `patience` seconds.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot.inbound.checking",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        # A traceback may hold names.
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-    )
+    process = await start_reader("-m", "bot.inbound.checking")
     request = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
     packed = b""
     try:
@@ -113,9 +106,19 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
     return packed
 
 
-def _environment() -> dict[str, str]:
-    """The environment without laocert's settings, because the process must not have the secret key and the
-    token.
+async def start_reader(*program: str) -> Process:
+    """Start Python on a program that reads what an officer has sent. It gets pipes for its input and output, an
+    environment that holds nothing but where the code is, and a working directory without our files.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
-    return environment | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    # "" in sys.path means the bot's working directory, which is not the reader's.
+    path = os.pathsep.join(os.path.join(os.getcwd(), folder) for folder in sys.path)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *program,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # A traceback may hold names.
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PYTHONPATH": path},
+        cwd="/",
+    )

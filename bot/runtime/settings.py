@@ -1,5 +1,6 @@
 """The settings (docs/contract.md). Only this module reads the environment or `.env`."""
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.runtime.confinement import hide
 from models.base.errors import DomainError
 from models.security.keys import Keyring
 
@@ -198,13 +200,27 @@ def hook_of(settings: Settings) -> Hook | None:
 
 
 def load_settings() -> Settings:
-    """Read and validate the settings. Raises SettingsRefused, which names the first invalid one."""
+    """Read and validate the settings. Raises SettingsRefused, which names the first invalid one.
+
+    From now on no other process of the same user can look into this one.
+    """
+    hide()
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "LAOCERT_" + str(first["loc"][0]).upper()
         raise SettingsRefused(f"{name}: {first['msg']}; see docs/contract.md, Settings") from None
+
+
+def forget_environment() -> None:
+    """Take the secrets out of the environment, so that no program which this one starts gets them; they were read.
+
+    What stands in /proc/PID/environ stays as it was at the start (proc_pid_environ(5)).
+    """
+    for name, field in Settings.model_fields.items():
+        if "SecretStr" in str(field.annotation):
+            os.environ.pop(f"LAOCERT_{name.upper()}", None)
 
 
 def keyring(settings: Settings) -> Keyring | None:

@@ -160,7 +160,7 @@ async def start_tool(database: Database, tool: str, *arguments: str) -> asyncio.
     # Either all hosts have a port or none has.
     ports = [str(port) for _, port in hosts if port is not None]
     # The password is passed in the environment, because other users can read command lines.
-    environment = os.environ | {
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")} | {
         name: str(value)
         for name, value in {
             "PGHOST": ",".join(host for host, _ in hosts) or None,

@@ -64,8 +64,10 @@ class NeedsProof(Exception):
         self.job = job
 
 
-async def typed_password(session: Session, user_id: int, username: str, typed: str) -> Job:
-    """The check of a typed password. It takes as long for an unknown username as for a known one."""
+async def typed_password(session: Session, username: str, typed: str, keys: tuple[str, ...]) -> Job:
+    """The check of a typed password. It takes as long for an unknown username as for a known one. A wrong password
+    counts against the throttle `keys`.
+    """
     username = normalize_username(username)
     candidate = await login_candidate(session, username)
 
@@ -75,12 +77,20 @@ async def typed_password(session: Session, user_id: int, username: str, typed: s
         matches = passwords.password_matches(candidate.password_hash or passwords.NO_PASSWORD, typed)
         return matches and candidate.password_hash is not None
 
-    return Job(candidate, login_keys(session, user_id, username), check, is_typed=True)
+    return Job(candidate, keys, check, is_typed=True)
 
 
 def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]:
     """The throttle's keys for a login: the username, whether it exists or not, and the chat."""
     return throttle.name_key(session, username), throttle.chat_key(user_id)
+
+
+def forgotten_pin_keys(user_id: int) -> tuple[str, ...]:
+    """What wrong passwords of a linked officer count against when it has forgotten its PIN: the chat, by the same
+    count as its logins. Not the account: strangers can fill its count from anywhere, and would keep the officer
+    from a new PIN.
+    """
+    return (throttle.chat_key(user_id),)
 
 
 def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:

@@ -12,7 +12,7 @@ from handlers.chat.words import home
 from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
-from models.links.dispute import load_dispute, load_officer
+from models.links.dispute import can_end, load_dispute, load_officer
 from models.notices.kind import NoticeKind
 from models.notices.reachability import lost_since
 
@@ -38,6 +38,35 @@ def linked_screen(_: Texts, officer: Officer, *, whole: bool) -> Screen:
     return Screen(
         lines(about, _("Is this not one of you? Then end the link at once.")),
         ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),),),
+    )
+
+
+async def pin_reset(notice: Notice) -> Screen:
+    """To the other officers of the account."""
+    officer, reader = await _officer(notice), notice.reader
+    can = reader is not None and await can_end(notice.session, reader, officer)
+    return pin_reset_screen(notice.texts, officer, whole=notice.is_whole, can_end_link=can)
+
+
+def pin_reset_screen(_: Texts, officer: Officer, *, whole: bool, can_end_link: bool) -> Screen:
+    """Who has another PIN. A reader who may end that link has the button; all others are told whom to ask."""
+    title, unit = _("🔔 <b>An officer of your account has a new PIN</b>"), unit_line(_, officer.account)
+    see_officers = (Button(_.plain("Linked officers"), Officers()),)
+    if not whole:
+        return brief(_, title, unit, (see_officers,))
+    about = lines(title, unit, "", person_line(_, officer), "")
+    if officer.unlinked_at is not None:
+        return Screen(lines(about, _("That link has ended already.")), (see_officers,))
+    not_them = _(
+        "Did this officer not choose it? Then tell {operator} at once: somebody may have the officer's phone and "
+        "your account's password.",
+        operator=_.operator,
+    )
+    if not can_end_link:
+        return Screen(lines(about, not_them), (see_officers,))
+    return Screen(
+        lines(about, not_them, _("Is this not one of you? Then end the link at once.")),
+        ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),), see_officers),
     )
 
 
@@ -161,6 +190,7 @@ RENDERERS: dict[NoticeKind, Render] = {
     NoticeKind.LINKED: linked,
     NoticeKind.LINK_DISPUTED: disputed,
     NoticeKind.HANDED_OVER: handed_over,
+    NoticeKind.PIN_RESET: pin_reset,
     NoticeKind.UNREACHABLE: unreachable,
     NoticeKind.MISSED: missed,
     NoticeKind.PIN_BLOCKED: pin_blocked,

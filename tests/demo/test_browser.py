@@ -118,7 +118,9 @@ async def test_what_is_not_correct_is_asked_to_be_opened(thumb: Thumb) -> None:
     await thumb.next("province", "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่")
     # Red, and not to be tapped by the way.
     await expect(thumb.phone("province").locator(".next")).to_have_count(0)
-    await thumb.tap("province", "ส่งผลสุ่มตรวจสอบ", "ส่งคำขอเปิดให้แก้ไขถึงผู้ดูแลระบบแล้ว")
+    await thumb.tap("province", "ส่งผลสุ่มตรวจสอบ", ENTER)
+    await look(thumb.page)
+    await thumb.enter_pin("province", "ส่งคำขอเปิดให้แก้ไขถึงผู้ดูแลระบบแล้ว")
     await look(thumb.page)
     await thumb.look_at("lao")
     await thumb.sees("lao", "จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")

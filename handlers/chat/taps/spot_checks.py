@@ -58,7 +58,11 @@ class HandIn(Tap, code="sh"):
 
 
 class HandInIncorrect(Tap, code="sh!"):
-    """ส่งผลสุ่มตรวจสอบ (Hand in the spot-check), confirmed, with a record that is not correct."""
+    """ส่งผลสุ่มตรวจสอบ (Hand in the spot-check), confirmed, with a record that is not correct.
+
+    `marks` is the fingerprint of the marks that stood on the screen.
+    """
 
     organization: str
     check: int
+    marks: str

@@ -132,6 +132,26 @@ async def test_a_provinces_further_organization_eight(
     assert calls(bot, province) - before == most
 
 
+@pytest.mark.parametrize("tuning", [MUST_PASS], indirect=True)
+async def test_from_the_summary_of_a_failed_spot_check_to_its_hand_in_three(
+    bot: Emulator, country: Database, clock: Clock
+) -> None:
+    province = await two_waiting(bot, country, clock)
+    card = await province.says("บางปู", "พบ 2 แห่ง")
+    await on(province, card, "🔍 ทต.บางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
+    await on(province, card, "สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/3")
+    await on(province, card, "❌ ไม่ถูกต้อง", "พิมพ์สิ่งที่ไม่ถูกต้อง")
+    card = await province.says("วันบรรจุไม่ตรงกับทะเบียนประวัติ", "สุ่มตรวจสอบ 2/3")
+    await on(province, card, CORRECT, "สุ่มตรวจสอบ 3/3")
+    await on(province, card, CORRECT, "สรุปผลสุ่มตรวจสอบ")
+    before = calls(bot, province)
+    await on(province, card, "ส่งผลสุ่มตรวจสอบ", "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่")
+    await on(province, card, "ส่งผลสุ่มตรวจสอบ", "โปรดใส่ PIN ของท่าน")
+    await type_pin(province, card)
+    await province.sees("⛔ ส่งผลสุ่มตรวจสอบแล้ว")
+    assert calls(bot, province) - before == 3
+
+
 async def two_waiting(bot: Emulator, country: Database, clock: Clock, menus: str = "rrn") -> Officer:
     """Two organizations wait for an officer of their province, who has no live card yet; the menus of all their
     records are in these states.

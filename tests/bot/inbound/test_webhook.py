@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
-from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
+from bot.http.webhook import LONGEST_BODY, READ_TIMEOUT, SECRET_HEADER, Webhook
 from bot.inbound import webhook as hooks
 from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.runtime.metrics import TALLY
@@ -153,6 +155,21 @@ async def test_what_is_refused_is_not_read_and_tells_nothing(
             assert answer.status == 200
         assert [row.update_id for row in await inbox_rows(country)] == [1]
     assert SECRET not in caplog.text
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for() -> None:
+    headers = [(SECRET_HEADER.lower().encode(), SECRET.encode()), (b"content-type", b"application/json")]
+    parts = iter([{"type": "http.request", "body": b'{"update_id": ', "more_body": True}])
+
+    async def receive() -> Message:
+        if (part := next(parts, None)) is not None:
+            return part
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    request = Request({"type": "http", "method": "POST", "path": "/hook", "headers": headers}, receive)
+    assert READ_TIMEOUT == 10
+    assert (await Webhook(SECRET, patience=0.05).receive(request)).status_code == 408
 
 
 @ONE_DATABASE

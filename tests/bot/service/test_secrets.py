@@ -106,10 +106,12 @@ async def test_no_password_token_or_key_is_left_behind(
     assert not [text for text in typed for secret in (PASSWORD, WRONG, PIN, WRONG_PIN) if secret in text]
 
 
-async def test_what_goes_over_the_wire_says_no_digit(
+async def test_callback_data_alone_says_no_digit(
     tmp_path: Path, telegram: Emulator, country: Database, database_url: str
 ) -> None:
-    """Taps and buttons of the real program: the place of a digit is drawn anew for each keypad."""
+    """Of the real program: the place of a digit is drawn anew for each keypad. Who sees the labels beside it, as
+    they go to Telegram, reads the digits all the same.
+    """
     program = Program(tmp_path, telegram, database_url)
     officer = Officer(telegram.phone("ก"))
     await officer.phone.send("/start")

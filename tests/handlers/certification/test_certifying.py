@@ -266,7 +266,7 @@ def of_its_organization(code: str) -> list[Tap]:
         MarkRecord(code, 1, 1, Mark.INCORRECT),
         SpotSummary(code, 1),
         HandIn(code, 1),
-        HandInIncorrect(code, 1),
+        HandInIncorrect(code, 1, "0"),
         AskForReopening(code),
     ]
 
