@@ -25,7 +25,7 @@ _TRIES = """
 import json, os, socket, sys
 from bot.inbound import checking
 
-checking._bound()
+checking._limit_resources()
 asked = json.loads(sys.stdin.readline())
 parent = os.getppid()
 
