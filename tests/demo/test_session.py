@@ -69,7 +69,8 @@ async def test_an_organization_is_upgraded_in_the_middle_of_the_round(sample_fol
         await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("กมลา"))
         await log_in(demonstration, one)
         await demonstration.switch("upgrade", True)
-        await says(one.phone, "สิ้นสภาพแล้ว")
+        notice = await says(one.phone, "สิ้นสภาพแล้ว")
+        assert "มีผลตั้งแต่วันที่" in notice.text
         # Its officer goes on, with the register, under the new name.
         await say(demonstration, one, "/menu", "เทศบาลตำบลกมลา")
         await to_the_keypad(demonstration, one)
