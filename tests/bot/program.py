@@ -106,4 +106,4 @@ class Program:
         finally:
             if self._process is not None and self._process.returncode is None:
                 await self.kill()
-        assert canary.found(self.log) == set()
+        assert canary.secrets_in(self.log) == set()
