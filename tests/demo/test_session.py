@@ -1,4 +1,4 @@
-"""Starting, going on, trouble, and the end of a demonstration, without a browser."""
+"""Start, restart, trouble and end of a demonstration, without a browser."""
 
 import asyncio
 import signal
@@ -40,7 +40,7 @@ def held(demonstration: Demonstration, role: str) -> Held:
 
 
 async def become(demonstration: Demonstration, predicate: Any) -> None:
-    """Wait for what the page is told."""
+    """Wait until the page's state satisfies a condition."""
     async with asyncio.timeout(PATIENCE):
         async for _ in demonstration.feed.watch(0.1):
             if predicate():
@@ -75,7 +75,7 @@ async def log_in(demonstration: Demonstration, held_phone: Held) -> None:
 
 
 async def take_up(demonstration: Demonstration, held_phone: Held, awaited: Awaiting, expected: str) -> None:
-    """Type what is suggested."""
+    """Send the suggested text."""
     await become(demonstration, lambda: held_phone.awaiting is awaited and held_phone.suggestions())
     await say(demonstration, held_phone, held_phone.suggestions()[0]["text"], expected)
 
@@ -87,7 +87,7 @@ async def enter_pin(demonstration: Demonstration, held_phone: Held, expected: st
 
 
 async def enter_digit(demonstration: Demonstration, held_phone: Held, place: int) -> None:
-    """Tap the key that the page points to, when so many digits are there."""
+    """Tap the highlighted key once so many digits are entered."""
     await become(demonstration, lambda: (pad := held_phone.keypad()) is not None and pad["entered"] == place)
     pad = held_phone.keypad()
     assert pad is not None
@@ -198,7 +198,7 @@ async def test_a_folder_whose_key_is_gone_is_not_gone_on_with(sample_folder: Pat
 
 @asynccontextmanager
 async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`laocert demo`; whatever a test finds, it is not left behind."""
+    """Run `laocert demo` during the block; it is always ended."""
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "demo", "--no-open", *options, stdout=-1, stderr=-1
     )
@@ -261,7 +261,7 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
         await become(
             demonstration, lambda: told() == ["PIN set · only an Argon2id hash made with the secret key is stored"]
         )
-        # Who comes back keeps its PIN: that is no news.
+        # A returning officer keeps the PIN, about which no line is written.
         await say(demonstration, lao, "/logout", "ออกจากระบบแล้ว")
         await tap(demonstration, lao, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
         await take_up(demonstration, lao, Awaiting.USERNAME, "รหัสผ่าน")
@@ -271,7 +271,7 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
             lambda: sum("Password right" in line["en"] for line in demonstration.behind.value()["lines"]) == 2,
         )
         assert len(told()) == 1
-        # Who has forgotten it chooses a new one.
+        # An officer who has forgotten the PIN chooses a new one.
         await to_the_keypad(demonstration, lao)
         await tap(demonstration, lao, "ลืม PIN", "รหัสผ่านของหน่วยงาน")
         await take_up(demonstration, lao, Awaiting.PASSWORD_FOR_PIN, CHOOSE)

@@ -1,4 +1,4 @@
-"""`laocert round`: what is shown and asked before one is closed or the next one opened, and how that is undone."""
+"""`laocert round`: the question before a round is closed or opened, and undoing a closing."""
 
 import json
 import os
@@ -34,7 +34,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -98,7 +98,7 @@ def test_a_process_without_an_input_closes_nothing(laocert: Run, database_url: s
     done = subprocess.run(
         [sys.executable, "-m", "bot", "round", "close"],
         stdin=stdin,
-        # A descriptor that is not there at all, as some services start their programs.
+        # Stdin is closed, as some services start their programs.
         preexec_fn=None if stdin else lambda: os.close(0),
         capture_output=True,
         text=True,
@@ -212,7 +212,7 @@ def test_opening_wants_yes_where_it_ends_locks(laocert: Run) -> None:
     )
     refused = laocert("open", "--fiscal-year", "2571", "--json", code=1)
     assert (refused.stdout, refused.stderr) == ("", UNASKED_AS_JSON.format("round 2571 was not opened"))
-    # What cannot be opened is refused before it is asked.
+    # A round that cannot be opened is refused before the question.
     assert "was already held" in laocert("open", "--fiscal-year", "2570", code=1).stderr
     assert rounds(laocert) == [(2570, "closed")]
     opened = json.loads(laocert("open", "--fiscal-year", "2571", "--yes", "--json").stdout)
@@ -238,7 +238,7 @@ def test_opening_asks_where_it_ends_locks(laocert: Run) -> None:
 def test_whoever_comes_second_reads_one_line(
     database_url: str, laocert: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another operator opens the round after this one has looked."""
+    """Another operator opens the round between the question and the answer."""
     laocert("close", "--yes")
 
     async def open_meanwhile() -> None:
