@@ -116,7 +116,7 @@ def _agreed(
     if agree is not None:
         ends = reading(look, Use.RECORDS)
         if is_repeated:
-            click.echo("it has changed meanwhile; this is what it ends now:", err=True)
+            click.echo("this has changed in the meantime; it now ends:", err=True)
         agree(ends)
     try:
         return writing(lambda session: do(session, ends))

@@ -29,7 +29,9 @@ class Contents:
     def differences(self, copy: "Contents") -> list[str]:
         """How a copy differs from these contents, a few words for each difference; empty when it does not."""
         differences = [f"{name} is missing" for name in sorted(self.schema.keys() - copy.schema.keys())]
-        differences += [f"{name} is too much" for name in sorted(copy.schema.keys() - self.schema.keys())]
+        differences += [
+            f"{name} is not in the database" for name in sorted(copy.schema.keys() - self.schema.keys())
+        ]
         differences += [
             f"{name} differs"
             for name, definition in sorted(self.schema.items())

@@ -161,9 +161,9 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     [
         ("postgresql+asyncpg://nobody@127.0.0.1:1/none", "the database cannot be used: "),
         ("sqlite+aiosqlite:////no/such/folder/laocert.db", "unable to open database file; check the directory"),
-        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is no URL of a database; write sqlite+aiosqlite"),
-        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is no URL of a database"),
-        ("nonsense", "LAOCERT_DATABASE_URL is no URL of a database"),
+        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is not the URL of a database; write sqlite+aiosqlite"),
+        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is not the URL of a database"),
+        ("nonsense", "LAOCERT_DATABASE_URL is not the URL of a database"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch, url: str, what: str) -> None:

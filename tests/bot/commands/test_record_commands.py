@@ -162,7 +162,7 @@ async def older_certificate(database: Database) -> None:
 def test_the_words_of_older_certificates_are_kept_once(country: Database, laocert: Run) -> None:
     apart(older_certificate(country))
     line = (
-        "1 certificates from before schema 0012 do not say what their organizations were called;"
+        "1 certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words\n"
     )
     assert laocert("db", "upgrade").stdout.endswith(line)

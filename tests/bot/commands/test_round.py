@@ -71,7 +71,7 @@ def rounds(laocert: Run) -> list[tuple[int, str]]:
 
 
 UNASKED_AS_JSON = (
-    "nobody is there to be asked, and {}; look at what the command shows without --json, then give --yes\n"
+    "there is no terminal to ask at, and {}; look at what the command shows without --json, then give --yes\n"
 )
 
 
@@ -84,7 +84,7 @@ def test_without_a_terminal_closing_wants_yes(laocert: Run, stdin: str) -> None:
     refused = laocert("close", code=1, stdin=stdin)
     assert refused.stdout.splitlines() == ENDS
     assert refused.stderr == (
-        "nobody is there to be asked, and round 2570 was not closed; look at what is shown, then give --yes\n"
+        "there is no terminal to ask at, and round 2570 was not closed; look at what is shown, then give --yes\n"
     )
     assert rounds(laocert) == [(2570, "open")]
     assert laocert("close", "--yes", stdin=stdin).stdout.splitlines() == [*ENDS, "round 2570 is closed"]
@@ -155,7 +155,7 @@ def test_what_changes_during_the_question_is_asked_again(
     monkeypatch.setattr(command, "ask", answer)
     result = laocert("close", stdin="y\ny\n")
     assert len(questions) == 2
-    assert "it has changed meanwhile; this is what it ends now:" in result.stderr
+    assert "this has changed in the meantime; it now ends:" in result.stderr
     assert result.stdout.splitlines() == [
         *ENDS,
         ENDS[0],
@@ -208,7 +208,7 @@ def test_opening_wants_yes_where_it_ends_locks(laocert: Run) -> None:
         "petitions that end without a decision: 1",
     ]
     assert refused.stderr == (
-        "nobody is there to be asked, and round 2571 was not opened; look at what is shown, then give --yes\n"
+        "there is no terminal to ask at, and round 2571 was not opened; look at what is shown, then give --yes\n"
     )
     refused = laocert("open", "--fiscal-year", "2571", "--json", code=1)
     assert (refused.stdout, refused.stderr) == ("", UNASKED_AS_JSON.format("round 2571 was not opened"))

@@ -277,10 +277,10 @@ async def test_it_is_set_looked_at_and_taken_away(
     emulator.api.webhook.last_error_date = emulator.world.now()
     result = await laocert("webhook", "info")
     assert hooked in result.output
-    assert "403 Forbidden: the secret is another one" in result.output
+    assert "403 Forbidden: the secrets differ" in result.output
     facts = json.loads((await laocert("webhook", "info", "--json")).output)
     assert (facts["ok"], facts["url"], facts["pending"], facts["max_connections"]) == (True, hooked, 0, 100)
-    assert facts["last_error_means"].startswith("the secret is another one")
+    assert facts["last_error_means"].startswith("the secrets differ")
 
     monkeypatch.setenv("LAOCERT_WEBHOOK_URL", "https://bot.example.org/other")
     result = await laocert("webhook", "info", code=1)

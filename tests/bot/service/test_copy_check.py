@@ -110,7 +110,7 @@ async def test_a_copy_that_is_otherwise_is_not_kept(
         return contents
 
     monkeypatch.setattr(making, "_copy_sqlite", badly)
-    with pytest.raises(BackupRefused, match="the copy is not what the database is") as refused:
+    with pytest.raises(BackupRefused, match="the copy differs from the database") as refused:
         await backup(certified, tmp_path / COPY)
     assert difference in str(refused.value)
     assert left_behind(tmp_path) == []

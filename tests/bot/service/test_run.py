@@ -72,7 +72,7 @@ def bearing(phone: Phone, words: str) -> list[Message]:
         ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b:5432,c:5432/d"},
-            "LAOCERT_DATABASE_URL is no URL of a database",
+            "LAOCERT_DATABASE_URL is not the URL of a database",
         ),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b,c/d"},
