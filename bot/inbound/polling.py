@@ -88,12 +88,12 @@ class Poller:
 
     async def _poll(self) -> None:
         while True:
-            begun = self._now()
+            started_at = self._now()
             try:
                 is_news = await self._keep(await self._get_updates())
                 self._finished_at = asyncio.get_running_loop().time()
                 if not is_news:
-                    await self._sleep(max(0.0, begun + self._pauses.floor - self._now()))
+                    await self._sleep(max(0.0, started_at + self._pauses.floor - self._now()))
             except InvalidToken as error:
                 raise TokenRefused from error
             except RetryAfter as error:

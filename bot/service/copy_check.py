@@ -125,7 +125,7 @@ class ArchiveReader:
     def __init__(self, schema: str, listing: str) -> None:
         entries = _ENTRY.findall(listing)
         self._schema = schema
-        self._objects = {f"{kind} {name}": "" for kind, where, name in entries if where == schema}
+        self._objects = {f"{kind} {name}": "" for kind, entry_schema, name in entries if entry_schema == schema}
         self._rows: dict[str, int] = {}
         self._newest: int | None = None
         # The start of a line whose end has not come yet.

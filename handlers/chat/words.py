@@ -102,12 +102,12 @@ def words_line(_: Texts, words: Words) -> Markup:
 def certified_organization(_: Texts, certificate: Certification) -> Markup:
     """A certificate's organization under the name that the certificate bears, not its present one."""
     words = certificate.words
-    named = (
+    name_lines = (
         _("<b>Organization {code}</b>", code=certificate.organization_code)
         if words is None
         else words_line(_, words)
     )
-    return lines(named, words_note(_, certificate))
+    return lines(name_lines, words_note(_, certificate))
 
 
 def words_note(_: Texts, certificate: Certification) -> Markup | None:
