@@ -16,7 +16,7 @@ def end_lines(_: Texts, end: OrganizationEnd) -> Markup:
     """The facts of the end: successor, day, author, reason and Royal Gazette."""
     return lines(
         None if end.successor is None else lines(_("It goes on as"), organization_line(_, end.successor)),
-        _("Since {day}", day=_.day(end.effective_on)),
+        _("In effect since {day}", day=_.day(end.effective_on)),
         _("By {name}", name=end.by_name),
         _("Reason: {reason}", reason=end.reason),
         None if end.gazette is None else _("Royal Gazette: {gazette}", gazette=end.gazette),

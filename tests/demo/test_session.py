@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from demo.botapi import LOOSE, PATIENCE, Emulator
+from demo.botapi import LOOSE, Emulator
 from demo.clock import FILE, MovedClock
-from demo.demonstration import Demonstration
+from demo.last_round import MERGED, SUCCESSOR
 from demo.main import data_folder, listening, running
-from demo.phones import Held
+from demo.phones import NoSuchPhone
 from demo.session import DemoRefused, Session
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
@@ -32,76 +31,8 @@ from models.schema.version import upgrade
 from tests.chat import reserved_port, says
 from tests.conftest import NOW
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
+from tests.demo.officers import become, enter_digit, enter_pin, held, log_in, say, take_up, tap, to_the_keypad
 from tests.support import ORGANIZATIONS, before_words, certify_as, settle, until
-
-
-def held(demonstration: Demonstration, role: str) -> Held:
-    return next(held_phone for held_phone in demonstration.phones.all.values() if held_phone.role == role)
-
-
-async def become(demonstration: Demonstration, predicate: Any) -> None:
-    """Wait until the page's state satisfies a condition."""
-    async with asyncio.timeout(PATIENCE):
-        async for _ in demonstration.feed.watch(0.1):
-            if predicate():
-                return
-
-
-async def say(demonstration: Demonstration, held_phone: Held, text: str, expected: str) -> None:
-    last = max((message.id for message in held_phone.phone.messages), default=0)
-    await demonstration.phones.send(held_phone.phone.id, text)
-    await says(held_phone.phone, expected, after=last)
-    await become(demonstration, lambda: not held_phone.waiting)
-
-
-async def tap(demonstration: Demonstration, held_phone: Held, label: str, expected: str) -> None:
-    button = held_phone.phone.button(label)
-    await demonstration.phones.tap(held_phone.phone.id, button.message.id, button.data or "")
-    await says(held_phone.phone, expected)
-
-
-async def log_in(demonstration: Demonstration, held_phone: Held) -> None:
-    await say(demonstration, held_phone, "/start", "เข้าสู่ระบบ")
-    await tap(demonstration, held_phone, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
-    for awaited, expected in (
-        (Awaiting.USERNAME, "รหัสผ่าน"),
-        (Awaiting.PASSWORD, "ชื่อ-สกุล"),
-        (Awaiting.FULL_NAME, "ตำแหน่ง"),
-        (Awaiting.POSITION, CHOOSE),
-    ):
-        await take_up(demonstration, held_phone, awaited, expected)
-    await enter_pin(demonstration, held_phone, AGAIN)
-    await enter_pin(demonstration, held_phone, "ปีงบประมาณ")
-
-
-async def take_up(demonstration: Demonstration, held_phone: Held, awaited: Awaiting, expected: str) -> None:
-    """Send the suggested text."""
-    await become(demonstration, lambda: held_phone.awaiting is awaited and held_phone.suggestions())
-    await say(demonstration, held_phone, held_phone.suggestions()[0]["text"], expected)
-
-
-async def enter_pin(demonstration: Demonstration, held_phone: Held, expected: str) -> None:
-    for place in range(6):
-        await enter_digit(demonstration, held_phone, place)
-    await says(held_phone.phone, expected)
-
-
-async def enter_digit(demonstration: Demonstration, held_phone: Held, place: int) -> None:
-    """Tap the highlighted key once so many digits are entered."""
-    await become(demonstration, lambda: (pad := held_phone.keypad()) is not None and pad["entered"] == place)
-    pad = held_phone.keypad()
-    assert pad is not None
-    message = next(message for message in held_phone.phone.messages if message.id == pad["message"])
-    button = held_phone.phone.button(pad["pin"][place], message)
-    await demonstration.phones.tap(held_phone.phone.id, message.id, button.data or "")
-
-
-async def to_the_keypad(demonstration: Demonstration, held_phone: Held) -> None:
-    await tap(demonstration, held_phone, "ระบบรับรองข้อมูล", "อปท. รับรอง")
-    await tap(demonstration, held_phone, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
-    await tap(demonstration, held_phone, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
-    await tap(demonstration, held_phone, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
-    await tap(demonstration, held_phone, "ยืนยันการรับรอง", ENTER)
 
 
 async def test_a_kept_folder_of_an_older_program_gets_its_words(
@@ -125,6 +56,41 @@ async def test_a_kept_folder_of_an_older_program_gets_its_words(
         await session.close()
     assert words is not None
     assert words.organization_name == "เทศบาลตำบลบางปู"
+
+
+# --- organizations that change
+
+
+async def test_an_organization_is_upgraded_in_the_middle_of_the_round(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        assert demonstration.trouble.value()["upgradable"] == "อบต.เกาะแก้ว"
+        upgraded = demonstration.open_phone("6830203")
+        # The one whose phone was opened last comes first.
+        await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("กมลา"))
+        await log_in(demonstration, upgraded)
+        await demonstration.switch("upgrade", True)
+        notice = await says(upgraded.phone, "สิ้นสภาพแล้ว")
+        assert "มีผลตั้งแต่วันที่" in notice.text
+        # Its officer goes on, with the register, under the new name.
+        await say(demonstration, upgraded, "/menu", "เทศบาลตำบลกมลา")
+        await to_the_keypad(demonstration, upgraded)
+        await enter_pin(demonstration, upgraded, "หลักฐานการรับรอง")
+        await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("เกาะแก้ว"))
+
+
+async def test_two_neighbours_had_merged_before_the_round(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        merged = demonstration.open_phone(SUCCESSOR)
+        await log_in(demonstration, merged)
+        await tap(demonstration, merged, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+        # Of the last round both are counted.
+        assert "รวม 74 → 74 คน" in merged.phone.screen()
+        await tap(demonstration, merged, "ย้อนกลับ", "สถานะการรับรองข้อมูล")
+        await merged.phone.until(lambda phone: "ประวัติการรับรองข้อมูล" in phone.last.labels)
+        await tap(demonstration, merged, "ประวัติการรับรองข้อมูล", "หน่วยงานเดิม")
+        assert "อบต.หงาว" in merged.phone.screen()
+        with pytest.raises(NoSuchPhone):
+            demonstration.open_phone(MERGED)
 
 
 # --- refusals
@@ -300,7 +266,8 @@ async def test_a_kept_demonstration_is_gone_on_with(sample_folder: Path) -> None
         assert lao.phone.chat.bot_status == "member"
         await say(demonstration, lao, "/start", "ยังไม่รับรอง")
         async with demonstration.session.database.read() as session:
-            assert await session.scalar(select(func.count()).select_from(Officer)) == 1
+            linked = select(func.count()).where(Officer.unlinked_at.is_(None))
+            assert await session.scalar(linked) == 1
 
 
 async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
@@ -322,7 +289,10 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         await says(province.phone, "🔔 รอท่าน 1 ")
         await become(demonstration, lambda: demonstration.behind.steps == [True, True, True, False, False])
         async with demonstration.session.database.read() as session:
-            assert await session.scalar(select(func.count()).select_from(Certification)) == 1
+            of_round = select(func.count()).where(
+                Certification.round_id == select(func.max(Round.id)).scalar_subquery()
+            )
+            assert await session.scalar(of_round) == 1
             assert await session.scalar(select(func.count()).where(InboxUpdate.finished_at.is_(None))) == 0
 
 
@@ -331,7 +301,7 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
         lao = held(demonstration, "lao")
         await log_in(demonstration, lao)
         async with demonstration.session.database.read() as session:
-            closes_on = (await session.scalars(select(Round.closes_on))).one()
+            closes_on = await session.scalar(select(Round.closes_on).order_by(Round.id.desc()).limit(1))
         assert closes_on is not None
         # A bot cannot delete what is older than 48 hours: the officer does.
         for message in lao.phone.messages:
@@ -349,7 +319,8 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
             await enter_digit(demonstration, lao, place)
         receipt = await says(lao.phone, "หลักฐานการรับรอง")
         async with demonstration.session.database.read() as session:
-            moment = (await session.scalars(select(Certification.certified_at))).one().astimezone(BANGKOK)
+            newest = select(Certification.certified_at).order_by(Certification.id.desc()).limit(1)
+            moment = (await session.scalars(newest)).one().astimezone(BANGKOK)
         assert (moment.date(), moment.hour) == (closes_on - timedelta(days=1), 9)
         assert datetime.fromtimestamp(receipt.date, BANGKOK).date() == moment.date()
         assert demonstration.feed.value("clock")["jumps"]["closing-3"] is False

@@ -191,6 +191,7 @@ _KIND_NAMES = {
     "organizations": english("organizations"),
     "accounts": english("accounts"),
     "personnel": english("personnel"),
+    "successions": english("successions"),
 }
 
 
