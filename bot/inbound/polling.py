@@ -49,9 +49,7 @@ class TokenRefused(Exception):
 
 
 class Poller:
-    """Long polling: fetches updates and has the intake store them. `now` is monotonic, in seconds; `sleep`
-    waits.
-    """
+    """Long polling: fetches updates and has the intake store them. `now` is monotonic, in seconds."""
 
     def __init__(
         self,

@@ -114,8 +114,6 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
 
 
 def _environment() -> dict[str, str]:
-    """The environment without laocert's settings, because the process must not have the secret key and the
-    token.
-    """
+    """The environment without laocert's settings: the process must not have the secret key and the token."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
     return environment | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -183,9 +183,7 @@ _REVISIONS_SHOWN = 3
 
 
 def changes_text(_: Texts, changes: Changes | None) -> Markup | None:
-    """After a reopening, the number of changes since each ended revision, a line each; None without a
-    reopening.
-    """
+    """The number of changes since each ended revision, a line each; None without a reopening."""
     if changes is None:
         return None
     parts = [_since_line(_, since) for since in changes.since[:_REVISIONS_SHOWN]]
