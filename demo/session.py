@@ -94,8 +94,8 @@ class Session:
             await session.execute(delete(Card))
 
     async def _fill(self) -> None:
-        """Import the sample data, hold the last round, merge two organizations, and open a round, unless the folder
-        has them. Each step skips what is done already, so that an interrupted start can be repeated.
+        """Import the sample data, hold the last round, merge two organizations, and open a round, unless the
+        folder has them. Each step skips what is done already, so that an interrupted start can be repeated.
         """
         async with self.database.read() as session:
             newest = await current_round(session)
