@@ -21,11 +21,21 @@ def doctor(as_json: bool) -> None:
     findings = asyncio.run(examine(load_settings()))
     if as_json:
         echo_json(
-            [{"name": one.name, "ok": one.mend is None, "said": one.said, "mend": one.mend} for one in findings]
+            [
+                {
+                    "name": one.name,
+                    "ok": one.mend is None or one.is_warning,
+                    "warning": one.is_warning,
+                    "said": one.said,
+                    "mend": one.mend,
+                }
+                for one in findings
+            ]
         )
     else:
         for one in findings:
-            click.echo(f"{one.name}: {f'ok, {one.said}' if one.mend is None else one.mend}")
-    wrong = sum(one.mend is not None for one in findings)
+            warning = "warning, " if one.is_warning else ""
+            click.echo(f"{one.name}: {f'ok, {one.said}' if one.mend is None else warning + one.mend}")
+    wrong = sum(one.mend is not None and not one.is_warning for one in findings)
     if wrong:
         raise NotWell(f"{wrong} of {len(findings)} things are to be mended, see above")

@@ -29,11 +29,11 @@ from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
 from models.chats import inbox
-from models.database import wal
+from models.database import sqlite, wal
 from models.database.engine import Database
 from models.database.trouble import Trouble, trouble_of
 from models.notices import outbox
-from models.schema import drift, version
+from models.schema import drift, roles, version
 from models.succession.word_keeping import count_without_words
 
 # Seconds that something outside is waited for.
@@ -53,11 +53,12 @@ _MENDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: what was found, and how to mend it if it is not well."""
+    """One thing: what was found, and how to mend it if it is not well. A warning keeps nothing from running."""
 
     name: str
     said: str
     mend: str | None = None
+    is_warning: bool = False
 
 
 def _well(name: str, said: str) -> Finding:
@@ -66,6 +67,10 @@ def _well(name: str, said: str) -> Finding:
 
 def _ill(name: str, mend: str) -> Finding:
     return Finding(name, "", mend)
+
+
+def _warn(name: str, mend: str) -> Finding:
+    return Finding(name, "", mend, is_warning=True)
 
 
 async def examine(settings: Settings, clock: Clock = utc_now) -> list[Finding]:
@@ -129,7 +134,9 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
             ]
         findings = [await _writes(database, found, clock)]
         if database.is_sqlite:
-            findings.append(_wal(database))
+            findings += [_wal(database), _mode(database)]
+        else:
+            findings.append(await _role(database))
         findings.append(await _work(database, clock))
         differences = await drift.check(database)
         record = await _record(database)
@@ -179,6 +186,24 @@ def _wal(database: Database) -> Finding:
             " such as an open sqlite3: laocert run then cuts it off within a minute",
         )
     return _well(name, f"{megabytes:.1f} MB")
+
+
+def _mode(database: Database) -> Finding:
+    """Whether others on this machine can open the files of a SQLite database."""
+    name, files = "file's mode", sqlite.open_to_others(database.url)
+    if files:
+        return _warn(name, f"others on this machine can open {' '.join(files)}; run: chmod 600 {' '.join(files)}")
+    return _well(name, "for its owner alone")
+
+
+async def _role(database: Database) -> Finding:
+    """Whether the bot's role of PostgreSQL can do more than the chat does."""
+    name = "database's role"
+    async with database.engine.connect() as connection:
+        user, more = await connection.run_sync(roles.beyond_the_chat)
+    if more is None:
+        return _well(name, f"{user} can do what the chat does")
+    return _warn(name, f"the bot connects as {user}, {more}; give it a role of its own: docs/operations.md, Roles")
 
 
 async def _server_clock(database: Database, clock: Clock) -> Finding:

@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, conflict_insert, text_enum
 
 # After an idle week Telegram restarts the ids at random (Bot API, Update.update_id): the same id again after
@@ -55,6 +56,7 @@ class InboxUpdate(Base):
     """One update of one bot."""
 
     __tablename__ = "inbox"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
     __table_args__ = (
         UniqueConstraint("bot_id", "update_id"),
         Index(

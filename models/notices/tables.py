@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ForeignKey, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 
 
@@ -34,6 +35,7 @@ class NoticePreference(Base):
     """What one officer has chosen."""
 
     __tablename__ = "notice_preference"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     rhythm: Mapped[Rhythm] = mapped_column(text_enum(Rhythm, checked=False))
@@ -45,6 +47,7 @@ class ProvinceCard(Base):
     """The one live card of a province's officer: where it is, and what it has told."""
 
     __tablename__ = "province_card"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     # Counts what has changed on it: the number in the dedupe keys of its rows in the outbox.

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer
+from models.base.grants import Grants
 from models.base.tables import Base, conflict_insert
 
 # So long is an organization said to be looked at after it was opened.
@@ -22,6 +23,7 @@ class Visit(Base):
     """That an officer opened an organization, the last time; and when it left it for later, if it did."""
 
     __tablename__ = "visit"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
     # The newest visit of an officer is looked for.
     __table_args__ = (Index("ix_visit_officer_id_opened_at", "officer_id", "opened_at"),)
 
