@@ -181,7 +181,7 @@ def _declared(
 # --- what is there ------------------------------------------------------------------------------------------
 
 _RIGHTS = """
-SELECT kind, object, coalesce(quote_ident(rolname), 'PUBLIC'), privilege, is_grantable
+SELECT kind, object, coalesce(quote_ident(rolname), 'PUBLIC'), privilege, is_grantable, grantee = owner
 FROM (
     SELECT 'database' AS kind, quote_ident(datname) AS object, datdba AS owner,
         (aclexplode(coalesce(datacl, acldefault('d', datdba)))).*, NULL AS attname
@@ -192,7 +192,7 @@ FROM (
     FROM pg_namespace WHERE oid = CAST(:schema AS regnamespace)
     UNION ALL
     SELECT CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, CAST(CAST(oid AS regclass) AS text), relowner,
-        (aclexplode(relacl)).*, NULL
+        (aclexplode(coalesce(relacl, acldefault('r', relowner)))).*, NULL
     FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relnamespace = CAST(:schema AS regnamespace)
     UNION ALL
     SELECT 'table', CAST(CAST(pg_class.oid AS regclass) AS text), relowner, (aclexplode(attacl)).*, attname
@@ -200,10 +200,9 @@ FROM (
     WHERE NOT attisdropped AND relnamespace = CAST(:schema AS regnamespace)
 ) AS acl
 CROSS JOIN LATERAL (
-    SELECT privilege_type || coalesce(format(' (%I)', attname), '') AS privilege
+    SELECT privilege_type || coalesce(' (' || quote_ident(attname) || ')', '') AS privilege
 ) AS said
 LEFT JOIN pg_roles ON pg_roles.oid = grantee
-WHERE grantee <> owner
 ORDER BY 1, 2, 3, 4
 """
 _SEQUENCES = """
@@ -229,10 +228,14 @@ def _of_rights(connection: Connection, names: RoleNames, parameters: dict[str, o
     }
     has: dict[str, set[_Right]] = {role: set() for role in wanted}
     found = []
-    for kind, object_, role, privilege, is_grantable in connection.execute(text(_RIGHTS), of_schema):
+    for kind, object_, role, privilege, is_grantable, is_owner in connection.execute(text(_RIGHTS), of_schema):
         right = _Right(kind, object_, privilege)
         if role in wanted:
             has[role].add(right)
+        # Who may not own it is told by _ABOVE_RIGHTS and _OWNERS.
+        if is_owner:
+            continue
+        if role in wanted:
             is_left = right in wanted[role]
         else:
             is_left = (kind, privilege) in (_LEFT_TO_PUBLIC if role == PUBLIC else _LEFT_TO_OTHERS)
