@@ -6,11 +6,15 @@ the bot's tasks as the application, a command as what bot/commands/roles.py says
 the superuser that it connects by.
 """
 
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +23,7 @@ from bot.service import opening
 from models.base.grants import DatabaseRole, RoleNames
 from models.database.engine import Database
 
+ROLES_SQL = Path(__file__).parents[1] / "deploy/roles.sql"
 # The roles of databases, by the database's name.
 NAMES: dict[str, RoleNames] = {}
 _acting: ContextVar[DatabaseRole | None] = ContextVar("acting", default=None)
@@ -74,3 +79,31 @@ def let_commands_act() -> None:
                 yield database
 
     opening._opened = acting
+
+
+@asynccontextmanager
+async def three_roles(database: Database) -> AsyncIterator[RoleNames]:
+    """Hand a database over to three roles that it alone has, as deploy/roles.sql does; they have no rights yet. At
+    the end they are gone, whatever the test did.
+    """
+    name = database.url.database or ""
+    NAMES.pop(name, None)
+    plain = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    names = RoleNames(f"{name}_owner", f"{name}_application", f"{name}_operator")
+    variables = [f"--set={role}={getattr(names, role)}" for role in DatabaseRole]
+    command = ["psql", "--no-psqlrc", "--quiet", *variables, f"--dbname={plain}", f"--file={ROLES_SQL}"]
+    try:
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        yield names
+    finally:
+        superuser = await asyncpg.connect(plain)
+        for role in (names.owner, *names.restricted()):
+            if await superuser.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+                await superuser.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}")
+                await superuser.execute(f"DROP ROLE {role}")
+        await superuser.close()
+
+
+def url_of(database: Database, role: str) -> str:
+    """The database as one of its roles."""
+    return database.url.set(username=role).render_as_string(hide_password=False)
