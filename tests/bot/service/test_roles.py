@@ -154,8 +154,8 @@ async def test_a_role_without_its_rights_yet_says_who_gives_them(
             monkeypatch.setenv(setting, url_of(country, getattr(made, role)))
         [line] = (await laocert("round", "list", code=1)).stderr.splitlines()
         assert line == (
-            "the role of LAOCERT_DATABASE_OPERATOR_URL lacks rights of the operator; as owner run: laocert db upgrade"
-            " (docs/operations.md, Roles)"
+            "the role of LAOCERT_DATABASE_OPERATOR_URL lacks rights of the operator;"
+            " as owner run: laocert db upgrade (docs/operations.md, Roles)"
         )
         # As who does not own the tables.
         monkeypatch.setenv("LAOCERT_DATABASE_OWNER_URL", url_of(country, made.operator or ""))
@@ -240,8 +240,8 @@ async def test_doctor_warns_of_a_role_that_can_do_more_than_the_chat(
     assert await said(names.application) == f"database's role: ok, {names.application} can do what the chat does"
     assert names.operator is not None
     assert await said(names.operator) == (
-        f"database's role: warning, the bot connects as {names.operator}, who can open rounds as the operator does;"
-        f" {own}"
+        f"database's role: warning, the bot connects as {names.operator},"
+        f" who can open rounds as the operator does; {own}"
     )
     assert "who owns the tables and can take away what guards them" in await said(names.owner)
     assert "a superuser or the like" in await said("postgres")
