@@ -54,10 +54,10 @@ def test_the_roles_are_the_users_of_the_urls() -> None:
     assert role_names(urls(url=owner, owner_url=owner)) is None
     assert role_names(urls(url="sqlite+aiosqlite:///a.db", owner_url="sqlite+aiosqlite:///a.db")) is None
     with pytest.raises(
-        SettingsRefused, match="^LAOCERT_DATABASE_OPERATOR_URL has the user of LAOCERT_DATABASE_URL"
+        SettingsRefused, match="LAOCERT_DATABASE_OPERATOR_URL has the user of LAOCERT_DATABASE_URL"
     ):
         role_names(urls(url=chat, operator_url=chat, owner_url=owner))
-    with pytest.raises(SettingsRefused, match="^LAOCERT_DATABASE_OWNER_URL is no URL of a database") as refused:
+    with pytest.raises(SettingsRefused, match="LAOCERT_DATABASE_OWNER_URL is no URL of a database") as refused:
         role_names(urls(url=chat, owner_url="secret"))
     assert "secret" not in str(refused.value)
 

@@ -177,6 +177,10 @@ async def test_a_connection_that_was_opened_is_kept(shelf: Database) -> None:
     assert len(opened) <= sqlite.KEPT
 
 
+def modes_in(folder: Path) -> dict[str, int]:
+    return {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
+
+
 @pytest.mark.parametrize("umask", [0, 0o027])
 async def test_the_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     """SQLite gives the database's mode to its log."""
@@ -189,7 +193,7 @@ async def test_the_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: 
         lease = Lease(database, "courier")
         held = asyncio.create_task(lease.keep())
         await asyncio.wait_for(lease.taken.wait(), PATIENCE)
-        modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+        modes = modes_in(tmp_path)
         held.cancel()
         await asyncio.wait({held})
         await database.close()
