@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 
 from bot.runtime.settings import Settings, database_url, has_own_url, keyring, not_a_database, url_setting
@@ -68,8 +69,10 @@ async def opened(
     try:
         async with _opened(settings, use, name, role) as database:
             yield database
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
+    except (DBAPIError, PostgresError) as error:
+        # An import writes its rows past SQLAlchemy.
+        state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+        if state == INSUFFICIENT_PRIVILEGE:
             raise RightsMissing(settings, role) from error
         raise
 

@@ -199,8 +199,8 @@ async def test_the_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: 
         await database.close()
     finally:
         os.umask(before)
-    names = ["private.db", "private.db-wal", "private.db-shm", "private.db.courier-lease"]
-    assert modes == dict.fromkeys(names, 0o600)
+    assert set(modes) >= {"private.db", "private.db-wal", "private.db-shm", "private.db.courier-lease"}
+    assert set(modes.values()) == {0o600}
 
 
 async def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:

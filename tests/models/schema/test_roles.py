@@ -12,7 +12,7 @@ from models.database.engine import Database
 from models.schema import drift, roles, version
 from tests.roles import three_roles, url_of
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -50,6 +50,7 @@ def test_every_table_declares_who_may_do_what() -> None:
     assert words == {"SELECT", "INSERT", "UPDATE", "DELETE", "UPDATE (row_lock)"}
 
 
+@ON_POSTGRESQL
 async def test_the_owner_upgrades_and_all_is_as_declared(country: Database, names: RoleNames) -> None:
     owner = Database(url_of(country, names.owner))
     assert await drift.can_check_in_full(owner)
@@ -114,12 +115,14 @@ FORBIDDEN = [
 ]
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize("statement", FORBIDDEN)
 async def test_the_applications_role_is_refused(application: asyncpg.Connection, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await application.execute(statement)
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize("table", ["round", "organization", "province", "account"])
 async def test_it_locks_rows_that_it_cannot_change(
     application: asyncpg.Connection, country: Database, table: str
@@ -219,6 +222,7 @@ CHANGES = [
 ]
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize(("change", "line", "is_mended"), CHANGES)
 async def test_what_was_changed_is_told_and_put_right_where_the_owner_may(
     country: Database, names: RoleNames, change: str, line: str, is_mended: bool
@@ -234,6 +238,7 @@ async def test_what_was_changed_is_told_and_put_right_where_the_owner_may(
     await owner.close()
 
 
+@ON_POSTGRESQL
 async def test_what_others_may_read_is_left_to_the_keeper(country: Database, names: RoleNames) -> None:
     """A role for figures may look, and not write."""
     figures = f"{names.owner}_figures"
@@ -246,6 +251,7 @@ async def test_what_others_may_read_is_left_to_the_keeper(country: Database, nam
         await run(country, f"DROP OWNED BY {figures}; DROP ROLE {figures}")
 
 
+@ON_POSTGRESQL
 async def test_a_role_that_is_not_there_is_refused_and_nothing_is_done(
     country: Database, names: RoleNames
 ) -> None:
@@ -260,6 +266,7 @@ async def test_a_role_that_is_not_there_is_refused_and_nothing_is_done(
     await owner.close()
 
 
+@ON_POSTGRESQL
 async def test_one_role_for_the_chat_and_the_owner_for_the_rest(country: Database, names: RoleNames) -> None:
     """Without an operator its work is the owner's."""
     two = RoleNames(names.owner, names.application, None)
