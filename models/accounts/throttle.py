@@ -34,7 +34,7 @@ class Throttle(Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
 
     __tablename__ = "throttle"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     failures: Mapped[int]

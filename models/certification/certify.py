@@ -80,7 +80,7 @@ class Confirmation(Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
 
     __tablename__ = "confirmation"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
 
     nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"))

@@ -49,7 +49,7 @@ class CertificateWords(Base):
     """The words of a certificate that has none itself, as of the moment at which they were kept. Insert only."""
 
     __tablename__ = "certificate_words"
-    __grants__ = Grants(application="SELECT, INSERT", operator="SELECT, INSERT")
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

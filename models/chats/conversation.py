@@ -43,7 +43,7 @@ class Conversation(Base):
     """One chat. In a private chat its id is its user's."""
 
     __tablename__ = "conversation"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, UPDATE, DELETE")
 
     chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     language: Mapped[Language] = mapped_column(text_enum(Language), default=Language.THAI)
@@ -77,7 +77,7 @@ class Card(Base):
     """A message with buttons that the bot has sent and not deleted: what is blanked when the chat's link ends."""
 
     __tablename__ = "card"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

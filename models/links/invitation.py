@@ -39,7 +39,7 @@ class Invitation(Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
 
     __tablename__ = "invitation"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)

@@ -52,7 +52,7 @@ class Broadcast(Base):
     """One announcement, as it was sent."""
 
     __tablename__ = "broadcast"
-    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT, UPDATE")
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

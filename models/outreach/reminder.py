@@ -57,7 +57,7 @@ class Reminder(Base):
     """One day's reminder of a round's last day. The row decides who queues it, and it is queued once."""
 
     __tablename__ = "reminder"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT")
     __table_args__ = (UniqueConstraint("round_id", "days_before"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

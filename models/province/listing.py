@@ -61,7 +61,7 @@ class Listing(Base):
     """
 
     __tablename__ = "listing"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     status: Mapped[Status] = mapped_column(text_enum(Status, checked=False))

@@ -23,7 +23,7 @@ class Visit(Base):
     """That an officer opened an organization, the last time; and when it left it for later, if it did."""
 
     __tablename__ = "visit"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
     # The newest visit of an officer is looked for.
     __table_args__ = (Index("ix_visit_officer_id_opened_at", "officer_id", "opened_at"),)
 

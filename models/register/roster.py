@@ -49,7 +49,7 @@ class Roster(Base):
     """That an organization has a register, and the import that it comes from."""
 
     __tablename__ = "roster"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
 
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), primary_key=True)
     file_name: Mapped[str] = mapped_column(String(255))
@@ -62,7 +62,7 @@ class PersonnelRecord(Base):
     """One person in a register."""
 
     __tablename__ = "personnel_record"
-    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
+    __grants__ = Grants(application="SELECT, INSERT, DELETE", operator="SELECT, INSERT, DELETE")
     __table_args__ = (UniqueConstraint("organization_code", "record_no"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

@@ -22,7 +22,6 @@ PUBLIC = "PUBLIC"
 # What is nobody's harm: PostgreSQL gives it to PUBLIC by itself, and a role of somebody else may look.
 _LEFT_TO_PUBLIC = {("database", "CONNECT"), ("schema", "USAGE")}
 _LEFT_TO_OTHERS = {*_LEFT_TO_PUBLIC, ("table", "SELECT"), ("sequence", "SELECT")}
-_SERVER_KNOWS_PARAMETERS = 150_000
 _PRIVILEGE = re.compile(r"([A-Z]+)(?: \(([^)]*)\))?")
 
 
@@ -105,7 +104,7 @@ def differences(connection: Connection, names: RoleNames) -> list[Difference]:
     }
     with search_path(connection, "pg_catalog"):
         questions = [_ABOVE_RIGHTS, _OWNERS]
-        if (connection.dialect.server_version_info or (0,))[0] * 10_000 >= _SERVER_KNOWS_PARAMETERS:
+        if connection.scalar(text("SELECT to_regclass('pg_parameter_acl') IS NOT NULL")):
             questions.append(_PARAMETERS)
         found = [
             Difference(line)
@@ -300,7 +299,7 @@ WHERE rolname <> :owner AND rolname <> ALL (CAST(:roles AS text[]))
     AND NOT (described = 'the schema' AND rolname = 'pg_database_owner')
 ORDER BY 1
 """
-# With session_replication_role a role that may set it has no foreign keys.
+# With session_replication_role a role that may set it has no foreign keys. PostgreSQL 15 and newer.
 _PARAMETERS = """
 SELECT format('%I has %s on parameter %s', rolname, privilege_type, parname)
 FROM pg_parameter_acl CROSS JOIN LATERAL aclexplode(paracl) JOIN pg_roles ON pg_roles.oid = grantee
