@@ -92,7 +92,7 @@ class Lockable:
     """
 
     row_lock: Mapped[bool | None] = mapped_column(
-        CheckConstraint("row_lock IS NULL", name="row_lock"), deferred=True, sort_order=1000
+        CheckConstraint("row_lock IS NULL", name="row_lock"), sort_order=1000
     )
 
 
