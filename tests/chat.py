@@ -20,9 +20,11 @@ from bot.telegram.limiter import RATES
 from bot.telegram.transport import READ_TIMEOUT, AiohttpRequest
 from demo.botapi import PATIENCE, Emulator, Message, Phone
 from demo.botapi.emulator import reserve_port
+from models.base.grants import DatabaseRole
 from models.database.engine import Database
 from models.database.sender_lock import SenderLockTimes
 from models.security.sealing import Seal
+from tests.roles import acting_as
 from tests.support import KEYRING, PASSWORD, PATIENT_LEASE, PIN, Clock
 
 # No flood limit for strangers, except in tests of that limit.
@@ -77,21 +79,22 @@ async def running_bot(
         stack.push_async_callback(bot.shutdown)
         listener = None
         if front is not None:
-            listener = await stack.enter_async_context(listening(front, bot, database, clock, tuning))
-        task = asyncio.create_task(
-            wiring.serve(
-                bot,
-                polls,
-                database,
-                Seal(KEYRING),
-                stop,
-                clock,
-                random.Random(seed),
-                listener=listener,
-                tuning=tuning,
-                monotonic=monotonic,
-            )
+            with acting_as(DatabaseRole.APPLICATION):
+                listener = await stack.enter_async_context(listening(front, bot, database, clock, tuning))
+        serving = wiring.serve(
+            bot,
+            polls,
+            database,
+            Seal(KEYRING),
+            stop,
+            clock,
+            random.Random(seed),
+            listener=listener,
+            tuning=tuning,
+            monotonic=monotonic,
         )
+        with acting_as(DatabaseRole.APPLICATION):
+            task = asyncio.create_task(serving)
         try:
             yield
         finally:

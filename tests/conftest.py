@@ -13,18 +13,21 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import hypothesis
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.runtime.metrics import TALLY, Tally
 from bot.service.tuning import Tuning
 from demo.botapi import PATIENCE, Emulator
+from models.base.grants import RoleNames
 from models.database import aiosqlite_dialect, postgresql, sqlite
 from models.database.engine import Database
 from models.schema import version
+from tests import roles
 from tests.canary import Canary
 from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.support import KEYRING, Clock, settle
@@ -76,8 +79,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # all of them again and again.
     gc.set_threshold(50_000, 50, 50)
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
-    for module in (sqlite, postgresql):
-        module.create_async_engine = with_cache  # type: ignore[attr-defined]
+
+    def with_roles(*arguments: Any, **options: Any) -> AsyncEngine:
+        engine = with_cache(*arguments, **options)
+        roles.let_sessions_act(engine)
+        return engine
+
+    sqlite.create_async_engine = with_cache  # type: ignore[attr-defined]
+    postgresql.create_async_engine = with_roles  # type: ignore[attr-defined]
+    roles.let_commands_act()
 
 
 @pytest.fixture(autouse=True)
@@ -123,10 +133,12 @@ async def _admin(statement: str) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def _fill(url: str, *, settled: bool) -> None:
-    """Upgrade a database to head; with `settled`, fill it with the data of `country`."""
+async def _fill(url: str, *, settled: bool, names: RoleNames | None = None) -> None:
+    """Upgrade a database to head, with the rights of the roles `names`; with `settled`, fill it with the data of
+    `country`.
+    """
     database = Database(url, KEYRING)
-    await version.upgrade(database)
+    await version.upgrade(database, names)
     if settled:
         await settle(database, NOW)
     await database.close()
@@ -156,13 +168,18 @@ class Spares:
     def __init__(self, *, settled: bool) -> None:
         self._template = MARK + uuid.uuid4().hex[:12]
         self._thread = ThreadPoolExecutor(1)
+        self._names = roles.names_for(self._template, urlsplit(POSTGRES).username or "postgres")
+        for role in self._names.restricted():
+            apart(_admin(f"CREATE ROLE {role} LOGIN"))
         apart(_admin(f"CREATE DATABASE {self._template}"))
-        apart(_fill(postgres_url(self._template), settled=settled))
+        apart(_fill(postgres_url(self._template), settled=settled, names=self._names))
         self._next = self._thread.submit(self._make)
 
     def _make(self) -> str:
         name = MARK + uuid.uuid4().hex[:12]
         asyncio.run(_admin(f"CREATE DATABASE {name} TEMPLATE {self._template}"))
+        # What the template's tables grant came with them.
+        roles.NAMES[name] = self._names
         return name
 
     async def take(self) -> str:
@@ -172,6 +189,7 @@ class Spares:
 
     def give_back(self, name: str) -> None:
         """Drop a database that is no longer used, in the background."""
+        roles.NAMES.pop(name, None)
         self._thread.submit(asyncio.run, _admin(f"DROP DATABASE {name} WITH (FORCE)"))
 
     def close(self) -> None:
@@ -179,6 +197,8 @@ class Spares:
         self.give_back(self._next.result())
         self._thread.shutdown()
         apart(_admin(f"DROP DATABASE {self._template} WITH (FORCE)"))
+        # Nothing grants them anything any more.
+        apart(_admin(f"DROP ROLE {', '.join(self._names.restricted())}"))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.commands.roles import role_of
 from bot.papers import thai
 from bot.runtime.settings import load_settings
 from bot.service.opening import Use, opened
@@ -94,13 +95,13 @@ def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> Non
 
 
 def with_database(operation: Callable[[Database], Awaitable[_T]], use: Use) -> _T:
-    """Run an operation on the database of the settings; its result. Raises the operation's errors, and those of
-    `bot.service.opening.opened`.
+    """Run an operation on the database of the settings, as the role that the command needs; its result. Raises the
+    operation's errors, and those of `bot.service.opening.opened`.
     """
-    context = click.get_current_context(silent=True)
+    context = click.get_current_context()
 
     async def run() -> _T:
-        async with opened(load_settings(), use, context.command_path if context else "laocert") as database:
+        async with opened(load_settings(), use, context.command_path, role_of(context)) as database:
             return await operation(database)
 
     return asyncio.run(run())

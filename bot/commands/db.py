@@ -6,12 +6,13 @@ import click
 
 from bot.commands.audit import without_words
 from bot.commands.common import echo_json, json_option, with_database
+from bot.runtime.settings import load_settings, role_names
 from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
 from models.database.engine import Database
-from models.schema import drift, version
+from models.schema import drift, roles, version
 from models.succession.word_keeping import count_without_words
 
 
@@ -26,28 +27,38 @@ def db() -> None:
 
 @db.command(epilog="Example: laocert db upgrade")
 def upgrade() -> None:
-    """Migrate the schema to this program's version, in one transaction. Safe to repeat."""
+    """Migrate the schema, and the rights of PostgreSQL's roles, to this program's version, in one transaction.
+    Safe to repeat.
+    """
+    names = role_names(load_settings())
 
-    async def bring(database: Database) -> tuple[str | None, str, int]:
-        before, after = await version.upgrade(database)
+    async def bring(database: Database) -> tuple[str | None, str, int, list[str]]:
+        before, after = await version.upgrade(database, names)
+        by_hand = [] if names is None else await roles.check(database, names)
         async with database.read() as session:
-            return before, after, await count_without_words(session)
+            return before, after, await count_without_words(session), by_hand
 
-    before, after, older = with_database(bring, Use.UPGRADES)
+    before, after, older, by_hand = with_database(bring, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
     if older:
         click.echo(without_words(older))
+    if by_hand:
+        raise DatabaseDiffers(
+            "the schema is up, but roles are not as they should be, which another than the tables' owner must mend"
+            f" ({'; '.join(by_hand)}); see docs/operations.md, Roles"
+        )
 
 
 @db.command(epilog="Example: laocert db check --json")
 @json_option
 def check(as_json: bool) -> None:
-    """Compare tables, indexes, constraints and triggers with this program's, and look for damage."""
+    """Compare tables, indexes, constraints, triggers and rights with this program's, and look for damage."""
+    names = role_names(load_settings())
 
     async def look(database: Database) -> tuple[list[str], bool]:
-        return await drift.check(database), await drift.can_check_in_full(database)
+        return await drift.check(database, names), await drift.can_check_in_full(database)
 
     differences, in_full = with_database(look, Use.REPAIRS)
     if not in_full:
@@ -87,7 +98,8 @@ def backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Replace a database that is not empty. The bot must be stopped.")
 def restore(file: Path, force: bool) -> None:
     """Replace the database by a copy, verify it and the record in it, and hold its unsent messages."""
-    restored = with_database(lambda database: bring_back(database, file, force=force), Use.REPAIRS)
+    names = role_names(load_settings())
+    restored = with_database(lambda database: bring_back(database, file, force=force, names=names), Use.REPAIRS)
     click.echo(f"{restored.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
     if restored.schema is not None:
         raise DatabaseDiffers(

@@ -22,13 +22,22 @@ def doctor(as_json: bool) -> None:
     if as_json:
         echo_json(
             [
-                {"name": finding.name, "ok": finding.mend is None, "said": finding.detail, "mend": finding.mend}
+                {
+                    "name": finding.name,
+                    "ok": finding.mend is None or finding.is_warning,
+                    "warning": finding.is_warning,
+                    "said": finding.detail,
+                    "mend": finding.mend,
+                }
                 for finding in findings
             ]
         )
     else:
         for finding in findings:
-            click.echo(f"{finding.name}: {f'ok, {finding.detail}' if finding.mend is None else finding.mend}")
-    faults = sum(finding.mend is not None for finding in findings)
+            warning = "warning, " if finding.is_warning else ""
+            click.echo(
+                f"{finding.name}: {f'ok, {finding.detail}' if finding.mend is None else warning + finding.mend}"
+            )
+    faults = sum(finding.mend is not None and not finding.is_warning for finding in findings)
     if faults:
         raise NotWell(f"{faults} of {len(findings)} checks failed; see above how to fix them")

@@ -10,9 +10,12 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from bot.runtime.confinement import hide
 from models.base.errors import DomainError
+from models.base.grants import DatabaseRole, RoleNames
 from models.security.keys import Keyring
 
 # Paths that the program itself serves on LAOCERT_LISTEN; the webhook must have another.
@@ -49,6 +52,9 @@ class Settings(BaseSettings):
     api_insecure: bool = False
     api_url: str = "https://api.telegram.org"
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///laocert.db")
+    # The same database as other roles of PostgreSQL; the first one does for all where these are not set.
+    database_operator_url: SecretStr | None = None
+    database_owner_url: SecretStr | None = None
     secret_key: SecretStr | None = None
     # Earlier keys, separated by commas: they only open and verify. `lost:1a2b3c4d` names a lost key by its id.
     old_secret_keys: SecretStr = SecretStr("")
@@ -245,6 +251,68 @@ def keyring(settings: Settings) -> Keyring | None:
     return Keyring(current, tuple(old), tuple(lost.values()))
 
 
+def url_setting(role: DatabaseRole) -> str:
+    """The setting that a role of the database has for itself."""
+    return "LAOCERT_DATABASE_URL" if role is DatabaseRole.APPLICATION else f"LAOCERT_DATABASE_{role.upper()}_URL"
+
+
+def has_own_url(settings: Settings, role: DatabaseRole) -> bool:
+    """Whether a role's own setting is set, so that LAOCERT_DATABASE_URL is not taken in its place."""
+    return role is DatabaseRole.APPLICATION or _own_url(settings, role) is not None
+
+
+def database_url(settings: Settings, role: DatabaseRole) -> str:
+    """Where a role connects: by its own setting, or LAOCERT_DATABASE_URL where that is not set."""
+    return (_own_url(settings, role) or settings.database_url).get_secret_value()
+
+
+def _own_url(settings: Settings, role: DatabaseRole) -> SecretStr | None:
+    own = {
+        DatabaseRole.OPERATOR: settings.database_operator_url,
+        DatabaseRole.OWNER: settings.database_owner_url,
+    }
+    # An empty line in a file of settings sets nothing.
+    url = own.get(role)
+    return url if url is not None and url.get_secret_value() else None
+
+
+def role_names(settings: Settings) -> RoleNames | None:
+    """The roles by the users of their URLs; None where one role does all, and on SQLite.
+
+    Raises SettingsRefused for a URL that is none, and where one role is to be the application and the operator.
+    """
+    if not has_own_url(settings, DatabaseRole.OWNER):
+        return None
+    users = {role: _user(settings, role) for role in DatabaseRole}
+    application, operator, owner = (users[role] for role in DatabaseRole)
+    if application is None or owner is None or application == owner:
+        return None
+    if not has_own_url(settings, DatabaseRole.OPERATOR) or operator == owner:
+        return RoleNames(owner, application, None)
+    if operator == application:
+        raise SettingsRefused(
+            "LAOCERT_DATABASE_OPERATOR_URL has the user of LAOCERT_DATABASE_URL, who is the chat alone; give it a"
+            " user of its own (docs/operations.md, Roles)"
+        )
+    return RoleNames(owner, application, operator)
+
+
+def _user(settings: Settings, role: DatabaseRole) -> str | None:
+    try:
+        url = make_url(database_url(settings, role))
+    except (ArgumentError, ValueError):
+        raise not_a_database(url_setting(role)) from None
+    return url.username if url.get_backend_name() == "postgresql" else None
+
+
+def not_a_database(setting: str) -> SettingsRefused:
+    """The refusal of a setting that is no URL of a database."""
+    return SettingsRefused(
+        f"{setting} is no URL of a database;"
+        " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
+    )
+
+
 def require_bot(settings: Settings) -> tuple[str, Keyring]:
     """The bot token and the secret keys, which `run` needs. Raises SettingsRefused when one is not set."""
     if settings.bot_token is None:
@@ -256,9 +324,10 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The values to redact from all output: the token, the keys, the webhook's secret, the database's password."""
+    """The values to redact from all output: the token, the keys, the webhook's secret, the database's passwords."""
     secrets = (settings.bot_token, settings.secret_key, settings.old_secret_keys, settings.webhook_secret)
     values = [part.strip() for secret in secrets if secret for part in secret.get_secret_value().split(",")]
-    # The password as it is written in the URL; a URL without one has no colon after the user's name.
-    user_info = settings.database_url.get_secret_value().partition("://")[2].rpartition("@")[0]
-    return [value for value in (*values, user_info.partition(":")[2]) if value]
+    # The passwords as they are written in the URLs; a URL without one has no colon after the user's name.
+    urls = {database_url(settings, role) for role in DatabaseRole}
+    user_infos = [url.partition("://")[2].rpartition("@")[0] for url in sorted(urls)]
+    return [value for value in (*values, *(user_info.partition(":")[2] for user_info in user_infos)) if value]

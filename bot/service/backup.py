@@ -118,7 +118,13 @@ async def _dump(database: Database, target: Path) -> tuple[Contents, str]:
         schema = await connection.scalar(text("SELECT current_schema()"))
         contents = await contents_of_postgresql(connection)
         await run_tool(
-            database, "pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"
+            database,
+            "pg_dump",
+            "--format=custom",
+            "--no-owner",
+            "--no-acl",
+            f"--snapshot={snapshot}",
+            f"--file={target}",
         )
     return contents, str(schema)
 

@@ -29,11 +29,11 @@ from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
 from models.chats import inbox
-from models.database import wal
+from models.database import sqlite, wal
 from models.database.engine import Database
 from models.database.trouble import Trouble, trouble_of
 from models.notices import outbox
-from models.schema import drift, version
+from models.schema import drift, roles, version
 from models.succession.word_keeping import count_without_words
 
 # Half of a check's timeout, in seconds.
@@ -54,12 +54,13 @@ _MENDS = {
 @dataclass(frozen=True)
 class Finding:
     """The result of one check. `detail` describes a part that is ok; `mend` is None then, and otherwise says what
-    is wrong and how to fix it.
+    is wrong and how to fix it. A warning does not stop anything from running.
     """
 
     name: str
     detail: str
     mend: str | None = None
+    is_warning: bool = False
 
 
 def _well(name: str, detail: str) -> Finding:
@@ -70,6 +71,10 @@ def _well(name: str, detail: str) -> Finding:
 def _ill(name: str, mend: str) -> Finding:
     """The finding that a part is not ok."""
     return Finding(name, "", mend)
+
+
+def _warn(name: str, mend: str) -> Finding:
+    return Finding(name, "", mend, is_warning=True)
 
 
 async def examine(settings: Settings, clock: Clock = utc_now) -> list[Finding]:
@@ -133,7 +138,9 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
             ]
         findings = [await _writes(database, revision, clock)]
         if database.is_sqlite:
-            findings.append(_wal(database))
+            findings += [_wal(database), _mode(database)]
+        else:
+            findings.append(await _role(database))
         findings.append(await _work(database, clock))
         differences = await drift.check(database)
         record = await _record(database)
@@ -183,6 +190,24 @@ def _wal(database: Database) -> Finding:
             " such as an open sqlite3: laocert run then cuts it off within a minute",
         )
     return _well(name, f"{megabytes:.1f} MB")
+
+
+def _mode(database: Database) -> Finding:
+    """Whether others on this machine can open the files of a SQLite database."""
+    name, files = "file's mode", sqlite.open_to_others(database.url)
+    if files:
+        return _warn(name, f"others on this machine can open {' '.join(files)}; run: chmod 600 {' '.join(files)}")
+    return _well(name, "for its owner alone")
+
+
+async def _role(database: Database) -> Finding:
+    """Whether the bot's role of PostgreSQL can do more than the chat does."""
+    name = "database's role"
+    async with database.engine.connect() as connection:
+        user, more = await connection.run_sync(roles.beyond_the_chat)
+    if more is None:
+        return _well(name, f"{user} can do what the chat does")
+    return _warn(name, f"the bot connects as {user}, {more}; give it a role of its own: docs/operations.md, Roles")
 
 
 async def _server_clock(database: Database, clock: Clock) -> Finding:

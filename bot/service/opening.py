@@ -1,5 +1,5 @@
-"""Opens the database of the settings for the duration of a command. Only this module compares the secret key with
-the record.
+"""Opens the database of the settings for the duration of a command, as the role that the command needs. Only this
+module compares the secret key with the record.
 """
 
 import asyncio
@@ -8,13 +8,20 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
+from asyncpg import PostgresError  # type: ignore[import-untyped]
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 
-from bot.runtime.settings import Settings, SettingsRefused, keyring
+from bot.runtime.settings import Settings, database_url, has_own_url, keyring, not_a_database, url_setting
 from models.audit import event_chain
+from models.base.errors import DomainError
+from models.base.grants import DatabaseRole
 from models.database.engine import Database
 from models.database.pooler import require_own_sessions
+from models.database.postgresql import UrlRefused
 from models.schema import drift, version
+
+# SQLSTATE of what a role may not do.
+INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class Use(enum.Enum):
@@ -35,27 +42,55 @@ class Use(enum.Enum):
         return self in (Use.LOOKS, Use.RECORDS)
 
 
+class RightsMissing(DomainError):
+    """The role that connected may not do what the command does; the message says which URL to set."""
+
+    def __init__(self, settings: Settings, role: DatabaseRole) -> None:
+        setting, where = url_setting(role), "docs/operations.md, Roles"
+        if not has_own_url(settings, role):
+            said = f"this needs the rights of the database's {role}; set {setting} ({where})"
+        elif role is DatabaseRole.OWNER:
+            said = f"the role of {setting} does not own this database; hand it over ({where})"
+        else:
+            said = f"the role of {setting} lacks rights of the {role}; as owner run: laocert db upgrade ({where})"
+        super().__init__(said)
+
+
 @asynccontextmanager
-async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIterator[Database]:
-    """Open the database during the block; close it and wait for its threads afterwards. `name` is the session's
-    application name in PostgreSQL.
+async def opened(
+    settings: Settings, use: Use, name: str = "laocert", role: DatabaseRole = DatabaseRole.APPLICATION
+) -> AsyncIterator[Database]:
+    """Open the database as a role during the block; close it and wait for its threads afterwards. `name` is the
+    session's application name in PostgreSQL.
 
     Raises, before anything is written: SettingsRefused and UrlRefused for the URL, SessionsAreShared for a pooler
-    in transaction mode, SchemaOutdated, KeyMissing, KeyUnknown.
+    in transaction mode, SchemaOutdated, KeyMissing, KeyUnknown. Raises RightsMissing for what the role may not do.
     """
+    try:
+        async with _opened(settings, use, name, role) as database:
+            yield database
+    except (DBAPIError, PostgresError) as error:
+        # An import writes its rows past SQLAlchemy.
+        state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+        if state == INSUFFICIENT_PRIVILEGE:
+            raise RightsMissing(settings, role) from error
+        raise
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, use: Use, name: str, role: DatabaseRole) -> AsyncIterator[Database]:
     keys = keyring(settings)
     if keys is None and use is Use.RECORDS:
         raise event_chain.KeyMissing
     try:
         database = Database(
-            settings.database_url.get_secret_value(), keys, name, may_be_read_only=use in (Use.LOOKS, Use.REPAIRS)
+            database_url(settings, role), keys, name, may_be_read_only=use in (Use.LOOKS, Use.REPAIRS)
         )
+    except UrlRefused as error:
+        raise UrlRefused(str(error).replace("LAOCERT_DATABASE_URL", url_setting(role))) from None
     # ValueError: the URL's port is not a number.
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError, ValueError):
-        raise SettingsRefused(
-            "LAOCERT_DATABASE_URL is not the URL of a database;"
-            " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
-        ) from None
+        raise not_a_database(url_setting(role)) from None
     threads = set(threading.enumerate())
     try:
         if use is not Use.LOOKS:

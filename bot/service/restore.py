@@ -19,13 +19,14 @@ from sqlalchemy.dialects import postgresql
 from bot.service.backup import CHUNK, BackupRefused, path_of, refusal, start_tool
 from bot.service.opening import require_known_key
 from models.audit import event_chain
+from models.base.grants import RoleNames
 from models.base.tables import Base
 from models.database.engine import Database
 from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
 from models.operator.verification import Findings, verify
-from models.schema import drift, postgresql_triggers, version
+from models.schema import drift, postgresql_triggers, roles, version
 from models.security.keys import Keyring
 
 COPY = "the newest event of the copy"
@@ -61,23 +62,31 @@ class Restored:
 
 
 async def restore(
-    database: Database, source: Path, *, force: bool, lock_patience: int = LOCK_PATIENCE
+    database: Database,
+    source: Path,
+    *,
+    force: bool,
+    lock_patience: int = LOCK_PATIENCE,
+    names: RoleNames | None = None,
 ) -> Restored:
-    """Replace the database by the copy `source`, hold its unsent messages, and verify it.
+    """Replace the database by the copy `source`, hold its unsent messages, and verify it. A copy knows no role of
+    the database: with `names` each role gets its rights once the copy is there.
 
     A message that was unsent when the copy was made may have been sent since, so the operator decides on releasing
     it (`laocert outbox release`). `force`: replace a database that is not empty. `lock_patience`: whole seconds to
     wait for a table that a foreign session has locked.
 
-    Raises, with nothing changed: KeyMissing; BackupRefused for a file that is no copy, or a database that is not
-    empty without `force`; KeyUnknown for a copy made under another secret key; InUse, or BackupRefused on SQLite,
-    for a database that a program has open.
+    Raises, with nothing changed: KeyMissing; RolesMissing for a role that the cluster does not have; BackupRefused
+    for a file that is no copy, or a database that is not empty without `force`; KeyUnknown for a copy made under
+    another secret key; InUse, or BackupRefused on SQLite, for a database that a program has open.
     """
     if database.keyring is None:
         raise event_chain.KeyMissing
     _require_kind(source, is_sqlite=database.is_sqlite)
     if not force and await _holds_anything(database):
         raise BackupRefused("the database is not empty; to replace all that is in it, add --force")
+    if names is not None:
+        await roles.require(database, names)
     await database.close()
     if database.is_sqlite:
         await _replace_sqlite(database, source)
@@ -88,7 +97,10 @@ async def restore(
     revision = await version.revision(database)
     if revision != version.head():
         return Restored(held, schema=revision)
-    differences = await drift.check(database)
+    if names is not None:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(roles.apply, names)
+    differences = await drift.check(database, names)
     async with database.read() as session:
         return Restored(held, differences, await verify(session))
 
@@ -238,7 +250,7 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path, l
         script = None
         try:
             script = await start_tool(
-                database, "pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source)
+                database, "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-acl", "--file=-", str(source)
             )
             complaints = await _transact(script, writer, _beginning(lock_patience), _ending(keys))
         finally:
@@ -275,9 +287,14 @@ def _refused_by_server(source: Path, complaints: bytes) -> BackupRefused:
     state, words = error["state"], error["words"].strip()
     if state == _OTHER_KEY:
         return BackupRefused(words)
+    if state == _INSUFFICIENT_PRIVILEGE:
+        return BackupRefused(
+            f"the server refused it ({words}): a copy is brought back by the owner of the database; set"
+            " LAOCERT_DATABASE_OWNER_URL (docs/operations.md, Roles)"
+        )
     if state == _LOCK_NOT_AVAILABLE:
         return BackupRefused(f"a session of somebody else holds a table of the database ({words}); end it first")
-    if state.startswith(_OF_THE_COPY) and state != _INSUFFICIENT_PRIVILEGE:
+    if state.startswith(_OF_THE_COPY):
         return _damaged(source, words)
     return BackupRefused(f"the server refused what {source} holds: {words}; mend that and restore it again")
 

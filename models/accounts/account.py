@@ -30,9 +30,10 @@ from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
 from models.base.errors import DomainError
 from models.base.font import undrawn
+from models.base.grants import Grants
 from models.base.names import becomes_link, is_unseen
 from models.base.spelling import spelled
-from models.base.tables import Base, BigKey, text_enum
+from models.base.tables import Base, BigKey, Lockable, text_enum
 from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
 
@@ -100,10 +101,11 @@ class UnknownAccount(DomainError):
         super().__init__(f"there is no account {username}; see: laocert account list")
 
 
-class Account(Base):
+class Account(Lockable, Base):
     """A login of one organization (role `lao`) or one province (role `province`)."""
 
     __tablename__ = "account"
+    __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
     __table_args__ = (
         CheckConstraint(
             "(role = 'lao') = (organization_code IS NOT NULL)"
@@ -138,6 +140,7 @@ class Officer(Base):
     """
 
     __tablename__ = "officer"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, UPDATE")
     __table_args__ = (
         Index(
             "uq_officer_active_user",

@@ -31,6 +31,7 @@ from models.accounts.account import Officer
 from models.audit import event_chain
 from models.base.clocks import is_past
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable
@@ -68,6 +69,7 @@ class Keypad(Base):
     """The keypad that a person has open; opening another one ends it."""
 
     __tablename__ = "keypad"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     nonce: Mapped[str] = mapped_column(String(24))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
+from models.base.grants import Grants
 from models.base.tables import Base, conflict_insert
 
 TRIES = 5
@@ -33,6 +34,7 @@ class Throttle(Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
 
     __tablename__ = "throttle"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     failures: Mapped[int]

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization, Province
 from models.security.keys import Keyring
@@ -97,6 +98,7 @@ class AuditEvent(Base):
     """One event of one chain."""
 
     __tablename__ = "audit_event"
+    __grants__ = Grants(application="SELECT, INSERT", operator="SELECT, INSERT")
     __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -303,8 +305,10 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
     # In the order in which everybody else takes the two.
     await hold(session, [SYSTEM])
     if session.get_bind().dialect.name == "postgresql":
-        # Waits for transactions that are appending: an event that commits later has a higher id.
-        await session.execute(text("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE"))
+        # Waits for transactions that are appending: an event that commits later has a higher id. Whoever appends
+        # shares this lock by a trigger (models/schema/postgresql_triggers.py). No lock of the table, which
+        # PostgreSQL gives only to whoever may change its rows.
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert events', 0))"))
     last_id = await newest_id(session)
     head = _head(last_id, {chain: end.mac for chain, end in (await _ends(session)).items()})
     await record(session, Event.HEAD, SYSTEM, now, head=head)

@@ -4,11 +4,13 @@ import enum
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Enum, Integer, MetaData, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from models.base.grants import Grants
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -71,6 +73,9 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}
 
+    # What the roles of a PostgreSQL database may do with the table (models/schema/roles.py).
+    __grants__: ClassVar[Grants]
+
     @classmethod
     def core(cls) -> Table:
         """Return the Core table, for statements that every tap runs: there the ORM costs more than the
@@ -79,6 +84,18 @@ class Base(DeclarativeBase):
         table = cls.__table__
         assert isinstance(table, Table)  # noqa: S101 - mapped to no join
         return table
+
+
+class Lockable:
+    """A table whose rows the chat locks and never changes.
+
+    PostgreSQL wants the right to UPDATE one column of whoever locks a row (GRANT, "UPDATE"). This column holds
+    nothing and can hold nothing: the application's role is granted UPDATE of it alone.
+    """
+
+    row_lock: Mapped[bool | None] = mapped_column(
+        CheckConstraint("row_lock IS NULL", name="row_lock"), sort_order=1000
+    )
 
 
 def insert_of(database: str, into: Any) -> sqlite.Insert:

@@ -14,6 +14,7 @@ from functools import cache
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.certification.remark import Remark, RemarkKind
 from models.certification.spot_check import SpotCheck
@@ -58,6 +59,7 @@ class Certification(Base):
     """A certificate: the frozen numbers, whose they are, and who stood for them. Insert only."""
 
     __tablename__ = "certification"
+    __grants__ = Grants(application="SELECT, INSERT", operator="SELECT")
     __table_args__ = (
         UniqueConstraint("organization_code", "round_id", "revision", "level"),
         {"sqlite_autoincrement": True},
@@ -133,6 +135,7 @@ class Reopening(Base):
     """The end of a revision: its certificates stay in the history, the register can be changed. Insert only."""
 
     __tablename__ = "reopening"
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = (
         UniqueConstraint("organization_code", "round_id", "revision"),
         {"sqlite_autoincrement": True},

@@ -19,6 +19,7 @@ from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.certification.remark import operator_name
@@ -79,6 +80,7 @@ class Confirmation(Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
 
     __tablename__ = "confirmation"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
 
     nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"))

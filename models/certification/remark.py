@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.accounts.account import Officer, Role
 from models.base.errors import DomainError
 from models.base.font import undrawn, visible
+from models.base.grants import Grants
 from models.base.names import is_unseen
 from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
@@ -81,6 +82,7 @@ class Remark(Base):
     """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
 
     __tablename__ = "remark"
+    __grants__ = Grants(application="SELECT, INSERT", operator="SELECT, INSERT")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

@@ -21,6 +21,7 @@ from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.register.roster import Category
 
@@ -59,6 +60,7 @@ class SpotCheck(Base):
     """The draw of one revision. `seed` (hexadecimal) and the locked register give the sample."""
 
     __tablename__ = "spot_check"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT")
     __table_args__ = (UniqueConstraint("organization_code", "round_id", "revision"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -107,6 +109,7 @@ class SpotCheckItem(Base):
     """One drawn record; `place` counts from 1. A mark can be changed until the check is handed in."""
 
     __tablename__ = "spot_check_item"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT")
     __table_args__ = (UniqueConstraint("spot_check_id", "record_no"),)
 
     spot_check_id: Mapped[int] = mapped_column(ForeignKey("spot_check.id"), primary_key=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization
 
@@ -48,6 +49,7 @@ class CertificateWords(Base):
     """The words of a certificate that has none itself, as of the moment at which they were kept. Insert only."""
 
     __tablename__ = "certificate_words"
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

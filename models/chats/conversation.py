@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, String, Text, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 
 
@@ -44,6 +45,7 @@ class Conversation(Base):
     """The state of one chat. The id of a private chat is the user's id."""
 
     __tablename__ = "conversation"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, UPDATE, DELETE")
 
     chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     language: Mapped[Language] = mapped_column(text_enum(Language), default=Language.THAI)
@@ -81,6 +83,7 @@ class Card(Base):
     """
 
     __tablename__ = "card"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, conflict_insert, text_enum
 
 # How long rows are kept to recognize a repeated update. After an idle week Telegram restarts the ids at random
@@ -57,6 +58,7 @@ class InboxUpdate(Base):
     """One update of one bot, identified by Telegram's update_id."""
 
     __tablename__ = "inbox"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
     __table_args__ = (
         UniqueConstraint("bot_id", "update_id"),
         Index(

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database.engine import Database
 from models.database.postgresql import REQUIRE_WRITABLE
-from models.database.sqlite import file_of
+from models.database.sqlite import file_of, make_private
 from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
@@ -196,6 +196,7 @@ class _File(_Lock):
     async def take(self) -> bool:
         if self._path is None:
             return True
+        make_private(self._path)
         connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN EXCLUSIVE")

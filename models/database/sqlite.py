@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
+import stat
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event
@@ -37,6 +40,26 @@ def file_of(url: URL) -> str | None:
     return None if not url.database or ":memory:" in url.database else url.database
 
 
+def make_private(path: str) -> None:
+    """Make the file of a database that is not there yet, for its owner alone, whatever the umask. SQLite gives its
+    mode to the files that it puts beside it (SQLite, os_unix.c, findCreateFileMode).
+    """
+    # A file that is there keeps its mode (`laocert doctor` looks at it), and SQLite says what else is wrong. A URI
+    # (SQLite, "Uniform Resource Identifiers") is no path.
+    if not path.startswith("file:"):
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def open_to_others(url: URL) -> list[str]:
+    """The files of a database that others than their owner can read or write."""
+    path = file_of(url)
+    if path is None or os.name != "posix":
+        return []
+    files = [Path(path + suffix) for suffix in ("", "-wal", "-shm")]
+    return [file.name for file in files if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077]
+
+
 def _driver() -> str:
     """Return the name of the fast driver, or of SQLAlchemy's own if a new version lacks what the fast one
     needs.
@@ -63,9 +86,15 @@ def make_engine(url: URL) -> AsyncEngine:
     """
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername=_driver())
+    path = file_of(url)
     # SQLAlchemy refuses any other driver, because it is not asynchronous.
-    pool = {} if file_of(url) is None else {"pool_size": KEPT}
+    pool = {} if path is None else {"pool_size": KEPT}
     engine = create_async_engine(url, hide_parameters=True, **pool)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def do_connect(_dialect: Any, _record: Any, _arguments: Any, _options: Any) -> None:
+        if path is not None:
+            make_private(path)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:

@@ -99,6 +99,19 @@ class OrganizationsResult(ImportResult):
     missing: tuple[Missing, ...] | None = None
 
 
+# What a file says of each.
+_OF_ORGANIZATION = (
+    Organization.dla_code,
+    Organization.type_th,
+    Organization.type_code,
+    Organization.name_th,
+    Organization.district_th,
+    Organization.province_code,
+    Organization.sort_key,
+)
+_OF_PROVINCE = (Province.code, Province.name_th, Province.name_en)
+
+
 @dataclass
 class _File:
     """The content of a file: rows of organizations and provinces by code, and each organization's line number."""
@@ -149,7 +162,7 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
 async def _existing(session: AsyncSession, codes: Sequence[str]) -> dict[str, dict[str, Any]]:
     organizations: dict[str, dict[str, Any]] = {}
     for chunk in chunks(codes):
-        rows = await session.execute(select(Organization.__table__).where(Organization.dla_code.in_(chunk)))
+        rows = await session.execute(select(*_OF_ORGANIZATION).where(Organization.dla_code.in_(chunk)))
         organizations |= {row["dla_code"]: dict(row) for row in rows.mappings()}
     return organizations
 
@@ -193,7 +206,7 @@ async def _require_words_kept(session: AsyncSession, file: _File, existing: dict
 
 
 async def _existing_provinces(session: AsyncSession) -> dict[str, dict[str, Any]]:
-    rows = await session.execute(select(Province.__table__))
+    rows = await session.execute(select(*_OF_PROVINCE))
     return {row["code"]: dict(row) for row in rows.mappings()}
 
 

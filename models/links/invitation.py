@@ -18,6 +18,7 @@ from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
 from models.base.clocks import is_past
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.links.link import AlreadyLinked, add_link, unlink_officer
 from models.notices import outbox
@@ -38,6 +39,7 @@ class Invitation(Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
 
     __tablename__ = "invitation"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)

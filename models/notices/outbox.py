@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.notices.kind import FOR_ANY_CHAT, KEPT_IN_CHAT, NoticeKind
 
@@ -77,6 +78,7 @@ class OutboxMessage(Base):
     """One message to one chat. `kind` says what `subject_id` refers to."""
 
     __tablename__ = "outbox"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
     __table_args__ = (
         Index("ix_outbox_due", "kind", "due_at", sqlite_where=text(WAITS), postgresql_where=text(WAITS)),
         Index("ix_outbox_stopped", "state", sqlite_where=text(STOPPED), postgresql_where=text(STOPPED)),

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ForeignKey, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 
 
@@ -35,6 +36,7 @@ class NoticePreference(Base):
     """The notice preference that one officer has chosen."""
 
     __tablename__ = "notice_preference"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     rhythm: Mapped[Rhythm] = mapped_column(text_enum(Rhythm, checked=False))
@@ -46,6 +48,7 @@ class ProvinceCard(Base):
     """The live card of a province officer: its message, and which news it has shown."""
 
     __tablename__ = "province_card"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     # The card's version: incremented at each change, and part of the dedupe keys of its outbox rows.

@@ -29,7 +29,8 @@ from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relations
 
 from models.base import thai
 from models.base.errors import DomainError
-from models.base.tables import Base, BigKey, BinaryText, text_enum
+from models.base.grants import Grants
+from models.base.tables import Base, BigKey, BinaryText, Lockable, text_enum
 
 
 class UnknownOrganization(DomainError):
@@ -39,20 +40,22 @@ class UnknownOrganization(DomainError):
         super().__init__(f"there is no organization {dla_code}")
 
 
-class Province(Base):
+class Province(Lockable, Base):
     """A province (จังหวัด), identified by its two-digit code. Bangkok is absent: it has no such organizations."""
 
     __tablename__ = "province"
+    __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
 
     code: Mapped[str] = mapped_column(String(2), primary_key=True)
     name_th: Mapped[str] = mapped_column(String(100))
     name_en: Mapped[str] = mapped_column(String(100))
 
 
-class Organization(Base):
+class Organization(Lockable, Base):
     """A local administrative organization, identified by its dla_code (text, never a number)."""
 
     __tablename__ = "organization"
+    __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
     __table_args__ = (Index("ix_organization_listing", "province_code", "sort_key"),)
 
     dla_code: Mapped[str] = mapped_column(String(20), primary_key=True)
@@ -89,6 +92,7 @@ class OrganizationEnd(Base):
     """The end of one organization: who decided it, why, and the successor if there is one. Inserted once."""
 
     __tablename__ = "organization_end"
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.names import is_unseen
 from models.base.tables import Base, BigKey
 from models.base.thai import arabic_digits
@@ -51,6 +52,7 @@ class Broadcast(Base):
     """One announcement as it was queued."""
 
     __tablename__ = "broadcast"
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey, conflict_insert
 from models.certification.certificate import Certification, Level, Status, is_live
 from models.certification.review import own_status
@@ -56,6 +57,7 @@ class Reminder(Base):
     """One day's reminder of a round's last day. The process that inserts the unique row enqueues the messages."""
 
     __tablename__ = "reminder"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT")
     __table_args__ = (UniqueConstraint("round_id", "days_before"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

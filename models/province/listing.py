@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
+from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certification.certificate import Certification, Level, Status, is_live, is_open
@@ -60,6 +61,7 @@ class Listing(Base):
     """
 
     __tablename__ = "listing"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     status: Mapped[Status] = mapped_column(text_enum(Status, checked=False))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer
+from models.base.grants import Grants
 from models.base.tables import Base, conflict_insert
 
 # How long after opening an organization an officer counts as looking at it.
@@ -22,6 +23,7 @@ class Visit(Base):
     """The last time an officer opened an organization, and when the officer skipped it, if at all."""
 
     __tablename__ = "visit"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
     # For the newest visit of an officer (`looker`).
     __table_args__ = (Index("ix_visit_officer_id_opened_at", "officer_id", "opened_at"),)
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.register.draft import record
 from models.register.roster import Record
@@ -25,6 +26,7 @@ class CertifiedRegister(Base):
     """The sealed register that was certified before a reopening."""
 
     __tablename__ = "certified_register"
+    __grants__ = Grants(application="SELECT", operator="SELECT, INSERT, DELETE")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

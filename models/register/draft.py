@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.audit import event_chain
 from models.base.clocks import is_past
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.tables import Base
 from models.register.roster import Category, Record
 from models.security.sealing import Seal, Unreadable
@@ -56,6 +57,7 @@ class RosterDraft(Base):
     """
 
     __tablename__ = "roster_draft"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"))

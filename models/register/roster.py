@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import thai
 from models.base.errors import DomainError
+from models.base.grants import Grants
 from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 
@@ -48,6 +49,7 @@ class Roster(Base):
     """An organization's register, and the import that it comes from. Its rows are PersonnelRecords."""
 
     __tablename__ = "roster"
+    __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
 
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), primary_key=True)
     file_name: Mapped[str] = mapped_column(String(255))
@@ -60,6 +62,7 @@ class PersonnelRecord(Base):
     """One person in a register."""
 
     __tablename__ = "personnel_record"
+    __grants__ = Grants(application="SELECT, INSERT, DELETE", operator="SELECT, INSERT, DELETE")
     __table_args__ = (UniqueConstraint("organization_code", "record_no"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

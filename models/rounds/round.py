@@ -14,7 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.audit import event_chain
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.errors import DomainError
-from models.base.tables import Base, BigKey, text_enum
+from models.base.grants import Grants
+from models.base.tables import Base, BigKey, Lockable, text_enum
 from models.notices import card_marks
 from models.register.certified import forget_certified
 
@@ -38,10 +39,11 @@ class NoOpenRound(DomainError):
     """No round is open, so nothing can be certified."""
 
 
-class Round(Base):
+class Round(Lockable, Base):
     """One yearly round. Only the certificates of the newest round lock registers."""
 
     __tablename__ = "round"
+    __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
     __table_args__ = (
         Index(
             "uq_round_open",

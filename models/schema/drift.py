@@ -9,6 +9,7 @@ from sqlalchemy.exc import SAWarning
 # Imported for their tables, which must be registered before the comparison.
 from models.accounts import account, pin, throttle
 from models.audit import event_chain
+from models.base.grants import RoleNames
 from models.base.tables import Base
 from models.certification import certify, spot_check
 from models.chats import conversation, inbox
@@ -20,7 +21,7 @@ from models.province import listing, visit
 from models.register import certified, draft, roster
 from models.remarks import petition
 from models.rounds import round
-from models.schema import definitions, triggers
+from models.schema import definitions, roles, triggers
 from models.schema.version import revision
 
 
@@ -58,8 +59,10 @@ def _damage(connection: Connection) -> list[str]:
     return corruption + [f"row {row[1]} of {row[0]} points to no {row[2]}" for row in dangling]
 
 
-async def check(database: Database) -> list[str]:
-    """Return one line for each drift or damage; [] if all is well."""
+async def check(database: Database, names: RoleNames | None = None) -> list[str]:
+    """Return one line for each drift or damage; [] if all is well. With `names` of PostgreSQL's roles, their
+    rights and who owns what are compared too (models/schema/roles.py).
+    """
     if await revision(database) is None:
         return ["the database has no schema yet; run: laocert db upgrade"]
     checks: list[Callable[[Connection], list[str]]] = [differences, _damage]
@@ -67,7 +70,7 @@ async def check(database: Database) -> list[str]:
     async with database.engine.connect() as connection:
         for run_check in checks:
             findings += await connection.run_sync(run_check)
-    return findings
+    return findings if names is None else findings + await roles.check(database, names)
 
 
 async def can_check_in_full(database: Database) -> bool:

@@ -152,6 +152,13 @@ BEGIN
     {_refuse(CERTIFIED_KEPT)}
 END
 """,
+        # Whoever takes a head waits for all that are appending (models/audit/event_chain.py, take_head).
+        "share_appending": """
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('laocert events', 0));
+    RETURN NULL;
+END
+""",
         "refuse_change": """
 BEGIN
     RAISE EXCEPTION 'a row of % is never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
@@ -213,6 +220,7 @@ POSTGRESQL: dict[str, Trigger] = {
         for table in INSERT_ONLY
         for name, trigger in _kept(table, "insert_only", _ANY_CHANGE, "refuse_change", "refuse_change").items()
     },
+    "audit_event_appending": Trigger("audit_event", "BEFORE INSERT", _STATEMENT, "share_appending"),
     **_kept("round", "kept", _ANY, "keep_round", "keep_round"),
     **_kept("organization", "kept", _ANY_CHANGE, "keep_organization", "keep_organization"),
     **_kept("spot_check", "kept", _ANY, "keep_spot_check", "refuse_change"),

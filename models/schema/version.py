@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from models.base.errors import DomainError
+from models.base.grants import RoleNames
 from models.database.engine import Database
 
 # Alembic is imported only to change or compare a schema: every start of the bot reads the revision, and stays
@@ -58,11 +59,17 @@ async def require_head(database: Database) -> None:
         )
 
 
-async def upgrade(database: Database) -> tuple[str | None, str]:
-    """Upgrade the schema to head in one transaction. Returns the revisions before and after."""
+async def upgrade(database: Database, names: RoleNames | None = None) -> tuple[str | None, str]:
+    """Upgrade the schema to head, and with `names` the rights of PostgreSQL's roles to what the tables declare, in
+    one transaction. Returns the revisions before and after. Raises models.schema.roles.RolesMissing.
+    """
     from alembic import command  # noqa: PLC0415
+
+    from models.schema import roles  # noqa: PLC0415
 
     before = await revision(database)
     async with database.engine.begin() as connection:
         await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
+        if names is not None:
+            await connection.run_sync(roles.apply, names)
     return before, head()

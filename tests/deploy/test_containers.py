@@ -105,7 +105,7 @@ def test_the_health_check_tells_ready_from_not_ready() -> None:
 
 
 def test_what_compose_names_is_there() -> None:
-    assert set(SERVICES) == {"postgres", "migrate", *REPLICAS, "proxy"}
+    assert set(SERVICES) == {"postgres", "migrate", "operator", *REPLICAS, "proxy"}
     for name, one in SERVICES.items():
         assert PINNED.fullmatch(one["image"]), name
         assert set(one.get("depends_on", ())) <= set(SERVICES), name
@@ -129,9 +129,30 @@ def test_two_replicas_wait_for_the_schema_and_the_schema_for_the_database() -> N
     assert int(first["stop_grace_period"].removesuffix("s")) > PRODUCTION.grace + 2
 
 
+def _env_files(service: dict[str, Any]) -> list[str]:
+    files = service.get("env_file", [])
+    return [files] if isinstance(files, str) else files
+
+
+def test_the_bots_containers_know_their_own_role_alone() -> None:
+    by_file = {
+        "secrets/laocert.env": "LAOCERT_DATABASE_URL=postgresql+asyncpg://laocert_application:",
+        "secrets/operator.env": "LAOCERT_DATABASE_OPERATOR_URL=postgresql+asyncpg://laocert_operator:",
+        "secrets/owner.env": "LAOCERT_DATABASE_OWNER_URL=postgresql+asyncpg://laocert_owner:",
+    }
+    operations = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert all(line in operations for line in by_file.values())
+    assert [_env_files(SERVICES[name]) for name in REPLICAS] == [["secrets/laocert.env"]] * 2
+    assert _env_files(SERVICES["operator"]) == ["secrets/laocert.env", "secrets/operator.env"]
+    assert _env_files(SERVICES["migrate"]) == list(by_file)
+    # The superuser's password is the server's own.
+    with_password = [name for name, one in SERVICES.items() if "postgres_password" in one.get("secrets", ())]
+    assert with_password == ["postgres"]
+
+
 def test_no_secret_is_in_the_repository_and_the_database_is_not_reached_from_outside() -> None:
     assert "deploy/secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    files = [one["env_file"] for one in SERVICES.values() if "env_file" in one]
+    files = [path for one in SERVICES.values() for path in _env_files(one)]
     files += [one["file"] for one in COMPOSE["secrets"].values()]
     assert all(path.startswith("secrets/") for path in files)
     inline = [name for one in SERVICES.values() for name in one.get("environment", ())]

@@ -5,12 +5,16 @@ import pytest
 from bot.runtime.settings import (
     Settings,
     SettingsRefused,
+    database_url,
+    has_own_url,
     hook_of,
     keyring,
     listen_address,
     load_settings,
+    role_names,
     secrets_of,
 )
+from models.base.grants import DatabaseRole, RoleNames
 
 
 def test_what_must_never_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +29,41 @@ def test_what_must_never_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_listens_on_this_machine_unless_set_otherwise() -> None:
     assert listen_address(Settings(_env_file=None)) == ("127.0.0.1", 8081)  # type: ignore[call-arg]
+
+
+HOST = "host/name"
+
+
+def urls(**given: str) -> Settings:
+    return Settings(**{f"database_{name}": value for name, value in given.items()}, _env_file=None)  # type: ignore[arg-type]
+
+
+def test_each_role_has_its_url_or_the_first_does_for_it() -> None:
+    settings = urls(url=f"postgresql+asyncpg://chat:a@{HOST}", operator_url=f"postgresql+asyncpg://desk:b@{HOST}")
+    asked = {role: database_url(settings, role).partition("//")[2].partition(":")[0] for role in DatabaseRole}
+    assert asked == {"application": "chat", "operator": "desk", "owner": "chat"}
+    assert [has_own_url(settings, role) for role in DatabaseRole] == [True, True, False]
+    assert secrets_of(settings) == ["a", "b"]
+    # As an empty line of .env sets it.
+    assert not has_own_url(urls(owner_url=""), DatabaseRole.OWNER)
+
+
+def test_the_roles_are_the_users_of_the_urls() -> None:
+    chat, desk, owner = (f"postgresql+asyncpg://{user}:secret@{HOST}" for user in ("chat", "desk", "owner"))
+    assert role_names(urls(url=chat, operator_url=desk, owner_url=owner)) == RoleNames("owner", "chat", "desk")
+    assert role_names(urls(url=chat, owner_url=owner)) == RoleNames("owner", "chat", None)
+    assert role_names(urls(url=chat, operator_url=owner, owner_url=owner)) == RoleNames("owner", "chat", None)
+    # One role does all.
+    assert role_names(urls(url=chat)) is None
+    assert role_names(urls(url=owner, owner_url=owner)) is None
+    assert role_names(urls(url="sqlite+aiosqlite:///a.db", owner_url="sqlite+aiosqlite:///a.db")) is None
+    with pytest.raises(
+        SettingsRefused, match="LAOCERT_DATABASE_OPERATOR_URL has the user of LAOCERT_DATABASE_URL"
+    ):
+        role_names(urls(url=chat, operator_url=chat, owner_url=owner))
+    with pytest.raises(SettingsRefused, match="LAOCERT_DATABASE_OWNER_URL is no URL of a database") as refused:
+        role_names(urls(url=chat, owner_url="secret"))
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["sqlite+aiosqlite:///a.db", "postgresql+asyncpg://postgres@127.0.0.1:5432/a"])

@@ -156,7 +156,7 @@ def dumping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
     [
         ('$REAL "$@" --exclude-table-data=personnel_record', "personnel_record has 0 of "),
         ('$REAL "$@" --exclude-table=outbox', "TABLE outbox is missing"),
-        ('$REAL "$@" --section=pre-data --section=data', "TRIGGER audit_event audit_event_insert_only is missing"),
+        ('$REAL "$@" --section=pre-data --section=data', "TRIGGER audit_event audit_event_appending is missing"),
         ('$REAL "$@"; truncate --size=-2000 "$FILE"', "pg_restore: error"),
         ('$REAL "$@"; truncate --size=0 "$FILE"', "pg_restore: error"),
     ],

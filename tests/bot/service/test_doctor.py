@@ -1,6 +1,7 @@
 """`laocert doctor`: `ok` for each part, or one line that says how to fix it."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -33,6 +34,8 @@ NAMES = [
     "time zone",
     "database",
     "write-ahead log",
+    "file's mode",
+    "database's role",
     "work",
     "locks and tables",
     "record",
@@ -63,9 +66,9 @@ def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
 async def test_where_all_is_well(
     laocert: Run, emulator: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each kind of database has a check of its own.
-    other = "database's clock" if country.is_sqlite else "write-ahead log"
-    names = [name for name in NAMES if name != other]
+    # Each kind of database has checks of its own.
+    of_sqlite, of_postgresql = {"write-ahead log", "file's mode"}, {"database's role", "database's clock"}
+    names = [name for name in NAMES if name not in (of_postgresql if country.is_sqlite else of_sqlite)]
     phone = emulator.phone("ผู้ดูแล")
     await phone.start()
     monkeypatch.setenv("LAOCERT_OPERATOR_CHAT", str(phone.id))
@@ -75,7 +78,7 @@ async def test_where_all_is_well(
     assert all(": ok, " in line for line in lines)
     facts = json.loads((await laocert("doctor", "--json")).output)
     assert [finding["name"] for finding in facts] == names
-    assert all(finding["ok"] and finding["mend"] is None for finding in facts)
+    assert all(finding["ok"] and not finding["warning"] and finding["mend"] is None for finding in facts)
     assert KEY not in result.output
     assert not emulator.calls_of("sendMessage")
 
@@ -206,6 +209,19 @@ async def test_a_server_that_takes_no_writes_is_named(laocert: Run, country: Dat
         "cannot be written to: the database is read-only;"
         " let LAOCERT_DATABASE_URL lead to the primary, or check your rights to the file"
     )
+
+
+@ONE_DATABASE
+async def test_a_file_that_others_can_open_is_a_warning(laocert: Run, country: Database) -> None:
+    os.chmod(country.url.database or "", 0o640)
+    # Exit code 0: it keeps nothing from running.
+    lines = (await laocert("doctor")).stdout.splitlines()
+    # SQLite has made the others with the file's mode.
+    files = "laocert.db laocert.db-wal laocert.db-shm"
+    assert f"file's mode: warning, others on this machine can open {files}; run: chmod 600 {files}" in lines
+    facts = json.loads((await laocert("doctor", "--json")).stdout)
+    [fact] = [one for one in facts if one["name"] == "file's mode"]
+    assert (fact["ok"], fact["warning"]) == (True, True)
 
 
 async def test_work_that_is_left_undone_is_named(laocert: Run, country: Database) -> None:

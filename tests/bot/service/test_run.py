@@ -97,6 +97,11 @@ async def test_what_is_missing_is_said_in_one_line(
 
 
 async def test_both_ways_through_the_program(program: Program, telegram: Emulator, country: Database) -> None:
+    await go_both_ways(program, telegram, country)
+
+
+async def go_both_ways(program: Program, telegram: Emulator, country: Database) -> None:
+    """An organization certifies, then its province; the program ends well."""
     lao, province = Officer(telegram.phone("ก")), Officer(telegram.phone("ข"))
     async with program.running():
         await program.ready()

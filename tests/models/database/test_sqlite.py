@@ -1,8 +1,11 @@
 """Writers on SQLite: they share commits, and nothing else."""
 
 import asyncio
+import os
 import sqlite3
+import stat
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -10,7 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from models.database import sqlite
 from models.database.engine import Database
+from models.database.lease import Lease
 from models.database.sqlite import TransactionLost, Writers
+from tests.support import PATIENCE
 
 
 async def put(database: Database, name: str) -> None:
@@ -170,3 +175,42 @@ async def test_a_connection_that_was_opened_is_kept(shelf: Database) -> None:
                 session = await together.enter_async_context(shelf.read())
                 await session.execute(text("SELECT name FROM book"))
     assert len(opened) <= sqlite.KEPT
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
+
+
+@pytest.mark.parametrize("umask", [0, 0o027])
+async def test_the_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    """SQLite gives the database's mode to its log."""
+    path = tmp_path / "private.db"
+    before = os.umask(umask)
+    try:
+        database = Database(f"sqlite+aiosqlite:///{path}")
+        async with database.engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE book (name TEXT)"))
+        lease = Lease(database, "courier")
+        held = asyncio.create_task(lease.keep())
+        await asyncio.wait_for(lease.taken.wait(), PATIENCE)
+        modes = modes_in(tmp_path)
+        held.cancel()
+        await asyncio.wait({held})
+        await database.close()
+    finally:
+        os.umask(before)
+    assert set(modes) >= {"private.db", "private.db-wal", "private.db-shm", "private.db.courier-lease"}
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "wide.db"
+    path.touch(mode=0o644)
+    path.chmod(0o644)
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    async with database.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE book (name TEXT)"))
+    assert sqlite.open_to_others(database.url) == ["wide.db", "wide.db-wal", "wide.db-shm"]
+    await database.close()
+    path.chmod(0o600)
+    assert sqlite.open_to_others(database.url) == []
