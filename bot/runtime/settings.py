@@ -324,7 +324,7 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The values to redact from all output: the token, the keys, the webhook's secret, the database's passwords."""
+    """The values to redact from all output: token, keys, the webhook's secret, the database's passwords."""
     secrets = (settings.bot_token, settings.secret_key, settings.old_secret_keys, settings.webhook_secret)
     values = [part.strip() for secret in secrets if secret for part in secret.get_secret_value().split(",")]
     # The passwords as they are written in the URLs; a URL without one has no colon after the user's name.
