@@ -1,7 +1,6 @@
-"""The catalogs of the chat's texts, kept with Babel: `make messages` brings them up to date with the code.
+"""Updates the catalogs of the chat's texts with Babel: `make messages` extracts the texts from the code.
 
-No text is written here that the code does not ask for; how the program reads a catalog is in
-handlers/chat/texts.py.
+The catalogs contain only texts that the code uses. The program reads them in handlers/chat/texts.py.
 """
 
 from pathlib import Path
@@ -14,14 +13,15 @@ CODE = Path(__file__).parents[1]
 MODELS = CODE.parent / "models"
 CATALOGS = Path(__file__).parent
 
-# Who takes a text: Texts under its two names, its plain form, and profile.ask with its second argument.
+# Calls whose argument is a text: Texts under its two names, its plain form, profile.ask (second argument),
+# english.
 _KEYWORDS = {"_": None, "texts": None, "plain": None, "ask": (2,), "english": None}
-# What is wrong with a file is said where it is found (models/imports/tabular/problems.py).
+# In models only the problems of files are texts for the chat (models/imports/tabular/problems.py).
 _OF_FILES = {"english": None}
 
 
 def extract() -> Catalog:
-    """All texts in the code, without translations."""
+    """A catalog of all texts in the code, without translations."""
     catalog = Catalog()
     for folder, keywords in ((CODE, _KEYWORDS), (MODELS, _OF_FILES)):
         for file_name, _line, message, comments, _context in extract_from_dir(folder, keywords=keywords):

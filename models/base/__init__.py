@@ -1,4 +1,4 @@
-"""What every table and every rule builds on: column types, the root of the domain errors, the calendar, Thai text.
+"""The foundation of all tables and rules: column types, the root of the domain errors, the calendar, Thai text.
 
-Nothing here knows what a certificate, an account or a register is.
+Nothing in this package may know what a certificate, an account or a register is.
 """

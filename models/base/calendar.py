@@ -1,12 +1,13 @@
-"""Days as Thailand counts them: Bangkok's time and the Buddhist Era."""
+"""The calendar of Thailand: Bangkok's time zone and the Buddhist Era."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
+# Years of the Buddhist Era = Gregorian years + 543.
 BUDDHIST_ERA = 543
 
 
 def bangkok_day(moment: datetime) -> date:
-    """The day that it is in Thailand at `moment`."""
+    """Return the calendar day in Bangkok at `moment`, which must be aware."""
     return moment.astimezone(BANGKOK).date()

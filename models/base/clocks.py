@@ -1,26 +1,26 @@
-"""How far clocks may be off, and what is made of a moment that lies where no right clock could have put it.
+"""How far clocks may be off, and how to treat a stored moment that no correct clock could have written.
 
-A clock that was ahead and was set right leaves moments behind that are still to come: what was done, or begun, in
-the future. What waits for such a moment would wait as long as the clock was ahead.
+A clock that ran ahead and was then corrected leaves timestamps in the future. Whatever waits for such a timestamp
+would wait for as long as the clock was ahead.
 """
 
 from datetime import datetime, timedelta
 
-# Beyond this nothing is certified, and moments that two machines have noted are not compared any more.
+# With a larger offset nothing is certified, and timestamps of two machines are not compared.
 LARGEST_OFFSET = timedelta(minutes=5)
 
 
 def is_past(moment: datetime, lifetime: timedelta, now: datetime) -> bool:
-    """Whether what was begun at `moment` has outlived its lifetime.
+    """Return whether something that began at `moment` has outlived its lifetime.
 
-    So has what lies as far ahead: it was begun under a clock that was ahead, and how long ago is not known.
+    A moment more than `lifetime` in the future counts as past too: a clock that was ahead wrote it, so its age is
+    unknown.
     """
     return abs(now - moment) > lifetime
 
 
 def is_ahead(moment: datetime, furthest: timedelta, now: datetime) -> bool:
-    """Whether a moment that a rule puts at most `furthest` ahead was put there by a clock that was ahead itself.
-
-    Machines on one database may differ by LARGEST_OFFSET.
+    """Return whether `moment` must come from a clock that was ahead, given that a rule sets it at most `furthest`
+    after now. Tolerates LARGEST_OFFSET, by which machines on one database may differ.
     """
     return moment - now > furthest + LARGEST_OFFSET

@@ -1,19 +1,21 @@
-"""What no name may hold, typed or imported: what nobody sees, and what Telegram would make a link of."""
+"""What no typed or imported name may contain: invisible characters, and text that Telegram turns into a link."""
 
 import re
 import unicodedata
 
-# Without ink, though letters, marks or signs by category (Unicode, Default_Ignorable_Code_Point, and the blank of
-# braille); marks that Telegram leaves out of a text (td, clean_input_string); and the sign of text that a
-# conversion has lost. With them two names look alike, or one looks like another.
+# Characters that Unicode classifies as letters, marks or symbols but that are invisible: Unicode's
+# Default_Ignorable_Code_Point and the braille blank; marks that Telegram strips from a text (td,
+# clean_input_string); and the replacement character, which a failed conversion leaves behind. With them two
+# different names look alike.
 WITHOUT_INK = re.compile(
     "[\u030a\u0333\u033f\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffd"
     "\U000e0100-\U000e01ef]"
 )
 
-# In any text Telegram finds mentions, hashtags, cashtags, commands, e-mail addresses and links (Bot API,
-# MessageEntity), and no bot can tell it not to. A domain's last part is told from the next word of a sentence as
-# td does it (MessageEntity.cpp, is_common_tld): not by a capital letter alone, so that Mr.Kim stays a name.
+# Telegram detects mentions, hashtags, cashtags, commands, e-mail addresses and links in every text (Bot API,
+# MessageEntity), and a bot cannot switch that off. The pattern tells a top-level domain from the next word of a
+# sentence as td does (MessageEntity.cpp, is_common_tld): one capital followed by small letters is a word, so that
+# Mr.Kim stays a name.
 _LINK = re.compile(
     r"[@#]\w|\$[A-Z]|(?<![\w/<>])/[A-Za-z0-9_]|://"
     r"|[\w-]\.(?:(?![A-Z][a-z]+(?!\w))[A-Za-z]{2,}|xn--[\w-]+|ไทย|คอม)(?!\w)"
@@ -21,21 +23,22 @@ _LINK = re.compile(
 )
 
 
-# Unicode's general categories of what nobody sees: controls, formats (bidi, zero width), surrogates, private use.
+# Unicode's general categories of invisible characters: controls, formats (bidi, zero width), surrogates, private
+# use.
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
 def is_unseen(letter: str, also: frozenset[str] = frozenset()) -> bool:
-    """Whether nobody sees a letter, or its general category is one of `also`."""
+    """Return whether a character is invisible, or its Unicode general category is in `also`."""
     category = unicodedata.category(letter)
     return category in UNSEEN or category in also or WITHOUT_INK.match(letter) is not None
 
 
 def with_ink(text: str) -> str:
-    """A text without the characters that nobody sees: formats such as zero-width blanks, and what has no ink."""
+    """Return a text without invisible characters: formats such as zero-width spaces, and those of WITHOUT_INK."""
     return WITHOUT_INK.sub("", "".join(letter for letter in text if unicodedata.category(letter) != "Cf"))
 
 
 def becomes_link(name: str) -> bool:
-    """Whether Telegram would show a part of the name as a link, a mention or a command."""
+    """Return whether Telegram would show a part of the name as a link, a mention or a command."""
     return _LINK.search(name) is not None

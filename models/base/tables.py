@@ -1,4 +1,4 @@
-"""What all tables share: naming, column types, and an INSERT that knows ON CONFLICT on both databases."""
+"""Shared by all tables: constraint names, column types, and INSERT … ON CONFLICT for both databases."""
 
 import enum
 from datetime import UTC, datetime
@@ -12,13 +12,15 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, stored and returned in UTC on both databases."""
+    """Column type for aware datetimes, stored and returned in UTC on both databases."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: it would be off by seven hours in Thailand."""
+        """Convert to UTC. Raises ValueError for a naive datetime, which would be off by seven hours in
+        Thailand.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -26,17 +28,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """SQLite keeps no zone: what it returns is UTC."""
+        """Attach UTC to what SQLite returns, which stores no time zone."""
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
 
 
 def text_enum(kind: type[enum.StrEnum], *, checked: bool = True) -> Enum:
-    """A column that holds one of the values of `kind` as text.
+    """Column type that stores the values of the enum `kind` as text.
 
-    Checked by the database too, unless `kind` is expected to grow: SQLite cannot alter a check without making the
-    table anew.
+    With `checked`, a CHECK constraint refuses other values. Pass False where `kind` is expected to grow: SQLite
+    cannot alter a constraint without rebuilding the table.
     """
     return Enum(
         kind,
@@ -48,15 +50,15 @@ def text_enum(kind: type[enum.StrEnum], *, checked: bool = True) -> Enum:
     )
 
 
-# SQLite counts only an INTEGER primary key up by itself.
+# SQLite increments only an INTEGER primary key automatically.
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 
-# Sort keys and codes compare byte by byte on both databases, whatever the server's locale.
+# For sort keys and codes: both databases compare them byte by byte, independent of the server's locale.
 BinaryText = String().with_variant(String(collation="C"), "postgresql")
 
 
 class Base(DeclarativeBase):
-    """Root of all tables."""
+    """Declarative base of all tables."""
 
     metadata = MetaData(
         naming_convention={
@@ -71,8 +73,8 @@ class Base(DeclarativeBase):
 
     @classmethod
     def core(cls) -> Table:
-        """The table, for statements on a tap's path: what SQLAlchemy does for the objects of a session costs more
-        than the statement.
+        """Return the Core table, for statements that every tap runs: there the ORM costs more than the
+        statement.
         """
         table = cls.__table__
         assert isinstance(table, Table)  # noqa: S101 - mapped to no join
@@ -80,13 +82,13 @@ class Base(DeclarativeBase):
 
 
 def insert_of(database: str, into: Any) -> sqlite.Insert:
-    """An INSERT with ON CONFLICT, as the database says it; SQLAlchemy has a class for each.
+    """Return an INSERT that has ON CONFLICT methods, for the SQLAlchemy dialect named `database`.
 
-    `database`: the name of SQLAlchemy's dialect. Both classes have the methods of the one that is declared.
+    SQLAlchemy has one class for each dialect. Both have the methods of the declared return type.
     """
     return sqlite.insert(into) if database == "sqlite" else cast(sqlite.Insert, postgresql.insert(into))
 
 
 def conflict_insert(session: AsyncSession, into: Any) -> sqlite.Insert:
-    """An INSERT with ON CONFLICT for the session's database."""
+    """Return an INSERT that has ON CONFLICT methods, for the session's database."""
     return insert_of(session.get_bind().dialect.name, into)

@@ -1,4 +1,4 @@
-"""What the bot knows of a chat before anybody logs in: its updates in order, its language, and what it waits for.
+"""What the bot knows about a chat before anybody logs in: its updates in order, its language, the awaited text.
 
-Who the officer is belongs to models/accounts, what is sent to a chat to models/notices.
+Officers belong to models/accounts; messages to a chat belong to models/notices.
 """

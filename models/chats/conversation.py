@@ -1,4 +1,6 @@
-"""What the bot remembers of a chat: its language, its live card, and which text it waits for."""
+"""The state of a chat: its language, the message that shows its current screen, and the text that the bot
+awaits.
+"""
 
 import enum
 from datetime import datetime
@@ -11,26 +13,26 @@ from models.base.tables import Base, text_enum
 
 
 class Language(enum.StrEnum):
-    """Thai first, English second."""
+    """The languages of the chat texts. Thai is the default."""
 
     THAI = "th"
     ENGLISH = "en"
 
 
 class Awaiting(enum.StrEnum):
-    """The text that the next message is taken for."""
+    """Which text the bot expects next: it takes the chat's next text message for this."""
 
     NOTHING = "nothing"
     USERNAME = "username"
     PASSWORD = "password"  # noqa: S105 - the name of a step, not a secret
     FULL_NAME = "full_name"
     POSITION = "position"
-    # The account's password once more, of an officer who has forgotten its PIN.
+    # The account's password again, from an officer who has forgotten the PIN.
     PASSWORD_FOR_PIN = "password_for_pin"  # noqa: S105 - the name of a step, not a secret
     PETITION = "petition"
-    # What is not correct in a record of a spot-check; `subject` says which.
+    # What is wrong in a spot-checked record; `subject` identifies the record.
     NOTE = "note"
-    # A province's own words for a reopening of the organization that `subject` names.
+    # A province officer's reason for reopening the organization that `subject` names.
     REOPENING = "reopening"
     EXPLANATION = "explanation"
     RECORD_NO = "record_no"
@@ -39,40 +41,44 @@ class Awaiting(enum.StrEnum):
 
 
 class Conversation(Base):
-    """One chat. In a private chat its id is its user's."""
+    """The state of one chat. The id of a private chat is the user's id."""
 
     __tablename__ = "conversation"
 
     chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     language: Mapped[Language] = mapped_column(text_enum(Language), default=Language.THAI)
     awaiting: Mapped[Awaiting] = mapped_column(text_enum(Awaiting, checked=False), default=Awaiting.NOTHING)
-    # Typed as the first half of a login; dropped with its second half.
+    # Typed as the first step of a login; cleared when the password arrives.
     username: Mapped[str | None] = mapped_column(String(64))
-    # What the awaited text or the draft is about: an organization and a question's subject, a question, numbers.
+    # What the awaited text or the draft is about: an organization and a question's topic, a question, or numbers.
     subject: Mapped[str | None] = mapped_column(String(80))
-    # A remark that was typed and not sent yet.
+    # A remark that the officer has typed and not sent yet.
     draft: Mapped[str | None] = mapped_column(Text)
     # The message that shows the current screen and is edited in place.
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)
-    # A group was told once that the bot talks in private only.
+    # Whether the bot has told this group that it answers in private chats only. It does so once.
     told_private_only: Mapped[bool] = mapped_column(default=False)
-    # No new message before: Telegram has said so (429, retry_after).
+    # No new message before this moment: Telegram answered 429 with retry_after.
     paused_until: Mapped[datetime | None]
-    # Telegram refuses messages to it since then, and what it says: the bot was blocked, the account is gone. Until
-    # something comes from the chat.
+    # Since when Telegram refuses messages to this chat, and Telegram's description (bot blocked, account deleted).
+    # Cleared by the next update from the chat.
     unreachable_since: Mapped[datetime | None]
     unreachable_reason: Mapped[str | None] = mapped_column(String(300))
-    # A group that has become a supergroup has another id.
+    # The new chat id of a group that has become a supergroup.
     moved_to: Mapped[int | None] = mapped_column(BigInteger)
 
     def await_nothing(self) -> None:
-        """No text is waited for. Set only where that is a change: every query looks at what was set first."""
+        """Expect no text. Assigns only when the value changes: every later query would flush an assignment
+        first.
+        """
         if self.awaiting is not Awaiting.NOTHING:
             self.awaiting = Awaiting.NOTHING
 
 
 class Card(Base):
-    """A message with buttons that the bot has sent and not deleted: what is blanked when the chat's link ends."""
+    """A message with buttons that the bot has sent and not deleted. All of a chat are blanked when its link
+    ends.
+    """
 
     __tablename__ = "card"
 
@@ -82,32 +88,32 @@ class Card(Base):
 
 
 async def load_conversation(session: AsyncSession, chat_id: int) -> Conversation:
-    """What is remembered of a chat; a new chat starts in Thai, waiting for nothing."""
+    """Return the state of a chat. An unknown chat is added to the session, in Thai and awaiting nothing."""
     return await session.get(Conversation, chat_id) or start_conversation(session, chat_id)
 
 
 def start_conversation(session: AsyncSession, chat_id: int) -> Conversation:
-    """A new chat."""
-    started = Conversation(
+    """Add a chat that is not in the database yet to the session, and return it."""
+    conversation = Conversation(
         chat_id=chat_id, language=Language.THAI, awaiting=Awaiting.NOTHING, told_private_only=False
     )
-    session.add(started)
-    return started
+    session.add(conversation)
+    return conversation
 
 
 async def note_card(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> None:
-    """A new message shows the current screen."""
+    """Record that a new message shows the chat's current screen."""
     conversation = await load_conversation(session, chat_id)
     conversation.card_message_id = message_id
     await session.merge(Card(chat_id=chat_id, message_id=message_id, sent_at=now))
 
 
 async def forget_card(session: AsyncSession, chat_id: int, message_id: int) -> None:
-    """The message was deleted."""
+    """Delete the row of a card whose message was deleted."""
     await session.execute(delete(Card).where(Card.chat_id == chat_id, Card.message_id == message_id))
 
 
 async def chat_language(session: AsyncSession, chat_id: int) -> Language:
-    """The language that a chat has chosen, Thai before it has."""
-    found = await session.get(Conversation, chat_id)
-    return found.language if found else Language.THAI
+    """Return the language that the chat has chosen; Thai if it has not chosen one."""
+    conversation = await session.get(Conversation, chat_id)
+    return conversation.language if conversation else Language.THAI

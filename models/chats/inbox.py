@@ -1,6 +1,7 @@
-"""Updates as they came from Telegram, kept until they are done, so that none is lost or done twice.
+"""The inbox: each update from Telegram is stored before it is processed, so that none is lost or processed twice.
 
-Bodies arrive sealed (models/security/sealing.py) and are blanked when done: they hold typed passwords.
+The caller passes bodies sealed (models/security/sealing.py), because they can contain passwords. A body is erased
+when its update is finished or set aside.
 """
 
 import enum
@@ -35,16 +36,17 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base.tables import Base, BigKey, conflict_insert, text_enum
 
-# After an idle week Telegram restarts the ids at random (Bot API, Update.update_id): the same id again after
-# this long is another update.
+# How long rows are kept to recognize a repeated update. After an idle week Telegram restarts the ids at random
+# (Bot API, Update.update_id), so the same id after this long is another update.
 REMEMBERED = timedelta(days=14)
 MAX_ATTEMPTS = 3
-# Bytes of an update that is kept for a try: on SQLite more than a page of the file, so that there must be room.
-_TRIED = 5000
+# Body size in bytes of the update of `try_to_keep`: more than one page of a SQLite file, so that it needs free
+# space.
+_TRIAL_BYTES = 5000
 
 
 class State(enum.StrEnum):
-    """How far an update is; `set_aside` after three failures."""
+    """Whether an update still has to be processed. `set_aside` means that it failed MAX_ATTEMPTS times."""
 
     PENDING = "pending"
     DONE = "done"
@@ -52,7 +54,7 @@ class State(enum.StrEnum):
 
 
 class InboxUpdate(Base):
-    """One update of one bot."""
+    """One update of one bot, identified by Telegram's update_id."""
 
     __tablename__ = "inbox"
     __table_args__ = (
@@ -63,7 +65,7 @@ class InboxUpdate(Base):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
-        # Whose turn it is.
+        # For `is_next`: earlier pending updates of the same sender.
         Index(
             "ix_inbox_turn",
             "sender",
@@ -78,7 +80,7 @@ class InboxUpdate(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     bot_id: Mapped[int] = mapped_column(BigInteger)
     update_id: Mapped[int] = mapped_column(BigInteger)
-    # Whose turn it is: updates with the same key are done in order.
+    # Updates of the same sender are processed in order of their ids.
     sender: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[datetime]
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -90,7 +92,7 @@ class InboxUpdate(Base):
 
 @dataclass(frozen=True)
 class Received:
-    """One update on its way into the inbox."""
+    """An update that is not stored yet. `body` is sealed."""
 
     update_id: int
     sender: int
@@ -98,10 +100,10 @@ class Received:
 
 
 async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: datetime) -> list[InboxUpdate]:
-    """Keep a batch; those that were kept before are left out of the answer."""
+    """Store a batch of updates and return the new rows by id. Idempotent: updates stored before are skipped."""
     if not batch:
         return []
-    kept = await session.scalars(
+    rows = await session.scalars(
         conflict_insert(session, InboxUpdate).on_conflict_do_nothing().returning(InboxUpdate),
         [
             {
@@ -116,14 +118,16 @@ async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: 
             for item in batch
         ],
     )
-    return sorted(kept, key=lambda row: row.id)
+    return sorted(rows, key=lambda row: row.id)
 
 
 async def try_to_keep(session: AsyncSession, number: int, now: datetime) -> None:
-    """Keep an update of no bot and drop it in the same transaction: whether updates can be kept is known after the
-    commit, and nobody ever sees this one. `number` tells those apart that try at the same moment.
+    """Check that the inbox is writable: insert an update of bot 0 and delete it in the same transaction.
+
+    The check has passed when the caller's commit succeeds; no other transaction sees the row. `number` is its
+    update id, and must differ between checks that run at the same time.
     """
-    (row,) = await store(session, 0, [Received(number, 0, bytes(_TRIED))], now)
+    (row,) = await store(session, 0, [Received(number, 0, bytes(_TRIAL_BYTES))], now)
     await session.flush()
     await session.execute(delete(InboxUpdate).where(InboxUpdate.id == row.id))
 
@@ -131,14 +135,21 @@ async def try_to_keep(session: AsyncSession, number: int, now: datetime) -> None
 async def pending(
     session: AsyncSession,
     bot_id: int,
-    taken: Collection[int] = (),
+    excluded_ids: Collection[int] = (),
     limit: int | None = None,
     *conditions: ColumnElement[bool],
 ) -> list[InboxUpdate]:
-    """What is not done yet, not among the ids `taken`, and meets some conditions, in order of arrival."""
+    """Return a bot's pending updates in order of arrival: at most `limit`, without `excluded_ids`, and only those
+    that meet all `conditions`.
+    """
     rows = await session.scalars(
         select(InboxUpdate)
-        .where(_is_pending("inbox"), InboxUpdate.bot_id == bot_id, InboxUpdate.id.not_in(taken), *conditions)
+        .where(
+            _is_pending("inbox"),
+            InboxUpdate.bot_id == bot_id,
+            InboxUpdate.id.not_in(excluded_ids),
+            *conditions,
+        )
         .order_by(InboxUpdate.id)
         .limit(limit)
     )
@@ -147,28 +158,28 @@ async def pending(
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is not done yet: how many updates, and since when the oldest of them."""
+    """The number of pending updates, and when the oldest of them arrived (None if there are none)."""
 
     depth: int
     oldest: datetime | None
 
 
 async def waiting(session: AsyncSession) -> Waiting:
-    """How much of all bots is not done yet."""
-    found = await session.execute(
+    """Count the pending updates of all bots."""
+    result = await session.execute(
         select(func.count(), func.min(InboxUpdate.received_at)).where(_is_pending("inbox"))
     )
-    depth, oldest = found.one()
+    depth, oldest = result.one()
     return Waiting(depth, oldest)
 
 
 def _is_pending(table: str) -> ColumnElement[bool]:
-    # As SQL text and not as a parameter: only then both databases know that the indexes on it will do.
+    # As a literal and not as a parameter: only then both databases use the partial indexes.
     return literal_column(f"{table}.state = 'pending'")
 
 
 def _is_next(table: Table) -> ColumnElement[bool]:
-    """A condition on `row`: it is not done, and no earlier one of its sender waits."""
+    """SQL condition: the update with the id `:row` is pending, and no earlier update of its sender is."""
     earlier = table.alias("earlier")
     comes_first = exists().where(
         earlier.c.bot_id == bindparam("of_bot"),
@@ -183,29 +194,32 @@ def _is_next(table: Table) -> ColumnElement[bool]:
 def _statements() -> tuple[Select[Any], ReturningUpdate[Any]]:
     table = InboxUpdate.core()
     is_next = _is_next(table)
-    done = update(table).where(is_next).values(state=State.DONE, body=None, finished_at=bindparam("now"))
-    return select(table.c.id).where(is_next), done.returning(table.c.id)
+    finishing = update(table).where(is_next).values(state=State.DONE, body=None, finished_at=bindparam("now"))
+    return select(table.c.id).where(is_next), finishing.returning(table.c.id)
 
 
 async def is_next(session: AsyncSession, row: InboxUpdate) -> bool:
-    """Whether it is the update's turn: it is not done, and no earlier one of its sender waits."""
-    looking, _ = _statements()
+    """Return whether it is the update's turn: it is pending, and no earlier update of its sender is."""
+    selection, _ = _statements()
     parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender}
-    return await session.scalar(looking, parameters) is not None
+    return await session.scalar(selection, parameters) is not None
 
 
 async def finish(session: AsyncSession, row: InboxUpdate, now: datetime) -> bool:
-    """Done, in the transaction of its effect. False when it was done before, or when an earlier one of its sender
-    waits: then nothing else may happen.
+    """Mark an update as done, in the same transaction as its effect.
+
+    Returns False if it is not the update's turn (see `is_next`); then the caller must not apply the effect.
     """
-    _, done = _statements()
+    _, finishing = _statements()
     parameters = {"row": row.id, "of_bot": row.bot_id, "of_sender": row.sender, "now": now}
-    return (await session.execute(done, parameters)).first() is not None
+    return (await session.execute(finishing, parameters)).first() is not None
 
 
 async def done_after(session: AsyncSession, sender: int, number: int) -> set[int]:
-    """The updates of a sender that are done and came after another: a range of the primary key, short because it
-    begins at an update whose screen still waits.
+    """Return the ids of a sender's updates that are done and have an id above `number`.
+
+    Scans the primary key from `number` on. The range is short, because `number` is an update whose screen still
+    waits to be drawn.
     """
     later = select(InboxUpdate.id).where(
         InboxUpdate.id > number, InboxUpdate.sender == sender, InboxUpdate.state == State.DONE
@@ -214,7 +228,10 @@ async def done_after(session: AsyncSession, sender: int, number: int) -> set[int
 
 
 async def note_failure(session: AsyncSession, row_id: int, error: str, now: datetime) -> bool:
-    """Count a failure; True when it was the last one that is allowed and the update is set aside."""
+    """Count a failed attempt. Returns True if it was attempt MAX_ATTEMPTS, and the update is now set aside.
+
+    `error` is cut to 300 characters.
+    """
     attempts = await session.scalar(
         update(InboxUpdate)
         .where(InboxUpdate.id == row_id)
@@ -232,7 +249,7 @@ async def note_failure(session: AsyncSession, row_id: int, error: str, now: date
 
 
 async def forget_old(session: AsyncSession, now: datetime) -> None:
-    """Drop what was done longer ago than its id is remembered."""
+    """Delete updates that arrived more than REMEMBERED ago and are not pending."""
     await session.execute(
         delete(InboxUpdate).where(InboxUpdate.received_at < now - REMEMBERED, InboxUpdate.state != State.PENDING)
     )

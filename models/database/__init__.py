@@ -1,6 +1,6 @@
-"""The connection to SQLite and PostgreSQL, and what keeps programs out of each other's way: a lease lets one
-program poll or send, a sender lock lets one serve a sender's updates, an exclusion keeps all out while a copy is
-restored.
+"""Connections to SQLite and PostgreSQL, and coordination between processes: a lease lets one process poll or send,
+a sender lock lets one process handle a sender's updates, and an exclusion keeps all processes out during a
+restore.
 
-No table and no rule of the procedure belongs here; the schema has a room of its own (models/schema).
+Tables and rules of the procedure do not belong here; the schema is in models/schema.
 """

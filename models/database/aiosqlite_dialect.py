@@ -1,9 +1,10 @@
-"""A statement in one trip to aiosqlite's thread, savepoints on the way of the first statement that writes.
+"""A faster SQLAlchemy dialect for aiosqlite: one round trip to aiosqlite's thread for each statement.
 
-SQLAlchemy's own adapter makes four trips of a statement (cursor, execute, fetch, close) and four of the beginning
-and of the end of a savepoint; each trip wakes a thread and then the event loop. It is here for speed alone
-(docs/performance.md). It relies on private parts of SQLAlchemy and aiosqlite: where one is missing,
-models/database/sqlite.py takes SQLAlchemy's own driver, and everything works as before, more slowly.
+SQLAlchemy's own adapter makes four round trips for a statement (cursor, execute, fetch, close), and four for the
+beginning and for the end of a savepoint. Each wakes a thread and then the event loop. This dialect makes one, and
+sends a savepoint together with the first statement that writes. It exists for speed only (docs/performance.md). It
+relies on private parts of SQLAlchemy and aiosqlite: if one is missing, models/database/sqlite.py uses SQLAlchemy's
+own driver, which is slower.
 """
 
 import sqlite3
@@ -19,10 +20,10 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     SQLiteDialect_aiosqlite,
 )
 
-# What a URL calls it.
+# The driver's name in a database URL.
 DRIVER = "sqlite+aiosqlite_one_trip"
 
-# Attributes that are not part of a documented interface. pyproject.toml bounds the versions that were tested.
+# Undocumented attributes. pyproject.toml limits both packages to tested versions.
 _PRIVATE_PARTS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (aiosqlite.Connection, ("_conn", "_execute")),
     (AsyncAdapt_aiosqlite_connection, ("_connection", "_cursor_cls", "commit", "rollback")),
@@ -32,14 +33,14 @@ _PRIVATE_PARTS: tuple[tuple[type, tuple[str, ...]], ...] = (
 
 
 def missing_parts() -> list[str]:
-    """The private parts that this module relies on and that are not there; none on the tested versions."""
+    """Return the private attributes that this module needs and that do not exist; [] for the tested versions."""
     return [
         f"{owner.__name__}.{name}" for owner, names in _PRIVATE_PARTS for name in names if not hasattr(owner, name)
     ]
 
 
 class _Fetched:
-    """All rows of a statement, with what its cursor knows of them (PEP 249)."""
+    """All rows of a statement, and its cursor's attributes (PEP 249)."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self.description: Any = cursor.description
@@ -51,14 +52,14 @@ class _Fetched:
 def _run_on_driver(
     driver: sqlite3.Connection, before: list[str], method: str, statement: str, parameters: Any
 ) -> _Fetched:
-    for waiting in before:
-        driver.execute(waiting)
+    for delayed in before:
+        driver.execute(delayed)
     return _Fetched(getattr(driver, method)(statement, parameters))
 
 
 class _Trips(AsyncAdapt_aiosqlite_connection):
-    """SQLAlchemy's connection. Savepoints wait until something is written: while nothing is, there is nothing that
-    they would undo.
+    """SQLAlchemy's adapted connection. It delays savepoints until a statement writes: before, there is nothing
+    that a rollback to them would undo.
     """
 
     __slots__ = ("_waiting",)
@@ -68,7 +69,7 @@ class _Trips(AsyncAdapt_aiosqlite_connection):
         self._waiting: list[str] = []
 
     async def run(self, method: str, statement: str, parameters: Any) -> _Fetched:
-        """One trip of `execute` or `executemany`; the savepoints that wait go along unless it only looks."""
+        """Run `execute` or `executemany` in one round trip, after the delayed savepoints unless it is a SELECT."""
         before = []
         if self._waiting and not statement.startswith("SELECT"):
             before, self._waiting = self._waiting, []
@@ -90,7 +91,7 @@ class _Trips(AsyncAdapt_aiosqlite_connection):
             self.execute(f"ROLLBACK TO SAVEPOINT {name}")
 
     def _forget(self, name: str) -> bool:
-        """Whether it was waiting still; it does not any more."""
+        """Remove a delayed savepoint, and return whether it was still delayed."""
         begin = f"SAVEPOINT {name}"
         if begin not in self._waiting:
             return False
@@ -107,7 +108,7 @@ class _Trips(AsyncAdapt_aiosqlite_connection):
 
 
 class _AsyncCursor:
-    """What SQLAlchemy asks of an asynchronous cursor (its AsyncIODBAPICursor). All rows are there at once."""
+    """An asynchronous cursor as SQLAlchemy expects it (AsyncIODBAPICursor), with all rows fetched at once."""
 
     def __init__(self, trips: _Trips) -> None:
         self._trips = trips
@@ -148,25 +149,25 @@ _Trips._cursor_cls = _Cursor
 
 
 class OneTripDialect(SQLiteDialect_aiosqlite):
-    """SQLAlchemy's dialect for aiosqlite, in one trip; what is streamed (stream(), yield_per) goes as before."""
+    """The dialect. Streamed results (stream(), yield_per) use SQLAlchemy's own cursors."""
 
     supports_statement_cache = True
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
-        """A connection of ours around what SQLAlchemy has opened."""
+        """Open a connection, and wrap it."""
         opened: Any = super().connect(*arguments, **options)
         return _Trips(opened.dbapi, opened.driver_connection)
 
     def do_savepoint(self, connection: Connection, name: str) -> None:
-        """Begin it."""
+        """Begin a savepoint, delayed until a statement writes."""
         _trips(connection).savepoint(name)
 
     def do_release_savepoint(self, connection: Connection, name: str) -> None:
-        """End it, with what was done in it."""
+        """Release a savepoint, and keep its changes."""
         _trips(connection).release(name)
 
     def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
-        """Undo what was done in it."""
+        """Undo the changes since a savepoint."""
         _trips(connection).rollback_to(name)
 
 

@@ -1,4 +1,4 @@
-"""The engine: how transactions begin on SQLite and PostgreSQL, for readers and for writers."""
+"""The engine: read and write transactions on SQLite and PostgreSQL."""
 
 import time
 from collections import Counter
@@ -12,19 +12,19 @@ from models.database import postgresql, sqlite
 from models.database.trouble import Trouble, trouble_of
 from models.security.keys import Keyring
 
-# Seconds for which a disk that was full counts as full: the next write may need no room.
+# Seconds for which a disk that was full counts as full, because the next write may succeed without needing space.
 FULL_FOR = 30.0
 
-# What handlers call it by: they know no SQLAlchemy.
+# The name that handlers use, which do not import SQLAlchemy.
 Session = AsyncSession
 
 
 class Database:
     """One database, opened from its URL (`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`).
 
-    `keyring` is what audit events are bound with; without it nothing can be written that is recorded. `name` is
-    what PostgreSQL shows of the program's sessions. `may_be_read_only`: whether a server that takes no writes will
-    do. Raises models.database.postgresql.UrlRefused.
+    `keyring` has the keys that authenticate audit events; without it, operations that record events fail. `name`
+    is PostgreSQL's `application_name` of the sessions. `may_be_read_only`: accept a server that takes no writes.
+    Raises models.database.postgresql.UrlRefused.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Database:
             if self.is_sqlite
             else postgresql.make_engine(self.url, name, may_be_read_only=may_be_read_only)
         )
-        # What the database could not do since the start, by the name of the trouble.
+        # How often each Trouble occurred since the start, by its name in lower case.
         self.troubles: Counter[str] = Counter({trouble.name.lower(): 0 for trouble in Trouble})
         self._full_at: float | None = None
         self._readers = self.engine.execution_options(laocert_reads=True)
@@ -48,9 +48,9 @@ class Database:
 
     @asynccontextmanager
     async def read(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
-        """A session for looking only; what it changes is rolled back.
+        """Open a session for reading. Its changes are rolled back.
 
-        `connection`: the caller's own, whose temporary tables the session sees; any other without it.
+        `connection`: use this one, for example for its temporary tables; by default one of the pool.
         """
         if connection is not None:
             await connection.execution_options(laocert_reads=True)
@@ -68,10 +68,10 @@ class Database:
 
     @asynccontextmanager
     async def write(self, connection: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction, committed at the end, rolled back on any exception. On SQLite the commit
-        may be shared with others, each in its own savepoint; the block's end waits for it all the same.
+        """Open a session in one transaction, committed at the end and rolled back on any exception.
 
-        `connection`: the caller's own, whose temporary tables the session sees; any other without it.
+        On SQLite several writers may share a commit, each in its own savepoint; the end of the block waits for the
+        commit. `connection`: use this one, for example for its temporary tables; by default one of the pool.
         """
         try:
             if connection is None and self.is_sqlite:
@@ -86,21 +86,21 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, bind: AsyncConnection | AsyncEngine) -> AsyncIterator[AsyncSession]:
-        # On a connection that is in a transaction it is a savepoint of its own.
+        # On a connection that already is in a transaction, the session uses a savepoint.
         session = AsyncSession(
             bind, expire_on_commit=False, info=self._info, join_transaction_mode="create_savepoint"
         )
-        # Without the session's own context managers, which make a task and two greenlets more for each.
+        # Not the session's own context managers, which create another task and two greenlets each.
         try:
             yield session
             await session.commit()
         finally:
-            # Rolls back what was not committed.
+            # Rolls back unless committed.
             await session.close()
 
     @property
     def was_full(self) -> bool:
-        """Whether it, or its disk, was full a moment ago."""
+        """Whether the database or its disk was full within the last FULL_FOR seconds."""
         return self._full_at is not None and time.monotonic() - self._full_at < FULL_FOR
 
     def _note(self, error: Exception) -> None:
@@ -111,6 +111,6 @@ class Database:
             self._full_at = time.monotonic()
 
     async def close(self) -> None:
-        """Give back all connections, when those who write have ended."""
+        """Wait for the current writers, then close all connections."""
         await self._writers.close()
         await self.engine.dispose()

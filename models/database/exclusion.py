@@ -1,9 +1,9 @@
-"""Keeps every program out of a PostgreSQL database while it is replaced.
+"""Keeps all other processes out of a PostgreSQL database while a restore replaces it.
 
-Every connection of the program holds a shared advisory lock as long as it lives (models/database/postgresql.py);
-whoever replaces the database holds the same lock alone. So neither can begin while the other is there, on whatever
-machine and by whatever role, and a connection that idles in a pool counts too. Advisory locks belong to one
-database: programs on other databases of the server are not in the way. On SQLite the file's own locks do the same
+Every connection of the program holds a shared advisory lock for its lifetime (models/database/postgresql.py); the
+restore holds the same lock exclusively. Neither can begin while the other one runs, whatever the machine or the
+role, and an idle connection of a pool counts too. Advisory locks belong to one database, so processes on other
+databases of the server do not matter. On SQLite the locks of the file have the same effect
 (bot/service/backup.py).
 """
 
@@ -18,19 +18,22 @@ from models.base.errors import DomainError
 from models.database.lease import LEASES
 from models.database.postgresql import PRESENCE, named
 
-# A program of an earlier release does not hold the lock of those present; when it runs it holds leases.
+# Earlier releases do not hold the presence lock, but hold the leases while they run.
 _LOCKS = (PRESENCE, *(f"laocert {lease}" for lease in LEASES))
-# Groups of sessions that are named in one line.
+# How many groups of sessions the message names.
 _NAMED = 3
 
 
 class InUse(DomainError):
-    """Sessions of the program are connected to the database; the message names them."""
+    """Other sessions of the program are connected to the database. The message names them."""
 
 
 @asynccontextmanager
 async def alone(url: URL, name: str) -> AsyncIterator[None]:
-    """Keep every session of the program out of a PostgreSQL database. Raises InUse when one is there."""
+    """Keep all sessions of the program out of a PostgreSQL database for the block. Raises InUse if there are any.
+
+    `name`: the `application_name` of the session that holds the locks.
+    """
     engine = create_async_engine(
         url,
         poolclass=NullPool,
@@ -39,7 +42,7 @@ async def alone(url: URL, name: str) -> AsyncIterator[None]:
         connect_args=named(name),
     )
     async with engine.connect() as connection:
-        # It stays idle while others work; PostgreSQL before 14 has no such setting.
+        # This session idles during the restore and must not time out. The setting exists since PostgreSQL 14.
         await connection.execute(
             text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'")
         )
@@ -52,7 +55,7 @@ async def alone(url: URL, name: str) -> AsyncIterator[None]:
 
 
 _SESSIONS = text(
-    # Where a session comes from and since when is hidden from an ordinary role when the session is another role's.
+    # An ordinary role does not see the address and start of another role's session.
     "SELECT application_name AS name, host(client_addr) AS address, min(backend_start) AS since,"
     " min(pid) AS pid, count(*) AS sessions"
     " FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN ("
@@ -76,7 +79,7 @@ async def _sessions(connection: AsyncConnection) -> str:
 
 
 def _described(name: str, sessions: int, pid: int, address: str | None, since: datetime | None) -> str:
-    facts = [f"{sessions} session{'s' if sessions > 1 else ''}", f"server process {pid}"]
-    facts += [f"from {address}"] if address else []
-    facts += [f"since {since:%Y-%m-%d %H:%M:%S %Z}"] if since else []
-    return f"{name or 'a program without a name'} ({', '.join(facts)})"
+    details = [f"{sessions} session{'s' if sessions > 1 else ''}", f"server process {pid}"]
+    details += [f"from {address}"] if address else []
+    details += [f"since {since:%Y-%m-%d %H:%M:%S %Z}"] if since else []
+    return f"{name or 'a program without a name'} ({', '.join(details)})"

@@ -1,7 +1,7 @@
-"""A lease: one holder at a time of what is named, over all processes that use a database.
+"""Leases: of all processes on one database, at most one holds the lease of a name.
 
-PostgreSQL: a session-level advisory lock, on a connection of its own. SQLite: a file beside the database, locked
-by SQLite's own exclusive lock. Both end with the process that holds them, however it ends.
+PostgreSQL: a session-level advisory lock on a dedicated connection. SQLite: a second file next to the database,
+with SQLite's exclusive lock. Both end with the process that holds them, even if it crashes.
 """
 
 import asyncio
@@ -22,25 +22,25 @@ from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
-# What is leased: taking updates from Telegram, and sending notices.
+# The names of the leases: polling Telegram for updates, and sending notices.
 LEASES = ("poller", "courier")
 
-# Seconds after which PostgreSQL ends a session that does not look any more (a machine without power or network).
+# Seconds after which PostgreSQL ends an idle session (`idle_session_timeout`), such as of a machine without power.
 GONE_AFTER = 8
 
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """When a lease is looked at, and how long it counts as held."""
+    """The intervals of a lease."""
 
-    # Seconds between looks: whether it is free, or still held.
+    # Seconds between two attempts to take or renew it.
     every: float = 2.0
-    # Seconds that the answer to a look may take.
+    # Timeout of one attempt in seconds.
     patience: float = 2.0
-    # Seconds after the last look that found it held for which it counts as held: a process that stood still for
-    # longer must look before it goes on. Below `gone_after`, so that nobody else has it yet.
+    # Seconds for which it counts as held after a successful attempt. A process that was paused for longer must
+    # renew it first. Less than `gone_after`, so that no other process can hold it yet.
     good_for: float = 6.0
-    # Whole seconds after which PostgreSQL ends its session.
+    # Whole seconds after which PostgreSQL ends the idle session, and with it the lease.
     gone_after: int = GONE_AFTER
 
 
@@ -48,13 +48,14 @@ LEASE_TIMES = LeaseTimes()
 
 
 async def own_session(database: Database, gone_after: int) -> AsyncConnection:
-    """A PostgreSQL session for advisory locks alone, which ends `gone_after` seconds after its last sign of life,
-    or by `end_session`.
+    """Open a dedicated PostgreSQL session for advisory locks.
+
+    PostgreSQL ends it `gone_after` seconds after its last statement; the caller ends it with `end_session`.
     """
     connection = await database.engine.connect()
     try:
         session = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Known from PostgreSQL 14 on; before that a machine that vanishes is noticed by its TCP connection.
+        # The setting exists since PostgreSQL 14. Before, TCP keep-alive detects a machine that has vanished.
         await session.execute(
             text("SELECT set_config(name, :after, false) FROM pg_settings WHERE name = 'idle_session_timeout'"),
             {"after": f"{gone_after}s"},
@@ -66,14 +67,14 @@ async def own_session(database: Database, gone_after: int) -> AsyncConnection:
 
 
 async def end_session(connection: AsyncConnection) -> None:
-    """With the session its locks are gone; never back into the pool with its settings."""
+    """Close a session, which releases its locks. It must not return to the pool with its settings."""
     with contextlib.suppress(Exception):
         await connection.invalidate()
     await connection.close()
 
 
 class Lease:
-    """Got and kept by `keep`, given back by `give_back`."""
+    """The lease of one name. `keep` takes and renews it; `give_back` releases it."""
 
     def __init__(self, database: Database, name: str, times: LeaseTimes = LEASE_TIMES) -> None:
         self._name = name
@@ -82,17 +83,17 @@ class Lease:
             _File(database, name) if database.is_sqlite else _Session(database, name, times.gone_after)
         )
         self._good_until = 0.0
-        # Set while it is held; looked at by those who wait for it.
+        # Set while it is held, for tasks that wait for it.
         self.taken = asyncio.Event()
 
     @property
     def is_held(self) -> bool:
-        """Whether it is held, as far as can be known without a look."""
+        """Whether this process holds the lease, judged by the last renewal and without asking the database."""
         return self.taken.is_set() and time.monotonic() < self._good_until
 
     async def keep(self) -> None:
-        """Take it as soon as it is free, and look at it until cancelled."""
-        is_told = False
+        """Take the lease as soon as it is free, and renew it until cancelled. Logs every change."""
+        is_absence_logged = False
         while True:
             looked_at = time.monotonic()
             is_held = await self._look()
@@ -101,14 +102,14 @@ class Lease:
             if is_held and not self.taken.is_set():
                 log.info("this process has the lease of the %s", self._name)
                 self.taken.set()
-            elif not is_held and (self.taken.is_set() or not is_told):
+            elif not is_held and (self.taken.is_set() or not is_absence_logged):
                 log.info("another process has the lease of the %s, or the database is away", self._name)
-                is_told = True
+                is_absence_logged = True
                 self.taken.clear()
             await asyncio.sleep(self._times.every)
 
     async def give_back(self) -> None:
-        """Somebody else may have it."""
+        """Release the lease, so that another process can take it."""
         self.taken.clear()
         await self._lock.release()
 
@@ -119,33 +120,33 @@ class Lease:
             async with asyncio.timeout(self._times.patience):
                 return await (self._lock.is_held() if self.taken.is_set() else self._lock.take())
         except Exception as error:
-            log.warning("the lease of the %s could not be looked at: %s", self._name, name_of(error))
+            log.warning("the lease of the %s could not be taken or renewed: %s", self._name, name_of(error))
         await self._lock.release()
         return False
 
 
 class _Lock(ABC):
-    """What a lease rests on."""
+    """The database's lock behind a lease."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Make ready what `take` needs: it has a patience of its own."""
+        """Prepare what `take` needs. It has a timeout of its own."""
 
     @abstractmethod
     async def take(self) -> bool:
-        """Try to take it; whether that went well."""
+        """Try to take the lock without waiting, and return whether it succeeded."""
 
     @abstractmethod
     async def is_held(self) -> bool:
-        """Whether it is still held."""
+        """Ask the database whether the lock is still held."""
 
     @abstractmethod
     async def release(self) -> None:
-        """Let it go, if it is held; whatever state it is in."""
+        """Release the lock if it is held. Idempotent."""
 
 
 class _Session(_Lock):
-    """PostgreSQL: who has lost the connection has lost the lock."""
+    """PostgreSQL: an advisory lock, which ends with its connection."""
 
     def __init__(self, database: Database, name: str, gone_after: int) -> None:
         self._database = database
@@ -161,15 +162,15 @@ class _Session(_Lock):
         if self._connection is None:
             return False
         await self._connection.execute(REQUIRE_WRITABLE)
-        taken = await self._connection.scalar(
+        is_locked = await self._connection.scalar(
             text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), self._key
         )
-        return bool(taken)
+        return bool(is_locked)
 
     async def is_held(self) -> bool:
         if self._connection is None:
             return False
-        # Advisory locks are given by a standby, too, and by a primary that takes no writes any more.
+        # A standby, and a primary that takes no writes any more, grant advisory locks too.
         await self._connection.execute(REQUIRE_WRITABLE)
         return True
 
@@ -180,7 +181,9 @@ class _Session(_Lock):
 
 
 class _File(_Lock):
-    """SQLite: the lock of a second, empty database. A database in memory has one process."""
+    """SQLite: the exclusive lock on a second, empty database. An in-memory database has one process, and needs
+    none.
+    """
 
     def __init__(self, database: Database, name: str) -> None:
         path = file_of(database.url)
@@ -188,7 +191,7 @@ class _File(_Lock):
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
-        """Nothing: `take` does not wait."""
+        """Do nothing: `take` does not wait."""
 
     async def take(self) -> bool:
         if self._path is None:

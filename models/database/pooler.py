@@ -1,7 +1,7 @@
-"""Whether a pooler stands before PostgreSQL that lends a server's session out for one transaction at a time.
+"""Detects a connection pooler in front of PostgreSQL that assigns server sessions for one transaction at a time.
 
-Through such a one (PgBouncer, `pool_mode = transaction`) leases, sender locks and the presence lock are of nobody,
-because they belong to a session, and prepared statements are found by the wrong one.
+With such a pooler (PgBouncer, `pool_mode = transaction`), leases, sender locks and the presence lock are useless,
+because they belong to a session, and prepared statements end up in the wrong session.
 """
 
 from contextlib import AsyncExitStack
@@ -11,14 +11,14 @@ from models.base.errors import DomainError
 from models.database.engine import Database
 from models.database.postgresql import CONNECT_TIMEOUT, ServerUnreachable, named, places_of
 
-# Pairs of looks: between two of them others may have been lent what was ours.
+# How often both connections are asked for their server process. Between two looks a pooler may reassign sessions.
 LOOKS = 3
-# Options of a URL that are SQLAlchemy's own (its dialect for asyncpg).
+# URL options that belong to SQLAlchemy's dialect for asyncpg, and not to asyncpg.
 _OF_SQLALCHEMY = ("prepared_statement_cache_size", "prepared_statement_name_func", "async_creator_fn")
 
 
 class SessionsAreShared(DomainError):
-    """A pooler lends sessions out by the transaction."""
+    """The database URL leads to a pooler in transaction mode."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -28,14 +28,17 @@ class SessionsAreShared(DomainError):
 
 
 async def require_own_sessions(database: Database) -> None:
-    """Raises SessionsAreShared when what looks like a session of PostgreSQL is none."""
+    """Raise SessionsAreShared if a connection does not have a PostgreSQL session of its own. No-op on SQLite.
+
+    Raises ServerUnreachable if no host answers, and asyncpg.PostgresError.
+    """
     if not database.is_sqlite and await _are_shared(database):
         raise SessionsAreShared
 
 
 async def _are_shared(database: Database) -> bool:
-    """Two connections at once: with sessions of their own, each meets the same server process again and again, and
-    never the other's.
+    """Open two connections and compare their server processes: with sessions of their own, each connection always
+    has the same process, and never the other's.
     """
     async with AsyncExitStack() as stack:
         first, second = await _connect_twice(database)
@@ -49,11 +52,11 @@ async def _are_shared(database: Database) -> bool:
 
 
 async def _connect_twice(database: Database) -> tuple[Any, Any]:
-    """To the first host that answers. Raises OSError when none does, asyncpg.PostgresError."""
+    """Open two connections to the first host that answers. Raises ServerUnreachable, asyncpg.PostgresError."""
     import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - not needed on SQLite
 
-    _, given = database.engine.dialect.create_connect_args(database.url)
-    options = dict(given)
+    _, url_options = database.engine.dialect.create_connect_args(database.url)
+    options = dict(url_options)
     for name in (*_OF_SQLALCHEMY, "target_session_attrs"):
         options.pop(name, None)
     options |= {**named(database.name), "timeout": CONNECT_TIMEOUT, "statement_cache_size": 0}
@@ -73,6 +76,6 @@ async def _connect_twice(database: Database) -> tuple[Any, Any]:
 
 
 async def _server_process(connection: Any) -> int:
-    # In a transaction and without prepared statements even such a pooler does not stand in the way.
+    # In a transaction and without prepared statements, which such a pooler supports too.
     async with connection.transaction():
         return int(await connection.fetchval("SELECT pg_backend_pid()"))

@@ -1,4 +1,4 @@
-"""PostgreSQL as the bot uses it: to which of its hosts a session leads, and when a session is given up."""
+"""The PostgreSQL engine: to which host sessions connect, and when they are discarded."""
 
 import socket
 from collections.abc import Iterator
@@ -12,21 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from models.base.errors import DomainError
 from models.database.trouble import DatabaseTrouble, Trouble, trouble_of
 
-# The advisory lock that every session of the program shares; whoever replaces the database has it alone
+# The advisory lock that every session of the program holds in shared mode. A restore holds it exclusively
 # (models/database/exclusion.py).
 PRESENCE = "laocert presence"
-# Seconds that one host is given to open a session, before the next is tried.
+# Seconds to open a session to one host, before the next host is tried.
 CONNECT_TIMEOUT = 4.0
-# Milliseconds after which a machine that acknowledges nothing is taken for gone (tcp(7)), and seconds before and
-# between the probes of a connection on which nothing is said.
+# TCP (tcp(7)): milliseconds without an acknowledgement after which a connection is dead, and the seconds before
+# and between keep-alive probes of an idle connection.
 UNACKNOWLEDGED = 5000
 PROBE_AFTER = 3
 PROBE_EVERY = 1
-# The one that the program asks for (libpq, target_session_attrs): it writes.
+# Values of libpq's target_session_attrs that ask for a server that takes writes.
 _WRITES = ("read-write", "primary")
-# Asks a session whether its server still takes writes, and raises SQLSTATE 25006 where it does not: to a question
-# that only reads, a primary that was taken out of service answers as before. The engine then gives the session up,
-# and all others that were opened before.
+# Raises SQLSTATE 25006 if the session's server takes no writes any more; a SELECT would still succeed on a primary
+# that was taken out of service. The engine then discards this session and all that were opened before.
 REQUIRE_WRITABLE = text(
     "DO $$ BEGIN IF current_setting('transaction_read_only') = 'on' THEN"
     " RAISE EXCEPTION 'this server is read-only' USING ERRCODE = '25006'; END IF; END $$"
@@ -34,7 +33,7 @@ REQUIRE_WRITABLE = text(
 
 
 class BeingReplaced(DomainError, DatabaseTrouble):
-    """The database is being restored at this moment."""
+    """`laocert db restore` is replacing the database."""
 
     trouble = Trouble.AWAY
 
@@ -43,7 +42,7 @@ class BeingReplaced(DomainError, DatabaseTrouble):
 
 
 class ServerIsReadOnly(DomainError, DatabaseTrouble):
-    """A standby, or a primary that takes no writes."""
+    """The server is a standby, or a primary that takes no writes."""
 
     trouble = Trouble.READ_ONLY
 
@@ -55,55 +54,54 @@ class ServerIsReadOnly(DomainError, DatabaseTrouble):
 
 
 class ServerUnreachable(ConnectionError, DatabaseTrouble):
-    """No session could be opened."""
+    """No host opened a session."""
 
     trouble = Trouble.AWAY
 
 
 class UrlRefused(DomainError):
-    """A URL of PostgreSQL that asks for what the program cannot do; the message says what to write."""
+    """The PostgreSQL URL asks for something unsupported. The message says what to write instead."""
 
 
 def named(name: str) -> dict[str, Any]:
-    """The arguments of asyncpg connections that PostgreSQL lists under this name (`application_name`)."""
+    """Return asyncpg arguments that set a connection's `application_name`."""
     return {"server_settings": {"application_name": name}}
 
 
 def hosts_of(url: URL) -> list[tuple[str, int | None]]:
-    """The hosts of a URL, each with its port where one is written; none where the system's default is meant.
+    """Return the hosts of a URL, each with its port or None. [] if the URL names none (the system's default).
 
-    Several are written as `?host=a:5432&host=b:5432` (SQLAlchemy, asyncpg, Multihost Connections).
+    Several hosts are written as `?host=a:5432&host=b:5432` (SQLAlchemy, asyncpg, Multihost Connections).
     """
     written = url.query.get("host", ())
     if url.host and not written:
         return [(url.host, url.port)]
     hosts: list[tuple[str, int | None]] = []
-    for one in (written,) if isinstance(written, str) else written:
-        host, colon, port = one.rpartition(":")
-        hosts.append((host.strip("[]"), int(port)) if colon and port.isdecimal() else (one, None))
+    for place in (written,) if isinstance(written, str) else written:
+        host, colon, port = place.rpartition(":")
+        hosts.append((host.strip("[]"), int(port)) if colon and port.isdecimal() else (place, None))
     return hosts
 
 
 def places_of(url: URL) -> list[dict[str, Any]]:
-    """What asyncpg is told of each host of a URL; nothing of the system's default."""
+    """Return the asyncpg arguments of each host of a URL; one empty dictionary for the system's default."""
     return [{"host": host, "port": port} for host, port in hosts_of(url)] or [{}]
 
 
 def make_engine(
     url: URL, name: str, *, may_be_read_only: bool = False, connect_timeout: float = CONNECT_TIMEOUT
 ) -> AsyncEngine:
-    """The engine of a PostgreSQL database, whose sessions bear `name` there.
+    """Create the engine of a PostgreSQL database, whose sessions have the `application_name` `name`.
 
-    Its sessions lead to the first host that takes writes, or with `may_be_read_only` to the first that answers.
-    What a session raises shows whether it still leads there: then all of the pool are given up, each when it is
-    next asked for. `connect_timeout`: seconds for each host.
-
-    Raises UrlRefused. A session that is opened raises BeingReplaced, ServerIsReadOnly, ServerUnreachable.
+    Sessions connect to the first host that takes writes, or with `may_be_read_only` to the first that answers.
+    When an error shows that a server is gone or read-only, all sessions of the pool are discarded at their next
+    use. `connect_timeout`: seconds for each host. Raises UrlRefused. Opening a session raises BeingReplaced,
+    ServerIsReadOnly, ServerUnreachable.
     """
     _require_understood(url)
     places = places_of(url)
-    # Said with each BEGIN: a role may set another default for itself, and a press at REPEATABLE READ would compare
-    # the register with a snapshot that is older than its lock.
+    # Set at each BEGIN, because a role may have another default. At REPEATABLE READ a certifying press would
+    # compare the register with a snapshot that is older than its lock.
     engine = create_async_engine(
         url.difference_update_query(["target_session_attrs"]),
         hide_parameters=True,
@@ -141,8 +139,8 @@ def _open(
     places: list[dict[str, Any]],
     may_be_read_only: bool,
 ) -> Any:
-    """A session of the first host that can be used. Each has its own time: asyncpg has one for all of them, which
-    a first one that is switched off would use up.
+    """Open a session to the first usable host. Each host has its own timeout: asyncpg has one for all hosts, which
+    a first host that is switched off would use up.
     """
     error: Exception | None = None
     for place in places:
@@ -164,7 +162,7 @@ def _open(
 
 @contextmanager
 def _ended_on_error(connection: Any) -> Iterator[None]:
-    """End a session that no pool has yet, whatever stops its opening: an error, or a task that is cancelled."""
+    """Close a session that does not belong to a pool yet, if its opening fails or is cancelled."""
     try:
         yield
     except BaseException:
@@ -178,36 +176,36 @@ def _is_writable(connection: Any) -> bool:
 
 
 def _probe(driver: Any) -> None:
-    """Have the system notice a machine that has vanished: its silence is no error by itself, and was waited for a
+    """Enable TCP keep-alive, so that the system detects a machine that has vanished. By default that took a
     quarter of an hour.
     """
-    # Without a documented way to it; where it is not, the system's own patience holds.
+    # asyncpg has no documented access to the socket. Without it, the system's timeouts apply.
     transport = getattr(driver, "_transport", None)
-    one: socket.socket | None = transport.get_extra_info("socket") if transport is not None else None
-    if one is None or one.family not in (socket.AF_INET, socket.AF_INET6):
+    tcp: socket.socket | None = transport.get_extra_info("socket") if transport is not None else None
+    if tcp is None or tcp.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", PROBE_AFTER),
         ("TCP_KEEPINTVL", PROBE_EVERY),
         ("TCP_USER_TIMEOUT", UNACKNOWLEDGED),
     ):
-        # Linux has all of them.
+        # Linux has all three options, other systems some.
         if hasattr(socket, option):
-            one.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+            tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _enter(connection: Any, _record: Any) -> None:
-    """Hold the lock of those present on a new asyncpg connection of a pool. Raises BeingReplaced."""
-    taken = f"SELECT pg_try_advisory_lock_shared(hashtextextended('{PRESENCE}', 0))"
+    """Take the shared presence lock on a new connection of the pool. Raises BeingReplaced."""
+    lock = f"SELECT pg_try_advisory_lock_shared(hashtextextended('{PRESENCE}', 0))"
     with _ended_on_error(connection):
-        if not connection.run_async(lambda driver: driver.fetchval(taken)):
+        if not connection.run_async(lambda driver: driver.fetchval(lock)):
             raise BeingReplaced
 
 
 def _give_up(context: ExceptionContext) -> None:
-    """A session that leads to a server without writes, or whose end was announced, is of no more use; and what is
-    true of it is true of all that were opened before.
+    """Treat an error of a read-only or vanished server as a disconnect, so that SQLAlchemy discards this session
+    and all that were opened before.
     """
     error = context.original_exception
     if trouble_of(error) in (Trouble.READ_ONLY, Trouble.AWAY):
@@ -215,8 +213,8 @@ def _give_up(context: ExceptionContext) -> None:
 
 
 async def server_time(session: AsyncSession) -> datetime:
-    """What the server's clock says at this moment, not at the beginning of the transaction (PostgreSQL, 9.9.5,
-    clock_timestamp). SQLite has no clock but the program's own.
+    """Return the time of PostgreSQL's clock now, not at the beginning of the transaction (PostgreSQL, 9.9.5,
+    clock_timestamp). Not for SQLite, which has no clock of its own.
     """
-    found: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
-    return found
+    moment: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    return moment

@@ -1,9 +1,9 @@
-"""Who serves whom: of all programs on one database, one at a time does a sender's updates.
+"""Sender locks: of all processes on one database, at most one processes a sender's updates.
 
-PostgreSQL: session-level advisory locks, one a sender, all of a program on one connection of its own. They end
-with that connection, however the program ends. Whose connection was lost may still have an update in hand: whether
-it is its turn is looked at once more in the update's own transaction (models/chats/inbox.py, finish). SQLite has
-one program.
+PostgreSQL: one session-level advisory lock for each sender, all on one dedicated connection of the process. They
+end with the connection, even if the process crashes. A process that has lost its connection may still be
+processing an update; `finish` (models/chats/inbox.py) therefore checks again, in the update's own transaction,
+that it is its turn. SQLite has one process, and needs no locks.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
-# Locks of two numbers are apart from those of one, which leases and the record have.
+# The first key of two-key advisory locks, which are separate from the one-key locks of leases and audit chains.
 _CLASS = 0x1A0C
 _TAKE = text(
     f"SELECT sender FROM unnest(:senders) AS sender"  # noqa: S608 - a constant
@@ -35,13 +35,13 @@ _GIVE = text(
 
 @dataclass(frozen=True)
 class SenderLockTimes:
-    """How the locks of senders are kept."""
+    """The intervals of the sender locks' session."""
 
-    # Seconds between signs of life: well below `gone_after`.
+    # Seconds between two statements, which keep the session alive: well below `gone_after`.
     alive_every: float = 2.0
-    # Seconds that an answer may take.
+    # Timeout of one statement in seconds.
     patience: float = 5.0
-    # Whole seconds after which PostgreSQL ends their session.
+    # Whole seconds after which PostgreSQL ends the idle session.
     gone_after: int = GONE_AFTER
 
 
@@ -49,13 +49,13 @@ SENDER_LOCK_TIMES = SenderLockTimes()
 
 
 class SenderLocks:
-    """The senders that this program serves. Those who ask at the same moment are asked for together."""
+    """The senders that this process holds. One statement takes the locks of all who ask at the same moment."""
 
     def __init__(self, database: Database, times: SenderLockTimes = SENDER_LOCK_TIMES) -> None:
         self._database = None if database.is_sqlite else database
         self._times = times
         self._connection: AsyncConnection | None = None
-        # By the loop's clock, when the session was last asked whether its server takes writes.
+        # When the session's server was last known to take writes, by the event loop's clock.
         self._looked_at = 0.0
         self._held: set[int] = set()
         self._wanted: dict[int, asyncio.Future[bool]] = {}
@@ -64,8 +64,9 @@ class SenderLocks:
         self._asking: asyncio.Task[None] | None = None
 
     async def take(self, sender: int) -> bool:
-        """Whether the sender is this program's to serve now; it stays so until `give_back`. One call a sender at a
-        time.
+        """Try to lock a sender, and return whether this process holds the lock now, until `give_back`.
+
+        Returns False too if the database cannot be reached. At most one call for a sender at a time.
         """
         if self._database is None or sender in self._held:
             return True
@@ -79,14 +80,14 @@ class SenderLocks:
             self._wanted.pop(sender, None)
 
     def give_back(self, sender: int) -> None:
-        """The sender may be served by others."""
+        """Release the lock on a sender, soon after this call."""
         if sender in self._held:
             self._held.remove(sender)
             self._over.add(sender)
             self._news.set()
 
     async def close(self) -> None:
-        """Nothing is held any more."""
+        """Release all locks, and close the session."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait({self._asking})
@@ -96,14 +97,14 @@ class SenderLocks:
         while True:
             self._news.clear()
             try:
-                # To open a session has a patience of its own.
+                # Opening a session has a timeout of its own.
                 if self._connection is None:
                     self._connection = await own_session(database, self._times.gone_after)
                     self._looked_at = 0.0
                 async with asyncio.timeout(self._times.patience):
                     await self._go_round(self._connection)
             except Exception as error:
-                log.error("it could not be asked who serves whom: %s", name_of(error))
+                log.error("the sender locks could not be taken or renewed: %s", name_of(error))
                 await self._let_go()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._times.alive_every):
@@ -117,20 +118,20 @@ class SenderLocks:
         over, self._over = self._over, set()
         if over:
             await connection.execute(_GIVE, {"senders": list(over)})
-        wanted = [sender for sender, answer in self._wanted.items() if not answer.done()]
-        # With nothing wanted it is a sign of life.
-        taken = set(await connection.scalars(_TAKE, {"senders": wanted}))
-        for sender in wanted:
+        senders = [sender for sender, answer in self._wanted.items() if not answer.done()]
+        # Also with no senders: the statement keeps the session alive.
+        locked = set(await connection.scalars(_TAKE, {"senders": senders}))
+        for sender in senders:
             answer = self._wanted.get(sender)
             if answer is not None and not answer.done():
-                self._held |= {sender} & taken
-                answer.set_result(sender in taken)
-            elif sender in taken:
-                # Whoever asked does not wait any more.
+                self._held |= {sender} & locked
+                answer.set_result(sender in locked)
+            elif sender in locked:
+                # The caller of `take` was cancelled meanwhile.
                 self._over.add(sender)
 
     async def _let_go(self) -> None:
-        """With the session its locks are gone."""
+        """End the session, which releases all locks, and answer all callers with False."""
         self._held.clear()
         self._over.clear()
         for answer in self._wanted.values():

@@ -1,4 +1,4 @@
-"""SQLite as the bot uses it: how connections are set up, how transactions begin, how writers share commits."""
+"""The SQLite engine: connection settings, how transactions begin, and how writers share commits (group commit)."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 log = logging.getLogger(__name__)
 
-# Bytes that the write-ahead log keeps when SQLite begins it anew (models/database/wal.py).
+# Bytes to which SQLite truncates the write-ahead log when it restarts it (models/database/wal.py).
 WAL_LIMIT = 64 * 1024 * 1024
-# synchronous=FULL: a certificate that was shown survives a power cut. recursive_triggers: a REPLACE fires
+# synchronous=FULL: a certificate that the bot has shown survives a power cut. recursive_triggers: a REPLACE fires
 # the DELETE triggers of the rows that it removes.
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -25,24 +25,24 @@ SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=30000",
     f"PRAGMA journal_size_limit={WAL_LIMIT}",
 )
-# Transactions that one commit makes durable at most: the first of them waits for the last. Half of the updates in
-# hand at once (bot/inbound/worker.py), so that the others' transactions run while these wait for Telegram.
+# Maximum size of a group commit: the first transaction waits for the last. Half of the updates that are processed
+# at once (bot/inbound/worker.py), so that the other half's transactions run while these wait for Telegram.
 MOST_TOGETHER = 32
-# Connections that are kept. Opening one starts a thread and costs as much as a tap (benchmarks/deadline_day.py).
+# Pool size. Opening a connection starts a thread and costs as much as a tap (benchmarks/deadline_day.py).
 KEPT = 16
 
 
 def file_of(url: URL) -> str | None:
-    """Where a database lies; None of one in memory, which has one connection and one process."""
+    """Return the path of a database; None for one in memory, which has one connection and one process."""
     return None if not url.database or ":memory:" in url.database else url.database
 
 
 def _driver() -> str:
-    """The driver in one trip a statement, or SQLAlchemy's own where a new version has taken away what that
+    """Return the name of the fast driver, or of SQLAlchemy's own if a new version lacks what the fast one
     needs.
     """
     try:
-        # Its classes cannot even be declared when a base of theirs is gone.
+        # The import itself fails if a base class is gone.
         from models.database import aiosqlite_dialect  # noqa: PLC0415
 
         missing = aiosqlite_dialect.missing_parts()
@@ -55,14 +55,15 @@ def _driver() -> str:
 
 
 def make_engine(url: URL) -> AsyncEngine:
-    """The engine of a SQLite database. With the execution option `laocert_reads` its transactions only look.
+    """Create the engine of a SQLite database. The execution option `laocert_reads` makes transactions read-only
+    ones.
 
-    Measured (docs/architecture.md): with the driver's own BEGIN, 261 of 320 read-then-write transactions were
-    lost or refused as locked; with BEGIN IMMEDIATE for writers none.
+    Writers use BEGIN IMMEDIATE: with the driver's own BEGIN, 261 of 320 read-then-write transactions were lost or
+    failed as locked; with BEGIN IMMEDIATE none (measured, docs/architecture.md).
     """
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername=_driver())
-    # Any other driver is none that waits without blocking, and refused.
+    # SQLAlchemy refuses any other driver, because it is not asynchronous.
     pool = {} if file_of(url) is None else {"pool_size": KEPT}
     engine = create_async_engine(url, hide_parameters=True, **pool)
 
@@ -83,25 +84,29 @@ def make_engine(url: URL) -> AsyncEngine:
 
 
 class TransactionLost(Exception):
-    """SQLite has rolled the whole transaction back on its own, as it does when the disk is full (SQLite, "Response
-    To Errors Within A Transaction").
+    """SQLite has rolled back the whole transaction by itself, for example because the disk is full (SQLite,
+    "Response To Errors Within A Transaction").
     """
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """One writer: `begun` gives it the connection, it sets `left` when it has done with it, `ended` tells it of
-    the commit: None, or what went wrong.
+    """One writer's turn.
+
+    `begun` gives the writer the connection. The writer sets `finished` when it no longer uses it. `ended` tells
+    the writer the outcome of the commit: None, or the exception.
     """
 
     begun: asyncio.Future[AsyncConnection]
-    left: asyncio.Future[None]
+    finished: asyncio.Future[None]
     ended: asyncio.Future[BaseException | None]
 
 
 class Writers:
-    """The writers of this process, one at a time, as SQLite has but one. Those who queue while another writes go
-    into the same transaction, each in its own savepoint, and are committed together: a commit waits for the disk.
+    """Serializes the writers of this process, because SQLite allows one at a time.
+
+    Group commit: writers that queue while another writes join its transaction, each in its own savepoint, and one
+    commit, which waits for the disk, makes all of them durable.
     """
 
     def __init__(self, engine: AsyncEngine, most_together: int = MOST_TOGETHER) -> None:
@@ -112,8 +117,10 @@ class Writers:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a transaction begun, in which the caller makes its own savepoint. When the block has
-        ended well it waits for the commit, and raises what the commit raised.
+        """Yield a connection in a transaction, in which the caller creates its own savepoint.
+
+        If the block succeeds, its end waits for the commit, and raises what the commit raised: TransactionLost, or
+        an error of the driver.
         """
         loop = asyncio.get_running_loop()
         turn = _Turn(loop.create_future(), loop.create_future(), loop.create_future())
@@ -123,14 +130,14 @@ class Writers:
         try:
             yield await turn.begun
         finally:
-            turn.left.set_result(None)
-        # Nobody's cancellation takes the commit from the others.
+            turn.finished.set_result(None)
+        # A cancelled writer must not cancel the commit of the others.
         error = await asyncio.shield(turn.ended)
         if error is not None:
             raise error
 
     async def close(self) -> None:
-        """Wait for the last commit: who has failed did not."""
+        """Wait for the last commit. A writer that failed did not wait for it."""
         if self._serving is not None:
             await self._serving
 
@@ -141,7 +148,7 @@ class Writers:
             try:
                 await self._commit_together(served)
             except Exception as failed:
-                # Each of them learns of it. Whoever still waits would have met the same trouble.
+                # All writers of the group get the error. Those that still queue would have failed alike.
                 error = failed
                 while self._queue:
                     waiting = self._queue.popleft()
@@ -160,6 +167,6 @@ class Writers:
                     continue
                 served.append(turn)
                 turn.begun.set_result(connection)
-                await turn.left
+                await turn.finished
                 if not driver.in_transaction:
                     raise TransactionLost

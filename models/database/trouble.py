@@ -1,5 +1,7 @@
-"""Whether an exception is the database's trouble, and in which words it is told: what failed for that may be tried
-again as it is, and says nothing of whoever asked.
+"""Recognizes exceptions that are the database's fault (full, read-only, away, busy).
+
+An operation that failed for such a reason can be retried unchanged, and the failure does not count against the
+update that caused it.
 """
 
 import enum
@@ -11,23 +13,23 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 class Trouble(enum.StrEnum):
-    """What is the matter with the database, in the words of the log, of `laocert doctor` and of /readyz."""
+    """What is wrong with the database. The values are the texts in the log, in `laocert doctor` and in /readyz."""
 
     # SQLite's own words.
     FULL = "database or disk is full"
     READ_ONLY = "the database is read-only"
     AWAY = "the database is away"
-    # Locks that are waited for in vain, deadlocks, statements that take too long, too many sessions.
+    # Lock timeouts, deadlocks, statement timeouts, too many sessions.
     BUSY = "the database is busy"
 
 
 class DatabaseTrouble(Exception):
-    """The database cannot do what was asked at this moment; subclasses name their `trouble`."""
+    """The database cannot perform an operation at this moment. Subclasses set `trouble`."""
 
     trouble: Trouble
 
 
-# By SQLSTATE (PostgreSQL, Appendix A), whole or its class.
+# By SQLSTATE or a prefix of it (PostgreSQL, Appendix A).
 _BY_SQLSTATE = {
     "25006": Trouble.READ_ONLY,
     "53100": Trouble.FULL,
@@ -37,11 +39,11 @@ _BY_SQLSTATE = {
     "40001": Trouble.BUSY,
     "40P01": Trouble.BUSY,  # deadlock
     "08": Trouble.AWAY,
-    "28": Trouble.AWAY,  # no way in any more
+    "28": Trouble.AWAY,  # authentication fails
     "3D": Trouble.AWAY,
     "53": Trouble.BUSY,
-    "57P": Trouble.AWAY,  # it is being stopped or started
-    "58": Trouble.AWAY,  # an error of the system below it
+    "57P": Trouble.AWAY,  # the server is stopping or starting
+    "58": Trouble.AWAY,  # an error of the operating system
 }
 # By SQLite's primary result code.
 _BY_RESULT_CODE = {
@@ -57,42 +59,44 @@ _BY_RESULT_CODE = {
 
 
 def trouble_of(error: BaseException) -> Trouble | None:
-    """The database's trouble behind an exception, also behind one that was raised while another was handled; None
-    when there is none: then whoever asked is to blame.
+    """Return the database's trouble behind an exception or the exceptions that it was raised from or during.
+
+    None if the database is not at fault.
     """
-    return next((trouble for one in _chain(error) if (trouble := _own_trouble(one)) is not None), None)
+    return next((trouble for link in _chain(error) if (trouble := _own_trouble(link)) is not None), None)
 
 
 def name_of(error: BaseException) -> str:
-    """What a log may say of an exception: its type, and the database's trouble behind it. What the exception says
-    itself may hold what somebody typed.
+    """Return a text for the log: an exception's type, and the database's trouble behind it.
+
+    The exception's own message is left out, because it may contain what a user typed.
     """
     trouble = trouble_of(error)
     return type(error).__name__ if trouble is None else f"{type(error).__name__} ({trouble})"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those behind it, the newest first."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if one is None or id(one) in seen:
+    """Yield an exception, and those that it wraps or was raised from, breadth first."""
+    visited: set[int] = set()
+    queue: list[BaseException | None] = [error]
+    while queue:
+        link = queue.pop(0)
+        if link is None or id(link) in visited:
             continue
-        seen.add(id(one))
-        yield one
-        waiting += [getattr(one, "orig", None), one.__cause__, one.__context__]
+        visited.add(id(link))
+        yield link
+        queue += [getattr(link, "orig", None), link.__cause__, link.__context__]
 
 
 def _own_trouble(error: BaseException) -> Trouble | None:
     if isinstance(error, DatabaseTrouble):
         return error.trouble
     if isinstance(error, sqlite3.Error):
-        # Errors of Python's own module have no code.
+        # Errors that Python's sqlite3 module raises itself have no code.
         return _BY_RESULT_CODE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if isinstance(error, PoolTimeout):
         return Trouble.BUSY
-    # asyncpg passes on what its connection raised.
+    # asyncpg raises connection errors unwrapped.
     if isinstance(error, ConnectionError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return _of_sqlstate(error) or Trouble.AWAY
     return _of_sqlstate(error)

@@ -1,7 +1,7 @@
-"""The write-ahead log of a SQLite database: how long it is, and how it becomes short again.
+"""The write-ahead log (WAL) of a SQLite database: its length, and how it is truncated.
 
-Each commit appends to it. SQLite begins it anew when all of it is in the database and nobody reads it any more.
-While there is always a reader it only grows, and each read takes longer (SQLite, Write-Ahead Logging, "Avoiding
+Each commit appends to it. SQLite restarts it once all of it has been copied into the database and no reader uses
+it. While there is always a reader, it only grows, and reads become slower (SQLite, Write-Ahead Logging, "Avoiding
 Excessively Large WAL Files").
 """
 
@@ -13,12 +13,12 @@ from sqlalchemy import URL
 
 from models.database.sqlite import WAL_LIMIT, file_of
 
-# Seconds that a checkpoint waits for readers and the writer: no tap is written meanwhile.
+# Seconds that a checkpoint waits for readers and the writer. No tap can be written meanwhile.
 PATIENCE = 1.0
 
 
 def length(url: URL) -> int:
-    """Its bytes; 0 where there is none."""
+    """Return the WAL's size in bytes; 0 if there is none."""
     path = file_of(url)
     try:
         return Path(f"{path}-wal").stat().st_size if path else 0
@@ -27,13 +27,14 @@ def length(url: URL) -> int:
 
 
 def is_long(url: URL) -> bool:
-    """Whether it has grown beyond what SQLite leaves of it (`journal_size_limit`)."""
+    """Return whether the WAL has grown beyond WAL_LIMIT, to which SQLite truncates it (`journal_size_limit`)."""
     return length(url) > WAL_LIMIT
 
 
 def shorten(url: URL) -> bool:
-    """Bring all of it into the database and cut it off; whether that went well. Readers in the way are waited for
-    a moment. Blocks: for a thread. Raises sqlite3.Error.
+    """Copy the whole WAL into the database and truncate it (checkpoint). Returns whether that succeeded.
+
+    Waits up to PATIENCE seconds for readers. Blocking: call it in a thread. Raises sqlite3.Error.
     """
     with contextlib.closing(sqlite3.connect(file_of(url) or "", timeout=PATIENCE)) as connection:
         is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -1,9 +1,9 @@
-"""Files that bring in organizations, accounts and personnel (docs/contract.md, Import files), and the register
-that an organization sends by chat. What a register is belongs to models/register; the formats are read in tabular.
+"""Imports of organizations, accounts and personnel from files (docs/contract.md, Import files), and of the
+register that an organization's officer sends into the chat. `tabular` parses the file formats; what a register is
+belongs to models/register.
 
-Each validates the whole file and compares it with the database before anything is written; every problem is
-reported together (ImportRefused). Then all rows are written in one transaction, or none. With `dry_run` nothing
-is written at all.
+Each import validates the whole file, compares it with the database, and reports all problems together
+(ImportRefused) before it writes. Then it writes all rows in one transaction. With `dry_run` it writes nothing.
 """
 
 from models.imports.accounts import import_accounts

@@ -1,4 +1,4 @@
-"""Import of accounts: added or updated by username; passwords hashed on all cores before the write begins."""
+"""Import of accounts: inserts or updates them by username. Passwords are hashed on all cores before the write."""
 
 import asyncio
 import os
@@ -75,7 +75,7 @@ LAYOUT = Layout(
 
 @dataclass
 class _Entry:
-    """One account as the file gives it. Its password is not shown by repr."""
+    """One account in the file. The password is kept elsewhere, so that repr does not show it."""
 
     line: int
     role: str
@@ -84,7 +84,7 @@ class _Entry:
     password_hash: str | None = None
 
     def values(self) -> dict[str, Any]:
-        """The columns that an import writes besides the password."""
+        """Return the columns that an import writes, without the password."""
         return {
             "role": Role(self.role),
             "organization_code": self.unit if self.role == Role.LAO else None,
@@ -118,7 +118,7 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
 
 
 async def _refuse_unknown_units(session: AsyncSession, file: _File, problems: Problems) -> None:
-    known = {
+    known_units = {
         Role.LAO: set(await organization_names(session)),
         Role.PROVINCE: set(await session.scalars(select(Province.code))),
     }
@@ -127,7 +127,7 @@ async def _refuse_unknown_units(session: AsyncSession, file: _File, problems: Pr
         if entry.role == Role.LAO and entry.unit in ends:
             mend = "write the code of its successor, or leave the line out"
             problems.add(entry.line, file.headers[3], how_it_ended(ends[entry.unit]), mend)
-        elif entry.role and entry.unit not in known[Role(entry.role)]:
+        elif entry.role and entry.unit not in known_units[Role(entry.role)]:
             problems.add(
                 entry.line,
                 file.headers[3],
@@ -138,7 +138,7 @@ async def _refuse_unknown_units(session: AsyncSession, file: _File, problems: Pr
 
 @dataclass(frozen=True)
 class _Before:
-    """An account as the database has it."""
+    """An account in the database."""
 
     id: int
     username: str
@@ -154,7 +154,9 @@ class _Before:
 
 
 async def _existing(session: AsyncSession, usernames: Sequence[str], *, hold: bool) -> dict[str, _Before]:
-    """The accounts that are there already, `hold`: kept from being linked for the rest of the transaction."""
+    """Return the existing accounts by username. With `hold`, lock them for the rest of the transaction, so that
+    no chat is linked to them meanwhile.
+    """
     statement = select(
         Account.id,
         Account.username,
@@ -164,28 +166,28 @@ async def _existing(session: AsyncSession, usernames: Sequence[str], *, hold: bo
         Account.province_code,
         Account.display_name,
     ).order_by(Account.id)
-    found: dict[str, _Before] = {}
-    for some in chunks(usernames):
-        chosen = statement.where(Account.username.in_(some))
-        rows = await session.execute(chosen.with_for_update() if hold else chosen)
-        found |= {row.username: _Before(*row) for row in rows}
-    return found
+    accounts: dict[str, _Before] = {}
+    for chunk in chunks(usernames):
+        of_chunk = statement.where(Account.username.in_(chunk))
+        rows = await session.execute(of_chunk.with_for_update() if hold else of_chunk)
+        accounts |= {row.username: _Before(*row) for row in rows}
+    return accounts
 
 
 async def _refuse_moves(
     session: AsyncSession, file: _File, existing: dict[str, _Before], problems: Problems
 ) -> None:
-    """Note each account that would change its role or unit under the officers who are linked to it."""
+    """Add a problem for each account with linked officers whose role or unit would change."""
     moved = {
         account.id: account
         for username, account in existing.items()
         if (entry := file.entries[username]).role and (entry.role, entry.unit) != (account.role, account.unit)
     }
     linked: set[int] = set()
-    for some in chunks(list(moved)):
+    for chunk in chunks(list(moved)):
         linked |= set(
             await session.scalars(
-                select(Officer.account_id).where(Officer.account_id.in_(some), Officer.unlinked_at.is_(None))
+                select(Officer.account_id).where(Officer.account_id.in_(chunk), Officer.unlinked_at.is_(None))
             )
         )
     for account_id in sorted(linked):
@@ -200,18 +202,18 @@ async def _refuse_moves(
 
 
 async def _hash_passwords(file: _File, progress: Progress) -> None:
-    """Fill in the hashes. Threads are enough: Argon2 lets go of the interpreter (measured: twice as fast on two
-    cores, as fast as processes).
+    """Set the entries' password hashes. Threads are as fast as processes, because Argon2 releases the GIL
+    (measured: twice as fast on two cores).
     """
     loop = asyncio.get_running_loop()
     pool = ThreadPoolExecutor(os.cpu_count())
-    done, total = 0, len(file.passwords)
+    hashed, total = 0, len(file.passwords)
 
     async def hash_one(username: str, password: str) -> None:
-        nonlocal done
+        nonlocal hashed
         file.entries[username].password_hash = await loop.run_in_executor(pool, hash_password, password)
-        done += 1
-        progress("hashing", done, total)
+        hashed += 1
+        progress("hashing", hashed, total)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -222,8 +224,8 @@ async def _hash_passwords(file: _File, progress: Progress) -> None:
 
 
 def _is_unchanged(entry: _Entry, account: _Before, has_password: bool) -> bool:
-    wanted = (entry.role, entry.unit, entry.display_name)
-    return not has_password and wanted == (account.role, account.unit, account.display_name)
+    values = (entry.role, entry.unit, entry.display_name)
+    return not has_password and values == (account.role, account.unit, account.display_name)
 
 
 async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before]) -> None:
@@ -235,20 +237,20 @@ async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before
         elif not _is_unchanged(entry, before, username in file.passwords):
             password_hash = entry.password_hash or before.password_hash
             changed.append({"id": before.id, "password_hash": password_hash, **entry.values()})
-    for some in chunks(new):
-        await session.execute(insert(Account), some)
-    for some in chunks(changed):
-        await session.execute(update(Account), some)
+    for chunk in chunks(new):
+        await session.execute(insert(Account), chunk)
+    for chunk in chunks(changed):
+        await session.execute(update(Account), chunk)
 
 
 async def import_accounts(
     database: Database, path: Path, now: datetime, *, dry_run: bool = False, progress: Progress = no_progress
 ) -> ImportResult:
-    """Add or update the accounts of a CSV or XLSX file, all or none.
+    """Insert or update the accounts of a CSV or XLSX file, all or none.
 
-    An empty password leaves the old one; a new account without one is by invitation only. A disabled account stays
-    disabled, linked chats stay linked. Raises ImportRefused with every problem: of the file, codes that are
-    unknown, and an account with linked chats that would act for another unit.
+    An empty password keeps the existing one. A new account without a password can be entered by invitation only. A
+    disabled account stays disabled, and linked chats stay linked. Raises ImportRefused with all problems: invalid
+    cells, unknown or ended units, and accounts with linked chats whose role or unit would change.
     """
     problems = Problems()
     file = await _read(path, problems, progress)
@@ -260,14 +262,14 @@ async def import_accounts(
     if not dry_run:
         await _hash_passwords(file, progress)
         async with database.write() as session:
-            # Once more: a chat may have been linked since.
+            # Check again under the lock: a chat may have been linked meanwhile.
             existing = await _existing(session, sorted(file.entries), hold=True)
             await _refuse_moves(session, file, existing, problems)
             problems.require_none()
             progress("writing", 0, len(file.entries))
             await _write(session, file, existing)
-            told = {"what": "accounts", "file": path.name, "rows": len(file.entries)}
-            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
+            details = {"what": "accounts", "file": path.name, "rows": len(file.entries)}
+            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **details)
         progress("writing", len(file.entries), len(file.entries))
     total = len(file.entries)
     unchanged = sum(

@@ -1,4 +1,4 @@
-"""What the imports share: their result, their progress, and the lock on many organizations."""
+"""Shared by the imports: their result, the progress callback, and the lock on many organizations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -13,11 +13,11 @@ from models.imports.tabular.table import Row
 from models.organizations.organization import Organization, ends_among, full_name, how_it_ended
 from models.province.progress import locked_organizations
 
-# Called with the step ("reading", "comparing", "hashing", "writing"), how much of it is done, and how much it is
-# in all (0 when that is unknown). The units are the step's own.
+# Callback with the step ("reading", "comparing", "hashing", "writing"), how much of it is done, and its total (0
+# if unknown). The unit depends on the step.
 Progress = Callable[[str, int, int], None]
 
-# Rows of one statement; also below what SQLite and PostgreSQL take as parameters of one IN.
+# Rows of one statement, and parameters of one IN: below the limits of SQLite and PostgreSQL.
 CHUNK = 5000
 
 _T = TypeVar("_T")
@@ -27,9 +27,9 @@ _T = TypeVar("_T")
 class ImportResult:
     """What an import wrote, or would have written (`dry_run`).
 
-    `rows` are the file's; `added`, `updated` and `unchanged` count organizations or accounts, for personnel the
-    rosters (`added`: first import; `unchanged`: the same records, whose file and date are new all the same).
-    `notes` say what was read and is not seen in the file, such as hidden rows.
+    `rows` counts the file's rows. `added`, `updated` and `unchanged` count organizations, accounts or, for
+    personnel, rosters (`added`: first import; `unchanged`: the same records, although file name and date are
+    updated). `notes` mention content that a reader of the file does not see, such as hidden rows.
     """
 
     file_name: str
@@ -42,17 +42,17 @@ class ImportResult:
 
 
 def no_progress(_step: str, _done: int, _total: int) -> None:
-    """The progress of an import that nobody watches."""
+    """A progress callback that does nothing."""
 
 
 def chunks(items: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
-    """The items, some at a time."""
+    """Yield slices of at most `size` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 async def read_rows(table: Table, progress: Progress) -> AsyncIterator[list[Row]]:
-    """A table's rows, some at a time; the event loop gets its turn between them."""
+    """Yield a table's rows in batches, report progress, and yield to the event loop after each batch."""
     for batch in table.batches():
         progress("reading", *table.position())
         yield batch
@@ -60,22 +60,21 @@ async def read_rows(table: Table, progress: Progress) -> AsyncIterator[list[Row]
 
 
 async def organization_names(session: AsyncSession) -> dict[str, str]:
-    """The full names of all organizations by code."""
+    """Return the full names of all organizations by dla_code."""
     columns = Organization.dla_code, Organization.type_code, Organization.type_th, Organization.name_th
     rows = await session.execute(select(*columns))
     return {code: full_name(type_code, type_th, name_th) for code, type_code, type_th, name_th in rows}
 
 
 async def lock_organizations(session: AsyncSession, codes: list[str]) -> None:
-    """models.organizations.organization.lock_organization for many, always in the same order, so that no two wait
-    crosswise.
+    """Lock the rows of many organizations, in order of their codes, so that two transactions cannot deadlock.
 
-    The keys stay as they are, so rows that only point to the organizations can be inserted meanwhile.
+    FOR NO KEY UPDATE: rows that refer to the organizations can still be inserted. Unknown codes are ignored.
     """
-    for some in chunks(sorted(codes)):
+    for chunk in chunks(sorted(codes)):
         await session.execute(
             select(Organization.dla_code)
-            .where(Organization.dla_code.in_(some))
+            .where(Organization.dla_code.in_(chunk))
             .order_by(Organization.dla_code)
             .with_for_update(key_share=True)
         )
@@ -84,8 +83,10 @@ async def lock_organizations(session: AsyncSession, codes: list[str]) -> None:
 async def refuse_locked(
     session: AsyncSession, names: dict[str, str], lines: dict[str, int], column: str, problems: Problems
 ) -> None:
-    """Note each organization of `lines` (code: first line) whose roster is certified (procedure, LAO step 2), or
-    that has ended.
+    """Add a problem for each organization that has ended or whose roster is certified (procedure, LAO step 2).
+
+    `lines` maps each organization's code to its first line, `names` to its full name. `column` is the header that
+    the problems name.
     """
     locked = await locked_organizations(session, set(lines))
     ends = await ends_among(session, locked)

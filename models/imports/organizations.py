@@ -1,4 +1,4 @@
-"""Import of organizations and their provinces: added or updated by dla_code, never removed."""
+"""Import of organizations and their provinces: inserts or updates them by dla_code, and never deletes any."""
 
 import re
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _TYPE_CODE = re.compile("[a-z_]+")
 
 
 def organization_code(text: str) -> str:
-    """The text itself, if it can be the code of an organization. Raises BadCell."""
+    """Return the text if it is a well-formed dla_code. Raises BadCell otherwise."""
     if not _CODE.fullmatch(text):
         raise BadCell(
             english("{text} is no organization's code", text=shown(text)), "write digits, for example 2110101"
@@ -53,7 +53,7 @@ def organization_code(text: str) -> str:
 
 
 def province_code(text: str) -> str:
-    """The text itself, if it can be the code of a province. Raises BadCell."""
+    """Return the text if it is a well-formed province code (two digits). Raises BadCell otherwise."""
     if not _PROVINCE_CODE.fullmatch(text):
         raise BadCell(
             english("{text} is no province's code", text=shown(text)), "write two digits, for example 11"
@@ -86,7 +86,7 @@ LAYOUT = Layout(
 
 @dataclass(frozen=True)
 class Missing:
-    """An organization that a file lacks, with its full name."""
+    """An organization that the file does not contain, with its full name."""
 
     dla_code: str
     name: str
@@ -94,14 +94,14 @@ class Missing:
 
 @dataclass(frozen=True)
 class OrganizationsResult(ImportResult):
-    """`missing`: the organizations that go on and that the file lacks; None where it need not have all of them."""
+    """`missing`: the active organizations that the file does not contain; None unless `complete` was asked for."""
 
     missing: tuple[Missing, ...] | None = None
 
 
 @dataclass
 class _File:
-    """What a file says: organizations and provinces by code, ready to be written, and each one's line."""
+    """The content of a file: rows of organizations and provinces by code, and each organization's line number."""
 
     organizations: dict[str, dict[str, str]]
     provinces: dict[str, dict[str, str]]
@@ -128,9 +128,9 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
                         "keep one of the two",
                     )
                 province = {"code": province_code, "name_th": province_th, "name_en": province_en}
-                known = file.provinces.setdefault(province_code, province)
+                first_names = file.provinces.setdefault(province_code, province)
                 first = province_lines.setdefault(province_code, line)
-                if known != province:
+                if first_names != province:
                     what = f"province {province_code} has other names here than on line {first}"
                     problems.add(line, province_column, what, "write the same Thai and English names everywhere")
                 file.organizations[code] = {
@@ -147,18 +147,18 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
 
 
 async def _existing(session: AsyncSession, codes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for some in chunks(codes):
-        rows = await session.execute(select(Organization.__table__).where(Organization.dla_code.in_(some)))
-        found |= {row["dla_code"]: dict(row) for row in rows.mappings()}
-    return found
+    organizations: dict[str, dict[str, Any]] = {}
+    for chunk in chunks(codes):
+        rows = await session.execute(select(Organization.__table__).where(Organization.dla_code.in_(chunk)))
+        organizations |= {row["dla_code"]: dict(row) for row in rows.mappings()}
+    return organizations
 
 
 async def _refuse_changes(
     session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]], problems: Problems
 ) -> None:
-    """Note each organization that would change its province while it is certified: its certificate names it. And
-    each that would change anything after its end.
+    """Add a problem for each ended organization that would change, and for each certified organization whose
+    province would change, because its certificate names the province.
     """
     changed = {code for code, before in existing.items() if before != file.organizations[code]}
     for code, end in sorted((await ends_among(session, changed)).items()):
@@ -183,7 +183,9 @@ async def _refuse_changes(
 
 
 async def _require_words_kept(session: AsyncSession, file: _File, existing: dict[str, dict[str, Any]]) -> None:
-    """What is renamed or moved is called so in older certificates too. Raises WordsNotKept."""
+    """Raise WordsNotKept if a rename or move would change the words of older certificates that do not store
+    them.
+    """
     changed = [code for code, before in existing.items() if before != file.organizations[code]]
     provinces = await _existing_provinces(session)
     renamed = [code for code, province in file.provinces.items() if provinces.get(code, province) != province]
@@ -205,26 +207,26 @@ async def _write(
         elif provinces[code] != province:
             await session.execute(update(Province).where(Province.code == code).values(**province))
     new = [row for code, row in file.organizations.items() if code not in existing]
-    for some in chunks(new):
-        await session.execute(insert(Organization), some)
+    for chunk in chunks(new):
+        await session.execute(insert(Organization), chunk)
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
-    for some in chunks(changed):
-        await session.execute(update(Organization), some)
+    for chunk in chunks(changed):
+        await session.execute(update(Organization), chunk)
     words = {row["dla_code"]: changed_words(existing[row["dla_code"]], row) for row in changed}
     renamed = [
         event_chain.Link(
             event_chain.Event.RENAMED,
             code,
-            {"before": one["before"], "after": one["after"], "file": file_name},
+            {"before": differences["before"], "after": differences["after"], "file": file_name},
         )
-        for code, one in sorted(words.items())
-        if one
+        for code, differences in sorted(words.items())
+        if differences
     ]
     await event_chain.record_all(session, renamed, now)
 
 
 async def _missing(session: AsyncSession, file: _File) -> tuple[Missing, ...]:
-    """The organizations that go on and are not in the file, by code."""
+    """Return the active organizations that are not in the file, by code."""
     columns = Organization.dla_code, Organization.type_code, Organization.type_th, Organization.name_th
     rows = await session.execute(
         select(*columns).where(~has_ended(Organization.dla_code)).order_by(Organization.dla_code)
@@ -245,12 +247,12 @@ async def import_organizations(
     complete: bool = False,
     progress: Progress = no_progress,
 ) -> OrganizationsResult:
-    """Add or update the organizations of a CSV or XLSX file, all or none.
+    """Insert or update the organizations of a CSV or XLSX file, all or none.
 
-    `complete`: the file should have all organizations of the country; those that it lacks are in the result.
-    Raises ImportRefused with every problem: of the file, an organization that would change its province while it
-    is certified in the newest round, and one that has ended and would change. Raises WordsNotKept when names would
-    change that older certificates do not keep yet.
+    With `complete`, the file should contain all organizations of the country, and the result lists the missing
+    ones. Raises ImportRefused with all problems: invalid cells, organizations certified in the newest round whose
+    province would change, and ended organizations that would change. Raises WordsNotKept if names would change
+    that older certificates do not store yet.
     """
     problems = Problems()
     file = await _read(path, problems, progress)
@@ -264,16 +266,16 @@ async def import_organizations(
     if not dry_run:
         async with database.write() as session:
             await lock_organizations(session, codes)
-            # Once more: it may have been certified since.
+            # Check again under the lock: an organization may have been certified meanwhile.
             existing = await _existing(session, codes)
             await _refuse_changes(session, file, existing, problems)
             problems.require_none()
             await _require_words_kept(session, file, existing)
             progress("writing", 0, len(codes))
             await _write(session, file, existing, path.name, now)
-            told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
-            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
-            # Names and totals.
+            details = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
+            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **details)
+            # Live cards show names and totals.
             await card_marks.touch_all(session, now)
         progress("writing", len(codes), len(codes))
     unchanged = sum(existing.get(code) == row for code, row in file.organizations.items())

@@ -1,4 +1,4 @@
-"""Import of personnel: replaces whole the roster of each organization that the file names."""
+"""Import of personnel: replaces the whole roster of each organization in the file."""
 
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -47,7 +47,7 @@ from models.imports.tabular.table import Table as RowTable
 from models.province.progress import locked_organizations
 from models.register.roster import Category, MenuState, PersonnelRecord, Roster
 
-# As many letters as PersonnelRecord.menus holds.
+# The length of the column PersonnelRecord.menus, which has one letter for each menu.
 MAX_MENUS = 200
 
 _CATEGORIES = {
@@ -63,12 +63,12 @@ _MENU_STATES = {
     "ไม่มี": MenuState.NONE,
 }
 
-# What becomes of checked rows.
+# Consumer of checked rows.
 _Keep = Callable[[Sequence[tuple[str, ...]]], Awaitable[None]]
 
 
 def _category(text: str) -> str:
-    # "Permanent employee" is meant well.
+    # Accept "Permanent employee" too.
     try:
         return _CATEGORIES[text.casefold().replace(" ", "_")].value
     except KeyError:
@@ -100,7 +100,7 @@ def _menu(name: str) -> Column:
 
 
 def _layout(names: dict[str, str]) -> Layout:
-    """The columns, with the organizations that there are."""
+    """Return the column layout for the organizations in `names`."""
 
     def known_code(text: str) -> str:
         if text not in names:
@@ -114,11 +114,12 @@ def _layout(names: dict[str, str]) -> Layout:
 
 
 def layout(known_code: Callable[[str], str]) -> Layout:
-    """The columns; `known_code` is the rule on the code of an organization."""
+    """Return the column layout. `known_code` parses an organization's code, and raises BadCell for a wrong one."""
     return Layout(
         (
             Column("organization", "รหัส อปท.", 20, known_code, is_code=True),
-            # Not refused one by one: of other numbers with 13 digits a tenth look like national IDs.
+            # Not checked cell by cell: a tenth of all 13-digit numbers pass the check of a national ID number. The
+            # column is judged as a whole (Checks.end).
             Column("record_no", "เลขที่ทะเบียน", 40, refuse_undrawn, is_code=True),
             Column("full_name", "ชื่อ-สกุล", 200, _text),
             Column("category", "ประเภทบุคลากร", 40, _category),
@@ -133,9 +134,9 @@ def layout(known_code: Callable[[str], str]) -> Layout:
 
 
 class Checks:
-    """What the rows of a file must be to one another, and what becomes of them.
+    """The checks across the rows of a personnel file.
 
-    Rows of the organizations `left_out` are read and not kept, whatever is wrong with them.
+    Rows of the organizations `left_out` are skipped and counted; their problems are discarded.
     """
 
     def __init__(self, table: RowTable, problems: Problems, left_out: Collection[str] = ()) -> None:
@@ -147,11 +148,14 @@ class Checks:
         # The first line of each organization, and the line of each record_no by organization.
         self.lines: dict[str, int] = {}
         self._seen: dict[str, dict[str, int]] = {}
-        # Rows of organizations that are left out, by organization.
+        # The number of skipped rows, by organization.
         self.rows_left_out: Counter[str] = Counter()
 
     def records(self, batch: list[Row]) -> list[tuple[str, ...]]:
-        """The rows with their menus as one text; a record_no that is there twice is noted."""
+        """Return the rows as tuples of RECORD, with the menus joined to one text.
+
+        Adds a problem for each record_no that an organization has twice.
+        """
         rows: list[tuple[str, ...]] = []
         if self._left_out:
             batch = self._without_left_out(batch)
@@ -182,7 +186,7 @@ class Checks:
         return [row for row in batch if row[1][0] not in self._left_out]
 
     def end(self) -> None:
-        """Note columns of national ID numbers; to be called after the last row."""
+        """Add problems for columns that contain national ID numbers. Call it after the last row."""
         for name in self._table.national_id_columns():
             what = english("holds national ID numbers, which are not stored")
             self._problems.replace_column(name, what, english("delete the column or its numbers"))
@@ -190,7 +194,7 @@ class Checks:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An organization whose rows in the file were not imported, because its register is certified and locked."""
+    """An organization whose rows were skipped, because its register is locked."""
 
     organization: str
     name: str
@@ -199,27 +203,29 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class PersonnelResult(ImportResult):
-    """`changes`: what becomes of the register of each organization in the file, by code; `left_out`: those of the
-    file that are locked and were skipped. `rows` are without theirs.
+    """The result of an import of personnel.
+
+    `changes`: the changes of each organization's register, by code. `left_out`: the locked organizations that were
+    skipped; `rows` does not count their rows.
     """
 
     changes: tuple[RegisterChange, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
 
-# Called with what a file changes, before anything is written.
+# Callback with the changes of the file, called before anything is written.
 Announce = Callable[[Sequence[RegisterChange]], None]
 
 
 def _announce_nothing(_changes: Sequence[RegisterChange]) -> None:
-    """An import that nobody watches."""
+    """An announce callback that does nothing."""
 
 
 @dataclass
 class _File:
-    """What was read: the menus, the organizations with their first line, and how many rows there are.
+    """What was read from a file: its menus, the first line of each organization, and the number of rows.
 
-    `names` are those of all organizations, `origins` those of the registers that `changes` were compared with.
+    `names` has the full names of all organizations. `origins` identifies the registers that `changes` refer to.
     """
 
     menu_names: list[str] = field(default_factory=list)
@@ -229,7 +235,7 @@ class _File:
     names: dict[str, str] = field(default_factory=dict)
     origins: dict[str, RosterOrigin] = field(default_factory=dict)
     changes: tuple[RegisterChange, ...] = ()
-    # Rows of locked organizations that are skipped, by organization.
+    # The number of skipped rows of locked organizations, by organization.
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -237,7 +243,7 @@ class _File:
 async def _read(
     path: Path, layout: Layout, keep: _Keep, locked: Collection[str], problems: Problems, progress: Progress
 ) -> _File:
-    """Check all rows and hand them on to `keep`, some at a time, without those of organizations `locked`."""
+    """Check all rows, and pass them to `keep` in batches, without those of the organizations `locked`."""
     file = _File()
     with open_table(path, layout, problems) as table:
         checks = Checks(table, problems, locked)
@@ -248,13 +254,13 @@ async def _read(
         file.code_column, file.lines, file.left_out = checks.code_column, checks.lines, dict(checks.rows_left_out)
         file.rows = table.rows_seen - checks.rows_left_out.total()
         file.menu_names = checks.menu_names
-    # A cell that was refused stands here as an empty text.
+    # A refused cell has become an empty text.
     file.lines.pop("", None)
     return file
 
 
 def shown_name(path: Path) -> str:
-    """The name that reviews and certificates will show. Raises ImportRefused for one that cannot be shown."""
+    """Return the file name that reviews and certificates will show. Raises ImportRefused if it cannot be shown."""
     try:
         return clean(path.name)
     except BadCell as bad:
@@ -263,7 +269,7 @@ def shown_name(path: Path) -> str:
 
 
 async def _replace(session: AsyncSession, codes: list[str], values: dict[str, object]) -> None:
-    """Take the organizations' records away and put the staged ones in their place."""
+    """Replace the organizations' records by the staged ones, and upsert their rosters with `values`."""
     code = STAGED.c.organization_code
     constants = [literal(value, Roster.__table__.c[name].type) for name, value in values.items()]
     rosters = conflict_insert(session, Roster).from_select(
@@ -273,48 +279,52 @@ async def _replace(session: AsyncSession, codes: list[str], values: dict[str, ob
         index_elements=[code.name], set_={name: rosters.excluded[name] for name in values}
     )
     await session.execute(rosters)
-    for some in chunks(codes):
-        await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(some)))
+    for chunk in chunks(codes):
+        await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code.in_(chunk)))
     await session.execute(insert(PersonnelRecord).from_select(RECORD, select(STAGED)))
 
 
 async def _keep_menu_names(session: AsyncSession, file: _File) -> None:
-    """Registers whose menus look like the file's, in its order, keep their own spelling of them."""
+    """Restore the register's own spelling of the menu names, where they differ from the file's in spelling
+    only.
+    """
     alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for code, origin in file.origins.items():
         if origin.spelled_menus == tuple(file.menu_names) != origin.menu_names:
             alike[origin.menu_names].append(code)
     for menu_names, codes in alike.items():
-        for some in chunks(codes):
-            changed = update(Roster).where(Roster.organization_code.in_(some))
+        for chunk in chunks(codes):
+            changed = update(Roster).where(Roster.organization_code.in_(chunk))
             await session.execute(changed.values(menu_names=list(menu_names)))
 
 
 async def _leave_out_locked(session: AsyncSession, file: _File) -> None:
-    """Take organizations that were certified meanwhile out of what will be written."""
+    """Remove organizations that were certified meanwhile from the staged rows."""
     code = STAGED.c.organization_code
     locked = sorted(await locked_organizations(session, set(file.lines)))
-    for some in chunks(locked):
-        counts = select(code, func.count()).where(code.in_(some)).group_by(code)
-        for of, rows in await session.execute(counts):
-            file.left_out[of] = rows
+    for chunk in chunks(locked):
+        counts = select(code, func.count()).where(code.in_(chunk)).group_by(code)
+        for locked_code, rows in await session.execute(counts):
+            file.left_out[locked_code] = rows
             file.rows -= rows
-        await session.execute(delete(STAGED).where(code.in_(some)))
-    for of in locked:
-        del file.lines[of]
-        file.origins.pop(of, None)
+        await session.execute(delete(STAGED).where(code.in_(chunk)))
+    for locked_code in locked:
+        del file.lines[locked_code]
+        file.origins.pop(locked_code, None)
     file.changes = tuple(change for change in file.changes if change.organization in file.lines)
 
 
 async def _compare(session: AsyncSession, file: _File) -> None:
-    """Fill in what the staged rows change."""
+    """Set `file.origins` and `file.changes` by comparing the staged rows with the registers."""
     file.origins = await load_origins(session, sorted(file.lines))
     names = {code: file.names[code] for code in file.lines}
     file.changes = tuple(await compare_registers(session, names, file.origins, file.menu_names))
 
 
 def _refuse_shrinking(file: _File, problems: Problems) -> None:
-    """Note each register that would lose so much that the file may be a part of it."""
+    """Add a problem for each register that would lose more than MAX_SHRINKING percent: the file may be
+    incomplete.
+    """
     for change in file.changes:
         if change.shrinks:
             before, after = change.totals.before.total, change.totals.after.total
@@ -328,7 +338,7 @@ def _refuse_shrinking(file: _File, problems: Problems) -> None:
 
 
 async def _refuse_changed(session: AsyncSession, file: _File, problems: Problems) -> None:
-    """Note each register that is not the one any more that the file was compared with."""
+    """Add a problem for each register that was saved since the file was compared with it."""
     origins = await load_origins(session, sorted(file.lines))
     for code in sorted(file.lines):
         if origins.get(code) != file.origins.get(code):
@@ -339,7 +349,7 @@ async def _refuse_changed(session: AsyncSession, file: _File, problems: Problems
 async def _check(
     database: Database, staged: Staging, path: Path, allow_shrink: bool, skip_locked: bool, progress: Progress
 ) -> _File:
-    """Read the whole file, and compare it with the database. Raises ImportRefused."""
+    """Read the whole file and compare it with the database. Raises ImportRefused with all problems."""
     problems = Problems()
     async with database.read() as session:
         names = await organization_names(session)
@@ -356,7 +366,7 @@ async def _check(
             await refuse_locked(session, names, file.lines, file.code_column, problems)
         if is_sound:
             await _compare(session, file)
-            # Of the temporary table alone: what the comparison has put into the register's spelling stays so.
+            # Commits the temporary table only: staged texts that now have the register's spelling keep it.
             await session.commit()
     if not allow_shrink:
         _refuse_shrinking(file, problems)
@@ -377,7 +387,7 @@ async def _write(
     problems = Problems()
     async with database.write(connection) as session:
         await lock_organizations(session, sorted(file.lines))
-        # Once more: one may have been certified or saved since.
+        # Check again under the lock: a register may have been certified or saved meanwhile.
         if skip_locked:
             await _leave_out_locked(session, file)
         else:
@@ -387,9 +397,9 @@ async def _write(
         codes = sorted(file.lines)
         await _replace(session, codes, {"file_name": file_name, "imported_at": now, "menu_names": file.menu_names})
         await _keep_menu_names(session, file)
-        told = {"what": "personnel", "file": file_name}
+        details = {"what": "personnel", "file": file_name}
         await event_chain.record_all(
-            session, [event_chain.Link(event_chain.Event.IMPORTED, code, told) for code in codes], now
+            session, [event_chain.Link(event_chain.Event.IMPORTED, code, details) for code in codes], now
         )
 
 
@@ -404,15 +414,15 @@ async def import_personnel(
     announce: Announce = _announce_nothing,
     progress: Progress = no_progress,
 ) -> PersonnelResult:
-    """Replace the rosters of the organizations that a CSV or XLSX file names, all or none.
+    """Replace the rosters of the organizations in a CSV or XLSX file, all or none.
 
-    Each roster keeps the file's name and `now` (procedure, LAO step 2: what is about to be certified). Raises
-    ImportRefused with every problem: of the file, codes that are unknown, national ID numbers, each organization
-    whose roster is certified and locked, and, unless `allow_shrink`, each whose roster would shrink by more than
-    MAX_SHRINKING percent.
+    Each roster stores the file's name and `now` (procedure, LAO step 2: what is about to be certified). `announce`
+    is called with the changes before anything is written. Raises ImportRefused with all problems: invalid cells,
+    unknown codes, national ID numbers, locked rosters, and, unless `allow_shrink`, rosters that would lose more
+    than MAX_SHRINKING percent of their records.
 
-    `skip_locked`: organizations whose rosters are certified and locked are left out, with whatever is wrong with
-    their rows, also those that are certified while the import runs; of the others all rows are imported or none.
+    With `skip_locked`, organizations with locked rosters are skipped instead, with any problems of their rows,
+    also those that are certified while the import runs.
     """
     file_name = shown_name(path)
     async with staging(database) as staged:
@@ -422,15 +432,15 @@ async def import_personnel(
             progress("writing", 0, file.rows)
             await _write(database, staged.connection, file, file_name, now, skip_locked=skip_locked)
             progress("writing", file.rows, file.rows)
-    as_before = sum(change.totals.is_nothing and not change.is_first for change in file.changes)
-    there = len(file.origins)
+    unchanged = sum(change.totals.is_nothing and not change.is_first for change in file.changes)
+    existing = len(file.origins)
     return PersonnelResult(
         file_name,
         dry_run,
         file.rows,
-        len(file.lines) - there,
-        there - as_before,
-        as_before,
+        len(file.lines) - existing,
+        existing - unchanged,
+        unchanged,
         notes=file.notes,
         changes=file.changes,
         left_out=tuple(LeftOut(code, file.names[code], rows) for code, rows in sorted(file.left_out.items())),

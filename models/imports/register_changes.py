@@ -1,6 +1,7 @@
-"""What an import of personnel changes in each register, counted by the database against the staged rows.
+"""The changes of each register by an import of personnel, counted in SQL against the staged rows.
 
-The same numbers as models/register/difference.py gives of one register, without half a million records in memory.
+The numbers equal those of models/register/difference.py for one register, without half a million records in
+memory.
 """
 
 import enum
@@ -20,13 +21,13 @@ from models.imports.staging import STAGED
 from models.register.difference import ChangeKind, Counts, Totals
 from models.register.roster import Category, Headcount, PersonnelRecord, Roster
 
-# Percent of a register's records. A file that holds less than the rest is taken for a part of the register.
+# Percent of a register's records. A file that would remove more is taken for an incomplete register.
 MAX_SHRINKING = 30
 
 
 @dataclass(frozen=True)
 class RosterOrigin:
-    """The import that a register comes from: while it is the same, so are the register's records."""
+    """The import that a register comes from. While it stays the same, the register's records are the same."""
 
     file_name: str
     imported_at: datetime
@@ -34,13 +35,15 @@ class RosterOrigin:
 
     @property
     def spelled_menus(self) -> tuple[str, ...]:
-        """The menus as a file has them, in one spelling."""
+        """The menu names in the normalized spelling, which files have."""
         return tuple(map(spelled, self.menu_names))
 
 
 @dataclass(frozen=True)
 class RegisterChange:
-    """What a file changes in the register of one organization; `is_first`: it has none yet."""
+    """What a file changes in the register of one organization. `is_first`: the organization has no register
+    yet.
+    """
 
     organization: str
     name: str
@@ -55,12 +58,14 @@ class RegisterChange:
 
 
 async def load_origins(session: AsyncSession, codes: Sequence[str]) -> dict[str, RosterOrigin]:
-    """Of each organization that has a register."""
+    """Return the origin of each register of these organizations, by code. Those without a register are left
+    out.
+    """
     columns = Roster.organization_code, Roster.file_name, Roster.imported_at, Roster.menu_names
     origins = {}
-    for some in chunks(codes):
+    for chunk in chunks(codes):
         for code, file_name, imported_at, menu_names in await session.execute(
-            select(*columns).where(Roster.organization_code.in_(some))
+            select(*columns).where(Roster.organization_code.in_(chunk))
         ):
             origins[code] = RosterOrigin(file_name, imported_at, tuple(menu_names))
     return origins
@@ -69,10 +74,10 @@ async def load_origins(session: AsyncSession, codes: Sequence[str]) -> dict[str,
 async def compare_registers(
     session: AsyncSession, names: dict[str, str], origins: dict[str, RosterOrigin], menu_names: Sequence[str]
 ) -> list[RegisterChange]:
-    """What the staged rows change in the registers of the organizations that they name, by code.
+    """Return what the staged rows change in each organization's register, sorted by code.
 
-    `names`: of these organizations; `origins`: of their registers; `menu_names`: those of the staged rows. A
-    staged text that looks like the register's becomes the register's.
+    `names`: the organizations' full names by code. `origins`: the origins of their registers. `menu_names`: the
+    menus of the staged rows. Updates staged texts that look like the register's to the register's spelling.
     """
     await keep_numbers(session, sorted(origins))
     before = await _headcounts(session, PersonnelRecord, sorted(origins))
@@ -96,17 +101,20 @@ async def compare_registers(
 _Headcounts = defaultdict[str, Counter[Category]]
 
 
-async def _headcounts(session: AsyncSession, of: Any, codes: Sequence[str] | None = None) -> _Headcounts:
-    """Of a table that has organizations and categories, `codes`: of these organizations alone."""
-    found: _Headcounts = defaultdict(Counter)
-    statement = select(of.organization_code, of.category, func.count()).group_by(of.organization_code, of.category)
-    some_of = (
-        [statement] if codes is None else [statement.where(of.organization_code.in_(c)) for c in chunks(codes)]
-    )
-    for one in some_of:
-        for code, category, count in await session.execute(one):
-            found[code][Category(category)] = count
-    return found
+async def _headcounts(session: AsyncSession, columns: Any, codes: Sequence[str] | None = None) -> _Headcounts:
+    """Count the rows of a table by organization and category; with `codes`, of these organizations only.
+
+    `columns` has `organization_code` and `category`.
+    """
+    headcounts: _Headcounts = defaultdict(Counter)
+    key = columns.organization_code, columns.category
+    statements = [select(*key, func.count()).group_by(*key)]
+    if codes is not None:
+        statements = [statements[0].where(columns.organization_code.in_(chunk)) for chunk in chunks(codes)]
+    for statement in statements:
+        for code, category, count in await session.execute(statement):
+            headcounts[code][Category(category)] = count
+    return headcounts
 
 
 async def _count_changes(
@@ -116,7 +124,11 @@ async def _count_changes(
     before: _Headcounts,
     after: _Headcounts,
 ) -> defaultdict[str, Counts]:
-    """How many records come, go and change in each register: what is on both sides neither comes nor goes."""
+    """Count the added, removed and changed records of each register.
+
+    Counts all staged records as added and all stored ones as removed, then corrects both by the records that
+    match.
+    """
     counts: defaultdict[str, Counts] = defaultdict(Counter)
     for code, categories in after.items():
         counts[code].update({(ChangeKind.ADDED, category): count for category, count in categories.items()})
@@ -136,16 +148,16 @@ async def _count_changes(
 
 
 class _Change(enum.IntEnum):
-    """Whether anything else than its number differs in a record that is on both sides."""
+    """Whether two records with the same number differ otherwise."""
 
     NONE = 0
-    # Of its texts, one that is not stored in the one spelling.
+    # A text differs, and a stored one is not in the normalized spelling.
     MAY_LOOK_ALIKE = 1
     CERTAIN = 2
 
 
 class _Match(NamedTuple):
-    """Records whose number is on both sides: their category before and after, a _Change, and how many they are."""
+    """A group of `number` records that are stored and staged: their old and new category, and a _Change value."""
 
     organization: str
     category: str
@@ -157,12 +169,12 @@ class _Match(NamedTuple):
 async def _matches(
     session: AsyncSession, origins: dict[str, RosterOrigin], menu_names: tuple[str, ...]
 ) -> list[_Match]:
-    """All records whose number is on both sides."""
+    """Group all records whose number is both stored and staged."""
     with_menus: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for code, origin in origins.items():
         with_menus[origin.spelled_menus].append(code)
     if len(with_menus) > 1:
-        # A register at a time is looked up, and there may be as many lists of menus as registers.
+        # One query for each list of menus, and there may be as many lists as registers.
         await index_staged(session)
     matches: list[_Match] = []
     for old_menus, codes in with_menus.items():
@@ -173,13 +185,15 @@ async def _matches(
 async def _matches_with(
     session: AsyncSession, old_menus: tuple[str, ...], menu_names: tuple[str, ...], codes: Collection[str] | None
 ) -> list[_Match]:
-    """`_matches` of registers that have these menus; `codes`: of these organizations alone."""
+    """Return the matches in registers that have the menus `old_menus`; with `codes`, of these organizations
+    only.
+    """
     record, staged = PersonnelRecord, STAGED.c
     differs = or_(
         *(getattr(record, name) != staged[name] for name in ("full_name", "category", "position", "level")),
         _menus_differ(old_menus, menu_names),
     )
-    # One column to group by, and the texts are looked at only where something differs.
+    # One column to group by. CASE evaluates the regular expression only where something differs.
     change = case(
         (~differs, _Change.NONE.value),
         (may_look_alike(), _Change.MAY_LOOK_ALIKE.value),
@@ -195,15 +209,15 @@ async def _matches_with(
     statement = select(*columns, func.count()).select_from(STAGED.join(record, same)).group_by(*columns)
     statements = [statement]
     if codes is not None:
-        statements = [statement.where(record.organization_code.in_(some)) for some in chunks(sorted(codes))]
+        statements = [statement.where(record.organization_code.in_(chunk)) for chunk in chunks(sorted(codes))]
     matches: list[_Match] = []
-    for one in statements:
-        matches += [_Match(*row) for row in await session.execute(one)]
+    for statement in statements:
+        matches += [_Match(*row) for row in await session.execute(statement)]
     return matches
 
 
 def _menus_differ(old_menus: tuple[str, ...], menu_names: tuple[str, ...]) -> ColumnElement[bool]:
-    """Whether a menu that both have differs; menus are letters in the order of their names."""
+    """SQL condition: a menu that both sides have differs. `menus` has one letter for each name, in their order."""
     old, new = PersonnelRecord.menus, STAGED.c.menus
     if old_menus == menu_names:
         return old != new

@@ -1,8 +1,8 @@
-"""What a file spells otherwise than a register, and means alike, stays as the register has it.
+"""Keeps a register's own spelling of texts that look like the file's.
 
-Texts of a file come in one spelling (models/base/spelling.py). An older version has stored texts as they were
-typed, and digests, certificates and spot-checks rest on these letters: a file that differs from a register only in
-its spelling changes nothing in it.
+Texts of a file are normalized (models/base/spelling.py). An older version stored texts as typed, and digests,
+certificates and spot-checks depend on these characters. A file that differs from a register only in spelling must
+therefore change nothing.
 """
 
 from collections.abc import Sequence
@@ -36,19 +36,20 @@ _SAME_RECORD = and_(
 
 
 def may_look_alike() -> ColumnElement[bool]:
-    """A condition on records beside their staged rows: a text differs, and one is not stored in the one spelling.
+    """SQL condition on a record joined with its staged row: a text differs, and a stored text may not be
+    normalized.
 
-    Only where a text differs is the pattern looked for, and once for all of them: on SQLite that calls Python.
+    The pattern is matched only where a text differs, and once for all texts, because on SQLite it calls Python.
     """
     stored = [getattr(PersonnelRecord, name) for name in _TEXTS]
     differs = or_(*(text != STAGED.c[name] for text, name in zip(stored, _TEXTS, strict=True)))
-    # Between two texts something that is odd with nothing.
+    # Joined by a character that the pattern matches together with no other.
     together = stored[0] + "|" + stored[1] + "|" + stored[2]
     return and_(differs, together.regexp_match(ODD))
 
 
 async def keep_texts(session: AsyncSession) -> None:
-    """Give staged rows the texts of their records that look like theirs."""
+    """Update staged texts to the stored record's spelling where both look alike."""
     stored = [getattr(PersonnelRecord, name) for name in _TEXTS]
     staged = [STAGED.c[name] for name in _TEXTS]
     keys = STAGED.c.organization_code, STAGED.c.record_no
@@ -67,34 +68,35 @@ async def keep_texts(session: AsyncSession) -> None:
 
 
 async def keep_numbers(session: AsyncSession, codes: Sequence[str]) -> None:
-    """Give staged rows the numbers of records of these organizations that look like theirs, unless another record
-    has the very same number.
+    """Update staged record numbers of these organizations to the stored spelling where both look alike.
+
+    A staged number stays as it is if a stored record has exactly that number.
     """
     record = PersonnelRecord
     odd: list[tuple[str, str]] = []
-    for some in chunks(codes):
-        found = await session.execute(
+    for chunk in chunks(codes):
+        rows = await session.execute(
             select(record.organization_code, record.record_no).where(
-                record.organization_code.in_(some), _is_not_ascii(session), record.record_no.regexp_match(ODD)
+                record.organization_code.in_(chunk), _is_not_ascii(session), record.record_no.regexp_match(ODD)
             )
         )
-        odd += [(code, number) for code, number in found]
+        odd += [(code, number) for code, number in rows]
     if not odd:
         return
     await index_staged(session)
-    of: BindParameter[str] = bindparam("of")
+    code: BindParameter[str] = bindparam("of")
     alike: BindParameter[str] = bindparam("alike")
-    has_same = exists().where(record.organization_code == of, record.record_no == alike)
+    has_same = exists().where(record.organization_code == code, record.record_no == alike)
     await session.execute(
         update(STAGED)
-        .where(STAGED.c.organization_code == of, STAGED.c.record_no == alike, ~has_same)
+        .where(STAGED.c.organization_code == code, STAGED.c.record_no == alike, ~has_same)
         .values(record_no=bindparam("number")),
         [{"of": code, "alike": spelled(number), "number": number} for code, number in odd],
     )
 
 
 def _is_not_ascii(session: AsyncSession) -> ColumnElement[bool]:
-    """Numbers hardly ever have other letters; this spares the pattern."""
+    """SQL condition: the record number has non-ASCII characters. A cheap test, because hardly any number has."""
     number = PersonnelRecord.record_no
     if session.get_bind().dialect.name == "sqlite":
         return func.length(cast(number, LargeBinary)) > func.length(number)
@@ -102,7 +104,7 @@ def _is_not_ascii(session: AsyncSession) -> ColumnElement[bool]:
 
 
 async def index_staged(session: AsyncSession) -> None:
-    """Find staged rows by organization and number, where single ones are looked up."""
+    """Create the index on the staged rows' organization and number, unless it exists."""
     await session.execute(
         text("CREATE INDEX IF NOT EXISTS staged_number ON staged (organization_code, record_no)")
     )

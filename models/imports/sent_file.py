@@ -1,5 +1,7 @@
-"""The file that an organization's officer sends into the chat: checked as the import of personnel checks it, but
-of one organization and without a database, so that it can be done in a process of its own.
+"""Checks the file that an organization's officer sends into the chat.
+
+The rules are those of the import of personnel, restricted to one organization. The check needs no database, so
+that it can run in a separate process.
 """
 
 from collections.abc import Callable
@@ -16,12 +18,12 @@ from models.imports.tabular.problems import packed, unpacked
 from models.imports.tabular.table import Bounds, require_suffix
 from models.register.draft import SentRoster, record
 
-# A file of 5,000 records with 40 menus has about 1 MB; files over 5 MB are refused.
+# A file of 5,000 records with 40 menus has about 1 MB.
 MAX_BYTES = 5 << 20
 # The largest registers of one organization have about 1,200 records.
 MAX_RECORDS = 5000
-# 5,000 rows with 200 menus have a million cells and 50 to 90 MB in their sheet, and take less than 2 s; about as
-# many tags take the parser as long (tests/models/imports/costly.py).
+# 5,000 rows with 200 menus have a million cells and a sheet of 50 to 90 MB, and take less than 2 s to parse. About
+# as many XML tags of another kind take as long (tests/models/imports/costly.py).
 _WORKBOOK = Limits(
     unpacked=100 << 20,
     strings=12 << 20,
@@ -30,13 +32,13 @@ _WORKBOOK = Limits(
     parts=200,
     macros=False,
 )
-# The chat shows ten kinds of them.
+# The chat shows ten kinds of problems, so that more need not be collected.
 _MOST_PROBLEMS = 1_000
 _BOUNDS = Bounds(_WORKBOOK, lines=100_000)
 
 
 def require_file(name: str, size: int) -> None:
-    """Refuse a file by what is known before it is fetched. Raises ImportRefused."""
+    """Check a file's name and size (bytes) before it is downloaded. Raises ImportRefused."""
     require_suffix(name)
     shown_name(Path(name))
     if size > MAX_BYTES:
@@ -45,7 +47,10 @@ def require_file(name: str, size: int) -> None:
 
 
 def check_file(name: str, content: bytes, organization: str) -> SentRoster:
-    """All rows of a file that must be of one organization; needs no database. Raises ImportRefused."""
+    """Parse a file whose rows must all belong to the organization with this code. Uses no database.
+
+    Raises ImportRefused with all problems, or for more than MAX_RECORDS records.
+    """
     require_file(name, len(content))
     problems, file = Problems(_MOST_PROBLEMS), BytesIO(content)
     records: list[tuple[str, ...]] = []
@@ -80,7 +85,7 @@ def _too_many() -> NoReturn:
 
 
 def packed_check(name: str, content: bytes, organization: str) -> bytes:
-    """What came of the check, as bytes for another process."""
+    """Run `check_file`, and serialize its result or its problems for another process."""
     try:
         sent = check_file(name, content, organization)
     except ImportRefused as refused:
@@ -96,12 +101,12 @@ def packed_check(name: str, content: bytes, organization: str) -> bytes:
 
 
 def unpacked_check(packed_bytes: bytes) -> SentRoster:
-    """What another process has checked. Raises ImportRefused as it did."""
-    found = orjson.loads(packed_bytes)
-    if "problems" in found:
-        raise ImportRefused([Problem(line, *map(unpacked, texts)) for line, *texts in found["problems"]])
-    records = tuple(map(record, found["records"]))
-    return SentRoster(found["name"], tuple(found["menus"]), records, tuple(found["notes"]))
+    """Deserialize the result of `packed_check`. Raises ImportRefused if the check did."""
+    result = orjson.loads(packed_bytes)
+    if "problems" in result:
+        raise ImportRefused([Problem(line, *map(unpacked, texts)) for line, *texts in result["problems"]])
+    records = tuple(map(record, result["records"]))
+    return SentRoster(result["name"], tuple(result["menus"]), records, tuple(result["notes"]))
 
 
 def _packed(problem: Problem) -> list[object]:

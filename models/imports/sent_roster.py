@@ -1,7 +1,7 @@
-"""An organization's officer sends its register as a file: compared, kept, and written only when it says so.
+"""The register that an organization's officer sends as a file: compared, stored as a draft, and written once the
+officer confirms it.
 
-Before the organization certifies; after that nothing in its register can be edited or recorded any more
-(procedure, LAO step 2).
+Only before the organization certifies: afterwards its register cannot change (procedure, LAO step 2).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ from models.rounds.round import current_round
 
 
 class RosterLocked(DomainError):
-    """The register is certified: a file is not taken."""
+    """The register is certified and locked, so no file is accepted. Carries the organization and its
+    certificate.
+    """
 
     def __init__(self, organization: Organization, certification: Certification) -> None:
         super().__init__(organization.dla_code)
@@ -33,12 +35,12 @@ class RosterLocked(DomainError):
 
 
 class BaseChanged(DomainError):
-    """The register is not the one any more that the file was compared with."""
+    """The register has changed since the file was compared with it."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A file beside the register as it is now. `draft` is None when it changes nothing."""
+    """A sent file and its difference from the current register. `draft` is None if the file changes nothing."""
 
     organization: Organization
     sent: SentRoster
@@ -48,7 +50,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class RosterTemplate:
-    """What a file to fill in is made of: the register as it is, or nothing but its columns."""
+    """The content of a file to fill in: the current register; without records if there is none."""
 
     organization: Organization
     menu_names: tuple[str, ...]
@@ -57,7 +59,7 @@ class RosterTemplate:
 
 @dataclass(frozen=True)
 class _Register:
-    """The register at this moment; `digest` is "" when there is none."""
+    """The current register. `digest` is "" if there is none."""
 
     menu_names: tuple[str, ...]
     records: list[Record]
@@ -65,7 +67,10 @@ class _Register:
 
 
 async def require_sendable(session: AsyncSession, officer: Officer) -> Organization:
-    """The organization whose register the officer may send. Raises NotYours, RosterLocked."""
+    """Return the officer's organization, whose register the officer may send.
+
+    Raises NotYours if the officer is not of an organization, RosterLocked.
+    """
     organization = await find_organization(session, officer, officer.account.organization_code or "")
     locked = (await live_certificates(session, organization.dla_code, await current_round(session))).get(Level.LAO)
     if locked is not None:
@@ -74,9 +79,9 @@ async def require_sendable(session: AsyncSession, officer: Officer) -> Organizat
 
 
 async def propose(session: AsyncSession, officer: Officer, sent: SentRoster, now: datetime) -> Proposal:
-    """Compare a checked file with the register and keep it, unless it changes nothing; one kept before is dropped.
+    """Compare a checked file with the register, and store it as the officer's draft unless it changes nothing.
 
-    Raises NotYours, RosterLocked.
+    An earlier draft is deleted. Raises NotYours, RosterLocked.
     """
     organization = await require_sendable(session, officer)
     register = await _register(session, organization.dla_code)
@@ -90,7 +95,10 @@ async def propose(session: AsyncSession, officer: Officer, sent: SentRoster, now
 
 
 async def load_proposal(session: AsyncSession, officer: Officer, key: str, now: datetime) -> Proposal:
-    """A file that waits to be confirmed. Raises NotYours, RosterLocked, DraftGone, BaseChanged."""
+    """Load the officer's draft with this key, for confirmation.
+
+    Raises NotYours, RosterLocked, DraftGone, BaseChanged.
+    """
     organization = await require_sendable(session, officer)
     draft, sent = await load_draft(session, officer.id, key, now)
     if draft.organization_code != organization.dla_code:
@@ -103,17 +111,17 @@ async def load_proposal(session: AsyncSession, officer: Officer, key: str, now: 
 
 
 async def save(session: AsyncSession, officer: Officer, key: str, now: datetime) -> Proposal:
-    """Put the file in the register's place, whole, as an import of personnel does.
+    """Replace the whole register by the officer's draft, as an import of personnel does, and delete the draft.
 
-    Raises NotYours, RosterLocked, DraftGone, BaseChanged: one may have certified or imported since.
+    Raises NotYours, RosterLocked, DraftGone, BaseChanged; OrganizationEnded, UnknownOrganization.
     """
     code = officer.account.organization_code or ""
     await lock_organization(session, code)
     saved = await load_proposal(session, officer, key, now)
     await _replace(session, code, saved.sent, now)
     await drop_draft(session, officer.id)
-    told = {"what": "personnel", "file": saved.sent.file_name, "officer": officer.id}
-    await event_chain.record(session, event_chain.Event.IMPORTED, code, now, **told)
+    details = {"what": "personnel", "file": saved.sent.file_name, "officer": officer.id}
+    await event_chain.record(session, event_chain.Event.IMPORTED, code, now, **details)
     return saved
 
 
@@ -129,17 +137,20 @@ async def _replace(session: AsyncSession, code: str, sent: SentRoster, now: date
 
 
 async def cancel(session: AsyncSession, officer: Officer, key: str, now: datetime) -> None:
-    """Forget a file that waits to be confirmed. Raises DraftGone."""
+    """Delete the officer's draft with this key. Raises DraftGone."""
     await load_draft(session, officer.id, key, now)
     await drop_draft(session, officer.id)
 
 
 async def take_template(session: AsyncSession, officer: Officer, now: datetime) -> RosterTemplate:
-    """The register as a file to fill in, recorded because names go out with it. Raises NotYours."""
+    """Return the register as a file to fill in, and record the export in the audit chain, because it has names.
+
+    Raises NotYours if the officer is not of an organization.
+    """
     organization = await find_organization(session, officer, officer.account.organization_code or "")
     register = await _register(session, organization.dla_code)
-    told = {"what": "register", "records": len(register.records), "officer": officer.id}
-    await event_chain.record(session, event_chain.Event.EXPORTED, organization.dla_code, now, **told)
+    details = {"what": "register", "records": len(register.records), "officer": officer.id}
+    await event_chain.record(session, event_chain.Event.EXPORTED, organization.dla_code, now, **details)
     return RosterTemplate(organization, register.menu_names, tuple(sorted(register.records)))
 
 

@@ -1,4 +1,7 @@
-"""Organizations that go on as others, from a file: `laocert organization succeed` (models/succession)."""
+"""Import of successions, by which organizations continue as others: `laocert organization succeed`.
+
+models/succession carries them out.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,14 +58,14 @@ def _type(text: str) -> str:
 
 
 def _further(name: str) -> Column | None:
-    """The columns that a file may leave out."""
+    """Return the optional column with this header; None for an unknown header."""
     columns = {
         "province_th": Column("province_th", "จังหวัด", 100, printed_name, empty=""),
         "province_en": Column("province_en", "จังหวัด (อังกฤษ)", 100, printed_name, empty=""),
         "account": Column("account", "ชื่อผู้ใช้", 64, normalize_username, empty="", is_code=True),
     }
-    wanted = name.strip().casefold()
-    return next((column for column in columns.values() if wanted in (column.name, column.thai)), None)
+    header = name.strip().casefold()
+    return next((column for column in columns.values() if header in (column.name, column.thai)), None)
 
 
 LAYOUT = Layout(
@@ -84,7 +87,7 @@ FOUNDING = ("name", "type", "district", "province")
 
 @dataclass(frozen=True)
 class _Row:
-    """One line: what ends, and as what it goes on. `cells` has the text of each column by its own name."""
+    """One line: the organization that ends (`old`) and its successor (`new`). `cells`: texts by column name."""
 
     line: int
     cells: dict[str, str]
@@ -100,13 +103,13 @@ class _Row:
 
 @dataclass
 class _File:
-    """All lines, and the headers as the file writes them, by the columns' own names."""
+    """All lines, and the file's headers by column name."""
 
     rows: list[_Row] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
     def group(self) -> dict[str, list[_Row]]:
-        """The lines of each successor."""
+        """Return the lines of each successor, by its code."""
         groups: dict[str, list[_Row]] = {}
         for row in self.rows:
             groups.setdefault(row.new, []).append(row)
@@ -114,9 +117,12 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What the database says of all that a file names. `certified` are certified in the open round of a year;
-    `provinces` and `represented` (by an account that is not disabled) by code.
+class _Existing:
+    """What the database has of everything that a file mentions.
+
+    `organizations`, `ends` (how each ended, in words), `provinces` by code; `accounts` by username. `certified`:
+    the codes certified in the open round, whose fiscal year is `year`. `represented`: the codes of provinces with
+    an account that is not disabled.
     """
 
     organizations: dict[str, Organization]
@@ -142,16 +148,16 @@ async def _read(path: Path, problems: Problems) -> _File:
 
 
 class _Check:
-    """Compares a file with itself and with what the database knows, and notes all that stands in the way."""
+    """Checks a file against itself and the database, and adds a problem for everything that is wrong."""
 
-    def __init__(self, file: _File, known: _Known, problems: Problems, *, reopens: bool) -> None:
-        self._file, self._known, self._problems, self._reopens = file, known, problems, reopens
+    def __init__(self, file: _File, existing: _Existing, problems: Problems, *, reopens: bool) -> None:
+        self._file, self._existing, self._problems, self._reopens = file, existing, problems, reopens
 
     def _note(self, row: _Row, column: str, what: str, mend: str) -> None:
         self._problems.add(row.line, self._file.headers.get(column, column), what, mend)
 
     def successions(self) -> list[Succession]:
-        """One for each successor, in the order of the file; sound only where nothing is noted."""
+        """Return one succession for each successor, in the file's order. Valid only if no problem was added."""
         self._check_predecessors()
         return [self._succession(code, rows) for code, rows in self._file.group().items() if code]
 
@@ -167,9 +173,9 @@ class _Check:
             elif row.old in successors:
                 what = f"{shown(row.old)} ends here and goes on by line {successors[row.old]}: a cycle, or a chain"
                 self._note(row, "from", what, "write each organization's last successor, or use two files")
-            elif row.old in self._known.ends:
-                self._note(row, "from", f"{self._known.ends[row.old]} already", "leave the line out")
-            elif row.old not in self._known.organizations:
+            elif row.old in self._existing.ends:
+                self._note(row, "from", f"{self._existing.ends[row.old]} already", "leave the line out")
+            elif row.old not in self._existing.organizations:
                 what = f"there is no organization {shown(row.old)}"
                 self._note(row, "from", what, "correct the code, see: laocert account list")
 
@@ -182,50 +188,55 @@ class _Check:
             elif kind in ONE_TO_ONE:
                 what = f"{shown(code)} succeeds another organization too, on line {rows[0].line}"
                 self._note(row, "to", what, "write merger in both lines")
-        successor = self._known.organizations.get(code)
+        successor = self._existing.organizations.get(code)
         founding = None
-        if code in self._known.ends:
-            self._note(rows[0], "to", self._known.ends[code], "write the code of its successor")
+        if code in self._existing.ends:
+            self._note(rows[0], "to", self._existing.ends[code], "write the code of its successor")
         elif successor is None:
             founding = self._founding(code, kind, rows)
         else:
             self._check_existing(successor, rows)
-        is_certified = code in self._known.certified
+        is_certified = code in self._existing.certified
         if is_certified and not self._reopens:
-            what = f"{code} is certified in the open round {self._known.year} and locked"
+            what = f"{code} is certified in the open round {self._existing.year} and locked"
             self._note(rows[0], "to", what, "add --reopen, which ends its revision, or wait for the round's end")
         predecessors = tuple(self._predecessor(code, kind, row, rows) for row in rows)
         return Succession(code, kind, predecessors, founding, reopens=is_certified)
 
     def _founding(self, code: str, kind: EndKind, rows: list[_Row]) -> Founding:
-        """A successor that is new: what it is called must stand in a line of it, and in no two otherwise."""
+        """Return the description of a new successor. At least one of its lines must give each column of FOUNDING,
+        and its lines must not contradict each other.
+        """
         if kind is EndKind.MERGER and len(rows) == 1:
             what = f"{shown(code)} is new and succeeds one organization only"
             self._note(rows[0], "kind", what, "write upgrade or move, or all organizations that merge")
         words: dict[str, str] = {}
         for column in (*FOUNDING, "province_th", "province_en"):
-            given = [row for row in rows if row.cells.get(column)]
-            words[column] = given[0].cells[column] if given else ""
-            for row in given[1:]:
+            filled_rows = [row for row in rows if row.cells.get(column)]
+            words[column] = filled_rows[0].cells[column] if filled_rows else ""
+            for row in filled_rows[1:]:
                 if row.cells[column] != words[column]:
-                    what = f"{shown(code)} has another {column} on line {given[0].line}"
+                    what = f"{shown(code)} has another {column} on line {filled_rows[0].line}"
                     self._note(row, column, what, "write the same, or leave it empty")
-            if not given and column in FOUNDING:
+            if not filled_rows and column in FOUNDING:
                 self._note(rows[0], column, f"{shown(code)} is no organization yet", f"fill in its {column}")
-        where = next((row for row in rows if row.cells["province"]), rows[0])
+        province_row = next((row for row in rows if row.cells["province"]), rows[0])
         return Founding(
             type_th=words["type"],
             type_code=TYPES.get(words["type"], ""),
             name_th=words["name"],
             district_th=words["district"],
             province_code=words["province"],
-            province=self._province(where, words),
+            province=self._province(province_row, words),
         )
 
     def _province(self, row: _Row, words: dict[str, str]) -> tuple[str, str] | None:
-        """The names of a province that is new; None of one that is there, whose names must be these."""
+        """Return the Thai and English names of a new province; None for an existing one.
+
+        The file may give an existing province's names only as they are.
+        """
         code = words["province"]
-        province = self._known.provinces.get(code)
+        province = self._existing.provinces.get(code)
         if not code:
             return None
         if province is None:
@@ -241,20 +252,20 @@ class _Check:
         return None
 
     def _check_represented(self, row: _Row, column: str, code: str) -> None:
-        if code not in self._known.represented:
+        if code not in self._existing.represented:
             what = f"province {code} has no account in use, so that nobody could certify there"
             self._note(row, column, what, "import one first: laocert import accounts")
 
     def _check_existing(self, successor: Organization, rows: list[_Row]) -> None:
         self._check_represented(rows[0], "to", successor.province_code)
-        has = {
+        current_words = {
             "name": successor.name_th,
             "type": successor.type_th,
             "district": successor.district_th,
             "province": successor.province_code,
         }
         for row in rows:
-            for column, word in has.items():
+            for column, word in current_words.items():
                 if row.cells[column] not in ("", word):
                     what = f"{successor.dla_code} is an organization already, with the {column} {word}"
                     self._note(row, column, what, "leave it empty; laocert organization rename is another command")
@@ -263,7 +274,7 @@ class _Check:
         username = row.cells.get("account") or None
         if username is None:
             return Predecessor(row.old)
-        account = self._known.accounts.get(username)
+        account = self._existing.accounts.get(username)
         if kind in ONE_TO_ONE:
             self._note(row, "account", f"all accounts of {row.old} go over", "leave it empty")
         elif account is None or account.role is not Role.LAO:
@@ -276,7 +287,7 @@ class _Check:
         return Predecessor(row.old, username)
 
     def _check_owner(self, code: str, row: _Row, rows: list[_Row], account: Account) -> None:
-        """The account is the successor's, or that of a predecessor with which it goes over."""
+        """Check that the account belongs to the successor, or to a predecessor whose line names it too."""
         owner = account.organization_code
         if owner == code:
             return
@@ -289,7 +300,7 @@ class _Check:
             self._note(row, "account", what, f"write it in line {own.line} as well")
 
 
-async def _load(session: AsyncSession, file: _File) -> _Known:
+async def _load(session: AsyncSession, file: _File) -> _Existing:
     codes = {code for row in file.rows for code in (row.old, row.new) if code}
     organizations = await session.scalars(
         select(Organization).where(Organization.dla_code.in_(codes)).execution_options(populate_existing=True)
@@ -308,7 +319,7 @@ async def _load(session: AsyncSession, file: _File) -> _Known:
     represented = await session.scalars(
         select(Account.province_code).where(Account.province_code.is_not(None), Account.disabled_at.is_(None))
     )
-    return _Known(
+    return _Existing(
         organizations={organization.dla_code: organization for organization in organizations},
         ends={code: how_it_ended(end) for code, end in ends.items()},
         certified=set(certified),
@@ -320,7 +331,7 @@ async def _load(session: AsyncSession, file: _File) -> _Known:
 
 
 async def _check(session: AsyncSession, file: _File, problems: Problems, *, reopens: bool) -> list[Succession]:
-    """What the file asks for. Raises ImportRefused with all that stands in the way."""
+    """Return the successions of the file. Raises ImportRefused with all problems."""
     successions = _Check(file, await _load(session, file), problems, reopens=reopens).successions()
     problems.require_none()
     return successions
@@ -335,10 +346,10 @@ async def succeed_from_file(
     reopens: bool = False,
     dry_run: bool = False,
 ) -> Sequence[Outcome]:
-    """Let organizations go on as others, all that a CSV or XLSX file names or none.
+    """Carry out the successions of a CSV or XLSX file, all or none, and return their outcomes.
 
-    `reopens`: a successor that is certified in the open round is reopened by it. Raises ImportRefused with every
-    problem of the file and everything that stands in the way.
+    With `reopens`, successors that are certified in the open round are reopened. With `dry_run`, nothing is
+    written. Raises ImportRefused with all problems of the file and everything that prevents a succession.
     """
     problems = Problems(outcome=DONE_NOTHING)
     file = await _read(path, problems)
@@ -351,6 +362,6 @@ async def succeed_from_file(
         named = {row.cells["account"] for row in file.rows if row.cells.get("account")}
         people = await hold_people(session, codes, named)
         await lock_organizations(session, sorted({*codes, *(row.new for row in file.rows)}))
-        # Once more: something may have changed since.
+        # Check again under the locks: something may have changed meanwhile.
         successions = await _check(session, file, Problems(outcome=DONE_NOTHING), reopens=reopens)
         return await succeed(session, successions, people, decision, now)

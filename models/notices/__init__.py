@@ -1,5 +1,5 @@
-"""The outbox: the kinds of notices with their rules, what is queued for whom, quiet hours, whether a chat can be
-reached, and the marks that say that a live card shows something else now.
+"""The outbox: the kinds of notices and their rules, the queued messages, quiet hours, the reachability of chats,
+and the marks on live cards that have to be refreshed.
 
-Why something is sent is decided in the room of its subject; how it reads is in handlers/notices.
+The package of each subject decides why a notice is sent. handlers/notices renders the texts.
 """

@@ -1,12 +1,11 @@
-"""Marks on the live cards of a province's officers: that they show something else now
-(models/province/live_card.py).
+"""Marks on the live cards of province officers: the card's content has changed (models/province/live_card.py).
 
-Whatever changes what a card shows calls `touch` in its own transaction: what is rolled back leaves no mark. That
-only counts the change and queues a row of the outbox, where none waits; what is to be done is decided when it has
-its turn.
+Every operation that changes what a card shows calls `touch` in its own transaction, so that a rollback leaves no
+mark. `touch` increments the card's version and enqueues one refresh if none is pending. The courier decides later
+whether to edit or to ring (`decide`).
 
-The card's row is held by whoever marks it and by the courier while it looks. A change that comes during the look
-therefore finds the queued row taken, and queues another.
+Both `touch` and the courier's `decide` lock the card's row. A change during `decide` therefore waits, sees that
+the refresh is being sent, and enqueues another.
 """
 
 import enum
@@ -38,48 +37,57 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard
 
-# At most one edit in so long.
+# Minimum interval between two edits of a card.
 EDIT_EVERY = timedelta(seconds=3)
-# Below every certificate's number: all that waits is new.
+# Below every certificate's id, so that every waiting organization is news.
 ALL_IS_NEW = 0
 
 
 async def touch(session: AsyncSession, province_code: str, now: datetime, *, arrived: int | None = None) -> None:
-    """The cards of a province show something else from now on; last in a transaction, for it holds their rows.
+    """Mark the cards of a province's officers as changed. Call it last in a transaction: it locks the cards' rows.
 
-    `arrived` is the certificate of an organization that waits now: only such news may ring.
+    `arrived` is the id of the certificate of an organization that began to wait. Only such news may ring.
     """
     await _touch(session, now, _Whose.OF_PROVINCE, province_code, arrived)
 
 
 async def touch_all(session: AsyncSession, now: datetime) -> None:
-    """The cards of all provinces show something else: a round was opened or closed."""
+    """Mark the cards of all provinces as changed: a round was opened or closed."""
     await _touch(session, now, _Whose.ALL)
 
 
 async def touch_own(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """The card of one officer shows something else, or may ring at other times."""
+    """Mark the card of one officer as changed: its content, or the times at which it may ring."""
     await _touch(session, now, _Whose.OF_OFFICER, officer.id)
 
 
 async def begin(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """An officer is linked and ready. What waits already is new to it: its card comes at once, so that all that
-    follows is an edit.
+    """Create the card of an officer who has just been linked and is ready.
+
+    All organizations that already wait count as news, so that the card is sent at once and later changes are
+    edits.
     """
     await _touch(session, now, _Whose.OF_OFFICER, officer.id, ALL_IS_NEW)
 
 
 async def _touch(
-    session: AsyncSession, now: datetime, whose: "_Whose", of: str | int | None = None, arrived: int | None = None
+    session: AsyncSession,
+    now: datetime,
+    whose: "_Whose",
+    owner: str | int | None = None,
+    arrived: int | None = None,
 ) -> None:
-    """Mark the cards, in order of officer, and queue a change of each that has none waiting."""
+    """Mark the cards, in order of officer id, and enqueue a refresh of each card that has none pending.
+
+    `owner`: the province code or the officer id that `whose` refers to.
+    """
     statement = _marking(session.get_bind().dialect.name, whose)
-    marked = await session.scalars(statement, {"arrived": arrived} | ({} if of is None else {"of": of}))
+    marked = await session.scalars(statement, {"arrived": arrived} | ({} if owner is None else {"of": owner}))
     await queue_changes(session, list(marked), now)
 
 
 class _Whose(enum.Enum):
-    """Whose cards are marked: those of the province `of`, everybody's, or that of the officer `of`."""
+    """Whose cards are marked: those of the province `:of`, everybody's, or that of the officer `:of`."""
 
     OF_PROVINCE = enum.auto()
     ALL = enum.auto()
@@ -99,25 +107,25 @@ def _marking(database: str, whose: _Whose) -> ReturningInsert[int]:
         .where(conditions[whose], Officer.unlinked_at.is_(None), Officer.position.is_not(None))
         .order_by(Officer.id)
     )
-    # On the table: SQLAlchemy takes what an insert of objects is executed with for their columns.
-    made = insert_of(database, ProvinceCard.core()).from_select(
+    # On the Core table: for an ORM insert, SQLAlchemy takes the execution parameters for column values.
+    insertion = insert_of(database, ProvinceCard.core()).from_select(
         ["officer_id", "changes", "shows_waiting", "new_from"], cards
     )
-    lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > made.excluded.new_from)
-    statement: ReturningInsert[int] = made.on_conflict_do_update(
+    lower = or_(ProvinceCard.new_from.is_(None), ProvinceCard.new_from > insertion.excluded.new_from)
+    statement: ReturningInsert[int] = insertion.on_conflict_do_update(
         index_elements=[ProvinceCard.officer_id],
         set_={
             "changes": ProvinceCard.changes + 1,
-            "new_from": case((lower, made.excluded.new_from), else_=ProvinceCard.new_from),
+            "new_from": case((lower, insertion.excluded.new_from), else_=ProvinceCard.new_from),
         },
     ).returning(ProvinceCard.officer_id)
     return statement
 
 
 async def queue_changes(session: AsyncSession, officer_ids: list[int], now: datetime) -> None:
-    """Queue a change of each of the cards, which are held, unless one waits already."""
-    found = await session.execute(_without_change(), {"officers": officer_ids})
-    for card, chat_id in found.all():
+    """Enqueue a refresh of each officer's card that has none pending. The caller holds the locks on the cards."""
+    cards = await session.execute(_without_change(), {"officers": officer_ids})
+    for card, chat_id in cards.all():
         next_edit = now if card.edited_at is None else card.edited_at + EDIT_EVERY
         due = now if is_ahead(next_edit, EDIT_EVERY, now) else max(now, next_edit)
         enqueue(session, NoticeKind.REFRESH, card, chat_id, now, due)
@@ -126,7 +134,7 @@ async def queue_changes(session: AsyncSession, officer_ids: list[int], now: date
 
 @cache
 def _without_change() -> Select[*tuple[ProvinceCard, int]]:
-    """The cards of `officers` of which no change waits, as they are now, each with its chat."""
+    """Select the cards of `:officers` without a pending refresh, reloaded, each with its chat id."""
     waiting = exists().where(
         OutboxMessage.kind == NoticeKind.REFRESH,
         OutboxMessage.subject_id == ProvinceCard.officer_id,
@@ -144,14 +152,14 @@ def _without_change() -> Select[*tuple[ProvinceCard, int]]:
 def enqueue(
     session: AsyncSession, kind: NoticeKind, card: ProvinceCard, chat_id: int, now: datetime, due: datetime
 ) -> None:
-    """Queue a change or a ring of a card that is held."""
-    # Each of its rows has a number of its own.
+    """Enqueue an edit or a ring of a card, due at `due`. The caller holds the lock on the card."""
+    # Each outbox row of the card gets a dedupe key of its own.
     card.changes += 1
     outbox.enqueue(session, kind, chat_id, card.officer_id, now, occasion=str(card.changes), due_at=due)
 
 
 async def hold_card(session: AsyncSession, officer_id: int) -> ProvinceCard | None:
-    """An officer's card as it is now, held until the transaction ends."""
+    """Lock an officer's card until the transaction ends, and return it reloaded; None if there is none."""
     return await session.scalar(_held(), {"officer": officer_id})
 
 
@@ -174,8 +182,9 @@ async def look(
     *,
     is_idle: bool,
 ) -> bool:
-    """The officer has tapped or written: what rang before has been seen, unless its session is idle. Whether the
-    message that it tapped is its live card.
+    """Note that the officer has tapped or written, and so has seen what rang before, unless the session is idle.
+
+    Returns whether the tapped message `message_id` is the officer's live card.
     """
     is_news = card.rung_at is not None and (officer.last_seen_at is None or officer.last_seen_at <= card.rung_at)
     if is_news and not is_idle:
@@ -183,23 +192,24 @@ async def look(
         await session.flush()
     if message_id is None or card.message_id == message_id:
         return message_id is not None
-    # A thumb may be quicker than the note that the new card has arrived.
+    # The officer may tap a new card before the courier has stored its message id.
     return card.telling_from is not None and await _is_new_card(session, officer, message_id)
 
 
 async def _is_new_card(session: AsyncSession, officer: Officer, message_id: int) -> bool:
-    """Whether a message of which `look`'s card does not know is the new one: that was noted since, or nothing was.
+    """Return whether a message that is not the card read by `look` is its successor: the card has been updated to
+    it since, or neither the outbox nor the chat's cards know the message yet.
 
-    One statement: between two, the note could make the message known, and its card was read before.
+    One statement, because the courier could store the message id between two.
     """
     noted = exists().where(OutboxMessage.chat_id == officer.user_id, OutboxMessage.message_id == message_id)
-    shown = exists().where(Card.chat_id == officer.user_id, Card.message_id == message_id)
-    is_new = or_(ProvinceCard.message_id == message_id, ~or_(noted, shown))
+    is_screen = exists().where(Card.chat_id == officer.user_id, Card.message_id == message_id)
+    is_new = or_(ProvinceCard.message_id == message_id, ~or_(noted, is_screen))
     return bool(await session.scalar(select(is_new).where(ProvinceCard.officer_id == officer.id)))
 
 
 async def plan_anew(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """The officer has chosen other times: when the card is to ring next is decided again."""
+    """Decide anew when the card rings next, because the officer has changed the notice preference."""
     await touch_own(session, officer, now)
     card = await hold_card(session, officer.id)
     if card is not None:

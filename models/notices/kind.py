@@ -1,6 +1,4 @@
-"""The kinds of notices, and what is decided once for a kind: who may get it, how urgent it is, what becomes of
-it.
-"""
+"""The kinds of notices and the rules of each kind: who may get it, how urgent it is, what happens to it later."""
 
 import enum
 from collections.abc import Callable
@@ -9,7 +7,9 @@ from datetime import timedelta
 
 
 class NoticeKind(enum.StrEnum):
-    """What a notice says, and so what its subject is: a certificate, a reopening, or a remark."""
+    """The kind of a notice. It also says what table `subject_id` refers to; by default a certificate, a reopening
+    or a remark.
+    """
 
     RECEIPT = "receipt"
     COLLEAGUE_CERTIFIED = "colleague_certified"
@@ -23,86 +23,89 @@ class NoticeKind(enum.StrEnum):
     LINKED = "linked"
     LINK_DISPUTED = "link_disputed"
     HANDED_OVER = "handed_over"
-    # A chat cannot be written to any more; the subject is its officer.
+    # An officer has chosen another PIN; the subject is the officer.
+    PIN_RESET = "pin_reset"
+    # Telegram refuses messages to a chat; the subject is its officer.
     UNREACHABLE = "unreachable"
-    # The chat can be written to again; the subject is the number of notices that did not arrive in it.
+    # The chat is reachable again; the subject is the number of notices that did not arrive.
     MISSED = "missed"
-    # The subject is the second (Unix time) at which PINs are taken again. The bot's answer to the last key says so
-    # today, and queues none; a row that waits from an earlier version is still sent.
+    # The subject is the Unix time in seconds from which PINs are accepted again. Only an earlier version enqueued
+    # this kind (today the answer to the last key says so); its pending rows are still sent.
     PIN_BLOCKED = "pin_blocked"
-    # The subject is a reminder; an escalation tells the operator whom the reminders of its round did not reach.
+    # The subject is a reminder. An escalation tells the operator whom the reminders of its round did not reach.
     REMINDER = "reminder"
     ESCALATION = "escalation"
-    # An organization has ended; the subject is its end. To those who were its officers, whether they go over to
-    # its successor or not.
+    # An organization has ended; the subject is its end. Goes to its former officers, whether they move to the
+    # successor or not.
     ORGANIZATION_ENDED = "organization_ended"
-    # The operator's word; the subject is a broadcast.
+    # An announcement by the operator; the subject is a broadcast.
     BROADCAST = "broadcast"
-    # No message of its own: the message whose id is the subject loses its text and its buttons.
+    # Blanks the text and buttons of the message whose id is the subject.
     BLANK = "blank"
-    # The live card of a province (models/province/live_card.py): a new message, which rings, and an edit in place;
-    # the subject of both is the officer. And the end of the card before, whose id is the subject.
+    # The live card of a province (models/province/live_card.py): a new message, which rings, and an edit in place.
+    # The subject of both is the officer. REMOVE deletes the previous card; its message id is the subject.
     WAITING = "waiting"
     REFRESH = "refresh"
     REMOVE = "remove"
 
 
 class Audience(enum.Enum):
-    """Who gets a kind. It is looked at again when the notice is sent."""
+    """Which chats may get a kind. Checked again when the notice is sent."""
 
-    # The officer who is linked to the chat, and the operator's chat.
+    # Chats that are linked to an officer, and the operator's chat.
     LINKED = enum.auto()
-    # Whoever has the chat: an officer's own evidence, the end of a link, the operator's own business.
+    # Any chat: for an officer's own evidence, the end of a link, and messages to the operator.
     ANY_CHAT = enum.auto()
 
 
 class Telling(enum.Enum):
-    """How much a kind says in the chat of an officer who has been idle: it may be in other hands."""
+    """How much a kind says in the chat of an officer whose session is idle: another person may hold the phone."""
 
-    # That something waits, with no number and no name, until the officer has entered the PIN.
+    # Only that something waits, without numbers and names, until the officer has entered the PIN.
     BRIEF_WHEN_IDLE = enum.auto()
-    # Always the whole.
+    # Always the full text.
     WHOLE = enum.auto()
 
 
 class Change(enum.Enum):
-    """What a kind does to a message that is in the chat already."""
+    """What a kind does to an existing message in the chat."""
 
-    # Its text and buttons are replaced.
+    # Replace its text and buttons.
     EDIT = enum.auto()
-    # It is deleted, or edited where Telegram no longer deletes it.
+    # Delete it, or blank it where Telegram no longer deletes it.
     REMOVE = enum.auto()
 
 
-# The furthest ahead that a try is put off: tries are a minute apart. Beyond it a chat's pause is looked at again.
+# How far ahead the due time of a message may lie. Retries are a minute apart; a longer pause of a chat is checked
+# again after this time.
 SOON = timedelta(hours=1)
-# The same of what waits for the end of quiet hours and days off: more than the longest holidays of Thailand.
+# The same for messages that wait for the end of quiet hours and days off: more than Thailand's longest holidays.
 AFTER_HOLIDAYS = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What holds for every notice of a kind."""
+    """The rules for every notice of a kind."""
 
     audience: Audience = Audience.LINKED
     telling: Telling = Telling.BRIEF_WHEN_IDLE
-    # Whether it stays in the chat when the chat's link ends; what does not is blanked.
+    # Whether the message stays in the chat when the chat's link ends. Other messages are blanked.
     stays: bool = False
-    # None: it is a new message. Edits are idempotent: they are repeated until one succeeds, then the row is
-    # deleted.
+    # None for a new message. Edits are idempotent: the courier retries until one succeeds, then deletes the row.
     change: Change | None = None
-    # Less is sent first. Blanks come next after evidence: a stolen phone must not show names for longer.
+    # Lower numbers are sent first. Blanks come right after evidence, so that a stolen phone shows names no longer
+    # than necessary.
     urgency: int = 2
-    # Very many may be queued at once; none of them makes another kind wait.
+    # Whether very many may be queued at once. Bulk never delays another kind.
     is_bulk: bool = False
-    # It waits until the answer to the chat's own update is shown, which it would otherwise be overwritten by.
+    # Whether it waits until the answer to the chat's own update is shown, which would otherwise overwrite it.
     is_after_answer: bool = False
-    # It is the answer to a press: the program that did the press sends it at once. All else is left to the one
-    # that has the courier's lease.
+    # Whether it answers a press. The process that handled the press sends it at once; all other kinds are sent by
+    # the process that holds the courier's lease.
     is_answer: bool = False
-    # How far ahead its due time may lie. What lies further ahead was put off by a clock that was ahead: it is due.
+    # How far ahead the due time may lie. A later due time was set by a clock that was ahead, and counts as due.
     furthest: timedelta = SOON
-    # models/province/live_card.py decides whether and when it is sent, and notes how that ended.
+    # Whether models/province/live_card.py decides if and when it is sent, and records the outcome.
     is_live_card: bool = False
 
 
@@ -120,6 +123,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.LINKED: Rules(),
     NoticeKind.LINK_DISPUTED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.HANDED_OVER: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.PIN_RESET: Rules(),
     NoticeKind.UNREACHABLE: Rules(),
     NoticeKind.MISSED: Rules(telling=Telling.WHOLE),
     NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
@@ -142,15 +146,15 @@ RULES: dict[NoticeKind, Rules] = {
 
 
 def kinds_where(holds: Callable[[Rules], bool]) -> frozenset[NoticeKind]:
-    """The kinds whose rules a condition holds for."""
+    """Return the kinds whose rules satisfy a predicate."""
     return frozenset(kind for kind, rules in RULES.items() if holds(rules))
 
 
-# What its chat is sent whether it is linked or not.
+# Kinds that are sent to a chat whether it is linked or not.
 FOR_ANY_CHAT = kinds_where(lambda rules: rules.audience is Audience.ANY_CHAT)
-# What stays in a chat when its link ends.
+# Kinds whose messages stay in a chat when its link ends.
 KEPT_IN_CHAT = kinds_where(lambda rules: rules.stays)
-# What is sent at once by the program that did the press.
+# Kinds that the process which handled the press sends at once.
 ANSWERS = kinds_where(lambda rules: rules.is_answer)
-# Kinds that change a message which is there: the subject is its id, or the screen names it.
+# Kinds that change an existing message: its id is the subject, or the screen names it.
 CHANGES = kinds_where(lambda rules: rules.change is not None)

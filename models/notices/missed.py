@@ -1,5 +1,5 @@
-"""What a chat did not get while Telegram refused messages to it: counted and told in one line when it is there
-again.
+"""Notices that a chat missed while Telegram refused messages to it: counted, and told in one line when the chat is
+reachable again.
 """
 
 from datetime import datetime
@@ -11,18 +11,18 @@ from models.notices import outbox
 from models.notices.kind import CHANGES, NoticeKind, kinds_where
 from models.notices.outbox import OutboxMessage
 
-# Stands behind the reason of a message that its chat was told of.
+# Appended to the error of a message that was counted in a MISSED notice, so that it is counted once.
 TOLD = " (its chat was told)"
-# As much of the reason as leaves room for that.
+# Truncate the error to this many characters, so that TOLD fits into the column.
 _REASON = 270
-# Edits are made up for, and the live card shows how things are now.
+# Kinds that are not counted: edits are retried, and the live card shows the current state anyway.
 _MADE_UP_FOR = CHANGES | kinds_where(lambda rules: rules.is_live_card)
 
 
 async def tell_missed(session: AsyncSession, chat_id: int, since: datetime | None, now: datetime) -> None:
-    """Queue one line on how many notices did not arrive in a chat, if there were any.
+    """Enqueue one MISSED notice with the number of notices that did not arrive in a chat, if there were any.
 
-    `since`: the beginning of the chat's link, before which its notices were somebody else's business.
+    `since`: the beginning of the chat's link. Earlier notices belonged to another officer and are not counted.
     """
     lost = (
         OutboxMessage.chat_id == chat_id,
@@ -30,17 +30,17 @@ async def tell_missed(session: AsyncSession, chat_id: int, since: datetime | Non
         OutboxMessage.kind.not_in(_MADE_UP_FOR),
         ~OutboxMessage.error.endswith(TOLD, autoescape=True),
     )
-    found = await session.execute(
+    missed_messages = await session.execute(
         update(OutboxMessage)
         .where(*lost, *(() if since is None else (OutboxMessage.created_at >= since,)))
         .values(error=func.substr(OutboxMessage.error, 1, _REASON).concat(TOLD))
         .returning(OutboxMessage.id, OutboxMessage.kind, OutboxMessage.subject_id)
     )
-    rows = found.all()
+    rows = missed_messages.all()
     if not rows:
         return
-    # A line that was lost itself stands for as many as it told of.
+    # A MISSED notice that was lost itself counts for as many notices as it reported.
     missed = sum(subject_id if kind is NoticeKind.MISSED else 1 for _, kind, subject_id in rows)
-    # Each message is told of once, so that no two lines have the same for their newest.
+    # Unique as the occasion, because each message is reported only once.
     newest = max(row_id for row_id, *_ in rows)
     outbox.enqueue(session, NoticeKind.MISSED, chat_id, missed, now, occasion=str(newest))

@@ -1,12 +1,13 @@
-"""Messages that the bot sends on its own: queued in the transaction that causes them, sent by the courier.
+"""The outbox: messages that the bot sends on its own initiative. The operation that causes a message enqueues it
+in its own transaction; the courier sends it.
 
-A row goes pending → sending → sent. `sending` is committed before the call, so that a row found in it after a
-crash is known to be uncertain: it may have arrived. An uncertain row is sent once more, bearing the same
-verification code, and is never lost. What cannot be delivered ends as dead, with the reason; what is no longer
-true when its turn comes is dropped.
+A row goes pending → sending → sent. The courier commits `sending` before it calls Telegram. A row that is still in
+`sending` after a crash becomes `uncertain`: it may have arrived. The courier sends an uncertain row once more,
+with the same verification code, so that no message is lost. An undeliverable row ends as `dead` with the reason. A
+row whose content is no longer true when its turn comes is `dropped`.
 
-A kind with a `change` (models/notices/kind.py) is no new message but edits or deletes one that is there. Edits are
-idempotent: the courier repeats one until it succeeds, and then deletes the row.
+A kind with a `change` (models/notices/kind.py) edits or deletes an existing message. Edits are idempotent: the
+courier retries until one succeeds, and then deletes the row.
 """
 
 import enum
@@ -38,40 +39,42 @@ from models.base.tables import Base, BigKey, text_enum
 from models.notices.kind import FOR_ANY_CHAT, KEPT_IN_CHAT, NoticeKind
 
 MAX_ATTEMPTS = 8
-# Why a message about an account's business is not delivered any more.
+# The error of messages that are not delivered because the chat's link has ended.
 LINK_ENDED = "the chat's link has ended"
-# In the info of a session that has queued something.
+# Key in `session.info` of a session that has enqueued a message.
 _QUEUED = "outbox"
 
 
-# As SQL text and not as parameters: only then both databases know that the index on it will do.
+# As SQL text and not as parameters: only then both databases use the partial indexes.
 WAITS = "state IN ('pending', 'uncertain')"
-# Not sent, and not waiting to be. An index over both would be taken for what is due, and reads all that waits.
+# Not sent, and not waiting to be sent. An index of its own: one over both conditions would be used for the query
+# of due messages, and would read all waiting rows.
 STOPPED = "state IN ('sending', 'dead', 'held')"
 
 
 class State(enum.StrEnum):
-    """How far a message is."""
+    """The delivery state of a message (see the module docstring)."""
 
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
     UNCERTAIN = "uncertain"
     DEAD = "dead"
-    # No longer true, or no longer wanted, when it was to be sent.
+    # No longer true, or no longer wanted, when its turn came.
     DROPPED = "dropped"
-    # After a restore: whether it was sent meanwhile is not known; the operator releases it.
+    # Held after a restore, because it may have been sent since the copy was taken. The operator releases or drops
+    # it.
     HELD = "held"
 
 
-# May still be sent by themselves.
+# States whose messages the courier may still send.
 UNSETTLED = (State.PENDING, State.SENDING, State.UNCERTAIN)
-# Neither WAITS nor STOPPED.
+# Final states: neither WAITS nor STOPPED.
 OVER = (State.SENT, State.DROPPED)
 
 
 class OutboxMessage(Base):
-    """One message to one chat."""
+    """One message to one chat. `kind` says what `subject_id` refers to."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -81,7 +84,7 @@ class OutboxMessage(Base):
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    # The same cause never sends the same message twice.
+    # Unique, so that one cause never enqueues the same message twice.
     dedupe_key: Mapped[str] = mapped_column(String(100), unique=True)
     kind: Mapped[NoticeKind] = mapped_column(text_enum(NoticeKind, checked=False))
     chat_id: Mapped[int] = mapped_column(BigInteger)
@@ -96,7 +99,7 @@ class OutboxMessage(Base):
 
 
 def has_queued(session: AsyncSession) -> bool:
-    """Whether this session has queued messages: the courier is to look when it is committed."""
+    """Return whether this session has enqueued messages. If so, the caller wakes the courier after the commit."""
     return _QUEUED in session.info
 
 
@@ -115,9 +118,10 @@ def enqueue(
     *,
     due_at: datetime | None = None,
 ) -> None:
-    """Queue one message; it exists if and only if the caller's transaction commits.
+    """Enqueue one message in the caller's transaction.
 
-    `due_at`: not before. `occasion` tells apart what may happen to the same subject again.
+    The message is not sent before `due_at` (default: now). `occasion` extends the dedupe key where the same kind
+    may be sent to the same chat about the same subject again. A duplicate key raises IntegrityError at the flush.
     """
     _add(
         session,
@@ -134,7 +138,7 @@ def enqueue(
 
 
 async def find(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_id: int) -> OutboxMessage | None:
-    """The message of a kind to a chat about a subject."""
+    """Return the message of a kind to a chat about a subject, enqueued without an `occasion`; None if none."""
     key = _dedupe_key(kind, chat_id, subject_id)
     return await session.scalar(select(OutboxMessage).where(OutboxMessage.dedupe_key == key))
 
@@ -142,7 +146,7 @@ async def find(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_id
 async def enqueue_each(
     session: AsyncSession, kind: NoticeKind, chats: Iterable[int], subject_id: int, now: datetime
 ) -> None:
-    """Queue the same message to some chats, and send the rows to the database."""
+    """Enqueue the same message to several chats, and flush the session."""
     for chat in chats:
         enqueue(session, kind, chat, subject_id, now)
     await session.flush()
@@ -151,8 +155,9 @@ async def enqueue_each(
 async def enqueue_all(
     session: AsyncSession, kind: NoticeKind, chats: Select[int], subject_id: int, now: datetime
 ) -> int:
-    """Queue the same message to every chat that a query finds, each once, in one statement however many they are;
-    how many that is.
+    """Enqueue the same message to every chat id that the query `chats` selects, in one INSERT … SELECT.
+
+    The query must select each chat once. Returns the number of messages.
     """
     chat = chats.subquery().c[0]
     values = {
@@ -172,20 +177,20 @@ async def enqueue_all(
 async def count(
     session: AsyncSession, kind: NoticeKind, subject_ids: Iterable[int], *conditions: ColumnElement[bool]
 ) -> int:
-    """How many messages of a kind about these subjects there are, of those that a condition holds for."""
-    found = await session.scalar(
+    """Count the messages of a kind about these subjects that meet all `conditions`."""
+    number = await session.scalar(
         select(func.count()).where(
             OutboxMessage.kind == kind, OutboxMessage.subject_id.in_(list(subject_ids)), *conditions
         )
     )
-    return found or 0
+    return number or 0
 
 
 def is_unreachable() -> ColumnElement[bool]:
-    """A condition on messages: dead because their chat cannot be written to (bot/outbound/delivery.py)."""
-    said = func.coalesce(OutboxMessage.error, "")
+    """SQL condition on messages: dead because Telegram refuses messages to the chat (bot/outbound/delivery.py)."""
+    error = func.coalesce(OutboxMessage.error, "")
     return and_(
-        OutboxMessage.state == State.DEAD, or_(said.startswith("Forbidden"), said.startswith("Chat not found"))
+        OutboxMessage.state == State.DEAD, or_(error.startswith("Forbidden"), error.startswith("Chat not found"))
     )
 
 
@@ -194,20 +199,20 @@ def _dedupe_key(kind: NoticeKind, chat_id: int | str, subject_id: int) -> str:
 
 
 async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Iterable[int], now: datetime) -> int:
-    """Queue that messages of a chat lose what they say, the newest first; how many that are.
+    """Enqueue the blanking of messages of a chat, newest first. Returns the number of rows added.
 
-    A blank that waits already is enough. One that is under way may come too early for what the message says now:
-    it is followed by another.
+    A message whose blanking is pending is skipped. Where a blanking is being sent, another one follows, because
+    the message may have been edited after it.
     """
-    found = await session.execute(
+    earlier_blanks = await session.execute(
         select(OutboxMessage.subject_id, OutboxMessage.id, OutboxMessage.state)
         .where(OutboxMessage.chat_id == chat_id, OutboxMessage.kind == NoticeKind.BLANK)
         .order_by(OutboxMessage.id)
     )
-    before = {message_id: (row_id, state) for message_id, row_id, state in found}
+    last_blank = {message_id: (row_id, state) for message_id, row_id, state in earlier_blanks}
     count = 0
     for message_id in sorted(set(message_ids), reverse=True):
-        row_id, state = before.get(message_id, (0, None))
+        row_id, state = last_blank.get(message_id, (0, None))
         if state in (State.PENDING, State.UNCERTAIN):
             continue
         _add(
@@ -228,10 +233,11 @@ async def enqueue_blanks(session: AsyncSession, chat_id: int, message_ids: Itera
 
 
 async def end_link(session: AsyncSession, chat_id: int) -> list[int]:
-    """A chat's link has ended: what was not sent yet of its account's business is dead.
+    """Stop the delivery to a chat whose link has ended: unsent messages become dead, except FOR_ANY_CHAT.
 
-    The ids of the messages that were sent since its last link ended, for enqueue_blanks: they are forgotten here.
-    By what is forgotten and not by times, for clocks go wrong. Receipts stay: they are the officer's own evidence.
+    Returns the ids of the messages to be blanked (`enqueue_blanks`): all that were sent since the last link ended,
+    except KEPT_IN_CHAT. Their rows lose the message id, so that the next call does not return them again;
+    timestamps would depend on correct clocks.
     """
     await session.execute(
         update(OutboxMessage)
@@ -247,15 +253,15 @@ async def end_link(session: AsyncSession, chat_id: int) -> list[int]:
         OutboxMessage.kind.not_in(KEPT_IN_CHAT),
         OutboxMessage.message_id.is_not(None),
     )
-    sent = list(await session.scalars(select(OutboxMessage.message_id).where(*to_blank)))
+    message_ids = list(await session.scalars(select(OutboxMessage.message_id).where(*to_blank)))
     await session.execute(update(OutboxMessage).where(*to_blank).values(message_id=None))
-    return [message_id for message_id in sent if message_id is not None]
+    return [message_id for message_id in message_ids if message_id is not None]
 
 
 async def drop_about(
     session: AsyncSession, kinds: Iterable[NoticeKind], subjects: Select[int], reason: str
 ) -> None:
-    """What was not sent yet of some kinds about these subjects is not sent any more."""
+    """Drop the unsent messages of some kinds about these subjects, with `reason` as their error."""
     await session.execute(
         update(OutboxMessage)
         .where(
@@ -268,32 +274,32 @@ async def drop_about(
 
 
 async def told(session: AsyncSession, kind: NoticeKind, chat_id: int, subject_ids: Iterable[int]) -> set[int]:
-    """Those of the subjects about which a message of this kind was ever queued for the chat."""
-    found = await session.scalars(
+    """Return those of the subjects about which a message of this kind was ever enqueued for the chat."""
+    known_subjects = await session.scalars(
         select(OutboxMessage.subject_id).where(
             OutboxMessage.dedupe_key.in_([_dedupe_key(kind, chat_id, subject) for subject in subject_ids])
         )
     )
-    return set(found)
+    return set(known_subjects)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is not sent: how many messages in each state, and since when the oldest of those to be sent is due."""
+    """The number of unsent messages by state, and the due time of the oldest that waits (None if none waits)."""
 
     depth: dict[State, int]
     oldest: datetime | None
 
 
 async def waiting(session: AsyncSession) -> Waiting:
-    """How much is not sent."""
-    found: dict[State, int] = {}
+    """Count the unsent messages of all chats."""
+    depth: dict[State, int] = {}
     for condition in (WAITS, STOPPED):
         counts = await session.execute(
             select(OutboxMessage.state, func.count())
             .where(literal_column(condition))
             .group_by(OutboxMessage.state)
         )
-        found |= dict(counts.all())
+        depth |= dict(counts.all())
     oldest = await session.scalar(select(func.min(OutboxMessage.due_at)).where(literal_column(WAITS)))
-    return Waiting({state: found.get(state, 0) for state in State if state not in OVER}, oldest)
+    return Waiting({state: depth.get(state, 0) for state in State if state not in OVER}, oldest)

@@ -1,4 +1,4 @@
-"""The outbox for the operator: what became of each message, dead ones tried once more, and what a restore held."""
+"""The operator's view of the outbox: list messages, retry dead ones, release or drop those held by a restore."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,16 +15,19 @@ from models.notices.outbox import UNSETTLED, OutboxMessage, State
 
 
 class NotFound(DomainError):
-    """There is no such account, organization or message."""
+    """The account, organization or message does not exist."""
 
 
 class NotRetried(DomainError):
-    """A message cannot be tried once more; nothing was changed."""
+    """A message cannot be retried: it is not dead, or its chat is unreachable. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One row; `account` and `officer` are those to whom its chat belongs or belonged last, if anybody."""
+    """One message for the operator.
+
+    `account` (a username) and `officer` (an id) are the current or last owner of its chat; None if there was none.
+    """
 
     number: int
     kind: str
@@ -40,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Listing:
-    """How many messages are in each state, and the newest of those that were asked for."""
+    """The number of messages in each state, and the newest of the selected messages."""
 
     counts: dict[State, int]
     messages: list[Message]
@@ -54,27 +57,34 @@ async def list_messages(
     organization: str | None = None,
     limit: int = 50,
 ) -> Listing:
-    """Messages, all or those to the chats of an account or an organization. Raises NotFound.
+    """List the newest `limit` messages in `state` (None: any), newest first.
 
-    The counts are of these messages in all states.
+    With `username` (an account) or `organization` (a dla_code), only messages to their chats. The counts cover
+    these messages in all states. Raises NotFound if no such account exists.
     """
-    theirs = await _theirs(session, username, organization)
+    conditions = await _chat_conditions(session, username, organization)
     counted = await session.execute(
-        select(OutboxMessage.state, func.count()).where(*theirs).group_by(OutboxMessage.state)
+        select(OutboxMessage.state, func.count()).where(*conditions).group_by(OutboxMessage.state)
     )
     counts = dict.fromkeys(State, 0)
-    counts.update((one, count) for one, count in counted)
+    counts.update((counted_state, count) for counted_state, count in counted)
     if state is not None:
-        theirs.append(OutboxMessage.state == state)
+        conditions.append(OutboxMessage.state == state)
     rows = list(
-        await session.scalars(select(OutboxMessage).where(*theirs).order_by(OutboxMessage.id.desc()).limit(limit))
+        await session.scalars(
+            select(OutboxMessage).where(*conditions).order_by(OutboxMessage.id.desc()).limit(limit)
+        )
     )
     owners = await _owners(session, {row.chat_id for row in rows})
     return Listing(counts, [_message(row, *owners.get(row.chat_id, (None, None))) for row in rows])
 
 
 async def retry(session: AsyncSession, numbers: Collection[int], now: datetime) -> int:
-    """Try dead messages once more, from now on; how many. Raises NotFound, NotRetried: then none is."""
+    """Make dead messages pending and due now, and return their number.
+
+    All or none: raises NotFound for an unknown number; NotRetried for a message that is not dead or whose chat is
+    unreachable.
+    """
     rows = {
         row.id: row
         for row in await session.scalars(
@@ -99,28 +109,28 @@ async def retry(session: AsyncSession, numbers: Collection[int], now: datetime) 
     return len(rows)
 
 
-async def _theirs(
+async def _chat_conditions(
     session: AsyncSession, username: str | None, organization: str | None
 ) -> list[ColumnElement[bool]]:
-    """What narrows messages to the chats of an account or of an organization's accounts."""
+    """Return conditions for messages to the chats of an account, or of an organization's accounts; [] for all."""
     if username is None and organization is None:
         return []
-    which = Account.organization_code == organization if username is None else Account.username == username
-    accounts = list(await session.scalars(select(Account.id).where(which)))
+    is_chosen = Account.organization_code == organization if username is None else Account.username == username
+    accounts = list(await session.scalars(select(Account.id).where(is_chosen)))
     if not accounts:
         raise NotFound(f"there is no account {username}" if username else f"there is no account of {organization}")
     return [OutboxMessage.chat_id.in_(select(Officer.user_id).where(Officer.account_id.in_(accounts)))]
 
 
 async def _owners(session: AsyncSession, chats: Collection[int]) -> dict[int, tuple[str, int]]:
-    """The newest officer of each chat, with its account's username."""
-    found = await session.execute(
+    """Return the username and id of each chat's linked officer, or of the last one who was."""
+    owners = await session.execute(
         select(Officer.user_id, Account.username, Officer.id)
         .join(Officer.account)
         .where(Officer.user_id.in_(chats))
         .order_by(Officer.unlinked_at.is_(None), Officer.id)
     )
-    return {user_id: (username, officer) for user_id, username, officer in found}
+    return {user_id: (username, officer_id) for user_id, username, officer_id in owners}
 
 
 def _message(row: OutboxMessage, account: str | None, officer: int | None) -> Message:
@@ -139,9 +149,10 @@ def _message(row: OutboxMessage, account: str | None, officer: int | None) -> Me
 
 
 def holding_unsent() -> Update:
-    """What a restore does to the copy's unsent messages: they may have been sent since, and wait for the operator.
+    """Return the UPDATE by which a restore holds the unsent messages of the restored copy.
 
-    Changes go on: they are idempotent.
+    They may have been sent since the copy was taken, so the operator decides. Edits are not held: they are
+    idempotent.
     """
     return (
         update(OutboxMessage)
@@ -151,13 +162,13 @@ def holding_unsent() -> Update:
 
 
 async def count_held(session: AsyncSession) -> int:
-    """How many messages wait for the operator."""
+    """Count the messages that a restore has held."""
     counted = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state == State.HELD)
     return await session.scalar(counted) or 0
 
 
 async def release_held(session: AsyncSession, now: datetime) -> int:
-    """The operator lets go what a restore held; how many messages will be sent."""
+    """Make the held messages pending and due now, and return their number."""
     released = await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.state == State.HELD)
@@ -168,7 +179,7 @@ async def release_held(session: AsyncSession, now: datetime) -> int:
 
 
 async def drop_held(session: AsyncSession) -> int:
-    """The operator lets what a restore held be dead; how many messages will not be sent."""
+    """Make the held messages dead, and return their number."""
     dropped = await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.state == State.HELD)

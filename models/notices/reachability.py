@@ -1,4 +1,4 @@
-"""Whether a chat can be written to: not in a pause, not while Telegram refuses it; and where it has moved to."""
+"""Whether a chat is reachable: its pauses (429), refusals by Telegram, and moves to a supergroup."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,36 +14,38 @@ from models.notices.kind import CHANGES, NoticeKind
 from models.notices.missed import tell_missed
 from models.notices.outbox import OutboxMessage, State
 
-# No wait that Telegram asks for is longer. A pause that ends later was noted by a clock that was ahead: it counts
-# no more.
+# Telegram asks for no longer wait. A pause that ends later was stored by a clock that was ahead, and is ignored.
 LONGEST_PAUSE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Way:
-    """The way to a chat: its id at Telegram, until when it is paused, and why nothing reaches it."""
+    """How to reach a chat: its current id at Telegram, until when it is paused, and why Telegram refuses
+    messages.
+    """
 
     to: int
     paused_until: datetime | None = None
     unreachable: str | None = None
 
 
-def way_to(chat_id: int, found: Conversation | None, now: datetime) -> Way:
-    """The way to a chat now, from what is remembered of it."""
-    if found is None:
+def way_to(chat_id: int, conversation: Conversation | None, now: datetime) -> Way:
+    """Return how to reach a chat now, from its stored state (None for a chat without one)."""
+    if conversation is None:
         return Way(chat_id)
-    until = found.paused_until
+    until = conversation.paused_until
     is_paused = until is not None and until > now and not is_ahead(until, LONGEST_PAUSE, now)
+    is_refused = conversation.unreachable_since is not None
     return Way(
-        to=found.moved_to or chat_id,
+        to=conversation.moved_to or chat_id,
         paused_until=until if is_paused else None,
-        unreachable=(found.unreachable_reason or "unreachable") if found.unreachable_since else None,
+        unreachable=(conversation.unreachable_reason or "unreachable") if is_refused else None,
     )
 
 
 async def pause(session: AsyncSession, chat_id: int, until: datetime, now: datetime) -> None:
-    """Nothing is to be sent there before: in force after a restart too. A later end that counts stays."""
-    conversation = await _kept(session, chat_id)
+    """Send nothing to a chat before `until`, also after a restart. A later end of a valid pause is kept."""
+    conversation = await _known_conversation(session, chat_id)
     if conversation is None:
         return
     before = conversation.paused_until
@@ -52,17 +54,19 @@ async def pause(session: AsyncSession, chat_id: int, until: datetime, now: datet
 
 
 async def paused(session: AsyncSession, now: datetime) -> dict[int, datetime]:
-    """The chats that are paused, with until when."""
-    found = await session.execute(
+    """Return the end of the pause of each chat that is paused, by chat id."""
+    pauses = await session.execute(
         select(Conversation.chat_id, Conversation.paused_until).where(Conversation.paused_until > now)
     )
     return {
-        chat_id: until for chat_id, until in found if until is not None and not is_ahead(until, LONGEST_PAUSE, now)
+        chat_id: until
+        for chat_id, until in pauses
+        if until is not None and not is_ahead(until, LONGEST_PAUSE, now)
     }
 
 
 async def move(session: AsyncSession, chat_id: int, to: int) -> None:
-    """The group has become a supergroup, whose id is `to`. What is addressed to it goes there."""
+    """Record that a group has become the supergroup `to`, which receives its messages from now on."""
     group = await load_conversation(session, chat_id)
     group.moved_to = to
     if group.told_private_only:
@@ -70,8 +74,11 @@ async def move(session: AsyncSession, chat_id: int, to: int) -> None:
 
 
 async def lose(session: AsyncSession, chat_id: int, reason: str, now: datetime, operator_chat: int | None) -> None:
-    """Telegram refuses messages to a chat: what waits for it is dead. The account's other officers are told, or
-    the operator when none of them can be reached; once for each time that it happens.
+    """Record that Telegram refuses messages to a chat: its unsent messages become dead, with `reason` as the
+    error.
+
+    Notifies the account's other officers, or the operator if none of them is reachable. Further calls before the
+    chat is reachable again notify nobody.
     """
     await session.execute(
         update(OutboxMessage)
@@ -81,9 +88,9 @@ async def lose(session: AsyncSession, chat_id: int, reason: str, now: datetime, 
         )
         .values(state=State.DEAD, error=reason[:300])
     )
-    conversation = await _kept(session, chat_id)
+    conversation = await _known_conversation(session, chat_id)
     if conversation is None:
-        # Somebody who was forgotten: the number is not kept for the sake of the reason.
+        # The user was erased: delete the rows, because they contain the user's id.
         await session.execute(
             delete(OutboxMessage).where(
                 OutboxMessage.chat_id == chat_id,
@@ -100,24 +107,26 @@ async def lose(session: AsyncSession, chat_id: int, reason: str, now: datetime, 
     if officer is None:
         return
     colleagues = [
-        one.user_id for one in await linked_officers(session, [officer.account_id]) if one.id != officer.id
+        colleague.user_id
+        for colleague in await linked_officers(session, [officer.account_id])
+        if colleague.id != officer.id
     ]
     unreachable = await session.scalars(
         select(Conversation.chat_id).where(
             Conversation.chat_id.in_(colleagues), Conversation.unreachable_since.is_not(None)
         )
     )
-    told = set(colleagues) - set(unreachable)
-    if not told and operator_chat is not None:
-        told = {operator_chat}
-    for chat in sorted(told):
+    chats = set(colleagues) - set(unreachable)
+    if not chats and operator_chat is not None:
+        chats = {operator_chat}
+    for chat in sorted(chats):
         outbox.enqueue(session, NoticeKind.UNREACHABLE, chat, officer.id, now, occasion=now.isoformat())
 
 
 async def lost_since(session: AsyncSession, chat_id: int) -> datetime | None:
-    """Since when Telegram has refused messages to a chat; None when it does not."""
-    found = await session.get(Conversation, chat_id)
-    return None if found is None else found.unreachable_since
+    """Return since when Telegram has refused messages to a chat; None if it does not."""
+    conversation = await session.get(Conversation, chat_id)
+    return None if conversation is None else conversation.unreachable_since
 
 
 async def find_again(
@@ -129,12 +138,14 @@ async def find_again(
     *,
     lets_in: bool = False,
 ) -> bool:
-    """Something came from the chat; whether it had been unreachable. What was to be changed there is changed now:
-    what stands in it must not stay because the bot was blocked for an hour. `officer`, who is linked there, and
-    the operator are told how much they have missed.
+    """Mark a chat as reachable, because an update came from it. Returns whether it had been unreachable.
 
-    A group that has become a supergroup is remembered under its old id too. `lets_in`: the bot was made a member.
-    The operator's group may be the one, under an id that nobody knows yet: then the next message to it is tried.
+    Edits that failed meanwhile are retried, so that nothing stays in the chat that was to be blanked. `officer`,
+    the one linked to the chat, or the operator is told how many notices did not arrive.
+
+    A supergroup is also looked up under the ids of the groups it came from. With `lets_in` (the bot was made a
+    member of a group) the operator's group is marked too: it may be this one under a new id, and the next message
+    to it will tell.
     """
     chats = [conversation]
     if conversation.chat_id < 0:
@@ -163,9 +174,12 @@ async def _change_after_all(session: AsyncSession, chat: Conversation, now: date
     )
 
 
-async def _kept(session: AsyncSession, chat_id: int) -> Conversation | None:
-    """What is remembered of a chat. Of somebody who was forgotten, and of nobody, nothing is begun to be."""
-    found = await session.get(Conversation, chat_id)
-    if found is None and (chat_id < 0 or await is_somebodys(session, chat_id)):
+async def _known_conversation(session: AsyncSession, chat_id: int) -> Conversation | None:
+    """Return the state of a chat, created for a group or an officer's chat.
+
+    None for other users: nothing is stored about users who were erased or never linked.
+    """
+    conversation = await session.get(Conversation, chat_id)
+    if conversation is None and (chat_id < 0 or await is_somebodys(session, chat_id)):
         return await load_conversation(session, chat_id)
-    return found
+    return conversation

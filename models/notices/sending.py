@@ -1,4 +1,4 @@
-"""What the courier does with messages of the outbox: which are due, and how each try ends."""
+"""The courier's operations on the outbox: select due messages, mark them as sending, record the outcome."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -26,14 +26,17 @@ from models.base.clocks import LARGEST_OFFSET
 from models.notices.kind import ANSWERS, RULES, NoticeKind, kinds_where
 from models.notices.outbox import WAITS, OutboxMessage, State
 
-# An answer that was marked longer ago and has no end may have arrived: its program has died. Longer than the
-# slowest call takes, its wait for a connection included (bot/telegram/transport.py).
+# An answer that has been in `sending` for longer is uncertain: the process that sent it has died. Longer than the
+# slowest call, including its wait for a connection (bot/telegram/transport.py).
 DOUBT = timedelta(seconds=120)
 
 
 async def recover(session: AsyncSession, now: datetime, due: datetime, doubt: timedelta = DOUBT) -> list[int]:
-    """After a start: what was being sent when the last courier died may have arrived, and will be sent once more
-    when `due`. The chat of each such row. Answers may be on their way from a program that lives.
+    """At the courier's start, mark what the last courier left in `sending` as uncertain, to be sent again at
+    `due`.
+
+    Answers are excluded unless they are older than `doubt`: another living process may be sending them. Returns
+    the chat id of each row.
     """
     chats = await _recover(session, OutboxMessage.kind.not_in(sorted(ANSWERS)), due)
     return chats + await recover_answers(session, now, due, doubt)
@@ -42,17 +45,18 @@ async def recover(session: AsyncSession, now: datetime, due: datetime, doubt: ti
 async def recover_answers(
     session: AsyncSession, now: datetime, due: datetime, doubt: timedelta = DOUBT
 ) -> list[int]:
-    """The same of answers whose programs must have died, and of those that a clock which was ahead has marked. The
-    chat of each.
+    """Mark answers in `sending` as uncertain, to be sent again at `due`, if their process must have died.
+
+    That is, if they were marked more than `doubt` ago, or by a clock that was ahead. Returns the chat id of each.
     """
-    # As `is_ahead` says (models/base/clocks.py).
+    # The rule of `is_ahead` (models/base/clocks.py) in SQL.
     furthest = now + doubt + LARGEST_OFFSET
     in_doubt = or_(OutboxMessage.due_at <= now, OutboxMessage.due_at > furthest)
     return await _recover(session, and_(OutboxMessage.kind.in_(sorted(ANSWERS)), in_doubt), due)
 
 
 async def chats_under_way(session: AsyncSession) -> list[int]:
-    """The chats of messages that are being sent, or were when their program died."""
+    """Return the chat ids of all messages in `sending`, including those whose process has died."""
     return list(await session.scalars(select(OutboxMessage.chat_id).where(OutboxMessage.state == State.SENDING)))
 
 
@@ -67,15 +71,15 @@ async def _recover(session: AsyncSession, condition: ColumnElement[bool], due: d
 
 
 async def due(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
-    """Rows other than bulk that may be sent now, by urgency and then oldest first; none to a `busy` chat."""
+    """Return up to `limit` due messages that are not bulk, by urgency, then oldest first; none to `busy` chats."""
     parameters = {"kinds": sorted(set(NoticeKind) - _bulk()), "now": now, "busy": list(busy), "most": limit}
     return list(await session.scalars(_by_urgency(), parameters))
 
 
 async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], limit: int) -> list[OutboxMessage]:
-    """Bulk rows that may be sent now, in the order in which they became due; none to a `busy` chat.
+    """Return up to `limit` due bulk messages, in the order in which they became due; none to `busy` chats.
 
-    A query a kind: each reads no more of the index than `limit` rows and those of busy chats.
+    One query for each kind: each reads no more of the index than `limit` rows and those of busy chats.
     """
     rows: list[OutboxMessage] = []
     for kind in _bulk():
@@ -84,27 +88,26 @@ async def due_bulk(session: AsyncSession, now: datetime, busy: Collection[int], 
 
 
 async def bring_forward(session: AsyncSession, now: datetime, *, beyond: timedelta | None = None) -> int:
-    """What waits for a moment at which no rule could have put it is due now; how many messages that is.
+    """Make messages due whose due time only a clock that was ahead can have set. Returns their number.
 
-    That is what was queued later than now, and what lies further ahead than its kind allows; with `beyond`,
-    whatever lies further ahead than that. Whether a message may be sent is decided when it has its turn, so that
-    one too many has no other effect than to be put off again.
+    These are messages that were enqueued after now, and messages due later than their kind allows, or than
+    `beyond` if given. One too many does no harm: at its turn the courier decides again, and puts it off again.
     """
-    by_kind = (
+    too_late_for_kind = (
         and_(OutboxMessage.kind == kind, OutboxMessage.due_at > now + (beyond or rules.furthest))
         for kind, rules in RULES.items()
     )
-    brought = await session.execute(
+    advanced = await session.execute(
         update(OutboxMessage)
         .where(
             literal_column(WAITS),
             OutboxMessage.due_at > now,
-            or_(OutboxMessage.created_at > now, *by_kind),
+            or_(OutboxMessage.created_at > now, *too_late_for_kind),
         )
         .values(due_at=now)
         .returning(OutboxMessage.id)
     )
-    return len(brought.all())
+    return len(advanced.all())
 
 
 def _bulk() -> frozenset[NoticeKind]:
@@ -138,9 +141,10 @@ def _due() -> Select[OutboxMessage]:
 async def mark_sending(
     session: AsyncSession, rows: Sequence[OutboxMessage], now: datetime, doubt: timedelta = DOUBT
 ) -> set[int]:
-    """Before the calls. The ids of those that are to be sent: as they were read, and not put off since.
+    """Mark messages as `sending` before the calls (compare-and-set). Returns the ids of the rows that were marked.
 
-    An answer whose end is not noted after `doubt` is found by `recover_answers`: it is due then.
+    A row that has changed or was put off since it was read is left out; the caller must not send it. The due time
+    of an answer becomes now + `doubt`, when `recover_answers` will consider its process dead.
     """
     parameters: dict[str, object] = {"now": now, "doubtful_at": now + doubt}
     for place, row in enumerate(rows):
@@ -172,12 +176,12 @@ def _marking(rows: int) -> ReturningUpdate[Any]:
 
 
 async def put_off(session: AsyncSession, row: OutboxMessage, until: datetime) -> None:
-    """It was marked as sending, was not sent, and that is no fault of its own: as if it had not been marked."""
+    """Undo `mark_sending` for a message that was not sent for no fault of its own, and make it due at `until`."""
     await _settle_try(session, row, state=row.state, attempts=row.attempts, due_at=until, error=row.error)
 
 
 async def mark_sent(session: AsyncSession, row_id: int, message_id: int | None, now: datetime) -> None:
-    """After the call: it arrived."""
+    """Record that a message arrived. `message_id` is its id at Telegram, None if it has none."""
     await session.execute(_sent(), {"row": row_id, "message": message_id, "now": now})
 
 
@@ -193,9 +197,10 @@ def _sent() -> Update:
 async def mark_retry(
     session: AsyncSession, row: OutboxMessage, state: State, error: str, due: datetime, counts: bool
 ) -> None:
-    """After a call that did not arrive (`state` pending) or may have (`state` uncertain): once more when `due`.
+    """Schedule another attempt at `due`, after a call that failed (`state` pending) or may have arrived
+    (uncertain).
 
-    `counts`: whether it was an attempt. One that failed before it could be marked as sending is counted here too.
+    `counts`: whether the attempt counts towards MAX_ATTEMPTS. `error` is cut to 300 characters.
     """
     await _settle_try(
         session, row, state=state, error=error[:300], due_at=due, attempts=row.attempts + int(counts)
@@ -203,13 +208,15 @@ async def mark_retry(
 
 
 async def mark_ended(session: AsyncSession, row: OutboxMessage, state: State, error: str) -> None:
-    """It will never arrive (`state` dead), or is not to (`state` dropped); `error` says why."""
+    """Give a message up: it cannot be delivered (`state` dead) or is no longer wanted (dropped). `error` says
+    why.
+    """
     attempts = row.attempts + int(state is State.DEAD)
     await _settle_try(session, row, state=state, error=error[:300], attempts=attempts)
 
 
 async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -> None:
-    """A message was deleted: there is nothing left of it to be blanked."""
+    """Remove the message id of a message that was deleted in the chat, so that it is never blanked."""
     await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.chat_id == chat_id, OutboxMessage.message_id == message_id)
@@ -218,7 +225,7 @@ async def forget_message(session: AsyncSession, chat_id: int, message_id: int) -
 
 
 async def drop(session: AsyncSession, row_id: int) -> None:
-    """It is done, and nobody needs to know of it any more."""
+    """Delete the row of an edit that has succeeded."""
     await session.execute(_dropping(), {"row": row_id})
 
 
@@ -228,7 +235,7 @@ def _dropping() -> Delete:
 
 
 async def _settle_try(session: AsyncSession, row: OutboxMessage, **values: object) -> None:
-    """Write down how this try ended, unless another courier has made the next one meanwhile."""
+    """Update a row after an attempt, unless another courier has begun a later attempt."""
     await session.execute(
         update(OutboxMessage)
         .where(OutboxMessage.id == row.id, OutboxMessage.attempts <= row.attempts + 1)

@@ -1,6 +1,7 @@
-"""The rows behind the card of a province's officer and behind what an officer has chosen about notices.
+"""The tables of the live card and of an officer's notice preference.
 
-The rules are in models/province/live_card.py and models/notices/timing.py. Both rows end with the officer's link.
+The rules are in models/province/live_card.py and models/notices/timing.py. Both rows are deleted with the
+officer's link.
 """
 
 import enum
@@ -14,7 +15,7 @@ from models.base.tables import Base, text_enum
 
 
 class Rhythm(enum.StrEnum):
-    """How often a province's card may ring. Edits in place make no sound and go on in each of them."""
+    """How often a province's live card may ring. Edits make no sound and continue in every rhythm."""
 
     AT_ONCE = "at_once"
     HOURLY = "hourly"
@@ -23,7 +24,7 @@ class Rhythm(enum.StrEnum):
 
 
 class Quiet(enum.StrEnum):
-    """The hours in which nothing rings (models/notices/timing.py)."""
+    """The daily quiet hours in which nothing rings (QUIET_HOURS in models/notices/timing.py)."""
 
     NONE = "none"
     OVERNIGHT = "overnight"
@@ -31,7 +32,7 @@ class Quiet(enum.StrEnum):
 
 
 class NoticePreference(Base):
-    """What one officer has chosen."""
+    """The notice preference that one officer has chosen."""
 
     __tablename__ = "notice_preference"
 
@@ -42,28 +43,28 @@ class NoticePreference(Base):
 
 
 class ProvinceCard(Base):
-    """The one live card of a province's officer: where it is, and what it has told."""
+    """The live card of a province officer: its message, and which news it has shown."""
 
     __tablename__ = "province_card"
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
-    # Counts what has changed on it: the number in the dedupe keys of its rows in the outbox.
+    # The card's version: incremented at each change, and part of the dedupe keys of its outbox rows.
     changes: Mapped[int]
-    # The message in the chat; None while there is none.
+    # The message id in the chat; None while there is no card.
     message_id: Mapped[int | None] = mapped_column(BigInteger)
-    # When its last new message was sent, and when it was edited last.
+    # When the last new message was sent, and when it was last edited.
     rung_at: Mapped[datetime | None]
     edited_at: Mapped[datetime | None]
-    # Whether the message says that something waits.
+    # Whether the message says that organizations wait.
     shows_waiting: Mapped[bool]
-    # The lowest certificate that the officer was not told of, and of those that the call under way tells.
+    # The lowest certificate id that is news to the officer, and the lowest that the call in progress shows.
     new_from: Mapped[int | None] = mapped_column(BigInteger)
     telling_from: Mapped[int | None] = mapped_column(BigInteger)
-    # When it is to ring next, by the preference that held when that was decided.
+    # When the card will ring next, by the preference at the time of that decision.
     ring_at: Mapped[datetime | None]
 
 
 async def drop_card_and_preference(session: AsyncSession, officer_id: int) -> None:
-    """An officer's link has ended: a new one begins anew."""
+    """Delete an officer's live card and preference, because the link has ended."""
     await session.execute(delete(ProvinceCard).where(ProvinceCard.officer_id == officer_id))
     await session.execute(delete(NoticePreference).where(NoticePreference.officer_id == officer_id))

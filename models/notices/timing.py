@@ -1,7 +1,7 @@
-"""When a chat may ring: each officer's rhythm, quiet hours and days off.
+"""When a chat may ring, by each officer's rhythm, quiet hours and days off.
 
 The rules are pure functions of a preference and a moment. All times of day are Bangkok's. A day off is a Saturday,
-a Sunday or a public holiday of Thailand as the package `holidays` has it, days in lieu among them.
+a Sunday, or a public holiday of Thailand or its day in lieu, as the package `holidays` lists them.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from models.notices.tables import NoticePreference, Quiet, Rhythm
 
 SATURDAY = 5
 MIDNIGHT = time(0)
-# The morning's digest comes with the opening of the offices, the afternoon's after lunch.
+# When a card with the rhythm TWICE rings: when the offices open, and after lunch.
 DIGESTS = (time(8, 30), time(13, 30))
 
 
-# From when until when; both last over midnight.
+# Beginning and end; both span midnight.
 QUIET_HOURS = {Quiet.OVERNIGHT: (time(20), time(7)), Quiet.AFTER_HOURS: (time(16, 30), time(8, 30))}
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What an officer has chosen; as it stands here for those who have not."""
+    """An officer's notice preference. The defaults hold for officers who have chosen none."""
 
     rhythm: Rhythm = Rhythm.AT_ONCE
     quiet: Quiet = Quiet.NONE
@@ -41,19 +41,19 @@ class Preference:
 
 @cache
 def _holidays() -> Any:
-    # Imported when somebody has chosen days off: the import and a year's table take half a second.
+    # Imported lazily: the import and a year's table take half a second, and only officers with days off need it.
     from holidays.countries.thailand import Thailand  # noqa: PLC0415
 
     return Thailand()  # type: ignore[no-untyped-call]
 
 
 def is_day_off(day: date) -> bool:
-    """Whether it is a weekend or a public holiday of Thailand."""
+    """Return whether a day is a weekend day or a public holiday of Thailand."""
     return day.weekday() >= SATURDAY or day in _holidays()
 
 
 def quiet_end(preference: Preference, moment: datetime) -> datetime:
-    """The earliest time at or after `moment` that is neither in quiet hours nor on a day off."""
+    """Return the earliest time at or after `moment` that is neither in quiet hours nor on a day off."""
     there = moment.astimezone(BANGKOK)
     while (later := _after_quiet(preference, there)) != there:
         there = later
@@ -61,7 +61,9 @@ def quiet_end(preference: Preference, moment: datetime) -> datetime:
 
 
 def _after_quiet(preference: Preference, there: datetime) -> datetime:
-    """One step out of the day off or the quiet hours that a time in Bangkok is in; the time itself outside."""
+    """Return the end of the day off or quiet hours that a time in Bangkok lies in; the time itself if in
+    neither.
+    """
     if preference.skips_days_off and is_day_off(there.date()):
         return _at(there.date() + timedelta(days=1), MIDNIGHT)
     if preference.quiet is Quiet.NONE:
@@ -73,7 +75,7 @@ def _after_quiet(preference: Preference, there: datetime) -> datetime:
 
 
 def next_time(preference: Preference, moment: datetime) -> datetime | None:
-    """The earliest time at or after `moment` at which the card of this officer may ring; None: at no time."""
+    """Return the earliest time at or after `moment` at which the live card may ring; None if it never rings."""
     if preference.rhythm is Rhythm.OFF:
         return None
     there = moment.astimezone(BANGKOK)
@@ -83,14 +85,14 @@ def next_time(preference: Preference, moment: datetime) -> datetime | None:
 
 
 def _on_the_beat(rhythm: Rhythm, there: datetime) -> datetime:
-    """The rhythm's first time at or after a time in Bangkok."""
+    """Return the rhythm's first time at or after a time in Bangkok."""
     if rhythm is Rhythm.AT_ONCE:
         return there
     if rhythm is Rhythm.HOURLY:
         hour = there.replace(minute=0, second=0, microsecond=0)
         return hour if hour == there else hour + timedelta(hours=1)
-    today = [_at(there.date(), one) for one in DIGESTS]
-    return next((one for one in today if one >= there), _at(there.date() + timedelta(days=1), DIGESTS[0]))
+    today = [_at(there.date(), digest) for digest in DIGESTS]
+    return next((moment for moment in today if moment >= there), _at(there.date() + timedelta(days=1), DIGESTS[0]))
 
 
 def _at(day: date, hour: time) -> datetime:
@@ -105,9 +107,9 @@ def _chosen(row: NoticePreference) -> Preference:
 
 
 async def load_preference(session: AsyncSession, officer_id: int) -> Preference:
-    """What an officer has chosen, or what holds for those who have not."""
-    found = await session.scalar(_preference(), {"officer": officer_id})
-    return _chosen(found) if found else Preference()
+    """Return an officer's preference; the default if the officer has chosen none."""
+    row = await session.scalar(_preference(), {"officer": officer_id})
+    return _chosen(row) if row else Preference()
 
 
 @cache
@@ -120,7 +122,7 @@ def _preference() -> Select[NoticePreference]:
 
 
 async def save_preference(session: AsyncSession, officer_id: int, chosen: Preference) -> None:
-    """Keep an officer's choice. One statement: of two taps at once the second finds the row of the first."""
+    """Store an officer's preference (upsert, so that two simultaneous taps do not conflict)."""
     values = {"rhythm": chosen.rhythm, "quiet": chosen.quiet, "skips_days_off": chosen.skips_days_off}
     await session.execute(
         conflict_insert(session, NoticePreference)
@@ -130,18 +132,18 @@ async def save_preference(session: AsyncSession, officer_id: int, chosen: Prefer
 
 
 async def quiet_until(session: AsyncSession, chat_id: int, now: datetime) -> datetime | None:
-    """Until when a notice that can wait (a reminder, the operator's word) is put off for the officer of a chat.
+    """Return until when a notice that can wait (a reminder, a broadcast) is put off for a chat's officer.
 
-    None when it may ring now. A chat without an officer has no quiet hours.
+    None if it may ring now. A chat without a linked officer has no quiet hours.
     """
-    found = await session.scalar(
+    preference = await session.scalar(
         select(NoticePreference)
         .join(Officer, Officer.id == NoticePreference.officer_id)
         .join(Account, Account.id == Officer.account_id)
         .where(Officer.user_id == chat_id, Officer.unlinked_at.is_(None), Account.disabled_at.is_(None))
         .execution_options(populate_existing=True)
     )
-    if found is None:
+    if preference is None:
         return None
-    until = quiet_end(_chosen(found), now)
+    until = quiet_end(_chosen(preference), now)
     return until if until > now else None

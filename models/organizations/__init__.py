@@ -1,4 +1,4 @@
-"""Organizations and provinces, and how one is recognized by a name that somebody types.
+"""Organizations and provinces, how an organization has ended, and the search by a typed name.
 
-What an organization has certified or has in its register is in rooms above.
+Certifications and registers do not belong here: they are in packages that import this one.
 """

@@ -1,7 +1,7 @@
 """Provinces and their local administrative organizations (LAO, อปท.), and how an organization has ended.
 
-What ends with an organization and what goes over to its successor is in models/succession; the lock on its
-register, for ever, in models/schema/trigger_conditions.py.
+models/succession says what ends with an organization and what its successor takes over. The permanent lock on an
+ended organization's register is a trigger (models/schema/trigger_conditions.py).
 """
 
 import enum
@@ -40,7 +40,7 @@ class UnknownOrganization(DomainError):
 
 
 class Province(Base):
-    """A province (จังหวัด), by its two-digit code; Bangkok has no organizations and is absent."""
+    """A province (จังหวัด), identified by its two-digit code. Bangkok is absent: it has no such organizations."""
 
     __tablename__ = "province"
 
@@ -50,7 +50,7 @@ class Province(Base):
 
 
 class Organization(Base):
-    """A local administrative organization, by its dla_code (text, never a number)."""
+    """A local administrative organization, identified by its dla_code (text, never a number)."""
 
     __tablename__ = "organization"
     __table_args__ = (Index("ix_organization_listing", "province_code", "sort_key"),)
@@ -67,17 +67,17 @@ class Organization(Base):
 
     @property
     def full_name(self) -> str:
-        """Type and name, as full_name composes them."""
+        """Type and name, as the function `full_name` joins them."""
         return full_name(self.type_code, self.type_th, self.name_th)
 
     @property
     def short_name(self) -> str:
-        """Type and name as a button has room for them."""
+        """Abbreviated type and name, for buttons."""
         return short_name(self.type_code, self.type_th, self.name_th)
 
 
 class EndKind(enum.StrEnum):
-    """What became of an organization: closed without a successor, or one of the ways to go on as another."""
+    """How an organization ended: closed without a successor, or continued as another organization."""
 
     CLOSED = "closed"
     UPGRADE = "upgrade"
@@ -86,7 +86,7 @@ class EndKind(enum.StrEnum):
 
 
 class OrganizationEnd(Base):
-    """That an organization has ended, by whose decision, and its successor where it has one."""
+    """The end of one organization: who decided it, why, and the successor if there is one. Inserted once."""
 
     __tablename__ = "organization_end"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
@@ -94,14 +94,14 @@ class OrganizationEnd(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), unique=True)
     successor_code: Mapped[str | None] = mapped_column(ForeignKey("organization.dla_code"), index=True)
-    # The successor began by it: it counts in no round that was closed before.
+    # Whether this end founded the successor. A founded organization does not count in rounds that closed before.
     founds_successor: Mapped[bool]
     kind: Mapped[EndKind] = mapped_column(text_enum(EndKind, checked=False))
-    # The day that the decision names, in Bangkok; what counts is `ended_at`.
+    # The day that the decision names, in Bangkok. For information only: the rules use `ended_at`.
     effective_on: Mapped[date] = mapped_column(Date)
     by_name: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str] = mapped_column(Text)
-    # Where the Royal Gazette (ราชกิจจานุเบกษา) says so.
+    # Where the Royal Gazette (ราชกิจจานุเบกษา) published the decision.
     gazette: Mapped[str | None] = mapped_column(String(200))
     ended_at: Mapped[datetime]
 
@@ -110,8 +110,8 @@ class OrganizationEnd(Base):
 
 
 class OrganizationEnded(DomainError):
-    """The organization has ended: nothing of it is changed or certified any more. `end` has both organizations
-    with their provinces.
+    """The organization has ended, so nothing of it can be changed or certified. `end` has both organizations and
+    their provinces loaded.
     """
 
     def __init__(self, end: OrganizationEnd) -> None:
@@ -120,14 +120,14 @@ class OrganizationEnded(DomainError):
 
 
 def full_name(type_code: str, type_th: str, name_th: str) -> str:
-    """Type and name: `เทศบาลตำบลบางปู`. Not unique within a province; the district makes it so.
+    """Return type and name: `เทศบาลตำบลบางปู`. Within a province this is unique only together with the district.
 
-    The one special area is called by its name alone: `เมืองพัทยา`.
+    The one special administrative area goes by its name alone: `เมืองพัทยา`.
     """
     return name_th if type_code == "special_admin_area" else type_th + name_th
 
 
-# How files write the types.
+# Import files' type names, and the type_code of each.
 TYPES = {
     "อบจ.": "provincial_admin_org",
     "อบต.": "subdistrict_admin_org",
@@ -136,9 +136,9 @@ TYPES = {
     "เทศบาลนคร": "city_municipality",
     "ท้องถิ่นรูปแบบพิเศษ": "special_admin_area",
 }
-# As buttons write the types; อบต. and อบจ. are short already.
+# Abbreviations for buttons; อบต. and อบจ. are short already.
 _SHORT_TYPES = {"subdistrict_municipality": "ทต.", "town_municipality": "ทม.", "city_municipality": "ทน."}
-# The types by their short names in Thai dictionary order; the special area stands among them by its own name.
+# The types in Thai dictionary order of their short names; the special area sorts by its own name.
 TYPES_IN_ORDER = (
     "subdistrict_municipality",
     "city_municipality",
@@ -150,16 +150,17 @@ TYPES_IN_ORDER = (
 
 
 def short_name(type_code: str, type_th: str, name_th: str) -> str:
-    """Type and name as a button has room for them: `ทต.บางปู`."""
+    """Return abbreviated type and name, for buttons: `ทต.บางปู`."""
     return full_name(type_code, _SHORT_TYPES.get(type_code, type_th), name_th)
 
 
 def has_namesake(organization: Any) -> ColumnElement[bool]:
-    """Whether another organization of its province has the type and name of this one, so that only the district
-    tells them apart. `organization` has the columns `dla_code`, `province_code`, `type_code` and `name_th`.
+    """SQL condition: another organization of the same province has the same type and name, so that only the
+    district distinguishes them. `organization` has the columns `dla_code`, `province_code`, `type_code` and
+    `name_th`.
     """
     other = aliased(Organization)
-    # Counted, not EXISTS: PostgreSQL hashed the organizations of the whole country for that.
+    # COUNT and not EXISTS: for EXISTS, PostgreSQL hashes the organizations of the whole country.
     namesakes = (
         select(func.count())
         .where(
@@ -174,35 +175,40 @@ def has_namesake(organization: Any) -> ColumnElement[bool]:
 
 
 def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str:
-    """Thai dictionary order by name, then type and district; the code makes it total whatever the data."""
+    """Return the sort key of an organization: Thai dictionary order by name, type and district, then by code."""
     return "\x01".join((thai.sort_key(name_th), thai.sort_key(type_th), thai.sort_key(district_th), dla_code))
 
 
 def how_it_ended(end: OrganizationEnd) -> str:
-    """One line for the operator: `5110201 was closed on 2026-12-01 by …`, or as which other it goes on."""
+    """Describe an end for the operator: `5110201 was closed on 2026-12-01 by …`, or `… goes on as 5110202, …`."""
     how = "was closed" if end.successor_code is None else f"goes on as {end.successor_code}, {end.kind},"
     return f"{end.organization_code} {how} on {end.effective_on} by {end.by_name}"
 
 
 def has_ended(dla_code: SQLColumnExpression[str] | SQLColumnExpression[str | None]) -> ColumnElement[bool]:
-    """A condition on an organization's code."""
+    """SQL condition: the organization with this code has ended."""
     end = aliased(OrganizationEnd)
     return exists().where(end.organization_code == dla_code)
 
 
 def has_predecessors(dla_code: SQLColumnExpression[str]) -> ColumnElement[bool]:
-    """A condition on an organization's code: it goes on from others."""
+    """SQL condition: the organization with this code is the successor of at least one other."""
     end = aliased(OrganizationEnd)
     return exists().where(end.successor_code == dla_code)
 
 
 async def find_end(session: AsyncSession, dla_code: str) -> OrganizationEnd | None:
-    """How an organization ended, if it did, with both organizations and their provinces."""
+    """Return the end of an organization, with both organizations and their provinces loaded; None if it goes
+    on.
+    """
     return (await ends_among(session, [dla_code])).get(dla_code)
 
 
 async def ends_among(session: AsyncSession, codes: Iterable[str]) -> dict[str, OrganizationEnd]:
-    """Those of the organizations that have ended, by code, with both organizations and their provinces."""
+    """Return the ends of those of the organizations that have ended, keyed by dla_code.
+
+    Both organizations of each end and their provinces are loaded.
+    """
     ends = await session.scalars(_ends(), {"codes": list(codes)})
     return {end.organization_code: end for end in ends}
 
@@ -220,28 +226,28 @@ def _ends() -> Select[OrganizationEnd]:
 
 
 async def load_end(session: AsyncSession, end_id: int) -> OrganizationEnd:
-    """One end with both organizations and their provinces, for a notice about it."""
+    """Return one end by its id, with both organizations and their provinces loaded. Raises KeyError if unknown."""
     code = await session.scalar(select(OrganizationEnd.organization_code).where(OrganizationEnd.id == end_id))
     return (await ends_among(session, [code or ""]))[code or ""]
 
 
 async def require_going_on(session: AsyncSession, dla_code: str) -> None:
-    """Raises OrganizationEnded for an organization that has ended."""
+    """Raise OrganizationEnded if the organization has ended."""
     if (end := await find_end(session, dla_code)) is not None:
         raise OrganizationEnded(end)
 
 
 async def lock_organization(session: AsyncSession, dla_code: str) -> Organization:
-    """Take the organization's row for the rest of the transaction: the first step of all that certifies or
-    changes a roster, so that these follow one another. SQLite's BEGIN IMMEDIATE has that effect already.
+    """Lock the organization's row (SELECT … FOR UPDATE) for the rest of the transaction, and return it.
 
-    Raises UnknownOrganization, OrganizationEnded.
+    Every operation that certifies or changes a roster calls this first, so that they run one after the other. On
+    SQLite, BEGIN IMMEDIATE serializes them already. Raises UnknownOrganization, OrganizationEnded.
     """
     organization = await session.scalar(
         select(Organization).where(Organization.dla_code == dla_code).with_for_update()
     )
     if organization is None:
         raise UnknownOrganization(dla_code)
-    # Once the row is held: it may have ended while this waited.
+    # Only after the lock is held: the organization may have ended while this transaction waited for it.
     await require_going_on(session, dla_code)
     return organization

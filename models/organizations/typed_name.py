@@ -1,6 +1,7 @@
-"""What an officer types to find an organization: a part of its name or code, with or without its kind before it.
+"""Search for organizations by what an officer types: a part of the name or code, optionally with the type before
+it.
 
-Compared without regard to tone marks, blanks, dots and hyphens (models/base/thai.py, folded), in which two people
+The comparison ignores tone marks, spaces, dots and hyphens (`folded` in models/base/thai.py), because two people
 write one name differently.
 """
 
@@ -14,8 +15,8 @@ from models.organizations.organization import Organization
 
 MAX_WORDS = 100
 
-# How a kind of organization is written before a name, and how such a type_th begins. All readings count: the
-# เทศบาลเมืองคง that somebody types may be a เทศบาลเมือง called คง, or the เทศบาลตำบล called เมืองคง.
+# Pairs of how officers write a type before a name, and how the matching type_th begins. Every reading counts:
+# a typed เทศบาลเมืองคง may be a เทศบาลเมือง called คง, or a เทศบาลตำบล called เมืองคง.
 _KINDS: list[tuple[list[str], list[str]]] = [
     (["อบต.", "องค์การบริหารส่วนตำบล"], ["อบต.", "องค์การบริหารส่วนตำบล"]),
     (["อบจ.", "องค์การบริหารส่วนจังหวัด"], ["อบจ.", "องค์การบริหารส่วนจังหวัด"]),
@@ -27,11 +28,11 @@ _KINDS: list[tuple[list[str], list[str]]] = [
 
 
 class NoSearch(DomainError):
-    """What was typed is too long to look for, or holds no letter and no digit."""
+    """The typed text is longer than MAX_WORDS characters, or has neither a letter nor a digit."""
 
 
 def tidy_words(typed: str) -> str:
-    """What was typed, as it is kept and shown: on one line, digits as 0-9. Raises NoSearch."""
+    """Return the typed text as it is stored and shown: one line, one spelling, digits as 0-9. Raises NoSearch."""
     words = with_ink(" ".join(thai.arabic_digits(spelled(typed)).split()))
     words = "".join(letter for letter in words if letter.isprintable())
     if len(words) > MAX_WORDS or not any(letter.isalnum() for letter in words):
@@ -40,16 +41,18 @@ def tidy_words(typed: str) -> str:
 
 
 def is_called(words: str) -> ColumnElement[bool]:
-    """A condition on organizations: the words are a part of the name or the code."""
+    """SQL condition on Organization: `words` is a part of its name or code, or names its type and a part of
+    both.
+    """
     part = thai.folded(words)
     name: ColumnElement[str] = Organization.name_th.expression
     for letters, replacement in thai.FOLDS:
         name = func.replace(name, letters, replacement)
     readings = [name.contains(part, autoescape=True), Organization.dla_code.icontains(part, autoescape=True)]
     for spellings, types in _KINDS:
-        is_kind = or_(*(Organization.type_th.startswith(one, autoescape=True) for one in types))
+        is_kind = or_(*(Organization.type_th.startswith(type_prefix, autoescape=True) for type_prefix in types))
         for spelling in map(thai.folded, spellings):
             if part.startswith(spelling):
-                rest = part.removeprefix(spelling)
-                readings.append(and_(is_kind, name.contains(rest, autoescape=True)))
+                name_part = part.removeprefix(spelling)
+                readings.append(and_(is_kind, name.contains(name_part, autoescape=True)))
     return or_(*readings)

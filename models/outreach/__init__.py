@@ -1,5 +1,5 @@
-"""What the program says without being asked: reminders before the deadline, broadcasts, and who could not be
-reached.
+"""Messages on the program's or the operator's initiative: reminders before the deadline, broadcasts, and the
+report on organizations that the reminders did not reach.
 
-Sending is in models/notices; what an act announces is queued where the act is.
+models/notices sends them. A notice that announces an operation is enqueued by that operation, not here.
 """

@@ -1,4 +1,4 @@
-"""The operator's word to all officers of a side: what it may be, to whom it goes, and how far it is."""
+"""Broadcasts: the operator's announcements to the officers of organizations or provinces, and their delivery."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from models.province.progress import require_province
 
-# With the heading it fits into one message (Bot API, sendMessage: 4,096 characters).
+# Characters of a text: with the heading it fits into one message (Bot API, sendMessage: 4,096 characters).
 MAX_TEXT = 3_500
-# Within so long the same words to the same people are a slip of the hand.
+# The same text to the same audience within this time counts as a mistake.
 DOUBLED = timedelta(hours=1)
-# What waits longer than any pause between two tries waits for the end of its officer's quiet hours.
+# Longer than any delay between two attempts: a message due later waits for the end of an officer's quiet hours.
 PUT_OFF = timedelta(minutes=2)
 
-# Separators of lines and paragraphs, which nobody sees in a chat.
+# Unicode's line and paragraph separators, which are invisible in a chat.
 _SEPARATORS = frozenset({"Zl", "Zp"})
-# The end of a line; and what makes a sign a picture (⚠️), though it has no ink of its own.
+# Line feed, and the variation selector that turns a symbol into an emoji (⚠️).
 _ALLOWED = {"\n", "\ufe0f"}
 
 
 class BroadcastRefused(DomainError):
-    """The text or the audience is not as it must be, or it was just said; the message says why."""
+    """The text or the audience is invalid, or the same was announced within the hour. The message says which."""
 
 
 @dataclass(frozen=True)
 class Audience:
-    """All officers of organizations, all of provinces, or those of one province."""
+    """All officers of organizations, all officers of provinces, or the officers of one province."""
 
     role: Role
     province_code: str | None = None
@@ -48,7 +48,7 @@ class Audience:
 
 
 class Broadcast(Base):
-    """One announcement, as it was sent."""
+    """One announcement as it was queued."""
 
     __tablename__ = "broadcast"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
@@ -61,9 +61,9 @@ class Broadcast(Base):
 
 @dataclass(frozen=True)
 class Report:
-    """How far an announcement is, in chats.
+    """The delivery of an announcement, in numbers of chats.
 
-    `waiting` are not settled; `put_off` of them wait for the end of their officers' quiet hours.
+    `waiting` chats may still get the message; `put_off` is the part of them that waits for the end of quiet hours.
     """
 
     broadcast: Broadcast
@@ -75,17 +75,17 @@ class Report:
 
     @property
     def chats(self) -> int:
-        """All of them."""
+        """The number of chats that the announcement goes to."""
         return self.settled + self.waiting
 
     @property
     def settled(self) -> int:
-        """Those to which nothing more will be sent."""
+        """The number of chats whose delivery has ended, with or without success."""
         return self.delivered + self.unreachable + self.dead
 
 
 def parse_audience(words: str) -> Audience:
-    """`lao`, `province`, or `province:30`. Raises BroadcastRefused."""
+    """Parse `lao`, `province` or `province:30`. Raises BroadcastRefused for anything else."""
     role, colon, code = words.partition(":")
     if words in (Role.LAO, Role.PROVINCE):
         return Audience(Role(words))
@@ -95,7 +95,11 @@ def parse_audience(words: str) -> Audience:
 
 
 def broadcast_text(content: bytes) -> str:
-    """The text of a file, without what stands around it. Raises BroadcastRefused."""
+    """Decode a text file and trim trailing spaces and blank lines at both ends.
+
+    Raises BroadcastRefused if the content is not UTF-8, contains invisible characters, is empty, or is longer than
+    MAX_TEXT characters.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,7 +108,9 @@ def broadcast_text(content: bytes) -> str:
     for number, line in enumerate(tidy.split("\n"), start=1):
         for letter in line:
             if _is_unseen(letter):
-                raise BroadcastRefused(f"line {number} holds U+{ord(letter):04X}, which nobody sees; take it out")
+                raise BroadcastRefused(
+                    f"line {number} contains the invisible character U+{ord(letter):04X}; remove it"
+                )
     tidy = tidy.strip("\n")
     if not any(letter.isalnum() for letter in tidy):
         raise BroadcastRefused("the text is empty; write what the officers are to read")
@@ -118,76 +124,81 @@ def _is_unseen(letter: str) -> bool:
 
 
 def _concerned(audience: Audience) -> list[ColumnElement[bool]]:
-    of = [Account.role == audience.role]
-    return of if audience.province_code is None else [*of, Account.province_code == audience.province_code]
+    conditions = [Account.role == audience.role]
+    if audience.province_code is not None:
+        conditions.append(Account.province_code == audience.province_code)
+    return conditions
 
 
 async def count_chats(session: AsyncSession, audience: Audience) -> int:
-    """How many chats an announcement goes to. Raises UnknownProvince, and BroadcastRefused when there are none."""
+    """Count the chats that an announcement goes to. Raises UnknownProvince; BroadcastRefused if there are none."""
     if audience.province_code is not None:
         await require_province(session, audience.province_code)
-    found = await session.scalar(select(func.count()).select_from(chats(*_concerned(audience)).subquery()))
-    if not found:
+    number = await session.scalar(select(func.count()).select_from(chats(*_concerned(audience)).subquery()))
+    if not number:
         raise BroadcastRefused(f"nobody is linked to {audience}; nothing was queued")
-    return found
+    return number
 
 
 async def announce(
     session: AsyncSession, audience: Audience, body: str, now: datetime, *, again: bool = False
 ) -> Broadcast:
-    """Queue an announcement for all chats of its audience, and record it.
+    """Enqueue an announcement for all chats of its audience, and record it in the audit chain.
 
-    `again`: also when it was said within the hour. Raises what count_chats raises, and BroadcastRefused.
+    Raises UnknownProvince; BroadcastRefused if nobody is linked, or if the same was announced to the same audience
+    within DOUBLED, unless `again`.
     """
     await count_chats(session, audience)
-    made = Broadcast(audience=str(audience), body=body, made_at=now)
-    session.add(made)
+    broadcast = Broadcast(audience=str(audience), body=body, made_at=now)
+    session.add(broadcast)
     await session.flush()
-    queued = await outbox.enqueue_all(session, NoticeKind.BROADCAST, chats(*_concerned(audience)), made.id, now)
+    queued = await outbox.enqueue_all(
+        session, NoticeKind.BROADCAST, chats(*_concerned(audience)), broadcast.id, now
+    )
     digest = hashlib.sha256(body.encode()).hexdigest()
     await event_chain.record(
         session,
         event_chain.Event.BROADCAST,
         event_chain.SYSTEM,
         now,
-        audience=made.audience,
+        audience=broadcast.audience,
         chats=queued,
         digest=digest,
     )
-    # Behind the lock of the record: two at once see each other.
-    if not again and await _was_said(session, made):
+    # After the audit record, whose lock serializes two simultaneous announcements.
+    if not again and await _was_said(session, broadcast):
         raise BroadcastRefused(
             "the same was announced to the same officers within the hour; --again says it again"
         )
-    return made
+    return broadcast
 
 
-async def _was_said(session: AsyncSession, made: Broadcast) -> bool:
-    """Whether another announcement within the hour says the same to the same."""
+async def _was_said(session: AsyncSession, broadcast: Broadcast) -> bool:
+    """Return whether another announcement within DOUBLED has the same text and audience."""
     twin = exists().where(
-        Broadcast.id != made.id,
-        Broadcast.audience == made.audience,
-        Broadcast.body == made.body,
-        Broadcast.made_at > made.made_at - DOUBLED,
-        Broadcast.made_at < made.made_at + DOUBLED,
+        Broadcast.id != broadcast.id,
+        Broadcast.audience == broadcast.audience,
+        Broadcast.body == broadcast.body,
+        Broadcast.made_at > broadcast.made_at - DOUBLED,
+        Broadcast.made_at < broadcast.made_at + DOUBLED,
     )
     return bool(await session.scalar(select(twin)))
 
 
 async def load_broadcast(session: AsyncSession, broadcast_id: int | None) -> Broadcast:
-    """One announcement, or the newest. Raises BroadcastRefused."""
+    """Return the announcement with an id, or the newest for None. Raises BroadcastRefused if there is none."""
     statement = select(Broadcast).order_by(Broadcast.id.desc()).limit(1)
     if broadcast_id is not None:
         statement = statement.where(Broadcast.id == broadcast_id)
-    found = await session.scalar(statement)
-    if found is None:
+    broadcast = await session.scalar(statement)
+    if broadcast is None:
         what = "nothing was announced yet" if broadcast_id is None else f"there is no announcement {broadcast_id}"
         raise BroadcastRefused(f"{what}; see: laocert broadcast --help")
-    return found
+    return broadcast
 
 
 async def report(session: AsyncSession, broadcast: Broadcast, now: datetime) -> Report:
-    """How far an announcement is."""
+    """Count an announcement's chats by the state of their delivery."""
     state = OutboxMessage.state
     is_waiting = state.in_([*outbox.UNSETTLED, State.HELD])
     counts = (
@@ -197,7 +208,7 @@ async def report(session: AsyncSession, broadcast: Broadcast, now: datetime) -> 
         func.count().filter(is_waiting),
         func.count().filter(state == State.PENDING, OutboxMessage.due_at > now + PUT_OFF),
     )
-    found = await session.execute(
+    counted = await session.execute(
         select(*counts).where(OutboxMessage.kind == NoticeKind.BROADCAST, OutboxMessage.subject_id == broadcast.id)
     )
-    return Report(broadcast, *found.one())
+    return Report(broadcast, *counted.one())

@@ -1,7 +1,7 @@
-"""Reminders of a round's last day: when they are queued, for whom, and whether they are still true when sent.
+"""Reminders of a round's last day: when they are enqueued, for whom, and whether they are still true when sent.
 
-Days and hours are Bangkok's. A day that went by while nothing ran is not made up: the next one comes. Whom the
-reminders of a round did not reach: models/outreach/unreached.py.
+Days and hours are Bangkok's. A reminder of a day on which no process ran is skipped. models/outreach/unreached.py
+finds the organizations that the reminders did not reach.
 """
 
 from dataclasses import dataclass
@@ -39,21 +39,21 @@ from models.organizations.organization import Organization, has_ended
 from models.province.progress import count_statuses
 from models.rounds.round import Round, RoundState
 
-# Days before the last one on which people are reminded, and the hour from which.
+# How many days before the last day officers are reminded, and from which time of day.
 DAYS_BEFORE = (14, 7, 3, 1, 0)
 FROM = time(9)
-# Why a reminder was dropped whose day has not come yet.
+# The error of a reminder that was dropped because its day has not come yet.
 TOO_EARLY = "it was queued by a clock that was ahead"
-# Why a reminder, or what the operator is told of the reminders, was dropped while its round was closed.
+# The error of a reminder or escalation that was dropped because its round was closed.
 ROUND_CLOSED = "the round was closed"
 
 
 class NotTrue(DomainError):
-    """A reminder is no longer true, or not for this officer; the message says why, for the outbox."""
+    """A reminder no longer applies, or not to this officer. The message says why, and becomes the outbox error."""
 
 
 class Reminder(Base):
-    """One day's reminder of a round's last day. The row decides who queues it, and it is queued once."""
+    """One day's reminder of a round's last day. The process that inserts the unique row enqueues the messages."""
 
     __tablename__ = "reminder"
     __table_args__ = (UniqueConstraint("round_id", "days_before"),)
@@ -62,14 +62,14 @@ class Reminder(Base):
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     days_before: Mapped[int]
     queued_at: Mapped[datetime]
-    # When the operator was told whom the round's reminders had not reached, if it was by this one.
+    # When this reminder caused the escalation that tells the operator whom the round's reminders did not reach.
     escalated_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True)
 class Due:
-    """What an officer is reminded of: its organization is not certified, or `waiting` organizations wait for its
-    province.
+    """The content of a reminder: the officer's organization has not certified (`waiting` is 0), or `waiting`
+    organizations wait for the officer's province.
     """
 
     round: Round
@@ -79,14 +79,15 @@ class Due:
 
 
 async def open_round_with_deadline(session: AsyncSession) -> Round | None:
-    """The open round, if it has a closing date."""
+    """Return the open round if it has a closing date; None otherwise."""
     return await session.scalar(select(Round).where(Round.state == RoundState.OPEN, Round.closes_on.is_not(None)))
 
 
 async def queue_due(session: AsyncSession, now: datetime) -> int | None:
-    """Queue today's reminder, if it is time and nobody has; how many chats it goes to. None: nothing was to do.
+    """Enqueue today's reminder if it is due and no process has done so.
 
-    Of several who try at once the unique row lets one through.
+    Returns the number of chats, or None if there was nothing to do. The unique row of Reminder makes it happen
+    once, even if several processes try at the same time.
     """
     round_ = await open_round_with_deadline(session)
     if round_ is None or now.astimezone(BANGKOK).time() < FROM:
@@ -94,31 +95,31 @@ async def queue_due(session: AsyncSession, now: datetime) -> int | None:
     days = round_.days_left(now)
     if days not in DAYS_BEFORE or await _is_queued(session, round_.id, days):
         return None
-    made = await session.scalar(
+    reminder_id = await session.scalar(
         conflict_insert(session, Reminder)
         .values(round_id=round_.id, days_before=days, queued_at=now)
         .on_conflict_do_nothing()
         .returning(Reminder.id)
     )
-    if made is None:
+    if reminder_id is None:
         return None
     concerned = chats(or_(_has_not_certified(round_.id), _has_work_waiting(round_.id)))
-    return await outbox.enqueue_all(session, NoticeKind.REMINDER, concerned, made, now)
+    return await outbox.enqueue_all(session, NoticeKind.REMINDER, concerned, reminder_id, now)
 
 
 async def forget_early(session: AsyncSession, now: datetime) -> int:
-    """Take back the reminders of days that have not come yet, with what was queued by them and not sent: a clock
-    that was ahead has queued them, and their day shall have its own. How many reminders that were.
+    """Delete the reminders of days that have not come yet, which a clock that was ahead has enqueued.
 
-    For a program only that knows its clock to be right: of two that differ one would queue them again.
+    Drops their unsent messages, so that the day itself gets its own reminder. Returns the number of reminders.
+    Call this only with a clock that is known to be right: otherwise another process would enqueue them again.
     """
     round_ = await open_round_with_deadline(session)
-    left = None if round_ is None else round_.days_left(now)
-    if round_ is None or left is None:
+    days_left = None if round_ is None else round_.days_left(now)
+    if round_ is None or days_left is None:
         return 0
     early = await session.scalars(
         delete(Reminder)
-        .where(Reminder.round_id == round_.id, Reminder.days_before < left, Reminder.queued_at > now)
+        .where(Reminder.round_id == round_.id, Reminder.days_before < days_left, Reminder.queued_at > now)
         .returning(Reminder.id)
     )
     reminders = list(early)
@@ -128,17 +129,18 @@ async def forget_early(session: AsyncSession, now: datetime) -> int:
     )
     unsent = OutboxMessage.state.in_([State.PENDING, State.UNCERTAIN, State.HELD])
     await session.execute(queued.where(unsent).values(state=State.DROPPED, error=TOO_EARLY))
-    # SQLite gives the reminder's number to the next one, which goes to the same chats: they are of none any more.
+    # SQLite reuses the deleted id for the next reminder, to the same chats: give the old messages other dedupe
+    # keys.
     key = OutboxMessage.dedupe_key + literal(":") + cast(OutboxMessage.id, String)
     await session.execute(queued.values(dedupe_key=key, subject_id=0))
     return len(reminders)
 
 
 async def queue_again(session: AsyncSession, round_: Round, now: datetime) -> int:
-    """Queue once more what was dropped because the round, which is open again, was closed: today's reminder, and
-    what the operator is told once a round. How many messages that is.
+    """After a round was reopened, make pending what was dropped because it was closed: today's reminder, and the
+    escalation to the operator. Returns the number of messages.
 
-    The rows themselves are queued again, so that nobody is reminded twice of one day.
+    The same rows become pending again, so that nobody is reminded twice of one day.
     """
     todays = select(Reminder.id).where(
         Reminder.round_id == round_.id, Reminder.days_before == round_.days_left(now)
@@ -168,23 +170,25 @@ async def _is_queued(session: AsyncSession, round_id: int, days: int) -> bool:
 
 
 def has_certified(organization_code: SQLColumnExpression[Any], round_id: int) -> ColumnElement[bool]:
-    """A condition on an organization's code: it has certified its register in a round."""
-    made = aliased(Certification)
+    """SQL condition: the organization with this code has certified its register in a round."""
+    certification = aliased(Certification)
     return exists().where(
-        made.organization_code == organization_code,
-        made.round_id == round_id,
-        made.level == Level.LAO,
-        is_live(made),
+        certification.organization_code == organization_code,
+        certification.round_id == round_id,
+        certification.level == Level.LAO,
+        is_live(certification),
     )
 
 
 def _has_not_certified(round_id: int) -> ColumnElement[bool]:
-    """A condition on accounts: an organization's that has not certified."""
+    """SQL condition: the account is of an organization that has not certified."""
     return and_(Account.role == Role.LAO, ~has_certified(Account.organization_code, round_id))
 
 
 def _has_work_waiting(round_id: int) -> ColumnElement[bool]:
-    """A condition on accounts: a province's for which an organization waits. Asked once for all provinces."""
+    """SQL condition: the account is of a province for which an organization waits. One subquery for all
+    provinces.
+    """
     waits, own = aliased(Certification), aliased(Certification)
     by_province = exists().where(
         own.organization_code == waits.organization_code,
@@ -207,9 +211,9 @@ def _has_work_waiting(round_id: int) -> ColumnElement[bool]:
 
 
 async def look_at(session: AsyncSession, reminder_id: int, officer: Officer, now: datetime) -> Due:
-    """What a reminder says to an officer, with account and organization, as things are now.
+    """Return what a reminder says to an officer (account loaded) as of now.
 
-    Raises NotTrue when it was taken back, the round was closed, another day has come, the organization has
+    Raises NotTrue if the reminder was deleted, the round was closed, its day is over, the organization has
     certified, or nothing waits for the province.
     """
     reminder = await session.get(Reminder, reminder_id)
@@ -222,7 +226,7 @@ async def look_at(session: AsyncSession, reminder_id: int, officer: Officer, now
         raise NotTrue("its day is over")
     account = officer.account
     if account.role is Role.PROVINCE:
-        waiting = sum(one.waiting for one in await count_statuses(session, account.province_code))
+        waiting = sum(counts.waiting for counts in await count_statuses(session, account.province_code))
         if not waiting:
             raise NotTrue("nothing waits for the province")
         return Due(round_, reminder.days_before, officer, waiting)

@@ -1,4 +1,4 @@
-"""Whom the reminders of a round did not reach, and telling the operator of them once a round."""
+"""Organizations that the reminders of a round did not reach, and the escalation to the operator, once a round."""
 
 import enum
 from dataclasses import dataclass
@@ -24,23 +24,23 @@ from models.outreach.reminder import (
 from models.province.progress import is_counted
 from models.rounds.round import Round, RoundState, current_round
 
-# The operator is told as soon as the reminders of this many days before the last one are settled; later, when
-# nothing ran on that day.
+# The operator is told as soon as all messages of the reminder this many days before the last day are settled, or
+# of a later reminder if no process ran on that day.
 ESCALATED_FROM = 3
 
 
 class Why(enum.StrEnum):
     """Why an organization was not reached."""
 
-    # Nobody is linked who has a name, a position and a PIN.
+    # No officer with a name, a position and a PIN is linked.
     NOBODY_LINKED = "nobody_linked"
-    # Reminders were queued for its chats, and none arrived.
+    # Reminders were enqueued for its chats, and none arrived.
     NOT_DELIVERED = "not_delivered"
 
 
 @dataclass(frozen=True)
 class Unreached:
-    """An organization, with its province, that has not certified and was not reached."""
+    """An organization (province loaded) that has not certified and was not reached."""
 
     organization: Organization
     why: Why
@@ -48,7 +48,7 @@ class Unreached:
 
 @dataclass(frozen=True)
 class Escalation:
-    """What the operator is told."""
+    """The content of the escalation to the operator."""
 
     round: Round
     days_left: int
@@ -56,8 +56,10 @@ class Escalation:
 
 
 async def list_unreached(session: AsyncSession, province_code: str | None = None) -> list[Unreached]:
-    """The organizations of the country, or of one province, that have not certified in the newest round, and that
-    nobody's chat brings a reminder to; by province and name. What is still on its way counts as arriving.
+    """List the organizations that have not certified in the newest round and that no reminder reached, by province
+    and name; with `province_code`, those of one province.
+
+    A message that may still be sent counts as one that arrives.
     """
     newest = await current_round(session)
     if newest is None:
@@ -68,10 +70,10 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
         .join(Reminder, Reminder.id == OutboxMessage.subject_id)
         .where(OutboxMessage.kind == NoticeKind.REMINDER, Reminder.round_id == newest.id)
     )
-    in_vain = OutboxMessage.state.in_([State.DEAD, State.DROPPED, State.HELD])
+    is_undelivered = OutboxMessage.state.in_([State.DEAD, State.DROPPED, State.HELD])
     code = Organization.dla_code
     is_linked = code.in_(linked)
-    failed = and_(code.in_(tried.where(in_vain)), code.not_in(tried.where(~in_vain)))
+    failed = and_(code.in_(tried.where(is_undelivered)), code.not_in(tried.where(~is_undelivered)))
     why = case((is_linked, Why.NOT_DELIVERED.value), else_=Why.NOBODY_LINKED.value)
     statement = (
         select(Organization, why)
@@ -85,8 +87,10 @@ async def list_unreached(session: AsyncSession, province_code: str | None = None
 
 
 async def escalate_due(session: AsyncSession, operator_chat: int | None, now: datetime) -> int | None:
-    """Queue for the operator's chat, if there is one, whom the reminders did not reach: once a round, when the
-    day's are settled. How many organizations that are; None: nothing was to do.
+    """Enqueue the escalation to the operator's chat, if there is one: once a round, when the messages of the
+    newest reminder from ESCALATED_FROM on are settled.
+
+    Returns the number of unreached organizations, or None if there was nothing to do.
     """
     round_ = await open_round_with_deadline(session)
     if round_ is None:
@@ -103,34 +107,36 @@ async def escalate_due(session: AsyncSession, operator_chat: int | None, now: da
         session, NoticeKind.REMINDER, [reminder.id], OutboxMessage.state.in_(outbox.UNSETTLED)
     ):
         return None
-    # Of several who look at once the row lets one through.
-    taken = await session.scalar(
+    # Compare-and-set: of several processes one gets the row.
+    claimed_id = await session.scalar(
         update(Reminder)
         .where(Reminder.id == reminder.id, Reminder.escalated_at.is_(None))
         .values(escalated_at=now)
         .returning(Reminder.id)
     )
-    if taken is None:
+    if claimed_id is None:
         return None
-    found = await list_unreached(session)
-    if found and operator_chat is not None:
+    unreached = await list_unreached(session)
+    if unreached and operator_chat is not None:
         outbox.enqueue(session, NoticeKind.ESCALATION, operator_chat, reminder.id, now)
         await session.flush()
-    return len(found)
+    return len(unreached)
 
 
 async def load_escalation(session: AsyncSession, reminder_id: int, now: datetime) -> Escalation:
-    """What an escalation says now. Raises NotTrue when its reminder was taken back, its round was closed, or all
-    have been reached or have certified meanwhile.
+    """Return the content of an escalation as of now.
+
+    Raises NotTrue if its reminder was deleted, its round was closed, or all organizations have been reached or
+    have certified meanwhile.
     """
     reminder = await session.get(Reminder, reminder_id)
     if reminder is None:
         raise NotTrue(TOO_EARLY)
     round_ = await session.get_one(Round, reminder.round_id)
-    left = round_.days_left(now)
-    if round_.state is not RoundState.OPEN or left is None:
+    days_left = round_.days_left(now)
+    if round_.state is not RoundState.OPEN or days_left is None:
         raise NotTrue(ROUND_CLOSED)
-    found = await list_unreached(session)
-    if not found:
+    unreached = await list_unreached(session)
+    if not unreached:
         raise NotTrue("nobody is left who was not reached")
-    return Escalation(round_, left, found)
+    return Escalation(round_, days_left, unreached)

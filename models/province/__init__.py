@@ -1,5 +1,5 @@
-"""What a province sees of all its organizations: lists, who waits and who is next, progress, visits, its live card
-(when it is edited and when it rings), and the facts of files.
+"""What a province sees of its organizations: the list, the next waiting one, progress, visits, the live card (when
+it is edited and when it rings), and the content of exported files.
 
-One organization's review is in models/certification.
+The review of a single organization belongs to models/certification.
 """

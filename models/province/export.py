@@ -1,4 +1,4 @@
-"""What is taken away: who certified what and when, a province's list, and one certificate."""
+"""The content of exported files: all certifications, a province's list, and a single certificate."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from models.rounds.round import Round, current_round
 
 @dataclass(frozen=True)
 class ExportedCertification:
-    """One certificate with its words, and its round's year."""
+    """One certificate with its words loaded, and the fiscal year (Buddhist Era) of its round."""
 
     certification: Certification
     fiscal_year: int
@@ -32,22 +32,23 @@ class ExportedCertification:
 async def exported_certifications(
     session: AsyncSession, province_code: str | None = None
 ) -> AsyncIterator[ExportedCertification]:
-    """All certificates of all rounds, a few at a time; or those of one province: of the organizations that it has
-    now, and those that were made there.
+    """Stream the certificates of all rounds, including those that no longer count.
 
-    In order of round (newest first), province, organization in Thai dictionary order, and level.
+    With `province_code`: those of organizations that belong to the province now, and those that were issued while
+    the organization belonged to it. Ordered by round (newest first), province, organization (Thai dictionary
+    order) and id.
     """
-    made_in = func.coalesce(Certification.province_code, CertificateWords.province_code, "")
+    issued_in = func.coalesce(Certification.province_code, CertificateWords.province_code, "")
     statement = (
         select(Certification, Round.fiscal_year)
         .join(Organization, Organization.dla_code == Certification.organization_code)
         .join(Round, Round.id == Certification.round_id)
         .outerjoin(Certification.kept_words)
         .options(contains_eager(Certification.kept_words))
-        .order_by(Round.id.desc(), made_in, Organization.sort_key, Certification.id)
+        .order_by(Round.id.desc(), issued_in, Organization.sort_key, Certification.id)
     )
     if province_code is not None:
-        statement = statement.where(or_(made_in == province_code, Organization.province_code == province_code))
+        statement = statement.where(or_(issued_in == province_code, Organization.province_code == province_code))
     rows = await session.stream(statement.execution_options(yield_per=1000))
     async for row in rows:
         yield ExportedCertification(*row)
@@ -55,22 +56,24 @@ async def exported_certifications(
 
 @dataclass(frozen=True)
 class Signed:
-    """One level of one organization's certification: who stands for it, when, and the code to look it up by."""
+    """One level of an organization's certification: the officer, the time, and the verification code."""
 
     officer_name: str
     officer_position: str
     certified_at: datetime
     is_late: bool
     code: str
-    # What the certificate calls the organization, and since when, where it does not bear that itself.
+    # The organization's name on the certificate. `words_kept_at`: when the name was stored, for a certificate from
+    # before schema 0012, which does not contain it (models/succession/word_keeping.py).
     organization_name: str | None
     words_kept_at: datetime | None
 
 
 @dataclass(frozen=True)
 class ExportedOrganization:
-    """One organization, as it is called now, in the newest round; what was certified is there from the LAO's
-    certificate on.
+    """One organization under its current name in the newest round.
+
+    The fields from `revision` on are set once the LAO has certified.
     """
 
     dla_code: str
@@ -84,19 +87,19 @@ class ExportedOrganization:
     roster_imported_at: datetime | None = None
     lao: Signed | None = None
     province: Signed | None = None
-    # Only the operator can go on with it.
+    # The spot-check failed: only the operator can continue, by reopening the organization.
     is_blocked: bool = False
 
     @property
     def status(self) -> Status:
-        """Derived from the certificates."""
-        signed = {Level.LAO: self.lao, Level.PROVINCE: self.province}
-        return Status.of([level for level, by in signed.items() if by is not None])
+        """The status, derived from the certificates."""
+        signatures = {Level.LAO: self.lao, Level.PROVINCE: self.province}
+        return Status.of([level for level, signed in signatures.items() if signed is not None])
 
 
 @dataclass(frozen=True)
 class ProvinceList:
-    """All organizations of a province in Thai dictionary order, as they were at one moment."""
+    """All organizations of a province in Thai dictionary order, as of the moment `as_of`."""
 
     province_code: str
     province_th: str
@@ -109,7 +112,9 @@ class ProvinceList:
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """One certificate with its words and round, and what ended its revision."""
+    """One certificate (`made`) with its words and round loaded, and the reopening that ended its revision, if
+    any.
+    """
 
     made: Certification
     ended: Reopening | None
@@ -117,8 +122,9 @@ class IssuedCertificate:
 
 
 async def province_list(session: AsyncSession, province_code: str, now: datetime) -> ProvinceList:
-    """Every organization of a province that belongs to the newest round, with its certificates that count. Four
-    queries. Raises UnknownProvince.
+    """Return a province's organizations of the newest round, with their live certificates.
+
+    Runs four queries, however many organizations there are. Raises UnknownProvince.
     """
     province = await require_province(session, province_code)
     round_ = await current_round(session)
@@ -148,9 +154,9 @@ async def province_list(session: AsyncSession, province_code: str, now: datetime
     return ProvinceList(province_code, province.name_th, province.name_en, fiscal_year, now, rows)
 
 
-# The columns below of one certificate.
+# One certificate as a row of the columns _SIGNED.
 Signature = Row[*tuple[Any, ...]]
-# As columns: objects take longer, and every tap waits meanwhile.
+# Columns and not ORM objects: creating objects takes longer, and blocks the event loop for all taps.
 _SIGNED = (
     Certification.organization_code,
     Certification.level,
@@ -176,7 +182,7 @@ async def _live_in_province(
 ) -> dict[str, dict[Level, Signature]]:
     if round_ is None:
         return {}
-    made = await session.execute(
+    rows = await session.execute(
         select(*_SIGNED)
         .join(Organization, Organization.dla_code == Certification.organization_code)
         .outerjoin(CertificateWords, CertificateWords.certification_id == Certification.id)
@@ -186,10 +192,10 @@ async def _live_in_province(
             is_live(Certification),
         )
     )
-    found: dict[str, dict[Level, Signature]] = {}
-    for one in made:
-        found.setdefault(one.organization_code, {})[one.level] = one
-    return found
+    certificates: dict[str, dict[Level, Signature]] = {}
+    for row in rows:
+        certificates.setdefault(row.organization_code, {})[row.level] = row
+    return certificates
 
 
 def _exported(
@@ -211,21 +217,22 @@ def _exported(
     )
 
 
-def _signed(made: Signature) -> Signed:
+def _signed(signature: Signature) -> Signed:
     return Signed(
-        made.officer_name,
-        made.officer_position,
-        made.certified_at,
-        made.is_late,
-        made.code,
-        made.organization_name,
-        made.kept_at,
+        signature.officer_name,
+        signature.officer_position,
+        signature.certified_at,
+        signature.is_late,
+        signature.code,
+        signature.organization_name,
+        signature.kept_at,
     )
 
 
 async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> str:
-    """Record that an officer takes the list of its own province, for names go out with it; whose list that is, for
-    `province_list`. Raises NotYours.
+    """Record in the audit chain that an officer exports the list of the own province, because it contains names.
+
+    Returns the province's code, for `province_list`. Raises NotYours if the officer is not of a province.
     """
     code = officer.account.province_code
     if officer.account.role is not Role.PROVINCE or code is None:
@@ -233,25 +240,28 @@ async def take_list(session: AsyncSession, officer: Officer, now: datetime) -> s
     newest = await current_round(session)
     counted = is_counted(newest.id if newest else None)
     count = await session.scalar(select(func.count()).where(Organization.province_code == code, counted))
-    told = {"what": "organizations", "organizations": count, "officer": officer.id}
-    await event_chain.record(session, event_chain.Event.EXPORTED, code, now, **told)
+    details = {"what": "organizations", "organizations": count, "officer": officer.id}
+    await event_chain.record(session, event_chain.Event.EXPORTED, code, now, **details)
     return code
 
 
 async def take_certificate(
     session: AsyncSession, officer: Officer, certification_id: int, now: datetime
 ) -> IssuedCertificate:
-    """One certificate that the officer may see, recorded like a list. Raises NotYours, also where none is."""
-    made = await find_certification(session, certification_id)
-    if made is None:
+    """Return a certificate for export, and record the export in the audit chain.
+
+    Raises NotYours if the officer may not see the certificate, or it does not exist.
+    """
+    certificate = await find_certification(session, certification_id)
+    if certificate is None:
         raise NotYours
-    await require_sight_of(session, officer.account, made)
-    told = {"what": "certificate", "certificate": made.code, "officer": officer.id}
-    await event_chain.record(session, event_chain.Event.EXPORTED, made.organization_code, now, **told)
-    return IssuedCertificate(made, await ended_by(session, made), now)
+    await require_sight_of(session, officer.account, certificate)
+    details = {"what": "certificate", "certificate": certificate.code, "officer": officer.id}
+    await event_chain.record(session, event_chain.Event.EXPORTED, certificate.organization_code, now, **details)
+    return IssuedCertificate(certificate, await ended_by(session, certificate), now)
 
 
 async def certificate_of_code(session: AsyncSession, code: str, now: datetime) -> IssuedCertificate:
-    """The certificate with a verification code, for the operator. Raises UnknownCode."""
-    made = await certificate_by_code(session, code)
-    return IssuedCertificate(made, await ended_by(session, made), now)
+    """Return the certificate with a verification code, for the operator. Raises UnknownCode."""
+    certificate = await certificate_by_code(session, code)
+    return IssuedCertificate(certificate, await ended_by(session, certificate), now)

@@ -1,8 +1,8 @@
-"""A province's list of organizations: the filter that each officer has set, kept between its visits.
+"""A province's list of organizations, with a filter for each officer that is stored between visits.
 
-The filter is สถานภาพรับรองข้อมูล (procedure, province step 3) and what narrows it. Words that were typed are a search
-of their own, in the whole province and all statuses; the filter waits unchanged behind them. The row of a link
-that has ended is never read again, and goes when the officer is forgotten (models/operator/erasure.py).
+The filter is สถานภาพรับรองข้อมูล (procedure, province step 3) and its narrowings. Typed words are a search of
+their own across the whole province and all statuses; the filter is kept unchanged meanwhile. The row of an ended
+link is never read again, and is deleted when the officer is erased (models/operator/erasure.py).
 """
 
 import enum
@@ -37,14 +37,14 @@ ORGANIZATIONS_PER_PAGE = 8
 
 
 class Sorting(enum.StrEnum):
-    """By type and name, or those first that wait longest."""
+    """The order of a list: by type and name, or the longest waiting first."""
 
     NAME = "name"
     WAITING = "waiting"
 
 
 class Narrowing(enum.StrEnum):
-    """What can be lifted from a list."""
+    """The narrowings of a list that an officer can remove."""
 
     TYPE = "type"
     DISTRICT = "district"
@@ -54,9 +54,9 @@ class Narrowing(enum.StrEnum):
 
 
 class Listing(Base):
-    """What one officer's list shows: the filter สถานภาพรับรองข้อมูล and what narrows it, and the page it is at.
+    """One officer's list: the filter สถานภาพรับรองข้อมูล, its narrowings (None: not narrowed), and the current page.
 
-    None: not narrowed by that. `page` counts from 0.
+    `page` counts from 0.
     """
 
     __tablename__ = "listing"
@@ -67,19 +67,19 @@ class Listing(Base):
     district: Mapped[str | None] = mapped_column(String(100))
     with_remarks: Mapped[bool]
     sorting: Mapped[Sorting] = mapped_column(text_enum(Sorting, checked=False))
-    # A part of a name or code, as it was typed (models/organizations/typed_name.py).
+    # The typed search: a part of a name or code (models/organizations/typed_name.py).
     words: Mapped[str | None] = mapped_column(String(100))
     page: Mapped[int]
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether it leaves out organizations of the chosen status."""
+        """Whether the list omits organizations of the chosen status."""
         return (
             self.words is not None or self.type_code is not None or self.district is not None or self.with_remarks
         )
 
     def lift(self, what: Narrowing) -> None:
-        """Lift a narrowing, or all of them; back to the first page."""
+        """Remove one narrowing, or all, and return to the first page."""
         self.page = 0
         if what in (Narrowing.TYPE, Narrowing.ALL):
             self.type_code = None
@@ -93,8 +93,10 @@ class Listing(Base):
 
 @dataclass(frozen=True)
 class ListedOrganization:
-    """One line of a province's list. `looker` is the name of a colleague who looks at it, where it waits;
-    `is_blocked`: only the operator can go on with it. `end`: it has ended, which only a search for words finds.
+    """One line of a province's list.
+
+    `looker`: the name of a colleague who is looking at this waiting organization. `is_blocked`: only the operator
+    can continue, by reopening it. `end`: the organization has ended; only a search for words finds such ones.
     """
 
     name: ButtonName
@@ -107,7 +109,7 @@ class ListedOrganization:
 
 @dataclass(frozen=True)
 class OrganizationPage:
-    """One page of a province's list; `page` counts from 0, `total` counts all pages' organizations."""
+    """One page of a province's list. `page` counts from 0; `total` is the number of organizations on all pages."""
 
     rows: list[ListedOrganization]
     page: int
@@ -117,9 +119,9 @@ class OrganizationPage:
 
 @dataclass(frozen=True)
 class Choice:
-    """A type or district that the list can be narrowed to, with how many organizations that leaves.
+    """A type or district to which the list can be narrowed, and how many organizations that leaves.
 
-    `dla_code` is one of them: a button names the value by it.
+    `dla_code` is one of these organizations: the button's callback data refers to the value by it.
     """
 
     dla_code: str
@@ -129,62 +131,64 @@ class Choice:
 
 
 async def load_listing(session: AsyncSession, officer: Officer) -> Listing:
-    """The officer's list where it left it; at first those that wait for its province (docs/contract.md)."""
-    found = await session.get(Listing, officer.id)
-    if found is None:
-        found = whole_list(officer)
-        session.add(found)
-    return found
+    """Return the officer's stored list; the first time, a new one of those that wait (docs/contract.md)."""
+    listing = await session.get(Listing, officer.id)
+    if listing is None:
+        listing = whole_list(officer)
+        session.add(listing)
+    return listing
 
 
 def whole_list(officer: Officer) -> Listing:
-    """A list that nothing narrows: all that wait for the officer's province. It is not kept."""
+    """Return a list without narrowings: all that wait for the officer's province. It is not added to a session."""
     return Listing(
         officer_id=officer.id, status=Status.LAO_CERTIFIED, with_remarks=False, sorting=Sorting.NAME, page=0
     )
 
 
 async def type_name(session: AsyncSession, officer: Officer, listing: Listing) -> str | None:
-    """The name of the type that the list is narrowed to."""
+    """Return the Thai name of the type that the list is narrowed to; None if it is not narrowed to a type."""
     if listing.type_code is None:
         return None
-    named: str | None = await session.scalar(
+    name: str | None = await session.scalar(
         select(func.min(Organization.type_th)).where(
             Organization.province_code == officer.account.province_code,
             Organization.type_code == listing.type_code,
         )
     )
-    return named
+    return name
 
 
 # --- conditions ---------------------------------------------------------------------------------------------
 
 
-def _status(found: CTE) -> ColumnElement[str]:
-    """Each organization's status as text."""
+def _status(organizations: CTE) -> ColumnElement[str]:
+    """SQL expression: each organization's status as text."""
     return case(
-        (found.c.province_at.is_not(None), Status.PROVINCE_CERTIFIED.value),
-        (found.c.lao_at.is_not(None), Status.LAO_CERTIFIED.value),
+        (organizations.c.province_at.is_not(None), Status.PROVINCE_CERTIFIED.value),
+        (organizations.c.lao_at.is_not(None), Status.LAO_CERTIFIED.value),
         else_=Status.UNCERTIFIED.value,
     )
 
 
-def _order(found: CTE, sorting: Sorting) -> list[ColumnElement[Any]]:
-    """By type and name as the buttons show them, in Thai dictionary order; or first those that certified first,
-    and those that have not certified last.
+def _order(organizations: CTE, sorting: Sorting) -> list[ColumnElement[Any]]:
+    """Return the ORDER BY columns.
+
+    NAME: type and name as the buttons show them, in Thai dictionary order. WAITING: the earliest certification
+    first, those without one last.
     """
     places = {type_code: place for place, type_code in enumerate(TYPES_IN_ORDER)}
-    place = case(places, value=found.c.type_code, else_=len(places))
-    by_name: list[ColumnElement[Any]] = [place, found.c.sort_key.asc(), found.c.dla_code.asc()]
-    return by_name if sorting is Sorting.NAME else [found.c.lao_at.asc().nulls_last(), *by_name]
+    place = case(places, value=organizations.c.type_code, else_=len(places))
+    by_name: list[ColumnElement[Any]] = [place, organizations.c.sort_key.asc(), organizations.c.dla_code.asc()]
+    return by_name if sorting is Sorting.NAME else [organizations.c.lao_at.asc().nulls_last(), *by_name]
 
 
 def _id(round_: Round | None) -> int | None:
     return round_.id if round_ else None
 
 
-def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Narrowing | None = None) -> CTE:
-    """What the narrowings let through, of all statuses; without regard to the narrowing `but`.
+def _narrowed(officer: Officer, listing: Listing, round_id: int | None, except_: Narrowing | None = None) -> CTE:
+    """Select the organizations of all statuses that pass the narrowings, ignoring the narrowing `except_`.
 
     Raises NotYours for an officer of an organization.
     """
@@ -194,9 +198,9 @@ def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Nar
     if listing.words is not None:
         conditions.append(is_called(listing.words))
     else:
-        if listing.type_code is not None and but is not Narrowing.TYPE:
+        if listing.type_code is not None and except_ is not Narrowing.TYPE:
             conditions.append(Organization.type_code == listing.type_code)
-        if listing.district is not None and but is not Narrowing.DISTRICT:
+        if listing.district is not None and except_ is not Narrowing.DISTRICT:
             conditions.append(Organization.district_th == listing.district)
         if listing.with_remarks:
             conditions.append(_has_remarks(round_id))
@@ -206,39 +210,39 @@ def _narrowed(officer: Officer, listing: Listing, round_id: int | None, but: Nar
 
 
 def _has_remarks(round_id: int | None) -> ColumnElement[bool]:
-    """Anything was asked, answered, explained or petitioned in the round."""
+    """SQL condition: the organization has a remark in the round."""
     return exists().where(Remark.organization_code == Organization.dla_code, Remark.round_id == round_id)
 
 
 def _has_open_question(dla_code: ColumnElement[str], round_id: int | None) -> ColumnElement[bool]:
-    """A question of the current revision waits for its answer."""
-    asked = aliased(Remark)
-    return exists().where(asked.organization_code == dla_code, asked.round_id == round_id, is_open(asked))
+    """SQL condition: a question of the current revision is unanswered."""
+    question = aliased(Remark)
+    return exists().where(question.organization_code == dla_code, question.round_id == round_id, is_open(question))
 
 
 # --- looking ------------------------------------------------------------------------------------------------
 
 
 async def search(session: AsyncSession, officer: Officer, listing: Listing, now: datetime) -> OrganizationPage:
-    """The page that the officer's list of its province is at (procedure, province steps 3 and 4).
+    """Return the current page of the officer's list (procedure, province steps 3 and 4).
 
-    A page beyond the last is the last. Raises NotYours for an officer of an organization.
+    Sets `listing.page` to the last page if it is beyond it. Raises NotYours for an officer of an organization.
     """
     round_id = _id(await current_round(session))
-    found = _narrowed(officer, listing, round_id)
-    # Page and total in one statement: each row knows its place, and how many there are.
+    organizations = _narrowed(officer, listing, round_id)
+    # Page and total in one statement: window functions give each row its place and the total.
     numbered = select(
-        found,
-        _status(found).label("status"),
-        func.row_number().over(order_by=_order(found, listing.sorting)).label("place"),
+        organizations,
+        _status(organizations).label("status"),
+        func.row_number().over(order_by=_order(organizations, listing.sorting)).label("place"),
         func.count().over().label("total"),
     )
     if listing.words is None:
-        numbered = numbered.where(_status(found) == listing.status.value)
+        numbered = numbered.where(_status(organizations) == listing.status.value)
     placed = numbered.subquery()
     row = placed.c
     last = (row.total - 1) // ORGANIZATIONS_PER_PAGE
-    shown = case((last < listing.page, last), else_=listing.page)
+    page = case((last < listing.page, last), else_=listing.page)
     rows = (
         await session.execute(
             select(
@@ -252,25 +256,25 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
                     )
                 ).label("looker"),
             )
-            .where((row.place - 1) // ORGANIZATIONS_PER_PAGE == shown)
+            .where((row.place - 1) // ORGANIZATIONS_PER_PAGE == page)
             .order_by(row.place),
             looking(officer, round_id, now),
         )
     ).all()
     total = rows[0].total if rows else 0
-    ends = await ends_among(session, [one.dla_code for one in rows]) if listing.words is not None else {}
+    ends = await ends_among(session, [each.dla_code for each in rows]) if listing.words is not None else {}
     listing.page = (rows[0].place - 1) // ORGANIZATIONS_PER_PAGE if rows else 0
     return OrganizationPage(
         [
             ListedOrganization(
-                ButtonName.of(one, officer.account.province),
-                Status(one.status),
-                one.has_open_question,
-                one.looker,
-                one.is_blocked,
-                ends.get(one.dla_code),
+                ButtonName.of(each, officer.account.province),
+                Status(each.status),
+                each.has_open_question,
+                each.looker,
+                each.is_blocked,
+                ends.get(each.dla_code),
             )
-            for one in rows
+            for each in rows
         ],
         listing.page,
         max(1, -(-total // ORGANIZATIONS_PER_PAGE)),
@@ -281,49 +285,53 @@ async def search(session: AsyncSession, officer: Officer, listing: Listing, now:
 async def type_words(
     session: AsyncSession, officer: Officer, listing: Listing, typed: str, now: datetime
 ) -> OrganizationPage:
-    """Search for a part of a name or a code that was typed. The list keeps the words when they find something.
+    """Search for a typed part of a name or code, and return the first page.
 
-    Raises NoSearch, and NotYours for an officer of an organization.
+    The list keeps the words only if they match something. Raises NoSearch for a text that cannot be searched,
+    NotYours for an officer of an organization.
     """
-    before = (listing.words, listing.page)
+    previous = (listing.words, listing.page)
     listing.words, listing.page = tidy_words(typed), 0
-    found = await search(session, officer, listing, now)
-    if not found.total:
-        listing.words, listing.page = before
-    return found
+    matches = await search(session, officer, listing, now)
+    if not matches.total:
+        listing.words, listing.page = previous
+    return matches
 
 
 async def count_by_status(
     session: AsyncSession, officer: Officer, listing: Listing
 ) -> tuple[Round | None, dict[Status, int]]:
-    """The newest round, and how many organizations of each status the narrowings leave."""
+    """Return the newest round, and how many organizations of each status pass the narrowings.
+
+    Raises NotYours for an officer of an organization.
+    """
     round_ = await current_round(session)
-    found = _narrowed(officer, listing, _id(round_))
-    status = _status(found).label("status")
-    grouped = select(status, func.count()).select_from(found).group_by(status)
-    counts = {Status(one): count for one, count in await session.execute(grouped)}
-    return round_, {one: counts.get(one, 0) for one in Status}
+    organizations = _narrowed(officer, listing, _id(round_))
+    status_text = _status(organizations).label("status")
+    grouped = select(status_text, func.count()).select_from(organizations).group_by(status_text)
+    counts = {Status(value): count for value, count in await session.execute(grouped)}
+    return round_, {status: counts.get(status, 0) for status in Status}
 
 
 async def choose_types(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
-    """The types that the list of the chosen status can be narrowed to, in Thai dictionary order."""
+    """Return the types to which the list can be narrowed within its status, in Thai dictionary order."""
     return await _choices(session, officer, listing, Narrowing.TYPE, "type_code", "type_th")
 
 
 async def choose_districts(session: AsyncSession, officer: Officer, listing: Listing) -> list[Choice]:
-    """The districts that the list of the chosen status can be narrowed to, in Thai dictionary order."""
+    """Return the districts to which the list can be narrowed within its status, in Thai dictionary order."""
     return await _choices(session, officer, listing, Narrowing.DISTRICT, "district_th", "district_th")
 
 
 async def _choices(
     session: AsyncSession, officer: Officer, listing: Listing, narrowing: Narrowing, value: str, name: str
 ) -> list[Choice]:
-    found = _narrowed(officer, listing, _id(await current_round(session)), but=narrowing)
-    chosen = found.c[value]
+    organizations = _narrowed(officer, listing, _id(await current_round(session)), except_=narrowing)
+    columns = organizations.c
     grouped = (
-        select(func.min(found.c.dla_code), chosen, func.min(found.c[name]), func.count())
-        .where(_status(found) == listing.status.value)
-        .group_by(chosen)
+        select(func.min(columns.dla_code), columns[value], func.min(columns[name]), func.count())
+        .where(_status(organizations) == listing.status.value)
+        .group_by(columns[value])
     )
     choices = [Choice(*row) for row in await session.execute(grouped)]
     return sorted(choices, key=lambda choice: sort_key(choice.name))
@@ -331,7 +339,7 @@ async def _choices(
 
 @dataclass(frozen=True)
 class Following:
-    """The organization that an officer should review next; `was_skipped`: it has left it for later before."""
+    """The organization that an officer should review next. `was_skipped`: the officer has skipped it before."""
 
     name: ButtonName
     was_skipped: bool
@@ -340,40 +348,41 @@ class Following:
 async def next_waiting(
     session: AsyncSession, officer: Officer, listing: Listing, now: datetime
 ) -> Following | None:
-    """The organization that the officer should review next, in the list's order and narrowings.
+    """Return the organization that the officer should review next, by the list's narrowings and order; None if
+    none.
 
-    Those that it left for later come last, the one that it left first before the others; before them those that
-    a colleague looks at. What it has certified for the organization it may not certify (SelfApproval), and what
-    has failed its spot-check nobody may: these are never next. Raises NoOpenRound, and NotYours for an officer of
+    Organizations that a colleague is looking at come after the others. Skipped ones come last, the earliest
+    skipped first. Never returned: organizations whose register the officer has certified as its LAO
+    (SelfApproval), and organizations that failed their spot-check. Raises NoOpenRound; NotYours for an officer of
     an organization.
     """
     round_ = await current_round(session)
     if round_ is None or round_.state is not RoundState.OPEN:
         raise NoOpenRound
-    found = _narrowed(officer, listing, round_.id)
-    code = found.c.dla_code
+    organizations = _narrowed(officer, listing, round_.id)
+    code = organizations.c.dla_code
     own = (
         (Visit.organization_code == code)
         & (Visit.officer_id == officer.id)
         & (Visit.round_id == round_.id)
-        # What was left for later and then corrected and certified anew is new.
-        & (Visit.skipped_at > found.c.lao_at)
+        # A skip counts no longer once the organization has been corrected and certified again.
+        & (Visit.skipped_at > organizations.c.lao_at)
     )
     row = (
         await session.execute(
             select(
-                found,
-                has_namesake(found.c).label("has_namesake"),
+                organizations,
+                has_namesake(organizations.c).label("has_namesake"),
                 Visit.skipped_at.is_not(None).label("was_skipped"),
             )
-            .select_from(found)
+            .select_from(organizations)
             .outerjoin(Visit, own)
-            .where(is_waiting(found), ~_certified_itself(code, officer, round_.id))
+            .where(is_waiting(organizations), ~_certified_itself(code, officer, round_.id))
             .order_by(
                 case((Visit.skipped_at.is_not(None), 1), else_=0),
                 Visit.skipped_at,
                 case((looker(code).is_not(None), 1), else_=0),
-                *_order(found, listing.sorting),
+                *_order(organizations, listing.sorting),
             )
             .limit(1),
             looking(officer, round_.id, now),
@@ -383,7 +392,7 @@ async def next_waiting(
 
 
 def _certified_itself(dla_code: ColumnElement[str], officer: Officer, round_id: int) -> ColumnElement[bool]:
-    """The same person has certified for the organization."""
+    """SQL condition: the same person has certified the organization's register as its LAO."""
     return exists().where(
         Certification.organization_code == dla_code,
         Certification.round_id == round_id,

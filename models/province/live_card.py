@@ -1,8 +1,8 @@
-"""The one live card of a province's officer: what waits for the province, edited in place, rarely a new message.
+"""The live card of a province officer: one message with what waits for the province, usually edited in place.
 
-Whatever changes what the card shows marks it (models/notices/card_marks.py). What is to be done is decided here,
-when the mark has its turn, from the state then: edit the message in place, replace it by a new one, which makes
-the phone ring, or nothing. So a burst of certificates is one edit.
+Operations that change what the card shows mark it (models/notices/card_marks.py). When the courier reaches the
+mark, `decide` chooses from the state at that moment: edit the message, replace it by a new one (which makes the
+phone ring), or do nothing. A burst of certificates therefore causes one edit.
 """
 
 from dataclasses import dataclass, replace
@@ -33,18 +33,19 @@ from models.province.progress import (
 )
 from models.rounds.round import Round, current_round
 
-# At most one ring in so long: 200 certificates in ten minutes may ring twelve times at most.
+# Minimum interval between two rings: 200 certificates within ten minutes ring about ten times.
 RING_EVERY = timedelta(seconds=60)
 NOTHING = timedelta(0)
-# A message can be deleted for 48 hours (Bot API, deleteMessage): news replaces a card that is about as old.
+# Telegram deletes messages for 48 hours (Bot API, deleteMessage): a new message replaces a card of nearly that
+# age.
 LASTS = timedelta(hours=47)
-# As many names as a phone shows without scrolling.
+# How many names the card shows: as many as fit a phone's screen without scrolling.
 NEWEST = 5
 
 
 @dataclass(frozen=True)
 class WaitingOrganization:
-    """One that has certified and waits for its province; `certificate` is the id of its own."""
+    """An organization that waits for its province. `certificate` is the id of its LAO's certificate."""
 
     name: ButtonName
     certificate: int
@@ -52,9 +53,9 @@ class WaitingOrganization:
 
 @dataclass(frozen=True)
 class Showing:
-    """What a card says: the newest round, the province's counts, and the newest that wait, newest first.
+    """The content of a card: the newest round, the province's counts, and up to NEWEST waiting ones, newest first.
 
-    `message_id` is the message to be edited; None: it is a new one.
+    `message_id` is the message to edit; None to send a new one.
     """
 
     round: Round | None
@@ -64,7 +65,7 @@ class Showing:
 
     @property
     def waiting(self) -> int:
-        """How many wait for the province."""
+        """How many organizations wait for the province."""
         return self.counts.waiting
 
 
@@ -72,64 +73,68 @@ class Showing:
 
 
 async def decide(session: AsyncSession, message: OutboxMessage, now: datetime) -> Showing | datetime | None:
-    """A queued edit or ring has its turn: what the card is to show, the time until which the message must wait, or
-    None when there is nothing to send.
+    """Decide what to do with a due REFRESH or WAITING message of the outbox.
 
-    Call it in the transaction that takes the message from the outbox; the call is made after that, and then
-    `ended`.
+    Returns the content to show, the time until which the message must wait, or None if there is nothing to send.
+    The courier calls this in the transaction that takes the message from the outbox, then calls Telegram, then
+    `ended`. Locks the card's row. Raises ValueError for another kind.
     """
-    card, shown = await _look(session, message.subject_id)
-    if card is None or shown is None:
+    card, showing = await _look(session, message.subject_id)
+    if card is None or showing is None:
         return None
     if card.rung_at is not None and is_ahead(card.rung_at, NOTHING, now):
-        # It rang under a clock that was ahead: whether the officer has looked since cannot be told.
+        # A clock that was ahead stored this time, so it does not tell whether the officer has looked since.
         card.rung_at = None
-    card.ring_at, is_told_by_edit = await _plan_ring(session, card, shown, now)
+    card.ring_at, is_edit_enough = await _plan_ring(session, card, showing, now)
     match message.kind:
         case NoticeKind.REFRESH:
-            return await _decide_edit(session, message.chat_id, card, shown, now, is_told=is_told_by_edit)
+            return await _decide_edit(session, message.chat_id, card, showing, now, shows_news=is_edit_enough)
         case NoticeKind.WAITING:
-            return await _decide_ring(session, card, shown, now)
+            return await _decide_ring(session, card, showing, now)
         case _:
             raise ValueError(f"{message.kind} is no message of the live card")
 
 
 async def _decide_edit(
-    session: AsyncSession, chat_id: int, card: ProvinceCard, shown: Showing, now: datetime, *, is_told: bool
+    session: AsyncSession, chat_id: int, card: ProvinceCard, showing: Showing, now: datetime, *, shows_news: bool
 ) -> Showing | None:
-    """Whether the message is edited; a ring that is due now or later is queued. `is_told`: the edit tells the
-    news.
+    """Return the content of the edit, or None for no edit. Enqueues the planned ring.
+
+    `shows_news`: the officer learns the news by this edit, without a ring.
     """
     if card.ring_at is not None:
         await _queue_ring(session, card, chat_id, now)
-    if not shown.waiting:
+    if not showing.waiting:
         card.new_from = card.telling_from = None
     if card.message_id is None or (card.ring_at is not None and card.ring_at <= now):
         await session.flush()
         return None
-    card.edited_at, card.shows_waiting = now, shown.waiting > 0
-    if is_told:
+    card.edited_at, card.shows_waiting = now, showing.waiting > 0
+    if shows_news:
         _begin_telling(card)
     await session.flush()
-    return shown
+    return showing
 
 
 async def _decide_ring(
-    session: AsyncSession, card: ProvinceCard, shown: Showing, now: datetime
+    session: AsyncSession, card: ProvinceCard, showing: Showing, now: datetime
 ) -> Showing | datetime | None:
-    """Whether a new message is sent, or when; None when there is no reason for it any more."""
+    """Return the content of the new message, the time at which to ring instead, or None for no reason to ring."""
     if card.ring_at is not None and card.ring_at <= now:
         _begin_telling(card)
     await session.flush()
     if card.ring_at is None:
         return None
-    return replace(shown, message_id=None) if card.ring_at <= now else card.ring_at
+    return replace(showing, message_id=None) if card.ring_at <= now else card.ring_at
 
 
 async def _look(session: AsyncSession, officer_id: int) -> tuple[ProvinceCard | None, Showing | None]:
-    """The card, held for the rest of the transaction, and what it should show: all that was committed before."""
-    held = (await session.execute(_card_and_province(), {"officer": officer_id})).first()
-    card, province = held or (None, None)
+    """Lock an officer's card for the rest of the transaction. Returns it with its content, read after the lock.
+
+    The card is None if it or the officer's link is gone; the content is None if the province has no organizations.
+    """
+    row = (await session.execute(_card_and_province(), {"officer": officer_id})).first()
+    card, province = row or (None, None)
     if card is None or province is None:
         return None, None
     round_ = await current_round(session)
@@ -142,7 +147,7 @@ async def _look(session: AsyncSession, officer_id: int) -> tuple[ProvinceCard | 
 
 @cache
 def _card_and_province() -> Select[*tuple[ProvinceCard, str | None]]:
-    """The card of the officer `officer`, if that is linked, as it is now, and its province."""
+    """Select the card of the linked officer `:officer` (FOR UPDATE, reloaded) and the officer's province code."""
     return (
         select(ProvinceCard, Account.province_code)
         .join(Officer, Officer.id == ProvinceCard.officer_id)
@@ -167,31 +172,35 @@ async def _newest_waiting(
 
 @cache
 def _waiting_statement(province_code: str, round_id: int) -> Select[*tuple[Any, ...]]:
-    found, made = province_organizations(province_code, round_id), aliased(Certification)
+    organizations, certification = province_organizations(province_code, round_id), aliased(Certification)
     certificate = (
-        select(func.max(made.id))
+        select(func.max(certification.id))
         .where(
-            made.organization_code == found.c.dla_code,
-            made.round_id == round_id,
-            made.level == Level.LAO,
-            is_live(made),
+            certification.organization_code == organizations.c.dla_code,
+            certification.round_id == round_id,
+            certification.level == Level.LAO,
+            is_live(certification),
         )
-        .correlate(found)
+        .correlate(organizations)
         .scalar_subquery()
     )
     return (
-        select(found, has_namesake(found.c).label("has_namesake"), certificate.label("certificate"))
-        .where(is_waiting(found))
+        select(
+            organizations,
+            has_namesake(organizations.c).label("has_namesake"),
+            certificate.label("certificate"),
+        )
+        .where(is_waiting(organizations))
         .order_by(literal_column("certificate").desc())
         .limit(NEWEST)
     )
 
 
 async def _plan_ring(
-    session: AsyncSession, card: ProvinceCard, shown: Showing, now: datetime
+    session: AsyncSession, card: ProvinceCard, showing: Showing, now: datetime
 ) -> tuple[datetime | None, bool]:
-    """When the card is to ring (None: not at all), and whether an edit is enough to tell the news."""
-    if not _has_news(card, shown):
+    """Return when the card will ring (None: not at all), and whether an edit is enough to show the news."""
+    if not _has_news(card, showing):
         return None, True
     preference = await load_preference(session, card.officer_id)
     if preference.rhythm is Rhythm.OFF:
@@ -207,15 +216,16 @@ def _seen() -> Select[datetime | None]:
     return select(Officer.last_seen_at).where(Officer.id == bindparam("officer"))
 
 
-def _has_news(card: ProvinceCard, shown: Showing) -> bool:
-    """Whether something waits that the officer was not told of."""
-    untold = [number for number in (card.new_from, card.telling_from) if number is not None]
-    return bool(untold and shown.newest and shown.newest[0].certificate >= min(untold))
+def _has_news(card: ProvinceCard, showing: Showing) -> bool:
+    """Return whether an organization waits that is still news to the officer."""
+    news_from = [certificate for certificate in (card.new_from, card.telling_from) if certificate is not None]
+    return bool(news_from and showing.newest and showing.newest[0].certificate >= min(news_from))
 
 
 def is_unread(card: ProvinceCard, seen_at: datetime | None, now: datetime) -> bool:
-    """Whether a card that says that something waits has rung, and its officer has not looked since: then another
-    ring would say nothing new.
+    """Return whether the card has rung and its officer has not looked since, so that another ring would say
+    nothing new. `seen_at` is the officer's last look. False for a card older than LASTS or one that shows nothing
+    waiting.
     """
     if card.message_id is None or not card.shows_waiting or card.rung_at is None or now - card.rung_at > LASTS:
         return False
@@ -223,25 +233,30 @@ def is_unread(card: ProvinceCard, seen_at: datetime | None, now: datetime) -> bo
 
 
 def ring_time(card: ProvinceCard, preference: Preference, now: datetime) -> datetime | None:
-    """When news rings: as planned before, else at the preference's next time, and never within RING_EVERY."""
+    """Return when news rings: the earlier of the existing plan and the preference's next time.
+
+    At least RING_EVERY after the last ring, and never in quiet hours. None if the preference allows no ring.
+    """
     earliest = now if card.rung_at is None else max(now, card.rung_at + RING_EVERY)
     planned = next_time(preference, earliest)
     if card.ring_at is not None and planned is not None:
-        # A plan that has come true holds, one for later is the same; what lies beyond was planned by a clock that
-        # was ahead.
+        # A plan that is due stays due. A later plan equals the next time, unless a clock that was ahead made it.
         planned = min(card.ring_at, planned)
-    # The courier may have been away: its first moment may be in quiet hours.
+    # After a pause of the courier, a due plan may meet quiet hours.
     return quiet_end(preference, now) if planned is not None and planned <= now else planned
 
 
 def _begin_telling(card: ProvinceCard) -> None:
-    """The call that follows tells all the news; what comes while it is made is new again."""
-    told = [number for number in (card.new_from, card.telling_from) if number is not None]
-    card.telling_from, card.new_from = min(told, default=None), None
+    """Mark all news as shown by the call that follows. Changes during the call count as news again."""
+    news_from = [certificate for certificate in (card.new_from, card.telling_from) if certificate is not None]
+    card.telling_from, card.new_from = min(news_from, default=None), None
 
 
 async def _queue_ring(session: AsyncSession, card: ProvinceCard, chat_id: int, now: datetime) -> None:
-    """Unless one waits that comes early enough; one that comes too late finds no reason any more."""
+    """Enqueue the planned ring, unless one is pending that is due by then.
+
+    A pending ring that is due later stays: at its turn `decide` finds no reason left.
+    """
     due = max(card.ring_at or now, now)
     if await session.scalar(_earlier_ring(), {"officer": card.officer_id, "due": due}) is None:
         enqueue(session, NoticeKind.WAITING, card, chat_id, now, due)
@@ -272,8 +287,10 @@ async def ended(
     *,
     is_gone: bool = False,
 ) -> None:
-    """The call that `decide` was asked about was made. `new_message_id`: what a ring has sent. `is_gone`: the
-    message that was to be edited is not in the chat any more.
+    """Record the outcome of the call that followed `decide`.
+
+    `new_message_id`: the message that a ring has sent, None if it failed. `is_gone`: the message to edit no longer
+    exists in the chat. Raises ValueError for a kind that is not the live card's.
     """
     card = await hold_card(session, message.subject_id)
     if card is None:
@@ -289,7 +306,7 @@ async def ended(
 
 
 async def _edited(session: AsyncSession, card: ProvinceCard, now: datetime, *, is_gone: bool) -> None:
-    """A message that its officer has deleted is forgotten; news that it should have told may ring."""
+    """Record an edit. If the officer had deleted the message, forget it: the news may ring."""
     if is_gone:
         card.message_id, card.shows_waiting = None, False
         await session.flush()
@@ -300,7 +317,7 @@ async def _edited(session: AsyncSession, card: ProvinceCard, now: datetime, *, i
 
 
 async def _rung(session: AsyncSession, card: ProvinceCard, chat_id: int, message_id: int, now: datetime) -> None:
-    """A new message has arrived: it is the card from now on, and the old one goes."""
+    """Record that a new message arrived: it becomes the card, and the removal of the old one is enqueued."""
     if card.message_id is not None:
         outbox.enqueue(session, NoticeKind.REMOVE, chat_id, card.message_id, now)
     card.message_id, card.shows_waiting = message_id, True

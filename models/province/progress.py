@@ -1,4 +1,4 @@
-"""How far the organizations are: counts by province, a province's day, and what is locked."""
+"""Progress of the certification: counts by status and province, a province's day, and the locked registers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ from models.rounds.round import Round, current_round
 
 
 class UnknownProvince(DomainError):
-    """No province has this code, or none of its organizations was imported."""
+    """No province with this code was imported."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"there is no province {code}; see the codes in: laocert status")
@@ -35,8 +35,8 @@ class UnknownProvince(DomainError):
 
 @dataclass(frozen=True)
 class Day:
-    """A province's day in the round: how many organizations it has certified since midnight in Bangkok, and how
-    many still wait for it.
+    """A province's day in the round: how many organizations it has certified since midnight in Bangkok (`done`),
+    and how many still wait for it.
     """
 
     done: int
@@ -44,18 +44,20 @@ class Day:
 
     @property
     def total(self) -> int:
-        """What the day began with, and what came to it."""
+        """All organizations of the day: certified and waiting."""
         return self.done + self.waiting
 
 
-# The capital district of a province is called so, and bears the province's name behind it.
+# The name of a province's capital district is this word followed by the province's name.
 CAPITAL = "เมือง"
 
 
 @dataclass(frozen=True)
 class ButtonName:
-    """An organization as a button has room for it: with its district, short where it is the capital's, only where
-    another of the province has its name.
+    """An organization's name for buttons, short and full.
+
+    `district_th` is set only if another organization of the province has the same name. The capital district is
+    abbreviated to CAPITAL.
     """
 
     dla_code: str
@@ -65,18 +67,21 @@ class ButtonName:
 
     @classmethod
     def of(cls, row: Any, province: Province | None) -> "ButtonName":
-        """From a row with the columns of province_organizations and `has_namesake`, and their province."""
-        facts = row.type_code, row.type_th, row.name_th
+        """Build it from a row with the columns of `province_organizations` and `has_namesake`, and the
+        province.
+        """
+        parts = row.type_code, row.type_th, row.name_th
         district = row.district_th
         if province is not None and district == CAPITAL + province.name_th:
             district = CAPITAL
-        return cls(row.dla_code, short_name(*facts), full_name(*facts), district if row.has_namesake else None)
+        return cls(row.dla_code, short_name(*parts), full_name(*parts), district if row.has_namesake else None)
 
 
 @dataclass(frozen=True)
 class ProvinceCounts:
-    """How many organizations of one province have each status; of those that the LAO has certified, `blocked` can
-    be certified only after the operator has reopened them.
+    """How many organizations of one province have each status.
+
+    `blocked` is the part of `lao_certified` whose spot-check failed: the operator must reopen them first.
     """
 
     province: Province
@@ -87,16 +92,16 @@ class ProvinceCounts:
 
     @property
     def waiting(self) -> int:
-        """Those that the province can certify."""
+        """How many organizations the province can certify now."""
         return self.lao_certified - self.blocked
 
     @property
     def total(self) -> int:
-        """All of the province's organizations."""
+        """The number of the province's organizations."""
         return self.uncertified + self.lao_certified + self.province_certified
 
     def of(self, status: Status) -> int:
-        """The number with one status."""
+        """Return the number with one status."""
         return {
             Status.UNCERTIFIED: self.uncertified,
             Status.LAO_CERTIFIED: self.lao_certified,
@@ -105,8 +110,8 @@ class ProvinceCounts:
 
 
 async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[str]:
-    """Those of `codes` whose register is locked: certified by the LAO in the newest round, or for ever because the
-    organization has ended.
+    """Return those of `codes` (dla_codes) whose register is locked: the LAO has certified it in the newest round,
+    or the organization has ended.
     """
     newest = await current_round(session)
     locked = set(await session.scalars(select(OrganizationEnd.organization_code)))
@@ -123,7 +128,7 @@ async def locked_organizations(session: AsyncSession, codes: set[str]) -> set[st
 
 @dataclass(frozen=True)
 class LockedOrganization:
-    """An organization, with its province, whose register is locked: since when, and how far it is."""
+    """An organization (province loaded) whose register is locked, since when, and its status."""
 
     organization: Organization
     since: datetime
@@ -131,8 +136,9 @@ class LockedOrganization:
 
 
 async def list_locked(session: AsyncSession, province_code: str | None = None) -> list[LockedOrganization]:
-    """The organizations of the country, or of one province, whose registers are locked (locked_organizations), by
-    province and name.
+    """List the organizations that the LAO has certified in the newest round, by province and name.
+
+    With `province_code`, only those of one province.
     """
     newest = await current_round(session)
     round_id = newest.id if newest else None
@@ -152,11 +158,11 @@ async def list_locked(session: AsyncSession, province_code: str | None = None) -
 
 
 async def count_certificates(session: AsyncSession) -> dict[Level, int]:
-    """How many certificates of the newest round count, by level, of organizations that have not ended."""
+    """Count the live certificates of the newest round by level, without organizations that have ended."""
     newest = await current_round(session)
     if newest is None:
         return {}
-    found = await session.execute(
+    rows = await session.execute(
         select(Certification.level, func.count().label("number"))
         .where(
             Certification.round_id == newest.id,
@@ -165,46 +171,46 @@ async def count_certificates(session: AsyncSession) -> dict[Level, int]:
         )
         .group_by(Certification.level)
     )
-    return {row.level: row.number for row in found}
+    return {row.level: row.number for row in rows}
 
 
 async def require_province(session: AsyncSession, code: str) -> Province:
-    """The province with a two-digit code. Raises UnknownProvince."""
-    found = await session.get(Province, code)
-    if found is None:
+    """Return the province with a two-digit code. Raises UnknownProvince."""
+    province = await session.get(Province, code)
+    if province is None:
         raise UnknownProvince(code)
-    return found
+    return province
 
 
 async def count_statuses(session: AsyncSession, province_code: str | None = None) -> list[ProvinceCounts]:
-    """How many organizations of each province, or of one, have which status in the newest round."""
+    """Count the organizations by status in the newest round, for each province or for one, by province code."""
     return await count_statuses_in(session, await current_round(session), province_code)
 
 
 async def count_statuses_in(
     session: AsyncSession, round_: Round | None, province_code: str | None
 ) -> list[ProvinceCounts]:
-    """The same in a round."""
+    """Count the organizations by status in a round (None: no round yet), for each province or for one."""
     rows = await session.execute(_count_statement(round_.id if round_ else None, province_code))
     return [
-        ProvinceCounts(where, all_ - by_lao, by_lao - by_province, by_province, blocked)
-        for where, all_, by_lao, by_province, blocked in rows
+        ProvinceCounts(province, total - by_lao, by_lao - by_province, by_province, blocked)
+        for province, total, by_lao, by_province, blocked in rows
     ]
 
 
 @cache
 def _count_statement(round_id: int | None, province_code: str | None) -> Select[*tuple[Any, ...]]:
-    chosen = () if province_code is None else (Organization.province_code == province_code,)
-    found = _certified_organizations(round_id, *chosen)
+    conditions = () if province_code is None else (Organization.province_code == province_code,)
+    organizations = _certified_organizations(round_id, *conditions)
     return (
         select(
             Province,
             func.count(),
-            func.count(found.c.lao_at),
-            func.count(found.c.province_at),
-            func.count().filter(found.c.is_blocked),
+            func.count(organizations.c.lao_at),
+            func.count(organizations.c.province_at),
+            func.count().filter(organizations.c.is_blocked),
         )
-        .join(found, found.c.province_code == Province.code)
+        .join(organizations, organizations.c.province_code == Province.code)
         .group_by(Province.code)
         .order_by(Province.code)
     )
@@ -213,41 +219,45 @@ def _count_statement(round_id: int | None, province_code: str | None) -> Select[
 def province_organizations(
     province_code: str | None, round_id: int | None, *conditions: ColumnElement[bool], with_ended: bool = False
 ) -> CTE:
-    """The organizations of one province that count in a round, with what a list needs of each; `lao_at` and
-    `province_at` say when it was certified in the round, if it was. `with_ended`: those that do not count, too.
+    """Select the organizations of one province that belong to a round and meet all `conditions`, for lists.
+
+    Columns: names and codes, `lao_at` and `province_at` (when each level certified in the round, or NULL) and
+    `is_blocked`. With `with_ended`, organizations that do not belong to the round are included.
     """
     of_province = Organization.province_code == province_code
     return _certified_organizations(round_id, of_province, *conditions, with_ended=with_ended)
 
 
 def is_counted(round_id: int | None) -> ColumnElement[bool]:
-    """A condition on organizations: they belong to a round. One that has ended belongs to the rounds that were
-    closed before, one that was founded as a successor to all others.
+    """SQL condition: the organization belongs to a round.
+
+    An ended organization belongs only to the rounds that closed before its end. An organization that was founded
+    as a successor belongs only to the other rounds.
     """
     if round_id is None:
         return ~has_ended(Organization.dla_code)
     end, beginning = aliased(OrganizationEnd), aliased(OrganizationEnd)
     was_closed = Round.closed_at.is_not(None)
-    left = exists().where(
+    ended_before = exists().where(
         end.organization_code == Organization.dla_code,
         ~exists().where(Round.id == round_id, was_closed, Round.closed_at <= end.ended_at),
     )
-    came_later = exists().where(
+    founded_later = exists().where(
         beginning.successor_code == Organization.dla_code,
         beginning.founds_successor,
         exists().where(Round.id == round_id, was_closed, Round.closed_at <= beginning.ended_at),
     )
-    return ~or_(left, came_later)
+    return ~or_(ended_before, founded_later)
 
 
 def _certified_organizations(
     round_id: int | None, *conditions: ColumnElement[bool], with_ended: bool = False
 ) -> CTE:
-    """Organizations and when they were certified.
+    """Select organizations and when they were certified (see `province_organizations`).
 
-    The certificates are looked up one organization after the other: joined, both databases went through those of
-    the whole country when that seemed cheaper to them (measured at 7,849 organizations). MATERIALIZED, so that
-    each is looked up once.
+    Correlated subqueries look the certificates up for each organization. With a join, both databases sometimes
+    scanned the certificates of the whole country (measured with 7,849 organizations). MATERIALIZED makes each
+    subquery run once.
     """
     return (
         select(
@@ -268,17 +278,17 @@ def _certified_organizations(
     )
 
 
-# Built once a round: an alias of the certificates costs more than the query, and every card of a province asks.
+# Cached for each round: building the alias costs more than the query, and every live card runs it.
 @cache
 def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
-    made = aliased(Certification)
+    certification = aliased(Certification)
     return (
-        select(func.max(made.certified_at))
+        select(func.max(certification.certified_at))
         .where(
-            made.organization_code == Organization.dla_code,
-            made.round_id == round_id,
-            made.level == level,
-            is_live(made),
+            certification.organization_code == Organization.dla_code,
+            certification.round_id == round_id,
+            certification.level == level,
+            is_live(certification),
         )
         .correlate(Organization)
         .scalar_subquery()
@@ -287,10 +297,10 @@ def _certified_at(round_id: int | None, level: Level) -> ScalarSelect[datetime]:
 
 @cache
 def is_blocked(round_id: int | None) -> ColumnElement[bool]:
-    """The spot-check of the current revision was handed in with something incorrect: only the operator can go on,
-    by reopening the organization.
+    """SQL condition: the current revision's spot-check was handed in with an incorrect record, so that only the
+    operator can continue, by reopening the organization.
 
-    Counted, not EXISTS: PostgreSQL hashed the spot-checks of the whole country for that.
+    COUNT and not EXISTS: for EXISTS, PostgreSQL hashes the spot-checks of the whole country.
     """
     return (
         select(func.count())
@@ -308,13 +318,14 @@ def is_blocked(round_id: int | None) -> ColumnElement[bool]:
     ) > 0
 
 
-def is_waiting(found: CTE) -> ColumnElement[bool]:
-    """A condition on these organizations: it has certified, its province has not, and can."""
-    return and_(found.c.lao_at.is_not(None), found.c.province_at.is_(None), ~found.c.is_blocked)
+def is_waiting(organizations: CTE) -> ColumnElement[bool]:
+    """SQL condition on rows of `province_organizations`: the LAO has certified, the province has not, and can."""
+    columns = organizations.c
+    return and_(columns.lao_at.is_not(None), columns.province_at.is_(None), ~columns.is_blocked)
 
 
 async def count_day(session: AsyncSession, officer: Officer, round_id: int, now: datetime) -> Day:
-    """The day of the province of an officer, in a round."""
+    """Count the day of an officer's province in a round."""
     statement, moment = _day(officer.account.province_code, round_id), {"midnight": _midnight(now)}
     return Day(*(await session.execute(statement, moment)).one())
 
@@ -322,7 +333,7 @@ async def count_day(session: AsyncSession, officer: Officer, round_id: int, now:
 async def colleague_at(
     session: AsyncSession, officer: Officer, round_id: int, dla_code: str, now: datetime
 ) -> str | None:
-    """The name of the colleague who looks at an organization too (models/province/visit.py)."""
+    """Return the name of a colleague who is looking at the organization too; None if nobody is (see `looker`)."""
     name: str | None = await session.scalar(_looker(), looking(officer, round_id, now) | {"code": dla_code})
     return name
 
@@ -333,10 +344,11 @@ def _midnight(now: datetime) -> datetime:
 
 @cache
 def _day(province_code: str | None, round_id: int) -> Select[*tuple[Any, ...]]:
-    found = province_organizations(province_code, round_id)
+    organizations = province_organizations(province_code, round_id)
     return select(
-        func.count().filter(found.c.province_at >= bindparam("midnight")), func.count().filter(is_waiting(found))
-    ).select_from(found)
+        func.count().filter(organizations.c.province_at >= bindparam("midnight")),
+        func.count().filter(is_waiting(organizations)),
+    ).select_from(organizations)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How a province's certification goes, in numbers: by type of organization, and day by day."""
+"""Statistics of a province's certification: by type of organization, and day by day."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from models.organizations.organization import Organization
 from models.province.progress import is_counted, require_province
 from models.rounds.round import Round, current_round
 
-# From the province-wide organization down; a type that is not listed comes last.
+# The order of the types, from the province-wide organization down. Unlisted types come last.
 TYPES = (
     "provincial_admin_org",
     "special_admin_area",
@@ -26,7 +26,7 @@ TYPES = (
 
 
 class NoRoundYet(DomainError):
-    """There is nothing to draw before the first round."""
+    """No round has been opened yet, so there are no statistics."""
 
     def __init__(self) -> None:
         super().__init__("no round has been opened yet; open one: laocert round open --fiscal-year 2570")
@@ -49,7 +49,7 @@ class StatusCounts:
 
 @dataclass(frozen=True)
 class DayCounts:
-    """How many organizations had been certified at each level when a day in Bangkok ended."""
+    """How many organizations were certified at each level by the end of a day in Bangkok (cumulative)."""
 
     day: date
     lao: int
@@ -58,7 +58,10 @@ class DayCounts:
 
 @dataclass(frozen=True)
 class ProvinceProgress:
-    """A province's progress in the newest round; `days` has one entry a day, from the opening to `as_of`."""
+    """A province's progress in the newest round.
+
+    `days` has one entry for each day from the opening to the closing, or to `as_of` while the round is open.
+    """
 
     province_code: str
     province_th: str
@@ -71,27 +74,28 @@ class ProvinceProgress:
 
     @property
     def total(self) -> StatusCounts:
-        """All types together."""
+        """The sum over all types; its `type_th` is empty."""
         return StatusCounts(
             "",
-            sum(one.uncertified for one in self.types),
-            sum(one.lao_certified for one in self.types),
-            sum(one.province_certified for one in self.types),
+            sum(counts.uncertified for counts in self.types),
+            sum(counts.lao_certified for counts in self.types),
+            sum(counts.province_certified for counts in self.types),
         )
 
 
 async def require_round(session: AsyncSession) -> Round:
-    """The newest round. Raises NoRoundYet."""
-    found = await current_round(session)
-    if found is None:
+    """Return the newest round. Raises NoRoundYet."""
+    newest = await current_round(session)
+    if newest is None:
         raise NoRoundYet
-    return found
+    return newest
 
 
 async def province_progress(session: AsyncSession, province_code: str, now: datetime) -> ProvinceProgress:
-    """Count what counts now: a certificate whose revision was ended counts on no day.
+    """Return a province's progress in the newest round.
 
-    Four queries. Raises UnknownProvince, NoRoundYet.
+    Only live certificates count: one whose revision was reopened counts on no day. Runs four queries. Raises
+    UnknownProvince, NoRoundYet.
     """
     province = await require_province(session, province_code)
     round_ = await require_round(session)
@@ -100,7 +104,7 @@ async def province_progress(session: AsyncSession, province_code: str, now: date
         .where(Organization.province_code == province_code, is_counted(round_.id))
         .group_by(Organization.type_code, Organization.type_th)
     )
-    made = await session.execute(
+    rows = await session.execute(
         select(Organization.type_code, Certification.level, Certification.certified_at)
         .join(Organization, Organization.dla_code == Certification.organization_code)
         .where(
@@ -110,7 +114,7 @@ async def province_progress(session: AsyncSession, province_code: str, now: date
             is_counted(round_.id),
         )
     )
-    certificates = [(type_code, level, _day(at)) for type_code, level, at in made]
+    certificates = [(type_code, level, _day(at)) for type_code, level, at in rows]
     return ProvinceProgress(
         province_code,
         province.name_th,
@@ -132,23 +136,23 @@ def _by_type(
 ) -> tuple[StatusCounts, ...]:
     counts = Counter((type_code, level) for type_code, level, _ in certificates)
     order = {code: place for place, code in enumerate(TYPES)}
-    found = []
+    types = []
     for code, name, total in sorted(organizations, key=lambda row: (order.get(row[0], len(order)), row[0])):
         lao, province = counts[code, Level.LAO], counts[code, Level.PROVINCE]
-        found.append(StatusCounts(name, total - lao, lao - province, province))
-    return tuple(found)
+        types.append(StatusCounts(name, total - lao, lao - province, province))
+    return tuple(types)
 
 
 def _by_day(round_: Round, certificates: list[tuple[str, Level, date]], now: datetime) -> tuple[DayCounts, ...]:
     counts = Counter((level, day) for _, level, day in certificates)
     last = _day(round_.closed_at or now)
-    # A clock that was ahead may have opened it on a day that has not come yet.
+    # A clock that was ahead may have opened the round on a day that has not come yet.
     day = min(_day(round_.opened_at), last)
     lao = province = 0
-    found = []
+    days = []
     while day <= last:
         lao += counts[Level.LAO, day]
         province += counts[Level.PROVINCE, day]
-        found.append(DayCounts(day, lao, province))
+        days.append(DayCounts(day, lao, province))
         day += timedelta(days=1)
-    return tuple(found)
+    return tuple(days)

@@ -1,5 +1,5 @@
-"""The register of an organization: its records, headcounts, empty menus, how its numbers compare with last
-round's, and record by record how one register differs from another.
+"""The register of an organization: its records, headcounts and empty menus, the comparison of its headcounts with
+the last round's, and the record-by-record difference between two registers.
 
-Files that bring a register in are read in models/imports; what was certified of it is in models/certification.
+models/imports reads the files that bring a register in. Certificates are in models/certification.
 """

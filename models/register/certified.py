@@ -1,8 +1,8 @@
-"""Registers as they were certified, kept from a reopening to the next round to be compared with.
+"""Copies of registers as they were certified, stored at a reopening and deleted when the next round opens.
 
-While a register is locked it is itself what was certified, so nothing is copied at the press. A reopening copies
-the register of its one organization, before anything in it can change. Sealed (models/security/sealing.py): it
-holds names. What differs from it is worked out in models/certification/changes.py.
+A locked register is itself the certified content, so certifying copies nothing. A reopening copies the register of
+its one organization before anything in it can change. The copy contains personal names and is sealed
+(models/security/sealing.py). models/certification/changes.py compares it with the current register.
 """
 
 import zlib
@@ -22,21 +22,21 @@ from models.security.sealing import Seal, Unreadable
 
 
 class CertifiedRegister(Base):
-    """The register that a reopening has ended. Inserted with the reopening, deleted when the next round opens."""
+    """The sealed register that was certified before a reopening."""
 
     __tablename__ = "certified_register"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     reopening_id: Mapped[int] = mapped_column(ForeignKey("reopening.id"), unique=True)
-    # Whether the province had certified it too.
+    # Whether the province had certified the register too.
     by_province: Mapped[bool]
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 @dataclass(frozen=True)
 class RegisterContent:
-    """What a register held: its records, and the names of its menus in the order of the records' letters."""
+    """A register's records, and the names of its menus in the order of the letters in `Record.menus`."""
 
     menu_names: tuple[str, ...]
     records: tuple[Record, ...]
@@ -49,34 +49,36 @@ async def keep_certified(
     menu_names: Sequence[str],
     records: Iterable[Record],
 ) -> None:
-    """Keep a register that a reopening ends. Some 5 KB for 60 records of 20 menus."""
+    """Store the sealed register of a reopening: about 5 KB for 60 records of 20 menus."""
     content = {
-        # A row's seal opens in that row only: nobody can put the register of another reopening in its place.
+        # Sealed with the content and compared when it is opened, so that a row cannot be swapped for another one.
         "reopening": reopening_id,
         "by_province": by_province,
         "menus": list(menu_names),
-        "records": [tuple(one) for one in records],
+        "records": [tuple(each) for each in records],
     }
     sealed = _seal(session).close(zlib.compress(orjson.dumps(content)))
     session.add(CertifiedRegister(reopening_id=reopening_id, by_province=by_province, sealed=sealed))
     await session.flush()
 
 
-def open_certified(session: AsyncSession, reopening_id: int, kept: CertifiedRegister) -> RegisterContent | None:
-    """What a reopening has kept; None where it cannot be read: its secret key is not here, or somebody has put
-    something else in its place.
+def open_certified(session: AsyncSession, reopening_id: int, row: CertifiedRegister) -> RegisterContent | None:
+    """Decrypt the register of a reopening.
+
+    Returns None if it cannot be read: its secret key is not configured, or the row holds the register of another
+    reopening.
     """
     try:
-        content = orjson.loads(zlib.decompress(_seal(session).open(kept.sealed)))
+        content = orjson.loads(zlib.decompress(_seal(session).open(row.sealed)))
     except Unreadable:
         return None
-    if (content["reopening"], content["by_province"]) != (reopening_id, kept.by_province):
+    if (content["reopening"], content["by_province"]) != (reopening_id, row.by_province):
         return None
     return RegisterContent(tuple(content["menus"]), tuple(map(record, content["records"])))
 
 
 async def forget_certified(session: AsyncSession) -> None:
-    """Erase all of it: a round has opened, and what the one before it locked and reopened is of the past."""
+    """Delete all copies. Called when a round opens: comparisons with the previous round's reopenings end."""
     await session.execute(delete(CertifiedRegister))
 
 

@@ -1,26 +1,27 @@
-"""A register's numbers beside the last round's: the difference, and whether it must be explained.
+"""Comparison of a register's headcount with the last round's: which categories need an explanation.
 
-The share is the setting LAOCERT_DIFFERENCE_PERCENT, in percent of the last round's number of a category.
+The threshold `percent` is the setting LAOCERT_DIFFERENCE_PERCENT, in percent of the last round's number of a
+category.
 """
 
 from models.register.roster import Category, Headcount
 
-# From here on nothing is ever marked.
+# At this threshold and above, no difference needs an explanation.
 NEVER = 100
 
 
 def is_beyond(now: int, before: int, percent: int) -> bool:
-    """Whether a number differs from the last round's by more than the share; from 0 any other number does."""
+    """Return whether a number differs from the last round's by more than `percent`. From 0, every change does."""
     return percent < NEVER and abs(now - before) * 100 > percent * before
 
 
 def marked(now: Headcount, before: Headcount | None, percent: int) -> tuple[Category, ...]:
-    """The categories that differ by more than the share; none where there is nothing to compare with."""
+    """Return the categories that differ by more than `percent`; none if there is no headcount `before`."""
     if before is None:
         return ()
-    return tuple(one for one in Category if is_beyond(now.of(one), before.of(one), percent))
+    return tuple(category for category in Category if is_beyond(now.of(category), before.of(category), percent))
 
 
 def numbers(headcount: Headcount) -> str:
-    """The numbers as the subject of an explanation: `9/3/5`. Other numbers want another explanation."""
+    """Format a headcount as the key of an explanation: `9/3/5`. An explanation holds for these numbers only."""
     return "/".join(str(headcount.of(category)) for category in Category)

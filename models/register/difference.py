@@ -1,4 +1,4 @@
-"""What a file would change in a register: records by their numbers, menus by their names."""
+"""The difference between a register and a file: records are matched by number, menus by name."""
 
 import enum
 from collections import Counter
@@ -11,7 +11,7 @@ from models.register.roster import Category, Headcount, MenuState, Record
 
 
 class ChangeKind(enum.StrEnum):
-    """What becomes of a record."""
+    """What happens to a record."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -20,8 +20,9 @@ class ChangeKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class RecordChange:
-    """One record before and after; None where there is none. `menus`: (name, before, after) of those that differ
-    among the menus that both registers have.
+    """One record before and after. `before` is None for an added record, `after` for a removed one.
+
+    `menus`: (name, before, after) of each menu that differs, among the menus that both registers have.
     """
 
     before: Record | None
@@ -30,26 +31,26 @@ class RecordChange:
 
     @property
     def kind(self) -> ChangeKind:
-        """Whether it comes, goes or stays."""
+        """Whether the record was added, removed or changed."""
         if self.before is None:
             return ChangeKind.ADDED
         return ChangeKind.REMOVED if self.after is None else ChangeKind.CHANGED
 
     @property
     def record(self) -> Record:
-        """As it will be; a removed one as it was."""
-        found = self.after or self.before
-        assert found is not None  # noqa: S101 - one of the two is there
-        return found
+        """The record after the change; a removed one as it was before."""
+        record = self.after or self.before
+        assert record is not None  # noqa: S101 - at least one of the two exists
+        return record
 
 
-# How many records come, go or change, by their category.
+# How many records were added, removed or changed, by category.
 Counts = Counter[tuple[ChangeKind, Category]]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What a file changes in a register, as numbers; `counts` has only what is not zero."""
+    """How much a file changes in a register. `counts` has no zeros."""
 
     before: Headcount
     after: Headcount
@@ -58,40 +59,41 @@ class Totals:
     counts: Counts
 
     def count(self, kind: ChangeKind, category: Category | None = None) -> int:
-        """How many records come, go or change, of one category or all; one that changes its category counts
-        where it comes to.
+        """Count the changes of one kind, in one category or in all.
+
+        A record that changes its category counts in the new one.
         """
-        return sum(self.counts[kind, one] for one in ([category] if category else Category))
+        return sum(self.counts[kind, counted] for counted in ([category] if category else Category))
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the register already is as the file says."""
+        """Whether the register already equals the file."""
         return not (self.counts or self.new_menus or self.gone_menus)
 
 
 @dataclass(frozen=True)
 class Difference(Totals):
-    """All that a file changes; `changes` in order of record_no."""
+    """Everything that a file changes; `changes` is sorted by record_no."""
 
     with_empty_menus: int
     changes: tuple[RecordChange, ...]
 
     def of(self, kind: ChangeKind) -> list[RecordChange]:
-        """The changes of one kind."""
+        """Return the changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
 
 
 def respelled(sent: SentRoster, menu_names: Sequence[str], records: Sequence[Record]) -> SentRoster:
-    """The file with each text that looks like the register's as the register spells it.
+    """Return the file with the register's own spelling of each text that looks like the register's.
 
-    The texts of a file are in one spelling (models/base/spelling.py). A register may have been stored before there
-    was one, and its digest rests on its letters.
+    A file's texts are normalized (models/base/spelling.py). A register that was stored before normalization
+    existed may be spelled otherwise, and its digest depends on every character.
     """
     menus = {spelled(name): name for name in menu_names}
-    # Two numbers of an old register may look alike: then each is found by its own letters.
-    numbers = {spelled(one.record_no): one for one in records} | {one.record_no: one for one in records}
+    # Two record numbers of an old register may look alike. The exact spelling then takes precedence.
+    by_number = {spelled(old.record_no): old for old in records} | {old.record_no: old for old in records}
     respelled_records = tuple(
-        _as_before(record, numbers[record.record_no]) if record.record_no in numbers else record
+        _as_before(record, by_number[record.record_no]) if record.record_no in by_number else record
         for record in sent.records
     )
     return replace(
@@ -106,7 +108,10 @@ def _as_before(record: Record, before: Record) -> Record:
 
 
 def aligned(sent: SentRoster, menu_names: Sequence[str]) -> SentRoster:
-    """The file with its menus in the order of a register that has the same ones: columns may be moved about."""
+    """Return the file with its menus in the register's order, if both have the same menus; else unchanged.
+
+    So a file whose columns were only rearranged changes nothing.
+    """
     if not menu_names or sorted(menu_names) != sorted(sent.menu_names):
         return sent
     places = [sent.menu_names.index(name) for name in menu_names]
@@ -117,9 +122,13 @@ def aligned(sent: SentRoster, menu_names: Sequence[str]) -> SentRoster:
 
 
 def compare(menu_names: Sequence[str], records: Sequence[Record], sent: SentRoster) -> Difference:
-    """What the file changes in a register with these menus and records; it has been aligned with it."""
-    old, new = {one.record_no: one for one in records}, {one.record_no: one for one in sent.records}
-    both = [
+    """Return what the file changes in a register with these menus and records.
+
+    The caller passes the file through `respelled` and `aligned` first.
+    """
+    old = {record.record_no: record for record in records}
+    new = {record.record_no: record for record in sent.records}
+    common_menus = [
         (name, place, sent.menu_names.index(name))
         for place, name in enumerate(menu_names)
         if name in sent.menu_names
@@ -129,18 +138,18 @@ def compare(menu_names: Sequence[str], records: Sequence[Record], sent: SentRost
     for number in new.keys() & old.keys():
         before, after = old[number], new[number]
         menus = tuple(
-            (name, MenuState(before.menus[place]), MenuState(after.menus[there]))
-            for name, place, there in both
-            if before.menus[place] != after.menus[there]
+            (name, MenuState(before.menus[old_place]), MenuState(after.menus[new_place]))
+            for name, old_place, new_place in common_menus
+            if before.menus[old_place] != after.menus[new_place]
         )
         if menus or before[:-1] != after[:-1]:
             changes.append(RecordChange(before, after, menus))
     return Difference(
-        before=Headcount.count(one.category for one in records),
-        after=Headcount.count(one.category for one in sent.records),
+        before=Headcount.count(record.category for record in records),
+        after=Headcount.count(record.category for record in sent.records),
         new_menus=tuple(name for name in sent.menu_names if name not in menu_names),
         gone_menus=tuple(name for name in menu_names if name not in sent.menu_names),
         counts=Counter((change.kind, change.record.category) for change in changes),
-        with_empty_menus=sum(MenuState.EMPTY in one.menus for one in sent.records),
+        with_empty_menus=sum(MenuState.EMPTY in record.menus for record in sent.records),
         changes=tuple(sorted(changes, key=lambda change: change.record.record_no)),
     )

@@ -1,6 +1,6 @@
-"""A roster that an organization's officer has sent as a file, checked and not confirmed yet.
+"""Drafts: rosters that an organization's officer has sent as a file, checked but not confirmed yet.
 
-Sealed (models/security/sealing.py): it holds names, and may never be confirmed.
+A draft is sealed (models/security/sealing.py): it contains personal names, and the officer may never confirm it.
 """
 
 import hashlib
@@ -22,17 +22,19 @@ from models.base.tables import Base
 from models.register.roster import Category, Record
 from models.security.sealing import Seal, Unreadable
 
-# So long can a file be confirmed.
+# How long the officer can confirm a draft.
 KEPT = timedelta(hours=24)
 
 
 class DraftGone(DomainError):
-    """The file was saved or cancelled, another one has taken its place, or it is older than a day."""
+    """The draft was saved or cancelled, a later file replaced it, it is older than KEPT, or its key is unknown."""
 
 
 @dataclass(frozen=True)
 class SentRoster:
-    """A checked file. `notes` are what a reader of it does not see, such as hidden rows: texts as JSON, packed by
+    """The content of a checked file.
+
+    `notes` are findings that a reader of the file does not see, such as hidden rows, as JSON values packed by
     models/imports/tabular/problems.py.
     """
 
@@ -43,13 +45,15 @@ class SentRoster:
 
 
 def record(values: Sequence[str]) -> Record:
-    """A record from its texts."""
+    """Build a Record from its six texts, in the order of its fields. Raises ValueError for an unknown category."""
     number, full_name, category, position, level, menus = values
     return Record(number, full_name, Category(category), position, level, menus)
 
 
 class RosterDraft(Base):
-    """One officer's file. `base_digest` is that of the roster it was compared with, "" when there was none."""
+    """One officer's draft. `base_digest` is the digest of the roster that it was compared with; "" if none
+    existed.
+    """
 
     __tablename__ = "roster_draft"
 
@@ -62,23 +66,25 @@ class RosterDraft(Base):
 
     @property
     def key(self) -> str:
-        """16 letters by which buttons name this file and no later one; they say nothing of what is in it."""
+        """16 hexadecimal digits by which buttons name this draft and no later one. They reveal nothing of its
+        content.
+        """
         return hashlib.sha256(self.sealed).hexdigest()[:16]
 
 
 async def keep_draft(
     session: AsyncSession, officer_id: int, dla_code: str, sent: SentRoster, base_digest: str, now: datetime
 ) -> RosterDraft:
-    """Keep an officer's file, in place of the one before."""
-    facts: dict[str, object] = {"menus": sent.menu_names, "records": list(map(tuple, sent.records))}
+    """Store an officer's draft, replacing an earlier one."""
+    content: dict[str, object] = {"menus": sent.menu_names, "records": list(map(tuple, sent.records))}
     if sent.notes:
-        facts["notes"] = sent.notes
-    inside = zlib.compress(orjson.dumps(facts))
+        content["notes"] = sent.notes
+    plaintext = zlib.compress(orjson.dumps(content))
     draft = RosterDraft(
         officer_id=officer_id,
         organization_code=dla_code,
         file_name=sent.file_name,
-        sealed=_seal(session).close(inside),
+        sealed=_seal(session).close(plaintext),
         base_digest=base_digest,
         made_at=now,
     )
@@ -90,27 +96,27 @@ async def keep_draft(
 async def load_draft(
     session: AsyncSession, officer_id: int, key: str, now: datetime
 ) -> tuple[RosterDraft, SentRoster]:
-    """An officer's file and what is in it. Raises DraftGone."""
+    """Return an officer's draft and its content. Raises DraftGone."""
     draft = await session.get(RosterDraft, officer_id, populate_existing=True)
     if draft is None or draft.key != key or is_past(draft.made_at, KEPT, now):
         raise DraftGone
     try:
-        found = orjson.loads(zlib.decompress(_seal(session).open(draft.sealed)))
+        content = orjson.loads(zlib.decompress(_seal(session).open(draft.sealed)))
     except Unreadable:
-        # Its secret key is in use no more.
+        # The secret key that sealed it is no longer configured.
         raise DraftGone from None
-    records = tuple(map(record, found["records"]))
-    # Files that were kept before notes were have none.
-    return draft, SentRoster(draft.file_name, tuple(found["menus"]), records, tuple(found.get("notes", ())))
+    records = tuple(map(record, content["records"]))
+    # Drafts of a version before notes existed have no such entry.
+    return draft, SentRoster(draft.file_name, tuple(content["menus"]), records, tuple(content.get("notes", ())))
 
 
 async def drop_draft(session: AsyncSession, officer_id: int) -> None:
-    """Erase an officer's file: it was used or cancelled, or the link has ended."""
+    """Delete an officer's draft: it was saved or cancelled, or the officer's link has ended."""
     await session.execute(delete(RosterDraft).where(RosterDraft.officer_id == officer_id))
 
 
 async def forget_old_drafts(session: AsyncSession, now: datetime) -> None:
-    """Erase what nobody can confirm any more."""
+    """Delete the drafts that have expired."""
     await session.execute(delete(RosterDraft).where(~RosterDraft.made_at.between(now - KEPT, now + KEPT)))
 
 

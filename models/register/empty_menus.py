@@ -1,4 +1,6 @@
-"""Records whose menus are not filled in, by menu: still to be recorded, or confirmed as nothing."""
+"""Records with empty menus, listed by menu: an officer has neither recorded the menu nor confirmed it as
+nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ RECORDS_PER_PAGE = 10
 
 @dataclass(frozen=True)
 class EmptyMenu:
-    """A menu that is empty somewhere: its place among the register's menus, its name, and in how many records."""
+    """A menu that is empty in `count` records. `place` is its index among the register's menus, from 0."""
 
     place: int
     name: str
@@ -55,7 +57,10 @@ class EmptyRecordPage:
 
 
 async def list_empty_menus(session: AsyncSession, officer: Officer, dla_code: str, page: int) -> EmptyMenuPage:
-    """The menus that are empty in any record of a register. Raises NotYours, NoRoster."""
+    """Return one page of the menus that are empty in at least one record. `page` counts from 0, and is clamped.
+
+    Raises NotYours if the officer may not see the organization, NoRoster.
+    """
     organization, names = await _menu_names(session, officer, dla_code)
     counts = [0] * len(names)
     for menus in await session.scalars(
@@ -65,32 +70,33 @@ async def list_empty_menus(session: AsyncSession, officer: Officer, dla_code: st
     ):
         for place, state in enumerate(menus):
             counts[place] += state == MenuState.EMPTY
-    found = [EmptyMenu(place, names[place], count) for place, count in enumerate(counts) if count]
-    page, pages, start = _page(page, len(found), MENUS_PER_PAGE)
-    return EmptyMenuPage(organization, found[start : start + MENUS_PER_PAGE], page, pages)
+    empty_menus = [EmptyMenu(place, names[place], count) for place, count in enumerate(counts) if count]
+    page, pages, start = _page(page, len(empty_menus), MENUS_PER_PAGE)
+    return EmptyMenuPage(organization, empty_menus[start : start + MENUS_PER_PAGE], page, pages)
 
 
 async def list_empty_records(
     session: AsyncSession, officer: Officer, dla_code: str, place: int, page: int
 ) -> EmptyRecordPage:
-    """The records in which the menu at a place is empty; none for a place that the register does not have.
+    """Return one page of the records whose menu at index `place` is empty. `page` counts from 0, and is clamped.
 
-    Raises NotYours, NoRoster.
+    Empty for an index beyond the register's menus. Raises NotYours if the officer may not see the organization,
+    NoRoster.
     """
     organization, names = await _menu_names(session, officer, dla_code)
     rows = await session.execute(
         select(PersonnelRecord.record_no, PersonnelRecord.full_name, PersonnelRecord.position).where(
             PersonnelRecord.organization_code == dla_code,
-            # Counted from 1 in SQL.
+            # SQL's SUBSTR counts from 1.
             func.substr(PersonnelRecord.menus, min(place, len(names)) + 1, 1) == MenuState.EMPTY,
         )
     )
-    # Sorted here, so that the order is the same on every database.
-    found = sorted((EmptyRecord(*row) for row in rows), key=lambda one: one.record_no)
-    page, pages, start = _page(page, len(found), RECORDS_PER_PAGE)
+    # Sorted in Python, so that the order is the same on both databases.
+    empty_records = sorted((EmptyRecord(*row) for row in rows), key=lambda record: record.record_no)
+    page, pages, start = _page(page, len(empty_records), RECORDS_PER_PAGE)
     menu = names[place] if place < len(names) else ""
     return EmptyRecordPage(
-        organization, menu, found[start : start + RECORDS_PER_PAGE], page, pages, total=len(found)
+        organization, menu, empty_records[start : start + RECORDS_PER_PAGE], page, pages, total=len(empty_records)
     )
 
 
@@ -103,7 +109,7 @@ async def _menu_names(session: AsyncSession, officer: Officer, dla_code: str) ->
 
 
 def _page(page: int, total: int, size: int) -> tuple[int, int, int]:
-    """The page that there is, how many there are, and its first row."""
+    """Return the page clamped to those that exist, the number of pages, and the index of the page's first row."""
     pages = max(1, -(-total // size))
     page = min(max(page, 0), pages - 1)
     return page, pages, page * size

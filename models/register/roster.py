@@ -20,12 +20,12 @@ from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 
 POSITIONS_PER_PAGE = 8
-# Made once: json.dumps makes one for each record.
+# One shared encoder: json.dumps creates an encoder at each call.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Category(enum.StrEnum):
-    """The three kinds of personnel that are counted (procedure, province step 5)."""
+    """The three categories of personnel that the procedure counts (province level, step 5)."""
 
     OFFICIAL = "official"
     PERMANENT_EMPLOYEE = "permanent_employee"
@@ -33,7 +33,7 @@ class Category(enum.StrEnum):
 
 
 class MenuState(enum.StrEnum):
-    """A record's menu: recorded, confirmed that there is nothing to record, or not filled in."""
+    """The state of one menu of a record: recorded, confirmed as having nothing to record, or not filled in."""
 
     RECORDED = "r"
     NONE = "n"
@@ -41,11 +41,11 @@ class MenuState(enum.StrEnum):
 
 
 class NoRoster(DomainError):
-    """The organization's roster was never imported."""
+    """No roster was imported for the organization."""
 
 
 class Roster(Base):
-    """That an organization has a register, and the import that it comes from."""
+    """An organization's register, and the import that it comes from. Its rows are PersonnelRecords."""
 
     __tablename__ = "roster"
 
@@ -69,12 +69,12 @@ class PersonnelRecord(Base):
     category: Mapped[Category] = mapped_column(text_enum(Category))
     position: Mapped[str] = mapped_column(String(200))
     level: Mapped[str] = mapped_column(String(100))
-    # One MenuState letter a menu: 478,000 records of 20 menus stay small, and empty ones are found by LIKE.
+    # One MenuState letter for each menu: 478,000 records of 20 menus stay small, and LIKE finds empty menus.
     menus: Mapped[str] = mapped_column(String(200))
 
 
 class Record(NamedTuple):
-    """What a register says of one person."""
+    """A personnel record without its database identity. `menus` has one MenuState letter for each menu."""
 
     record_no: str
     full_name: str
@@ -94,13 +94,13 @@ class Headcount:
 
     @classmethod
     def count(cls, categories: Iterable[Category]) -> "Headcount":
-        """The numbers of people given by their categories."""
+        """Count people, given the category of each."""
         counts = Counter(categories)
         return cls(*(counts[category] for category in Category))
 
     @property
     def total(self) -> int:
-        """All three together."""
+        """The sum of the three categories."""
         return self.officials + self.permanent_employees + self.contract_employees
 
     def of(self, category: Category) -> int:
@@ -114,7 +114,7 @@ class Headcount:
 
 @dataclass(frozen=True)
 class RosterSummary:
-    """What a register holds at this moment; `digest` changes with any letter of any record in it."""
+    """A register's headcount, number of records with empty menus, and digest (see `summarize`)."""
 
     file_name: str
     imported_at: datetime
@@ -125,7 +125,7 @@ class RosterSummary:
 
 @dataclass(frozen=True)
 class Position:
-    """One line of a category's list: how many hold the position at the level."""
+    """How many people of a category hold a position at a level."""
 
     position: str
     level: str
@@ -142,10 +142,10 @@ class PositionPage:
 
 
 def summarize(roster: Roster, records: Iterable[tuple[str, str, Category, str, str, str]]) -> RosterSummary:
-    """Count and digest records given in the order of Record.
+    """Count and digest a register's records, each a tuple with the fields of Record in that order.
 
-    The digest is SHA-256 over the menus' names and the records as JSON, in order of record_no, so that it is
-    the same on every database.
+    The digest is the hexadecimal SHA-256 of the menu names and the records as JSON, sorted by record_no, so that
+    it is the same on both databases. Any changed character changes it.
     """
     counts: Counter[str] = Counter()
     with_empty_menus = 0
@@ -159,7 +159,7 @@ def summarize(roster: Roster, records: Iterable[tuple[str, str, Category, str, s
 
 
 async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
-    """The summary of an organization's register as it is now. Raises NoRoster."""
+    """Summarize an organization's register as it is now. Raises NoRoster."""
     roster = await session.get(Roster, dla_code, populate_existing=True)
     if roster is None:
         raise NoRoster(dla_code)
@@ -167,8 +167,9 @@ async def load_summary(session: AsyncSession, dla_code: str) -> RosterSummary:
 
 
 async def register_digest(session: AsyncSession, dla_code: str) -> str:
-    """What a register is now, as its certificate and the end of its organization note it; empty where there is
-    none.
+    """Return the digest of an organization's register as it is now; "" if it has no register.
+
+    Certificates and ends of organizations store this value.
     """
     try:
         return (await load_summary(session, dla_code)).digest
@@ -177,7 +178,7 @@ async def register_digest(session: AsyncSession, dla_code: str) -> str:
 
 
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:
-    """All records of an organization's register, in no order."""
+    """Return all records of an organization's register, in no particular order."""
     return [Record(*row) for row in await session.execute(_records(), {"of_organization": dla_code})]
 
 
@@ -190,9 +191,9 @@ def _records() -> Select[*tuple[Any, ...]]:
 
 
 async def list_positions(session: AsyncSession, dla_code: str, category: Category, page: int) -> PositionPage:
-    """One page of the positions of a category, by position and level; a page beyond the last is the last.
+    """Return one page of a category's positions, by position and level. `page` counts from 0, and is clamped.
 
-    Positions that look alike are one: an older version has stored what was typed in several spellings.
+    Positions that look alike are merged: an older version stored several spellings of one text.
     """
     grouped = (
         select(PersonnelRecord.position, PersonnelRecord.level, func.count().label("count"))

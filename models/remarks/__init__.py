@@ -1,5 +1,4 @@
-"""What organization, province and operator say to each other: questions, explanations, petitions, and the thread
-of them.
+"""Remarks between organization, province and operator: questions, explanations, petitions, and their thread.
 
-The table of remarks is in models/certification, because a revision is not whole without it.
+The table of remarks is in models/certification, because it belongs to the rows of a revision.
 """

@@ -1,4 +1,4 @@
-"""An organization says why its numbers differ from the last round's, before it certifies them."""
+"""Explanations: before it certifies, an organization explains why its headcount differs from the last round's."""
 
 from datetime import datetime
 
@@ -17,47 +17,48 @@ from models.rounds.round import require_open_round
 
 
 class NothingToExplain(DomainError):
-    """The numbers are within the share, are explained, or are certified."""
+    """No explanation is needed: the differences are below the threshold, are explained, or are certified."""
 
 
 async def require_explainable(session: AsyncSession, officer: Officer, *, difference_percent: int) -> Review:
-    """Refuse before anything is typed; the numbers to be explained.
+    """Check that the officer's organization has differences to explain, and return its review.
 
-    Raises NotYours, NoOpenRound, NoRoster, NothingToExplain.
+    Called before the officer types. Raises NotYours if the officer is not of an organization, NoOpenRound,
+    NoRoster, NothingToExplain.
     """
     code = officer.account.organization_code
     if officer.account.role is not Role.LAO or code is None:
         raise NotYours
     await require_open_round(session)
-    shown = await review(session, officer, code)
-    if shown.status is not Status.UNCERTIFIED or not shown.lacks_explanation(difference_percent):
+    current_review = await review(session, officer, code)
+    if current_review.status is not Status.UNCERTIFIED or not current_review.lacks_explanation(difference_percent):
         raise NothingToExplain
-    return shown
+    return current_review
 
 
 async def explain(
     session: AsyncSession, officer: Officer, about: str, typed: str, now: datetime, *, difference_percent: int
 ) -> Remark:
-    """Keep an explanation of the numbers `about` (models/register/comparison.py, numbers), which the officer has
-    seen.
+    """Store an explanation of the headcount that the officer has seen.
 
-    Raises NotYours, NoOpenRound, NoRoster, NothingToExplain, RemarkRefused; RosterChanged for other numbers.
+    `about` is that headcount as `numbers` in models/register/comparison.py formats it. Raises RosterChanged if the
+    register has other numbers now, RemarkRefused for the text, NotYours, NoOpenRound, NoRoster, NothingToExplain.
     """
     body = remark_text(typed)
     if officer.account.organization_code is None:
         raise NotYours
     await lock_organization(session, officer.account.organization_code)
-    shown = await require_explainable(session, officer, difference_percent=difference_percent)
-    if numbers(shown.roster.headcount) != about:
-        raise RosterChanged(shown)
-    assert shown.round is not None  # noqa: S101 - one is open
-    made = await add_remark(
+    current_review = await require_explainable(session, officer, difference_percent=difference_percent)
+    if numbers(current_review.roster.headcount) != about:
+        raise RosterChanged(current_review)
+    assert current_review.round is not None  # noqa: S101 - one is open
+    explanation = await add_remark(
         session,
         officer,
         now,
-        organization_code=shown.organization.dla_code,
-        round_id=shown.round.id,
-        revision=shown.revision,
+        organization_code=current_review.organization.dla_code,
+        round_id=current_review.round.id,
+        revision=current_review.revision,
         kind=RemarkKind.EXPLANATION,
         body=body,
         about=about,
@@ -65,11 +66,11 @@ async def explain(
     await event_chain.record(
         session,
         event_chain.Event.EXPLAINED,
-        made.organization_code,
+        explanation.organization_code,
         now,
-        explanation=made.id,
+        explanation=explanation.id,
         officer=officer.id,
         about=about,
         body=body,
     )
-    return made
+    return explanation

@@ -1,6 +1,7 @@
-"""Petitions for a correction and the operator's decisions on them; and finding one remark of any kind.
+"""Petitions for a correction, the operator's decisions on them, and the lookup of one remark of any kind.
 
-The source procedure names no way back: petitions, decisions and reopenings are ours.
+The source procedure has no way back after a certification: petitions, decisions and reopenings are this project's
+addition.
 """
 
 from datetime import datetime
@@ -24,22 +25,22 @@ from models.rounds.round import Round, current_round
 
 
 class NotLocked(DomainError):
-    """There is nothing to petition for: the register can be changed."""
+    """The register is not locked, so there is nothing to petition for."""
 
 
 class PetitionPending(DomainError):
-    """The organization, or its province, has a petition that is not decided yet; one of each at a time."""
+    """The side (the organization or its province) already has an undecided petition; each may have one."""
 
 
 class UnknownPetition(DomainError):
-    """There is no open petition with this number."""
+    """No undecided petition has this number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"there is no open petition {number}; see: laocert petitions")
 
 
-# All that is said of a remark besides itself.
-_WITH_ALL = (
+# Loads everything that a notice about a remark mentions.
+_WITH_RELATIONS = (
     joinedload(Remark.organization).joinedload(Organization.province),
     joinedload(Remark.round),
     joinedload(Remark.officer).joinedload(Officer.account),
@@ -47,7 +48,10 @@ _WITH_ALL = (
 
 
 async def require_petitionable(session: AsyncSession, officer: Officer) -> None:
-    """Refuse before anything is typed. Raises NotYours, NotLocked, PetitionPending."""
+    """Check that the officer's organization may petition. Called before the officer types.
+
+    Raises NotYours if the officer is not of an organization, NotLocked, PetitionPending.
+    """
     code = officer.account.organization_code
     if officer.account.role is not Role.LAO or code is None:
         raise NotYours
@@ -60,10 +64,10 @@ async def require_petitionable(session: AsyncSession, officer: Officer) -> None:
 async def petition(
     session: AsyncSession, officer: Officer, typed: str, now: datetime, operator_chat: int | None
 ) -> Remark:
-    """A locked LAO asks for a correction, in its own words; nothing is unlocked by it.
+    """Store the petition of an organization whose register is locked. The petition itself unlocks nothing.
 
-    Its province's officers and the operator's chat are told. Raises NotYours, NotLocked, PetitionPending,
-    RemarkRefused.
+    Notifies the province's officers and the operator's chat. Raises NotYours, NotLocked, PetitionPending;
+    RemarkRefused for the text.
     """
     body = remark_text(typed)
     code = officer.account.organization_code
@@ -72,8 +76,8 @@ async def petition(
     organization = await lock_organization(session, code)
     await require_petitionable(session, officer)
     certificate = next(iter((await live_certificates(session, code, await current_round(session))).values()))
-    told = await officers_concerned(session, organization, Role.PROVINCE)
-    return await _petition(session, officer, certificate, body, now, told, operator_chat)
+    recipients = await officers_concerned(session, organization, Role.PROVINCE)
+    return await _petition(session, officer, certificate, body, now, recipients, operator_chat)
 
 
 async def petition_of_province(
@@ -85,17 +89,17 @@ async def petition_of_province(
     now: datetime,
     operator_chat: int | None,
 ) -> Remark:
-    """A province asks that an organization be opened for correction, after a spot-check
-    (models/spot_checks/spot_checking.py, which looks at the rights and holds the organization's row).
+    """Store a province's petition to reopen an organization after a spot-check.
 
-    The organization's officers, the province's other officers and the operator's chat are told. Raises
+    The caller (models/spot_checks/spot_checking.py) has checked the officer's rights and locked the organization's
+    row. Notifies the organization's officers, the province's other officers and the operator's chat. Raises
     PetitionPending.
     """
     if await open_petition(session, organization.dla_code, Role.PROVINCE):
         raise PetitionPending
     concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
-    told = [one for one in concerned if one.id != officer.id]
-    return await _petition(session, officer, certificate, body, now, told, operator_chat)
+    recipients = [colleague for colleague in concerned if colleague.id != officer.id]
+    return await _petition(session, officer, certificate, body, now, recipients, operator_chat)
 
 
 async def _petition(
@@ -104,10 +108,10 @@ async def _petition(
     certificate: Certification,
     body: str,
     now: datetime,
-    told: list[Officer],
+    recipients: list[Officer],
     operator_chat: int | None,
 ) -> Remark:
-    made = await add_remark(
+    petition_ = await add_remark(
         session,
         officer,
         now,
@@ -120,21 +124,19 @@ async def _petition(
     await event_chain.record(
         session,
         event_chain.Event.PETITIONED,
-        made.organization_code,
+        petition_.organization_code,
         now,
-        petition=made.id,
+        petition=petition_.id,
         officer=officer.id,
         body=body,
     )
-    chats = {one.user_id for one in told} | ({operator_chat} if operator_chat else set())
-    await outbox.enqueue_each(session, NoticeKind.PETITIONED, sorted(chats), made.id, now)
-    return made
+    chats = {recipient.user_id for recipient in recipients} | ({operator_chat} if operator_chat else set())
+    await outbox.enqueue_each(session, NoticeKind.PETITIONED, sorted(chats), petition_.id, now)
+    return petition_
 
 
 def _open_petitions() -> Select[Remark]:
-    """Those that nobody has decided; one whose revision, round or organization has ended has nothing left to ask
-    for.
-    """
+    """Select the undecided petitions, except those whose revision, round or organization has ended."""
     decision = aliased(Remark)
     return (
         select(Remark)
@@ -150,7 +152,7 @@ def _open_petitions() -> Select[Remark]:
 
 
 async def open_petition(session: AsyncSession, dla_code: str, side: Role) -> Remark | None:
-    """The petition about an organization, by itself or by its province, that waits for a decision."""
+    """Return the undecided petition about an organization by one side (itself or its province); None if none."""
     return await session.scalar(
         _open_petitions()
         .join(Officer, Officer.id == Remark.officer_id)
@@ -160,78 +162,81 @@ async def open_petition(session: AsyncSession, dla_code: str, side: Role) -> Rem
 
 
 async def list_petitions(session: AsyncSession) -> list[Remark]:
-    """All petitions that wait for a decision, oldest first, with organization, province and officer."""
-    found = await session.scalars(_open_petitions().options(*_WITH_ALL).order_by(Remark.id))
-    return list(found)
+    """Return all undecided petitions, oldest first, with organization, province, round and officer loaded."""
+    petitions = await session.scalars(_open_petitions().options(*_WITH_RELATIONS).order_by(Remark.id))
+    return list(petitions)
 
 
 async def count_petitions(session: AsyncSession) -> int:
-    """How many petitions wait for a decision."""
+    """Count the undecided petitions."""
     return await session.scalar(select(func.count()).select_from(_open_petitions().subquery())) or 0
 
 
 async def decide(
     session: AsyncSession, number: int, *, granted: bool, by: str, reason: str, now: datetime
 ) -> Remark:
-    """The operator's word on a petition; granting it reopens the organization.
+    """Store the operator's decision on petition `number`. Granting it reopens the organization.
 
-    The officers of both sides are told. Raises OperatorRefused, UnknownPetition, RemarkRefused, and what reopen
-    raises.
+    `by` is the operator's name. Notifies the officers of both sides. Raises UnknownPetition, OperatorRefused for
+    the name, RemarkRefused for the reason, and whatever `reopen` raises.
     """
     by = operator_name(by)
-    asked = await session.scalar(_open_petitions().where(Remark.id == number))
-    if asked is None:
+    petition_ = await session.scalar(_open_petitions().where(Remark.id == number))
+    if petition_ is None:
         raise UnknownPetition(number)
-    organization = await lock_organization(session, asked.organization_code)
-    # Decided, or its revision ended, while this waited.
+    organization = await lock_organization(session, petition_.organization_code)
+    # It may have been decided, or its revision may have ended, while this transaction waited for the lock.
     if await session.scalar(_open_petitions().where(Remark.id == number)) is None:
         raise UnknownPetition(number)
-    made = Remark(
-        organization_code=asked.organization_code,
-        round_id=asked.round_id,
-        revision=asked.revision,
+    decision = Remark(
+        organization_code=petition_.organization_code,
+        round_id=petition_.round_id,
+        revision=petition_.revision,
         kind=RemarkKind.DECISION,
         body=operator_reason(reason),
         author=by,
-        answers_id=asked.id,
+        answers_id=petition_.id,
         granted=granted,
         made_at=now,
     )
-    session.add(made)
+    session.add(decision)
     await session.flush()
     await event_chain.record(
         session,
         event_chain.Event.DECIDED,
-        asked.organization_code,
+        petition_.organization_code,
         now,
-        decision=made.id,
-        petition=asked.id,
+        decision=decision.id,
+        petition=petition_.id,
         granted=granted,
         by=by,
-        reason=made.body,
+        reason=decision.body,
     )
     if granted:
-        await reopen(session, asked.organization_code, by, made.body, now)
+        await reopen(session, petition_.organization_code, by, decision.body, now)
     else:
         concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
-        chats = [one.user_id for one in concerned]
-        await outbox.enqueue_each(session, NoticeKind.PETITION_REFUSED, chats, made.id, now)
-    return made
+        chats = [recipient.user_id for recipient in concerned]
+        await outbox.enqueue_each(session, NoticeKind.PETITION_REFUSED, chats, decision.id, now)
+    return decision
 
 
 async def find_remark(session: AsyncSession, officer: Officer, remark_id: int) -> Remark:
-    """A remark that the officer may see. Raises NotYours, also for an unknown one."""
-    found = await session.scalar(_with_organization(remark_id))
-    if found is None:
+    """Return a remark by its id. Raises NotYours if it is unknown or the officer may not see its organization."""
+    remark = await session.scalar(_with_organization(remark_id))
+    if remark is None:
         raise NotYours
-    require_sight(officer.account, found.organization)
-    return found
+    require_sight(officer.account, remark.organization)
+    return remark
 
 
 async def load_remark(session: AsyncSession, remark_id: int) -> Remark:
-    """One remark with its organization, province, round and officer, for a notice about it."""
+    """Return a remark by its id, with its organization, province, round and officer loaded.
+
+    Raises NoResultFound if it is unknown.
+    """
     return (await session.scalars(_with_organization(remark_id))).one()
 
 
 def _with_organization(remark_id: int) -> Select[Remark]:
-    return select(Remark).where(Remark.id == remark_id).options(*_WITH_ALL)
+    return select(Remark).where(Remark.id == remark_id).options(*_WITH_RELATIONS)

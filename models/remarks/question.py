@@ -1,7 +1,7 @@
-"""A province asks about one category or one record of an organization, which answers; nothing is unlocked by it.
+"""Questions of a province about a category or a record of an organization, and the organization's answers.
 
-A question belongs to the revision in which it was asked: when that has ended, unanswered, it is not open any more.
-It keeps nobody from certifying. The source procedure names no questions: they are ours.
+A question unlocks nothing and prevents no certification. It belongs to the revision in which it was asked, and
+closes with it. The source procedure has no questions: they are this project's addition.
 """
 
 import enum
@@ -27,7 +27,7 @@ from models.organizations.organization import Organization, lock_organization, r
 from models.register.roster import PersonnelRecord
 from models.rounds.round import Round, require_open_round
 
-# Of one organization at once: more would be a way to drown the others.
+# Open questions to one organization at the same time. A limit, so that nobody buries the questions that matter.
 MAX_OPEN = 20
 
 
@@ -42,7 +42,7 @@ class Topic(enum.StrEnum):
 
 
 class TooManyQuestions(DomainError):
-    """So many questions of the organization wait for their answers that no more is taken."""
+    """The organization already has MAX_OPEN unanswered questions."""
 
 
 class UnknownRecord(DomainError):
@@ -50,24 +50,24 @@ class UnknownRecord(DomainError):
 
 
 class QuestionClosed(DomainError):
-    """It is no question, has its answer, or belongs to a revision or round that has ended."""
+    """The remark is not a question, is already answered, or its revision or round has ended."""
 
 
 def about_record(record_no: str) -> str:
-    """How Remark.about names a record: by its number, never by a name."""
+    """Return the value of Remark.about for a question about a record: its number, never a person's name."""
     return f"{Topic.RECORD}:{record_no}"
 
 
 def topic_of(about: str) -> tuple[Topic, str]:
-    """What Remark.about of a question says: the topic, and the number of the record or nothing."""
+    """Parse Remark.about of a question into its topic and record number ("" unless the topic is RECORD)."""
     topic, _, record_no = about.partition(":")
     return Topic(topic), record_no
 
 
 async def require_askable(session: AsyncSession, officer: Officer, dla_code: str) -> tuple[Organization, Round]:
-    """Refuse before anything is typed; whom is asked, and in which round.
+    """Check that a province officer may ask the organization. Returns the organization and the open round.
 
-    Raises NotYours, NoOpenRound, OrganizationEnded, TooManyQuestions.
+    Called before the officer types. Raises NotYours, NoOpenRound, OrganizationEnded, TooManyQuestions.
     """
     organization = await find_organization(session, officer, dla_code)
     if officer.account.role is not Role.PROVINCE:
@@ -85,28 +85,29 @@ async def require_askable(session: AsyncSession, officer: Officer, dla_code: str
 
 
 async def find_record(session: AsyncSession, officer: Officer, dla_code: str, typed: str) -> str:
-    """The number of a record as the register has it, typed in Thai or Arabic digits and in any spelling.
+    """Return a record's number as the register spells it, from a number typed in Thai or Arabic digits.
 
-    Raises NotYours, UnknownRecord.
+    Raises NotYours if the officer may not see the organization, UnknownRecord.
     """
     await find_organization(session, officer, dla_code)
-    wanted = arabic_digits(" ".join(spelled(typed).split()))
+    typed_number = arabic_digits(" ".join(spelled(typed).split()))
     numbers = await session.scalars(
         select(PersonnelRecord.record_no).where(PersonnelRecord.organization_code == dla_code)
     )
-    # An older version has stored numbers in other spellings, and may have stored two that look alike.
-    alike = {number for number in numbers if spelled(number) == wanted}
+    # An older version stored numbers in other spellings, possibly two that look alike.
+    alike = {number for number in numbers if spelled(number) == typed_number}
     if not alike:
         raise UnknownRecord
-    return wanted if wanted in alike else min(alike)
+    return typed_number if typed_number in alike else min(alike)
 
 
 async def ask(
     session: AsyncSession, officer: Officer, dla_code: str, about: str, typed: str, now: datetime
 ) -> Remark:
-    """A question of the province, kept and sent to the organization's officers.
+    """Store a question of a province officer and notify the organization's officers.
 
-    Raises NotYours, NoOpenRound, TooManyQuestions, UnknownRecord, RemarkRefused.
+    `about` is the topic (see `topic_of`). Raises NotYours, NoOpenRound, OrganizationEnded, TooManyQuestions,
+    UnknownRecord; RemarkRefused for the text.
     """
     body = remark_text(typed)
     await find_organization(session, officer, dla_code)
@@ -115,7 +116,7 @@ async def ask(
     topic, record_no = topic_of(about)
     if topic is Topic.RECORD:
         await find_record(session, officer, dla_code, record_no)
-    made = await add_remark(
+    question = await add_remark(
         session,
         officer,
         now,
@@ -131,7 +132,7 @@ async def ask(
         event_chain.Event.QUESTIONED,
         dla_code,
         now,
-        question=made.id,
+        question=question.id,
         officer=officer.id,
         about=about,
         body=body,
@@ -139,83 +140,83 @@ async def ask(
     await outbox.enqueue_each(
         session,
         NoticeKind.QUESTIONED,
-        [one.user_id for one in await officers_concerned(session, organization, Role.LAO)],
-        made.id,
+        [recipient.user_id for recipient in await officers_concerned(session, organization, Role.LAO)],
+        question.id,
         now,
     )
-    return made
+    return question
 
 
 async def answer(session: AsyncSession, officer: Officer, question_id: int, typed: str, now: datetime) -> Remark:
-    """The organization's answer, one to a question; the province's officers are told.
+    """Store an organization's answer and notify the province's officers. A question has at most one answer.
 
-    Raises NotYours, QuestionClosed, RemarkRefused.
+    Raises NotYours, OrganizationEnded, QuestionClosed; RemarkRefused for the text.
     """
     body = remark_text(typed)
-    asked = await require_answerable(session, officer, question_id)
-    organization = await lock_organization(session, asked.organization_code)
-    # A colleague may have answered, or the revision may have ended, while this waited for the lock.
+    question = await require_answerable(session, officer, question_id)
+    organization = await lock_organization(session, question.organization_code)
+    # A colleague may have answered, or the revision may have ended, while this transaction waited for the lock.
     await require_answerable(session, officer, question_id)
-    made = await add_remark(
+    answer_ = await add_remark(
         session,
         officer,
         now,
-        organization_code=asked.organization_code,
-        round_id=asked.round_id,
-        revision=asked.revision,
+        organization_code=question.organization_code,
+        round_id=question.round_id,
+        revision=question.revision,
         kind=RemarkKind.ANSWER,
         body=body,
-        about=asked.about,
-        answers_id=asked.id,
+        about=question.about,
+        answers_id=question.id,
     )
     await event_chain.record(
         session,
         event_chain.Event.ANSWERED,
-        made.organization_code,
+        answer_.organization_code,
         now,
-        answer=made.id,
-        question=asked.id,
+        answer=answer_.id,
+        question=question.id,
         officer=officer.id,
-        about=made.about,
+        about=answer_.about,
         body=body,
     )
     await outbox.enqueue_each(
         session,
         NoticeKind.ANSWERED,
-        [one.user_id for one in await officers_concerned(session, organization, Role.PROVINCE)],
-        made.id,
+        [recipient.user_id for recipient in await officers_concerned(session, organization, Role.PROVINCE)],
+        answer_.id,
         now,
     )
-    return made
+    return answer_
 
 
 async def require_answerable(session: AsyncSession, officer: Officer, question_id: int) -> Remark:
-    """An open question of the officer's own organization.
+    """Return an open question to the officer's own organization.
 
-    Raises NotYours, also for an unknown one, and QuestionClosed.
+    Raises NotYours if it is unknown or belongs to another organization, QuestionClosed.
     """
-    asked = await session.scalar(
+    question = await session.scalar(
         select(Remark)
         .where(Remark.id == question_id)
         .options(joinedload(Remark.organization).joinedload(Organization.province))
     )
-    if asked is None or officer.account.role is not Role.LAO:
+    if question is None or officer.account.role is not Role.LAO:
         raise NotYours
-    require_sight(officer.account, asked.organization)
-    if not await is_waiting(session, asked.id):
+    require_sight(officer.account, question.organization)
+    if not await is_waiting(session, question.id):
         raise QuestionClosed
-    return asked
+    return question
 
 
 async def is_waiting(session: AsyncSession, remark_id: int) -> bool:
-    """Whether a remark is a question of the newest round that can still be answered."""
+    """Return whether a remark is a question of the newest round that can still be answered."""
     newest = select(func.max(Round.id)).scalar_subquery()
-    found = select(Remark.id).where(Remark.id == remark_id, Remark.round_id == newest, is_open(Remark))
-    return await session.scalar(found) is not None
+    open_question = select(Remark.id).where(Remark.id == remark_id, Remark.round_id == newest, is_open(Remark))
+    return await session.scalar(open_question) is not None
 
 
 async def open_questions(session: AsyncSession, dla_code: str) -> list[int]:
-    """The questions that an organization has not answered yet, oldest first."""
+    """Return the ids of the questions that an organization has not answered yet, oldest first."""
     return list(await session.scalars(_open_questions(), {"code": dla_code}))
 
 

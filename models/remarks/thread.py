@@ -1,4 +1,4 @@
-"""The thread of remarks of an organization in the newest round, as both sides read it."""
+"""The thread of an organization's remarks in the newest round, as both sides see it."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,16 @@ from models.remarks.petition import find_remark
 from models.remarks.question import is_waiting
 from models.rounds.round import Round
 
-# With both texts shortened they fit a message and a phone's screen.
+# With both texts truncated, so many entries fit a message and a phone's screen.
 ENTRIES_PER_PAGE = 3
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A question, explanation or petition with its answer or decision; a question without one may be open."""
+    """A question, explanation or petition (`said`), with its answer or decision if there is one.
+
+    `is_open`: it is a question that can still be answered.
+    """
 
     said: Remark
     reply: Remark | None
@@ -39,7 +42,10 @@ class ThreadPage:
 
 
 async def read_thread(session: AsyncSession, officer: Officer, dla_code: str, page: int) -> ThreadPage:
-    """One page of an organization's thread; a page beyond the last is the last. Raises NotYours."""
+    """Return one page of an organization's thread, newest first. `page` counts from 0, and is clamped.
+
+    Raises NotYours if the officer may not see the organization.
+    """
     organization = await find_organization(session, officer, dla_code)
     newest = select(func.max(Round.id)).scalar_subquery()
     thread = (Remark.organization_code == dla_code) & (Remark.round_id == newest) & Remark.answers_id.is_(None)
@@ -59,11 +65,12 @@ async def read_thread(session: AsyncSession, officer: Officer, dla_code: str, pa
 
 
 async def read_entry(session: AsyncSession, officer: Officer, remark_id: int) -> Entry:
-    """A remark with its reply, or the one that it replies to; of any round. Raises NotYours, also for an unknown
-    one.
+    """Return the entry that a remark of any round belongs to, whether as the remark or as its reply.
+
+    Raises NotYours if the remark is unknown or the officer may not see its organization.
     """
-    said = await find_remark(session, officer, remark_id)
-    if said.answers_id is not None:
-        said = await find_remark(session, officer, said.answers_id)
-    reply = await session.scalar(select(Remark).where(Remark.answers_id == said.id))
-    return Entry(said, reply, await is_waiting(session, said.id))
+    remark = await find_remark(session, officer, remark_id)
+    if remark.answers_id is not None:
+        remark = await find_remark(session, officer, remark.answers_id)
+    reply = await session.scalar(select(Remark).where(Remark.answers_id == remark.id))
+    return Entry(remark, reply, await is_waiting(session, remark.id))

@@ -1,4 +1,4 @@
-"""The yearly round: its table, and when it can be opened and closed.
+"""The yearly round: its table, and the rules for opening and closing it.
 
-What a closing ends for organizations is counted in models/operator.
+models/operator counts what a closing ends for organizations.
 """

@@ -1,6 +1,6 @@
-"""The yearly round: opened and closed by the operator, one at a time.
+"""The yearly round, which the operator opens and closes. At most one round is open.
 
-What that ends, and how a closing is undone: models/operator/closing.py.
+models/operator/closing.py says what a closing ends, and undoes one.
 """
 
 import enum
@@ -22,22 +22,24 @@ FISCAL_YEARS = range(2500, 2700)
 
 
 class RoundState(enum.StrEnum):
-    """Open: organizations can be certified. Closed: nothing can; its locks stay until the next one opens."""
+    """Open: organizations can be certified. Closed: nothing can; registers stay locked until the next round
+    opens.
+    """
 
     OPEN = "open"
     CLOSED = "closed"
 
 
 class RoundRefused(DomainError):
-    """A round cannot be opened, closed or reopened so; the message says why and how to mend it."""
+    """A round cannot be opened, closed or reopened. The message says why and what to do."""
 
 
 class NoOpenRound(DomainError):
-    """Nothing can be certified outside an open round."""
+    """No round is open, so nothing can be certified."""
 
 
 class Round(Base):
-    """One yearly run. The newest one's certificates are the ones that lock."""
+    """One yearly round. Only the certificates of the newest round lock registers."""
 
     __tablename__ = "round"
     __table_args__ = (
@@ -55,25 +57,25 @@ class Round(Base):
     # Buddhist Era: 2570 runs from 1 October 2569 to 30 September 2570.
     fiscal_year: Mapped[int] = mapped_column(unique=True)
     state: Mapped[RoundState] = mapped_column(text_enum(RoundState))
-    # The deadline that people are reminded of, the last day in Bangkok's time; what comes after is late.
+    # The last day in Bangkok's time, of which officers are reminded. Later certifications are late, not refused.
     closes_on: Mapped[date | None] = mapped_column(Date)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
     def days_left(self, moment: datetime) -> int | None:
-        """Days from `moment` to the last day, both as Bangkok counts them: 0 on it, less than 0 after it; None
-        without a last day.
+        """Return the days from `moment` to the last day, in Bangkok's calendar: 0 on it, negative after it; None
+        if the round has no last day.
         """
         return None if self.closes_on is None else (self.closes_on - bangkok_day(moment)).days
 
     def is_late(self, moment: datetime) -> bool:
-        """Whether a certification at `moment` comes after the last day."""
-        left = self.days_left(moment)
-        return left is not None and left < 0
+        """Return whether a certification at `moment` comes after the last day."""
+        days_left = self.days_left(moment)
+        return days_left is not None and days_left < 0
 
 
 async def current_round(session: AsyncSession) -> Round | None:
-    """The newest round, open or closed: the one whose certificates count."""
+    """Return the newest round, open or closed, whose certificates count; None before the first one."""
     return await session.scalar(_newest())
 
 
@@ -83,20 +85,22 @@ def _newest() -> Select[Round]:
 
 
 async def hold_newest_round(session: AsyncSession) -> Round | None:
-    """The newest round as it is now. Until the transaction ends nobody else opens, closes or reopens a round, and
-    what would be inserted for this one (certificates, reopenings, remarks) waits.
+    """Lock and return the newest round, reloaded; None before the first one.
+
+    Until the transaction ends, no other one opens, closes or reopens a round, and inserts that refer to this round
+    (certificates, reopenings, remarks) wait.
     """
-    # First: before the first round there is no row to lock.
+    # The system chain's lock comes first: before the first round there is no row to lock.
     await event_chain.hold(session, [event_chain.SYSTEM])
     return await session.scalar(_newest().with_for_update().execution_options(populate_existing=True))
 
 
 async def require_open_round(session: AsyncSession) -> Round:
-    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
-    found = await session.scalar(_open())
-    if found is None:
+    """Return the open round, locked against being closed for the rest of the transaction. Raises NoOpenRound."""
+    open_round = await session.scalar(_open())
+    if open_round is None:
         raise NoOpenRound
-    return found
+    return open_round
 
 
 @cache
@@ -105,10 +109,10 @@ def _open() -> Select[Round]:
 
 
 def require_openable(newest: Round | None, fiscal_year: int, closes_on: date | None, now: datetime) -> None:
-    """Refuse the round of a fiscal year (Buddhist Era) after the newest one.
+    """Check that a round of a fiscal year (Buddhist Era) can be opened after the newest round.
 
-    Raises RoundRefused when that is open, the year is not later than its year, not Buddhist, or the deadline has
-    passed.
+    Raises RoundRefused if the newest round is open, the year is not later than its year, is not of the Buddhist
+    Era, or the closing date has passed.
     """
     if fiscal_year not in FISCAL_YEARS:
         hint = (
@@ -124,10 +128,10 @@ def require_openable(newest: Round | None, fiscal_year: int, closes_on: date | N
 
 
 async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime) -> Round:
-    """Open the round of a fiscal year (Buddhist Era); the locks of the one before end, and what was kept of its
-    reopened registers is erased.
+    """Open the round of a fiscal year (Buddhist Era).
 
-    Raises RoundRefused for the reasons of require_openable.
+    The previous round's locks end, and the copies of its reopened registers are deleted. Raises RoundRefused for
+    the reasons of `require_openable`.
     """
     require_openable(await hold_newest_round(session), fiscal_year, closes_on, now)
     opened = Round(fiscal_year=fiscal_year, state=RoundState.OPEN, closes_on=closes_on, opened_at=now)
@@ -147,7 +151,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
 
 
 def require_closable(newest: Round | None) -> Round:
-    """The newest round, if it is open. Raises RoundRefused."""
+    """Return the newest round if it is open. Raises RoundRefused otherwise."""
     if newest is None:
         raise RoundRefused("no round is open; open one: laocert round open --fiscal-year 2570")
     if newest.state is not RoundState.OPEN:
@@ -156,9 +160,9 @@ def require_closable(newest: Round | None) -> Round:
 
 
 async def close_round(session: AsyncSession, now: datetime) -> Round:
-    """Close the open round; what is certified stays locked until the next one opens.
+    """Close the open round. Certified registers stay locked until the next round opens.
 
-    Raises RoundRefused when none is open.
+    Raises RoundRefused if no round is open.
     """
     closed = require_closable(await hold_newest_round(session))
     closed.state, closed.closed_at = RoundState.CLOSED, now
@@ -171,12 +175,12 @@ async def close_round(session: AsyncSession, now: datetime) -> Round:
 
 
 async def list_rounds(session: AsyncSession) -> list[Round]:
-    """All rounds, newest first."""
+    """Return all rounds, newest first."""
     return list(await session.scalars(select(Round).order_by(Round.id.desc())))
 
 
 def parse_closing_date(text_: str) -> date:
-    """A day as YYYY-MM-DD in the Christian or the Buddhist year. Raises RoundRefused."""
+    """Parse a day YYYY-MM-DD with a year of the Christian or the Buddhist Era. Raises RoundRefused."""
     try:
         year, month, day = (int(part) for part in text_.split("-"))
         return date(year - BUDDHIST_ERA if year in FISCAL_YEARS else year, month, day)

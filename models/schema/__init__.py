@@ -1,5 +1,4 @@
-"""The schema in the database: its version and migrations, the triggers of both databases, and whether all of it
-has drifted from what the program expects.
+"""The database schema: its version and migrations, the triggers of both databases, and the check for drift.
 
-The tables themselves are declared in the room of their subject.
+The tables are declared in the package of their subject.
 """

@@ -1,9 +1,9 @@
-"""Everything that a database's schema is made of, compared with what the migrations make anew beside it.
+"""Compares all definitions of a database's schema with those of a fresh schema that the migrations create beside
+it.
 
-Alembic compares tables, columns and the columns of indexes. It sees no condition of an index, no CHECK, no
-default, no deferred or missing constraint of PostgreSQL, no conflict clause of SQLite. Here each object is
-compared by the text in which the database itself tells of it. Rights and owners are not compared: they are the
-operator's.
+Alembic compares tables, columns and the columns of indexes. It ignores conditions of indexes, CHECK constraints,
+defaults, deferred or missing constraints on PostgreSQL, and conflict clauses on SQLite. This module compares each
+object by the definition that the database reports. Rights and owners are the operator's, and are not compared.
 """
 
 import re
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, create_engine, text
 
 from models.schema.triggers import search_path
 
-# What of each object is compared, by kind and name.
+# The definition of each object, by kind and name.
 Definitions = dict[tuple[str, str], str]
 
 
 def can_compare(connection: Connection) -> bool:
-    """Whether the schema can be made anew here: on PostgreSQL by a role that may create a schema, where it can be
-    written.
+    """Return whether a fresh schema can be created here: on PostgreSQL the role needs the CREATE right, and the
+    server must take writes.
     """
     if connection.dialect.name == "sqlite":
         return True
@@ -31,8 +31,9 @@ def can_compare(connection: Connection) -> bool:
 
 
 def differences(connection: Connection) -> list[str]:
-    """One line for each table, column, constraint, index and sequence that is not as the migrations make it. Where
-    `can_compare` says no: for what the migrations never make, and nothing else.
+    """Return one line for each table, column, constraint, index and sequence that differs from the migrations.
+
+    If `can_compare` is false, only objects are reported that the migrations never create.
     """
     if connection.dialect.name == "sqlite":
         return _compare(_expected_on_sqlite(), _sqlite(connection))
@@ -44,13 +45,13 @@ def differences(connection: Connection) -> list[str]:
 def _compare(expected: Definitions, actual: Definitions) -> list[str]:
     lines = []
     for kind, name in sorted(expected.keys() | actual.keys()):
-        given, wanted = actual.get((kind, name)), expected.get((kind, name))
-        if given is None:
+        actual_text, expected_text = actual.get((kind, name)), expected.get((kind, name))
+        if actual_text is None:
             lines.append(f"{kind} {name} is missing")
-        elif wanted is None:
+        elif expected_text is None:
             lines.append(f"{kind} {name} is not ours")
-        elif given != wanted:
-            lines.append(f"{kind} {name} differs: {given[:300]}; it should be: {wanted[:300]}")
+        elif actual_text != expected_text:
+            lines.append(f"{kind} {name} differs: {actual_text[:300]}; it should be: {expected_text[:300]}")
     return lines
 
 
@@ -65,7 +66,7 @@ def _sqlite(connection: Connection) -> Definitions:
 
 
 def _words(statement: str) -> str:
-    """SQLite quotes the name of a table that was renamed; where a line is broken says nothing."""
+    """Normalize a statement: SQLite quotes the name of a renamed table, and line breaks do not matter."""
     return " ".join(statement.replace('"', "").replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split())
 
 
@@ -79,9 +80,9 @@ def _expected_on_sqlite() -> Definitions:
     return expected
 
 
-# --- PostgreSQL: as its catalog tells ------------------------------------------------------------------------
+# --- PostgreSQL: as its catalog reports ----------------------------------------------------------------------
 
-# Whose schema is the parameter. Names come with the schema, for nothing but pg_catalog is in the search path.
+# For the schema `:schema`. Names are qualified with it, because only pg_catalog is in the search path.
 _OBJECTS = """
 SELECT 'table', relname, concat_ws(' ', relkind, reloptions, relispartition, relreplident)
 FROM pg_class WHERE relkind IN ('r', 'p', 'f') AND relnamespace = CAST(:schema AS regnamespace)
@@ -111,7 +112,7 @@ SELECT 'sequence', relname, concat_ws(' ', CAST(seqtypid AS regtype), seqstart, 
 FROM pg_sequence JOIN pg_class ON pg_class.oid = seqrelid
 WHERE relnamespace = CAST(:schema AS regnamespace)
 """
-# What the migrations never make. A table that inherits gives its rows to the one above it, past its triggers.
+# Objects that the migrations never create. A table that inherits adds its rows to its parent, past the triggers.
 _BESIDE = """
 SELECT format('table %s is not crash-safe (UNLOGGED)', relname) FROM pg_class
 WHERE relpersistence <> 'p' AND relkind IN ('r', 'p') AND relnamespace = CAST(:schema AS regnamespace)
@@ -127,7 +128,7 @@ ORDER BY 1
 """
 
 
-# PostgreSQL tells of `column IN ('a', 'b')` with other casts and brackets once it was dumped and brought back.
+# After a dump and restore, PostgreSQL reports `column IN ('a', 'b')` with other casts and brackets.
 _CAST = re.compile(r"::(?:character varying|text)(?:\[\])?")
 _IN_BRACKETS = re.compile(r"\(('(?:[^']|'')*'|ARRAY\[[^\]]*\])\)")
 
@@ -135,25 +136,26 @@ _IN_BRACKETS = re.compile(r"\(('(?:[^']|'')*'|ARRAY\[[^\]]*\])\)")
 def _postgresql(connection: Connection) -> Definitions:
     return {
         (kind, name): _IN_BRACKETS.sub(r"\1", _IN_BRACKETS.sub(r"\1", _CAST.sub("", definition)))
-        for kind, name, definition in _asked(connection, _OBJECTS)
+        for kind, name, definition in _query(connection, _OBJECTS)
     }
 
 
 def _beside(connection: Connection) -> list[str]:
-    return [line for (line,) in _asked(connection, _BESIDE)]
+    return [line for (line,) in _query(connection, _BESIDE)]
 
 
-def _asked(connection: Connection, question: str) -> list[tuple[str, ...]]:
-    """The rows of a question about the current schema, whose name is left out of them."""
+def _query(connection: Connection, statement: str) -> list[tuple[str, ...]]:
+    """Run a query about the current schema, and remove the schema's name from the values."""
     schema = connection.scalar(text("SELECT quote_ident(current_schema())")) or ""
     with search_path(connection, "pg_catalog"):
-        rows = connection.execute(text(question), {"schema": schema}).all()
+        rows = connection.execute(text(statement), {"schema": schema}).all()
     return [tuple(value.replace(f"{schema}.", "") for value in row) for row in rows]
 
 
 def _expected_on_postgresql(connection: Connection) -> Definitions:
-    """The schema made anew beside the one that is there, and rolled back. Not among temporary tables: PostgreSQL
-    looks for no function there.
+    """Create a fresh schema beside the existing one, read its definitions, and roll back.
+
+    A temporary schema would not do: PostgreSQL does not look up functions there.
     """
     with connection.begin_nested() as savepoint:
         beside = f"laocert_check_{connection.scalar(text('SELECT pg_backend_pid()'))}"

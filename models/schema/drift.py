@@ -1,4 +1,4 @@
-"""How a database differs from what the program's tables, indexes and triggers should be, and what is damaged."""
+"""Checks a database for drift (tables, indexes and triggers that differ from the program's) and for damage."""
 
 import warnings
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SAWarning
 
-# Every table must be known before it is compared.
+# Imported for their tables, which must be registered before the comparison.
 from models.accounts import account, pin, throttle
 from models.audit import event_chain
 from models.base.tables import Base
@@ -25,52 +25,54 @@ from models.schema.version import revision
 
 
 def differences(connection: Connection) -> list[str]:
-    """Tables, columns, constraints, indexes and triggers that are not as in the models or as the migrations make
-    them, a line each.
+    """Return one line for each table, column, constraint, index and trigger that differs from the models or from
+    what the migrations create.
     """
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
     with warnings.catch_warnings():
-        # Of an index over an expression, which Alembic does not compare.
+        # Alembic warns of an index on an expression, which it does not compare.
         warnings.filterwarnings("ignore", "Skipped unsupported reflection", SAWarning)
         changes = [str(difference) for difference in compare_metadata(context, Base.metadata)]
     return changes + definitions.differences(connection) + triggers.differences(connection)
 
 
 def table_names(connection: Connection) -> list[str]:
-    """The tables that are there."""
+    """Return the names of the existing tables."""
     return inspect(connection).get_table_names()
 
 
 def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-    # Neither is in the models: one is Alembic's, one the triggers' (models/schema/sqlite_triggers.py).
+    # Two tables are not in the models: Alembic's, and the triggers' (models/schema/sqlite_triggers.py).
     return not (kind == "table" and name in ("alembic_version", "last_row"))
 
 
 def _damage(connection: Connection) -> list[str]:
-    """What SQLite's own checks find; PostgreSQL checks its pages as it reads them."""
+    """Return the findings of SQLite's own checks. PostgreSQL checks its pages as it reads them."""
     if connection.dialect.name != "sqlite":
         return []
-    found = [row[0] for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+    corruption = [row[0] for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
     dangling = connection.execute(text("PRAGMA foreign_key_check"))
-    return found + [f"row {row[1]} of {row[0]} points to no {row[2]}" for row in dangling]
+    return corruption + [f"row {row[1]} of {row[0]} points to no {row[2]}" for row in dangling]
 
 
 async def check(database: Database) -> list[str]:
-    """Drift and damage, a line each; nothing when all is well."""
+    """Return one line for each drift or damage; [] if all is well."""
     if await revision(database) is None:
         return ["the database has no schema yet; run: laocert db upgrade"]
     checks: list[Callable[[Connection], list[str]]] = [differences, _damage]
-    found: list[str] = []
+    findings: list[str] = []
     async with database.engine.connect() as connection:
-        for one in checks:
-            found += await connection.run_sync(one)
-    return found
+        for run_check in checks:
+            findings += await connection.run_sync(run_check)
+    return findings
 
 
 async def can_check_in_full(database: Database) -> bool:
-    """Whether `check` compares constraints, defaults and conditions of indexes too (definitions.can_compare)."""
+    """Return whether `check` also compares constraints, defaults and conditions of indexes
+    (definitions.can_compare).
+    """
     async with database.engine.connect() as connection:
         return await connection.run_sync(definitions.can_compare)

@@ -1,18 +1,17 @@
-"""PostgreSQL's triggers and their functions.
+"""PostgreSQL's triggers and trigger functions.
 
-A register's trigger looks once a statement, at all rows that it changed. (A look at each row made the import of
-the nation three times as slow.) It waits for their organizations' rows first, so that a change that races the
-certification is refused once that has committed.
+A register's trigger runs once for each statement, on all rows that it changed. (A row trigger made the import of
+the whole country three times as slow.) It first locks the rows of the changed organizations, so that a change that
+races a certification is refused once the certification has committed.
 
-Nothing that a session may have made or set has a say in it:
-- each function has a search_path of its own, of which pg_catalog alone has operators, functions and types, and
-  names its tables with their schema. Without one, a session's temporary tables come before all others (PostgreSQL,
-  "Writing SECURITY DEFINER Functions Safely"), and an operator that fits a column's type better than pg_catalog's
-  would be taken from whichever schema of the path has it;
-- each trigger is ENABLE ALWAYS, so that it fires with session_replication_role = replica too, where PostgreSQL's
-  own triggers of foreign keys rest;
-- each function is VOLATILE: it sees what has committed since the statement began, which is the whole point of
-  waiting.
+A session's own objects and settings cannot influence the triggers:
+
+- Each function has a fixed search_path, in which only pg_catalog provides operators, functions and types, and
+  qualifies its tables. Otherwise a session's temporary tables would come first (PostgreSQL, "Writing SECURITY
+  DEFINER Functions Safely"), and another schema could provide an operator that fits a column's type better.
+- Each trigger is ENABLE ALWAYS, so that it also fires with session_replication_role = replica, unlike
+  PostgreSQL's own triggers of foreign keys.
+- Each function is VOLATILE, so that it sees what has committed since the statement began, which it waited for.
 """
 
 from typing import NamedTuple
@@ -32,7 +31,7 @@ from models.schema.trigger_conditions import (
     unfinished,
 )
 
-# Whoever reads an older snapshot would not see a lock that has come since, nor after waiting for it.
+# At a higher isolation level, the snapshot may be older than a register's lock, even after waiting for it.
 _READ_COMMITTED = """IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
         RAISE EXCEPTION '{what} is changed at READ COMMITTED only, where it shows whether it is locked'
             USING ERRCODE = 'restrict_violation';
@@ -63,7 +62,9 @@ END
 
 
 def bodies(schema: str) -> dict[str, str]:
-    """The functions' texts by name. `schema`, quoted where it must be, holds the tables and the functions."""
+    """Return the bodies of the functions by name. `schema`: the schema of tables and functions, quoted if
+    necessary.
+    """
     at = f"{schema}."
     return {
         "refuse_locked_roster": f"""
@@ -95,7 +96,7 @@ BEGIN
     RETURN NULL;
 END
 """,  # noqa: S608 - no input in it
-        # In the open round is certified, by the newest one is locked.
+        # Certifying uses the open round, locking the newest one: they must be the same.
         "keep_round": f"""
 BEGIN
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' THEN
@@ -140,7 +141,7 @@ BEGIN
     RETURN NEW;
 END
 """,
-        # Its foreign key wants a reopening that there is.
+        # Its foreign key requires an existing reopening.
         "keep_certified_register": f"""
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -160,7 +161,9 @@ END
 
 
 class Trigger(NamedTuple):
-    """`fires` names the events in PostgreSQL's own order; `each` is what else stands before the function."""
+    """A trigger's definition. `fires`: its events in PostgreSQL's order. `each`: the clauses before the
+    function.
+    """
 
     table: str
     fires: str
@@ -168,7 +171,7 @@ class Trigger(NamedTuple):
     function: str
 
     def statement(self, name: str, schema: str) -> str:
-        """The DDL that makes it, as pg_get_triggerdef tells it."""
+        """Return the CREATE TRIGGER statement, exactly as pg_get_triggerdef reports it."""
         return (
             f"CREATE TRIGGER {name} {self.fires} ON {schema}.{self.table} {self.each}"
             f" EXECUTE FUNCTION {schema}.{self.function}()"
@@ -176,7 +179,7 @@ class Trigger(NamedTuple):
 
 
 _ROW, _STATEMENT = "FOR EACH ROW", "FOR EACH STATEMENT"
-# What a statement's trigger is given, in the order in which PostgreSQL tells it.
+# The transition tables of a statement trigger, in PostgreSQL's order.
 _CHANGED_ROWS = {
     "INSERT": "REFERENCING NEW TABLE AS new_rows",
     "UPDATE": "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
@@ -219,7 +222,7 @@ POSTGRESQL: dict[str, Trigger] = {
 
 
 def functions(schema: str) -> dict[str, str]:
-    """The DDL that makes each function, as pg_get_functiondef tells it."""
+    """Return the CREATE FUNCTION statement of each function, as pg_get_functiondef reports it."""
     return {
         name: f"CREATE OR REPLACE FUNCTION {schema}.{name}() RETURNS trigger LANGUAGE plpgsql"
         f" SET search_path TO 'pg_catalog', 'pg_temp' AS $function${body}$function$"
@@ -228,7 +231,7 @@ def functions(schema: str) -> dict[str, str]:
 
 
 def statements(schema: str) -> list[str]:
-    """The DDL that makes all functions and triggers in `schema`."""
+    """Return the statements that create all functions and triggers in `schema`."""
     ddl = list(functions(schema).values())
     for name, trigger in POSTGRESQL.items():
         ddl.append(trigger.statement(name, schema))

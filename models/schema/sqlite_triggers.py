@@ -1,14 +1,14 @@
-"""SQLite's triggers: before each row, because SQLite knows no triggers of statements.
+"""SQLite's triggers. They run for each row, because SQLite has no statement triggers.
 
-A REPLACE removes the rows that collide with the new one, by any unique key, without firing their DELETE trigger on
-a connection that has not set recursive_triggers. So every trigger looks for colliding rows as well. The rowid is
-such a key too: it is the column `id` where a table has one, and else a number that any statement may set.
+A REPLACE removes the rows that collide with the new row by any unique key. It does not fire their DELETE triggers
+on a connection without recursive_triggers, so every trigger checks for colliding rows too. The rowid is such a
+key: it is the column `id` if the table has one, and otherwise a number that any statement may set.
 
-What a trigger before an INSERT sees as the rowid need not be the one that the row gets: SQLite 3.40 evaluates the
-expression of `VALUES` once for the trigger and once more for the row. A REPLACE under `CASE WHEN random() > 0 THEN
-1 ELSE -9 END` removed row 1 of a locked register, and no trigger saw it. So new rows get new rowids only. Before
-each row the highest rowid of its table is noted in `last_row`, which takes no other number; after it the row's own
-must be higher. SQLite evaluates other columns once, and in an UPDATE the rowid too.
+A BEFORE INSERT trigger may see another rowid than the row finally gets: SQLite 3.40 evaluates the expression of
+`VALUES` once for the trigger and again for the row. A REPLACE with the id `CASE WHEN random() > 0 THEN 1 ELSE -9
+END` removed row 1 of a locked register unnoticed. New rows therefore must get new rowids: before each row, a
+trigger stores the highest rowid of its table in `last_row`, which accepts no other number, and after it, the row's
+own rowid must be higher. SQLite evaluates other columns once, and in an UPDATE the rowid too.
 """
 
 from models.schema.trigger_conditions import (
@@ -25,7 +25,7 @@ from models.schema.trigger_conditions import (
     unfinished,
 )
 
-# By which keys a row collides with another one of its table: all of its unique keys.
+# The condition that a row collides with another row of its table, by any of the unique keys.
 COLLIDES = {
     "round": (
         "other.id = NEW.id OR other.fiscal_year = NEW.fiscal_year OR (other.state = 'open' AND NEW.state = 'open')"
@@ -61,8 +61,8 @@ COLLIDES = {
 }
 
 
-# The highest rowid of each table that these triggers keep, as it was before the last row was inserted. WITHOUT
-# ROWID, so that it has no key but the name.
+# The highest rowid of each protected table before its last insert. WITHOUT ROWID, so that the name is the only
+# key.
 LAST_ROW = """CREATE TABLE last_row (
     table_name TEXT NOT NULL PRIMARY KEY,
     highest INTEGER NOT NULL
@@ -89,7 +89,7 @@ def _highest(table: str) -> str:
 
 
 def _only_new_rows() -> dict[str, str]:
-    """No row is inserted under a rowid that is, or was, below the highest of its table."""
+    """Triggers that refuse a new row whose rowid is not above the highest of its table."""
     refuse = _refuse("the highest row of a table is noted as it is")
     is_true = " OR ".join(
         f"(NEW.table_name = '{table}' AND NEW.highest = {_highest(table)})" for table in COLLIDES
@@ -112,7 +112,7 @@ def _only_new_rows() -> dict[str, str]:
 
 
 def _of_register(table: str) -> dict[str, str]:
-    """A register's tables, closed to all changes while it is locked."""
+    """Triggers on a table of registers that refuse all changes of a locked register."""
     new, old = locked("NEW.organization_code"), locked("OLD.organization_code")
     collision = _colliding(table, f" AND {locked('other.organization_code')}")
     refuse = _refuse(ROSTER_LOCKED)
@@ -133,7 +133,7 @@ def _insert_only(table: str) -> dict[str, str]:
 
 
 def _keyed(table: str, rekeys: str, message: str) -> dict[str, str]:
-    """A table whose rows can be changed, but not removed, nor their keys changed."""
+    """Triggers on a table whose rows may be updated, but neither deleted nor given other keys (`rekeys`)."""
     refuse = _refuse(message)
     return {
         f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {_colliding(table)} {refuse}",
@@ -161,7 +161,9 @@ def _spot_checks() -> dict[str, str]:
 
 
 def _certified_registers() -> dict[str, str]:
-    """Inserted for a reopening that there is, never changed, and deleted when a round has opened since."""
+    """Triggers on certified registers: inserted for an existing reopening, never updated, and deleted only after a
+    later round has opened.
+    """
     refuse = _refuse(CERTIFIED_KEPT)
     return {
         "certified_register_insert": f"""BEFORE INSERT ON certified_register
@@ -173,7 +175,8 @@ def _certified_registers() -> dict[str, str]:
     }
 
 
-# Foreign keys hold only where a connection has asked for them: a key that others refer to is kept here as well.
+# Foreign keys are enforced only on connections that have enabled them. The triggers therefore protect keys that
+# other tables refer to as well.
 SQLITE: dict[str, str] = {
     **_of_register("personnel_record"),
     **_of_register("roster"),
@@ -186,7 +189,7 @@ SQLITE: dict[str, str] = {
     SELECT 1 FROM round WHERE id <> OLD.id AND (state = 'open' OR id > OLD.id)))""",  # noqa: S608
         ROUND_KEPT,
     ),
-    # In the open round is certified, by the newest one is locked.
+    # Certifying uses the open round, locking the newest one: they must be the same.
     "round_begins_open": f"BEFORE INSERT ON round WHEN NEW.state IS NOT 'open' {_refuse(ROUND_KEPT)}",
     **_keyed("organization", _other("rowid", "dla_code"), ORGANIZATION_KEPT),
     **_spot_checks(),
@@ -196,11 +199,11 @@ SQLITE: dict[str, str] = {
 
 
 def tables() -> list[str]:
-    """The DDL that makes and fills the table that the triggers write to; to be run before them."""
+    """Return the statements that create and fill the triggers' own table. Run them before `definitions`."""
     fill = ", ".join(f"('{table}', 0)" for table in COLLIDES)
     return [LAST_ROW, f"INSERT INTO last_row (table_name, highest) VALUES {fill}"]  # noqa: S608
 
 
 def definitions() -> dict[str, str]:
-    """The DDL that makes each trigger."""
+    """Return the CREATE TRIGGER statement of each trigger by name."""
     return {name: f"CREATE TRIGGER {name} {definition}" for name, definition in SQLITE.items()}

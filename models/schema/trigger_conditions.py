@@ -1,15 +1,15 @@
-"""What the triggers of both databases look at, as SQL without any function.
+"""SQL conditions that the triggers of both databases share. They call no SQL function.
 
-A connection to SQLite may put functions of its own in the place of SQLite's (`max` among them); operators of
-integers and EXISTS it cannot replace.
+A connection to SQLite can replace SQLite's functions (such as `max`) by its own, but not EXISTS and integer
+operators.
 
-`at` stands before the name of each table: the schema and a dot on PostgreSQL, nothing on SQLite, where the names
-in a trigger are those of its own file.
+`at` is the prefix of each table's name: the schema and a dot on PostgreSQL, "" on SQLite, where a trigger's names
+refer to its own file.
 """
 
-# Tables whose rows are only ever inserted.
+# Tables whose rows are inserted, and never updated or deleted.
 INSERT_ONLY = ("certification", "certificate_words", "reopening", "remark", "audit_event", "organization_end")
-# What a draw is; an officer adds its marks, then hands it in.
+# The columns of a spot-check and its items that are fixed at the draw. Officers add marks, then hand it in.
 DRAW_COLUMNS = ("id", "organization_code", "round_id", "revision", "officer_id", "seed", "drawn_at", "basis")
 ITEM_COLUMNS = ("spot_check_id", "place", "record_no")
 
@@ -21,7 +21,7 @@ ORGANIZATION_KEPT = "an organization never gets another code and is never remove
 
 
 def certified(at: str = "") -> str:
-    """The LAO's live certificates of the newest round, as FROM and WHERE."""
+    """Return FROM and WHERE clauses that select the LAOs' live certificates of the newest round."""
     return f"""FROM {at}certification
     WHERE certification.level = 'lao'
       AND certification.round_id = (SELECT id FROM {at}round ORDER BY id DESC LIMIT 1)
@@ -32,8 +32,8 @@ def certified(at: str = "") -> str:
 
 
 def locked(organization: str, at: str = "") -> str:
-    """Whether the register of `organization` is locked: its LAO certified it in the newest round, or the
-    organization has ended, which locks it for ever.
+    """Return the condition that the register of `organization` (an SQL expression) is locked: its LAO has
+    certified it in the newest round, or the organization has ended.
     """
     return f"""(EXISTS (
     SELECT 1 {certified(at)}
@@ -43,13 +43,13 @@ def locked(organization: str, at: str = "") -> str:
 
 
 def unfinished(at: str = "") -> str:
-    """Whether the spot-check NEW has no records, or one without a mark."""
+    """Return the condition that the spot-check NEW has no records, or a record without a mark."""
     return f"""(NOT EXISTS (SELECT 1 FROM {at}spot_check_item WHERE spot_check_id = NEW.id)
     OR EXISTS (SELECT 1 FROM {at}spot_check_item WHERE spot_check_id = NEW.id AND mark IS NULL))"""  # noqa: S608
 
 
 def past(reopening: str, at: str = "") -> str:
-    """Whether a round has been opened since the reopening with this id."""
+    """Return the condition that a round has opened since the reopening with this id (an SQL expression)."""
     return f"""EXISTS (
     SELECT 1 FROM {at}reopening, {at}round
     WHERE reopening.id = {reopening} AND round.id > reopening.round_id)"""  # noqa: S608 - no input in it

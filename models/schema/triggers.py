@@ -1,10 +1,11 @@
-"""Rules that the database itself keeps, against raw SQL too: the lock, certificates that only get inserted,
-spot-checks that are drawn once and end when they are handed in, and the keys of what these rest on.
+"""Compares a database's triggers with the program's, because Alembic ignores triggers.
 
-Locked is a register whose organization was certified by the LAO in the newest round, or has ended. The texts are
-in models/schema/trigger_conditions.py (both databases), models/schema/sqlite_triggers.py and
-models/schema/postgresql_triggers.py. Here they are compared with a database's: Alembic does not see triggers. A
-change to a text needs a migration with the new one.
+The triggers enforce rules even against raw SQL: locked registers cannot change, certificates are insert-only,
+spot-checks are drawn once and final once handed in, and the keys that these depend on cannot change. A register is
+locked if its LAO has certified it in the newest round, or its organization has ended.
+
+The triggers are defined in models/schema/trigger_conditions.py (both databases), models/schema/sqlite_triggers.py
+and models/schema/postgresql_triggers.py. A change of a definition needs a migration that contains the new one.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from models.schema import postgresql_triggers, sqlite_triggers
 
 
 def differences(connection: Connection) -> list[str]:
-    """Compare the database's triggers with the ones here, on PostgreSQL also their functions, and whatever else of
-    a table could keep them from firing or seeing: one line for each difference.
+    """Return one line for each difference between the database's triggers and the program's.
+
+    On PostgreSQL also for trigger functions, rules and row security, which could prevent triggers from firing or
+    from seeing rows.
     """
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
@@ -30,8 +33,8 @@ def differences(connection: Connection) -> list[str]:
 
 @contextmanager
 def search_path(connection: Connection, path: str) -> Iterator[None]:
-    """Another search path for a while. With pg_catalog alone in it PostgreSQL names the schema of every table and
-    function that it tells of.
+    """Set PostgreSQL's search path for the block. With pg_catalog only, PostgreSQL qualifies every table and
+    function that it reports.
     """
     before = connection.scalar(text("SHOW search_path"))
     set_path = text("SELECT set_config('search_path', :path, true)")
@@ -52,7 +55,7 @@ SELECT tgname, CASE CAST(tgenabled AS text) WHEN 'A' THEN pg_get_triggerdef(pg_t
 FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
 WHERE NOT tgisinternal AND relnamespace = CAST(:schema AS regnamespace)
 """
-# A rule can put another statement in the place of one; row security can hide a certificate from a trigger.
+# A rule can replace a statement by another one; row security can hide a certificate from a trigger.
 _BESIDE = """
 SELECT format('rule %s on %s is not ours', rulename, relname)
 FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class

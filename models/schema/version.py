@@ -1,4 +1,4 @@
-"""The database's schema: bring it to head, and tell where it differs from the models."""
+"""The schema's version: which revision a database has, and the upgrade to the newest one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,8 @@ from sqlalchemy import Connection, inspect, text
 from models.base.errors import DomainError
 from models.database.engine import Database
 
-# Alembic is only there when a schema is changed or compared: every start of the bot asks which one it is.
+# Alembic is imported only to change or compare a schema: every start of the bot reads the revision, and stays
+# fast.
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -16,49 +17,49 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class SchemaOutdated(DomainError):
-    """The database is not at the program's schema."""
+    """The database's schema is not at the program's revision."""
 
 
 def config(connection: Connection | None = None) -> "Config":
-    """Alembic's configuration, with the connection on which it is to migrate."""
+    """Return Alembic's configuration, with the connection on which it migrates."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    # Alembic reads this as a format string.
+    # Alembic interpolates % in this value.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
 def head() -> str:
-    """The newest revision that this program knows: the files of the migrations begin with theirs, in order."""
+    """Return the newest revision of this program: the highest prefix of the migrations' file names."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
 
 
 async def revision(database: Database) -> str | None:
-    """The revision that the database is at; None before the first upgrade."""
+    """Return the revision of the database; None before the first upgrade."""
     async with database.engine.connect() as connection:
         return await connection.run_sync(_revision)
 
 
 async def require_head(database: Database) -> None:
-    """Raises SchemaOutdated with the mend when the database is not at head."""
-    found = await revision(database)
-    if found != head():
+    """Raise SchemaOutdated, saying how to fix it, if the database is not at head."""
+    current = await revision(database)
+    if current != head():
         raise SchemaOutdated(
-            f"the database is at schema {found or 'none'}, this program needs {head()}; run: laocert db upgrade"
+            f"the database is at schema {current or 'none'}, this program needs {head()}; run: laocert db upgrade"
         )
 
 
 async def upgrade(database: Database) -> tuple[str | None, str]:
-    """Bring the schema to head in one transaction; the revisions before and after."""
+    """Upgrade the schema to head in one transaction. Returns the revisions before and after."""
     from alembic import command  # noqa: PLC0415
 
     before = await revision(database)

@@ -1,5 +1,5 @@
-"""What an officer of a province does with a spot-check: draw it, mark its records, hand it in;
-and what a draw rests on after a reopening.
+"""The province officer's operations on a spot-check (draw, mark, hand in), and the basis of a draw after a
+reopening.
 
-The drawing itself and its rows, on which certificates rest, are in models/certification.
+The drawing algorithm and the tables, on which certificates depend, are in models/certification.
 """

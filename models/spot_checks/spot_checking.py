@@ -1,10 +1,10 @@
-"""What a province's officers do with a spot-check: draw, mark, hand in, and ask for a reopening when it fails.
+"""The province officers' operations on a spot-check: draw, mark, hand in, and ask for a reopening if it fails.
 
-Everything is in the database at once, so that whoever goes on, after a crash or on a colleague's phone, goes on
-from there. All of it waits for the organization's row first, like all that certifies.
+Every step is stored at once, so that an officer can continue after a crash or on a colleague's phone. Every
+operation first locks the organization's row, like all operations that certify.
 
-The times of the draw, of each mark and of the handing in stand on the province's certificate: while the clock is
-known to be wrong, nothing is drawn, marked or handed in.
+The times of the draw, the marks and the handing in appear on the province's certificate. While the clock is known
+to be wrong, these operations are refused.
 """
 
 import random
@@ -48,31 +48,39 @@ from models.remarks.petition import PetitionPending, open_petition, petition_of_
 from models.rounds.round import NoOpenRound, Round, RoundState
 from models.spot_checks.draw_basis import load_basis, load_earlier_notes
 
-# Letters of a petition that a failed check makes: it stands in one message with what is around it (Bot API,
+# Characters of the petition that a failed check creates, so that it fits one message with its heading (Bot API,
 # sendMessage: 4,096).
 MAX_NOTES = 3000
-# As many of them: each has room for its number and a few words. The others are counted.
+# Notes in that petition, so that each has room for its record number and a few words. Further ones are only
+# counted.
 MOST_NOTES = 40
 
 
 class NothingToDraw(DomainError):
-    """No spot-check is asked for, or the register has no records."""
+    """The size of the spot-check is 0, or the register has no records."""
 
 
 class SpotCheckEnded(DomainError):
-    """The spot-check is not that of the current revision, or there is no such record in it."""
+    """The spot-check is not the current revision's, or has no record at this place."""
 
 
 class SpotCheckHandedIn(DomainError):
-    """The spot-check was handed in; nothing in it changes any more."""
+    """The spot-check was handed in, so that it can no longer change."""
 
 
 class SpotCheckUnfinished(DomainError):
     """A record of the spot-check has no mark yet."""
 
 
+class MarksChanged(DomainError):
+    """A mark was set after the screen was shown on which the spot-check was to be handed in."""
+
+
 class MenusEmpty(DomainError):
-    """A menu of the record is not filled in: whether it is ถูกต้อง all the same must be asked. `checking` has it."""
+    """A menu of the record is empty, so that the officer must confirm that it is ถูกต้อง nevertheless.
+
+    `checking` is the spot-check with the record.
+    """
 
     def __init__(self, checking: "Checking") -> None:
         super().__init__(checking.organization.dla_code)
@@ -81,7 +89,7 @@ class MenusEmpty(DomainError):
 
 @dataclass(frozen=True)
 class Checkable:
-    """An organization that waits for its province: its certificate, and its spot-check once it is drawn."""
+    """An organization that waits for its province, its LAO's certificate, and its spot-check once drawn."""
 
     organization: Organization
     lao: Certification
@@ -90,10 +98,10 @@ class Checkable:
 
 @dataclass(frozen=True)
 class Checking:
-    """A spot-check with the drawn records themselves, by number; `menu_names` in the order of their letters.
+    """A spot-check with the drawn records by number. `menu_names` has the order of the letters in their `menus`.
 
-    After a reopening: `basis` is what was drawn from, `earlier_notes` what was not correct before, by record
-    number, and `changes` what has changed since the register was certified.
+    After a reopening, `basis` determines the draw, `earlier_notes` has the notes on records that were incorrect
+    before, by record number, and `changes` has the changes since the register was certified.
     """
 
     organization: Organization
@@ -105,20 +113,22 @@ class Checking:
     changes: Changes | None = None
 
     def item(self, place: int) -> SpotCheckItem:
-        """The record at a place, which counts from 1. Raises SpotCheckEnded."""
+        """Return the item at a place, counted from 1. Raises SpotCheckEnded if there is none."""
         if not 1 <= place <= len(self.check.items):
             raise SpotCheckEnded
         return self.check.items[place - 1]
 
     def menus(self, place: int, state: MenuState) -> list[str]:
-        """The names of the menus of the record at a place that are in a state. Raises SpotCheckEnded."""
+        """Return the names of a record's menus that are in a state. Raises SpotCheckEnded if there is no such
+        place.
+        """
         menus = self.records[self.item(place).record_no].menus
         return [name for name, letter in zip(self.menu_names, menus, strict=True) if letter == state]
 
     def unmarked_after(self, place: int) -> int | None:
-        """The next place without a mark, from the first one again after the last; None when all are marked."""
-        places = [item.place for item in self.check.items if item.mark is None]
-        return next((one for one in places if one > place), next(iter(places), None))
+        """Return the next place without a mark, wrapping around at the end; None if all are marked."""
+        unmarked = [item.place for item in self.check.items if item.mark is None]
+        return next((later for later in unmarked if later > place), next(iter(unmarked), None))
 
 
 async def draw(
@@ -131,10 +141,10 @@ async def draw(
     size: int,
     clock_offset: timedelta = RIGHT,
 ) -> Checking:
-    """The draw of the current revision, made now if nobody of the province has made it.
+    """Return the current revision's spot-check, drawn now if no officer of the province has drawn it. Idempotent.
 
-    `rng` must be one that nobody can foresee. Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified,
-    SelfApproval, NothingToDraw, ClockWrong.
+    `rng` must be unpredictable. Raises NotYours, NoOpenRound, OrganizationEnded, NotYetCertified,
+    AlreadyCertified, SelfApproval, NothingToDraw, ClockWrong.
     """
     checkable = await _load_checkable(session, officer, dla_code)
     check = checkable.check
@@ -174,9 +184,10 @@ async def _draw(
 
 
 async def load_checking(session: AsyncSession, officer: Officer, dla_code: str, check_id: int) -> Checking:
-    """A draw that was made, with its records: it must be that of the current revision.
+    """Return the spot-check `check_id` with its records.
 
-    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded.
+    Raises SpotCheckEnded if it is not the current revision's; NotYours, NoOpenRound, OrganizationEnded,
+    NotYetCertified, AlreadyCertified, SelfApproval.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     return await _with_records(session, checkable.organization, check)
@@ -188,32 +199,49 @@ async def mark(
     dla_code: str,
     check_id: int,
     place: int,
-    found: Mark,
+    new_mark: Mark,
     note: str | None,
     now: datetime,
     *,
     despite_empty_menus: bool = False,
     clock_offset: timedelta = RIGHT,
 ) -> Checking:
-    """ถูกต้อง, or ไม่ถูกต้อง with a note: of two officers who mark one record the later one counts.
+    """Mark a record ถูกต้อง, or ไม่ถูกต้อง with a note. A later mark replaces an earlier one.
 
-    The procedure asks whether the menus were recorded (province step 5), so a record with an empty one is ถูกต้อง
-    only where the officer says so `despite_empty_menus`.
-
-    Raises what load_checking raises, RemarkRefused, SpotCheckHandedIn, MenusEmpty, ClockWrong.
+    The procedure asks whether the menus were recorded (province step 5). A record with an empty menu can be marked
+    ถูกต้อง only with `despite_empty_menus`. Raises what `load_checking` raises; RemarkRefused for the note,
+    SpotCheckHandedIn, MenusEmpty, ClockWrong.
     """
-    words = remark_text(note or "") if found is Mark.INCORRECT else None
+    words = remark_text(note or "") if new_mark is Mark.INCORRECT else None
     checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
         raise SpotCheckHandedIn
-    shown = await _with_records(session, checkable.organization, check)
-    item = shown.item(place)
-    if found is Mark.CORRECT and not despite_empty_menus and shown.menus(place, MenuState.EMPTY):
-        raise MenusEmpty(shown)
+    checking = await _with_records(session, checkable.organization, check)
+    item = checking.item(place)
+    if new_mark is Mark.CORRECT and not despite_empty_menus and checking.menus(place, MenuState.EMPTY):
+        raise MenusEmpty(checking)
     require_right_clock(clock_offset, dla_code)
-    item.mark, item.note, item.marked_at, item.officer_id = found, words, now, officer.id
+    item.mark, item.note, item.marked_at, item.officer_id = new_mark, words, now, officer.id
     await session.flush()
-    return shown
+    return checking
+
+
+async def require_ready_to_hand_in(
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    check_id: int,
+    marks: str | None = None,
+    *,
+    clock_offset: timedelta = RIGHT,
+) -> Checking:
+    """Before it is asked whether to hand in, and before the PIN: the check, as far as it could be handed in now.
+
+    Raises what hand_in raises.
+    """
+    checkable, check = await _find(session, officer, dla_code, check_id)
+    _require_ready(check, marks, clock_offset)
+    return await _with_records(session, checkable.organization, check)
 
 
 async def hand_in(
@@ -224,20 +252,19 @@ async def hand_in(
     now: datetime,
     operator_chat: int | None,
     *,
+    marks: str | None = None,
     clock_offset: timedelta = RIGHT,
 ) -> Remark | None:
-    """ส่งผลสุ่มตรวจสอบ: from now on nothing in it changes.
+    """Hand the spot-check in (ส่งผลสุ่มตรวจสอบ). It cannot change afterwards.
 
-    With anything incorrect the revision cannot be certified; the province's petition for a reopening, which the
-    notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
-    SpotCheckHandedIn, SpotCheckUnfinished, ClockWrong.
+    `marks` is the fingerprint of the marks that the officer was shown; with None the marks are not compared.
+
+    With an incorrect record the revision cannot be certified: the province's petition for a reopening, with the
+    notes as its text, is created in the same transaction and returned; otherwise None. Raises what `load_checking`
+    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, ClockWrong.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
-    if check.handed_in_at is not None:
-        raise SpotCheckHandedIn
-    if check.marked < len(check.items):
-        raise SpotCheckUnfinished
-    require_right_clock(clock_offset, dla_code)
+    _require_ready(check, marks, clock_offset)
     check.handed_in_at = now
     await session.flush()
     if not check.incorrect:
@@ -245,28 +272,38 @@ async def hand_in(
     petition = await petition_of_province(
         session, officer, checkable.organization, checkable.lao, _notes(check), now, operator_chat
     )
-    # It waits for the operator now, and for the province no more.
+    # The organization waits for the operator now, and no longer for the province.
     await card_marks.touch(session, checkable.organization.province_code, now)
     return petition
 
 
+def _require_ready(check: SpotCheck, marks: str | None, clock_offset: timedelta) -> None:
+    if check.handed_in_at is not None:
+        raise SpotCheckHandedIn
+    if check.marked < len(check.items):
+        raise SpotCheckUnfinished
+    if marks is not None and marks != check.fingerprint:
+        raise MarksChanged
+    require_right_clock(clock_offset, check.organization_code)
+
+
 def _notes(check: SpotCheck) -> str:
-    """The notes with their record numbers, all of them whole where they fit, and each cut alike where not."""
-    told = check.incorrect[:MOST_NOTES]
-    room = MAX_NOTES // len(told) - len(" : \n")
+    """Return the notes with their record numbers, one a line, each truncated to an equal share of MAX_NOTES."""
+    listed = check.incorrect[:MOST_NOTES]
+    room = MAX_NOTES // len(listed) - len(" : \n")
     lines = []
-    for item in told:
+    for item in listed:
         line = f"{item.record_no}: {' '.join((item.note or '').split())}"
         lines.append(shortened(line, room))
-    left = len(check.incorrect) - len(told)
-    return "\n".join([*lines, f"… (+{left:,})"] if left else lines)
+    unlisted = len(check.incorrect) - len(listed)
+    return "\n".join([*lines, f"… (+{unlisted:,})"] if unlisted else lines)
 
 
 async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: str) -> Checkable:
-    """An organization whose spot-check was handed in with something incorrect, and no petition of the province
-    waits: it may ask for a reopening again.
+    """Check that the province may ask again for a reopening: the spot-check failed, and no petition is undecided.
 
-    Raises NotYours, NoOpenRound, NotYetCertified, AlreadyCertified, SelfApproval, SpotCheckEnded, PetitionPending.
+    Raises SpotCheckEnded if the spot-check has not failed, PetitionPending; NotYours, NoOpenRound,
+    OrganizationEnded, NotYetCertified, AlreadyCertified, SelfApproval.
     """
     checkable = await _load_checkable(session, officer, dla_code)
     if checkable.check is None or verdict(checkable.check, size=0, records=0) is not Verdict.FAILED:
@@ -279,9 +316,9 @@ async def require_reopenable(session: AsyncSession, officer: Officer, dla_code: 
 async def ask_reopening(
     session: AsyncSession, officer: Officer, dla_code: str, typed: str, now: datetime, operator_chat: int | None
 ) -> Remark:
-    """ขอเปิดให้แก้ไข: ask once more, in words of one's own, after the operator has refused.
+    """Store another petition for a reopening (ขอเปิดให้แก้ไข), with the officer's own text, after a refusal.
 
-    Raises what require_reopenable raises, RemarkRefused.
+    Raises what `require_reopenable` raises; RemarkRefused for the text.
     """
     body = remark_text(typed)
     checkable = await require_reopenable(session, officer, dla_code)
@@ -293,7 +330,7 @@ async def ask_reopening(
 async def _find(
     session: AsyncSession, officer: Officer, dla_code: str, check_id: int
 ) -> tuple[Checkable, SpotCheck]:
-    """The draw that a card is about, as far as it is still the one that counts."""
+    """Return the spot-check `check_id`. Raises SpotCheckEnded if it is not the current revision's."""
     checkable = await _load_checkable(session, officer, dla_code)
     if checkable.check is None or checkable.check.id != check_id:
         raise SpotCheckEnded
@@ -301,7 +338,7 @@ async def _find(
 
 
 async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str) -> Checkable:
-    """Take the organization's row and see whether it waits for this officer's province."""
+    """Lock the organization's row, and check that it waits for this officer's province."""
     organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
@@ -318,7 +355,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
 
 
 async def _open_round(session: AsyncSession, dla_code: str) -> Round:
-    """The open round, kept from being closed, for an organization that has not ended; its row is held.
+    """Return the open round, locked against being closed. The caller holds the organization's row.
 
     Raises NoOpenRound, OrganizationEnded.
     """
@@ -351,11 +388,11 @@ def _organization() -> Select[Organization]:
 
 
 async def _with_records(session: AsyncSession, organization: Organization, check: SpotCheck) -> Checking:
-    """The drawn records, found by their organization and numbers."""
+    """Load the drawn records, and after a reopening the basis, the earlier notes and the changes."""
     drawn = [item.record_no for item in check.items]
-    found = (await session.execute(_records(), {"code": check.organization_code, "drawn": drawn})).all()
+    rows = (await session.execute(_records(), {"code": check.organization_code, "drawn": drawn})).all()
     checking = Checking(
-        organization, check, {record.record_no: record for record, _ in found}, found[0][1] if found else []
+        organization, check, {record.record_no: record for record, _ in rows}, rows[0][1] if rows else []
     )
     basis = basis_of(check)
     if basis is None or not basis.since:
@@ -370,7 +407,7 @@ async def _with_records(session: AsyncSession, organization: Organization, check
 
 @cache
 def _records() -> Select[*tuple[PersonnelRecord, list[str]]]:
-    """The records of the organization `code` with the numbers `drawn`, and the names of its menus beside each."""
+    """Select the records of the organization `:code` with the numbers `:drawn`, each with the menu names."""
     return (
         select(PersonnelRecord, Roster.menu_names)
         .join(Roster, Roster.organization_code == PersonnelRecord.organization_code)

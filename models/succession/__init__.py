@@ -1,5 +1,5 @@
-"""Organizations that get another name, end, and go on as others: what the operator decides of them, what ends with
-one, what goes over to its successor, and the words of older certificates, kept before a name changes.
+"""Renaming, closing and succession of organizations: the operator's decision, what ends with an organization, what
+its successor takes over, and the names on older certificates, which are stored before a name changes.
 
-The row of an end is in models/organizations, the files that name many of them are read in models/imports.
+The table of ends is in models/organizations. models/imports reads files with many successions.
 """

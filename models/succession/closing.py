@@ -1,4 +1,4 @@
-"""An organization that ends without a successor."""
+"""Closing: an organization ends without a successor."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +24,8 @@ from models.succession.ending import disable_accounts, end_organization, hold_pe
 
 @dataclass(frozen=True)
 class Closing:
-    """What closing an organization ends: its status in the newest round, how many of its accounts that are in use,
-    and how many chats are linked to them.
+    """What closing an organization ends: its status in the newest round, the number of its enabled accounts, and
+    the number of chats linked to them.
     """
 
     dla_code: str
@@ -36,7 +36,7 @@ class Closing:
 
 
 async def look_at_closing(session: AsyncSession, dla_code: str) -> Closing:
-    """What closing would end now. Raises UnknownOrganization, OrganizationEnded."""
+    """Return what closing would end now. Raises UnknownOrganization, OrganizationEnded."""
     organization = await session.get(Organization, dla_code)
     if organization is None:
         raise UnknownOrganization(dla_code)
@@ -55,10 +55,10 @@ async def look_at_closing(session: AsyncSession, dla_code: str) -> Closing:
 
 
 async def close(session: AsyncSession, dla_code: str, decision: Decision, now: datetime) -> Closing:
-    """End an organization: its accounts are disabled and its officers' links end; they are told.
+    """End an organization without a successor: disable its accounts, end its officers' links, and notify them.
 
-    From this moment it leaves lists, counts and reminders of the open round. Raises UnknownOrganization,
-    OrganizationEnded.
+    The organization disappears from lists, counts and reminders of the open round. Returns what was ended. Raises
+    UnknownOrganization, OrganizationEnded.
     """
     people = await hold_people(session, [dla_code])
     organization = await lock_organization(session, dla_code)

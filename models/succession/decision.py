@@ -1,4 +1,4 @@
-"""What every change of an organization is done by: whose decision, why, since when, and where it was published."""
+"""The decision behind a change of an organization: by whom, why, from when, and where it was published."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,12 +13,14 @@ MAX_GAZETTE = 200
 
 
 class ChangeRefused(DomainError):
-    """An organization cannot be changed so; the message says what stands in the way and how to go on."""
+    """An organization cannot be changed in this way. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Checked: `by` and `reason` as they are kept, `effective_on` in Bangkok."""
+    """A checked decision: `by` (the operator's name), `reason` and `gazette` as stored; `effective_on` in
+    Bangkok.
+    """
 
     by: str
     reason: str
@@ -27,10 +29,10 @@ class Decision:
 
 
 def decision(by: str, reason: str, gazette: str | None, effective_on: date | None, now: datetime) -> Decision:
-    """The decision behind a change; `effective_on` is today unless given.
+    """Check and build a decision. `effective_on` defaults to today.
 
-    Raises OperatorRefused, RemarkRefused, and ChangeRefused for a day that has not come or a reference that cannot
-    be read.
+    Raises OperatorRefused for the name, RemarkRefused for the reason; ChangeRefused for a day in the future or an
+    unreadable gazette reference.
     """
     today = bangkok_day(now)
     effective_on = effective_on or today

@@ -1,5 +1,6 @@
-"""What ends with an organization: all that waits for it or its officers. Its certificates, register, history and
-answered remarks stay as they are.
+"""What ends with an organization: everything that waits for it or its officers.
+
+Its certificates, register, history and answered remarks stay as they are.
 """
 
 from collections.abc import Collection
@@ -26,29 +27,32 @@ from models.register.roster import register_digest
 from models.rounds.round import current_round
 from models.succession.decision import Decision
 
-# Why a notice about an organization's business is not sent any more.
+# The outbox error of notices that are dropped when an organization ends.
 ENDED = "the organization has ended"
-# What an organization's officer types about its business.
+# The awaited texts by which an organization's officer speaks for it.
 _OWN_WORDS = (Awaiting.PETITION, Awaiting.EXPLANATION, Awaiting.ANSWER)
 
 
 @dataclass(frozen=True)
 class People:
-    """The accounts of organizations and the officers who are linked to them, their rows held."""
+    """Accounts of organizations and the officers linked to them. Their rows are locked."""
 
     accounts: list[Account]
     officers: list[Officer]
 
     def of(self, dla_code: str) -> "People":
-        """Those of one of the organizations."""
+        """Return the accounts and officers of one organization."""
         accounts = [account for account in self.accounts if account.organization_code == dla_code]
         ids = {account.id for account in accounts}
         return People(accounts, [officer for officer in self.officers if officer.account_id in ids])
 
 
 async def hold_people(session: AsyncSession, codes: Collection[str], usernames: Collection[str] = ()) -> People:
-    """The accounts of the organizations, and those with these usernames. In the order of a press that certifies:
-    keypads, officers, then the organizations, which the caller locks.
+    """Lock and return the accounts of the organizations and those with these usernames, with their linked
+    officers.
+
+    Locks keypads first, then accounts and officers, as a certifying press does. The caller locks the organizations
+    afterwards.
     """
     of_them = or_(Account.organization_code.in_(codes), Account.username.in_(usernames))
     users = select(Officer.user_id).join(Officer.account).where(of_them, Officer.unlinked_at.is_(None))
@@ -68,10 +72,10 @@ async def hold_people(session: AsyncSession, codes: Collection[str], usernames: 
 
 
 async def stop_waiting(session: AsyncSession, organization: Organization, people: People, now: datetime) -> None:
-    """End confirmations, keypads, texts that are typed, files that wait, invitations, and notices that were not
-    sent yet. Spot-checks, petitions and questions end with the organization's row: nobody goes on with them.
+    """Delete an organization's open confirmations, keypads, awaited texts, drafts and invitations, and drop its
+    unsent notices. Spot-checks, petitions and questions need no change: the row of the end closes them.
 
-    Its row is held; so are `people`, its own.
+    The caller holds the locks on the organization's row and on `people`, its accounts and officers.
     """
     code = organization.dla_code
     await session.execute(delete(Keypad).where(_confirms([code])))
@@ -102,7 +106,7 @@ async def stop_waiting(session: AsyncSession, organization: Organization, people
 
 
 def _confirms(codes: Collection[str]) -> ColumnElement[bool]:
-    """A condition on keypads: opened to certify one of the organizations."""
+    """SQL condition on keypads: opened to certify one of the organizations."""
     nonces = select(Confirmation.nonce).where(
         Confirmation.organization_code.in_(codes), Confirmation.used_at.is_(None)
     )
@@ -110,8 +114,8 @@ def _confirms(codes: Collection[str]) -> ColumnElement[bool]:
 
 
 async def _stop_typing(session: AsyncSession, organization: Organization, people: People) -> None:
-    """A text about the organization is awaited no more: of its own officers, and of its province's, whose subject
-    names it.
+    """Stop awaiting texts about the organization from its own officers, and from the province's officers whose
+    conversation's subject names it.
     """
     province = await officers_concerned(session, organization, Role.PROVINCE)
     own = Conversation.chat_id.in_([officer.user_id for officer in people.officers])
@@ -127,7 +131,7 @@ async def _stop_typing(session: AsyncSession, organization: Organization, people
 
 
 async def disable_accounts(session: AsyncSession, people: People, now: datetime) -> None:
-    """Refuse the accounts from now on and end their links; those that are disabled already stay so."""
+    """Disable the accounts that are enabled, and end their links."""
     for account in people.accounts:
         if account.disabled_at is None:
             await disable_account(session, account, now)
@@ -143,12 +147,13 @@ async def end_organization(
     successor: Organization | None = None,
     founds_successor: bool = False,
 ) -> OrganizationEnd:
-    """Insert the row that ends an organization, which locks its register for ever, and the last event of its
-    chain.
+    """Insert the row that ends an organization and permanently locks its register, and the last event of its audit
+    chain. Returns the row.
     """
     code = organization.dla_code
     newest = await current_round(session)
-    # Not before the end of a round that a clock which was ahead has closed: that round counts the organization.
+    # Not before the newest round's closing, which a clock that was ahead may have stored: the organization belongs
+    # to that round.
     moment = max(now, newest.closed_at or now) if newest else now
     end = OrganizationEnd(
         organization_code=code,

@@ -1,4 +1,6 @@
-"""Another name for an organization that goes on under its code. Certificates keep the words of their press."""
+"""Renaming of an organization that continues under its code. Certificates keep the name at the time of
+certifying.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from models.succession.decision import ChangeRefused, Decision
 from models.succession.word_keeping import require_words_kept
 
 MAX_NAME = 200
-# What an organization is called and where it is.
+# The columns of an organization that certificates and audit events name.
 WORDS = ("type_th", "type_code", "name_th", "district_th", "province_code")
 
 
@@ -39,8 +41,8 @@ class Renaming:
 
 
 def changed_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What an event says of an organization that is described otherwise: the words that differ, before and after;
-    nothing when none does.
+    """Return the columns of WORDS that differ, as {"before": …, "after": …} for an audit event; {} if none
+    differs.
     """
     differing = [name for name in WORDS if before[name] != after[name]]
     if not differing:
@@ -52,7 +54,7 @@ def changed_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 
 async def look_at_renaming(session: AsyncSession, dla_code: str, typed: str) -> Renaming:
-    """What renaming would do. Raises what `rename` raises."""
+    """Return what `rename` would do. Raises what `rename` raises."""
     organization = await session.get(Organization, dla_code, populate_existing=True)
     if organization is None:
         raise UnknownOrganization(dla_code)
@@ -63,8 +65,10 @@ async def look_at_renaming(session: AsyncSession, dla_code: str, typed: str) -> 
 
 
 async def rename(session: AsyncSession, dla_code: str, typed: str, decision: Decision, now: datetime) -> Renaming:
-    """Give an organization another name. Raises UnknownOrganization, OrganizationEnded, ChangeRefused, and
-    WordsNotKept where older certificates do not keep the present one yet.
+    """Give an organization another name, without its type. Accounts with the old name as display name follow.
+
+    Raises UnknownOrganization, OrganizationEnded; ChangeRefused for the name; WordsNotKept if older certificates
+    do not store the present name yet.
     """
     organization = await lock_organization(session, dla_code)
     renaming = _renaming(organization, typed)
@@ -101,13 +105,13 @@ def _renaming(organization: Organization, typed: str) -> Renaming:
             f"{organization.dla_code} is called {organization.full_name} already; nothing was done"
         )
     before = organization.full_name
-    # The type stands before the name, and for the special area nothing does.
+    # Keeps the type before the name; the special administrative area has none.
     after = before.removesuffix(organization.name_th) + name
     return Renaming(organization.dla_code, before, after)
 
 
 def _name(typed: str) -> str:
-    """The name as it is kept: without the type, in one spelling, blanks tidied. Raises ChangeRefused."""
+    """Normalize a typed name: one spelling, single spaces. Raises ChangeRefused if it cannot be used."""
     tidy = " ".join(spelled(typed).split())
     if not any(letter.isalpha() for letter in tidy) or any(is_unseen(letter) for letter in tidy):
         raise ChangeRefused("NAME is the organization's name in letters that can be seen, without its type")
@@ -124,7 +128,7 @@ def _name(typed: str) -> str:
 
 
 async def rename_accounts(session: AsyncSession, before: str, organization: Organization) -> None:
-    """An account that is called like its organization goes on being called like it."""
+    """Change the display name of the organization's accounts that was the full name `before`."""
     await session.execute(
         update(Account)
         .where(Account.organization_code == organization.dla_code, Account.display_name == before)

@@ -1,6 +1,7 @@
-"""Organizations that go on as others: an upgrade or a move, one to one; a merger into a new or an existing one.
+"""Succession: organizations continue as others, by an upgrade or move (one to one) or by a merger into a new or
+existing organization.
 
-What is asked for was checked before (models/imports/successions.py), with the rows of all organizations held.
+models/imports/successions.py has checked the successions and locked the rows of all organizations.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ ONE_TO_ONE = (EndKind.UPGRADE, EndKind.MOVE)
 
 @dataclass(frozen=True)
 class Founding:
-    """What a new organization is called and where it is; `province` is one that is new itself."""
+    """The description of a new organization. `province`: Thai and English name if the province is new too."""
 
     type_th: str
     type_code: str
@@ -39,7 +40,9 @@ class Founding:
 
 @dataclass(frozen=True)
 class Predecessor:
-    """One that ends. `account` is where its officers go over to in a merger, or None."""
+    """An organization that ends. `account`: in a merger, the account to which its officers move; None if they do
+    not.
+    """
 
     dla_code: str
     account: str | None = None
@@ -47,8 +50,10 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class Succession:
-    """One successor with all of its predecessors. `founding`: it is new. `reopens`: it is certified in the open
-    round, which ends with it.
+    """One successor with all of its predecessors.
+
+    `founding` is set if the successor is new. `reopens`: the successor is certified in the open round, and the
+    succession reopens it.
     """
 
     dla_code: str
@@ -59,14 +64,16 @@ class Succession:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of those that end."""
+        """The codes of the predecessors."""
         return [predecessor.dla_code for predecessor in self.predecessors]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a succession does, or would do: the names, how many records are copied (None: no register is), and how
-    many chats go over and how many links end.
+    """What a succession does, or would do.
+
+    `name` and `names`: full names of the successor and the predecessors. `records`: how many records are copied,
+    None if no register is. `goes_over`: how many chats move to the successor. `links_end`: how many links end.
     """
 
     succession: Succession
@@ -78,7 +85,7 @@ class Outcome:
 
 
 async def look_at_succession(session: AsyncSession, succession: Succession) -> Outcome:
-    """What it does, from how things are before it."""
+    """Return what a succession would do, from the state before it."""
     names = {
         organization.dla_code: organization.full_name
         for organization in await session.scalars(
@@ -91,7 +98,11 @@ async def look_at_succession(session: AsyncSession, succession: Succession) -> O
         for code in succession.codes
     }
     is_one_to_one = succession.kind in ONE_TO_ONE
-    goes_over = sum(chats[one.dla_code] for one in succession.predecessors if is_one_to_one or one.account)
+    goes_over = sum(
+        chats[predecessor.dla_code]
+        for predecessor in succession.predecessors
+        if is_one_to_one or predecessor.account
+    )
     founding = succession.founding
     return Outcome(
         succession,
@@ -104,7 +115,7 @@ async def look_at_succession(session: AsyncSession, succession: Succession) -> O
 
 
 async def _count_records(session: AsyncSession, succession: Succession) -> int | None:
-    """How many records go over, None where there is no register, or the successor has its own."""
+    """Count the records to be copied; None if there is no register, or the successor has its own."""
     (code,) = succession.codes
     if await session.get(Roster, code) is None or await session.get(Roster, succession.dla_code) is not None:
         return None
@@ -115,10 +126,10 @@ async def _count_records(session: AsyncSession, succession: Succession) -> int |
 async def succeed(
     session: AsyncSession, successions: Sequence[Succession], people: People, decision: Decision, now: datetime
 ) -> list[Outcome]:
-    """End all predecessors and let their successors go on, all of them or none.
+    """End all predecessors and hand over to their successors, in the caller's transaction. Returns the outcomes.
 
-    The rows of all organizations that are there already, and of `people`, are held: the accounts and officers of
-    all predecessors, and the accounts that were named.
+    The caller holds the locks on the rows of all existing organizations and of `people`: the accounts and officers
+    of all predecessors, and the accounts that the successions name.
     """
     outcomes = [await look_at_succession(session, succession) for succession in successions]
     provinces: set[str] = set()
@@ -132,7 +143,7 @@ async def succeed(
 async def _succeed(
     session: AsyncSession, succession: Succession, people: People, decision: Decision, now: datetime
 ) -> set[str]:
-    """One successor; the provinces whose cards show something else."""
+    """Carry out one succession. Returns the codes of the provinces whose live cards change."""
     successor = await _successor(session, succession)
     if succession.reopens:
         await reopen(session, successor.dla_code, decision.by, decision.reason, now)
@@ -190,7 +201,7 @@ def _founded(dla_code: str, founding: Founding) -> Organization:
 
 
 async def _successor(session: AsyncSession, succession: Succession) -> Organization:
-    """The organization that goes on, made now if it is new, and its province before it."""
+    """Return the successor, inserted now if it is new, after its province if that is new."""
     founding = succession.founding
     if founding is None:
         return await session.get_one(Organization, succession.dla_code, populate_existing=True)
@@ -212,39 +223,43 @@ async def _move_people(
     people: People,
     now: datetime,
 ) -> list[Officer]:
-    """The officers of a predecessor who go over, with name, position, PIN and preferences. The accounts that stay
-    behind end.
+    """Move a predecessor's officers, who keep name, position, PIN and preferences. Returns those who move.
+
+    Disables the predecessor's accounts that are not handed over.
     """
     if succession.kind in ONE_TO_ONE:
         return own.officers
-    named = {one.account for one in succession.predecessors}
-    gone_over: list[Officer] = []
+    usernames = {named.account for named in succession.predecessors}
+    moving: list[Officer] = []
     if predecessor.account is not None:
         (account,) = [account for account in people.accounts if account.username == predecessor.account]
-        gone_over = own.officers
-        moved = [officer for officer in gone_over if officer.account_id != account.id]
-        for officer in moved:
+        moving = own.officers
+        newcomers = [officer for officer in moving if officer.account_id != account.id]
+        for officer in newcomers:
             officer.account = account
         await session.flush()
-        for officer in moved:
+        for officer in newcomers:
             if officer.is_ready:
-                # The officers who are there already must know whom they work with from now on.
+                # The account's present officers must know with whom they work from now on.
                 await announce_link(session, officer, now)
-    left = [account for account in own.accounts if account.username not in named]
-    await disable_accounts(session, People(left, []), now)
-    return gone_over
+    abandoned = [account for account in own.accounts if account.username not in usernames]
+    await disable_accounts(session, People(abandoned, []), now)
+    return moving
 
 
 async def _hand_over_accounts(
     session: AsyncSession, succession: Succession, people: People, successor: Organization
 ) -> list[str]:
-    """The accounts of predecessors that go over: all of them one to one, in a merger those that were named."""
-    named = {one.account for one in succession.predecessors}
+    """Move predecessors' accounts to the successor: one to one all of them, in a merger the named ones.
+
+    Returns their usernames, sorted.
+    """
+    usernames = {predecessor.account for predecessor in succession.predecessors}
     accounts = [
         account
         for account in people.accounts
         if account.organization_code in succession.codes
-        and (succession.kind in ONE_TO_ONE or account.username in named)
+        and (succession.kind in ONE_TO_ONE or account.username in usernames)
     ]
     names: set[str] = set()
     for account in accounts:
@@ -258,8 +273,9 @@ async def _hand_over_accounts(
 
 
 async def _copy_register(session: AsyncSession, succession: Succession) -> int | None:
-    """One to one the register goes on as a copy; the predecessor's stays. How many records that are, None where
-    there is none, or the successor has its own.
+    """One to one, copy the predecessor's register to the successor. The original stays.
+
+    Returns the number of records; None if there is no register, the successor has its own, or it is a merger.
     """
     if succession.kind not in ONE_TO_ONE:
         return None

@@ -1,8 +1,8 @@
-"""The words of older certificates: kept once, by the operator, and covered by one event.
+"""The words (names) of older certificates: the operator stores them once, and one audit event covers them.
 
-A certificate from before schema 0012 does not say what its organization was called. What the organization is
-called when the words are kept stands for it from then on, with that moment. Until then nothing stands for it, and
-what its organization is called cannot be changed by the program: the change would be in the words.
+A certificate from before schema 0012 does not contain its organization's name. `keep_words` stores the name at
+that time, together with the moment. Until then the program refuses to change the organization's name, because the
+change would alter what the certificate appears to say.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from models.certification.certificate import Certification
 from models.certification.words import CertificateWords, Words
 from models.organizations.organization import Organization
 
-# Codes of one IN, and rows of one INSERT.
+# Rows of one INSERT, and of one fetch.
 CHUNK = 1000
 
 
 class WordsNotKept(DomainError):
-    """Something is to be renamed or moved whose older certificates do not keep their words yet."""
+    """A rename or move affects older certificates whose words are not stored yet."""
 
     def __init__(self, certificates: int) -> None:
         super().__init__(
@@ -37,28 +37,30 @@ class WordsNotKept(DomainError):
 
 @dataclass(frozen=True)
 class WordsKept:
-    """How many certificates had their words kept, and the moment that stands with them; None where none had to."""
+    """How many certificates had their words stored, and the stored moment; None if there were none."""
 
     certificates: int
     kept_at: datetime | None
 
 
 def has_no_words() -> ColumnElement[bool]:
-    """A condition on certificates: neither do they bear words, nor were any kept for them."""
-    kept = exists().where(CertificateWords.certification_id == Certification.id)
-    return Certification.organization_name.is_(None) & ~kept
+    """SQL condition: the certificate neither contains its words nor has stored ones."""
+    has_stored_words = exists().where(CertificateWords.certification_id == Certification.id)
+    return Certification.organization_name.is_(None) & ~has_stored_words
 
 
 async def count_without_words(session: AsyncSession) -> int:
-    """How many certificates have no words."""
+    """Count the certificates without words."""
     return await session.scalar(select(func.count()).select_from(Certification).where(has_no_words())) or 0
 
 
 async def require_words_kept(
     session: AsyncSession, organizations: Collection[str], provinces: Collection[str] = ()
 ) -> None:
-    """Before the name, type, district or province of these organizations is changed, or the name of these
-    provinces. Raises WordsNotKept.
+    """Check that certificates of these organizations (codes), and of those in these provinces, have their words.
+
+    Call it before the name, type, district or province of the organizations, or the name of the provinces,
+    changes. Raises WordsNotKept.
     """
     if not organizations and not provinces:
         return
@@ -74,11 +76,11 @@ async def require_words_kept(
 
 
 async def keep_words(session: AsyncSession, now: datetime) -> WordsKept:
-    """Keep what the organizations of all certificates without words are called now, and record it as one event.
+    """Store the current words of all certificates without words, and record them as one audit event.
 
-    Done again, it keeps those that have come since, or nothing. Raises KeyMissing.
+    Idempotent: a second call stores only those that have none yet. Raises KeyMissing.
     """
-    # Whoever else keeps words waits here, and finds nothing left.
+    # A simultaneous call waits here, and then has nothing to store.
     await event_chain.hold(session, [event_chain.SYSTEM])
     rows = await session.execute(
         select(Certification.id, Organization)
@@ -87,14 +89,14 @@ async def keep_words(session: AsyncSession, now: datetime) -> WordsKept:
         .order_by(Certification.id)
         .options(joinedload(Organization.province))
     )
-    kept = [
+    word_rows = [
         {"certification_id": number, "kept_at": now, **asdict(Words.of(organization))}
         for number, organization in rows
     ]
-    if not kept:
+    if not word_rows:
         return WordsKept(0, None)
-    for first in range(0, len(kept), CHUNK):
-        await session.execute(insert(CertificateWords), kept[first : first + CHUNK])
+    for first in range(0, len(word_rows), CHUNK):
+        await session.execute(insert(CertificateWords), word_rows[first : first + CHUNK])
     (digest,) = await words_digests(session, now)
     await event_chain.record(
         session,
@@ -105,12 +107,12 @@ async def keep_words(session: AsyncSession, now: datetime) -> WordsKept:
         certificates=digest.certificates,
         digest=digest.hexadecimal,
     )
-    return WordsKept(len(kept), now)
+    return WordsKept(len(word_rows), now)
 
 
 @dataclass
 class WordsDigest:
-    """What an event says of the words that were kept at one moment."""
+    """The number and digest of the words that were stored at one moment, as their audit event states them."""
 
     kept_at: datetime
     certificates: int = 0
@@ -118,25 +120,26 @@ class WordsDigest:
 
     @property
     def moment(self) -> str:
-        """By which the rows are found that an event tells of."""
+        """The moment as ISO 8601 in UTC, by which an event refers to its rows."""
         return self.kept_at.astimezone(UTC).isoformat()
 
     def add(self, row: CertificateWords) -> None:
-        """The words of the next certificate: JSON of one form, on a line of its own."""
+        """Add the next certificate's words to the digest, as one line of canonical JSON."""
         words = {name: getattr(row, name) for name in ("certification_id", *Words.__dataclass_fields__)}
         self.certificates += 1
         self.sha256.update(event_chain.canonical(words).encode() + b"\n")
 
     @property
     def hexadecimal(self) -> str:
-        """SHA-256 of all lines: 64 letters."""
+        """The SHA-256 of all lines, 64 hexadecimal digits."""
         digest: str = self.sha256.hexdigest()
         return digest
 
 
 async def words_digests(session: AsyncSession, kept_at: datetime | None = None) -> list[WordsDigest]:
-    """Of all words that were kept, or of those of one moment: a digest for each moment, over the words in order of
-    their certificates.
+    """Return one digest for each moment at which words were stored, or for `kept_at` only.
+
+    Each covers its words in order of the certificates' ids.
     """
     statement = select(CertificateWords).order_by(CertificateWords.certification_id)
     if kept_at is not None:

@@ -111,13 +111,13 @@ def make_worker(
 async def working(emulator: Emulator, database: Database, clock: Callable[[], datetime]) -> AsyncIterator[Worker]:
     """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
     async with opened_bot(emulator) as (bot, polls):
-        one = make_worker(bot, database, clock)
-        await one.look()
+        worker = make_worker(bot, database, clock)
+        await worker.look()
         try:
-            async with polled(bot, polls, database, clock, one.take):
-                yield one
+            async with polled(bot, polls, database, clock, worker.take):
+                yield worker
         finally:
-            await one.drain(0)
+            await worker.drain(0)
 
 
 @pytest.fixture
@@ -221,7 +221,9 @@ async def link(database: Database, username: str, phone: Phone, now: datetime) -
 
 async def keypad(phone: Phone) -> Message:
     """The message with the keypad, as soon as it is there."""
-    return await phone.until(lambda at: next((one for one in reversed(at.messages) if "⌫" in one.labels), None))
+    return await phone.until(
+        lambda at: next((message for message in reversed(at.messages) if "⌫" in message.labels), None)
+    )
 
 
 async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | None = None) -> Message:
@@ -240,7 +242,7 @@ async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | Non
 
 async def certificate(session: AsyncSession, officer_id: int, now: datetime, revision: int = 1) -> int:
     """A certificate for notices to be about; its code tells which."""
-    made = Certification(
+    certification = Certification(
         organization_code="5110201",
         round_id=1,
         revision=revision,
@@ -269,9 +271,9 @@ async def certificate(session: AsyncSession, officer_id: int, now: datetime, rev
         province_th="สมุทรปราการ",
         province_en="Samut Prakan",
     )
-    session.add(made)
+    session.add(certification)
     await session.flush()
-    return made.id
+    return certification.id
 
 
 def sent_texts(emulator: Emulator, chat_id: int) -> list[str]:

@@ -44,7 +44,7 @@ CUT_OFF = """() => [document.scrollingElement,
 
 def find_chromium() -> str | None:
     """The browser's path, or None."""
-    return next((found for found in map(shutil.which, NAMES) if found), None)
+    return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 async def look(page: Page) -> None:
@@ -52,12 +52,12 @@ async def look(page: Page) -> None:
     assert await page.evaluate(CUT_OFF) == []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        found: dict[str, Any] = (await Axe().run(page)).response
+        findings: dict[str, Any] = (await Axe().run(page)).response
         problems = [
-            f"{scheme}: {one['id']}: {node['failureSummary']} {node['html']}"
-            for one in found["violations"]
-            if one["impact"] in {"serious", "critical"} or one["id"] == "color-contrast"
-            for node in one["nodes"]
+            f"{scheme}: {violation['id']}: {node['failureSummary']} {node['html']}"
+            for violation in findings["violations"]
+            if violation["impact"] in {"serious", "critical"} or violation["id"] == "color-contrast"
+            for node in violation["nodes"]
         ]
         assert not problems, "\n".join(problems)
 

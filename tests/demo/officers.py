@@ -12,7 +12,7 @@ from tests.demo.browser import AGAIN, CHOOSE, ENTER
 
 
 def held(demonstration: Demonstration, role: str) -> Held:
-    return next(one for one in demonstration.phones.all.values() if one.role == role)
+    return next(held_phone for held_phone in demonstration.phones.all.values() if held_phone.role == role)
 
 
 async def become(demonstration: Demonstration, predicate: Any) -> None:
@@ -23,58 +23,58 @@ async def become(demonstration: Demonstration, predicate: Any) -> None:
                 return
 
 
-async def say(demonstration: Demonstration, one: Held, text: str, expected: str) -> None:
-    last = max((message.id for message in one.phone.messages), default=0)
-    await demonstration.phones.send(one.phone.id, text)
-    await says(one.phone, expected, after=last)
-    await become(demonstration, lambda: not one.waiting)
+async def say(demonstration: Demonstration, held_phone: Held, text: str, expected: str) -> None:
+    last = max((message.id for message in held_phone.phone.messages), default=0)
+    await demonstration.phones.send(held_phone.phone.id, text)
+    await says(held_phone.phone, expected, after=last)
+    await become(demonstration, lambda: not held_phone.waiting)
 
 
-async def tap(demonstration: Demonstration, one: Held, label: str, expected: str) -> None:
-    button = one.phone.button(label)
-    await demonstration.phones.tap(one.phone.id, button.message.id, button.data or "")
-    await says(one.phone, expected)
+async def tap(demonstration: Demonstration, held_phone: Held, label: str, expected: str) -> None:
+    button = held_phone.phone.button(label)
+    await demonstration.phones.tap(held_phone.phone.id, button.message.id, button.data or "")
+    await says(held_phone.phone, expected)
 
 
-async def log_in(demonstration: Demonstration, one: Held) -> None:
-    await say(demonstration, one, "/start", "เข้าสู่ระบบ")
-    await tap(demonstration, one, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
+async def log_in(demonstration: Demonstration, held_phone: Held) -> None:
+    await say(demonstration, held_phone, "/start", "เข้าสู่ระบบ")
+    await tap(demonstration, held_phone, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
     for awaited, expected in (
         (Awaiting.USERNAME, "รหัสผ่าน"),
         (Awaiting.PASSWORD, "ชื่อ-สกุล"),
         (Awaiting.FULL_NAME, "ตำแหน่ง"),
         (Awaiting.POSITION, CHOOSE),
     ):
-        await take_up(demonstration, one, awaited, expected)
-    await enter_pin(demonstration, one, AGAIN)
-    await enter_pin(demonstration, one, "ปีงบประมาณ")
+        await take_up(demonstration, held_phone, awaited, expected)
+    await enter_pin(demonstration, held_phone, AGAIN)
+    await enter_pin(demonstration, held_phone, "ปีงบประมาณ")
 
 
-async def take_up(demonstration: Demonstration, one: Held, awaited: Awaiting, expected: str) -> None:
+async def take_up(demonstration: Demonstration, held_phone: Held, awaited: Awaiting, expected: str) -> None:
     """Type what is suggested."""
-    await become(demonstration, lambda: one.awaiting is awaited and one.suggestions())
-    await say(demonstration, one, one.suggestions()[0]["text"], expected)
+    await become(demonstration, lambda: held_phone.awaiting is awaited and held_phone.suggestions())
+    await say(demonstration, held_phone, held_phone.suggestions()[0]["text"], expected)
 
 
-async def enter_pin(demonstration: Demonstration, one: Held, expected: str) -> None:
+async def enter_pin(demonstration: Demonstration, held_phone: Held, expected: str) -> None:
     for place in range(6):
-        await enter_digit(demonstration, one, place)
-    await says(one.phone, expected)
+        await enter_digit(demonstration, held_phone, place)
+    await says(held_phone.phone, expected)
 
 
-async def enter_digit(demonstration: Demonstration, one: Held, place: int) -> None:
+async def enter_digit(demonstration: Demonstration, held_phone: Held, place: int) -> None:
     """Tap the key that the page points to, when so many digits are there."""
-    await become(demonstration, lambda: (pad := one.keypad()) is not None and pad["entered"] == place)
-    pad = one.keypad()
+    await become(demonstration, lambda: (pad := held_phone.keypad()) is not None and pad["entered"] == place)
+    pad = held_phone.keypad()
     assert pad is not None
-    message = next(message for message in one.phone.messages if message.id == pad["message"])
-    button = one.phone.button(pad["pin"][place], message)
-    await demonstration.phones.tap(one.phone.id, message.id, button.data or "")
+    message = next(message for message in held_phone.phone.messages if message.id == pad["message"])
+    button = held_phone.phone.button(pad["pin"][place], message)
+    await demonstration.phones.tap(held_phone.phone.id, message.id, button.data or "")
 
 
-async def to_the_keypad(demonstration: Demonstration, one: Held) -> None:
-    await tap(demonstration, one, "ระบบรับรองข้อมูล", "อปท. รับรอง")
-    await tap(demonstration, one, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
-    await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
-    await tap(demonstration, one, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
-    await tap(demonstration, one, "ยืนยันการรับรอง", ENTER)
+async def to_the_keypad(demonstration: Demonstration, held_phone: Held) -> None:
+    await tap(demonstration, held_phone, "ระบบรับรองข้อมูล", "อปท. รับรอง")
+    await tap(demonstration, held_phone, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
+    await tap(demonstration, held_phone, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+    await tap(demonstration, held_phone, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
+    await tap(demonstration, held_phone, "ยืนยันการรับรอง", ENTER)

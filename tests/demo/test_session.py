@@ -178,14 +178,14 @@ async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 def _bots(folder: Path) -> list[int]:
     """The processes whose working directory is the folder."""
-    found = []
+    process_ids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cwd").readlink() == folder:
-                found.append(int(entry.name))
+                process_ids.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return process_ids
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc to look for processes in")
@@ -234,7 +234,7 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
         await take_up(demonstration, lao, Awaiting.PASSWORD, "ปีงบประมาณ")
         await become(
             demonstration,
-            lambda: sum("Password right" in one["en"] for one in demonstration.behind.value()["lines"]) == 2,
+            lambda: sum("Password right" in line["en"] for line in demonstration.behind.value()["lines"]) == 2,
         )
         assert len(told()) == 1
         # Who has forgotten it chooses a new one.
@@ -244,9 +244,9 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
         await enter_pin(demonstration, lao, AGAIN)
         await enter_pin(demonstration, lao, "✅ ตั้ง PIN แล้ว")
         await become(demonstration, lambda: len(told()) == 2)
-        shown = str(demonstration.behind.value())
-        assert lao.holder.pin not in shown
-        assert "argon2id$" not in shown
+        behind = str(demonstration.behind.value())
+        assert lao.holder.pin not in behind
+        assert "argon2id$" not in behind
 
 
 # --- going on, and trouble
@@ -257,10 +257,10 @@ async def test_a_kept_demonstration_is_gone_on_with(sample_folder: Path) -> None
         lao = held(demonstration, "lao")
         await log_in(demonstration, lao)
         other = demonstration.open_phone("5830104")
-        before = [one.holder for one in demonstration.phones.all.values()]
+        before = [held_phone.holder for held_phone in demonstration.phones.all.values()]
         assert other.holder in before
     async with demonstrated(sample_folder) as (demonstration, _):
-        assert [one.holder for one in demonstration.phones.all.values()] == before
+        assert [held_phone.holder for held_phone in demonstration.phones.all.values()] == before
         lao = held(demonstration, "lao")
         assert lao.phone.messages == []
         assert lao.phone.chat.bot_status == "member"

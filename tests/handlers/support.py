@@ -88,7 +88,9 @@ class Hand(Officer):
         if card not in self.phone.messages:
             # The irreversible press: the receipt has come in place of the keypad.
             self._card = next(
-                one for one in reversed(self.phone.messages) if one.text.endswith((RECEIPT, RECEIPT_IN_ENGLISH))
+                message
+                for message in reversed(self.phone.messages)
+                if message.text.endswith((RECEIPT, RECEIPT_IN_ENGLISH))
             )
         return self.text
 
@@ -106,7 +108,9 @@ class Hand(Officer):
         tap = await self.phone.tap_data(live_card, self.phone.button(label, live_card).data or "")
         await tap.answer()
         self._card = await self.phone.until(
-            lambda phone: next((one for one in phone.messages if one.id > last and is_card(one)), None)
+            lambda phone: next(
+                (message for message in phone.messages if message.id > last and is_card(message)), None
+            )
         )
         return self.text
 
@@ -118,7 +122,9 @@ class Hand(Officer):
         """Send anything; the text of the card that answers."""
         sent = await sending
         self._card = await self.phone.until(
-            lambda phone: next((one for one in phone.messages if one.id > sent.id and is_card(one)), None)
+            lambda phone: next(
+                (message for message in phone.messages if message.id > sent.id and is_card(message)), None
+            )
         )
         return self.text
 
@@ -148,6 +154,7 @@ NOTICES: dict[NoticeKind, tuple[str, ...]] = {
     NoticeKind.LINKED: ("🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",),
     NoticeKind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
     NoticeKind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
+    NoticeKind.PIN_RESET: ("🔔 เจ้าหน้าที่ในบัญชีของท่านตั้ง PIN ใหม่",),
     NoticeKind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
     NoticeKind.MISSED: ("🔕 ระบบส่งข้อความ",),
     NoticeKind.PIN_BLOCKED: ("⚠️ ใส่ PIN ผิด 5 ครั้ง",),
@@ -168,7 +175,7 @@ def is_card(message: Message) -> bool:
 
 def newest_card(phone: Phone) -> Message:
     """The newest answer, whatever notices stand below it."""
-    return next(one for one in reversed(phone.messages) if is_card(one))
+    return next(message for message in reversed(phone.messages) if is_card(message))
 
 
 def is_live_card(message: Message) -> bool:
@@ -182,7 +189,7 @@ async def notices_taken_for_answers(emulator: Emulator, database: Database) -> l
         sent = await session.scalars(select(OutboxMessage).where(OutboxMessage.message_id.is_not(None)))
     chats = emulator.world.chats
     messages = [chats[row.chat_id].messages.get(row.message_id or 0) for row in sent if row.chat_id in chats]
-    return [one.history[0] for one in messages if one is not None and is_card(one)]
+    return [message.history[0] for message in messages if message is not None and is_card(message)]
 
 
 @dataclass(frozen=True)
@@ -220,9 +227,9 @@ async def walk(hand: Hand) -> AsyncIterator[Visited]:
         newer = [message for message in hand.phone.messages if is_card(message) and message.id > card.id]
         assert not newer, f"{data} made a new message"
         buttons = [(button.label, button.data or "") for row in card.buttons for button in row]
-        kept = data if data.startswith(KEPT) else before
+        filter_tap = data if data.startswith(KEPT) else before
         for _, following in buttons:
-            step = (kept if following.startswith(SHOWS_KEPT) else "", following)
+            step = (filter_tap if following.startswith(SHOWS_KEPT) else "", following)
             if step not in known and not following.startswith(NEVER_IN_A_WALK):
                 known.add(step)
                 waiting.append(step)
@@ -235,11 +242,23 @@ Fact = tuple[object, ...]
 async def facts(database: Database) -> tuple[list[Fact], list[Fact]]:
     """All certificates and links: what bad input must not change."""
     async with database.read() as session:
-        made = await session.scalars(select(Certification).order_by(Certification.id))
+        certificates = await session.scalars(select(Certification).order_by(Certification.id))
         links = await session.scalars(select(Link).order_by(Link.id))
         return (
-            [(one.organization_code, one.level, one.code, one.officer_name, one.certified_at) for one in made],
-            [(one.id, one.user_id, one.account_id, one.full_name, one.position, one.unlinked_at) for one in links],
+            [
+                (
+                    certificate.organization_code,
+                    certificate.level,
+                    certificate.code,
+                    certificate.officer_name,
+                    certificate.certified_at,
+                )
+                for certificate in certificates
+            ],
+            [
+                (link.id, link.user_id, link.account_id, link.full_name, link.position, link.unlinked_at)
+                for link in links
+            ],
         )
 
 

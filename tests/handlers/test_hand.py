@@ -43,7 +43,7 @@ async def test_a_notice_below_an_answer_is_not_waited_out(bot: Emulator, country
     async def until_the_notice_is_there(*arguments, **options):  # type: ignore[no-untyped-def]
         async with country.write() as session:
             await lose_a_colleague(session, clock)
-        await until(lambda at: any("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้" in one.text for one in at.messages))
+        await until(lambda at: any("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้" in message.text for message in at.messages))
         return await until(*arguments, **options)
 
     phone.until = until_the_notice_is_there  # type: ignore[method-assign]

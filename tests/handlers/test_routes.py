@@ -112,15 +112,15 @@ async def test_texts_are_taken_from_those_who_were_asked(
             await session.execute(update(Conversation).values(awaiting=step))
         reached.clear()
         await hand.say("ข้อความ")
-        asked = question.right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
-        assert reached == ([step] if asked else []), step
+        is_taken = question.right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
+        assert reached == ([step] if is_taken else []), step
 
 
 async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger: Hand, country: Database) -> None:
     hand = await officer()
     await stranger.say("/start")
-    for one, data in ((hand, ProvinceMenu()), (stranger, LaoReview()), (hand, ProvinceHistory("6120401", 0))):
-        await one.forge(data)
+    for sender, data in ((hand, ProvinceMenu()), (stranger, LaoReview()), (hand, ProvinceHistory("6120401", 0))):
+        await sender.forge(data)
     async with country.read() as session:
         chains = await session.execute(
             select(AuditEvent.chain, func.count()).where(AuditEvent.kind == Event.REFUSED).group_by("chain")

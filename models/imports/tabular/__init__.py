@@ -1,8 +1,9 @@
-"""Reading a CSV or XLSX file into clean rows of text, each with its line number, in little memory.
+"""Reads a CSV or XLSX file into clean rows of text with line numbers, in bounded memory (docs/contract.md, Import
+files).
 
-`problems` holds what is reported to whoever made the file, `cells` the rules on one cell, `csv_source` and
-`xlsx_source` the two formats (of a workbook `package` holds the archive, `workbook` what it says beside its rows,
-`sheet` the rows), `foreign` what a file is instead, `table` headers and rows (docs/contract.md, Import files).
+`problems`: what is reported to the author of the file. `cells`: the rules on one cell. `csv_source` and
+`xlsx_source`: the two formats. Of a workbook, `package` reads the archive, `workbook` the sheets, shared strings
+and styles, `sheet` the rows. `foreign`: recognizes files of other formats. `table`: headers and rows.
 """
 
 from models.imports.tabular.problems import (

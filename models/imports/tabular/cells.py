@@ -1,4 +1,4 @@
-"""The rules on the text of one cell: what is refused, what is trimmed, and what a national ID number is."""
+"""The rules on the text of one cell: what is refused, how it is normalized, and what a national ID number is."""
 
 import re
 import unicodedata
@@ -9,24 +9,24 @@ from models.base.spelling import spelled
 from models.base.thai import arabic_digits
 from models.imports.tabular.problems import ID_DIGITS, BadCell, english
 
-# Controls, invisible formats (bidi), private use, surrogates, line and paragraph separators: they can make two
-# names look alike or one name look like another.
+# Unicode categories of controls, invisible formats (bidi), private use, surrogates, line and paragraph separators.
+# They can make two different names look alike.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _BLANKS = re.compile(r"\s+")
 
-# A spreadsheet takes these for the start of a formula, the full-width ones in Asian locales.
+# Characters with which a spreadsheet begins a formula; the full-width ones in Asian locales.
 _FORMULA_START = re.compile("[=+@＝＋＠－-]")
-# A dash for "nothing", or before a blank, and a plain signed number are no formulas.
+# Not formulas: dashes alone (for "nothing"), a dash before a space, and a plain signed number.
 _NO_FORMULA = re.compile(r"[-－]+|- .*|[+-][0-9๐-๙][0-9๐-๙., -]*")
-# Excel's error values (ECMA-376 part 1, 18.17.3, and those that came later), LibreOffice's numbers, and the signs
-# that fill a cell which is too narrow for its number.
+# Excel's error values (ECMA-376 part 1, 18.17.3, and later ones), LibreOffice's error numbers, and the hash signs
+# of a cell that is too narrow for its number.
 _ERROR_VALUE = re.compile(
     r"#(?:N/A|GETTING_DATA|[A-Z][A-Z0-9_/]*[!?])|#{2,}|(?:Err|ERR|Error|ข้อผิดพลาด): ?[0-9]{3}"
 )
-# A long number as Excel and LibreOffice write it into a narrow cell and into CSV; the other digits are gone.
+# A long number in scientific notation, as Excel and LibreOffice export it to CSV. Its other digits are lost.
 _SCIENTIFIC = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE][+-][0-9]{2,3}")
 _ID_NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12}(?![0-9])")
-# Characters of one with all its dashes and some blanks around it.
+# The most characters of a cell with one national ID number: with dashes, and spaces around it.
 _LONGEST_ID = 100
 _DIGIT = re.compile("[0-9๐-๙]")
 
@@ -50,10 +50,10 @@ def _refuse_invisible(text: str) -> None:
 
 
 def clean(text: str, *, verbatim: bool = False) -> str:
-    """The text of a cell as it is kept: in one spelling, blanks trimmed, inner runs of blanks one space.
+    """Normalize the text of a cell: one spelling, trimmed, inner whitespace as one space.
 
-    `verbatim` leaves the blanks alone (passwords). Raises BadCell for invisible characters, formulas and a
-    spreadsheet's error values.
+    `verbatim` keeps the whitespace (for passwords). Raises BadCell for invisible characters, formulas, a
+    spreadsheet's error values and scientific notation.
     """
     text = spelled(text)
     if not text.isprintable():
@@ -77,34 +77,34 @@ def clean(text: str, *, verbatim: bool = False) -> str:
 
 
 def _has_check_digit(digits: str) -> bool:
-    """The last of the 13 digits follows from the other twelve (Department of Provincial Administration)."""
+    """Check the last of 13 digits, which is computed from the others (Department of Provincial Administration)."""
     total = sum(int(digit) * weight for digit, weight in zip(digits, range(13, 1, -1), strict=False))
     return (11 - total % 11) % 10 == int(digits[12])
 
 
 def holds_national_id(text: str) -> bool:
-    """Whether there is a valid Thai national ID number in a text: 13 digits, Thai or Arabic, blanks or dashes
-    between them or not, the check digit right. One in ten numbers of 13 digits is one by chance.
+    """Return whether a text contains a valid Thai national ID number: 13 Thai or Arabic digits, optionally with
+    spaces or dashes between them, with the right check digit. By chance, one in ten 13-digit numbers is valid.
     """
     if len(text) < ID_DIGITS or not _DIGIT.search(text):
         return False
-    for found in _ID_NUMBER.finditer(arabic_digits(text)):
-        digits = re.sub("[ -]", "", found[0])
+    for match in _ID_NUMBER.finditer(arabic_digits(text)):
+        digits = re.sub("[ -]", "", match[0])
         if digits[0] != "0" and _has_check_digit(digits):
             return True
     return False
 
 
 def is_national_id(text: str) -> bool:
-    """Whether a cell is a valid Thai national ID number and nothing else."""
-    # Most cells are no numbers, and are told by their length and their first letter.
+    """Return whether a cell is a valid Thai national ID number and nothing else."""
+    # A cheap pre-check: most cells have another length or do not begin with a digit.
     if not ID_DIGITS <= len(text) <= _LONGEST_ID or not _DIGIT.match(text.lstrip()):
         return False
     return bool(_ID_NUMBER.fullmatch(arabic_digits(text.strip()))) and holds_national_id(text)
 
 
 def refuse_national_id(text: str) -> str:
-    """The text itself. Raises BadCell when there is a national ID number in it: they are not stored."""
+    """Return the text. Raises BadCell if it contains a national ID number, which is never stored."""
     if holds_national_id(text):
         what = english("holds a national ID number, which is not stored")
         raise BadCell(what, english("take the number out"))
@@ -112,7 +112,7 @@ def refuse_national_id(text: str) -> str:
 
 
 def refuse_undrawn(text: str) -> str:
-    """The text itself. Raises BadCell, naming the letter, when no paper could show it."""
+    """Return the text. Raises BadCell, naming the character, if papers cannot show it (models/base/font.py)."""
     letter = undrawn(text)
     if letter is not None:
         character = f"{visible(letter)} ({unicodedata.name(letter, f'U+{ord(letter):04X}')})"
@@ -122,8 +122,8 @@ def refuse_undrawn(text: str) -> str:
 
 
 def printed_name(text: str) -> str:
-    """The text itself. Raises BadCell when it has no letter, holds a national ID number, when a chat would show a
-    part of it as a link, or papers not all of it.
+    """Return the text. Raises BadCell if it has no letter or holds a national ID number, if Telegram would show a
+    part of it as a link, or papers cannot show it.
     """
     if becomes_link(text):
         raise BadCell("holds what Telegram shows as a link", "write the plain name")

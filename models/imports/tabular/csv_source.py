@@ -1,4 +1,6 @@
-"""Raw rows of a CSV file with commas: UTF-8 with or without BOM, or CP874, told apart by the whole content."""
+"""Raw rows of a comma-separated CSV file in UTF-8 with or without BOM, or CP874, detected from the whole
+content.
+"""
 
 import codecs
 import csv
@@ -11,24 +13,24 @@ from typing import BinaryIO
 from models.imports.tabular.foreign import IS_WORKBOOK, SAVE_AS_WORKBOOK, what_it_is
 from models.imports.tabular.problems import BadCell, English, ImportRefused, Problem, english, refuse
 
-# A raw cell is its text, or why it is none (XLSX only).
+# A line number and raw cells. A cell is its text or, in XLSX only, the reason why it has none.
 RawRow = tuple[int, list[str | BadCell]]
 
 ROWS_A_BATCH = 1000
 _BLOCK = 1 << 20
-# Characters; a register's line has a few hundred. A quote that is never closed ends here at the latest.
+# Characters of a line; a register's line has a few hundred. It also bounds a quoted cell that is never closed.
 _MAX_LINE = 1 << 20
 
-# The widest sheet of a spreadsheet program (Excel, specifications and limits).
+# The most columns of a sheet (Excel, specifications and limits).
 _MAX_CELLS = 16_384
 SAVE_AS_CSV = english("save it as CSV UTF-8 (comma delimited), or as Excel Workbook (.xlsx)")
-# What no Thai text has, and a text in a western encoding has when it is read as CP874: a vowel or tone mark that
-# no Thai letter stands before, and a few Thai letters in the middle of a Latin word.
+# Matches no Thai text, but a text in a western encoding that is decoded as CP874: a vowel or tone mark without a
+# Thai letter before it, or a few Thai letters within a Latin word.
 NOT_THAI = re.compile(
     "(?<![\u0e01-\u0e4e])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]|[A-Za-z][\u0e01-\u0e5b]{1,3}[A-Za-z]"
     "|[A-Za-z][\u0e40-\u0e44](?![\u0e01-\u0e2e])"
 )
-# Excel's hint for itself in the first line: `sep=;`.
+# Excel's separator hint in the first line: `sep=;`.
 _HINT = re.compile(r"\s*\"?sep=(.)\"?[\s,;]*", re.IGNORECASE)
 _SEPARATORS: dict[str, English] = {
     ";": english("semicolons"),
@@ -38,7 +40,7 @@ _SEPARATORS: dict[str, English] = {
 
 
 def _refuse_foreign(file: BinaryIO) -> None:
-    """A file that is not what its name says, by its first bytes."""
+    """Raise ImportRefused if the first bytes show another format than CSV."""
     kind = what_it_is(file)
     if kind is IS_WORKBOOK:
         what = english("the file is named .csv but is {kind}", kind=kind)
@@ -48,7 +50,7 @@ def _refuse_foreign(file: BinaryIO) -> None:
 
 
 def _refuse_wide_characters(file: BinaryIO) -> None:
-    """A text in UTF-16 or UTF-32, told by its byte order mark or by its zero bytes."""
+    """Raise ImportRefused for a text in UTF-16 or UTF-32, detected by its byte order mark or its zero bytes."""
     file.seek(0)
     head = file.read(1 << 12)
     is_marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
@@ -57,14 +59,14 @@ def _refuse_wide_characters(file: BinaryIO) -> None:
 
 
 def _is_wide(head: bytes) -> bool:
-    """Whether there are as many zero bytes, and beside separators and line ends, as in UTF-16 or UTF-32."""
+    """Return whether zero bytes are as frequent as in UTF-16 or UTF-32, and adjoin separators or line ends."""
     return head.count(0) * 16 >= len(head) and any(
         sign in head for sign in (b",\0", b"\0,", b"\t\0", b"\0\t", b"\n\0", b"\0\n")
     )
 
 
 def _undecodable_line(file: BinaryIO, encoding: str) -> int | None:
-    """The first line that is not in an encoding, or None."""
+    """Return the first line that cannot be decoded, or None."""
     decoder = codecs.getincrementaldecoder(encoding)()
     file.seek(0)
     line = 1
@@ -81,7 +83,7 @@ def _undecodable_line(file: BinaryIO, encoding: str) -> int | None:
     return None
 
 
-def _find_nul(file: BinaryIO) -> None:
+def _refuse_nul(file: BinaryIO) -> None:
     file.seek(0)
     line = 1
     while block := file.read(_BLOCK):
@@ -93,9 +95,9 @@ def _find_nul(file: BinaryIO) -> None:
 
 
 def detect_encoding(file: BinaryIO) -> str:
-    """The encoding in which the whole file can be read: `utf-8-sig`, `utf-8` or `cp874`.
+    """Return the encoding in which the whole file can be decoded: `utf-8-sig`, `utf-8` or `cp874`.
 
-    Raises ImportRefused naming the line for a file that is in none of them, or no text at all.
+    Raises ImportRefused, naming the line, if it is in none of them, or is not a text.
     """
     file.seek(0)
     head = file.read(8)
@@ -103,7 +105,7 @@ def detect_encoding(file: BinaryIO) -> str:
         raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
     _refuse_foreign(file)
     _refuse_wide_characters(file)
-    _find_nul(file)
+    _refuse_nul(file)
     if head.startswith(2 * codecs.BOM_UTF8):
         raise refuse(english("the file begins with two byte order marks"), SAVE_AS_CSV)
     if head.startswith(codecs.BOM_UTF8):
@@ -127,16 +129,16 @@ def detect_encoding(file: BinaryIO) -> str:
 
 
 class CsvSource:
-    """The rows of one CSV file. A row must have all cells of the header: a missing comma must not shift them.
+    """The rows of one CSV file. A row must have as many cells as the header: a missing comma must not shift cells.
 
-    `most_lines`: a file with more of them is refused, empty ones too.
+    A file with `most_lines` lines or more, including empty ones, is refused.
     """
 
     pads = False
     width = 0
 
     def __init__(self, file: BinaryIO, most_lines: int | None = None) -> None:
-        """Raises ImportRefused for what is no text with commas, saying what it is instead."""
+        """Raises ImportRefused, saying what the file is instead, if it is not a comma-separated text."""
         encoding = detect_encoding(file)
         self._total = file.seek(0, io.SEEK_END)
         file.seek(0)
@@ -145,20 +147,20 @@ class CsvSource:
         self._is_cp874 = encoding == "cp874"
         self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
         try:
-            self._read = self._head()
+            self._head_lines = self._head()
         except BaseException:
             self.close()
             raise
 
     def _head(self) -> list[str]:
-        """The lines up to the first filled one, which are read to see what divides the columns."""
+        """Read the lines up to the first filled one, and check their separator."""
         lines: list[str] = []
         for line in iter(lambda: self._text.readline(_MAX_LINE), ""):
             lines.append(line)
             if len(lines) == 1 and (hint := _HINT.fullmatch(line)):
                 if hint[1] != ",":
                     raise _divided_by(hint[1])
-                # It says what is so anyway; its line stays a line.
+                # The hint is redundant. An empty line takes its place, so that line numbers stay right.
                 lines[0] = "\r\n"
             elif line.strip():
                 _require_commas(line)
@@ -168,12 +170,12 @@ class CsvSource:
         return lines
 
     def position(self) -> tuple[int, int]:
-        """How far the file is read: bytes done and all."""
+        """Return how many bytes are read, and the file's size."""
         return self._file.tell(), self._total
 
     def _lines(self) -> Iterator[str]:
         number = 0
-        for number, line in enumerate(chain(self._read, iter(self._next_line, "")), 1):
+        for number, line in enumerate(chain(self._head_lines, iter(self._next_line, "")), 1):
             if len(line) >= _MAX_LINE:
                 what, mend = english("is far too long"), english("check the file's line ends")
                 raise ImportRefused([Problem(number, None, what, mend)])
@@ -189,7 +191,10 @@ class CsvSource:
         return self._text.readline(_MAX_LINE)
 
     def batches(self) -> Iterator[list[RawRow]]:
-        """All rows with the number of the line on which each starts. Raises ImportRefused for broken quotes."""
+        """Yield all rows in batches, each with the number of its first line.
+
+        Raises ImportRefused for broken quotes, over-long lines, too many cells or lines, and a wrong encoding.
+        """
         reader = csv.reader(self._lines(), strict=True)
         line, batch = 1, list[RawRow]()
         try:
@@ -210,19 +215,19 @@ class CsvSource:
             yield batch
 
     def column_name(self, index: int) -> str:
-        """A column's number, counted from 1."""
+        """Return the column's number as text."""
         return str(index)
 
     def findings(self, _first_row: int, _width: int) -> list[Problem]:
-        """Nothing: a text has no merged cells."""
+        """Return no problems: a CSV file has no merged cells."""
         return []
 
     def notes(self) -> list[English]:
-        """Nothing: in a text nothing is hidden."""
+        """Return no notes: nothing is hidden in a CSV file."""
         return []
 
     def close(self) -> None:
-        """Leave the underlying file to its owner."""
+        """Detach from the underlying file, which stays open."""
         self._text.detach()
 
 
@@ -235,7 +240,7 @@ def _divided_by(separator: str) -> ImportRefused:
 
 
 def _require_commas(line: str) -> None:
-    """Refuse a file whose first filled line is divided by something else than commas."""
+    """Raise ImportRefused if another separator than the comma is the most frequent in the first filled line."""
     outside = re.sub('"[^"]*"', "", line)
     counts = {separator: outside.count(separator) for separator in _SEPARATORS}
     most = max(counts, key=counts.__getitem__)

@@ -1,4 +1,4 @@
-"""What a file is in place of what it should be: told by its first bytes, or by the columns of another kind."""
+"""Recognizes files of other formats by their first bytes, and files of another kind by their headers."""
 
 import io
 import zipfile
@@ -34,7 +34,7 @@ _MARKUP: tuple[tuple[bytes, English], ...] = (
     (b"<table", english("a web page")),
     (b"<meta", english("a web page")),
 )
-# By the beginning of a name in the archive.
+# By the prefix of a name in the ZIP archive.
 _BY_PART: tuple[tuple[str, English], ...] = (
     ("xl/workbook.bin", english("a binary workbook (.xlsb)")),
     ("word/", english("a Word document")),
@@ -43,7 +43,7 @@ _BY_PART: tuple[tuple[str, English], ...] = (
     ("content.xml", english("an OpenDocument file (.ods)")),
 )
 
-#: English and Thai headers by kind, as the layouts of models/imports/ have them (a test compares them).
+#: English and Thai headers of each kind of import file. A test compares them with the layouts of models/imports/.
 KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "organizations": (
         ("dla_code", "รหัส อปท."),
@@ -83,7 +83,9 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def what_it_is(file: BinaryIO) -> English | None:
-    """What a file is by its content: IS_WORKBOOK, IS_LOCKED, another kind, or None for a text or nothing known."""
+    """Return a file's format by its content: IS_WORKBOOK, IS_LOCKED, another one, or None for a text or an unknown
+    one.
+    """
     file.seek(0)
     head = file.read(_SEARCHED)
     if head.startswith(OLD_OFFICE):
@@ -99,16 +101,16 @@ def what_it_is(file: BinaryIO) -> English | None:
 
 def _holds(file: BinaryIO, words: bytes) -> bool:
     file.seek(0)
-    rest = b""
+    overlap = b""
     while block := file.read(1 << 20):
-        if words in rest + block:
+        if words in overlap + block:
             return True
-        rest = block[-len(words) :]
+        overlap = block[-len(words) :]
     return False
 
 
 def _archive(file: BinaryIO) -> English:
-    """What a ZIP file is by the names in it. One that zipfile cannot read is a ZIP file and no more."""
+    """Return the format of a ZIP file by the names of its members; "a damaged ZIP file" if it cannot be read."""
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:

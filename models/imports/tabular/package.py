@@ -1,4 +1,4 @@
-"""The parts of a workbook's archive (ECMA-376 part 2), read within bounds that no file can pass."""
+"""The parts of a workbook's ZIP archive (ECMA-376 part 2), read within strict limits."""
 
 import posixpath
 import zipfile
@@ -20,13 +20,13 @@ from models.imports.tabular.problems import ImportRefused, english, refuse
 
 SAVE_ANEW = english("open it in a spreadsheet program and save it as Excel Workbook (.xlsx) anew")
 ONLY_ROWS = english("save only its rows, as a new XLSX or as CSV")
-# Bytes handed to the XML parser at a time.
+# Bytes fed to the XML parser at a time.
 BLOCK = 1 << 16
-# What the parser holds back of a tag that does not end: Excel's longest text has 32,767 characters.
+# Bytes that the parser may buffer of an unfinished tag. Excel's longest text has 32,767 characters.
 _LONGEST_TAG = 1 << 20
-# Elements within elements: a cell's rich text has seven.
+# The nesting depth of elements; a cell's rich text has seven levels.
 _DEEPEST = 100
-# Elements of one part of relationships: one for each sheet, link and picture.
+# Elements of one relationships part, which has one for each sheet, link and picture.
 _MOST_RELATED = 10_000
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -34,11 +34,11 @@ _RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a workbook may hold, so that reading it is bounded whatever is in it.
+    """The limits on a workbook, which bound the time and memory of reading it.
 
-    `unpacked`: bytes of all parts that are read; `strings`: bytes of the table of shared strings, which is kept in
-    memory; `pieces`: rows, cells, and tags that the XML parser is handed,
-    together; `distinct`: cells that are not like one that was read shortly before; `parts`: of the archive.
+    `unpacked`: bytes of all parts that are read. `strings`: bytes of the shared strings, which are kept in memory.
+    `pieces`: the sum of rows, cells and XML tags. `distinct`: cells that are not in the cache. `parts`: members of
+    the archive. `macros`: whether macros are allowed.
     """
 
     unpacked: int
@@ -51,17 +51,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Relationship:
-    """What a part refers to: the last word of its type (`worksheet`, `styles`), and the name of the other part."""
+    """A reference to another part: the last word of its type (`worksheet`, `styles`), and the part's name."""
 
     kind: str
     target: str
 
 
 class Package:
-    """An archive whose parts are read by name, and the bounds on what is read of it altogether."""
+    """An archive whose parts are read by name, and the remaining limits on it."""
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
-        """Raises ImportRefused for what is no workbook, saying what it is instead."""
+        """Open an archive. Raises ImportRefused if it is not a workbook, is damaged or exceeds a limit."""
         _require_workbook(file)
         self.limits = limits
         self._unpacked = limits.unpacked
@@ -70,7 +70,7 @@ class Package:
         with unharmed():
             self._archive = zipfile.ZipFile(file)
         parts = self._archive.infolist()
-        # Names differ neither by case (ECMA-376 part 2, 9.1.1) nor, as old writers have them, by their slashes.
+        # Names are case-insensitive (ECMA-376 part 2, 9.1.1), and old programs write backslashes.
         self._parts = {_key(part.filename): part for part in parts}
         if len(parts) > limits.parts:
             raise too_large()
@@ -80,7 +80,10 @@ class Package:
             raise refuse(english("the workbook holds macros"), ONLY_ROWS)
 
     def size(self, name: str) -> int:
-        """Bytes of a part when unpacked, by the archive's word, to which zipfile keeps."""
+        """Return the uncompressed size of a part in bytes, as the archive states it; zipfile reads no more.
+
+        Raises ImportRefused if the part is missing.
+        """
         return self._part(name).file_size
 
     def _part(self, name: str) -> zipfile.ZipInfo:
@@ -90,7 +93,9 @@ class Package:
             raise damaged(english("a part of it is missing")) from None
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """A part's content. Raises ImportRefused for one that is damaged, locked, or too large."""
+        """Yield a part's content in blocks. Raises ImportRefused if it is missing, damaged, encrypted or too
+        large.
+        """
         part = self._part(name)
         if part.file_size > self._unpacked:
             raise too_large()
@@ -104,19 +109,23 @@ class Package:
                 yield block
 
     def count(self, pieces: int) -> None:
-        """Take so many pieces off what may be read. Raises ImportRefused when nothing is left."""
+        """Subtract from the remaining `pieces`. Raises ImportRefused if the limit is exceeded."""
         self._pieces -= pieces
         if self._pieces < 0:
             raise too_large()
 
     def relationships(self, name: str) -> dict[str, Relationship]:
-        """What a part refers to inside the archive, by id; "" is the archive itself."""
+        """Return a part's relationships to other parts of the archive, by id. The name "" means the archive
+        itself.
+
+        Raises ImportRefused for a damaged or over-long relationships part.
+        """
         folder, base = posixpath.split(name)
         part = posixpath.join(folder, "_rels", f"{base}.rels")
-        found: dict[str, Relationship] = {}
+        related: dict[str, Relationship] = {}
         count = 0
         if _key(part) not in self._parts:
-            return found
+            return related
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             nonlocal count
@@ -128,10 +137,11 @@ class Package:
             target = posixpath.normpath(posixpath.join("/", folder, _key(attributes.get("Target", "")))).lstrip(
                 "/"
             )
-            found[attributes.get("Id", "")] = Relationship(attributes.get("Type", "").rpartition("/")[2], target)
+            kind = attributes.get("Type", "").rpartition("/")[2]
+            related[attributes.get("Id", "")] = Relationship(kind, target)
 
         self.parse(part, start)
-        return found
+        return related
 
     def parse(
         self,
@@ -140,7 +150,10 @@ class Package:
         end: Callable[[str], None] | None = None,
         text: Callable[[str], None] | None = None,
     ) -> None:
-        """Call back for the elements of a part, whose names are `<namespace> <name>`."""
+        """Parse a part's XML, and call back for its elements, whose names are `<namespace> <name>`.
+
+        Raises ImportRefused for XML that is malformed, nested too deeply, or beyond a limit.
+        """
         depth = 0
 
         def begin(tag: str, attributes: dict[str, str]) -> None:
@@ -166,7 +179,7 @@ class Package:
         feed.end()
 
     def close(self) -> None:
-        """Let go of the archive; the file is its owner's."""
+        """Close the archive. The underlying file stays open."""
         self._archive.close()
 
 
@@ -175,7 +188,7 @@ def _key(name: str) -> str:
 
 
 class Feed:
-    """Hands content to an XML parser, within the package's bounds."""
+    """Feeds content to an XML parser, within the package's limits."""
 
     def __init__(self, package: Package, parser: Any) -> None:
         self._package = package
@@ -183,7 +196,7 @@ class Feed:
         self._fed = 0
 
     def __call__(self, content: bytes) -> None:
-        """Parse some more. Raises ImportRefused for what is no XML, or too much of it."""
+        """Parse the next bytes. Raises ImportRefused for malformed XML, or if a limit is exceeded."""
         self._package.count(content.count(b"<"))
         self._fed += len(content)
         with unharmed():
@@ -192,13 +205,15 @@ class Feed:
             raise too_large()
 
     def end(self) -> None:
-        """Nothing comes any more. Raises ImportRefused when that is too early."""
+        """Finish parsing. Raises ImportRefused if the document is incomplete."""
         with unharmed():
             self._parser.Parse(b"", True)
 
 
 def new_parser() -> Any:
-    """A parser that names elements `<namespace> <name>` and refuses a DTD, and so every entity of a file's own."""
+    """Return an expat parser that names elements `<namespace> <name>` and refuses DTDs, and with them all
+    entities.
+    """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -225,29 +240,29 @@ def _require_workbook(file: BinaryIO) -> None:
 
 
 def locked() -> ImportRefused:
-    """The refusal of a file that a password locks."""
+    """Return the refusal of a password-protected file."""
     return refuse(english("the file is {kind}", kind=IS_LOCKED), WITHOUT_PASSWORD)
 
 
 def too_large() -> ImportRefused:
-    """The refusal of a file that holds more than any register."""
+    """Return the refusal of a workbook that exceeds a limit."""
     return refuse(english("the workbook holds far more than its rows"), ONLY_ROWS)
 
 
 def damaged(what: str) -> ImportRefused:
-    """The refusal of a file that no spreadsheet program writes."""
+    """Return the refusal of a workbook that no spreadsheet program writes like this."""
     return refuse(english("the workbook is damaged: {what}", what=what), SAVE_ANEW)
 
 
 @contextmanager
 def unharmed() -> Iterator[None]:
-    """Whatever unpacking and parsing trip over is a damaged workbook. Raises ImportRefused."""
+    """Turn exceptions of unpacking and parsing into the refusal of a damaged workbook. Raises ImportRefused."""
     try:
         yield
     except expat.ExpatError:
         raise damaged(english("its XML cannot be read")) from None
     except RuntimeError as error:
-        # zipfile, of a part that is encrypted.
+        # zipfile raises it for an encrypted part.
         if "password" in str(error):
             raise locked() from None
         raise damaged(english("it cannot be unpacked")) from None

@@ -1,4 +1,4 @@
-"""What is wrong with a file: each problem with its line and column, and how to mend it."""
+"""The problems of a file: each with its line, its column, and how to fix it."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -7,17 +7,19 @@ from typing import Any
 
 from models.base.errors import DomainError
 
-# Nobody mends more at once; a file of half a million bad rows must not fill the memory with reports.
+# The most problems that are collected: nobody fixes more at once, and a file of half a million bad rows must not
+# fill the memory.
 MAX_PROBLEMS = 10_000
 
 
-# What the operator reads below the problems of a file.
+# The outcome that the operator reads below the problems of a file.
 IMPORTED_NOTHING = "nothing was imported"
 
 
 class English(str):
-    """A text of the program as the command line says it. The chat says it in its own language, by `template` and
-    `values` (handlers/chat/uploads.py); a value may be such a text itself.
+    """An English text for the command line that can be translated for the chat (handlers/chat/uploads.py).
+
+    It was formatted from `template` with `values`; a value may be an English text itself.
     """
 
     template: str
@@ -25,40 +27,41 @@ class English(str):
 
 
 def english(template: str, **values: object) -> English:
-    """The text that a template makes with its values."""
-    made = English(template.format(**values))
-    made.template, made.values = template, values
-    return made
+    """Format a template, and keep it with its values for translation."""
+    text = English(template.format(**values))
+    text.template, text.values = template, values
+    return text
 
 
 def packed(text: object) -> object:
-    """A text with its template and values, as JSON for another process or a later day."""
+    """Convert a text with its template and values to a JSON value, for another process or for storage."""
     if not isinstance(text, English):
         return text if text is None or isinstance(text, int) else str(text)
     return {"template": text.template, "values": {name: packed(value) for name, value in text.values.items()}}
 
 
 def unpacked(parts: Any) -> Any:
-    """The text that `packed` has packed."""
+    """Restore the text from a value that `packed` returned."""
     if not isinstance(parts, dict):
         return parts
     template = parts["template"]
     return english(template, **{name: unpacked(value) for name, value in parts["values"].items()})
 
 
-# Of a national ID number, the check digit among them.
+# Digits of a national ID number, including the check digit.
 ID_DIGITS = 13
 _ID_DIGIT = re.compile("[0-9๐-๙]")
 
 
 def shown(text: str) -> str:
-    """A cell's text as a refusal may repeat it: not where so many digits could be an ID number."""
+    """Return a cell's text for a message, or "(not shown)" if it has enough digits to be a national ID number."""
     return english("(not shown)") if len(_ID_DIGIT.findall(text)) >= ID_DIGITS else text
 
 
 class BadCell(Exception):
-    """One cell cannot be taken: what is wrong with it, and how to mend it. Never holds the cell's own text
-    where that may be a password.
+    """A cell is refused. `what` says what is wrong, `mend` how to fix it.
+
+    Neither contains the cell's text where that may be a password.
     """
 
     def __init__(self, what: str, mend: str) -> None:
@@ -68,9 +71,9 @@ class BadCell(Exception):
 
 
 class BadNumber(BadCell):
-    """A cell that shows something else than the number in it; `digits` is the number.
+    """A cell is refused because it shows something else than the number in it. `digits` are the number's.
 
-    `is_named`: `what` or `mend` name the number, so that a column of secrets raises `hidden` in its place.
+    `is_named`: `what` or `mend` contain the number. A column of secrets raises `hidden` instead.
     """
 
     def __init__(self, what: str, mend: str, digits: str, *, is_named: bool) -> None:
@@ -80,7 +83,7 @@ class BadNumber(BadCell):
 
     @property
     def hidden(self) -> BadCell:
-        """The same without the number."""
+        """The same refusal without the number."""
         if not self._is_named:
             return self
         return BadCell(
@@ -91,9 +94,9 @@ class BadNumber(BadCell):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend. `line` counts from 1 (the header's, as a rule); None for what concerns the whole file.
+    """One problem to fix. `line` counts from 1, usually the header's line; None if it concerns the whole file.
 
-    `column` is the header as the file writes it; None for what concerns the whole line.
+    `column` is the header as in the file; None if the problem concerns the whole line.
     """
 
     line: int | None
@@ -109,7 +112,7 @@ class Problem:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """What problems that are alike have in common: their texts, whatever values stand in them."""
+        """The templates of the texts, which similar problems share."""
         return _template(self.what), _template(self.mend)
 
 
@@ -119,9 +122,9 @@ def _template(text: str) -> str:
 
 @dataclass(frozen=True)
 class Alike:
-    """Problems of one kind, told together: the first of them, and the places of all by column.
+    """Problems of one kind, reported together: the first of them, and the lines of all by column.
 
-    `lines` are in order; a problem without a line or a column has None in its place.
+    A problem without a line or column has None there. `has_one_text`: all have the same values too.
     """
 
     first: Problem
@@ -134,8 +137,8 @@ class Alike:
             return str(self.first)
         place = "; ".join(_place(column, lines) for column, lines in self.places.items())
         example = "" if self.has_one_text else f" (line {self.first.line}; the others are alike)"
-        told = f"{self.first.what}{example}; {self.first.mend}"
-        return f"{place}: {told}" if place else told
+        text = f"{self.first.what}{example}; {self.first.mend}"
+        return f"{place}: {text}" if place else text
 
 
 def _place(column: str | None, lines: list[int | None]) -> str:
@@ -145,7 +148,7 @@ def _place(column: str | None, lines: list[int | None]) -> str:
 
 
 def spans(numbers: Iterable[int]) -> str:
-    """Numbers as a reader has them: `5–9, 12`."""
+    """Format numbers as ranges: `5–9, 12`."""
     joined: list[list[int]] = []
     for number in sorted(numbers):
         if joined and number <= joined[-1][1] + 1:
@@ -156,7 +159,9 @@ def spans(numbers: Iterable[int]) -> str:
 
 
 def alike(problems: Iterable[Problem]) -> list[Alike]:
-    """Problems by kind, in the order in which the kinds appear; what has no place stands alone."""
+    """Group problems by kind, in the order of the kinds' first appearance. One without a place is a group
+    alone.
+    """
     kinds: dict[object, list[Problem]] = {}
     for number, problem in enumerate(problems):
         has_place = problem.line is not None or problem.column is not None
@@ -173,8 +178,8 @@ def _alike(problems: list[Problem]) -> Alike:
 
 
 class ImportRefused(DomainError):
-    """A file cannot be taken; nothing was written. `problems` are all that were found, in order of lines;
-    `outcome` says that nothing has come of it.
+    """A file is refused, and nothing was written. `problems` are sorted by line. `outcome` is the closing
+    sentence.
     """
 
     def __init__(self, problems: Sequence[Problem], outcome: str = IMPORTED_NOTHING) -> None:
@@ -184,12 +189,12 @@ class ImportRefused(DomainError):
 
 
 def refuse(what: str, mend: str) -> ImportRefused:
-    """The refusal of a file as a whole."""
+    """Return the refusal of a whole file, for one problem without a place."""
     return ImportRefused([Problem(None, None, what, mend)])
 
 
 class Problems:
-    """Collects what is wrong with one file, at most one problem a cell, so that all can be mended together."""
+    """Collects the problems of one file, at most one for each cell and `most` in all. True if there are any."""
 
     def __init__(self, most: int = MAX_PROBLEMS, outcome: str = IMPORTED_NOTHING) -> None:
         self._most = most
@@ -198,7 +203,7 @@ class Problems:
         self._cells: set[tuple[int, str]] = set()
 
     def add(self, line: int | None, column: str | None, what: str, mend: str) -> None:
-        """Note a problem, unless its cell has one or there are too many already."""
+        """Add a problem, unless its cell has one already or the collection is full."""
         if self.is_full:
             return
         if line is not None and column is not None:
@@ -209,17 +214,18 @@ class Problems:
 
     @property
     def is_full(self) -> bool:
-        """Whether reading on makes no sense."""
+        """Whether the limit is reached, so that the file need not be read further."""
         return len(self._found) >= self._most
 
     def replace_column(self, column: str, what: str, mend: str) -> None:
-        """One problem of a whole column instead of those of its cells."""
+        """Replace the problems of a column's cells by one problem of the whole column."""
         self._found = {key: problem for key, problem in self._found.items() if key[1] != column}
         self.add(None, column, what, mend)
 
     def forget(self, lines: Collection[int]) -> None:
-        """Drop what was noted of lines that are not imported after all. Nothing when there are too many problems:
-        then what is wrong with other lines was not noted.
+        """Remove the problems of lines that are not imported after all.
+
+        Does nothing if the collection is full, because problems of other lines may have been left out.
         """
         if self.is_full:
             return
@@ -229,10 +235,10 @@ class Problems:
         return bool(self._found)
 
     def require_none(self) -> None:
-        """Raises ImportRefused when there is anything to mend."""
-        found = list(self._found.values())
+        """Raise ImportRefused with all problems, if there are any."""
+        problems = list(self._found.values())
         if self.is_full:
             what = english("more than {count:,} problems", count=self._most)
-            found.append(Problem(None, None, what, english("mend these and import again")))
-        if found:
-            raise ImportRefused(found, self._outcome)
+            problems.append(Problem(None, None, what, english("mend these and import again")))
+        if problems:
+            raise ImportRefused(problems, self._outcome)

@@ -1,9 +1,9 @@
-"""The rows of one worksheet (ECMA-376 part 1, 18.3.1), under the numbers that the file gives them.
+"""The rows of one worksheet (ECMA-376 part 1, 18.3.1), with the row numbers of the file.
 
-Most rows of most files are written in one plain form, `<c r="A2" s="1" t="s"><v>7</v></c>` after another. Two
-regular expressions read it twice as fast as an XML parser calls back. They take a row only when they match all of
-it, and only where it cannot be anything else: directly in the sheet's data, in UTF-8, below an element without a
-prefix, and before any comment, CDATA section or processing instruction. The parser is handed everything else.
+Most rows of most files have one plain form, a sequence of `<c r="A2" s="1" t="s"><v>7</v></c>`. Two regular
+expressions read it twice as fast as an XML parser with callbacks. They accept a row only if they match all of it,
+and only where it cannot be anything else: directly in the sheet's data, in UTF-8, below an element without a
+prefix, and before any comment, CDATA section or processing instruction. The XML parser gets everything else.
 """
 
 import codecs
@@ -18,29 +18,29 @@ from models.imports.tabular.workbook import is_true, local_name
 # Excel, specifications and limits.
 MAX_ROW = 1_048_576
 MAX_COLUMN = 16_384
-# Characters of a row that are kept until it ends, and of a cell's text: a row of 16,384 short cells has fewer.
+# Characters of an unfinished row that are buffered, and of a cell's text. A row of 16,384 short cells has fewer.
 _LONGEST = 1 << 20
-# After so many rows in another form the rest of the sheet is expected to be in it, too.
+# After so many rows in another form, the XML parser gets the rest of the sheet.
 _PATIENCE = 50
 _DEEPEST = 100
 _MOST_MERGED = 20_000
 
 RawCell = str | BadCell
-# A cell as the file has it: its style, its type, its value, and its text where that stands in the cell itself.
+# A cell as stored: its style, its type, its value, and its inline text.
 CellFacts = tuple[str, str, str, str]
-# In place of the type where a cell has a formula.
+# Replaces the type of a cell with a formula.
 FORMULA = "f"
 INLINE = "inlineStr"
 
 _PLAIN = "[^<>&\\x00-\\x1f\\ufffe\\uffff]*"
 _PLAIN_ROW = re.compile(
     r'<row r="([1-9][0-9]{0,6})"'
-    # Of a row that is not hidden, and without a namespace of its own.
+    # The attributes of a row that is not hidden and declares no namespace.
     r'((?: (?!r=|xmlns|hidden="(?!0"|false")|ht="0[.0]*")[A-Za-z][A-Za-z0-9]*(?::[A-Za-z0-9]+)?="'
     r'[^"<>&\x00-\x1f]*")*)'
     r" ?(/?)>"
 )
-# The last group matches any other character, so that what is no plain cell is seen.
+# The last group matches any other character, so that anything that is not a plain cell is noticed.
 _PLAIN_CELL = re.compile(
     r'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,6})")?(?: t="([A-Za-z]{1,9})")?'
     rf'(?: ?/>|>(?:<v>({_PLAIN})</v>|<is><t(?: xml:space="preserve")?>({_PLAIN})</t></is>)?</c>)|(.)',
@@ -55,16 +55,16 @@ _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([1-9][0-9]{0,6})(?::\$?([A-Z]{1,3})\$?(
 
 
 def column_letters(column: int) -> str:
-    """How a spreadsheet names a column, counted from 1: `A`, `IW`."""
+    """Return a spreadsheet's letters of a column, counted from 1: `A`, `IW`."""
     letters = ""
     while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
+        column, letter = divmod(column - 1, 26)
+        letters = chr(ord("A") + letter) + letters
     return letters
 
 
 class _Columns(dict[str, int]):
-    """The number of a column by its letters, counted from 1."""
+    """A cache of column numbers, counted from 1, by their letters. Raises ImportRefused beyond MAX_COLUMN."""
 
     def __missing__(self, letters: str) -> int:
         number = 0
@@ -77,43 +77,44 @@ class _Columns(dict[str, int]):
 
 
 class Values(Protocol):
-    """What becomes of a cell as the file has it; xlsx_source says it."""
+    """A mapping from cells as stored to what they display (xlsx_source)."""
 
     def __getitem__(self, facts: CellFacts, /) -> RawCell:
-        """The cell's text, or why it has none."""
+        """Return the cell's text, or why it has none."""
         ...
 
 
+# First row, first column, last row, last column.
 Area = tuple[int, int, int, int]
 
 
 class Sheet:
-    """One worksheet that is read once, from its first row to its last."""
+    """One worksheet, read once from its first row to its last."""
 
     def __init__(self, package: Package, part: str, values: Values) -> None:
         self._package = package
         self._part = part
         self._values = values
         self._columns = _Columns()
-        #: Bytes of the part that are read, and all.
+        #: Bytes of the part that are read, and its size.
         self.done, self.total = 0, package.size(part)
-        #: Merged cells: their range as the file writes it, and its first row and column and its last ones.
+        #: Merged cells: their reference as in the file, and their area.
         self.merged: list[tuple[str, Area]] = []
-        #: Rows that hold something and are hidden, and columns, first and last, that are.
+        #: The numbers of hidden rows with content, and the first and last of each range of hidden columns.
         self.hidden_rows: list[int] = []
         self.hidden_columns: list[tuple[int, int]] = []
         self._last_row = 0
-        #: The number of the last row that holds anything.
+        #: The number of the last row with content.
         self.last_filled = 0
-        # Rows in another form than the plain one.
+        # How many rows did not have the plain form.
         self._others = 0
         self._rows: list[tuple[int, list[RawCell]]] = []
         self._elements = _Elements(self)
 
     def rows(self) -> Iterator[tuple[int, list[RawCell]]]:
-        """Each row that is not empty: its number, and its cells from column A to the last filled one.
+        """Yield each row with content: its number, and its cells from column A to the last filled one.
 
-        Raises ImportRefused for a sheet that is damaged, out of order, or too large.
+        Raises ImportRefused for a sheet that is damaged, out of order or too large.
         """
         self._elements = _Elements(self)
         feed = Feed(self._package, self._elements.parser)
@@ -136,7 +137,7 @@ class Sheet:
             yield
 
     def _plainly(self, first: bytes, chunks: Iterator[bytes], feed: Feed) -> Iterator[None]:
-        """Hand everything to the parser but rows in the plain form."""
+        """Read rows in the plain form here, and feed everything else to the parser."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         text, is_plain = "", False
         chunk = first
@@ -158,14 +159,16 @@ class Sheet:
         feed(text.encode())
 
     def _until_data(self, text: str, feed: Feed) -> tuple[str, bool]:
-        """Parse up to where the sheet's data begin; what is left, and whether its rows may be plain."""
+        """Parse up to the beginning of the sheet's data. Returns the remaining text, and whether plain rows may
+        follow.
+        """
         if "<!" in text or "<?" in text[2:]:
-            # Behind a comment the words that begin the data may be a part of it.
+            # The text that begins the data may be inside a comment.
             self._elements.is_beyond_data = True
             return text, False
         begins = text.find(_DATA_BEGINS)
         if begins < 0:
-            # It may be cut in two.
+            # The tag may be split between two blocks.
             ends = max(0, len(text) - len(_DATA_BEGINS)) if self._elements.is_before_data else len(text)
             feed(text[:ends].encode())
             return text[ends:], False
@@ -175,7 +178,7 @@ class Sheet:
         return text[begins:], self._elements.is_between_rows
 
     def _plain_rows(self, text: str, feed: Feed) -> tuple[str, bool]:
-        """Read whole rows; what is left, and whether what follows may be plain."""
+        """Read complete rows. Returns the remaining text, and whether plain rows may follow."""
         place = 0
         while True:
             row = _PLAIN_ROW.match(text, place)
@@ -192,21 +195,21 @@ class Sheet:
                     self._elements.is_beyond_data = True
                     return text[ends:], False
             place = ends
-        rest = text[place:]
-        if _DATA_ENDS in rest or "<!" in rest or "<?" in rest or len(rest) > _LONGEST:
+        remaining = text[place:]
+        if _DATA_ENDS in remaining or "<!" in remaining or "<?" in remaining or len(remaining) > _LONGEST:
             self._elements.is_beyond_data = True
-        return rest, not self._elements.is_beyond_data
+        return remaining, not self._elements.is_beyond_data
 
     def _plain_row(self, match: re.Match[str], text: str, ends: int) -> bool:
-        """Take a row in the plain form; False, and nothing is taken, when it is in any other."""
+        """Read a row in the plain form. Returns False, without any effect, if it has another form."""
         digits = match[1]
         if match[3]:
             self.begin_row(int(digits))
             return True
-        found = _PLAIN_CELL.findall(text, match.end(), ends - len(_ROW_ENDS))
+        plain_cells = _PLAIN_CELL.findall(text, match.end(), ends - len(_ROW_ENDS))
         columns, values = self._columns, self._values
         cells: list[RawCell] = []
-        for letters, row, style, kind, value, inline, other in found:
+        for letters, row, style, kind, value, inline, other in plain_cells:
             if other or row != digits:
                 return False
             number = columns[letters]
@@ -220,7 +223,9 @@ class Sheet:
         return True
 
     def begin_row(self, number: int | None) -> None:
-        """Note that a row has begun. Raises ImportRefused when its number does not follow those before."""
+        """Begin a row; None means the next number. Raises ImportRefused if its number is too large or not
+        ascending.
+        """
         self._package.count(1)
         if number is None:
             number = self._last_row + 1
@@ -234,7 +239,7 @@ class Sheet:
         self._last_row = number
 
     def end_row(self, cells: list[RawCell], *, is_hidden: bool) -> None:
-        """Keep the row that has begun, unless it is empty."""
+        """End the row, and collect it unless it is empty."""
         self._package.count(len(cells))
         while cells and cells[-1] == "":
             cells.pop()
@@ -246,15 +251,15 @@ class Sheet:
 
     @property
     def last_row(self) -> int:
-        """The number of the row that has begun last."""
+        """The number of the row that was begun last."""
         return self._last_row
 
     def column(self, letters: str) -> int:
-        """The number of a column. Raises ImportRefused for one that no spreadsheet has."""
+        """Return the number of a column, counted from 1. Raises ImportRefused beyond MAX_COLUMN."""
         return self._columns[letters]
 
     def value(self, facts: CellFacts) -> RawCell:
-        """What becomes of one cell."""
+        """Return what a cell displays, or why it has no text."""
         return self._values[facts]
 
 
@@ -266,7 +271,7 @@ def _is_utf8(beginning: bytes) -> bool:
 
 
 def area(reference: str) -> Area | None:
-    """First row, first column, last row and last column of a range such as `G2:G4`; None where it is none."""
+    """Parse a range such as `G2:G4`; None if it is malformed."""
     match = _RANGE.fullmatch(reference)
     if match is None:
         return None
@@ -277,18 +282,18 @@ def area(reference: str) -> Area | None:
 
 
 class _Elements:
-    """What the XML parser calls back for."""
+    """The callbacks of the XML parser."""
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._root = ""
-        # Of elements that say nothing of the rows, and of those in a cell.
+        # Nesting depth of elements inside a cell, and of elements that do not belong to rows.
         self._other = 0
         self._in_data = False
         self._in_row = False
         self._row_is_hidden = False
         self._cells: list[RawCell] = []
-        # The attributes of the cell that has begun, and what is in it.
+        # The attributes of the current cell, and its content.
         self._cell: dict[str, str] | None = None
         self._length = 0
         self._is_formula = False
@@ -305,11 +310,11 @@ class _Elements:
 
     @property
     def is_between_rows(self) -> bool:
-        """Whether the parser stands directly in the sheet's data."""
+        """Whether the parser is directly in the sheet's data, between two rows."""
         return self._in_data and not self._in_row and not self._other
 
     def note_data_begun(self) -> None:
-        """The words that begin the data were parsed; when they were none, nothing that follows is plain."""
+        """Note that the tag of the sheet's data was parsed. If it was not a tag, no plain rows follow."""
         self.is_before_data = False
         self.is_beyond_data = not self.is_between_rows
 

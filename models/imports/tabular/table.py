@@ -1,4 +1,4 @@
-"""Headers and rows: a file's columns found by their Thai or English names, its cells checked and converted."""
+"""Headers and rows: matches a file's columns by their Thai or English names, and checks and converts its cells."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,13 +28,13 @@ from models.imports.tabular.problems import (
 )
 from models.imports.tabular.xlsx_source import LIMITS, XlsxSource
 
-# Distinct texts of one column that are remembered: positions and codes repeat, names do not.
+# Cache size of each column, in distinct texts: positions and codes repeat, names do not.
 _MEMORY = 20_000
-# Raw text that is looked at: blanks are trimmed and joined, so that a cell may have some more than it keeps.
+# A raw cell may be this many times the column's maximum plus _BLANKS long, because spaces are trimmed and merged.
 _LOOKED_AT = 2
 _BLANKS = 100
 _LONGEST_NAME = 100
-# Rows below a title in which the header is looked for.
+# How many rows below a title are searched for the header.
 _BELOW_TITLE = 20
 _IGNORED_IN_HEADERS = re.compile(r"[\s_.\-–]")
 
@@ -47,10 +47,11 @@ def _as_is(text: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its two header names, and the rules on its cells.
+    """One column: its English and Thai header, and the rules on its cells.
 
-    `convert` takes the cleaned text of a filled cell to what is kept and raises BadCell; `empty` is what an empty
-    cell becomes, None when it must be filled. `max_length` counts characters after cleaning.
+    `convert` turns the cleaned text of a filled cell into the stored text, or raises BadCell. `empty` is the value
+    of an empty cell, None if it must be filled. `max_length` counts characters after cleaning. `is_code`: Thai
+    digits become 0-9. `verbatim`: whitespace is kept.
     """
 
     name: str
@@ -64,10 +65,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of file (`kind`, as in foreign.py); `further` makes a column of another header, and
-    what it makes none of is refused.
+    """The columns of one kind of file (`kind`, as in foreign.py).
 
-    `counts_ids`: Table.national_id_columns is wanted.
+    `further` returns a column for any other header, or None to refuse it; at most `max_further` are allowed.
+    `counts_ids`: count national ID numbers, for Table.national_id_columns.
     """
 
     columns: tuple[Column, ...]
@@ -78,40 +79,42 @@ class Layout:
 
 
 class Source(Protocol):
-    """One format's raw rows; `pads` when a row may end before the header does. `width` is the header's, once the
-    table has read it.
+    """The raw rows of one file format.
+
+    `pads`: a row may have fewer cells than the header. `width`: the number of columns, set by the table once it
+    has read the header.
     """
 
     pads: bool
     width: int
 
     def batches(self) -> Iterator[list[RawRow]]:
-        """The rows, some at a time."""
+        """Yield the rows in batches."""
         ...
 
     def position(self) -> tuple[int, int]:
-        """How much is read, and of how much (0: unknown)."""
+        """Return how many bytes are read, and the total (0: unknown)."""
         ...
 
     def column_name(self, index: int) -> str:
-        """What a column is called, counted from 1."""
+        """Return the format's name of a column, counted from 1."""
         ...
 
     def findings(self, first_row: int, width: int, /) -> list[Problem]:
-        """What is wrong beside the cells, from the header's row on; known when all rows are read."""
+        """Return problems other than of cells, from the header's row on. Complete once all rows are read."""
         ...
 
     def notes(self) -> list[English]:
-        """What was read and is not seen; known when all rows are read."""
+        """Return notes on content that a reader does not see. Complete once all rows are read."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release what this object opened; the file stays open."""
         ...
 
 
 class _Cells(dict[str | BadCell, str]):
-    """A column's raw texts and what each becomes: most texts of a register repeat, and are checked once."""
+    """A cache from a column's raw texts to their values: most texts of a register repeat, and are checked once."""
 
     def __init__(self, column: Column) -> None:
         super().__init__()
@@ -127,7 +130,7 @@ class _Cells(dict[str | BadCell, str]):
         return value
 
     def _without_secrets(self, bad: BadCell) -> BadCell:
-        """As it may be told: no digit of a password, nor of what may be a national ID number."""
+        """Return the refusal without digits of a password or of a possible national ID number."""
         if isinstance(bad, BadNumber) and (self.column.verbatim or len(bad.digits) >= ID_DIGITS):
             return bad.hidden
         return bad
@@ -159,12 +162,12 @@ def _is_national_id(raw: str | BadCell) -> bool:
 
 
 def _header_key(name: str) -> str:
-    """Headers differ neither by case, blanks, dots, dashes nor underscores."""
+    """Return a header without case, spaces, dots, dashes and underscores, for comparison."""
     return _IGNORED_IN_HEADERS.sub("", name.casefold())
 
 
-def _known(layout: Layout) -> dict[str, int]:
-    """The place of each column by the keys of its two names."""
+def _known_headers(layout: Layout) -> dict[str, int]:
+    """Return the index of each column by the keys of both of its headers."""
     return {
         _header_key(name): place
         for place, column in enumerate(layout.columns)
@@ -177,9 +180,9 @@ def _keys(cells: list[str | BadCell]) -> set[str]:
 
 
 def _count_known(cells: list[str | BadCell], layout: Layout) -> int:
-    """How many columns of a layout a row names."""
-    known = _known(layout)
-    return len({known[key] for key in _keys(cells) if key in known})
+    """Count the columns of a layout whose header is in a row."""
+    known_headers = _known_headers(layout)
+    return len({known_headers[key] for key in _keys(cells) if key in known_headers})
 
 
 def _count_names(cells: list[str | BadCell], names: tuple[tuple[str, str], ...]) -> int:
@@ -196,10 +199,10 @@ _KIND_NAMES = {
 
 
 class Table:
-    """A file's rows as cells in the order of the layout's columns, the further ones behind them.
+    """A file's rows, with the cells in the order of the layout's columns and the further columns after them.
 
-    What is wrong goes to `problems`; a row with a wrong cell is still given, with an empty text in its place, so
-    that the rest of it is checked too.
+    Problems are added to `problems`. A row with a bad cell is still yielded, with an empty text for that cell, so
+    that the rest of the row is checked too.
     """
 
     def __init__(self, source: Source, layout: Layout, problems: Problems) -> None:
@@ -210,56 +213,56 @@ class Table:
         self.rows_seen = 0
         line, names = self._first_filled()
         self._header_line = line
-        # In the file's order; the names are as the file writes them.
+        # In the file's order, with the file's spelling of the names.
         columns = self._match_header(line, names)
         source.width = len(columns)
         self._cells = [_Cells(column) for column, _place in columns]
         self._pick = itemgetter(*sorted(range(len(columns)), key=lambda index: columns[index][1]))
         self._filled = [0] * len(columns)
         self._ids = [0] * len(columns)
-        #: The headers as the file writes them, in the order of the cells that `batches` gives.
+        #: The headers in the file's spelling, in the order of the cells that `batches` yields.
         self.headers: list[str] = list(self._pick([column.name for column, _place in columns]))
 
     def position(self) -> tuple[int, int]:
-        """How much of the file is read, and of how much (0: unknown)."""
+        """Return how many bytes of the file are read, and its size (0: unknown)."""
         return self._source.position()
 
     def _first_filled(self) -> RawRow:
         for batch in self._batches:
             for index, (line, cells) in enumerate(batch):
                 if any(cells):
-                    self._rest = batch[index + 1 :]
+                    self._rest_of_batch = batch[index + 1 :]
                     return line, cells
         raise refuse(english("the file is empty"), english("give a file with a header line and rows"))
 
     def _match_header(self, line: int, raw: list[str | BadCell]) -> list[tuple[Column, int]]:
-        """The column of each header and its place in the rows that are given."""
+        """Return the column of each header, and its place in the yielded rows. Raises ImportRefused."""
         while raw and raw[-1] == "":
             raw.pop()
         self._refuse_wide(line, raw)
         self._refuse_other_kind(line, raw)
         names = [self._header_text(line, index, cell) for index, cell in enumerate(raw, 1)]
         self._problems.require_none()
-        known = _known(self._layout)
-        found: list[tuple[Column, int]] = []
+        known_headers = _known_headers(self._layout)
+        columns: list[tuple[Column, int]] = []
         keys: set[object] = set()
         for index, name in enumerate(names, 1):
             key = _header_key(name)
-            place = known.get(key)
+            place = known_headers.get(key)
             if (key if place is None else place) in keys:
                 what, mend = english("is there twice"), english("keep one of the two columns")
                 self._problems.add(line, name, what, mend)
             keys.add(key if place is None else place)
             further = self._layout.further(name) if self._layout.further and place is None else None
             if place is not None:
-                found.append((replace(self._layout.columns[place], name=name), place))
+                columns.append((replace(self._layout.columns[place], name=name), place))
             elif further is not None:
-                found.append((further, len(self._layout.columns) + len(found)))
+                columns.append((further, len(self._layout.columns) + len(columns)))
             else:
                 what = english("{name} is no column of this kind of file", name=name)
                 self._problems.add(line, self._column(index), what, self._expected())
         self._check_missing(line, keys)
-        return found
+        return columns
 
     def _column(self, index: int) -> English:
         return english("column {index}", index=self._source.column_name(index))
@@ -284,7 +287,7 @@ class Table:
         return name
 
     def _refuse_wide(self, line: int, raw: list[str | BadCell]) -> None:
-        """More columns than this kind of file has. Raises ImportRefused."""
+        """Raise ImportRefused if there are more columns than this kind of file may have."""
         most = len(self._layout.columns) + self._layout.max_further
         if len(raw) > most and self._layout.further:
             what = english("has {count:,} columns", count=len(raw))
@@ -292,7 +295,7 @@ class Table:
             raise ImportRefused([Problem(line, None, what, mend)])
 
     def _refuse_other_kind(self, line: int, raw: list[str | BadCell]) -> None:
-        """A file of another kind, or a title above the header. Raises ImportRefused."""
+        """Raise ImportRefused if the file is of another kind, or has a title above the header or no header."""
         own = _count_known(raw, self._layout)
         if own == len(self._layout.columns):
             return
@@ -307,7 +310,7 @@ class Table:
             raise refuse(what, english("give the file of {kind}", kind=_KIND_NAMES[self._layout.kind]))
         if own:
             return
-        for below, cells in self._rest[:_BELOW_TITLE]:
+        for below, cells in self._rest_of_batch[:_BELOW_TITLE]:
             if _count_known(cells, self._layout) * 2 >= len(self._layout.columns):
                 what = english("is a title above the header, which is on line {line}", line=below)
                 mend = english("delete the lines above the header, so that it is the first")
@@ -333,7 +336,7 @@ class Table:
         return english("the columns are {names}", names=f"{names} ({thai})", thai=thai)
 
     def batches(self) -> Iterator[list[Row]]:
-        """All rows that are not empty, some at a time. Raises ImportRefused when there is none."""
+        """Yield all rows that are not empty, in batches. Raises ImportRefused if there are none."""
         for raw in self._raw_batches():
             batch = [row for line, cells in raw if any(cells) and (row := self._row(line, cells)) is not None]
             self.rows_seen += len(batch)
@@ -346,7 +349,9 @@ class Table:
             raise refuse(english("the file has a header but no rows"), english("give a file with rows"))
 
     def notes(self) -> list[English]:
-        """What was read although nobody sees it in the file, such as hidden rows; known after the last batch."""
+        """Return notes on content that a reader does not see, such as hidden rows. Complete after the last
+        batch.
+        """
         return self._source.notes()
 
     def _raw_batches(self) -> Iterator[list[RawRow]]:
@@ -356,7 +361,7 @@ class Table:
             yield batch
 
     def _all_batches(self) -> Iterator[list[RawRow]]:
-        yield self._rest
+        yield self._rest_of_batch
         yield from self._batches
 
     def _row(self, line: int, raw: list[str | BadCell]) -> Row | None:
@@ -396,7 +401,7 @@ class Table:
 
     def _count_ids(self, batch: list[RawRow]) -> None:
         width = len(self._cells)
-        # A row of a workbook ends with its last filled cell.
+        # Pads rows of a workbook, which end with their last filled cell.
         rows = (cells[:width] for _line, cells in batch)
         for index, column in enumerate(zip_longest(*rows, fillvalue="")):
             self._filled[index] += len(column) - column.count("")
@@ -404,7 +409,9 @@ class Table:
             self._ids[index] += sum(map(column.count, ids))
 
     def national_id_columns(self) -> list[str]:
-        """The headers of columns more than half of whose filled cells are valid national ID numbers."""
+        """Return the headers of columns in which at least half of the filled cells are valid national ID
+        numbers.
+        """
         return [
             cells.column.name
             for cells, filled, ids in zip(self._cells, self._filled, self._ids, strict=True)
@@ -414,7 +421,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a file may hold: `workbook`, and `lines` of a CSV file."""
+    """The limits on a file: of a workbook, and the number of lines of a CSV file (None: unlimited)."""
 
     workbook: Limits = LIMITS
     lines: int | None = None
@@ -429,7 +436,7 @@ def _open_source(file: BinaryIO, name: str, bounds: Bounds) -> Source:
     return XlsxSource(file, bounds.workbook)
 
 
-# What people send in place of the two kinds, by the end of its name.
+# Other formats that people send, by the suffix of the file's name.
 _OTHER_SUFFIXES = {
     ".xls": english("an old Excel file (.xls)"),
     ".xlsm": english("a workbook with macros (.xlsm)"),
@@ -441,7 +448,7 @@ _OTHER_SUFFIXES = {
 
 
 def require_suffix(name: str) -> str:
-    """The end of a file's name: `.csv` or `.xlsx`. Raises ImportRefused for a name of neither kind."""
+    """Return the suffix of a file's name, `.csv` or `.xlsx`. Raises ImportRefused for any other."""
     suffix = Path(name).suffix.lower()
     if suffix in (".csv", ".xlsx"):
         return suffix
@@ -453,9 +460,9 @@ def require_suffix(name: str) -> str:
 
 @contextmanager
 def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table]:
-    """Open a CSV or XLSX file, told apart by its name, and match its header.
+    """Open a CSV or XLSX file, by its suffix, and match its headers to the layout.
 
-    Raises ImportRefused for a file that cannot be read as what its name says, or whose headers are wrong.
+    Raises ImportRefused if the file cannot be opened, is not what its suffix says, or has wrong headers.
     """
     require_suffix(path.name)
     try:
@@ -470,7 +477,7 @@ def open_table(path: Path, layout: Layout, problems: Problems) -> Iterator[Table
 def read_table(
     file: BinaryIO, name: str, layout: Layout, problems: Problems, bounds: Bounds = UNBOUNDED
 ) -> Iterator[Table]:
-    """`open_table` of a file that is open; it stays so."""
+    """Like `open_table`, for an open file within `bounds`. The file stays open."""
     source = _open_source(file, name, bounds)
     try:
         yield Table(source, layout, problems)

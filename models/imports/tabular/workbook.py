@@ -1,4 +1,4 @@
-"""What a workbook says beside its sheets' rows: which sheets there are, its texts, and its number formats."""
+"""The parts of a workbook other than its sheets' rows: the list of sheets, shared strings, and number formats."""
 
 import re
 from dataclasses import dataclass
@@ -13,37 +13,37 @@ NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
 )
-# Excel, specifications and limits: of the text in a cell.
+# Characters of a cell's text (Excel, specifications and limits).
 MAX_TEXT = 32_767
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
-# The number formats of a workbook's own begin here; below are those that are built in.
+# The first id of a workbook's own number formats; lower ids are built in.
 _FIRST_OWN = 164
 _TRUE = frozenset({"1", "true"})
 
-# A text that is longer than a cell can hold, which no program writes.
+# For a text that is longer than a cell can hold. No spreadsheet program writes one.
 TOO_LONG = BadCell(english("has more than 32,767 characters"), english("shorten it"))
 
 
 @lru_cache(1000)
 def local_name(tag: str) -> str:
-    """The name of an element of a workbook; "" of any other element, which says nothing of the rows."""
+    """Return the local name of an element in a spreadsheet namespace; "" for elements of other namespaces."""
     namespace, _, name = tag.rpartition(" ")
     return name if namespace in NAMESPACES else ""
 
 
 def is_true(value: str | None) -> bool:
-    """Whether an attribute says so (XML Schema, boolean)."""
+    """Return whether an attribute's value is true (XML Schema, boolean)."""
     return value in _TRUE
 
 
 def unescaped(text: str) -> str:
-    """A text with the characters that `_x000A_` stands for (ECMA-376 part 1, 22.9.2.19)."""
+    """Replace escapes such as `_x000A_` by their characters (ECMA-376 part 1, 22.9.2.19)."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """One worksheet: its name, the part that holds its rows, and whether it is `hidden` or `veryHidden`."""
+    """One worksheet: its name, the part with its rows, and its state (`visible`, `hidden`, `veryHidden`)."""
 
     name: str
     part: str
@@ -51,15 +51,18 @@ class SheetEntry:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether the sheet cannot be seen when the workbook is opened."""
+        """Whether the sheet is invisible when the workbook is opened."""
         return self.state != "visible"
 
 
 class Workbook:
-    """The worksheets of a package, its shared strings, and the number format of each cell style."""
+    """The worksheets of a package, its shared strings, and the number format of each cell style.
+
+    `starts_1904`: dates count from 1904.
+    """
 
     def __init__(self, package: Package) -> None:
-        """Raises ImportRefused for a workbook that is damaged or holds too much."""
+        """Read all parts but the sheets. Raises ImportRefused for a workbook that is damaged or too large."""
         self._package = package
         self.sheets: list[SheetEntry] = []
         self.starts_1904 = False
@@ -108,12 +111,12 @@ def _of_kind(related: dict[str, Relationship], kind: str) -> str | None:
 
 
 class _SharedStrings:
-    """The table of texts that cells refer to by number (ECMA-376 part 1, 18.4.9)."""
+    """The shared strings, which cells refer to by index (ECMA-376 part 1, 18.4.9)."""
 
     def __init__(self, package: Package, part: str) -> None:
         self.strings: list[str | BadCell] = []
         self._pieces: list[str] = []
-        # Within phonetic text, which is shown above the cell's and is no part of it.
+        # Nesting depth within phonetic text, which appears above the cell's text and does not belong to it.
         self._phonetic = 0
         self._is_text = False
         package.parse(part, self._start, self._end, self._text)
@@ -143,11 +146,11 @@ class _SharedStrings:
 
 
 class _Styles:
-    """Cell styles and the number format of each (ECMA-376 part 1, 18.8)."""
+    """The cell styles and their number formats (ECMA-376 part 1, 18.8)."""
 
     def __init__(self, package: Package, part: str) -> None:
         self._codes: dict[str, str] = {}
-        # The number format of each style, and the one that it is based on.
+        # The format id of each cell style, and the id of its base style unless it applies its own format.
         self._styles: list[tuple[str, str | None]] = []
         self._bases: list[str] = []
         self._list = ""
@@ -173,11 +176,11 @@ class _Styles:
             self._list = ""
 
     def number_formats(self) -> list[str | None]:
-        """The format's code by the number of the cell style; None where nothing says what a number looks like."""
+        """Return the format code of each cell style; None where it is ambiguous or not defined."""
         return [self._code(number, base) for number, base in self._styles]
 
     def _code(self, number: str, base: str | None) -> str | None:
-        # Programs differ over a format that a style has and does not apply.
+        # Programs differ on a format that a style has but does not apply.
         has_base = base is not None and base.isdecimal() and int(base) < len(self._bases)
         if base is not None and has_base and self._bases[int(base)] != number:
             return None

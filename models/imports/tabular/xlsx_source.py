@@ -1,4 +1,4 @@
-"""Raw rows of an XLSX workbook's one filled sheet, with each cell as it is shown."""
+"""Raw rows of an XLSX workbook's only filled sheet, with each cell as it is displayed."""
 
 import re
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ from models.imports.tabular.workbook import MAX_TEXT, TOO_LONG, SheetEntry, Work
 # A register of 478,000 records with 15 columns has about 500 MB in its sheet and 60 MB in its strings.
 LIMITS = Limits(unpacked=3 << 30, strings=160 << 20, pieces=1 << 31, distinct=1 << 30)
 
-#: The sheet of our own template that explains it: its name, and its first cell. It holds no rows to import.
+#: The name and first cell of the explanation sheet in the program's own template. It is ignored.
 EXPLANATION = ("คำอธิบาย", "วิธีกรอกทะเบียน")
 
-# Distinct cells that are remembered: most cells of a register repeat, names do not.
+# Cache size in distinct cells: most cells of a register repeat, names do not.
 _MEMORY = 50_000
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile("[0-9]{1,15}")
@@ -46,28 +46,30 @@ _CHANGED = BadCell(english("has a number format that changes its text"), AS_TEXT
 
 
 class _Cells(dict[CellFacts, RawCell]):
-    """What cells show, each distinct one looked at once."""
+    """A cache from cells as stored to what they display.
+
+    `most`: how many cells that are not in the cache may be converted.
+    """
 
     def __init__(self, workbook: Workbook, most: int) -> None:
         super().__init__()
-        # How many more may be looked at.
-        self._left = most
+        self._remaining = most
         self._strings = workbook.strings
         self._formats = workbook.number_formats
         self._starts_1904 = workbook.starts_1904
-        # By the number of the style, as cells have it.
+        # Number formats by the cells' style attribute.
         self._codes: dict[str, str] = {}
 
     def __missing__(self, facts: CellFacts) -> RawCell:
-        self._left -= 1
-        if self._left < 0:
+        self._remaining -= 1
+        if self._remaining < 0:
             raise too_large()
         if len(self) >= _MEMORY:
             self.clear()
-        shown = self[facts] = self._shown(*facts)
-        return shown
+        displayed = self[facts] = self._displayed(*facts)
+        return displayed
 
-    def _shown(self, style: str, kind: str, value: str, inline: str) -> RawCell:
+    def _displayed(self, style: str, kind: str, value: str, inline: str) -> RawCell:
         if kind == FORMULA:
             return _IS_FORMULA
         if inline and (value or kind != INLINE):
@@ -99,7 +101,7 @@ class _Cells(dict[CellFacts, RawCell]):
         return number_text(number, self._code(style), starts_1904=self._starts_1904)
 
     def _code(self, style: str) -> str:
-        """The number format of a style; cells without one have the first."""
+        """Return the number format of a style. Cells without a style have the first one."""
         code = self._codes.get(style)
         if code is None:
             if len(self._codes) >= _MEMORY:
@@ -123,19 +125,23 @@ def _error(value: str) -> BadCell:
 
 
 class XlsxSource:
-    """The rows of a workbook. Trailing empty cells of a row are not in the file, so short rows are filled up."""
+    """The rows of a workbook. A row ends with its last filled cell, so the table pads short rows."""
 
     pads = True
 
     def __init__(self, file: BinaryIO, limits: Limits = LIMITS) -> None:
-        """Raises ImportRefused for what is no workbook, is damaged or too large, or has not one filled sheet."""
+        """Open a workbook. Raises ImportRefused if it is damaged, too large, or has not exactly one filled
+        sheet.
+        """
         self._package = Package(file, limits)
         workbook = Workbook(self._package)
         self._cells = _Cells(workbook, limits.distinct)
         self._entry, self._sheet, self._rows = self._filled_sheet(workbook.sheets)
 
     def _filled_sheet(self, entries: list[SheetEntry]) -> tuple[SheetEntry, Sheet, Iterator[RawRow]]:
-        """The one sheet with anything in it, hidden ones included: none may be taken for another."""
+        """Return the only sheet with content. Hidden sheets count too, so that no sheet is mistaken for
+        another.
+        """
         filled: list[tuple[SheetEntry, Sheet, Iterator[RawRow]]] = []
         for entry in entries:
             sheet = Sheet(self._package, entry.part, self._cells)
@@ -153,20 +159,22 @@ class XlsxSource:
         return filled[0]
 
     def position(self) -> tuple[int, int]:
-        """How far the sheet is read: bytes done and all."""
+        """Return how many bytes of the sheet are read, and its size."""
         return self._sheet.done, self._sheet.total
 
     def batches(self) -> Iterator[list[RawRow]]:
-        """All rows that hold anything, with their numbers. Raises ImportRefused for a damaged workbook."""
+        """Yield all rows with content in batches, with their numbers. Raises ImportRefused for a damaged
+        workbook.
+        """
         while batch := list(islice(self._rows, ROWS_A_BATCH)):
             yield batch
 
     def column_name(self, index: int) -> str:
-        """How a spreadsheet names a column, counted from 1."""
+        """Return the letters of a column, counted from 1."""
         return column_letters(index)
 
     def findings(self, first_row: int, width: int) -> list[Problem]:
-        """What is wrong beside the cells, known when all rows are read: merged cells in the table."""
+        """Return a problem for each merged range within the table. Complete once all rows are read."""
         last_row = self._sheet.last_filled
         return [
             Problem(
@@ -180,7 +188,7 @@ class XlsxSource:
         ]
 
     def notes(self) -> list[English]:
-        """What a reader of the sheet does not see and was read all the same; known when all rows are read."""
+        """Return notes on hidden content that was read nevertheless. Complete once all rows are read."""
         notes: list[English] = []
         if self._entry.is_hidden:
             notes.append(english("the sheet {name} is hidden and was read", name=self._entry.name))
@@ -200,11 +208,11 @@ class XlsxSource:
             for first, last in sorted(hidden)
         )
 
-    #: Columns of the table, which the table sets when it has read the header.
+    #: The number of columns, set by the table once it has read the header.
     width = 0
 
     def close(self) -> None:
-        """Let go of the archive; the file is its owner's."""
+        """Close the archive. The underlying file stays open."""
         self._package.close()
 
 
@@ -214,7 +222,7 @@ def _again(first: RawRow, rows: Iterator[RawRow]) -> Iterator[RawRow]:
 
 
 def _named(entries: list[SheetEntry]) -> str:
-    """The names of sheets, with those that are hidden said."""
+    """List the names of sheets, and mark the hidden ones."""
     states = {"hidden": " (hidden)", "veryHidden": " (very hidden)"}
     return ", ".join(f"{entry.name!r}{states.get(entry.state, '')}" for entry in entries)
 

@@ -47,9 +47,9 @@ async def invitations(database: Database) -> list[Invitation]:
 
 async def good_until(database: Database, code: str) -> Any:
     async with database.read() as session:
-        found = await find_invitation(session, code, NOW)
-        assert found.account.username
-        return found.expires_at
+        invitation = await find_invitation(session, code, NOW)
+        assert invitation.account.username
+        return invitation.expires_at
 
 
 def scanned_from_terminal(printed: str) -> list[str]:
@@ -215,12 +215,12 @@ async def test_bad_input_writes_nothing(
         (tmp_path / "here.pdf").write_text("a letter that was made before")
     if "folder.pdf" in options:
         (tmp_path / "folder.pdf").mkdir()
-    kept = slips(tmp_path)
+    slips_before = slips(tmp_path)
     done = await laocert("invite", *options, code=code)
     assert sentence in done.stderr
     assert done.stdout == ""
     assert await invitations(country) == []
-    assert slips(tmp_path) == kept
+    assert slips(tmp_path) == slips_before
 
 
 @ONE_DATABASE

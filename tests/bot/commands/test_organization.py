@@ -47,16 +47,16 @@ async def settled(country: Database) -> Database:
 
 def events(database: Database) -> int:
     """How far the record is."""
-    found = []
+    ids = []
 
     async def look() -> None:
         own = Database(database.url.render_as_string(hide_password=False))
         async with own.read() as session:
-            found.append(await newest_id(session))
+            ids.append(await newest_id(session))
         await own.close()
 
     apart(look())
-    return found[0]
+    return ids[0]
 
 
 def test_close_says_what_it_ends_and_once_more_ends_nothing(settled: Database, laocert: Run) -> None:
@@ -190,8 +190,8 @@ def test_a_complete_import_lists_what_the_file_lacks(settled: Database, laocert:
         for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (0, 3, 4))
     ]
     laocert("close", FIRST, *DECIDED)
-    told = json.loads(laocert("organizations", "all.csv", "--complete", "--json", group="import").stdout)
-    assert told["missing"] == [
+    result = json.loads(laocert("organizations", "all.csv", "--complete", "--json", group="import").stdout)
+    assert result["missing"] == [
         {"organization": code, "name": kind + name, "command": close.format(code)}
         for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (3, 4))
     ]

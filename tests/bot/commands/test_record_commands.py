@@ -113,10 +113,10 @@ def test_whoever_decides_gives_a_name_that_can_be_read(petitioned: Database, lao
 )
 def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, decision: str, outcome: str) -> None:
     assert "พนักงานจ้างนับซ้ำหนึ่งราย" in laocert("petitions").stdout
-    (asked,) = json.loads(laocert("petitions", "--json").stdout)
-    assert (asked["organization"], asked["fiscal_year"], asked["revision"]) == (FIRST, 2570, 1)
-    assert asked["side"] == "lao"
-    number = str(asked["id"])
+    (petition,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (petition["organization"], petition["fiscal_year"], petition["revision"]) == (FIRST, 2570, 1)
+    assert petition["side"] == "lao"
+    number = str(petition["id"])
     assert "there is no open petition 99" in laocert("petition", "decide", "99", decision, *BY, code=1).stderr
     laocert("petition", "decide", number, *BY, code=2)
     assert outcome in laocert("petition", "decide", number, decision, *BY).stdout
@@ -127,9 +127,13 @@ def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, de
 
 def test_a_provinces_petition_is_listed_and_decided(failed_check: Database, laocert: Run) -> None:
     assert "วันบรรจุไม่ตรง" in laocert("petitions").stdout
-    (asked,) = json.loads(laocert("petitions", "--json").stdout)
-    assert (asked["organization"], asked["side"], asked["author"]) == (FIRST, "province", "ทดสอบ ลงนาม ปลัด")
-    laocert("petition", "decide", str(asked["id"]), "--grant", *BY)
+    (petition,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (petition["organization"], petition["side"], petition["author"]) == (
+        FIRST,
+        "province",
+        "ทดสอบ ลงนาม ปลัด",
+    )
+    laocert("petition", "decide", str(petition["id"]), "--grant", *BY)
     assert laocert("petitions").stdout == "no petition waits\n"
     assert json.loads(laocert("audit", "verify", "--json").stdout)["ok"] is True
 
@@ -176,8 +180,8 @@ def test_the_words_of_older_certificates_are_kept_once(country: Database, laocer
 
 def test_kept_words_as_json(country: Database, laocert: Run) -> None:
     apart(older_certificate(country))
-    kept = {"certificates": 1, "kept_at": NOW.isoformat()}
-    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == kept
+    facts = {"certificates": 1, "kept_at": NOW.isoformat()}
+    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == facts
 
 
 def test_a_copy_keeps_the_words_of_older_certificates(country: Database, laocert: Run) -> None:

@@ -64,7 +64,10 @@ async def under_way(country: Database) -> Database:
 
 
 def rounds(laocert: Run) -> list[tuple[int, str]]:
-    return [(one["fiscal_year"], one["state"]) for one in json.loads(laocert("list", "--json").stdout)]
+    return [
+        (listed_round["fiscal_year"], listed_round["state"])
+        for listed_round in json.loads(laocert("list", "--json").stdout)
+    ]
 
 
 UNASKED_AS_JSON = (
@@ -136,7 +139,7 @@ def test_what_changes_during_the_question_is_asked_again(
     under_way: Database, database_url: str, laocert: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An organization certifies while the operator reads."""
-    ask, asked = command.ask, []
+    ask, questions = command.ask, []
 
     async def certify_meanwhile() -> None:
         database = Database(database_url, KEYRING)
@@ -145,13 +148,13 @@ def test_what_changes_during_the_question_is_asked_again(
 
     def answer(question: str, what: list[str], **how: Any) -> None:
         ask(question, what, **how)
-        asked.append(question)
-        if len(asked) == 1:
+        questions.append(question)
+        if len(questions) == 1:
             apart(certify_meanwhile())
 
     monkeypatch.setattr(command, "ask", answer)
     result = laocert("close", stdin="y\ny\n")
-    assert len(asked) == 2
+    assert len(questions) == 2
     assert "it has changed meanwhile; this is what it ends now:" in result.stderr
     assert result.stdout.splitlines() == [
         *ENDS,
@@ -271,10 +274,10 @@ def test_a_closing_is_undone_until_the_next_round_opens(laocert: Run) -> None:
     assert laocert("reopen", *BY).stdout == "round 2570 is open again, until 15/09/2570\n"
     listed = laocert("list").stdout
     assert "02/11/2569 09:30, สถ. กองบุคลากร: ปิดก่อนกำหนดโดยผิดพลาด" in listed
-    (one,) = json.loads(laocert("list", "--json").stdout)
-    assert (one["state"], one["closed_at"]) == ("open", None)
+    (listed_round,) = json.loads(laocert("list", "--json").stdout)
+    assert (listed_round["state"], listed_round["closed_at"]) == ("open", None)
     at = NOW.isoformat()
-    assert one["reopenings"] == [{"at": at, "by": BY[1], "reason": BY[3], "closed_at": at}]
+    assert listed_round["reopenings"] == [{"at": at, "by": BY[1], "reason": BY[3], "closed_at": at}]
     assert "is open; only" in laocert("reopen", *BY, code=1).stderr
     laocert("close", "--yes")
     laocert("open", "--fiscal-year", "2571")

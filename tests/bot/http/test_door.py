@@ -119,17 +119,17 @@ async def test_a_body_does_not_count_as_a_head() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "answered"),
+    ("sent", "answered"),
     [
         (b"", b""),
         (b"GET / HTTP/1.1\r\nHost: x\r\n", b"HTTP/1.1 408 "),
     ],
     ids=["silent", "slow"],
 )
-async def test_a_head_has_so_much_time(said: bytes, answered: bytes) -> None:
+async def test_a_head_has_so_much_time(sent: bytes, answered: bytes) -> None:
     async with served(Bounds(head_seconds=0.2)) as connect:
         reader, writer = await connect()
-        writer.write(said)
+        writer.write(sent)
         content = await rest(reader)
         assert content.startswith(answered)
         assert bool(content) == bool(answered)

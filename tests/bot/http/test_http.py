@@ -44,9 +44,9 @@ FULL = (
 )
 
 
-def well(said: dict[str, Any]) -> dict[str, bool]:
+def well(state: dict[str, Any]) -> dict[str, bool]:
     """Which parts are well."""
-    return {name: part["ok"] for name, part in said.items() if isinstance(part, dict)}
+    return {name: part["ok"] for name, part in state.items() if isinstance(part, dict)}
 
 
 async def until_ready(front: Front) -> None:
@@ -62,29 +62,29 @@ async def test_ready_is_who_can_do_its_own_work(
     async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
         assert await get(front, "/healthz") == (200, {"status": "ok"})
         await until_ready(front)
-        status, said = await get(front, "/readyz")
-        assert (status, said["ready"]) == (200, True)
-        assert well(said) == {"database": True, "migrations": True, "started": True}
+        status, state = await get(front, "/readyz")
+        assert (status, state["ready"]) == (200, True)
+        assert well(state) == {"database": True, "migrations": True, "started": True}
 
         # Telegram is away for all replicas: none of them is taken out of rotation for that.
         fault = emulator.faults.server_error(502, method="getMe")
-        status, said = await get(front, "/healthz/work")
-        assert (status, said["working"], said["bot_api"]["ok"], fault.hits) == (503, False, False, 1)
+        status, state = await get(front, "/healthz/work")
+        assert (status, state["working"], state["bot_api"]["ok"], fault.hits) == (503, False, False, 1)
         emulator.faults.server_error(502, method="getMe")
         assert (await get(front, "/readyz"))[0] == 200
 
         async with country.write() as session:
             await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        status, said = await get(front, "/readyz")
-        assert (status, said["database"]["ok"], said["migrations"]["ok"]) == (503, True, False)
-        assert said["migrations"]["said"].startswith("0001, needed is ")
+        status, state = await get(front, "/readyz")
+        assert (status, state["database"]["ok"], state["migrations"]["ok"]) == (503, True, False)
+        assert state["migrations"]["said"].startswith("0001, needed is ")
 
         async def away(_database: Database) -> str:
             raise ConnectionRefusedError
 
         monkeypatch.setattr(readiness.version, "revision", away)
-        status, said = await get(front, "/readyz")
-        assert (status, said["database"]["said"]) == (503, "ConnectionRefusedError (the database is away)")
+        status, state = await get(front, "/readyz")
+        assert (status, state["database"]["said"]) == (503, "ConnectionRefusedError (the database is away)")
         # It lives all the same: to start it again would mend nothing.
         assert (await get(front, "/healthz"))[0] == 200
 
@@ -99,14 +99,14 @@ async def test_ready_is_who_can_write(
         async with country.write() as session:
             for statement in FULL:
                 await session.execute(text(statement))
-        status, said = await get(front, "/readyz")
-        assert (status, said["ready"]) == (503, False)
-        assert said["database"] == {"ok": False, "said": "DBAPIError (database or disk is full)"}
+        status, state = await get(front, "/readyz")
+        assert (status, state["ready"]) == (503, False)
+        assert state["database"] == {"ok": False, "said": "DBAPIError (database or disk is full)"}
         async with country.write() as session:
             await session.execute(text("DROP TRIGGER refuse ON inbox"))
         # What was full a moment ago may have room for a try and for nothing else.
-        status, said = await get(front, "/readyz")
-        assert (status, said["database"]["said"]) == (503, "database or disk is full")
+        status, state = await get(front, "/readyz")
+        assert (status, state["database"]["said"]) == (503, "database or disk is full")
         monkeypatch.setattr(Database, "was_full", False)
         assert (await get(front, "/readyz"))[0] == 200
         # Nothing stays of the tries.
@@ -138,18 +138,18 @@ async def test_what_all_replicas_share_is_told_apart(
         await until_ready(front)
         # To be asked to wait is an answer.
         emulator.faults.flood(1, method="getMe")
-        status, said = await get(front, "/healthz/work")
-        assert (status, said["working"]) == (200, True)
-        assert well(said) == dict.fromkeys(("bot_api", "updates", "notices", "poller", "refusals"), True)
+        status, state = await get(front, "/healthz/work")
+        assert (status, state["working"]) == (200, True)
+        assert well(state) == dict.fromkeys(("bot_api", "updates", "notices", "poller", "refusals"), True)
         # Of another bot, so that nobody does it.
         async with country.write() as session:
             await inbox.store(session, 1, [inbox.Received(1, 7, b"{}")], clock() - timedelta(seconds=31))
         tally.conflicts["getUpdates"] += 1
         tally.refusals["editMessageText"] += 1
-        status, said = await get(front, "/healthz/work")
-        assert (status, said["working"]) == (503, False)
-        assert [name for name, is_well in well(said).items() if not is_well] == ["updates", "poller", "refusals"]
-        assert said["updates"]["said"] == "the oldest waits for 31 s"
+        status, state = await get(front, "/healthz/work")
+        assert (status, state["working"]) == (503, False)
+        assert [name for name, is_well in well(state).items() if not is_well] == ["updates", "poller", "refusals"]
+        assert state["updates"]["said"] == "the oldest waits for 31 s"
         # Nothing of it is a reason to send posts elsewhere.
         assert (await get(front, "/readyz"))[0] == 200
 

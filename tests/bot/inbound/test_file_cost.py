@@ -52,15 +52,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "make" in metafunc.fixturenames:
         is_full = metafunc.config.getoption("--torture")
         files = [file for file in FILES if is_full or file[0] in IN_THE_SUITE]
-        metafunc.parametrize(("suffix", "make"), [rest for _, *rest in files], ids=[name for name, *_ in files])
+        metafunc.parametrize(
+            ("suffix", "make"), [parameters for _, *parameters in files], ids=[name for name, *_ in files]
+        )
 
 
 def test_any_file_is_read_or_refused_within_its_bounds(suffix: str, make: Callable[[], bytes]) -> None:
     content = make()
     assert len(content) <= MAX_BYTES
-    told = orjson.dumps({"name": f"a{suffix}", "organization": FIRST})
+    request = orjson.dumps({"name": f"a{suffix}", "organization": FIRST})
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURE], input=told + b"\n" + content, stdout=subprocess.PIPE, check=True
+        [sys.executable, "-c", _MEASURE], input=request + b"\n" + content, stdout=subprocess.PIPE, check=True
     )
     cost, _, outcome = done.stdout.partition(b"\n")
     seconds, memory = map(float, cost.split())

@@ -52,12 +52,12 @@ async def polling(emulator: Emulator, database: Database, clock: Clock) -> Async
 
 def offsets(emulator: Emulator) -> list[int | None]:
     """The offsets of the polls so far, repetitions left out."""
-    found: list[int | None] = []
+    distinct_offsets: list[int | None] = []
     for call in emulator.calls_of("getUpdates"):
         offset = int(call.params["offset"]) if "offset" in call.params else None
-        if not found or found[-1] != offset:
-            found.append(offset)
-    return found
+        if not distinct_offsets or distinct_offsets[-1] != offset:
+            distinct_offsets.append(offset)
+    return distinct_offsets
 
 
 async def settled(emulator: Emulator) -> None:
@@ -78,8 +78,8 @@ async def test_offsets_follow_the_batches_and_rest_after_an_empty_one(
     emulator.updates.wake()  # the poll ends with nothing
     await until(lambda: _polled(emulator, None))
     assert polling.ids() == [first, first + 1]
-    found = offsets(emulator)
-    assert (found[0], found[-2:]) == (None, [first + 2, None])
+    seen_offsets = offsets(emulator)
+    assert (seen_offsets[0], seen_offsets[-2:]) == (None, [first + 2, None])
 
 
 @pytest.mark.parametrize("knows", [False, True], ids=["nothing", "the same again"])
@@ -339,7 +339,7 @@ async def test_poison_is_set_aside_and_blocks_nobody(
 ) -> None:
     ann, ben = emulator.phone("ก"), emulator.phone("ข")
     ann.chat.bot_status = "member"
-    known = [told for *_, told in POISON].count(True)
+    known = [has_sender for *_, has_sender in POISON].count(True)
     ids = []
     for kind, body, _ in POISON:
         ids.append(push(emulator, kind, body.replace(b"%d", b"%d" % ann.id)))

@@ -96,7 +96,7 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
 ) -> None:
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
-    async with working(emulator, country, clock) as one:
+    async with working(emulator, country, clock) as worker:
         await officer.to_keypad()
         card = await all_but_one_digit(officer.phone, WRONG)
         before = len(await inbox_rows(country))
@@ -108,7 +108,7 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
         ]
         async with country.write() as session:
             rows = await inbox.store(session, 1, received, clock())
-        one.take(rows)
+        worker.take(rows)
         # Three are refused; the others are at the hash, or wait for it.
         await until(lambda: _done(country, before + 3))
         checks.let.set()
@@ -164,5 +164,5 @@ async def test_a_typed_password_is_hashed_beside_the_loop_and_deleted(
         # It steps back for the taps, but not to the last place.
         own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         assert nices == [min(LAST, own + worker.HASHERS_NICE)] * 2
-    shown = {one.text for one in officer.phone.messages}
-    assert not shown & {PASSWORD, "ผิด"}
+    texts = {message.text for message in officer.phone.messages}
+    assert not texts & {PASSWORD, "ผิด"}

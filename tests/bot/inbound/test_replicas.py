@@ -44,14 +44,14 @@ async def other(database_url: str) -> AsyncIterator[Database]:
 async def working(emulator: Emulator, database: Database, clock: Clock, pace: WorkerPace) -> AsyncIterator[Worker]:
     """A worker as of one program: it looks for what nobody has in hand."""
     async with opened_bot(emulator) as (bot, _):
-        one = make_worker(bot, database, clock, pace=pace)
-        looks = asyncio.create_task(one.run())
+        worker = make_worker(bot, database, clock, pace=pace)
+        looks = asyncio.create_task(worker.run())
         try:
-            yield one
+            yield worker
         finally:
             looks.cancel()
             await asyncio.wait({looks})
-            await one.drain(0)
+            await worker.drain(0)
 
 
 def message(update_id: int, user_id: int, words: str) -> dict[str, object]:
@@ -85,8 +85,8 @@ async def test_two_share_the_officers_and_keep_each_ones_order(
         country,
         clock,
         [
-            message(100 * number + place, phone.id, said)
-            for place, said in enumerate(words)
+            message(100 * number + place, phone.id, command)
+            for place, command in enumerate(words)
             for number, phone in enumerate(phones)
         ],
     )
@@ -139,12 +139,18 @@ async def test_an_update_waits_for_an_earlier_one_of_its_sender(
 async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     country: Database, other: Database
 ) -> None:
-    one, two = (SenderLocks(database, TEST_TUNING.worker.sender_locks) for database in (country, other))
-    assert await asyncio.gather(*(one.take(sender) for sender in range(5))) == [True] * 5
-    assert await asyncio.gather(*(two.take(sender) for sender in range(3, 8))) == [False, False, True, True, True]
-    one.give_back(3)
-    await until(lambda: two.take(3))
-    assert not await one.take(3)
+    first, second = (SenderLocks(database, TEST_TUNING.worker.sender_locks) for database in (country, other))
+    assert await asyncio.gather(*(first.take(sender) for sender in range(5))) == [True] * 5
+    assert await asyncio.gather(*(second.take(sender) for sender in range(3, 8))) == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    first.give_back(3)
+    await until(lambda: second.take(3))
+    assert not await first.take(3)
     # Its session is ended from outside, as that of a machine without power is: others have its senders at once.
     async with other.write() as session:
         await session.execute(
@@ -153,12 +159,12 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
                 f" (SELECT pid FROM pg_locks WHERE {CLAIMED} AND objid = hashint8(5)::oid)"
             )
         )
-    await until(lambda: two.take(4))
+    await until(lambda: second.take(4))
     # It learns of it with its next question; until then the update's own transaction refuses what is not in turn.
-    await until(lambda: refused(one, 4))
-    assert await one.take(9)
-    await one.close()
-    await two.close()
+    await until(lambda: refused(first, 4))
+    assert await first.take(9)
+    await first.close()
+    await second.close()
     async with other.read() as session:
         assert await session.scalar(text(f"SELECT count(*) FROM pg_locks WHERE {CLAIMED}")) == 0
 
@@ -201,4 +207,6 @@ async def test_one_polls_and_a_kill_is_taken_over(
 
 
 async def has_lease(programs: list[Program]) -> Program | None:
-    return next((one for one in programs if "this process has the lease of the poller" in one.log), None)
+    return next(
+        (program for program in programs if "this process has the lease of the poller" in program.log), None
+    )

@@ -73,7 +73,9 @@ async def on(officer: Officer, card: Message, label: str, expect: str) -> None:
 async def newest(officer: Officer, words: str, below: Message) -> Message:
     """A message that says something and came after another."""
     return await officer.phone.until(
-        lambda phone: next((one for one in phone.messages if one.id > below.id and words in one.text), None)
+        lambda phone: next(
+            (message for message in phone.messages if message.id > below.id and words in message.text), None
+        )
     )
 
 
@@ -128,6 +130,26 @@ async def test_a_provinces_further_organization_eight(
     before = calls(bot, province)
     await certify_next(province)
     assert calls(bot, province) - before == most
+
+
+@pytest.mark.parametrize("tuning", [MUST_PASS], indirect=True)
+async def test_from_the_summary_of_a_failed_spot_check_to_its_hand_in_three(
+    bot: Emulator, country: Database, clock: Clock
+) -> None:
+    province = await two_waiting(bot, country, clock)
+    card = await province.says("บางปู", "พบ 2 แห่ง")
+    await on(province, card, "🔍 ทต.บางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
+    await on(province, card, "สุ่มตรวจสอบ", "สุ่มตรวจสอบ 1/3")
+    await on(province, card, "❌ ไม่ถูกต้อง", "พิมพ์สิ่งที่ไม่ถูกต้อง")
+    card = await province.says("วันบรรจุไม่ตรงกับทะเบียนประวัติ", "สุ่มตรวจสอบ 2/3")
+    await on(province, card, CORRECT, "สุ่มตรวจสอบ 3/3")
+    await on(province, card, CORRECT, "สรุปผลสุ่มตรวจสอบ")
+    before = calls(bot, province)
+    await on(province, card, "ส่งผลสุ่มตรวจสอบ", "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่")
+    await on(province, card, "ส่งผลสุ่มตรวจสอบ", "โปรดใส่ PIN ของท่าน")
+    await type_pin(province, card)
+    await province.sees("⛔ ส่งผลสุ่มตรวจสอบแล้ว")
+    assert calls(bot, province) - before == 3
 
 
 async def two_waiting(bot: Emulator, country: Database, clock: Clock, menus: str = "rrn") -> Officer:
@@ -189,15 +211,15 @@ async def test_two_further_organizations_pass_in_a_minute(
 async def crowd_types(bot: Emulator, size: int) -> list[Officer]:
     """So many people begin at once."""
     crowd = [Officer(bot.phone(f"ก{number}")) for number in range(size)]
-    for one in crowd:
-        await one.phone.send("/start")
+    for officer in crowd:
+        await officer.phone.send("/start")
     return crowd
 
 
 async def test_answers_beyond_the_bots_limit_wait_in_line(weather: Emulator) -> None:
     """Telegram refuses none: `weather` looks for refusals afterwards."""
-    for one in await crowd_types(weather, 70):
-        await one.sees("ชื่อผู้ใช้")
+    for officer in await crowd_types(weather, 70):
+        await officer.sees("ชื่อผู้ใช้")
 
 
 TWO_A_SECOND = replace(TEST_TUNING, rates=replace(TEST_TUNING.rates, rate=2.0, burst=1.0))
@@ -209,7 +231,7 @@ async def test_a_receipt_passes_the_line(bot: Emulator, country: Database, clock
     await officer.to_keypad()
     crowd = await crowd_types(bot, 16)
     await officer.enter(PIN, RECEIPT)
-    assert not all(any(message.outgoing for message in one.phone.messages) for one in crowd)
+    assert not all(any(message.outgoing for message in officer.phone.messages) for officer in crowd)
 
 
 # --- a PIN's dots --------------------------------------------------------------------------------------------
@@ -263,7 +285,7 @@ async def test_the_result_is_the_receipt_and_stays(lao: Officer, bot: Emulator, 
     assert receipt in lao.phone.messages
     assert receipt.text == words
     assert [row.state for row in await outbox_rows(country) if row.kind == "receipt"] == [State.SENT]
-    assert [one for one in lao.phone.messages if RECEIPT in one.text] == [receipt]
+    assert [message for message in lao.phone.messages if RECEIPT in message.text] == [receipt]
 
 
 SOON_LOST = replace(TEST_TUNING, courier=replace(TEST_TUNING.courier, look_for_lost=0.1))
@@ -283,7 +305,9 @@ async def test_a_receipt_whose_program_died_is_sent_once_more(
     await until(lambda: _is(country, State.UNCERTAIN))
     clock.move(seconds=60)
     await until(lambda: _receipts(lao, 2))
-    assert {one.text for one in lao.phone.messages if RECEIPT in one.text} == {(await lao.sees(RECEIPT)).text}
+    assert {message.text for message in lao.phone.messages if RECEIPT in message.text} == {
+        (await lao.sees(RECEIPT)).text
+    }
 
 
 async def _is(country: Database, state: State) -> bool:
@@ -291,7 +315,7 @@ async def _is(country: Database, state: State) -> bool:
 
 
 def _receipts(officer: Officer, count: int) -> bool:
-    return len([one for one in officer.phone.messages if RECEIPT in one.text]) == count
+    return len([message for message in officer.phone.messages if RECEIPT in message.text]) == count
 
 
 async def test_where_telegram_asks_to_wait_the_receipt_comes_after_it(

@@ -47,9 +47,9 @@ WANTED = Wanted("file", "register.csv", BANGPU)
 
 
 async def test_the_process_says_what_is_in_a_file() -> None:
-    found = unpacked_check(await uploads.check(WANTED, register(3)))
-    assert found == unpacked_check(packed_check("register.csv", register(3), BANGPU))
-    assert (found.file_name, found.menu_names, len(found.records)) == ("register.csv", ("ประวัติ",), 3)
+    checked = unpacked_check(await uploads.check(WANTED, register(3)))
+    assert checked == unpacked_check(packed_check("register.csv", register(3), BANGPU))
+    assert (checked.file_name, checked.menu_names, len(checked.records)) == ("register.csv", ("ประวัติ",), 3)
 
 
 async def test_the_process_says_what_is_wrong_with_a_file() -> None:
@@ -94,9 +94,9 @@ async def test_the_process_knows_neither_key_nor_token(monkeypatch: pytest.Monke
     monkeypatch.setattr(uploads.sys, "executable", str(program))
     monkeypatch.setenv("LAOCERT_SECRET_KEY", "a canary of a key")
     await uploads.check(WANTED, register(1))
-    told = (tmp_path / "environment").read_text()
-    assert "PYTHONPATH" in told
-    assert "LAOCERT_" not in told
+    environment = (tmp_path / "environment").read_text()
+    assert "PYTHONPATH" in environment
+    assert "LAOCERT_" not in environment
 
 
 # --- fetching -----------------------------------------------------------------------------------------------
@@ -178,9 +178,9 @@ class Gate:
 
 @pytest.fixture
 async def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    made = Gate()
-    monkeypatch.setattr(uploads, "check", made)
-    return made
+    replacement = Gate()
+    monkeypatch.setattr(uploads, "check", replacement)
+    return replacement
 
 
 async def count(database: Database, kind: type[PersonnelRecord] | type[RosterDraft]) -> int:
@@ -206,17 +206,17 @@ async def test_nobody_waits_for_a_file_that_is_checked(
     two_slots = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=2))
     senders = [Officer(emulator.phone(name)) for name in "กขค"]
     other = Officer(emulator.phone("ง"))
-    for one in senders:
-        await link(country, "lao5110201", one.phone, clock())
+    for sender in senders:
+        await link(country, "lao5110201", sender.phone, clock())
     async with running_bot(emulator, country, clock, tuning=two_slots):
-        for one in senders:
-            await one.phone.send_document("register.csv", register(3))
+        for sender in senders:
+            await sender.phone.send_document("register.csv", register(3))
         await until(gate.has_begun)
         await other.says("/help", "วิธีใช้")
         assert gate.begun == 1
         gate.let.set()
-        for one in senders:
-            await one.sees("สิ่งที่ไฟล์จะเปลี่ยน")
+        for sender in senders:
+            await sender.sees("สิ่งที่ไฟล์จะเปลี่ยน")
 
 
 async def test_a_slow_check_holds_the_next_file_for_its_turn_only(

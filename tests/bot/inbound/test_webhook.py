@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
-from bot.http.webhook import LONGEST_BODY, SECRET_HEADER
+from bot.http.webhook import LONGEST_BODY, READ_TIMEOUT, SECRET_HEADER, Webhook
 from bot.inbound import webhook as hooks
 from bot.inbound.intake import ALLOWED_UPDATES, Intake
 from bot.runtime.metrics import TALLY
@@ -155,6 +157,21 @@ async def test_what_is_refused_is_not_read_and_tells_nothing(
     assert SECRET not in caplog.text
 
 
+async def test_a_body_that_does_not_end_is_not_waited_for() -> None:
+    headers = [(SECRET_HEADER.lower().encode(), SECRET.encode()), (b"content-type", b"application/json")]
+    parts = iter([{"type": "http.request", "body": b'{"update_id": ', "more_body": True}])
+
+    async def receive() -> Message:
+        if (part := next(parts, None)) is not None:
+            return part
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    request = Request({"type": "http", "method": "POST", "path": "/hook", "headers": headers}, receive)
+    assert READ_TIMEOUT == 10
+    assert (await Webhook(SECRET, patience=0.05).receive(request)).status_code == 408
+
+
 @ONE_DATABASE
 async def test_what_can_never_be_kept_is_not_asked_for_again(
     telegram: Emulator, country: Database, clock: Clock, front: Front, caplog: pytest.LogCaptureFixture
@@ -202,7 +219,7 @@ async def test_what_comes_while_the_database_is_busy_is_committed_together(
     taken: list[int] = []
     intake = Intake(1, country, SEAL, clock, lambda rows: taken.extend(row.update_id for row in rows))
     received = [intake.receive({"update_id": number}) for number in range(9)]
-    puts = [asyncio.create_task(intake.put(one)) for one in received if one]
+    puts = [asyncio.create_task(intake.put(update)) for update in received if update]
     late = asyncio.create_task(intake.put(received[0]))  # type: ignore[arg-type]
     await until(lambda: batches)
     # One whose connection has gone no longer waits; what it brought is kept with the others.
@@ -269,8 +286,8 @@ async def test_it_is_set_looked_at_and_taken_away(
     result = await laocert("webhook", "set", "--connections", "100")
     assert hooked in result.output
     assert SECRET not in result.output
-    found = emulator.api.webhook
-    assert (found.url, found.secret, found.max_connections) == (hooked, SECRET, 100)
+    registered = emulator.api.webhook
+    assert (registered.url, registered.secret, registered.max_connections) == (hooked, SECRET, 100)
     assert emulator.api.updates.allowed == set(ALLOWED_UPDATES)
     # Until the emulator has failed to post there, nothing is wrong.
     emulator.api.webhook.last_error = "Wrong response from the webhook: 403 Forbidden"

@@ -76,20 +76,20 @@ class Office:
         """Queue a message about a new certificate; the verification code in it."""
         self.made += 1
         async with self.database.write() as session:
-            made = await certificate(session, self.officer_id, self.clock(), self.made)
-            outbox.enqueue(session, kind, phone.id, made, self.clock())
+            certification_id = await certificate(session, self.officer_id, self.clock(), self.made)
+            outbox.enqueue(session, kind, phone.id, certification_id, self.clock())
         return f"C{self.made:09}"
 
     async def state(self, row: int, *states: State) -> OutboxMessage:
         """Wait until the row, counted from 0, is in one of the states."""
 
         async def there() -> OutboxMessage | None:
-            found = (await outbox_rows(self.database))[row]
-            return found if found.state in states else None
+            row_in_state = (await outbox_rows(self.database))[row]
+            return row_in_state if row_in_state.state in states else None
 
-        found = await until(there)
-        assert found is not None
-        return found
+        row_in_state = await until(there)
+        assert row_in_state is not None
+        return row_in_state
 
 
 def make_courier(
@@ -123,15 +123,15 @@ async def sending(
     read_timeout: float = READ_TIMEOUT,
 ) -> AsyncIterator[Courier]:
     async with opened_bot(emulator, read_timeout) as (bot, _):
-        one = make_courier(bot, database, clock, tuning, operator_chat)
-        task = asyncio.create_task(one.run())
+        courier = make_courier(bot, database, clock, tuning, operator_chat)
+        task = asyncio.create_task(courier.run())
         try:
-            yield one
+            yield courier
         finally:
             assert not task.done()
             task.cancel()
             await asyncio.wait({task})
-            await one.drain(grace)
+            await courier.drain(grace)
 
 
 async def hears_from(office: Office, update: dict[str, Any], operator_chat: int | None = None) -> None:
@@ -152,8 +152,8 @@ async def hears_all(office: Office, operator_chat: int | None = None) -> None:
 
 def shown(phone: Phone, code: str) -> list[Message]:
     """The messages with this verification code."""
-    return [one for one in phone.messages if code in one.text.replace("-", "")]
+    return [message for message in phone.messages if code in message.text.replace("-", "")]
 
 
-async def count_of(check: Callable[[], int], wanted: int) -> bool:
-    return check() >= wanted
+async def count_of(check: Callable[[], int], least: int) -> bool:
+    return check() >= least

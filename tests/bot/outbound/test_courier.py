@@ -58,8 +58,8 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
     await office.emulator.close()
     bot, _ = make_bot(office.emulator)
     await bot._request[1].initialize()
-    one = make_courier(bot, office.database, office.clock)
-    running = asyncio.create_task(one.run())
+    running_courier = make_courier(bot, office.database, office.clock)
+    running = asyncio.create_task(running_courier.run())
 
     tries = 0
     real = delivery.deliver
@@ -79,7 +79,7 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
     assert row.attempts == 1
     running.cancel()
     await asyncio.wait({running})
-    await one.drain(1)
+    await running_courier.drain(1)
     await bot._request[1].shutdown()
     assert len(shown(phone, code)) == 1
 
@@ -95,12 +95,14 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(office:
         faults.delay(0.5, method="sendMessage")
     else:
         getattr(faults, fault)(method="sendMessage")
-    async with sending(office.emulator, office.database, office.clock, read_timeout=read_timeout) as one:
+    async with sending(
+        office.emulator, office.database, office.clock, read_timeout=read_timeout
+    ) as running_courier:
         row = await office.state(0, State.UNCERTAIN)
         assert row.due_at > office.clock()
         assert row.error
         office.clock.move(seconds=PACE.uncertain_pause)
-        one.wake()
+        running_courier.wake()
         row = await office.state(0, State.SENT)
         assert row.attempts == 2
     arrived = 2 if fault in ("reset_after", "timeout") else 1
@@ -114,10 +116,10 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
     office.emulator.faults.reset_after(method="sendMessage")
     fault = office.emulator.faults.flood(1, method="sendMessage")
     office.emulator.faults.reset_after(method="sendMessage", times=5)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
         await office.state(0, State.UNCERTAIN)
         office.clock.move(seconds=PACE.uncertain_pause)
-        one.wake()
+        running_courier.wake()
 
         async def flooded() -> bool:
             (row,) = await outbox_rows(office.database)
@@ -125,7 +127,7 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
 
         await until(flooded)
         office.clock.move(seconds=2)
-        one._limiter._paused.clear()
+        running_courier._limiter._paused.clear()
         row = await office.state(0, State.DEAD)
     assert row.attempts == 2
     assert row.error
@@ -136,7 +138,7 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
     paused, free = await office.linked("ก"), office.phone("ข")
     fault = office.emulator.faults.flood(60, chat_id=paused.id)
     first = await office.queue(paused)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
 
         async def refused() -> bool:
             return fault.hits == 1 and (await outbox_rows(office.database))[0].state is State.PENDING
@@ -144,13 +146,13 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
         await until(refused)
         await office.queue(paused)
         others = [await office.queue(free) for _ in range(3)]
-        one.wake()
+        running_courier.wake()
         await office.state(4, State.SENT)
         rows = await outbox_rows(office.database)
         assert [row.state for row in rows[:2]] == [State.PENDING, State.PENDING]
         assert (rows[0].due_at - office.clock()).total_seconds() == 60
         assert rows[0].attempts == 0
-        assert 40 < one._limiter.paused_for(paused.id) <= 60
+        assert 40 < running_courier._limiter.paused_for(paused.id) <= 60
         assert all(len(shown(free, code)) == 1 for code in others)
     # Another courier, which has heard nothing of it: also what was never tried waits.
     async with sending(office.emulator, office.database, office.clock):
@@ -175,23 +177,23 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
     for phone in phones:
         office.emulator.faults.flood(60, chat_id=phone.id)
         await office.queue(phone)
-    async with sending(office.emulator, office.database, office.clock) as one:
-        await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
+        await until(lambda: count_of(lambda: int(running_courier._limiter.bulk_rests()), 1))
         await office.queue(crowd, NoticeKind.COLLEAGUE_CERTIFIED)
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
-        one.wake()
+        running_courier.wake()
         await office.state(HASTY.rates.several + 1, State.SENT)
         assert (await outbox_rows(office.database))[HASTY.rates.several].state is State.PENDING
         # The latest pause over:
-        one._limiter._bulk_rests_until = 0.0
+        running_courier._limiter._bulk_rests_until = 0.0
         await office.state(HASTY.rates.several, State.SENT)
     assert len(crowd.messages) == len(urgent.messages) == 1
 
 
 async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> None:
-    gone, unknown, there = office.phone("ก"), office.emulator.phone("ไม่เคยเริ่ม"), office.phone("ข")
-    gone.block()
-    for phone in (gone, unknown, there, gone, there):
+    blocked, unknown, there = office.phone("ก"), office.emulator.phone("ไม่เคยเริ่ม"), office.phone("ข")
+    blocked.block()
+    for phone in (blocked, unknown, there, blocked, there):
         await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(4, State.SENT)
@@ -201,7 +203,7 @@ async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> N
     assert "bot was blocked by the user" in (rows[0].error or "")
     assert "Chat not found" in (rows[1].error or "")
     # One call a chat: what else waits there ends with it.
-    assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(gone.id)]) == 1
+    assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(blocked.id)]) == 1
 
 
 @pytest.mark.parametrize("what", ["call", "screen"])
@@ -297,7 +299,7 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
     codes = [await office.queue(phone) for _ in range(5)]
     async with sending(office.emulator, office.database, office.clock):
         await office.state(4, State.SENT)
-    texts = [one.text.replace("-", "") for one in phone.messages]
+    texts = [message.text.replace("-", "") for message in phone.messages]
     assert [code in text for code, text in zip(codes, texts, strict=True)] == [True] * 5
 
 
@@ -342,18 +344,18 @@ async def test_a_database_that_is_away_is_not_asked_all_the_time(
     trouble.reads = 1000
     slow = replace(HASTY, courier=replace(HASTY.courier, idle=PATIENCE))
     async with opened_bot(office.emulator) as (bot, _):
-        one = make_courier(bot, office.database, office.clock, slow)
+        running_courier = make_courier(bot, office.database, office.clock, slow)
         # A chat that will be free in no time: what is due for it would be looked for then.
-        one._limiter.begin(7)
-        one._limiter.end(7, True)
-        running = asyncio.create_task(one.run())
+        running_courier._limiter.begin(7)
+        running_courier._limiter.end(7, True)
+        running = asyncio.create_task(running_courier.run())
         await until(lambda: count_of(lambda: trouble.struck, 1))
         for _ in range(20):
             await asyncio.sleep(0.02)
         assert trouble.struck == 1
         running.cancel()
         await asyncio.wait({running})
-        await one.drain(0)
+        await running_courier.drain(0)
 
 
 @pytest.mark.parametrize("after_commit", [False, True])
@@ -383,9 +385,9 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone = await office.linked("ก")
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
         # The first look is over.
-        await until(lambda: count_of(lambda: int(not one._is_unsure), 1))
+        await until(lambda: count_of(lambda: int(not running_courier._is_unsure), 1))
         code = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
@@ -438,10 +440,10 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
     for phone in crowd:
         await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
-    async with sending(office.emulator, office.database, office.clock, tuning=two_of_bulk) as one:
+    async with sending(office.emulator, office.database, office.clock, tuning=two_of_bulk) as running_courier:
         await until(lambda: count_of(lambda: held.hits, 2))
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
-        one.wake()
+        running_courier.wake()
         await office.state(4, State.SENT)
         # All that bulk may take is taken: the others of it have not begun.
         assert [row.state for row in (await outbox_rows(office.database))[2:4]] == [State.PENDING] * 2

@@ -48,7 +48,7 @@ async def test_one_that_cannot_be_said_holds_up_no_other(
 
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
     taken = await desk.take(rows)
-    assert [one.to for one in taken] == [501, 503]
+    assert [taken_message.to for taken_message in taken] == [501, 503]
     assert [(row.state, row.attempts, row.error) for row in await outbox_rows(country)] == [
         (State.SENDING, 1, None),
         (State.PENDING, 1, "LookupError"),
@@ -65,7 +65,7 @@ async def test_what_was_taken_by_somebody_else_is_left_out(
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
     async with country.write() as session:
         assert await sending.mark_sending(session, rows[:1], clock()) == {rows[0].id}
-    assert [one.to for one in await desk.take(rows)] == [502, 503]
+    assert [taken_message.to for taken_message in await desk.take(rows)] == [502, 503]
 
 
 async def test_ends_that_come_together_share_transactions(

@@ -47,8 +47,8 @@ class Compared:
     ],
 )
 def test_one_answer_says_how_far_the_clock_is_off_at_least(off: float, took: float, least: float) -> None:
-    ours = NOW + timedelta(seconds=off)
-    assert least_offset(ours, NOW, took, SECOND) == timedelta(seconds=least)
+    local = NOW + timedelta(seconds=off)
+    assert least_offset(local, NOW, took, SECOND) == timedelta(seconds=least)
 
 
 @pytest.mark.parametrize(

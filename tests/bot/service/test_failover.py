@@ -60,7 +60,7 @@ async def test_it_goes_on_with_the_new_primary(
             await officer.says("/start", "หน่วยงาน")
             await servers.make_read_only()
             await officer.phone.send("/help")
-            await program.logged("could not be kept" if way == "posts" else "poll failed")
+            await program.logged("could not be stored" if way == "posts" else "poll failed")
             await servers.promote()
             promoted = time.monotonic()
             await officer.sees("/language")

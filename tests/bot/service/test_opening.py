@@ -86,9 +86,9 @@ def leaves(command: click.Command, path: str = "") -> Iterator[str]:
         return
     context = click.Context(command)
     for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from leaves(found, f"{path} {name}".strip())
+        subcommand = command.get_command(context, name)
+        assert subcommand is not None
+        yield from leaves(subcommand, f"{path} {name}".strip())
 
 
 def test_every_command_is_in_one_of_the_lists() -> None:
@@ -117,7 +117,7 @@ async def content(database: Database) -> dict[str, list[object]]:
 
 def other_files(folder: Path) -> set[str]:
     """What lies beside the database."""
-    return {one.name for one in folder.iterdir() if ".db" not in one.name}
+    return {path.name for path in folder.iterdir() if ".db" not in path.name}
 
 
 @pytest.fixture
@@ -285,16 +285,16 @@ async def test_the_doctor_says_it(
         # Nothing has waited since the tests' day.
         await session.execute(text("UPDATE outbox SET state = 'sent'"))
     monkeypatch.setenv("LAOCERT_SECRET_KEY", MISTYPED)
-    said = (await laocert("doctor", code=1)).stdout
-    assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in said
+    output = (await laocert("doctor", code=1)).stdout
+    assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in output
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
     assert "record: ok, 3 events, the newest under an old key" in (await laocert("doctor")).stdout
     await laocert("audit", "head")
     assert "record: ok, 4 events, the newest under the key in use" in (await laocert("doctor")).stdout
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
-    said = (await laocert("doctor", code=1)).stdout
-    assert f"record: 3 events were made with a key that is not here ('{KEYRING.current_id}')" in said
+    output = (await laocert("doctor", code=1)).stdout
+    assert f"record: 3 events were made with a key that is not here ('{KEYRING.current_id}')" in output
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ async def test_a_restore_that_fails_leaves_everything_as_it_was(
         with pytest.raises(BackupRefused, match=r"\(division by zero\); take another copy$"):
             await restore(country, copied, force=True)
         assert await certificates(country) == 2
-    assert not [one for one in tmp_path.iterdir() if ".part" in one.name]  # noqa: ASYNC240
+    assert not [path for path in tmp_path.iterdir() if ".part" in path.name]  # noqa: ASYNC240
 
 
 BEGINNINGS = {
@@ -320,8 +320,8 @@ async def test_a_copy_whose_key_is_lost_comes_back_and_is_not_called_bad(
 async def test_a_file_that_is_no_database_any_more_is_replaced(copied: Path, country: Database) -> None:
     target = Path(str(country.url.database))
     await asyncio.to_thread(target.write_bytes, b"x" * 8192)
-    found = await restore(country, copied, force=True)
-    assert (found.differences, found.findings.certificates) == ([], 1)
+    restored = await restore(country, copied, force=True)
+    assert (restored.differences, restored.findings.certificates) == ([], 1)
 
 
 @ON_SQLITE

@@ -93,23 +93,25 @@ async def test_no_password_token_or_key_is_left_behind(
     assert "เทศบาลตำบลบางปู".encode() in while_running
     assert alone("5110201").search(in_the_middle)
     assert alone("5110201").search(while_running)
-    for found in (log, in_the_middle, while_running):
+    for content in (log, in_the_middle, while_running):
         for digits in (PIN, WRONG_PIN, PIN[:-1]):
-            assert not alone(digits).search(found)
-        assert b"layout" not in found
+            assert not alone(digits).search(content)
+        assert b"layout" not in content
     for secret in (PASSWORD, WRONG, telegram.token, telegram.token.partition(":")[2], SECRET_KEY):
         for form_of_it in hidden(secret):
             assert form_of_it not in log
             assert form_of_it not in in_the_middle
             assert form_of_it not in while_running
-    typed = [one.text for one in phone.messages if not one.outgoing]
-    assert not [said for said in typed for secret in (PASSWORD, WRONG, PIN, WRONG_PIN) if secret in said]
+    typed = [message.text for message in phone.messages if not message.outgoing]
+    assert not [text for text in typed for secret in (PASSWORD, WRONG, PIN, WRONG_PIN) if secret in text]
 
 
-async def test_what_goes_over_the_wire_says_no_digit(
+async def test_callback_data_alone_says_no_digit(
     tmp_path: Path, telegram: Emulator, country: Database, database_url: str
 ) -> None:
-    """Taps and buttons of the real program: the place of a digit is drawn anew for each keypad."""
+    """Of the real program: the place of a digit is drawn anew for each keypad. Who sees the labels beside it, as
+    they go to Telegram, reads the digits all the same.
+    """
     program = Program(tmp_path, telegram, database_url)
     officer = Officer(telegram.phone("ก"))
     await officer.phone.send("/start")

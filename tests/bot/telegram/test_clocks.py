@@ -155,9 +155,9 @@ async def test_the_numbers_are_shown_with_what_was_not_done(
         await province.forge(ProvinceReview("6110301"))
         for hand, label in ((lao, "รับรองระดับ อปท."), (province, "สุ่มตรวจสอบ")):
             assert WRONG not in hand.text
-            shown = await hand.press(label)
-            assert WRONG in shown
-            assert "ข้อมูล ณ วันที่" in shown
+            text = await hand.press(label)
+            assert WRONG in text
+            assert "ข้อมูล ณ วันที่" in text
             assert label in hand.labels
     async with country.read() as session:
         assert (await session.scalars(select(SpotCheck))).all() == []
@@ -286,8 +286,8 @@ async def test_a_receipt_of_a_clock_ahead_is_sent_when_the_clock_is_right(
     phone = emulator.phone("ก")
     officer = await link(country, "lao5110201", phone, clock())
     async with country.write() as session:
-        made = await certificate(session, officer, clock())
-        outbox.enqueue(session, NoticeKind.RECEIPT, phone.id, made, clock() + timedelta(days=3))
+        certification_id = await certificate(session, officer, clock())
+        outbox.enqueue(session, NoticeKind.RECEIPT, phone.id, certification_id, clock() + timedelta(days=3))
     async with sending(emulator, country, clock):
         await upkeep.bring_forward(country, clock())
         await phone.until(lambda at: any("หลักฐาน" in message.text for message in at.messages))
@@ -325,13 +325,13 @@ async def test_the_program_that_sends_brings_messages_forward_by_itself(country:
 async def test_a_wrong_clock_reminds_nobody_and_a_right_one_takes_its_reminders_back(
     country: Database, clock: Clock
 ) -> None:
-    elapsed, theirs = Elapsed(), Clock(clock())
+    elapsed, telegrams_clock = Elapsed(), Clock(clock())
     offset = ClockOffset("Telegram's", clock, elapsed)
 
     def compare_three_times() -> None:
         for _ in range(3):
             elapsed.next()
-            offset.note(theirs(), 0.0)
+            offset.note(telegrams_clock(), 0.0)
 
     async def days() -> list[int]:
         async with country.read() as session:
@@ -355,6 +355,6 @@ async def test_a_wrong_clock_reminds_nobody_and_a_right_one_takes_its_reminders_
     assert await days() == []
     for move, expected in ((1, [3]), (2, [3, 1])):
         clock.move(days=move)
-        theirs.move(days=move)
+        telegrams_clock.move(days=move)
         await deadlines.look(country, clock(), None, offset)
         assert await days() == expected

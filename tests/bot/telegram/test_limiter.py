@@ -74,8 +74,8 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone, other = emulator.phone("ก"), emulator.phone("ข")
-    for username, one in (("lao5110201", phone), ("province11", other)):
-        await link(country, username, one, clock())
+    for username, linked_phone in (("lao5110201", phone), ("province11", other)):
+        await link(country, username, linked_phone, clock())
     seconds, screen = Seconds(), Screen(Markup("ก"))
     limiter = Limiter(seconds)
     seconds.value += 1  # The bot as a whole has sent nothing for a while.

@@ -159,10 +159,10 @@ async def test_what_is_not_the_bot_apis_is_a_network_error(status: int, page: by
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
     """Followed, its "not found" would be taken for that of an unknown token, and what answers for Telegram."""
-    asked = []
+    paths = []
 
     async def redirect(request: web.BaseRequest) -> web.Response:
-        asked.append(request.path)
+        paths.append(request.path)
         if request.path == "/elsewhere":
             body = orjson.dumps({"ok": False, "error_code": 404, "description": "Not Found"})
             return web.Response(status=404, body=body, content_type="application/json")
@@ -176,7 +176,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
         assert isinstance(request, AiohttpRequest)
         with pytest.raises(NetworkError, match=f"HTTP {status} in place of a file"):
             await request.fetch(f"{url}/file/bot{TOKEN}/documents/file_1.csv", 100)
-    assert "/elsewhere" not in asked
+    assert "/elsewhere" not in paths
     assert_no_token(caught.value)
 
 

@@ -92,11 +92,11 @@ async def test_cancelling_leads_back_to_the_numbers(officer: MakeHand, country: 
     hand = await officer()
     review = await hand.way(*TO_REVIEW)
     await hand.press("รับรองระดับ อปท.")
-    asked = hand.phone.button("ยืนยันการรับรอง").data or ""
+    confirm_data = hand.phone.button("ยืนยันการรับรอง").data or ""
     assert await hand.press("ยกเลิก") == review
     assert await certificates(country) == 0
     # The officer may press on; and a warning that was left can still be confirmed while the numbers are those.
-    await hand.forge(asked)
+    await hand.forge(confirm_data)
     await hand.enter()
     assert await certificates(country) == 1
 
@@ -112,7 +112,7 @@ async def test_the_second_press_names_who_certified_and_when(
     confirm = [hand.phone.button("ยืนยันการรับรอง") for hand in (first, second)]
     await first.press("ยืนยันการรับรอง")
     assert "ประวัติการรับรองข้อมูล" in await first.enter()
-    made = await facts(country)
+    certificates_and_links = await facts(country)
     clock.move(minutes=45)
     # The keypad is gone: the first presses on another card.
     await first.say("/menu")
@@ -121,22 +121,22 @@ async def test_the_second_press_names_who_certified_and_when(
         assert text.startswith(OWN if hand is first else ALREADY)
         assert "เทศบาลตำบลบางปู" in text
         assert "ทดสอบ หนึ่ง · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ" in text
-    assert await facts(country) == made
+    assert await facts(country) == certificates_and_links
     assert "สถานะการรับรองข้อมูล: รับรองระดับ อปท." in await second.press("ดูจำนวนบุคลากร", confirm[1].message)
 
 
-@pytest.mark.parametrize(("minutes", "made"), [(30, 1), (31, 0)])
+@pytest.mark.parametrize(("minutes", "count"), [(30, 1), (31, 0)])
 async def test_a_confirmation_lasts_half_an_hour(
-    officer: MakeHand, country: Database, clock: Clock, minutes: int, made: int
+    officer: MakeHand, country: Database, clock: Clock, minutes: int, count: int
 ) -> None:
     hand = await officer()
     await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
     clock.move(minutes=minutes)
     text = await hand.press("ยืนยันการรับรอง")
-    assert (EXPIRED in text) is not made
-    if made:
+    assert (EXPIRED in text) is not count
+    if count:
         await hand.enter()
-    assert await certificates(country) == made
+    assert await certificates(country) == count
 
 
 async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Database) -> None:
@@ -266,7 +266,7 @@ def of_its_organization(code: str) -> list[Tap]:
         MarkRecord(code, 1, 1, Mark.INCORRECT),
         SpotSummary(code, 1),
         HandIn(code, 1),
-        HandInIncorrect(code, 1),
+        HandInIncorrect(code, 1, "0"),
         AskForReopening(code),
     ]
 

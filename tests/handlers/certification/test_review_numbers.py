@@ -38,7 +38,7 @@ async def next_round(
 
 
 def test_differences_have_the_minus_of_typography() -> None:
-    assert [signed(one) for one in (3, 0, -3, -1200, 1200)] == ["+3", "0", "−3", "−1,200", "+1,200"]
+    assert [signed(difference) for difference in (3, 0, -3, -1200, 1200)] == ["+3", "0", "−3", "−1,200", "+1,200"]
 
 
 async def test_the_numbers_stand_beside_last_years(officer: MakeHand, country: Database, clock: Clock) -> None:
@@ -104,7 +104,7 @@ async def test_the_lao_explains_and_certifies(officer: MakeHand, country: Databa
     assert f"คำชี้แจงส่วนต่าง\n{WHY}" in text
     assert f"9/3/5\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{WHY}" in await province.press("ข้อสังเกต (1)")
     async with country.read() as session:
-        assert [one.kind for one in await session.scalars(select(Remark))] == [RemarkKind.EXPLANATION]
+        assert [remark.kind for remark in await session.scalars(select(Remark))] == [RemarkKind.EXPLANATION]
 
 
 async def test_no_button_gets_around_the_explanation(officer: MakeHand, country: Database, clock: Clock) -> None:

@@ -9,8 +9,8 @@ BANGPU = "5110201"
 
 
 async def certified(hand: Hand, country: Database, clock: Clock) -> str:
-    made = await certify_as(country, f"lao{BANGPU}", hand.phone.id, BANGPU, Level.LAO, clock())
-    return f"{made.code[:5]}-{made.code[5:]}"
+    certificate = await certify_as(country, f"lao{BANGPU}", hand.phone.id, BANGPU, Level.LAO, clock())
+    return f"{certificate.code[:5]}-{certificate.code[5:]}"
 
 
 async def test_the_code_may_be_typed_after_the_command(officer: MakeHand, country: Database, clock: Clock) -> None:

@@ -47,10 +47,10 @@ def test_every_language_but_english_has_a_catalog() -> None:
 
 @pytest.mark.parametrize("language", locales.languages())
 def test_every_text_is_translated_and_none_is_left_over(language: str) -> None:
-    in_code, kept = messages(locales.extract()), messages(locales.read(language))
+    in_code, in_catalog = messages(locales.extract()), messages(locales.read(language))
     assert in_code
-    assert set(kept) == set(in_code), "run: make messages"
-    for message in kept.values():
+    assert set(in_catalog) == set(in_code), "run: make messages"
+    for message in in_catalog.values():
         assert message.string, message.id
         assert not message.fuzzy, message.id
     assert not locales.read(language).obsolete
@@ -68,9 +68,9 @@ def test_both_languages_hold_the_same_values_and_markup(message: Message) -> Non
 
 @given(st.text(max_size=200))
 def test_a_value_never_becomes_markup_or_a_placeholder(value: str) -> None:
-    said = THAI("✅ Logged in: {name}", name=value)
-    assert not set(said) & set("<>\"'")
-    assert said.unescape() == f"✅ เข้าสู่ระบบแล้ว: {value}"
+    text = THAI("✅ Logged in: {name}", name=value)
+    assert not set(text) & set("<>\"'")
+    assert text.unescape() == f"✅ เข้าสู่ระบบแล้ว: {value}"
 
 
 @pytest.mark.parametrize(

@@ -75,15 +75,15 @@ def lies_nowhere(country: Database, tmp_path: Path, caplog: pytest.LogCaptureFix
         if not country.is_sqlite:
             content = await _unpacked(copy)
         log = "\n".join(record.getMessage() for record in _records(caplog)).encode()
-        found = b"\n".join((await stored(country), content, log))
+        everything = b"\n".join((await stored(country), content, log))
         # The search finds what is there.
         assert "เทศบาลตำบลบางปู".encode() in content
         assert b"is running" in log
         for secret in secrets:
             if secret.isascii() and secret.isdecimal():
-                assert not alone(secret).search(found), secret
+                assert not alone(secret).search(everything), secret
             else:
-                assert not [form for form in hidden(secret) if form in found], secret
+                assert not [form for form in hidden(secret) if form in everything], secret
 
     return search
 
@@ -111,7 +111,7 @@ async def edit(hand: Hand, message: Message, text: str) -> str:
     last = hand.phone.last.id
     await hand.phone.edit_own(message, text)
     hand._card = await hand.phone.until(
-        lambda phone: next((one for one in phone.messages if one.id > last and is_card(one)), None)
+        lambda phone: next((message for message in phone.messages if message.id > last and is_card(message)), None)
     )
     return hand.text
 
@@ -485,22 +485,22 @@ async def test_words_are_edited_until_they_are_sent(officer: MakeHand, country: 
     text = await province.say("/menu")
     assert "สมุทรปราการ" in text
     async with country.read() as session:
-        kept = await session.get_one(Conversation, province.phone.id)
-        assert kept.draft is None
+        conversation = await session.get_one(Conversation, province.phone.id)
+        assert conversation.draft is None
 
 
 @pytest.mark.parametrize("text", ["ขอบคุณ", "/logout", "/start lao5110201", "271828"])
 async def test_an_edit_that_answers_nothing_does_nothing(officer: MakeHand, stranger: Hand, text: str) -> None:
     hand = await officer()
     await stranger.say("/start")
-    for one in (hand, stranger):
-        sent = await one.phone.send("/help")
-        await one.phone.until(lambda phone, sent=sent: phone.last.id > sent.id)
-        messages = len(one.phone.messages)
-        await one.phone.edit_own(sent, text)
+    for sender in (hand, stranger):
+        sent = await sender.phone.send("/help")
+        await sender.phone.until(lambda phone, sent=sent: phone.last.id > sent.id)
+        messages = len(sender.phone.messages)
+        await sender.phone.edit_own(sent, text)
         # One sender's updates are done in order: when this is answered, the edit is done.
-        await one.say("/menu")
-        assert len(one.phone.messages) == messages + 1
+        await sender.say("/menu")
+        assert len(sender.phone.messages) == messages + 1
         assert not sent.deleted
     assert "เทศบาลตำบลบางปู" in hand.text
     assert "เข้าสู่ระบบ" in stranger.labels
@@ -513,14 +513,14 @@ async def test_any_white_space_stands_before_an_argument(
     officer: MakeHand, country: Database, clock: Clock
 ) -> None:
     hand = await officer()
-    made = await certify_as(country, "lao5110201", hand.phone.id, "5110201", Level.LAO, clock())
-    code = f"{made.code[:5]}-{made.code[5:]}"
+    certificate = await certify_as(country, "lao5110201", hand.phone.id, "5110201", Level.LAO, clock())
+    code = f"{certificate.code[:5]}-{certificate.code[5:]}"
     for between in (" ", "  ", "\n", "\t", "\u00a0", " \n ", "\u3000"):
         for command, argument in (
             ("/verify", code),
-            ("/VERIFY@laocert_bot", f"{made.code[:5]}{between}{made.code[5:]}"),
-            ("/start", f"v{made.code}"),
-            ("/start@laocert_bot", f"v{made.code}"),
+            ("/VERIFY@laocert_bot", f"{certificate.code[:5]}{between}{certificate.code[5:]}"),
+            ("/start", f"v{certificate.code}"),
+            ("/start@laocert_bot", f"v{certificate.code}"),
         ):
             text = await hand.say(f"{command}{between}{argument}")
             assert f"การรับรอง {code}" in text, (command, between)
