@@ -87,3 +87,11 @@ def test_the_index_lists_every_decision() -> None:
         assert decision.name == file_name
         assert text.startswith(f"# {number}. {title}\n")
         assert f"- Date: {date}\n" in text
+
+
+def test_decisions_that_code_cites_are_there() -> None:
+    folders = ("bot", "handlers", "models", "demo", "benchmarks", "tests")
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    cited = {number for text in sources for number in re.findall(r"docs/adr/(\d{4})", text)}
+    assert cited <= {decision.name[:4] for decision in DECIDED}
+    assert cited

@@ -1,5 +1,5 @@
 """Makes officers' files in a separate process. In a thread, a spreadsheet, which is pure Python, would hold the
-global interpreter lock against every tap (docs/performance.md, "Documents").
+global interpreter lock against every tap (docs/adr/0069).
 """
 
 import asyncio

@@ -24,7 +24,7 @@ ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_membe
 
 _LARGEST_ID = 2**63 - 1
 # Seconds between two commits of posts whose senders are not known to be officers. Each commit delays those of the
-# officers (docs/performance.md, "In Telegram's weather").
+# officers (docs/performance.md, "In Telegram's weather"; docs/adr/0042).
 STRANGERS_EVERY = 0.05
 # Seconds between two log lines about dropped updates.
 DROPPED_EVERY = 10.0

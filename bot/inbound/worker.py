@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 # also space the transactions of many simultaneous logins, which would otherwise all queue before the next tap.
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
 # Niceness of those threads: below taps, but not the lowest, because officers wait for a PIN's hash as for a tap.
-# At the lowest priority it took half a minute (docs/performance.md, "A deadline day").
+# At the lowest priority it took half a minute (docs/adr/0068).
 HASHERS_NICE = 5
 # Login and PIN attempts counted at once. One at a time gave four a second under full load, longer than officers
 # wait; without a limit fifty logins would be fifty transactions before the next tap.

@@ -1,5 +1,5 @@
 """python-telegram-bot's transport over aiohttp in place of its own over httpx, which scans its connection pool at
-each request: with 256 calls at once that takes five times the processor time (docs/architecture.md).
+each request: with 256 calls at once that takes five times the processor time (docs/adr/0075).
 """
 
 import os

@@ -46,7 +46,8 @@ def read(language: str = "th") -> Catalog:
 
 def update() -> list[str]:
     """Bring every catalog up to date; the texts that now want a translation, each with its language."""
-    in_code, missing = extract(), []
+    in_code = extract()
+    missing: list[str] = []
     for language in languages():
         catalog = read(language)
         catalog.update(in_code, no_fuzzy_matching=True)

@@ -2,7 +2,7 @@
 
 SQLAlchemy's own adapter makes four round trips for a statement (cursor, execute, fetch, close), and four for the
 beginning and for the end of a savepoint. Each wakes a thread and then the event loop. This dialect makes one, and
-sends a savepoint together with the first statement that writes. It exists for speed only (docs/performance.md). It
+sends a savepoint together with the first statement that writes. It exists for speed only (docs/adr/0033). It
 relies on private parts of SQLAlchemy and aiosqlite: if one is missing, models/database/sqlite.py uses SQLAlchemy's
 own driver, which is slower.
 """

@@ -82,7 +82,7 @@ def make_engine(url: URL) -> AsyncEngine:
     ones.
 
     Writers use BEGIN IMMEDIATE: with the driver's own BEGIN, 261 of 320 read-then-write transactions were lost or
-    failed as locked; with BEGIN IMMEDIATE none (measured, docs/architecture.md).
+    failed as locked; with BEGIN IMMEDIATE none (measured, docs/adr/0074).
     """
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername=_driver())
