@@ -409,5 +409,6 @@ async def test_names(stage: Stage, tmp_path: Path, times: Callable[[int], int], 
     assert wrong == []
     print(
         f"{count:,} generated names of each {role}: {count - len(accepted):,} refused where they were given,"
-        f" {len(accepted):,} shown letter by letter on {stage.sent:,} screens: 0 refused sends, 0 entities not ours"
+        f" {len(accepted):,} shown letter by letter on {stage.sent:,} screens: 0 refused sends,"
+        " 0 entities not ours"
     )
