@@ -171,7 +171,8 @@ class _Check:
                 mend = "keep one of the two: an organization has one successor"
                 self._note(row, "from", f"{shown(row.old)} is on line {before} already", mend)
             elif row.old in successors:
-                what = f"{shown(row.old)} ends here and is a successor on line {successors[row.old]}"
+                line = successors[row.old]
+                what = f"{shown(row.old)} ends here and is a successor on line {line}: a cycle or a chain"
                 self._note(row, "from", what, "write each organization's last successor, or use two files")
             elif row.old in self._existing.ends:
                 self._note(row, "from", f"{self._existing.ends[row.old]} already", "leave the line out")
