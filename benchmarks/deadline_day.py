@@ -73,6 +73,10 @@ class Day:
         self.wrong: list[str] = []
 
 
+async def _nothing() -> None:
+    pass
+
+
 class Hand:
     """An officer at a phone. `card` is the message whose buttons the officer taps."""
 
@@ -81,6 +85,8 @@ class Hand:
         self.day = day
         self.card: Message | None = None
         self._may_tap_at = 0.0
+        # What an officer waits for between two taps, apart from the thumb.
+        self.before_tap: Callable[[], Awaitable[None]] = _nothing
 
     async def say(self, text: str, words: str) -> None:
         """Send a text, and wait for a new card that contains `words`. Raises Unanswered."""
@@ -150,6 +156,7 @@ class Hand:
     async def _pause(self) -> float:
         """Wait until PAUSE after the last tap, and return the time."""
         await asyncio.sleep(max(self._may_tap_at - time.perf_counter(), 0))
+        await self.before_tap()
         now = time.perf_counter()
         self._may_tap_at = now + PAUSE
         return now

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -55,6 +56,36 @@ LOOKS = 30.0
 QUIET, AFTER = 60.0, 60.0
 
 
+class Turnstile:
+    """Lets so many officers tap. The others put their phones away between two taps until there is room."""
+
+    def __init__(self) -> None:
+        self._limit = 0
+        self._tapping: set[Hand] = set()
+        self._changed = asyncio.Condition()
+
+    async def set_limit(self, officers: int) -> None:
+        """So many may tap from now on."""
+        async with self._changed:
+            self._limit = officers
+            self._changed.notify_all()
+
+    async def pass_through(self, hand: Hand) -> None:
+        """Wait until this officer may tap."""
+        async with self._changed:
+            if len(self._tapping) > self._limit:
+                self._tapping.discard(hand)
+            if hand not in self._tapping:
+                await self._changed.wait_for(lambda: len(self._tapping) < self._limit)
+                self._tapping.add(hand)
+
+    async def leave(self, hand: Hand) -> None:
+        """The officer has finished."""
+        async with self._changed:
+            self._tapping.discard(hand)
+            self._changed.notify_all()
+
+
 class Crowd:
     """A chosen number of officers at work, each going one way after the other.
 
@@ -75,6 +106,9 @@ class Crowd:
         self._waiting: list[sample.Unit] = []
         self.done: set[str] = set()
         self._at_work: set[asyncio.Task[None]] = set()
+        self._turnstile = Turnstile()
+        for hand in hands.values():
+            hand.before_tap = partial(self._turnstile.pass_through, hand)
 
     def want(self, officers_at_once: int) -> None:
         """Let further officers begin until `officers_at_once` are at work."""
@@ -84,7 +118,8 @@ class Crowd:
             task.add_done_callback(self._at_work.discard)
 
     async def keep(self, officers_at_once: int, seconds: float) -> None:
-        """Keep `officers_at_once` officers at work for `seconds`. Surplus officers finish their ways."""
+        """Keep `officers_at_once` officers at work for `seconds`. Surplus officers pause where they are."""
+        await self._turnstile.set_limit(officers_at_once)
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
             self.want(officers_at_once)
@@ -95,6 +130,7 @@ class Crowd:
     async def end(self) -> None:
         """Wait until all officers at work have finished, and the provinces have certified what waits."""
         self._laos = iter(())
+        await self._turnstile.set_limit(MANY)
         while self._at_work or self._waiting:
             self.want(min(len(self._at_work) + len(self._waiting), MANY))
             await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +145,7 @@ class Crowd:
                 hand = self._free[unit.province].pop(0)
                 began = time.perf_counter()
                 await to_the_end(hand, unit, province_way)
+                await self._turnstile.leave(hand)
                 self.done.add(unit.code)
                 pause = max(began + LOOKS - time.perf_counter(), 0.0)
                 asyncio.get_running_loop().call_later(pause, self._free[unit.province].append, hand)
@@ -118,6 +155,7 @@ class Crowd:
             await asyncio.sleep(PAUSE)
             return
         await to_the_end(hand, unit, lao_way)
+        await self._turnstile.leave(hand)
         self._waiting.append(unit)
 
 
@@ -150,7 +188,7 @@ async def parts(crowd: Crowd, day: Day, minutes: float) -> list[str]:
     await part("warming up", MANY, BEGINNING)
     can = len(await part(f"{MANY} officers", MANY, MEASURED)) / MEASURED
     few, too_many = round(can * FEW * PAUSE), round(can * TOO_MANY * PAUSE)
-    await part("until they are done", few, AFTER)
+    await part("a third, 60 s after the many", few, AFTER)
     before = await part(f"{few} officers, a third", few, QUIET)
     await part(f"{too_many} officers, three times as much", too_many, minutes * 60)
     await part("60 s afterwards", few, AFTER)

@@ -1,1 +1,1 @@
-"""The program: settings, wiring, updates in, messages out, command line."""
+"""The program: settings, wiring, incoming updates, outgoing messages, HTTP server and command line."""

@@ -10,7 +10,7 @@ def main() -> None:
     try:
         cli.main(prog_name="laocert")
     except KeyboardInterrupt:
-        # Before or after a command's own turn; within it bot.cli answers.
+        # Outside a command; within one bot.cli handles the interruption.
         sys.exit(INTERRUPTED)
 
 

@@ -1,4 +1,4 @@
-"""A click group whose commands are imported when they are called, so that `laocert --help` answers at once."""
+"""A click group that imports a command's module only when it is called, so that `laocert --help` is fast."""
 
 from importlib import import_module
 from typing import NamedTuple
@@ -7,32 +7,32 @@ import click
 
 
 class Lazy(NamedTuple):
-    """Where a command is (`package.module:name`) and the one line that the group's help says of it."""
+    """Where a command is defined (`package.module:name`), and its line in the group's help."""
 
     target: str
     help: str
 
 
 class LazyGroup(click.Group):
-    """Commands by name, each imported on use."""
+    """A group whose commands are given by name in `lazy`."""
 
     def __init__(self, *args: object, lazy: dict[str, Lazy] | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are given: that of a year's work."""
+        """The names in the order of `lazy`, which is that of a year's work."""
         return [*self._lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the one that is called."""
+        """Import and return a command; None for an unknown name."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, name = self._lazy[cmd_name].target.partition(":")
-        found: click.Command = getattr(import_module(module), name)
-        return found
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
+        """Write the list of commands for the help, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.help) for name, lazy in self._lazy.items()])

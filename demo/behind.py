@@ -25,6 +25,7 @@ from models.links.invitation import Invitation
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
+from models.rounds.round import Round
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = 40
@@ -113,7 +114,9 @@ class Behind:
             )
             checks = list(await session.scalars(select(SpotCheck).options(selectinload(SpotCheck.items))))
             messages = list(await session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
-            await self._count(session, certificates, messages)
+            of_round = await session.scalar(select(func.max(Round.id)))
+            present = [one for one in certificates if one.round_id == of_round]
+            await self._count(session, present, messages)
             invited = set(await session.scalars(select(Invitation.used_by_id)))
             live = set(await session.scalars(select(Certification.id).where(is_live(Certification))))
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
@@ -132,8 +135,8 @@ class Behind:
             self._phones.welcome_back({officer.user_id for officer in officers if officer.unlinked_at is None})
         else:
             self._tell(officers, invited, certificates, checks, messages)
-        self._steps(officers, certificates, messages)
-        self._guide(officers, [certificate for certificate in certificates if certificate.id in live], checks)
+        self._steps(officers, present, messages)
+        self._guide(officers, [certificate for certificate in present if certificate.id in live], checks)
 
     async def _count(
         self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]

@@ -29,7 +29,7 @@ class Demonstration:
         self.feed = Feed()
         self.phones = Phones(session.emulator, session.units, session.folder / "phones.json")
         self.behind = Behind(session.database, self.phones, session.clock)
-        self.trouble = Trouble(session, self.behind)
+        self.trouble = Trouble(session, self.behind, self.phones)
         self.jumps = Jumps(session, self.behind)
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None

@@ -189,6 +189,11 @@ class Phones:
             for code in FIRST:
                 self.open(code)
 
+    @property
+    def unit_codes(self) -> list[str]:
+        """The units of all phones, in the order in which the phones were opened."""
+        return [held.holder.unit for held in self.all.values()]
+
     def open(self, code: str) -> Held:
         """Add a person with a phone, of a unit or, with "", an outsider. Raises NoSuchPhone."""
         if (code and code not in self.units) or len(self.all) >= MAX_PHONES:

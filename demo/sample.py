@@ -129,8 +129,13 @@ def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random, share
     return records
 
 
+def person_name(rng: random.Random) -> str:
+    """A made-up first and family name."""
+    return f"{rng.choice(GIVEN)} {rng.choice(FAMILY_START)}{rng.choice(FAMILY_END)}"
+
+
 def _person(rng: random.Random) -> list[str]:
-    name = f"{rng.choice(GIVEN)} {rng.choice(FAMILY_START)}{rng.choice(FAMILY_END)}"
+    name = person_name(rng)
     (category,) = rng.choices(list(POSITIONS), (44, 11, 45))
     # Most registers are complete; a few records still have a menu that nobody has filled in.
     menus = rng.choices(["มี", "ไม่มี"], (85, 15), k=len(MENUS))

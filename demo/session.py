@@ -5,13 +5,13 @@ import os
 import random
 import secrets
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
-from demo import sample
+from demo import last_round, sample
 from demo.botapi import Emulator
 from demo.clock import MovedClock
 from models.audit import event_chain
@@ -20,7 +20,7 @@ from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.database.engine import Database
 from models.imports import import_accounts, import_organizations, import_personnel
-from models.rounds.round import current_round, open_round
+from models.rounds.round import RoundState, current_round, open_round
 from models.schema import version
 from models.security.keys import Keyring
 from models.succession.word_keeping import keep_words
@@ -52,7 +52,8 @@ class Session:
         self.folder = folder
         self.emulator = emulator
         self.clock = clock
-        self.units = sample.read_units(PROVINCES)
+        # One of them had merged into another before the round.
+        self.units = [unit for unit in sample.read_units(PROVINCES) if unit.code != last_round.MERGED]
         self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}", Keyring(self._secret_key()))
         self._bot: asyncio.subprocess.Process | None = None
 
@@ -93,23 +94,32 @@ class Session:
             await session.execute(delete(Card))
 
     async def _fill(self) -> None:
-        """Import the sample data and open a round, unless the folder has them."""
+        """Import the sample data, hold the last round, merge two organizations, and open a round, unless the
+        folder has them. Each step skips what is done already, so that an interrupted start can be repeated.
+        """
         async with self.database.read() as session:
-            if await current_round(session) is not None:
+            newest = await current_round(session)
+            if newest is not None and newest.state is RoundState.OPEN:
                 return
         files = {name: self.folder / f"{name}.csv" for name in ("organizations", "accounts", "personnel")}
         sample.write_organizations(files["organizations"], PROVINCES)
-        sample.write_accounts(files["accounts"], self.units)
+        sample.write_accounts(files["accounts"], sample.read_units(PROVINCES))
         # The same rosters in every demonstration.
-        sample.write_personnel(files["personnel"], self.units, random.Random(2570))  # noqa: S311
+        rng = random.Random(2570)  # noqa: S311
+        locked = (last_round.SUCCESSOR, last_round.MERGED)
+        sample.write_personnel(files["personnel"], (unit for unit in self.units if unit.code not in locked), rng)
         now = self.clock()
+        today = now.astimezone(BANGKOK).date()
+        first_day = date(today.year - (today.month < FISCAL_YEAR_BEGINS), FISCAL_YEAR_BEGINS, 1)
+        fiscal_year = first_day.year + 1 + BUDDHIST_ERA
         await import_organizations(self.database, files["organizations"], now)
         await import_accounts(self.database, files["accounts"], now)
+        await last_round.hold_last_round(self.database, self.folder, first_day, fiscal_year)
+        await last_round.merge(self.database, self.folder, first_day, now)
         await import_personnel(self.database, files["personnel"], now=now)
-        today = now.astimezone(BANGKOK).date()
-        fiscal_year = today.year + BUDDHIST_ERA + (today.month >= FISCAL_YEAR_BEGINS)
         async with self.database.write() as session:
             await open_round(session, fiscal_year, today + timedelta(days=DAYS_UNTIL_CLOSING), now)
+        await last_round.deliver_merged_register(self.database, self.folder, now)
 
     @property
     def bot_runs(self) -> bool:

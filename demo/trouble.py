@@ -11,13 +11,15 @@ from demo.behind import Behind
 from demo.botapi import Emulator
 from demo.botapi.faults import Fault
 from demo.correction import correct_register
+from demo.phones import Phones
 from demo.session import Session
+from demo.upgrade import find_upgradable, upgrade
 from models.certification.certificate import Certification, Reopening, Status, is_live
 from models.certification.certify import reopen
 from models.certification.changes import load_changes
 from models.certification.review import own_status
 from models.organizations.organization import Organization
-from models.rounds.round import Round
+from models.rounds.round import Round, RoundState
 
 RETRY_AFTER = 4
 FLOODED_SENDS = 3
@@ -28,8 +30,9 @@ class Trouble:
     correction that follows it. `switches` maps each name to a function that turns it on or off.
     """
 
-    def __init__(self, session: Session, behind: Behind) -> None:
+    def __init__(self, session: Session, behind: Behind, phones: Phones) -> None:
         self._session = session
+        self._phones = phones
         self._emulator: Emulator = session.emulator
         self._behind = behind
         self.network = True
@@ -41,11 +44,14 @@ class Trouble:
             "bot": self._switch_bot,
             "reopen": self._reopen,
             "correct": self._correct,
+            "upgrade": self._upgrade,
         }
         # The organization that certified last and can be reopened.
         self._certified: Organization | None = None
         # The organization that was reopened last, while its register is still as it was certified.
         self._reopened: Organization | None = None
+        # The one that can become a เทศบาลตำบล.
+        self._upgradable: Organization | None = None
 
     def value(self) -> dict[str, Any]:
         """Return the state of all switches, for the page. `pending`: updates that the bot has not fetched yet."""
@@ -56,19 +62,22 @@ class Trouble:
             "pending": len(self._emulator.updates.pending),
             "reopenable": self._certified.full_name if self._certified else "",
             "correctable": self._reopened.full_name if self._reopened else "",
+            "upgradable": self._upgradable.full_name if self._upgradable else "",
         }
 
     async def look(self) -> None:
-        """Read from the database what can be reopened or corrected."""
+        """Read from the database what can be reopened, corrected or upgraded."""
         async with self._session.database.read() as session:
             self._certified = await session.scalar(
                 select(Organization)
                 .join(Certification, Certification.organization_code == Organization.dla_code)
-                .where(is_live(Certification))
+                .join(Round, Round.id == Certification.round_id)
+                .where(is_live(Certification), Round.state == RoundState.OPEN)
                 .order_by(Certification.id.desc())
                 .limit(1)
             )
             self._reopened = await _reopened_as_it_was(session)
+            self._upgradable = await find_upgradable(session, self._phones.unit_codes)
 
     def notice_death(self) -> None:
         """Report it if the bot has ended by itself."""
@@ -154,6 +163,18 @@ class Trouble:
             f"นำเข้าทะเบียนที่แก้ไขแล้วของ{organization.full_name} · ทั้งสองฝ่ายเห็นสิ่งที่เปลี่ยนจากที่รับรองไว้",
             f"A corrected register of {organization.full_name} was imported · both sides see what has changed",
             "models/certification/changes.py",
+        )
+
+    async def _upgrade(self, _trouble: bool) -> None:
+        if self._upgradable is None:
+            return
+        organization, session = self._upgradable, self._session
+        code = await upgrade(session.database, session.folder, organization, session.clock())
+        self._behind.say(
+            f"{organization.full_name} เปลี่ยนฐานะเป็นเทศบาลตำบล · รหัสใหม่ {code} · ทะเบียนและเจ้าหน้าที่ไปด้วย",
+            f"{organization.full_name} became a เทศบาลตำบล · new code {code} · register and officers go over",
+            "models/succession/succeeding.py",
+            "warn",
         )
 
 

@@ -1,1 +1,1 @@
-"""The conversation: what each tap or message does, and what the screens say. Holds no query."""
+"""The conversation: what each tap or message does, and what the screens say. It runs no query of its own."""

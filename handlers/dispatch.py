@@ -1,4 +1,4 @@
-"""From an update to its answer, in one transaction: here the ways of a tap, a command, a file and a text part."""
+"""Answers an update in one transaction: passes a tap, a command, a file or a text to its handler."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -33,16 +33,18 @@ from models.notices.tables import ProvinceCard
 
 @dataclass(frozen=True)
 class Reply:
-    """What to show, and where: on the message that was tapped, or on a new one in place of `old_card`."""
+    """The answer to an update: the screen, shown by editing the tapped message, or as a new message, after which
+    the message `old_card` is deleted.
+    """
 
     screen: Screen
     old_card: int | None = None
-    # The message that was tapped stays as it is, as the live card and a receipt do: the screen is a new one too.
+    # The tapped message stays as it is, as the live card and receipts do; the screen is a new message.
     is_below: bool = False
-    # It shows what an officer may see, and must go when the chat's link has ended meanwhile.
+    # The screen is for an officer, and must be removed if the chat's link has ended in the meantime.
     is_of_officer: bool = False
     language: Language = Language.THAI
-    # Telegram wants nothing in the chat before, as far as the database knows.
+    # The end of the chat's pause after a 429, as stored in the database.
     paused_until: datetime | None = None
 
 
@@ -55,16 +57,17 @@ async def respond(
     setup: Setup,
     upload: Upload | None = None,
 ) -> Reply | None:
-    """Answer one update inside its transaction; None when there is nothing to say.
+    """Answer one update inside its transaction; None when it needs no answer.
 
-    Raises NeedsProof when a password or PIN must be checked first: roll back, check, come again with `attempt`.
-    Raises NeedsDeletion when the message must be deleted first: roll back, delete, come again with `is_deleted`.
+    Raises NeedsProof when a password or PIN must be checked first: roll back, check it, and call again with
+    `attempt`. Raises NeedsDeletion when the message must be deleted first: roll back, delete it, and call again
+    with `incoming.is_deleted`.
     """
     if incoming.move is not None:
         await move(session, *incoming.move)
     arrived = await load_arrival(session, incoming.chat_id, incoming.user_id)
     reader = arrived.officer if incoming.is_private else None
-    # Whatever comes from a chat shows that it can be written to.
+    # Any update from a chat shows that the bot can write to it.
     was_lost = await find_again(
         session, arrived.conversation, reader, now, setup.operator_chat, lets_in=incoming.lets_in
     )
@@ -102,9 +105,10 @@ async def respond(
 async def _answer(
     turn: Turn, incoming: Incoming, command: Command | None, live_card: ProvinceCard | None, *, was_lost: bool
 ) -> Reply:
-    """The answer in a private chat, and what follows from it: that an officer is ready, that it has come back.
+    """Answer in a private chat; announce the link of an officer that has become ready, and refresh the live card
+    of one that has come back.
 
-    `was_lost`: nothing could be sent to the chat before this.
+    `was_lost`: the chat was unreachable before this update.
     """
     session, now, conversation = turn.session, turn.now, turn.conversation
     was_ready, was_idle = turn.linked is not None and turn.linked.is_ready, turn.is_idle
@@ -119,13 +123,13 @@ async def _answer(
         await announce_link(session, officer, now)
         await card_marks.begin(session, officer, now)
     elif was_lost or (was_idle and not officer.is_idle(now)):
-        # A ring of its card may be among what was lost; or the PIN was right, and the card may say all again.
+        # The card's ring may be among the lost messages; or the chat is no longer idle, and the card may be full.
         await card_marks.touch_own(session, officer, now)
     return replace(reply, is_of_officer=True)
 
 
 def _is_early(incoming: Incoming, conversation: Conversation) -> bool:
-    """Whether a message was sent before the newest screen was there; in a chat message ids ascend."""
+    """Whether a message was sent before the newest screen was shown, by their ids, which ascend in a chat."""
     if incoming.callback_id is not None or incoming.is_edit or incoming.message_id is None:
         return False
     return incoming.message_id < (conversation.card_message_id or 0)
@@ -137,28 +141,28 @@ def _command(turn: Turn, incoming: Incoming) -> Command | None:
 
 
 async def _reply(turn: Turn, incoming: Incoming, command: Command | None, live_card: ProvinceCard | None) -> Reply:
-    """The answer, and where it is shown."""
+    """The answer and where it is shown: here the ways of a tap, a command, a file and a text part."""
     conversation, old_card = turn.conversation, turn.conversation.card_message_id
     is_live_card = await _look(turn, incoming, live_card)
     goes_elsewhere = incoming.callback_id is not None or command is not None
     if goes_elsewhere and turn.linked is not None and turn.linked.is_ready:
-        # The question for a new name is left behind; what is typed next is no answer to it.
+        # The officer has left the question for a new name: the next text is no answer to it.
         conversation.await_nothing()
     if _leaves_keypad(turn, incoming, command, is_live_card=is_live_card):
-        # Digits still on their way must not count on it.
+        # Digits that are still on their way must not count as wrong ones.
         await leave_keypad(turn.session, turn.officer)
         turn = replace(turn, keypad="")
     if incoming.callback_id is not None:
         if is_live_card or incoming.opens_below:
             if incoming.opens_below and old_card == incoming.message_id:
-                # The message that bears the button stays, though it was the card: it is read again later.
+                # The button's message stays, although it was the card: the officer reads it again later.
                 old_card = None
             return Reply(await _answer_tap(turn, incoming.data), old_card, is_below=True)
         if old_card != incoming.message_id:
             conversation.card_message_id = incoming.message_id
         reply = Reply(await _answer_tap(turn, incoming.data))
         if isinstance(reply.screen, Evidenced):
-            # The keypad goes; what is tapped next opens below the receipt.
+            # The keypad is deleted; the next tap opens its screen below the receipt.
             conversation.card_message_id = None
         return reply
     await keypad.bar_typed(turn, incoming.typed)
@@ -170,8 +174,8 @@ async def _reply(turn: Turn, incoming: Incoming, command: Command | None, live_c
 
 
 def _leaves_keypad(turn: Turn, incoming: Incoming, command: Command | None, *, is_live_card: bool) -> bool:
-    """Whether something else takes the place of the keypad: the answer to a command or a file, which comes below
-    it, or to a button on its message that is no key.
+    """Whether the update ends the keypad: a command or a file, whose answer comes below it, or a button on its
+    message that is no key.
     """
     if not turn.keypad:
         return False
@@ -189,18 +193,18 @@ def _is_key(data: str) -> bool:
 
 
 async def _look(turn: Turn, incoming: Incoming, live_card: ProvinceCard | None) -> bool:
-    """Note that a province's officer has looked, unless its phone may be in other hands; whether it tapped on its
-    live card.
-    """
+    """Record that a province's officer uses the chat, unless it is idle; whether the tap was on the live card."""
     if live_card is None or turn.linked is None or not turn.linked.is_ready:
         return False
-    tapped = incoming.message_id if incoming.callback_id is not None else None
-    return await card_marks.look(turn.session, turn.linked, live_card, tapped, turn.now, is_idle=turn.is_idle)
+    tapped_message = incoming.message_id if incoming.callback_id is not None else None
+    return await card_marks.look(
+        turn.session, turn.linked, live_card, tapped_message, turn.now, is_idle=turn.is_idle
+    )
 
 
 async def _answer_tap(turn: Turn, data: str) -> Screen:
-    """A tap; and after a right PIN what it was asked for, in a savepoint of its own: a refusal there must not take
-    the PIN back.
+    """Answer a tap. After a right PIN continue with what the PIN was asked for, in a savepoint of its own: a
+    refusal there must not undo the PIN's success.
     """
     screen = await _or_refusal(turn, lambda: _tapped(turn, data))
     if not isinstance(screen, Proved):
@@ -212,7 +216,7 @@ async def _answer_tap(turn: Turn, data: str) -> Screen:
 
 
 async def _or_refusal(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Screen:
-    """What a handler answers, in a savepoint. What a rule refuses is undone to the last letter and explained."""
+    """Run a handler in a savepoint. A domain error rolls it back and is answered with its explanation."""
     try:
         async with turn.session.begin_nested():
             return await handle()
@@ -236,7 +240,7 @@ async def _tapped(turn: Turn, data: str) -> Screen:
 
 
 async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument: object) -> Screen:
-    """Call a handler for those who have its right; that others tried is recorded."""
+    """Call a handler if the sender has its right; otherwise record the attempt and refuse."""
     right, handler = entry
     if turn.has(right):
         return await handler(turn, argument)
@@ -245,7 +249,7 @@ async def _allowed(turn: Turn, name: str, entry: tuple[Right, Handler], argument
 
 
 async def _answer_command(turn: Turn, command: Command) -> Screen:
-    # An invitation of its own account is the way back in without the PIN.
+    # An invitation to the officer's own account gives access without the PIN.
     scanned = linked_code(command.code) if command.name == "start" else None
     is_invited = command.name == "start" and command.code and not scanned
     if command.more:
@@ -258,7 +262,7 @@ async def _answer_command(turn: Turn, command: Command) -> Screen:
 
 
 def _private_only(turn: Turn) -> Reply | None:
-    """A group is told once; registers are nobody else's business."""
+    """The answer in a group, given once: the bot works in private chats only."""
     if turn.conversation.told_private_only:
         return None
     turn.conversation.told_private_only = True

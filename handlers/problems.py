@@ -1,4 +1,4 @@
-"""What an officer is told when a rule refuses: one sentence and the next step, translated in this one place."""
+"""The answers to domain errors: each becomes one sentence with the next step, in this module only."""
 
 import math
 from dataclasses import replace
@@ -49,11 +49,13 @@ MOST_LETTERS = 4096
 
 
 async def explain(turn: Turn, problem: DomainError) -> Screen:
-    """The screen for a refusal; nothing was changed. A refusal without a sentence here is raised again."""
+    """The screen that explains a domain error, after its changes were rolled back. Raises `problem` again when it
+    has no explanation here.
+    """
     _ = turn.texts
     if isinstance(problem, AlreadyCertified):
         if problem.certification.officer_id == turn.officer.id:
-            # Two quick taps, or an old card: what the first press brought.
+            # Two quick taps, or a tap on an old card: show the result of the first.
             sentence = _(
                 "You have certified this already: {moment}.", moment=_.moment(problem.certification.certified_at)
             )
@@ -72,7 +74,7 @@ async def explain(turn: Turn, problem: DomainError) -> Screen:
 
 
 def _own_screen(turn: Turn, problem: DomainError) -> Screen | None:
-    """The screen that shows how things are instead."""
+    """The screen of an error that is answered by the present state in place of a sentence; else None."""
     match problem:
         case RosterChanged() | ExplanationMissing():
             return _review_screen(turn, problem)
@@ -85,7 +87,7 @@ def _own_screen(turn: Turn, problem: DomainError) -> Screen | None:
 
 
 def confirmation_lapsed(turn: Turn) -> Markup:
-    """The keypad was left for too long, and the confirmation with it."""
+    """The sentence that the confirmation has expired while its keypad waited."""
     return turn.texts(
         "This confirmation has lapsed after 30 minutes. Nothing was certified. Please open the register again, "
         "check the numbers and certify."
@@ -101,7 +103,7 @@ def _clock_wrong(_: Texts) -> Markup:
 
 
 def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
-    """What is said of the refusals that need no screen of their own."""
+    """The sentences for errors that have no screen of their own."""
     return {
         ConfirmationExpired: _(
             "This confirmation is no longer valid. Nothing was certified. Please check the numbers again."
@@ -149,9 +151,7 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 
 
 def _changed(turn: Turn) -> Markup:
-    """What is not as the officer saw it: name, place and numbers stand on the review, and for a province the marks
-    of its spot-check.
-    """
+    """The sentence that what the officer saw has changed: name, place, numbers, or the spot-check."""
     _ = turn.texts
     if turn.officer.account.role is Role.LAO:
         return _(
@@ -178,24 +178,24 @@ def _review_screen(turn: Turn, problem: RosterChanged | ExplanationMissing) -> S
 
 
 def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
-    _, made = turn.texts, problem.certification
+    _, certificate = turn.texts, problem.certification
     is_lao = turn.officer.account.role is Role.LAO
-    look: Tap = LaoReview() if is_lao else ProvinceReview(made.organization_code)
+    look: Tap = LaoReview() if is_lao else ProvinceReview(certificate.organization_code)
     following = () if is_lao else ((Button(_.plain("Next"), NextWaiting()),),)
     return Screen(
         lines(
             _("This has been certified already. Nothing was changed."),
             "",
             organization_line(_, problem.organization),
-            certificate_line(_, made),
-            other_words(_, made, Words.of(problem.organization)),
+            certificate_line(_, certificate),
+            other_words(_, certificate, Words.of(problem.organization)),
         ),
         ((Button(_.plain("See the numbers"), look),), *following, (home(_),)),
     )
 
 
 def _locked(turn: Turn, problem: RosterLocked) -> Screen:
-    """A file for a register that is certified: by whom and when, and the way to a correction."""
+    """The answer to a file for a certified register: the certificate, and the button to ask for a correction."""
     _ = turn.texts
     return Screen(
         lines(
@@ -214,7 +214,7 @@ def _locked(turn: Turn, problem: RosterLocked) -> Screen:
 
 
 async def no_right(turn: Turn, needed: Right) -> Screen:
-    """A button of another role, or of a chat that is no longer linked."""
+    """The answer to a tap or command without the right that it needs: of another role, or in an unlinked chat."""
     screen = await show_home(turn)
     if turn.linked is None:
         return screen.headed(turn.texts("This chat is not linked to an account. Please log in first."))
@@ -224,19 +224,19 @@ async def no_right(turn: Turn, needed: Right) -> Screen:
 
 
 def apology(language: Language) -> Screen:
-    """After an update that failed three times; nothing of it was kept."""
+    """The apology for an update that was set aside after three failures and changed nothing."""
     _ = texts(language)
     return Screen(_("Sorry, that did not work. Nothing was changed. Please try again from Home."), ((home(_),),))
 
 
 def result_below(language: Language) -> Screen:
-    """In place of a keypad that has done its work and cannot be deleted."""
+    """The screen into which a used keypad is edited that cannot be deleted."""
     _ = texts(language)
     return Screen(_("👇 The result is below."))
 
 
 def wait_toast(language: Language, seconds: float) -> str:
-    """Over the chat, when a tap's screen comes later: Telegram takes no more calls into the chat for now."""
+    """The toast for a tap whose screen waits for the chat's rate limit; empty for less than a second."""
     if seconds < 1:
         return ""
     return texts(language).plain(
@@ -245,12 +245,12 @@ def wait_toast(language: Language, seconds: float) -> str:
 
 
 def plain(screen: Screen) -> Screen:
-    """The words of a screen whose form Telegram refuses: no emphasis, and no more than a message takes."""
+    """A screen that Telegram refused as malformed, as plain text, cut to the length of a message."""
     words = screen.text.replace(Markup("\n"), Markup("&#10;")).striptags()
     return replace(screen, text=escape(words[:MOST_LETTERS]), apart=None, attachment=None)
 
 
 def no_file(language: Language) -> Screen:
-    """A file that was promised and could not be made."""
+    """The apology for a promised file that could not be made."""
     _ = texts(language)
     return Screen(_("Sorry, the file could not be made. Please ask for it again."))

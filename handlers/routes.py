@@ -1,4 +1,4 @@
-"""The table of the whole conversation: what each room answers (its routes.py), joined, and with which right."""
+"""The routing tables of the whole conversation, joined from the rooms' routes.py: handlers and their rights."""
 
 from typing import Any
 
@@ -16,34 +16,34 @@ from handlers.spot_checks import routes as spot_checks
 from models.accounts.pin import Purpose
 from models.chats.conversation import Awaiting
 
-# From the bottom up. A room has those of the tables TAPS, COMMANDS, QUESTIONS and AFTER_PIN that it answers.
+# From the bottom up. A room has only those of the tables TAPS, COMMANDS, QUESTIONS and AFTER_PIN that it needs.
 _ROOMS = (accounts, certification, register, remarks, spot_checks, province, notices)
 
 
 def _joined(name: str) -> dict[Any, Any]:
-    """The tables of all rooms in one. Raises ValueError where two rooms answer the same."""
+    """The tables of this name of all rooms as one. Raises ValueError when two rooms have the same key."""
     joined: dict[Any, Any] = {}
     for room in _ROOMS:
         table = getattr(room, name, {})
-        if twice := joined.keys() & table.keys():
-            raise ValueError(f"{name}: answered in two rooms: {twice}")
+        if duplicates := joined.keys() & table.keys():
+            raise ValueError(f"{name}: answered in two rooms: {duplicates}")
         joined |= table
     return joined
 
 
 TAPS: dict[type[Tap], tuple[Right, Handler]] = _joined("TAPS")
-# Those whose screens need not be shown once a later tap on the same message has its own: their handlers only look.
+# Taps that only navigate: their screens need not be shown once a later tap on the same message has its own.
 NAVIGATION: frozenset[type[Tap]] = frozenset().union(*(getattr(room, "NAVIGATION", set()) for room in _ROOMS))
-# Each is called with what stands behind the command.
+# Each handler receives the command's argument.
 COMMANDS: dict[str, tuple[Right, Handler]] = _joined("COMMANDS")
-# The texts that are asked for, but for passwords: those are checked before the transaction. A province's officer
-# searches by typing when it is asked for nothing.
+# The texts that a chat is asked for, except passwords, which are checked before the transaction. When nothing is
+# asked, a text of a province's officer is a search.
 QUESTIONS: dict[Awaiting, Question] = _joined("QUESTIONS")
-# A file or a picture, where no text is asked for.
+# The handler of a file or picture, when no text is asked for.
 DOCUMENT: tuple[Right, Handler] = (Right.LAO, register_file.take)
-# What a right PIN leads to; the officer is linked, as the keypad was its own.
+# What follows a right PIN, by the keypad's purpose. The officer is linked, because the keypad was the officer's.
 AFTER_PIN: dict[Purpose, Step] = _joined("AFTER_PIN")
-# What a chat may still do that was left alone for 12 hours: give the PIN, or leave.
+# Taps and commands that work in a chat that was idle for 12 hours: entering the PIN and logging out.
 WHILE_IDLE: set[type[Tap] | str] = {
     Key,
     EraseKey,
@@ -53,5 +53,5 @@ WHILE_IDLE: set[type[Tap] | str] = {
     LogOutNow,
     "logout",
 }
-# Whatever comes where one of these is asked for is deleted: a picture may show a password, too.
+# Questions for secrets: any message that answers them is deleted, a picture too, which may show a password.
 SECRETS = {Awaiting.USERNAME, Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}

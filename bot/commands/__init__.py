@@ -1,4 +1,5 @@
 """One module for each command or group of commands of `laocert`, imported when it is called.
 
-A command reads its options, calls models or bot/service, and prints; it holds no query and no rule.
+A command parses its options, calls models or bot/service, and prints the result; it runs no query of its own and
+decides no rule.
 """

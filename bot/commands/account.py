@@ -40,16 +40,30 @@ def list_(province: str | None, as_json: bool) -> None:
         code = None if province is None else (await require_province(session, arabic_digits(province))).code
         return await account_admin.list_accounts(session, code)
 
-    found = reading(find)
+    accounts = reading(find)
     if as_json:
-        echo_json([asdict(one) for one in found])
+        echo_json([asdict(listed_account) for listed_account in accounts])
         return
     table = Table("Username", "Role", "Code", "Unit", "Display name", "Chats", "State")
-    for one in found:
-        state = "disabled" if one.disabled_at else "by invitation" if one.by_invitation_only else "active"
-        table.add_row(one.username, one.role, one.unit, one.unit_name, one.display_name, str(one.links), state)
+    for listed_account in accounts:
+        state = (
+            "disabled"
+            if listed_account.disabled_at
+            else "by invitation"
+            if listed_account.by_invitation_only
+            else "active"
+        )
+        table.add_row(
+            listed_account.username,
+            listed_account.role,
+            listed_account.unit,
+            listed_account.unit_name,
+            listed_account.display_name,
+            str(listed_account.links),
+            state,
+        )
     echo_table(table)
-    click.echo(f"{len(found)} accounts")
+    click.echo(f"{len(accounts)} accounts")
 
 
 @account.command(epilog="Example: laocert account disable lao2110101")
@@ -63,7 +77,7 @@ def disable(username: str) -> None:
 @account.command(epilog="Example: laocert account enable lao2110101")
 @click.argument("username")
 def enable(username: str) -> None:
-    """Let a disabled account log in again; its chats have to log in anew."""
+    """Let a disabled account log in again; its chats must be linked anew."""
     was_disabled = writing(lambda session: account_admin.enable_account(session, username, now()))
     click.echo(f"{username} is enabled" if was_disabled else f"{username} was not disabled")
 
@@ -77,7 +91,7 @@ def reset_password(username: str, password_stdin: bool) -> None:
     async def require(session: AsyncSession) -> None:
         await find_account(session, username)
 
-    # Before the slow hash; also so that an unknown account does not wait for stdin.
+    # Checked before the slow hash, and before an unknown account waits for stdin.
     reading(require, Use.RECORDS)
     typed = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     password = account_admin.generate_password() if typed is None else typed
@@ -97,34 +111,34 @@ def reset_password(username: str, password_stdin: bool) -> None:
 def links(username: str, all_: bool, as_json: bool) -> None:
     """The chats that are linked to an account now, each with its officer's number."""
     find = account_admin.all_links if all_ else account_admin.account_links
-    found = reading(lambda session: find(session, username))
+    officers = reading(lambda session: find(session, username))
     if as_json:
-        echo_json([_link_facts(one) for one in found])
+        echo_json([_link_facts(officer_row) for officer_row in officers])
         return
-    if not found:
+    if not officers:
         click.echo(f"no chat {'was ever' if all_ else 'is'} linked to {username}")
         return
     table = Table("Officer", "Name", "Position", "Linked since", "Last seen", *(["Ended"] if all_ else []))
-    for one in found:
-        times = (one.linked_at, one.last_seen_at, *([one.unlinked_at] if all_ else []))
+    for officer_row in officers:
+        times = (officer_row.linked_at, officer_row.last_seen_at, *([officer_row.unlinked_at] if all_ else []))
         table.add_row(
-            str(one.id),
-            one.full_name or "",
-            one.position or "",
+            str(officer_row.id),
+            officer_row.full_name or "",
+            officer_row.position or "",
             *(thai_time(moment) if moment else "" for moment in times),
         )
     echo_table(table)
 
 
-def _link_facts(one: Officer) -> dict[str, object]:
+def _link_facts(officer: Officer) -> dict[str, object]:
     return {
-        "officer": one.id,
-        "user_id": one.user_id,
-        "full_name": one.full_name,
-        "position": one.position,
-        "linked_at": one.linked_at,
-        "last_seen_at": one.last_seen_at,
-        "unlinked_at": one.unlinked_at,
+        "officer": officer.id,
+        "user_id": officer.user_id,
+        "full_name": officer.full_name,
+        "position": officer.position,
+        "linked_at": officer.linked_at,
+        "last_seen_at": officer.last_seen_at,
+        "unlinked_at": officer.unlinked_at,
     }
 
 

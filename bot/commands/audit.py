@@ -12,11 +12,11 @@ from models.succession.word_keeping import keep_words as keep
 
 
 class RecordBroken(DomainError):
-    """`audit verify` found something."""
+    """`audit verify` has found breaks in the record; the message says how many and what to do."""
 
 
 class RecordUnchecked(DomainError):
-    """`audit verify` lacks a key."""
+    """`audit verify` lacks a key, so that a part of the record could not be checked."""
 
 
 @click.group(epilog="Example: laocert audit verify --head 1234-0f1e2d…")
@@ -29,17 +29,17 @@ def audit() -> None:
 def head(as_json: bool) -> None:
     """Print the digest over all that was recorded so far. File it where this database's keeper cannot reach."""
     moment = now()
-    taken = writing(lambda session: take_head(session, moment))
+    digest = writing(lambda session: take_head(session, moment))
     if as_json:
-        echo_json({"head": taken, "at": moment})
+        echo_json({"head": digest, "at": moment})
     else:
-        click.echo(taken)
+        click.echo(digest)
 
 
 def without_words(certificates: int) -> str:
-    """What an operator is told while older certificates do not say what their organizations were called."""
+    """The line for the operator that so many older certificates lack their organizations' names."""
     return (
-        f"{certificates:,} certificates from before schema 0012 do not say what their organizations were called;"
+        f"{certificates:,} certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words"
     )
 
@@ -47,45 +47,51 @@ def without_words(certificates: int) -> str:
 @audit.command(epilog="Example: laocert audit keep-words")
 @json_option
 def keep_words(as_json: bool) -> None:
-    """Keep the names of older certificates, once after the upgrade to schema 0012.
+    """Store the organizations' names in older certificates, once after the upgrade to schema 0012.
 
-    A certificate from before does not say what its organization was called and where it lay. What stands in the
-    database now is kept for each of them, with the moment, and recorded as one event. Safe to repeat.
+    Certificates from before do not contain the name and place of their organization. This stores the present ones
+    with each of them, and the time, and records one event. Safe to repeat.
     """
     moment = now()
-    kept = writing(lambda session: keep(session, moment))
+    outcome = writing(lambda session: keep(session, moment))
     if as_json:
-        echo_json({"certificates": kept.certificates, "kept_at": kept.kept_at})
-    elif kept.kept_at is None:
+        echo_json({"certificates": outcome.certificates, "kept_at": outcome.kept_at})
+    elif outcome.kept_at is None:
         click.echo("every certificate has its words already; nothing was changed")
     else:
-        click.echo(f"{kept.certificates:,} certificates have their words now, as of {thai_time(kept.kept_at)}")
+        click.echo(
+            f"{outcome.certificates:,} certificates have their words now, as of {thai_time(outcome.kept_at)}"
+        )
 
 
 @audit.command(epilog="Example: laocert audit verify --head 1234-0f1e2d…")
-@click.option("--head", "filed", metavar="HEAD", help="What `laocert audit head` printed once and was filed.")
+@click.option(
+    "--head", "filed_head", metavar="HEAD", help="An earlier output of `laocert audit head`, from a file."
+)
 @json_option
-def verify(filed: str | None, as_json: bool) -> None:
+def verify(filed_head: str | None, as_json: bool) -> None:
     """Check all chains, and certificates, their words, reopenings, remarks and locked rosters against them."""
-    found = reading(lambda session: verify_record(session, filed))
+    findings = reading(lambda session: verify_record(session, filed_head))
     if as_json:
-        echo_json({"ok": found.is_well} | asdict(found))
-    elif found.is_well or found.breaks:
-        for line in found.breaks:
+        echo_json({"ok": findings.is_well} | asdict(findings))
+    elif findings.is_well or findings.breaks:
+        for line in findings.breaks:
             click.echo(line)
-        if found.unchecked:
-            click.echo(found.unchecked)
-        if found.unrecorded:
-            click.echo(f"made before there was a record, not covered: {', '.join(found.unrecorded)}")
-        if found.without_words:
-            click.echo(without_words(found.without_words))
+        if findings.unchecked:
+            click.echo(findings.unchecked)
+        if findings.unrecorded:
+            unrecorded = ", ".join(findings.unrecorded)
+            click.echo(f"made before there was a record, not covered: {unrecorded}")
+        if findings.without_words:
+            click.echo(without_words(findings.without_words))
         click.echo(
-            f"checked {found.events} events, {found.certificates} certificates, {found.rosters} locked rosters"
+            f"checked {findings.events} events, {findings.certificates} certificates,"
+            f" {findings.rosters} locked rosters"
         )
-    if found.breaks:
+    if findings.breaks:
         raise RecordBroken(
-            f"the record is broken in {len(found.breaks)} places; keep this database as it is and bring a backup"
-            " beside it (docs/operations.md)"
+            f"the record is broken in {len(findings.breaks)} places; keep this database as it is and bring"
+            " a backup beside it (docs/operations.md)"
         )
-    if found.unchecked:
-        raise RecordUnchecked(found.unchecked)
+    if findings.unchecked:
+        raise RecordUnchecked(findings.unchecked)

@@ -1,4 +1,4 @@
-"""`laocert broadcast`: the operator's word to all officers of a side, and how far it is."""
+"""`laocert broadcast`: an announcement to all officers of one role, and its progress."""
 
 import asyncio
 import sys
@@ -39,23 +39,23 @@ from models.outreach.broadcast import (
     report,
 )
 
-# --report without a number.
+# The value of --report without a number.
 NEWEST = 0
 
 
 @dataclass(frozen=True)
 class FollowTimes:
-    """How the command follows an announcement to its end; all in seconds."""
+    """How the command follows the sending of an announcement; all in seconds."""
 
-    # Between looks at what was sent.
+    # Between two reads of the progress.
     look_every: float = 1.0
-    # Without progress, after which the command asks whether anything sends.
+    # Without progress, until the command asks whether `laocert run` runs.
     still: float = 10.0
-    # Without progress, after which a command that nobody watches ends.
+    # Without progress, until the command ends when stderr is no terminal.
     give_up: float = 60.0
 
 
-# Whoever invokes the command may give others (click, Context.obj).
+# Tests pass other times (click, Context.obj).
 with_times = click.make_pass_decorator(FollowTimes, ensure=True)
 
 
@@ -82,7 +82,7 @@ def _audience(_context: click.Context, _option: click.Parameter, words: str | No
     help="Plain text in UTF-8, 1 to 3,500 characters; it is sent as it is, under a heading.",
 )
 @yes_option
-@click.option("--again", is_flag=True, help="Also when the same was announced to the same within the hour.")
+@click.option("--again", is_flag=True, help="Even if the same text went to the same officers within the hour.")
 @click.option(
     "--report",
     "number",
@@ -91,7 +91,7 @@ def _audience(_context: click.Context, _option: click.Parameter, words: str | No
     flag_value=NEWEST,
     metavar="[N]",
     show_default=False,
-    help="Send nothing: print how far an announcement is; without N, or with 0, the newest.",
+    help="Send nothing; print the progress of announcement N (without N, or with 0, of the newest).",
 )
 @json_option
 @with_times
@@ -104,9 +104,9 @@ def broadcast(
     number: int | None,
     as_json: bool,
 ) -> None:
-    """Announce something to all officers of a side; shows it and asks before anything is queued.
+    """Announce something to all officers of one role. Shows it and asks before anything is queued.
 
-    `laocert run` sends it, to an officer with quiet hours after them.
+    `laocert run` sends it; an officer in quiet hours gets it at their end.
     """
     if number is not None:
         if audience is not None or file is not None:
@@ -122,8 +122,8 @@ def broadcast(
         ask(f"Send it to {chats:,} chats?", preview, otherwise="nothing was queued", as_json=as_json)
     elif not as_json:
         echo_lines(preview)
-    made = writing(lambda session: announce(session, audience, body, now(), again=again))
-    _print(_followed(made, times, as_json), as_json)
+    announcement = writing(lambda session: announce(session, audience, body, now(), again=again))
+    _print(_followed(announcement, times, as_json), as_json)
 
 
 def _read(file: Path) -> bytes:
@@ -136,13 +136,13 @@ def _read(file: Path) -> bytes:
 
 
 def _preview(audience: Audience, body: str, chats: int) -> list[str]:
-    """The message as its readers will see it, and how many they are."""
+    """The lines of the message as officers will see it, and the number of chats."""
     rule = "─" * 40
     message = [rule, heading(texts(Language.THAI)), "", body, rule]
     return [*message, f"to {audience}: {chats:,} chats of role {audience.role}"]
 
 
-# --- how far it is ------------------------------------------------------------------------------------------
+# --- progress -----------------------------------------------------------------------------------------------
 
 
 def _reported(number: int | None) -> Report:
@@ -153,56 +153,61 @@ def _reported(number: int | None) -> Report:
     return with_database(look, Use.LOOKS)
 
 
-def _followed(made: Broadcast, times: FollowTimes, as_json: bool) -> Report:
-    """Its progress until nothing more is sent for now. An interrupt ends the watching, not the sending."""
+def _followed(announcement: Broadcast, times: FollowTimes, as_json: bool) -> Report:
+    """Print the progress until nothing more is to be sent now; the last report. Ctrl-C ends the watching, not the
+    sending.
+    """
     try:
         with progress(quiet=as_json) as tell:
-            return with_database(lambda database: _follow(database, made, times, tell), Use.LOOKS)
+            return with_database(lambda database: _follow(database, announcement, times, tell), Use.LOOKS)
     except KeyboardInterrupt:
-        click.echo(f"the rest is sent by laocert run; see: laocert broadcast --report {made.id}", err=True)
-        return _reported(made.id)
+        click.echo(f"the rest is sent by laocert run; see: laocert broadcast --report {announcement.id}", err=True)
+        return _reported(announcement.id)
 
 
 async def _follow(
-    database: Database, made: Broadcast, times: FollowTimes, tell: Callable[[str, int, int], None]
+    database: Database, announcement: Broadcast, times: FollowTimes, tell: Callable[[str, int, int], None]
 ) -> Report:
     loop = asyncio.get_running_loop()
     settled, since, was_asked = -1, loop.time(), False
     while True:
         async with database.read() as session:
-            found = await report(session, made, now())
-        tell(f"announcement {made.id}", found.settled, found.chats)
-        if found.waiting == found.put_off:
-            return found
-        if found.settled > settled:
-            settled, since = found.settled, loop.time()
+            progress_report = await report(session, announcement, now())
+        tell(f"announcement {announcement.id}", progress_report.settled, progress_report.chats)
+        if progress_report.waiting == progress_report.put_off:
+            return progress_report
+        if progress_report.settled > settled:
+            settled, since = progress_report.settled, loop.time()
         still = loop.time() - since
         if still >= times.still and not was_asked:
             click.echo("nothing was sent for a while: is laocert run running?", err=True)
             was_asked = True
         if still >= times.give_up and not sys.stderr.isatty():
-            return found
+            return progress_report
         await asyncio.sleep(times.look_every)
 
 
-def _print(found: Report, as_json: bool) -> None:
-    made = found.broadcast
+def _print(state: Report, as_json: bool) -> None:
+    announcement = state.broadcast
     counts = {
-        "chats": found.chats,
-        "delivered": found.delivered,
-        "unreachable": found.unreachable,
-        "dead": found.dead,
-        "waiting": found.waiting,
-        "put_off": found.put_off,
+        "chats": state.chats,
+        "delivered": state.delivered,
+        "unreachable": state.unreachable,
+        "dead": state.dead,
+        "waiting": state.waiting,
+        "put_off": state.put_off,
     }
     if as_json:
-        echo_json({"id": made.id, "audience": made.audience, "made_at": made.made_at, **counts})
+        echo_json(
+            {"id": announcement.id, "audience": announcement.audience, "made_at": announcement.made_at, **counts}
+        )
         return
-    click.echo(f"announcement {made.id} to {made.audience}, {thai_time(made.made_at)}: {found.chats:,} chats")
-    later = f" ({found.put_off:,} of them for the end of quiet hours or a pause)" if found.put_off else ""
+    made_at = thai_time(announcement.made_at)
+    click.echo(f"announcement {announcement.id} to {announcement.audience}, {made_at}: {state.chats:,} chats")
+    later = f" ({state.put_off:,} of them for the end of quiet hours or a pause)" if state.put_off else ""
     click.echo(
-        f"delivered {found.delivered:,}, unreachable {found.unreachable:,}, dead {found.dead:,},"
-        f" waiting {found.waiting:,}{later}"
+        f"delivered {state.delivered:,}, unreachable {state.unreachable:,}, dead {state.dead:,},"
+        f" waiting {state.waiting:,}{later}"
     )
-    if found.waiting:
-        click.echo(f"see later: laocert broadcast --report {made.id}")
+    if state.waiting:
+        click.echo(f"see later: laocert broadcast --report {announcement.id}")

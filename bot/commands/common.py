@@ -1,4 +1,4 @@
-"""What the commands share: the database, the clock, JSON, and progress."""
+"""What the commands share: options, the database, the clock, output as JSON or tables, questions, and progress."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from models.database.engine import Database
 
 _T = TypeVar("_T")
 
-# On the terminal as on paper.
+# Times on the terminal, in Bangkok's time and the Buddhist Era.
 thai_time = thai.numeric_time
 
 province_option = click.option("--province", metavar="CODE", help="Only the province with this two-digit code.")
@@ -29,24 +29,26 @@ by_option = click.option(
     "--by",
     required=True,
     metavar="NAME",
-    help="The person or office that decides; kept, and shown to the officers.",
+    help="The person or office that decides; stored, and shown to the officers.",
 )
-reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept like the name.")
+reason_option = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; stored and shown like the name."
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 
 
 class NotAgreed(DomainError):
-    """Nobody said yes to what a command asked; the message says that nothing was done."""
+    """The operator did not agree to a command's question; the message says that nothing was done."""
 
 
 def now() -> datetime:
-    """The clock of the commands."""
+    """The present time in UTC, by this machine's clock."""
     return datetime.now(UTC)
 
 
 def echo_json(facts: object) -> None:
-    """Print facts for another program; Thai as it is."""
+    """Print facts as JSON; Thai letters are not escaped, times are ISO 8601."""
     click.echo(json.dumps(facts, ensure_ascii=False, indent=2, default=_json_value))
 
 
@@ -55,36 +57,36 @@ def _json_value(value: Any) -> str:
 
 
 def echo_table(table: Any) -> None:
-    """Print a rich table as wide as the terminal, or as wide as it needs where there is none."""
+    """Print a rich table as wide as the terminal, or 200 columns wide when stdout is no terminal."""
     width = None if sys.stdout.isatty() else 200
-    # Names are data: no markup, no emoji codes in them.
+    # Names are data: rich must not interpret markup or emoji codes in them.
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
 def echo_lines(lines: list[str], *, to_stderr: bool = False) -> None:
-    """Print lines for a reader."""
+    """Print lines to stdout, or to stderr."""
     for line in lines:
         click.echo(line, err=to_stderr)
 
 
 def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> None:
-    """Show the lines of what is asked about, and ask on stderr, where the answer is no unless it is yes.
+    """Print the lines `what`, and ask the operator a yes-or-no question on stderr; the default is no.
 
-    `otherwise` says what has not happened then. `as_json`: stdout is kept free for JSON, so that the lines go to
-    stderr, and nowhere where nobody can be asked.
+    `otherwise`: what has not happened without a yes. `as_json`: stdout is for JSON only, so the lines go to
+    stderr; they are not printed when stdin is no terminal.
 
-    Raises NotAgreed at any other answer, at its end (Ctrl-C, Ctrl-D), and where there is no terminal to ask at.
+    Raises NotAgreed for any answer but yes, for Ctrl-C and Ctrl-D, and when stdin is no terminal.
     """
     is_anybody_there = sys.stdin is not None and sys.stdin.isatty()
     if is_anybody_there or not as_json:
         echo_lines(what, to_stderr=as_json)
     if not is_anybody_there:
         where = "what the command shows without --json" if as_json else "what is shown"
-        raise NotAgreed(f"nobody is there to be asked, and {otherwise}; look at {where}, then give --yes")
+        raise NotAgreed(f"there is no terminal to ask at, and {otherwise}; look at {where}, then give --yes")
     try:
         is_agreed = click.confirm(question, err=True)
     except click.Abort:
-        # The question's line has not ended.
+        # End the line of the question.
         click.echo(err=True)
         is_agreed = False
     if not is_agreed:
@@ -92,7 +94,9 @@ def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> Non
 
 
 def with_database(operation: Callable[[Database], Awaitable[_T]], use: Use) -> _T:
-    """Run an operation on the database of the settings. Raises what bot.service.opening.opened does."""
+    """Run an operation on the database of the settings; its result. Raises the operation's errors, and those of
+    `bot.service.opening.opened`.
+    """
     context = click.get_current_context(silent=True)
 
     async def run() -> _T:
@@ -103,7 +107,9 @@ def with_database(operation: Callable[[Database], Awaitable[_T]], use: Use) -> _
 
 
 def reading(operation: Callable[[AsyncSession], Awaitable[_T]], use: Use = Use.LOOKS) -> _T:
-    """Run an operation that only looks; `use` is RECORDS when the command will write after it."""
+    """Run an operation in a read-only session. `use` is RECORDS when the command will write afterwards. Raises as
+    `with_database`.
+    """
 
     async def run(database: Database) -> _T:
         async with database.read() as session:
@@ -113,7 +119,7 @@ def reading(operation: Callable[[AsyncSession], Awaitable[_T]], use: Use = Use.L
 
 
 def writing(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run an operation in one transaction."""
+    """Run an operation in one write transaction, committed at its end. Raises as `with_database`."""
 
     async def run(database: Database) -> _T:
         async with database.write() as session:
@@ -124,9 +130,10 @@ def writing(operation: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Where an import tells its progress: bars on a terminal, one plain line a step when piped.
+    """Show progress on a terminal as bars on stderr, else as one line on stdout for each step. Gives a function to
+    call with (step, done, total); a total of 0 is unknown.
 
-    `quiet`: nothing but bars, because the output is JSON.
+    `quiet`: no lines, because stdout is for JSON.
     """
     if not sys.stderr.isatty():
         with _plain_steps(quiet) as report:
@@ -146,11 +153,11 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def _plain_steps(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    told: set[str] = set()
+    printed_steps: set[str] = set()
 
     def tell(step: str, _done: int, _total: int) -> None:
-        if step not in told and not quiet:
+        if step not in printed_steps and not quiet:
             click.echo(f"{step} …")
-        told.add(step)
+        printed_steps.add(step)
 
     yield tell

@@ -1,4 +1,4 @@
-"""`laocert db`: the schema of the database."""
+"""`laocert db`: the database's schema, backup and restore."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from models.succession.word_keeping import count_without_words
 
 
 class DatabaseDiffers(DomainError):
-    """`db check` found something."""
+    """The database or a restored copy differs from what this program expects; the message says what to do."""
 
 
 @click.group(epilog="Example: laocert db upgrade")
@@ -26,7 +26,7 @@ def db() -> None:
 
 @db.command(epilog="Example: laocert db upgrade")
 def upgrade() -> None:
-    """Bring the schema to this program's, in one transaction. Safe to repeat."""
+    """Migrate the schema to this program's version, in one transaction. Safe to repeat."""
 
     async def bring(database: Database) -> tuple[str | None, str, int]:
         before, after = await version.upgrade(database)
@@ -49,7 +49,7 @@ def check(as_json: bool) -> None:
     async def look(database: Database) -> tuple[list[str], bool]:
         return await drift.check(database), await drift.can_check_in_full(database)
 
-    found, in_full = with_database(look, Use.REPAIRS)
+    differences, in_full = with_database(look, Use.REPAIRS)
     if not in_full:
         click.echo(
             "constraints, defaults and conditions of indexes were not compared: this role may not create a schema;"
@@ -57,22 +57,23 @@ def check(as_json: bool) -> None:
             err=True,
         )
     if as_json:
-        echo_json({"ok": not found, "in_full": in_full, "differences": found})
-    elif not found:
+        echo_json({"ok": not differences, "in_full": in_full, "differences": differences})
+    elif not differences:
         click.echo("the database is as it should be")
     else:
-        for line in found:
+        for line in differences:
             click.echo(line)
-    if found:
+    if differences:
         raise DatabaseDiffers(
-            f"the database is not as it should be ({len(found)}); run: laocert db upgrade, or restore a backup"
+            f"the database is not as it should be ({len(differences)}); run: laocert db upgrade,"
+            " or restore a backup"
         )
 
 
 @db.command(epilog="Example: laocert db backup laocert-2570-02-01.backup")
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the whole database to a new file, also while the bot runs, and read the copy to its end."""
+    """Copy the whole database to a new file, also while the bot runs, and verify the copy."""
     copied = with_database(lambda database: make_backup(database, file), Use.LOOKS)
     newest = "" if copied.newest_event is None else f", the newest event is {copied.newest_event}"
     click.echo(
@@ -85,21 +86,21 @@ def backup(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a database that is not empty. The bot must be stopped.")
 def restore(file: Path, force: bool) -> None:
-    """Bring a copy back, check it and the record in it, and hold its unsent messages."""
-    found = with_database(lambda database: bring_back(database, file, force=force), Use.REPAIRS)
-    click.echo(f"{found.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
-    if found.schema is not None:
+    """Replace the database by a copy, verify it and the record in it, and hold its unsent messages."""
+    restored = with_database(lambda database: bring_back(database, file, force=force), Use.REPAIRS)
+    click.echo(f"{restored.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")
+    if restored.schema is not None:
         raise DatabaseDiffers(
-            f"restored, at schema {found.schema}, and not checked: this program needs {version.head()}; run:"
+            f"restored, at schema {restored.schema}, and not checked: this program needs {version.head()}; run:"
             " laocert db upgrade, then laocert audit verify"
         )
-    for line in (*found.differences, *found.findings.breaks, *filter(None, [found.findings.unchecked])):
+    for line in (*restored.differences, *restored.findings.breaks, *filter(None, [restored.findings.unchecked])):
         click.echo(line)
     click.echo(
-        f"restored: {found.findings.events} events, {found.findings.certificates} certificates,"
-        f" {found.findings.rosters} locked rosters checked"
+        f"restored: {restored.findings.events} events, {restored.findings.certificates} certificates,"
+        f" {restored.findings.rosters} locked rosters checked"
     )
-    if found.differences or found.findings.breaks:
+    if restored.differences or restored.findings.breaks:
         raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")
-    if found.findings.unknown_keys:
+    if restored.findings.unknown_keys:
         raise DatabaseDiffers("the copy is back, and what could be checked of it is as it should be")

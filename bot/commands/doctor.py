@@ -1,4 +1,4 @@
-"""`laocert doctor`: everything that the bot needs, each with `ok` or the mend."""
+"""`laocert doctor`: checks everything that the bot needs, and prints `ok` or how to fix it for each."""
 
 import asyncio
 
@@ -11,21 +11,24 @@ from models.base.errors import DomainError
 
 
 class NotWell(DomainError):
-    """Something is to be mended before the bot can run well."""
+    """At least one check has failed; the message says how many."""
 
 
 @click.command(epilog="Example: laocert doctor --json")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Look at settings, database, Bot API, clock, fonts and port; exit code 1 when one is not as it should be."""
+    """Check settings, database, Bot API, clock, fonts and port; exit code 1 when a check fails."""
     findings = asyncio.run(examine(load_settings()))
     if as_json:
         echo_json(
-            [{"name": one.name, "ok": one.mend is None, "said": one.said, "mend": one.mend} for one in findings]
+            [
+                {"name": finding.name, "ok": finding.mend is None, "said": finding.detail, "mend": finding.mend}
+                for finding in findings
+            ]
         )
     else:
-        for one in findings:
-            click.echo(f"{one.name}: {f'ok, {one.said}' if one.mend is None else one.mend}")
-    wrong = sum(one.mend is not None for one in findings)
-    if wrong:
-        raise NotWell(f"{wrong} of {len(findings)} things are to be mended, see above")
+        for finding in findings:
+            click.echo(f"{finding.name}: {f'ok, {finding.detail}' if finding.mend is None else finding.mend}")
+    faults = sum(finding.mend is not None for finding in findings)
+    if faults:
+        raise NotWell(f"{faults} of {len(findings)} checks failed; see above how to fix them")

@@ -1,4 +1,4 @@
-"""`laocert export`: what was certified, as files."""
+"""`laocert export`: certificates, lists and progress as files."""
 
 import os
 import tempfile
@@ -40,17 +40,17 @@ required_province_option = click.option(
 )
 
 
-def _word(of: Callable[[Words], str]) -> Callable[[ExportedCertification], Value]:
-    """One of the words of a certificate; empty where it has none."""
-    return lambda row: None if row.certification.words is None else of(row.certification.words)
+def _word(get: Callable[[Words], str]) -> Callable[[ExportedCertification], Value]:
+    """A column's value from the names on a certificate; empty for one without them."""
+    return lambda row: None if row.certification.words is None else get(row.certification.words)
 
 
 def _source_of_words(row: ExportedCertification) -> Value:
-    """Where the words are from."""
-    made = row.certification
-    if made.words is None:
+    """Where the certificate's names come from: issued with it, added later, or none."""
+    certificate = row.certification
+    if certificate.words is None:
         return NO_NAME
-    return "หลักฐาน" if made.words_kept_at is None else f"เก็บเมื่อ {short_moment(made.words_kept_at)}"
+    return "หลักฐาน" if certificate.words_kept_at is None else f"เก็บเมื่อ {short_moment(certificate.words_kept_at)}"
 
 
 COLUMNS: tuple[Column[ExportedCertification], ...] = (
@@ -73,13 +73,13 @@ COLUMNS: tuple[Column[ExportedCertification], ...] = (
     Column("ไฟล์ข้อมูล", 24, lambda row: row.certification.roster_file),
     Column("ข้อมูล ณ วันที่", 18, lambda row: short_moment(row.certification.roster_imported_at)),
     Column("รหัสตรวจสอบ", 14, lambda row: row.certification.code),
-    # Last, so that whoever reads the table by the places of its columns reads it as before.
+    # At the end: whoever reads the table by column numbers is not disturbed by columns added later.
     Column("ที่มาของชื่อ", 24, _source_of_words),
 )
 
 
 class ExportRefused(DomainError):
-    """The file cannot be written; the message says why and how to mend it."""
+    """The file cannot be written; the message says why and how to fix it."""
 
 
 @click.group(epilog="Example: laocert export certifications certifications.xlsx")
@@ -118,12 +118,12 @@ def organizations(file: Path, province: str) -> None:
 
     async def write(database: Database) -> int:
         async with database.read() as session:
-            listed = await province_list(session, arabic_digits(province), now())
+            organization_list = await province_list(session, arabic_digits(province), now())
         with _renamed_when_done(file) as unfinished:
-            province_sheet.write(listed, unfinished)
-        told = {"what": "organizations", "file": file.name, "organizations": len(listed.rows)}
-        await _record(database, listed.province_code, **told)
-        return len(listed.rows)
+            province_sheet.write(organization_list, unfinished)
+        details = {"what": "organizations", "file": file.name, "organizations": len(organization_list.rows)}
+        await _record(database, organization_list.province_code, **details)
+        return len(organization_list.rows)
 
     click.echo(f"{with_database(write, Use.RECORDS)} organizations written to {file.name}")
 
@@ -145,8 +145,8 @@ def certificate(code: str, file: Path) -> None:
         link = link_to(await _bot_username(), issued.made.code)
         with _renamed_when_done(file) as unfinished:
             unfinished.write_bytes(certificate_page.pdf(CertificatePage(issued, link)))
-        told = {"what": "certificate", "file": file.name, "certificate": issued.made.code}
-        await _record(database, issued.made.organization_code, **told)
+        details = {"what": "certificate", "file": file.name, "certificate": issued.made.code}
+        await _record(database, issued.made.organization_code, **details)
         return link
 
     link = with_database(write, Use.RECORDS)
@@ -163,30 +163,30 @@ def progress(file: Path, province: str) -> None:
 
     async def write(database: Database) -> None:
         async with database.read() as session:
-            counted = await province_progress(session, arabic_digits(province), now())
+            province_counts = await province_progress(session, arabic_digits(province), now())
         with _renamed_when_done(file) as unfinished:
-            unfinished.write_bytes(picture.png(counted))
-        await _record(database, counted.province_code, what="progress", file=file.name)
+            unfinished.write_bytes(picture.png(province_counts))
+        await _record(database, province_counts.province_code, what="progress", file=file.name)
 
     with_database(write, Use.RECORDS)
     click.echo(f"the progress of province {arabic_digits(province)} drawn in {file.name}")
 
 
 def _require_new(file: Path, suffix: str) -> None:
-    """Refuse, before anything is done, a name that will not do. Raises ExportRefused."""
+    """Raises ExportRefused for a file name with another suffix, or a file that exists."""
     if file.suffix.lower() != suffix:
         raise ExportRefused(f"{file.name} does not end with {suffix}; give it that name")
     if file.exists():
         raise ExportRefused(f"{file.name} exists; give another name or remove it first")
 
 
-async def _record(database: Database, chain: str, **told: object) -> None:
+async def _record(database: Database, chain: str, **details: object) -> None:
     async with database.write() as session:
-        await event_chain.record(session, event_chain.Event.EXPORTED, chain, now(), **told)
+        await event_chain.record(session, event_chain.Event.EXPORTED, chain, now(), **details)
 
 
 async def _bot_username() -> str:
-    """The bot's name at Telegram, empty where that is not to be had."""
+    """The bot's username; empty without a token, or when the Bot API does not answer."""
     settings = load_settings()
     if settings.bot_token is None:
         return ""
@@ -198,7 +198,9 @@ async def _bot_username() -> str:
 
 @contextmanager
 def _renamed_when_done(file: Path) -> Iterator[Path]:
-    """A name beside the file to write under, so that no half a file is ever seen. Raises ExportRefused."""
+    """A temporary file beside `file` to write to, renamed to it after the block: an incomplete file never has that
+    name. Raises ExportRefused when it cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=file.suffix, dir=file.parent)
         os.close(handle)

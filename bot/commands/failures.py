@@ -1,4 +1,4 @@
-"""What the command line says of an exception: what happened and how to mend it, a line each."""
+"""Turns an exception into the lines that the command line prints: what happened and how to fix it."""
 
 import traceback
 
@@ -9,7 +9,7 @@ from bot.runtime.settings import SettingsRefused, load_settings
 from models.base.errors import DomainError
 from models.imports.tabular import MAX_PROBLEMS, ImportRefused, alike
 
-# What SQLite says, and what to do about it.
+# How to fix an error of the database, by words of its message.
 _MENDS = {
     "database is locked": "another program is writing to it; try again, or stop that program",
     "unable to open database file": "check the directory and your rights, or set LAOCERT_DATABASE_URL",
@@ -22,7 +22,7 @@ _MENDS = {
 
 
 def explain(error: Exception) -> list[str]:
-    """The lines for stderr. An error that nobody foresaw shows its traceback at LAOCERT_LOG_LEVEL=DEBUG only."""
+    """The lines for stderr. An unexpected error gets a traceback only at LAOCERT_LOG_LEVEL=DEBUG."""
     if isinstance(error, ImportRefused):
         return _of_file(error)
     if isinstance(error, DomainError):
@@ -35,7 +35,7 @@ def explain(error: Exception) -> list[str]:
 
 
 def _of_file(error: ImportRefused) -> list[str]:
-    """A line for each kind of problem, and below many of them what a reader of the last line must know."""
+    """A line for each kind of problem of a file; below several the number of all, and the outcome."""
     lines = list(map(str, alike(error.problems)))
     count = len(error.problems)
     if count > 1:
@@ -46,11 +46,11 @@ def _of_file(error: ImportRefused) -> list[str]:
 
 def _of_database(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
-    said = _first_line(cause)
+    message = _first_line(cause)
     mend = next(
-        (mend for words, mend in _MENDS.items() if words in said), "check LAOCERT_DATABASE_URL and the server"
+        (mend for words, mend in _MENDS.items() if words in message), "check LAOCERT_DATABASE_URL and the server"
     )
-    return f"the database cannot be used: {said}; {mend}"
+    return f"the database cannot be used: {message}; {mend}"
 
 
 def _first_line(error: BaseException) -> str:

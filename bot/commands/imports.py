@@ -62,12 +62,12 @@ def _facts(result: ImportResult) -> dict[str, object]:
 
 @contextmanager
 def _problems_as_json(as_json: bool) -> Iterator[None]:
-    """Print every problem of a refused file as JSON, where that is asked for; stderr has a line for each kind."""
+    """With --json print every problem of a refused file as JSON on stdout; stderr has a line for each kind."""
     try:
         yield
-    except ImportRefused as refused:
+    except ImportRefused as refusal:
         if as_json:
-            echo_json({"problems": [_problem(problem) for problem in refused.problems]})
+            echo_json({"problems": [_problem(problem) for problem in refusal.problems]})
         raise
 
 
@@ -93,7 +93,7 @@ def import_() -> None:
 @_import_options
 @click.option("--complete", is_flag=True, help="The file has all organizations: list those that it lacks.")
 def organizations(file: Path, dry_run: bool, as_json: bool, complete: bool) -> None:
-    """Add or update organizations and their provinces, by dla_code. None is removed by it.
+    """Add or update organizations and their provinces, by dla_code. Removes none.
 
     Columns: dla_code, type_th, type_code, name_th, province_code, province_th, province_en, district_th.
     """
@@ -104,21 +104,23 @@ def organizations(file: Path, dry_run: bool, as_json: bool, complete: bool) -> N
             ),
             Use.LOOKS if dry_run else Use.RECORDS,
         )
-    missing = None if result.missing is None else [_missing_facts(one) for one in result.missing]
+    missing = None if result.missing is None else [_missing_facts(facts) for facts in result.missing]
     if as_json:
         echo_json(_facts(result) | ({} if missing is None else {"missing": missing}))
         return
     _echo_result("organizations", result)
-    for one in missing or ():
-        click.echo(f"not in the file: {one['organization']} {one['name']}; if it has ended: {one['command']}")
+    for facts in missing or ():
+        click.echo(
+            f"not in the file: {facts['organization']} {facts['name']}; if it has ended: {facts['command']}"
+        )
     if complete and not missing:
         click.echo("the file has every organization that goes on")
 
 
-def _missing_facts(one: Missing) -> dict[str, str]:
-    """An organization that a file lacks, and the command that closes it."""
-    command = f"laocert organization close {one.dla_code} --by NAME --reason TEXT"
-    return {"organization": one.dla_code, "name": one.name, "command": command}
+def _missing_facts(missing_organization: Missing) -> dict[str, str]:
+    """The facts of an organization that a file lacks, with the command that closes it."""
+    command = f"laocert organization close {missing_organization.dla_code} --by NAME --reason TEXT"
+    return {"organization": missing_organization.dla_code, "name": missing_organization.name, "command": command}
 
 
 @import_.command(epilog="Example: laocert import accounts accounts.xlsx --dry-run")
@@ -152,7 +154,7 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool, skip
 
         def announce(changes: Sequence[RegisterChange]) -> None:
             nonlocal report
-            # The bars go before lines are printed, and come again below them.
+            # Bars and lines do not mix: the bars are removed first, and drawn again below the lines.
             bars.close()
             if not as_json:
                 for line in register_changes.lines(changes):
@@ -177,7 +179,8 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool, skip
         )
     if as_json:
         locked = [
-            {"organization": one.organization, "name": one.name, "rows": one.rows} for one in result.left_out
+            {"organization": left_out.organization, "name": left_out.name, "rows": left_out.rows}
+            for left_out in result.left_out
         ]
         echo_json(_facts(result) | {"changes": register_changes.facts(result.changes), "locked": locked})
     else:
@@ -188,6 +191,9 @@ def personnel(file: Path, dry_run: bool, as_json: bool, allow_shrink: bool, skip
 def _lines_of_left_out(left_out: Sequence[LeftOut]) -> list[str]:
     if not left_out:
         return []
-    rows = sum(one.rows for one in left_out)
+    rows = sum(organization.rows for organization in left_out)
     lines = [f"certified and locked, left out: {len(left_out):,} organizations, {rows:,} rows"]
-    return lines + [f"  {one.organization} {one.name}: {one.rows:,} rows" for one in left_out]
+    return lines + [
+        f"  {organization.organization} {organization.name}: {organization.rows:,} rows"
+        for organization in left_out
+    ]

@@ -24,21 +24,21 @@ from models.database.engine import Database
 from models.links.invitation import find_invitation
 from models.links.invitation import invite as make_invitation
 
-# An officer who sits beside the operator, and a letter that is on its way.
+# For an officer beside the operator, and for a slip that is sent by letter.
 LIFETIME = timedelta(minutes=10)
 SLIP_LIFETIME = timedelta(days=14)
-# Who needs it longer is invited when the time has come.
+# Longest lifetimes; for a later day another invitation is made then.
 MAX_MINUTES = 10_000
 MAX_DAYS = 90
 
 
 class InviteRefused(DomainError):
-    """The link or its slip cannot be made; the message says why and how to mend it."""
+    """The link or its slip cannot be made; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Invited:
-    """A link that was made; it can be read nowhere later."""
+    """A new link. It is not stored, so that it cannot be shown again."""
 
     username: str
     name: str
@@ -49,9 +49,14 @@ class Invited:
 @click.command(epilog="Example: laocert invite lao2110101 --slip letter.pdf")
 @click.argument("username")
 @click.option(
-    "--minutes", type=click.IntRange(1, MAX_MINUTES), metavar="N", help="How long it is good (10 minutes)."
+    "--minutes",
+    type=click.IntRange(1, MAX_MINUTES),
+    metavar="N",
+    help="How long the link is valid (default 10 minutes).",
 )
-@click.option("--days", type=click.IntRange(1, MAX_DAYS), metavar="N", help="The same in days (14 for a slip).")
+@click.option(
+    "--days", type=click.IntRange(1, MAX_DAYS), metavar="N", help="The same in days (default 14 with --slip)."
+)
 @click.option(
     "--slip",
     type=click.Path(path_type=Path),
@@ -70,28 +75,32 @@ def invite(username: str, minutes: int | None, days: int | None, slip: Path | No
         lifetime = timedelta(minutes=minutes or 0, days=days or 0)
     settings = load_settings()
     require_bot(settings)
-    made = with_database(lambda database: _invite(database, settings, username, lifetime, slip), Use.RECORDS)
+    invited = with_database(lambda database: _invite(database, settings, username, lifetime, slip), Use.RECORDS)
     if as_json:
         echo_json(
             {
-                "username": made.username,
-                "link": made.link,
-                "expires_at": made.expires_at,
+                "username": invited.username,
+                "link": invited.link,
+                "expires_at": invited.expires_at,
                 "slip": slip and str(slip),
             }
         )
         return
-    click.echo(made.link)
-    click.echo(f"links one chat to {made.username} ({made.name}), once, until {thai_time(made.expires_at)}")
+    click.echo(invited.link)
+    click.echo(
+        f"links one chat to {invited.username} ({invited.name}), once, until {thai_time(invited.expires_at)}"
+    )
     if slip is not None:
         click.echo(f"{slip.name} written; whoever holds it can act for the account: send it to the officer only")
-    click.echo(f"\n{_qr(made.link)}", nl=False)
+    click.echo(f"\n{_qr(invited.link)}", nl=False)
 
 
 async def _invite(
     database: Database, settings: Settings, username: str, lifetime: timedelta, slip: Path | None
 ) -> Invited:
-    """The code and its slip, or neither: the file is written before the commit, and removed when that fails."""
+    """Make the invitation and its slip, or neither: the file is written before the commit, and removed when that
+    fails.
+    """
     with nullcontext() if slip is None else _new_file(slip) as write:
         bot_username = await _bot_username(settings)
         async with database.write() as session:
@@ -105,7 +114,7 @@ async def _invite(
 
 
 async def _bot_username(settings: Settings) -> str:
-    """The bot's name at Telegram, which the link bears. Raises SettingsRefused, InviteRefused."""
+    """The bot's username, for the link. Raises SettingsRefused, InviteRefused."""
     token, _keys = require_bot(settings)
     try:
         return await api.username(token, settings.api_url)
@@ -119,7 +128,9 @@ async def _bot_username(settings: Settings) -> str:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """What writes a file for its owner's eyes that was not there before, and stays only if all goes well."""
+    """Create a new file with mode 0600; gives a function that writes to it. The file is removed when the block
+    fails. Raises InviteRefused.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -135,10 +146,10 @@ def _new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
 
 
 def _write(path: Path, file: FileIO, content: bytes) -> None:
-    left = memoryview(content)
+    unwritten = memoryview(content)
     try:
-        while left:
-            left = left[file.write(left) :]
+        while unwritten:
+            unwritten = unwritten[file.write(unwritten) :]
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -149,7 +160,7 @@ def _unwritable(path: Path, error: OSError) -> InviteRefused:
 
 
 def _qr(link: str) -> str:
-    """A link as a QR code of half blocks, light ones on a dark terminal."""
-    drawn = io.StringIO()
-    segno.make(link, micro=False).terminal(drawn, compact=True)
-    return drawn.getvalue()
+    """A QR code of a link, drawn with half blocks for a dark terminal."""
+    text = io.StringIO()
+    segno.make(link, micro=False).terminal(text, compact=True)
+    return text.getvalue()

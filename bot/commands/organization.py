@@ -1,4 +1,4 @@
-"""`laocert organization`: another name for an organization, its end, and how it goes on as another."""
+"""`laocert organization`: renaming an organization, closing it, and its succession by another."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ _EXAMPLE = "--by 'สถ. กองกฎหมาย' --reason 'ประกา
 
 
 def _change_options(command: _F) -> _F:
-    """What every change of an organization is given."""
+    """The options that all changes of organizations share."""
     for decorate in (
         json_option,
         click.option("--dry-run", is_flag=True, help="Check everything and show it, write nothing."),
@@ -72,11 +72,11 @@ def rename(
     as_json: bool,
 ) -> None:
     """Give an organization another name, without its type; its code stays."""
-    decided = _decision(by, reason, gazette, effective)
+    change_decision = _decision(by, reason, gazette, effective)
     renamed: Renaming = (
         reading(lambda session: renaming.look_at_renaming(session, dla_code, name))
         if dry_run
-        else writing(lambda session: renaming.rename(session, dla_code, name, decided, now()))
+        else writing(lambda session: renaming.rename(session, dla_code, name, change_decision, now()))
     )
     if as_json:
         echo_json({"organization": dla_code, "before": renamed.before, "after": renamed.after, "dry_run": dry_run})
@@ -101,11 +101,11 @@ def close(
 
     Its accounts are disabled, its register is locked for ever, and it leaves lists, counts and reminders.
     """
-    decided = _decision(by, reason, gazette, effective)
+    change_decision = _decision(by, reason, gazette, effective)
     closed: Closing = (
         reading(lambda session: closing.look_at_closing(session, dla_code))
         if dry_run
-        else writing(lambda session: closing.close(session, dla_code, decided, now()))
+        else writing(lambda session: closing.close(session, dla_code, change_decision, now()))
     )
     if as_json:
         echo_json(
@@ -115,7 +115,7 @@ def close(
                 "status": closed.status.value,
                 "accounts": closed.accounts,
                 "chats": closed.chats,
-                "effective_on": decided.effective_on,
+                "effective_on": change_decision.effective_on,
                 "dry_run": dry_run,
             }
         )
@@ -145,16 +145,18 @@ def succeed(
     district, province; where they are needed also province_th and province_en (of a province that is new) and
     account (to which the officers of an organization that merges go over).
     """
-    decided = _decision(by, reason, gazette, effective)
+    change_decision = _decision(by, reason, gazette, effective)
     outcomes = with_database(
-        lambda database: succeed_from_file(database, file, decided, now(), reopens=reopens, dry_run=dry_run),
+        lambda database: succeed_from_file(
+            database, file, change_decision, now(), reopens=reopens, dry_run=dry_run
+        ),
         Use.LOOKS if dry_run else Use.RECORDS,
     )
     if as_json:
-        echo_json({"dry_run": dry_run, "successions": [_facts(one) for one in outcomes]})
+        echo_json({"dry_run": dry_run, "successions": [_facts(outcome) for outcome in outcomes]})
         return
-    for one in outcomes:
-        for line in _told(one, dry_run):
+    for outcome in outcomes:
+        for line in _report_lines(outcome, dry_run):
             click.echo(line)
 
 
@@ -176,8 +178,8 @@ def _facts(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _told(outcome: Outcome, dry_run: bool) -> list[str]:
-    """What a succession does, and what is left to do."""
+def _report_lines(outcome: Outcome, dry_run: bool) -> list[str]:
+    """The lines that say what a succession does, and what the operator must do next."""
     succession, founding = outcome.succession, outcome.succession.founding
     old = ", ".join(f"{code} {name}" for code, name in zip(succession.codes, outcome.names, strict=True))
     new = f"{succession.dla_code} {outcome.name}" + (" (new)" if founding else "")

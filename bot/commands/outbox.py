@@ -1,4 +1,4 @@
-"""`laocert outbox`: what became of messages, dead ones tried once more, and those that a restore has held."""
+"""`laocert outbox`: lists messages and their states, retries dead ones, releases those that a restore held."""
 
 from dataclasses import asdict
 
@@ -16,7 +16,7 @@ def outbox() -> None:
 
 
 @outbox.command("list", epilog="Example: laocert outbox list --account lao5110201")
-@click.option("--state", type=click.Choice([one.value for one in State]), help="Only those in this state.")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
 @click.option("--account", metavar="USERNAME", help="Only those to this account's officers.")
 @click.option("--organization", metavar="CODE", help="Only those to the officers of this organization.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, metavar="N")
@@ -25,7 +25,7 @@ def list_(state: str | None, account: str | None, organization: str | None, limi
     """Messages, the newest first: to whom, how far, and why not further. No name, no text."""
     if account is not None and organization is not None:
         raise click.UsageError("--account and --organization do not go together")
-    found = reading(
+    messages = reading(
         lambda session: outbox_admin.list_messages(
             session,
             state=None if state is None else State(state),
@@ -35,26 +35,30 @@ def list_(state: str | None, account: str | None, organization: str | None, limi
         )
     )
     if as_json:
-        echo_json({"counts": found.counts, "messages": [asdict(one) for one in found.messages]})
+        echo_json({"counts": messages.counts, "messages": [asdict(message) for message in messages.messages]})
         return
-    click.echo(" · ".join(f"{count} {one}" for one, count in found.counts.items()))
-    if found.messages:
-        echo_table(_table(found.messages))
+    click.echo(" · ".join(f"{count} {name}" for name, count in messages.counts.items()))
+    if messages.messages:
+        echo_table(_table(messages.messages))
 
 
 def _table(messages: list[outbox_admin.Message]) -> Table:
     table = Table("number", "kind", "to", "created", "due", "tries", "state", "reason", box=None)
-    for one in messages:
-        to = "a chat without an officer" if one.account is None else f"{one.account}, officer {one.officer}"
+    for message in messages:
+        to = (
+            "a chat without an officer"
+            if message.account is None
+            else f"{message.account}, officer {message.officer}"
+        )
         table.add_row(
-            str(one.number),
-            one.kind,
+            str(message.number),
+            message.kind,
             to,
-            thai_time(one.created_at),
-            thai_time(one.due_at),
-            str(one.tries),
-            one.state,
-            one.reason or "",
+            thai_time(message.created_at),
+            thai_time(message.due_at),
+            str(message.tries),
+            message.state,
+            message.reason or "",
         )
     return table
 

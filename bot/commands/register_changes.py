@@ -1,4 +1,4 @@
-"""What an import of personnel changes, as lines and as JSON."""
+"""What an import of personnel changes, as lines for the terminal and as facts for JSON."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,14 @@ from models.imports import RegisterChange
 from models.register.difference import ChangeKind, Totals
 from models.register.roster import Category, Headcount
 
-# Registers that are printed, those with the most changes; a national import changes thousands.
+# Registers that are listed, those with the most changes; a national import changes thousands.
 SHOWN = 10
-# Menus of one register that are printed by name; a register may have 200.
+# Menus of one register that are named; a register may have 200.
 _MENUS_SHOWN = 5
 
 
 def lines(changes: Sequence[RegisterChange]) -> Iterator[str]:
-    """The totals by category, then the registers that change most."""
+    """Lines with the totals by category, then the registers with the most changes."""
     total = _total(changes)
     yield f"registers in the file: {len(changes):,}, of which {sum(map(_is_changed, changes)):,} change"
     for category in Category:
@@ -29,7 +29,7 @@ def lines(changes: Sequence[RegisterChange]) -> Iterator[str]:
 
 
 def facts(changes: Sequence[RegisterChange]) -> dict[str, object]:
-    """Everything, for another program."""
+    """The totals and the changes of all registers, as values for JSON."""
     return {
         "total": _facts(_total(changes)),
         "organizations": [
@@ -55,7 +55,7 @@ def _weight(change: RegisterChange) -> tuple[int, str]:
 
 
 def _total(changes: Sequence[RegisterChange]) -> Totals:
-    """All registers as if they were one."""
+    """The sums over all registers."""
     counts: Counter[tuple[ChangeKind, Category]] = Counter()
     for change in changes:
         counts.update(change.totals.counts)
@@ -69,7 +69,7 @@ def _total(changes: Sequence[RegisterChange]) -> Totals:
 
 
 def _sum(headcounts: Sequence[Headcount]) -> Headcount:
-    return Headcount(*(sum(one.of(category) for one in headcounts) for category in Category))
+    return Headcount(*(sum(headcount.of(category) for headcount in headcounts) for category in Category))
 
 
 def _of(headcount: Headcount, category: Category | None) -> int:
@@ -82,7 +82,7 @@ def _numbers(totals: Totals, category: Category | None = None) -> str:
 
 
 def _facts(totals: Totals) -> dict[str, object]:
-    return {**_counts(totals), "categories": {one.value: _counts(totals, one) for one in Category}}
+    return {**_counts(totals), "categories": {category.value: _counts(totals, category) for category in Category}}
 
 
 def _counts(totals: Totals, category: Category | None = None) -> dict[str, int]:
@@ -91,7 +91,7 @@ def _counts(totals: Totals, category: Category | None = None) -> dict[str, int]:
 
 
 def _menus(change: RegisterChange) -> str:
-    """Menus that a register gets and loses; of the first import they are no news."""
+    """The menus that a register gains and loses; empty for a first import."""
     if change.is_first:
         return ""
     named = ("new menus", change.totals.new_menus), ("menus that go", change.totals.gone_menus)
@@ -99,5 +99,5 @@ def _menus(change: RegisterChange) -> str:
 
 
 def _first(names: Sequence[str]) -> str:
-    left = len(names) - _MENUS_SHOWN
-    return ", ".join(names[:_MENUS_SHOWN]) + (f" and {left:,} more" if left > 0 else "")
+    more = len(names) - _MENUS_SHOWN
+    return ", ".join(names[:_MENUS_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

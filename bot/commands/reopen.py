@@ -1,4 +1,4 @@
-"""`laocert reopen` and the petitions that ask for it."""
+"""`laocert reopen`, and the petitions for reopenings: `laocert petitions`, `laocert petition decide`."""
 
 import click
 from rich.table import Table
@@ -33,43 +33,43 @@ def reopen(dla_code: str, by: str, reason: str) -> None:
 @click.command(epilog="Example: laocert petitions --json")
 @json_option
 def petitions(as_json: bool) -> None:
-    """The petitions that wait for a decision, oldest first: an organization's (lao) or its province's (province),
-    whose spot-check has failed.
+    """List the petitions that wait for a decision, oldest first: of organizations (lao), and of provinces whose
+    spot-check has failed (province).
     """
-    found = reading(list_petitions)
+    waiting_petitions = reading(list_petitions)
     if as_json:
-        echo_json([_facts(one) for one in found])
+        echo_json([_facts(petition_row) for petition_row in waiting_petitions])
         return
-    if not found:
+    if not waiting_petitions:
         click.echo("no petition waits")
         return
     table = Table("ID", "Code", "Organization", "Province", "Made", "Side", "By", "Petition")
-    for one in found:
+    for petition_row in waiting_petitions:
         table.add_row(
-            str(one.id),
-            one.organization_code,
-            one.organization.full_name,
-            one.organization.province.name_th,
-            thai_time(one.made_at),
-            one.side or "",
-            one.author,
-            one.body,
+            str(petition_row.id),
+            petition_row.organization_code,
+            petition_row.organization.full_name,
+            petition_row.organization.province.name_th,
+            thai_time(petition_row.made_at),
+            petition_row.side or "",
+            petition_row.author,
+            petition_row.body,
         )
     echo_table(table)
 
 
-def _facts(one: Remark) -> dict[str, object]:
+def _facts(petition: Remark) -> dict[str, object]:
     return {
-        "id": one.id,
-        "organization": one.organization_code,
-        "name": one.organization.full_name,
-        "province": one.organization.province_code,
-        "fiscal_year": one.round.fiscal_year,
-        "revision": one.revision,
-        "made_at": one.made_at,
-        "side": one.side,
-        "author": one.author,
-        "petition": one.body,
+        "id": petition.id,
+        "organization": petition.organization_code,
+        "name": petition.organization.full_name,
+        "province": petition.organization.province_code,
+        "fiscal_year": petition.round.fiscal_year,
+        "revision": petition.revision,
+        "made_at": petition.made_at,
+        "side": petition.side,
+        "author": petition.author,
+        "petition": petition.body,
     }
 
 
@@ -88,8 +88,8 @@ def decide(number: int, grant: bool, refuse: bool, by: str, reason: str) -> None
     """Close a petition: grant it, which reopens the organization, or refuse it."""
     if grant == refuse:
         raise click.UsageError("give either --grant or --refuse")
-    made = writing(
+    decision = writing(
         lambda session: decide_petition(session, number, granted=grant, by=by, reason=reason, now=now())
     )
     outcome = "granted; the organization is reopened" if grant else "refused; it stays locked"
-    click.echo(f"petition {number} of {made.organization_code} is {outcome}")
+    click.echo(f"petition {number} of {decision.organization_code} is {outcome}")

@@ -49,12 +49,16 @@ def round_() -> None:
 
 @round_.command("open", epilog="Example: laocert round open --fiscal-year 2570 --closes 2570-09-15")
 @click.option("--fiscal-year", type=int, required=True, metavar="YEAR", help="Buddhist year, for example 2570.")
-@click.option("--closes", metavar="YYYY-MM-DD", help="Last day, Christian or Buddhist year; later is marked late.")
+@click.option(
+    "--closes",
+    metavar="YYYY-MM-DD",
+    help="Last day, Christian or Buddhist year. Certificates after it are marked late.",
+)
 @yes_option
 @json_option
 def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> None:
-    """Open the round of a fiscal year. The locks of the round before end, and so do its petitions: where there are
-    any, they are counted and it is asked first.
+    """Open the round of a fiscal year. This ends the locks and petitions of the round before: if there are any,
+    their numbers are shown and the command asks first.
     """
     closes_on = parse_closing_date(closes) if closes is not None else None
 
@@ -107,14 +111,16 @@ def _agreed(
     *,
     is_repeated: bool = False,
 ) -> _Done:
-    """Do what ends something, when the operator agrees to what it ends; asked again when that has changed. Without
-    `agree` it is done whatever it ends.
+    """Run the operation `do` after the operator has agreed to what it ends.
+
+    `look` reads what it would end, `agree` shows that and asks. When that has changed before the commit, the
+    operator is asked again. Without `agree` nothing is asked. Raises NotAgreed.
     """
     ends = None
     if agree is not None:
         ends = reading(look, Use.RECORDS)
         if is_repeated:
-            click.echo("it has changed meanwhile; this is what it ends now:", err=True)
+            click.echo("this has changed in the meantime; it now ends:", err=True)
         agree(ends)
     try:
         return writing(lambda session: do(session, ends))
@@ -144,37 +150,45 @@ def list_(as_json: bool) -> None:
     reopenings = reading(list_reopenings)
     if as_json:
         echo_json(
-            [facts(one) | {"reopenings": list(map(asdict, reopenings.get(one.fiscal_year, [])))} for one in rounds]
+            [
+                facts(round_row) | {"reopenings": list(map(asdict, reopenings.get(round_row.fiscal_year, [])))}
+                for round_row in rounds
+            ]
         )
         return
     if not rounds:
         click.echo("no round yet; open one: laocert round open --fiscal-year 2570")
         return
     table = Table("Fiscal year", "State", "Opened", "Last day", "Closed", "Reopened")
-    for one in rounds:
-        closed = thai_time(one.closed_at) if one.closed_at else ""
-        reopened = "\n".join(map(_reopening_line, reopenings.get(one.fiscal_year, [])))
+    for round_row in rounds:
+        closed = thai_time(round_row.closed_at) if round_row.closed_at else ""
+        reopened = "\n".join(map(_reopening_line, reopenings.get(round_row.fiscal_year, [])))
         table.add_row(
-            str(one.fiscal_year), one.state.value, thai_time(one.opened_at), _thai_day(one), closed, reopened
+            str(round_row.fiscal_year),
+            round_row.state.value,
+            thai_time(round_row.opened_at),
+            _thai_day(round_row),
+            closed,
+            reopened,
         )
     echo_table(table)
 
 
-def facts(found: Round) -> dict[str, object]:
-    """A round as JSON shows it."""
+def facts(round_: Round) -> dict[str, object]:
+    """A round's facts for JSON."""
     return {
-        "fiscal_year": found.fiscal_year,
-        "state": found.state.value,
-        "closes_on": found.closes_on,
-        "opened_at": found.opened_at,
-        "closed_at": found.closed_at,
+        "fiscal_year": round_.fiscal_year,
+        "state": round_.state.value,
+        "closes_on": round_.closes_on,
+        "opened_at": round_.opened_at,
+        "closed_at": round_.closed_at,
     }
 
 
 def _closing_lines(closing: Closing) -> list[str]:
     round_ = closing.round
-    left = round_.days_left(now())
-    days = "" if left is None else f"; its last day is {_thai_day(round_)}, {_distance(left)}"
+    days_left = round_.days_left(now())
+    days = "" if days_left is None else f"; its last day is {_thai_day(round_)}, {_distance(days_left)}"
     return [
         f"closing round {closing.fiscal_year} ends certifying{days}",
         f"not certified: {closing.uncertified:,} of {closing.organizations:,} organizations",
@@ -215,6 +229,6 @@ def _reopening_line(reopening: RoundReopening) -> str:
     return f"{thai_time(reopening.at)}, {reopening.by}: {' '.join(reopening.reason.split())}"
 
 
-def _thai_day(found: Round) -> str:
-    day = found.closes_on
+def _thai_day(round_: Round) -> str:
+    day = round_.closes_on
     return f"{day:%d/%m}/{day.year + BUDDHIST_ERA}" if day else ""

@@ -1,5 +1,5 @@
-"""`laocert status`: how far the organizations are, by province; which are locked, which lack what they need to
-certify, and whom no reminder has reached.
+"""`laocert status`: counts of organizations by province and status, and lists of those that are locked, lack
+something that they need to certify, or are not reached by reminders.
 """
 
 from collections.abc import Sequence
@@ -90,27 +90,29 @@ async def _code(session: AsyncSession, province: str | None) -> str | None:
     return None if province is None else (await require_province(session, arabic_digits(province))).code
 
 
-def _print_unreached(found: list[Unreached], as_json: bool) -> None:
+def _print_unreached(unreached: list[Unreached], as_json: bool) -> None:
     if as_json:
-        echo_json([{**_place(one.organization), "why": one.why.value} for one in found])
+        echo_json([{**_place(row.organization), "why": row.why.value} for row in unreached])
         return
-    rows = [(one.organization, _words(one.why)) for one in found]
+    rows = [(row.organization, _words(row.why)) for row in unreached]
     _echo_organizations(rows, ("Why",), "every organization has certified, or somebody there can be reminded")
 
 
-def _print_locked(found: list[LockedOrganization], as_json: bool) -> None:
+def _print_locked(locked: list[LockedOrganization], as_json: bool) -> None:
     if as_json:
-        echo_json([{**_place(one.organization), "since": one.since, "status": one.status.value} for one in found])
+        echo_json([{**_place(row.organization), "since": row.since, "status": row.status.value} for row in locked])
         return
-    rows = [(one.organization, thai_time(one.since), _words(one.status)) for one in found]
+    rows = [(row.organization, thai_time(row.since), _words(row.status)) for row in locked]
     _echo_organizations(rows, ("Since", "Status"), "no register is locked")
 
 
-def _print_incomplete(found: list[Incomplete], as_json: bool) -> None:
+def _print_incomplete(incomplete: list[Incomplete], as_json: bool) -> None:
     if as_json:
-        echo_json([{**_place(one.organization), "lacks": [lack.value for lack in one.lacks]} for one in found])
+        echo_json(
+            [{**_place(row.organization), "lacks": [lack.value for lack in row.lacks]} for row in incomplete]
+        )
         return
-    rows = [(one.organization, ", ".join(map(_words, one.lacks))) for one in found]
+    rows = [(row.organization, ", ".join(map(_words, row.lacks))) for row in incomplete]
     _echo_organizations(rows, ("Lacks",), "every organization has a roster, an account and an officer")
 
 
@@ -118,29 +120,35 @@ def _words(value: str) -> str:
     return value.replace("_", " ")
 
 
-def _place(where: Organization) -> dict[str, str]:
+def _place(organization: Organization) -> dict[str, str]:
     return {
-        "organization": where.dla_code,
-        "name": where.full_name,
-        "district": where.district_th,
-        "province": where.province_code,
+        "organization": organization.dla_code,
+        "name": organization.full_name,
+        "district": organization.district_th,
+        "province": organization.province_code,
     }
 
 
 def _echo_organizations(
     rows: Sequence[tuple[Organization, *tuple[str, ...]]], columns: tuple[str, ...], otherwise: str
 ) -> None:
-    """A table of organizations with more `columns` behind them; `otherwise`: the line where there are none."""
+    """Print a table of organizations with further `columns`; without any, the line `otherwise`."""
     if not rows:
         click.echo(otherwise)
         return
     table = Table("Code", "Organization", "District", "Province", *columns)
-    for where, *texts in rows:
-        table.add_row(where.dla_code, where.full_name, where.district_th, where.province.name_th, *texts)
+    for organization, *texts in rows:
+        table.add_row(
+            organization.dla_code,
+            organization.full_name,
+            organization.district_th,
+            organization.province.name_th,
+            *texts,
+        )
     echo_table(table)
 
 
 def _numbers(counts: list[ProvinceCounts]) -> dict[str, int]:
-    """The sums by status, and of all."""
+    """The numbers of organizations by status, and of all."""
     by_status = {status.value: sum(count.of(status) for count in counts) for status in Status}
     return {**by_status, "organizations": sum(by_status.values())}

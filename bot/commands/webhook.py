@@ -1,4 +1,4 @@
-"""`laocert webhook`: have Telegram post updates to us, see how that does, and go back to polling."""
+"""`laocert webhook`: sets the webhook at Telegram, shows its state, and deletes it to return to long polling."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @click.group(epilog="Example: laocert webhook info")
 def webhook() -> None:
-    """Set, look at and take away the webhook. Updates that wait at Telegram are never dropped."""
+    """Set, show and delete the webhook. Updates that wait at Telegram are never dropped."""
 
 
 @webhook.command("set", epilog="Example: laocert webhook set")
@@ -41,7 +41,7 @@ def set_(connections: int) -> None:
 @webhook.command(epilog="Example: laocert webhook info --json")
 @json_option
 def info(as_json: bool) -> None:
-    """Show where Telegram posts updates, and its last error; exit code 1 when that is not as set here."""
+    """Show where Telegram posts updates, and its last error; exit code 1 when that differs from the settings."""
     settings = load_settings()
     state = _asking(settings, hooks.look)
     fault = state.fault(hook_of(settings))
@@ -72,7 +72,7 @@ def info(as_json: bool) -> None:
 
 @webhook.command(epilog="Example: laocert webhook delete")
 def delete() -> None:
-    """Have updates polled again; those that wait stay at Telegram until they are."""
+    """Delete the webhook, so that updates are polled; those that wait stay at Telegram until then."""
     state = _asking(load_settings(), hooks.take_away)
     click.echo(f"no webhook is set; {state.pending} updates wait at Telegram to be polled")
 
@@ -85,7 +85,7 @@ def _require_hook(settings: Settings) -> Hook:
 
 
 def _asking(settings: Settings, ask: Callable[[Bot], Awaitable[T]]) -> T:
-    """Ask the Bot API something. Raises SettingsRefused, WebhookRefused."""
+    """Run `ask` with a client of the Bot API; its result. Raises SettingsRefused, WebhookRefused."""
     token, _keys = require_bot(settings)
 
     async def run() -> T:

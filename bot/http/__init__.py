@@ -1,4 +1,4 @@
-"""What the program serves on LAOCERT_LISTEN: the webhook, whether it is well, and its numbers.
+"""The HTTP server on LAOCERT_LISTEN: the webhook, the health probes and the metrics.
 
-What becomes of an update that was posted is in bot/inbound; numbers are counted where they arise (bot/runtime).
+Posted updates are stored by bot/inbound; counters are in bot/runtime/metrics.py.
 """

@@ -1,4 +1,4 @@
-"""The paths that are served: the webhook's own, /healthz, /healthz/work, /readyz and /metrics."""
+"""The HTTP app with its paths: /healthz, /healthz/work, /readyz, /metrics and the webhook's."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ from bot.http.stored import Stored
 from bot.http.webhook import Webhook
 from bot.http.work import Work
 
-# Prometheus's text format.
+# Prometheus's text exposition format.
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
@@ -26,22 +26,22 @@ def make_app(
     webhook: Webhook | None,
     path: str,
 ) -> Starlette:
-    """The app; with a webhook at `path`, or without one. `stored` are the numbers of the database."""
+    """Build the app. `webhook` is served at `path`, if there is one. `stored` reads the database's numbers."""
 
     async def healthz(_request: Request) -> Response:
-        """The event loop lives, or there would be no answer."""
+        """Liveness: an answer shows that the event loop runs."""
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        """What a proxy may route by: this process alone."""
+        """Readiness of this process, for a proxy to route by."""
         return _answer("ready", await readiness.parts())
 
     async def healthz_work(_request: Request) -> Response:
-        """What is the same for all replicas."""
+        """Health of what all replicas share."""
         return _answer("working", await work.parts())
 
     async def metrics(_request: Request) -> Response:
-        from bot.http.scrape import text  # noqa: PLC0415 - many a program is never scraped
+        from bot.http.scrape import text  # noqa: PLC0415 - many processes are never scraped
 
         await work.bot_api()
         return Response(text(await stored.get(), clock()), media_type=CONTENT_TYPE)
@@ -58,7 +58,7 @@ def make_app(
 
 
 def _answer(name: str, parts: dict[str, Part]) -> Response:
-    """200 when all parts are well, and else 503; each part with what is the matter."""
+    """The state of all parts as JSON, under the overall state `name`; status 200 when all are ok, else 503."""
     is_well = all(part.is_ok for part in parts.values())
-    said = {part_name: {"ok": part.is_ok, "said": part.said} for part_name, part in parts.items()}
-    return JSONResponse({name: is_well, **said}, status_code=200 if is_well else 503)
+    details = {part_name: {"ok": part.is_ok, "said": part.detail} for part_name, part in parts.items()}
+    return JSONResponse({name: is_well, **details}, status_code=200 if is_well else 503)

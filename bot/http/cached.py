@@ -1,4 +1,4 @@
-"""The result of a call, kept for a while: probes and scrapes come as often as they like."""
+"""Caches the result of a call for some seconds, so that frequent probes and scrapes cost little."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,18 +8,19 @@ T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """Makes a call again when its last result is older than `seconds`; one call at a time, whoever asks."""
+    """Makes a call when its last result is older than `seconds`; concurrent callers share one call."""
 
     def __init__(self, call: Callable[[], Awaitable[T]], seconds: float) -> None:
         self._call = call
         self._seconds = seconds
         self._lock = asyncio.Lock()
-        self._kept: tuple[float, T] | None = None
+        # The last result, after the loop's time at which its call began.
+        self._last: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """The result, new enough. Raises what the call raises, which is not kept."""
+        """The cached or a new result. Raises the call's errors, which are not cached."""
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if self._kept is None or now - self._kept[0] >= self._seconds:
-                self._kept = (now, await self._call())
-            return self._kept[1]
+            if self._last is None or now - self._last[0] >= self._seconds:
+                self._last = (now, await self._call())
+            return self._last[1]

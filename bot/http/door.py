@@ -1,6 +1,7 @@
-"""Bounds on connections before a request is looked at: size and time of its head, time of its body, how many.
+"""Limits on connections before the app sees a request: size and time of the head, time of the body, and number of
+connections.
 
-uvicorn has none of them: its parser takes headers without end, and a connection that says nothing stays for ever.
+uvicorn has none of these: its parser reads headers without end, and a silent connection stays open for ever.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ from bot.runtime.metrics import TALLY
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a connection may take.
+    """The limits of each connection, and their number.
 
-    `longest_head`: bytes of the request line and the headers; 16 KB are the limit of Node.js and of h11.
-    `head_seconds`: for the whole head, from the connection or the head's first byte on. `body_seconds`: from the
-    end of the head to the end of the body, whatever was answered meanwhile; a body that is wanted has less
-    (bot/http/webhook.py). `connections`: Telegram opens at most 100 (Bot API, setWebhook, max_connections); a
-    process may have 1,024 open files on most machines.
+    `longest_head`: bytes of the request line and the headers; Node.js and h11 allow 16 KB. `head_seconds`: for the
+    whole head, from the connection or the head's first byte on. `body_seconds`: from the end of the head to the
+    end of the body, also after the answer; the webhook gives its bodies less (bot/http/webhook.py). `connections`:
+    Telegram opens at most 100 (Bot API, setWebhook, max_connections); most machines allow a process 1,024 open
+    files.
     """
 
     longest_head: int = 16_384
@@ -32,15 +33,17 @@ class Bounds:
 
 
 class Door(HttpToolsProtocol):
-    """One connection.
+    """One connection, as a protocol of uvicorn with the limits of `bounds`.
 
-    `waiting` is shared by all connections: those that are not being answered, the longest first. When there are
-    too many connections the first of them is closed. So whoever holds connections open loses them, and a probe,
-    which asks at once, gets in.
+    `waiting` is shared by all connections: those without a request in progress, the one that has waited longest
+    first. Beyond `Bounds.connections` the first of them is closed. So a client that holds connections open loses
+    them, and a probe, which sends its request at once, gets in.
     """
 
-    def __init__(self, *arguments: Any, bounds: Bounds, waiting: "dict[Door, None]", **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self, *arguments: Any, bounds: Bounds, waiting: "dict[Door, None]", **keyword_arguments: Any
+    ) -> None:
+        super().__init__(*arguments, **keyword_arguments)
         self._bounds = bounds
         self._waiting = waiting
         self._is_in_head = True
@@ -48,22 +51,22 @@ class Door(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in; where there are too many, another one goes."""
+        """Register the connection; when there are too many, close the one that has waited longest."""
         super().connection_made(transport)
         self._waiting[self] = None
         self._allow(self._bounds.head_seconds)
         if len(self.connections) > self._bounds.connections:
-            # This connection is among them, so that there is one.
+            # Never empty: this connection is among those that wait.
             next(iter(self._waiting))._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Unregister the connection."""
         self._waiting.pop(self, None)
         self._stop_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read no more of a head than it may have left."""
+        """Pass data to uvicorn's parser; refuse a head beyond `longest_head` with 431."""
         while data and not self.transport.is_closing():
             if self._deadline is None:
                 self._allow(self._bounds.head_seconds)
@@ -77,21 +80,21 @@ class Door(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """From here on it is the app's business, but for the time of the body."""
+        """Hand the request to the app, and start the time limit of the body."""
         self._is_in_head = False
         self._waiting.pop(self, None)
         self._allow(self._bounds.body_seconds)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Another head may follow."""
+        """Prepare for the head of the next request on this connection."""
         self._is_in_head = True
         self._head_left = self._bounds.longest_head
         self._stop_deadline()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """It is waiting again, whether for another request or with a body that nobody wants."""
+        """Count the connection as waiting again: for a next request, or with an unread rest of a body."""
         if not self.pipeline:
             self._waiting[self] = None
         super().on_response_complete()
@@ -106,7 +109,9 @@ class Door(HttpToolsProtocol):
             self._deadline = None
 
     def _be_late(self) -> None:
-        """Time is up. Where nothing was asked for, an answer could be taken for that to the next request."""
+        """Close a connection whose time is over. Only within a begun head is it answered (408): otherwise the
+        client could take the answer for that to its next request.
+        """
         self._deadline = None
         if self._is_in_head and self._head_left < self._bounds.longest_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
@@ -120,11 +125,11 @@ class Door(HttpToolsProtocol):
         self.transport.close()
 
     def _leave(self) -> None:
-        # At once, for more connections may come before the loop tells that this one is lost.
+        # Removed here and not in connection_lost, before which more connections may come.
         self._waiting.pop(self, None)
         self.transport.abort()
 
 
 def door(bounds: Bounds) -> Any:
-    """What uvicorn makes a connection of: its `http`, beside the name of an implementation of its own."""
+    """A protocol factory for uvicorn's setting `http`, whose connections have these limits."""
     return partial(Door, bounds=bounds, waiting={})

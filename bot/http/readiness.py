@@ -1,6 +1,7 @@
-"""Whether this process can do its work: it can write to the database, the schema fits, and it has started.
+"""Readiness of this process: it can write to the database, the schema is the program's, and it has started.
 
-What all replicas share is in bot/http/work.py: a proxy that went by it would take all of them away at once.
+What all replicas share is in bot/http/work.py: a proxy that routed by it would take all of them out of rotation at
+once.
 """
 
 import asyncio
@@ -18,13 +19,12 @@ from models.schema import version
 
 @dataclass(frozen=True)
 class ReadinessTimes:
-    """For how long an answer counts, and when it comes too late."""
+    """For how long the result of a check is cached, and how long a check may take; in seconds."""
 
-    # Seconds that an answer counts: probes ask Telegram no more than twice a minute, the database every other
-    # second.
+    # Caching: probes reach the database at most every two seconds, Telegram at most twice a minute.
     database_for: float = 2.0
     bot_api_for: float = 30.0
-    # Seconds after which no answer is one.
+    # Timeout of a check.
     patience: float = 5.0
 
 
@@ -33,14 +33,14 @@ READINESS_TIMES = ReadinessTimes()
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that must be there, and in a few words what is the matter with it."""
+    """The state of one thing that is checked, with a few words about it."""
 
     is_ok: bool
-    said: str
+    detail: str
 
 
 class Readiness:
-    """Looks at the parts when asked, and remembers for some seconds what it saw. The program sets `started`."""
+    """Checks the parts on request, with a cache of some seconds. The program sets `started`."""
 
     def __init__(
         self, database: Database, clock: Callable[[], datetime], times: ReadinessTimes = READINESS_TIMES
@@ -52,31 +52,31 @@ class Readiness:
         self.started = Part(False, "not yet")
 
     async def parts(self) -> dict[str, Part]:
-        """All of them, by name."""
+        """The state of each part by name: `database`, `migrations`, `started`. Raises nothing."""
         return {**await self._parts.get(), "started": self.started}
 
     async def database_answers(self) -> bool:
-        """Whether the database is there, and can be written to."""
+        """Whether the database answers and takes writes."""
         return (await self._parts.get())["database"].is_ok
 
     async def _ask_database(self) -> dict[str, Part]:
         try:
             async with asyncio.timeout(self._patience):
-                revision, wanted = await version.revision(self._database), version.head()
-                if revision == wanted:
+                revision, head = await version.revision(self._database), version.head()
+                if revision == head:
                     await self._write()
         except Exception as error:
             return {"database": Part(False, name_of(error)), "migrations": Part(False, "not known")}
-        if revision != wanted:
-            outdated = Part(False, f"{revision or 'none'}, needed is {wanted}")
+        if revision != head:
+            outdated = Part(False, f"{revision or 'none'}, needed is {head}")
             return {"database": Part(True, "answers"), "migrations": outdated}
-        return {"database": self._database_part(), "migrations": Part(True, wanted)}
+        return {"database": self._database_part(), "migrations": Part(True, head)}
 
     async def _write(self) -> None:
-        """A primary that takes no writes any more, and a full disk, answer to reads as ever."""
+        """Try a write, because a read-only former primary and a full disk still answer reads."""
         async with self._database.write() as session:
             await inbox.try_to_keep(session, random.getrandbits(62), self._clock())
 
     def _database_part(self) -> Part:
-        """What was full a moment ago may have room for a try and none for an update."""
+        """Not ok while updates were refused by a full disk: the small write of the check may still have room."""
         return Part(False, Trouble.FULL) if self._database.was_full else Part(True, "takes writes")

@@ -1,4 +1,4 @@
-"""The numbers as Prometheus reads them: what this process counted, and what stands in the database."""
+"""The metrics in Prometheus's format: this process's counters and the database's numbers."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -16,8 +16,8 @@ from models.certification.certificate import Level
 
 
 def text(stored: Stored | None, now: datetime) -> bytes:
-    """All numbers in Prometheus's text format. `stored` is what was read from the database, None while it is away:
-    its numbers are left out then.
+    """All metrics in Prometheus's text format. `stored` are the database's numbers; None, while it is away, leaves
+    them out.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(stored, now))
@@ -25,14 +25,14 @@ def text(stored: Stored | None, now: datetime) -> bytes:
 
 
 class _Numbers(Collector):
-    """One scrape."""
+    """The metrics of one scrape."""
 
     def __init__(self, stored: Stored | None, now: datetime) -> None:
         self._stored = stored
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics."""
+        """Each metric with its present values."""
         yield _counted("laocert_updates", "Updates.", ["kind", "outcome"], TALLY.updates)
         yield _counted("laocert_messages", "Tries to send a message.", ["kind", "outcome"], TALLY.messages)
         posts = {(status,): count for status, count in TALLY.posts.items()}
@@ -92,8 +92,8 @@ def _counted(name: str, documentation: str, labels: list[str], counts: Mapping[A
 
 def _gauged(name: str, documentation: str, labels: list[str], values: Mapping[Any, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, documentation, labels=labels)
-    for named, value in values.items():
-        family.add_metric(named, value)
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
     return family
 
 

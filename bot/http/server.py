@@ -1,4 +1,4 @@
-"""The listener: an open port, and uvicorn serving it in the program's own event loop."""
+"""The listening socket, and uvicorn serving it in the program's own event loop."""
 
 import asyncio
 import contextlib
@@ -15,22 +15,21 @@ from bot.runtime.settings import Settings, SettingsRefused, listen_address
 
 log = logging.getLogger(__name__)
 
-# Connections that wait to be accepted, and that are accepted at once; Telegram opens at most 100 (Bot API,
-# setWebhook, max_connections).
+# Connections that may wait to be accepted. Telegram opens at most 100 (Bot API, setWebhook, max_connections).
 BACKLOG = 256
-# Seconds that requests under way are given at the end.
+# Seconds for which a stop waits for requests in progress.
 GRACE = 1.0
 DEFAULT_BOUNDS = Bounds()
 
 
 def bind(settings: Settings) -> socket.socket:
-    """Open the port of LAOCERT_LISTEN. Raises SettingsRefused when that cannot be."""
+    """Listen at the address of LAOCERT_LISTEN. Raises SettingsRefused when the system refuses it."""
     host, port = listen_address(settings)
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        # A name that is not known has a number of its own, below 0.
+        # An unknown host name has an error number below 0, which os.strerror does not know.
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise SettingsRefused(
             f"LAOCERT_LISTEN: {settings.listen} cannot be listened at: {why}; stop what uses it, or choose another"
@@ -38,16 +37,16 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Signals are the program's business: it stops its parts in their order."""
+    """uvicorn's server without signal handlers: the program handles signals, to stop its parts in order."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Install no handlers."""
         yield
 
 
 class Server:
-    """Serves an app on an open socket until stopped; `bounds` are those of each connection."""
+    """Serves an app on a listening socket until stopped; `bounds` limit its connections."""
 
     def __init__(self, listening: socket.socket, app: ASGIApp, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self._listening = listening
@@ -68,13 +67,13 @@ class Server:
         )
 
     async def run(self) -> None:
-        """Serve until stopped."""
+        """Serve until `stop` is called."""
         host, port = self._listening.getsockname()[:2]
         log.info("listening at %s:%d", host, port)
         await self._uvicorn.serve(sockets=[self._listening])
 
     async def stop(self, serving: asyncio.Task[None]) -> None:
-        """Take no more requests, let those under way end."""
+        """Take no more requests, wait up to 2 s for those in progress, and close. `serving` runs `run`."""
         self._uvicorn.should_exit = True
         await asyncio.wait({serving}, timeout=2 * GRACE)
         serving.cancel()

@@ -1,4 +1,4 @@
-"""The numbers that stand in the database, for /metrics."""
+"""The numbers that /metrics and /healthz/work read from the database."""
 
 import logging
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from models.province.progress import count_certificates
 
 log = logging.getLogger(__name__)
 
-# Seconds that they count, however often they are asked for.
+# Seconds for which they are cached.
 READ_EVERY = 5.0
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is not done, what is not sent, and what is certified in the newest round."""
+    """Updates that are not done, messages that are not sent, and the newest round's certificates by level."""
 
     updates: inbox.Waiting
     messages: outbox.Waiting
@@ -26,7 +26,7 @@ class Stored:
 
 
 async def look(database: Database) -> Stored | None:
-    """Read them; None while the database is away."""
+    """Read the numbers; None, and a log line, when the database fails."""
     try:
         async with database.read() as session:
             return Stored(

@@ -1,7 +1,7 @@
-"""The webhook: an update that Telegram posts is answered 200 when it is in the inbox, and not before.
+"""The webhook: a posted update is answered 200 once it is committed to the inbox, and not before.
 
-What is answered otherwise is repeated by Telegram (Bot API, setWebhook), so what could never be kept is answered
-200 as well: it would come again and again and hold up what its sender does next.
+Telegram repeats what is answered otherwise (Bot API, setWebhook). So a post that can never be stored is answered
+200 too: repeated again and again, it would hold up the sender's next updates.
 """
 
 import asyncio
@@ -22,40 +22,46 @@ from models.database.trouble import name_of
 log = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - its name
-# The longest text has 4,096 letters (Bot API, Message.text); an update is some kilobytes at most.
+# Bytes of a body at most. A text has up to 4,096 letters (Bot API, Message.text), an update some kilobytes.
 LONGEST_BODY = 1_000_000
-# Seconds that a body may take to come, and those that the database is waited for; Telegram waits for 60.
+# Seconds for the body to arrive, and for the commit; Telegram waits 60 for an answer.
 READ_TIMEOUT = 10.0
 COMMIT_TIMEOUT = 20.0
-# Seconds after which Telegram may repeat what could not be kept.
+# Seconds after which Telegram may repeat an update that could not be stored.
 RETRY_AFTER = "1"
 
 
 class Webhook:
-    """Receives what comes with the secret; refuses the rest before reading it."""
+    """Stores the updates of posts that bear the secret; refuses all other posts before reading their bodies.
 
-    def __init__(self, secret: str, intake: Intake | None = None) -> None:
+    A body must arrive within `patience` seconds.
+    """
+
+    def __init__(self, secret: str, intake: Intake | None = None, patience: float = READ_TIMEOUT) -> None:
         self._secret = secret.encode()
         self._intake = intake
+        self._patience = patience
 
     def open(self, intake: Intake) -> None:
-        """The program has started: from now on posts are kept. Before that Telegram is told to repeat them."""
+        """Store posts from now on. Before, they are answered 503, and Telegram repeats them."""
         self._intake = intake
 
     async def receive(self, request: Request) -> Response:
-        """Answer one POST."""
+        """Answer one POST: 200 stored or not storable, 403 wrong secret, 408 slow body, 413 long body, 415 no
+        JSON, 503 not stored, to be repeated.
+        """
         status = await self._status(request)
         TALLY.posts[str(status)] += 1
         return Response(status_code=status, headers={"Retry-After": RETRY_AFTER} if status == 503 else None)
 
     async def _status(self, request: Request) -> int:
-        given = request.headers.get(SECRET_HEADER, "").encode("latin-1", "replace")
-        if not hmac.compare_digest(given, self._secret):
+        secret = request.headers.get(SECRET_HEADER, "").encode("latin-1", "replace")
+        if not hmac.compare_digest(secret, self._secret):
             return 403
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415
         try:
-            async with asyncio.timeout(READ_TIMEOUT):
+            async with asyncio.timeout(self._patience):
                 body = await _read(request)
         except (TimeoutError, ClientDisconnect):
             return 408
@@ -76,14 +82,14 @@ class Webhook:
             async with asyncio.timeout(COMMIT_TIMEOUT):
                 await self._intake.put(received)
         except Exception as error:
-            # The database is away. The commit may have been made all the same: the repetition is then known.
-            log.error("the update could not be kept: %s", name_of(error))
+            # The commit may have taken effect all the same; the inbox then knows the repeated update.
+            log.error("the update could not be stored: %s", name_of(error))
             return 503
         return 200
 
 
 async def _read(request: Request) -> bytes | None:
-    """The body; None as soon as it is too long, whatever length was announced."""
+    """The body; None when it is longer than LONGEST_BODY, by its header or by the bytes that arrive."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > LONGEST_BODY:
         return None
@@ -96,11 +102,11 @@ async def _read(request: Request) -> bytes | None:
 
 
 def _parse(body: bytes) -> tuple[Any, bytes | None]:
-    """The update, and its JSON where orjson can read that later; None for what is no JSON."""
+    """The decoded update, and its JSON if orjson can decode that; (None, None) for invalid JSON."""
     try:
         return orjson.loads(body), body
     except orjson.JSONDecodeError:
-        # Half a surrogate pair in a text is no reason to lose its sender's turn.
+        # An unpaired surrogate in a text, which json accepts.
         try:
             return json.loads(body.decode(errors="replace")), None
         except (ValueError, RecursionError):

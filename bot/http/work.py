@@ -1,5 +1,5 @@
-"""Whether the work goes on, whoever does it: Telegram answers, nobody else polls, nothing waits for long, and
-Telegram takes what is sent. It is the same for all replicas, and no reason to take one of them out of rotation.
+"""Health of the work that all replicas share: Telegram answers, no other program polls, no update or message waits
+long, and Telegram accepts what is sent. It is no reason to take one replica out of rotation.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from bot.http.readiness import READINESS_TIMES, Part, ReadinessTimes
 from bot.http.stored import Stored
 from bot.runtime.metrics import TALLY, Latest
 
-# Seconds that the oldest update, and the oldest message that is due, may wait (deploy/alerts.yml).
+# Seconds for which the oldest update, and the oldest message that is due, may wait (deploy/alerts.yml).
 UPDATE_WAITS = 30.0
 MESSAGE_WAITS = 600.0
-# Seconds for which another poller, and a refusal, are told of.
-TOLD_FOR = 600.0
-# While the database is away.
+# Seconds for which a 409 to a poll, or a refusal, counts as not ok.
+RECENT = 600.0
+# The state of parts that are read from the database, while it is away.
 NOT_KNOWN = Part(False, "not known")
 
 
 class Work:
-    """Looks at the parts when asked. `stored` reads the numbers of the database."""
+    """Checks the parts on request, with a cache of some seconds. `stored` reads the database's numbers."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class Work:
         self._clock = clock
         self._patience = times.patience
         self._bot_api = Cached(self._ask_bot_api, times.bot_api_for)
-        # Why the Bot API has not been reached since the start; None as soon as it was.
+        # Why the Bot API has not been reached since the start; None once it has.
         self.waits_for: str | None = "it was not asked yet"
 
     async def parts(self) -> dict[str, Part]:
-        """All of them, by name."""
+        """The state of each part by name: `bot_api`, `updates`, `notices`, `poller`, `refusals`."""
         bot_api, stored = await asyncio.gather(self.bot_api(), self._stored.get())
         return {
             "bot_api": bot_api,
@@ -54,20 +54,20 @@ class Work:
         }
 
     async def bot_api(self) -> Part:
-        """Whether Telegram is there, and knows the token."""
+        """Whether the Bot API answers and accepts the token; also sets the metric."""
         part = Part(False, self.waits_for) if self.waits_for is not None else await self._bot_api.get()
         TALLY.bot_api_answers = part.is_ok
         return part
 
     async def bot_api_answers(self) -> bool:
-        """Whether it is."""
+        """`bot_api` as a truth value."""
         return (await self.bot_api()).is_ok
 
-    def _waiting(self, oldest: datetime | None, bound: float) -> Part:
+    def _waiting(self, oldest: datetime | None, longest_wait: float) -> Part:
         if oldest is None:
             return Part(True, "none waits")
         seconds = max(0.0, (self._clock() - oldest).total_seconds())
-        return Part(seconds <= bound, f"the oldest waits for {seconds:.0f} s")
+        return Part(seconds <= longest_wait, f"the oldest waits for {seconds:.0f} s")
 
     async def _ask_bot_api(self) -> Part:
         try:
@@ -76,14 +76,14 @@ class Work:
         except (InvalidToken, NetworkError, TimeoutError) as error:
             return Part(False, type(error).__name__)
         except TelegramError:
-            # Refused, for example asked to wait: that is an answer.
+            # Any other refusal, such as a 429, is an answer too.
             pass
         return Part(True, "answers")
 
 
-def _quiet(seen: Latest, what: str) -> Part:
-    """What was seen lately is not well."""
-    ago = None if seen.at is None else time.monotonic() - seen.at
-    if ago is None or ago > TOLD_FOR:
+def _quiet(counter: Latest, what: str) -> Part:
+    """Not ok when the counter has counted within RECENT seconds."""
+    ago = None if counter.at is None else time.monotonic() - counter.at
+    if ago is None or ago > RECENT:
         return Part(True, "none lately")
     return Part(False, f"{what}, {ago:.0f} s ago")

@@ -1,7 +1,7 @@
-"""Files for officers: made by a process of their own, one after the other, and sent below the screen that
-promised them.
+"""Sends officers the files that screens promise: a separate process makes one after the other, and each is sent
+as a message below its screen.
 
-Nothing of an update waits for them. A file that a stopped bot did not come to send is asked for again.
+No update waits for a file. A file that was not sent before the bot stopped is lost; the officer asks for it again.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from models.database.engine import Database
 
 log = logging.getLogger(__name__)
 
-# Sent as a photo, which the chat shows at once; all else as a document.
+# Sent as photos, which the chat shows at once; all others as documents.
 PHOTOS = {AttachmentKind.PROGRESS}
 
 
 class Attachments:
-    """Makes and sends. The same file of a chat is not made twice at once: an impatient thumb gets one.
+    """Makes and sends files. While a chat's file is being made, a second request for the same file is ignored.
 
-    `action_every` are the seconds after which the chat action is renewed.
+    `action_every`: seconds between two chat actions.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Attachments:
         self._maker = FileMaker()
 
     def take(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
-        """Make and send a file; returns at once."""
+        """Start making and sending a file, and return at once. The chat gets an apology for a failure."""
         key = (chat_id, attachment.file_name)
         if key in self._tasks:
             return
@@ -59,13 +59,15 @@ class Attachments:
         task.add_done_callback(lambda _: self._tasks.pop(key))
 
     async def drain(self, seconds: float) -> None:
-        """Let what is in hand end; what does not in time is left."""
-        left = list(self._tasks.values())
-        if left:
-            await asyncio.wait(left, timeout=seconds)
-        for task in left:
+        """Wait so many seconds for the files under way, cancel those that are not sent by then, and close the
+        process that makes them.
+        """
+        pending = list(self._tasks.values())
+        if pending:
+            await asyncio.wait(pending, timeout=seconds)
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
         self._maker.close()
 
     async def _deliver(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
@@ -84,13 +86,13 @@ class Attachments:
                     f"send a {attachment.kind}", chat_id, lambda: send(self._bot, chat_id, content, name, caption)
                 )
         except Exception as error:
-            # What it says is left out: it may hold a name.
+            # The exception's message is not logged: it may hold a person's name.
             frames = "".join(traceback.format_tb(error.__traceback__))
             log.error("a %s was not made: %s\n%s", attachment.kind, type(error).__name__, frames)
             await self._apologize(chat_id)
 
     async def _is_linked(self, user_id: int) -> bool:
-        """Whether the link still stands: it may have been ended while the file was made."""
+        """Whether the user is still linked: the link may have ended while the file was made."""
         async with self._database.read() as session:
             return await active_officer(session, user_id) is not None
 

@@ -1,5 +1,5 @@
-"""Files for officers, made in a process of their own: a spreadsheet is Python's work from end to end, and with a
-thread for it each step of a tap would wait for Python's lock (docs/performance.md, "Documents").
+"""Makes officers' files in a separate process. In a thread, a spreadsheet, which is pure Python, would hold the
+global interpreter lock against every tap (docs/performance.md, "Documents").
 """
 
 import asyncio
@@ -10,22 +10,24 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from bot.runtime.confinement import hide
 from bot.runtime.threads import step_back
 from handlers.chat.screen import AttachmentKind
 
-# What makes them, and the typesetter and spreadsheet writer that it needs: 10 MB that the bot has no use for.
+# Imported in that process only: with the typesetter and the spreadsheet writer it takes 10 MB.
 MAKERS = "bot.papers.makers"
 
 
 class FileMaker:
-    """One process, started with the first file and kept; one file at a time, at the lowest priority."""
+    """One worker process at the lowest priority, started with the first file; it makes one file at a time."""
 
     def __init__(self) -> None:
         self._process: ProcessPoolExecutor | None = None
 
     async def make(self, kind: AttachmentKind, facts: object) -> bytes:
-        """The file of a kind. Raises what its maker raises, and BrokenProcessPool when the process was killed; the
-        next file gets another.
+        """The content of a file of this kind, from the facts that its maker in bot/papers takes.
+
+        Raises the maker's errors, and BrokenProcessPool when the process was killed; the next call starts another.
         """
         if self._process is None:
             self._process = _started()
@@ -36,25 +38,27 @@ class FileMaker:
             raise
 
     def close(self) -> None:
-        """Let go of the process; what it has in hand is left."""
+        """End the process without waiting for the file that it is making."""
         if self._process is not None:
             self._process.shutdown(wait=False, cancel_futures=True)
 
 
 def _started() -> ProcessPoolExecutor:
-    # Never a copy of the bot itself: its threads and connections would be in it.
+    # Never `fork`: the child would hold copies of the bot's threads and connections.
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     context.set_forkserver_preload([MAKERS])
     return ProcessPoolExecutor(1, context, initializer=_begin)
 
 
 def _begin() -> None:
+    # Registers' names pass through it.
+    hide()
     step_back()
     threading.Thread(target=_end_with_the_bot, daemon=True).start()
 
 
 def _end_with_the_bot() -> None:
-    """A bot that was killed closes nothing: without this its process would wait for work for ever."""
+    """End this process when the bot's ends: a killed bot does not close the pool, which would wait for ever."""
     bot = multiprocessing.parent_process()
     if bot is not None:
         bot.join()
@@ -62,6 +66,6 @@ def _end_with_the_bot() -> None:
 
 
 def _make(kind: AttachmentKind, facts: object) -> bytes:
-    from bot.papers import makers  # noqa: PLC0415 - for this process only
+    from bot.papers import makers  # noqa: PLC0415 - imported in this process only
 
     return makers.make(kind, facts)

@@ -21,23 +21,23 @@ from models.database.trouble import name_of
 
 log = logging.getLogger(__name__)
 
-# Seconds that Telegram holds a poll when there is nothing; the read timeout is longer.
+# Seconds for which Telegram holds a poll while there is no update; the read timeout is longer.
 POLL = 20
-# Seconds between looks whether the lease is still held.
+# Seconds between checks whether this program still has the lease.
 LEASE_EVERY = 1.0
 
 
 @dataclass(frozen=True)
 class PollPauses:
-    """How long polls take, and what is between them, in seconds."""
+    """How long polls take, and the pauses between them, in seconds."""
 
-    # Before the next poll after a failure; when another program polls, it gets some more.
+    # Before the next poll after a failure, and after a 409 because another program polls.
     after_failure: float = 1.0
     after_conflict: float = 5.0
-    # From the beginning of a poll that brought nothing new to the next: a server that does not hold polls, or
-    # gives the same again and again, is asked no more often.
+    # At least from the start of a poll that brought nothing new to the start of the next: for a server that does
+    # not hold polls, or that sends the same updates again and again.
     floor: float = 1.0
-    # For the batch itself, beside POLL: together less than what the watchdog allows a poll.
+    # To transfer a batch, on top of POLL. The sum is less than the time that the watchdog allows a poll.
     transfer: float = 30.0
 
 
@@ -49,7 +49,7 @@ class TokenRefused(Exception):
 
 
 class Poller:
-    """Asks for updates, and has the intake keep them. The floor is in seconds of `now`, which `sleep` spends."""
+    """Long polling: fetches updates and has the intake store them. `now` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -66,18 +66,18 @@ class Poller:
         self._pauses = pauses
         self._now = now
         self._sleep = sleep
-        # None: nothing of ours is unconfirmed. After an idle week the ids restart at random (Bot API,
+        # None when all stored updates are confirmed. After an idle week the ids restart at random (Bot API,
         # Update.update_id), so that an old offset could hide new updates.
         self._offset: int | None = None
-        # By the loop's clock, when what a poll brought was last kept; None while nothing polls.
+        # The loop's time at which the last poll's updates were committed; None while nothing polls.
         self._finished_at: float | None = None
 
     def idle(self) -> float | None:
-        """Seconds since a poll was finished; None while nothing polls."""
+        """Seconds since the updates of a poll were last committed; None while nothing polls."""
         return None if self._finished_at is None else asyncio.get_running_loop().time() - self._finished_at
 
     async def run(self) -> None:
-        """Poll until cancelled. Raises TokenRefused."""
+        """Poll until cancelled; failures are logged and retried. Raises TokenRefused."""
         self._finished_at = asyncio.get_running_loop().time()
         try:
             await self._poll()
@@ -86,12 +86,12 @@ class Poller:
 
     async def _poll(self) -> None:
         while True:
-            begun = self._now()
+            started_at = self._now()
             try:
                 is_news = await self._keep(await self._get_updates())
                 self._finished_at = asyncio.get_running_loop().time()
                 if not is_news:
-                    await self._sleep(max(0.0, begun + self._pauses.floor - self._now()))
+                    await self._sleep(max(0.0, started_at + self._pauses.floor - self._now()))
             except InvalidToken as error:
                 raise TokenRefused from error
             except RetryAfter as error:
@@ -102,7 +102,7 @@ class Poller:
                 log.error("another program polls this bot, or a webhook is set: %s", error.message)
                 await asyncio.sleep(self._pauses.after_conflict)
             except Exception as error:
-                # Whatever it is: nothing was confirmed, the same updates come again.
+                # Any error: nothing was confirmed, so Telegram sends the same updates again.
                 log.warning("poll failed: %s", error if isinstance(error, TelegramError) else name_of(error))
                 await asyncio.sleep(self._pauses.after_failure)
 
@@ -110,15 +110,15 @@ class Poller:
         parameters = {"timeout": POLL, "limit": 100, "allowed_updates": json.dumps(ALLOWED_UPDATES)}
         if self._offset is not None:
             parameters["offset"] = self._offset
-        # Raw: python-telegram-bot's own objects would refuse a whole batch for one update that they cannot read;
-        # so would orjson for half a surrogate pair in a text.
+        # Decoded by json: python-telegram-bot's objects would refuse a whole batch for one update that they cannot
+        # read, and orjson for an unpaired surrogate in a text.
         payload = await self._polls.retrieve(f"{self._url}?{urlencode(parameters)}")
         updates = json.loads(payload.decode(errors="replace"))["result"]
         return list(updates)
 
     async def _keep(self, updates: list[Any]) -> bool:
-        """Have them kept; whether there was anything new. What a flood's batch loses is new, too: the updates of
-        others wait behind it.
+        """Store the updates and advance the offset; whether any was new. Updates that were dropped as a flood
+        count as new, because others' updates wait behind them.
         """
         if not updates:
             self._offset = None
@@ -133,8 +133,8 @@ class Poller:
 
 
 async def poll_in_turn(poller: Poller, lease: Lease) -> None:
-    """Poll as long as this program has the lease, until cancelled: Telegram lets one program poll. Raises
-    TokenRefused.
+    """Poll whenever this program has the lease, until cancelled, and give the lease back. Telegram lets only one
+    program poll at a time. Raises TokenRefused.
     """
     keeping = asyncio.create_task(lease.keep(), name="lease of the poller")
     try:

@@ -1,7 +1,7 @@
-"""Screens on their way to the chats: drawn at once, or kept until Telegram takes calls into their chat again.
+"""Draws screens in the chats: at once, or later from the chat's queue when the rate limiter allows no call now.
 
-A screen that must wait holds no slot, no sender's lock and no transaction: it stands in its chat's queue here. A
-screen is lost when the program ends; what it said is in the database, and the next tap shows it.
+A screen that waits holds no worker slot, no sender's lock and no transaction. The queues are in memory: when the
+program ends, their screens are lost; the facts are in the database, and the officer's next tap shows them.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from models.links.link import take_away_late
 
 log = logging.getLogger(__name__)
 
-# Screens that one chat may have waiting; beyond that the oldest goes. An officer has a few, a script any number.
+# Screens in one chat's queue; beyond that the oldest is dropped. An officer has a few, a script any number.
 MOST_WAITING = 32
-# Chats whose waiting screens are drawn at once: when many pauses end together, taps of others find connections.
+# Queued screens drawn at once: when many pauses end together, connections are left for the taps of others.
 WAITING_DRAWN_AT_ONCE = 16
 # Seconds between tries while Telegram refuses the token.
 TOKEN_PAUSE = 60.0
@@ -40,10 +40,10 @@ TOKEN_PAUSE = 60.0
 
 @dataclass(eq=False)
 class Showing:
-    """A screen for a chat, in answer to the update with this number of the inbox.
+    """A screen to be drawn in a chat, in answer to the update with the inbox id `number`.
 
-    `message_id`: the message in whose place it is put; None is a new one below. `is_apart`: a message that is not
-    the chat's card. `is_plain`: a keypad without its dots.
+    `message_id`: the message to edit; None sends a new one. `old_card`: the card that is deleted after a new one
+    was sent. `is_apart`: the message does not become the chat's card. `is_plain`: a keypad without its dots.
     """
 
     number: int
@@ -57,43 +57,45 @@ class Showing:
     is_of_officer: bool = False
     language: Language = Language.THAI
     tries: int = 0
-    # Whether it has waited in line for its turn among the bot's messages.
+    # Whether it has a turn under the bot's limit over all chats.
     has_turn: bool = False
 
     @property
     def weight(self) -> Weight:
-        """Which of the chat's calls it may spend."""
+        """Its weight for the rate limiter."""
         return Weight.WAY if self.screen.is_navigation else Weight.RESULT
 
     def covers(self, earlier: "Showing") -> bool:
-        """Whether nobody needs to see an earlier screen, once this one is there."""
-        is_over_it = earlier.message_id is not None and earlier.message_id in (self.message_id, self.old_card)
-        is_whole = earlier.screen.apart is None and earlier.screen.attachment is None
-        return is_over_it and is_whole and earlier.screen.is_navigation
+        """Whether an earlier screen need not be drawn any more: it only navigates, on the message that this screen
+        replaces, and brings no second message or file.
+        """
+        is_same_message = earlier.message_id is not None and earlier.message_id in (self.message_id, self.old_card)
+        is_alone = earlier.screen.apart is None and earlier.screen.attachment is None
+        return is_same_message and is_alone and earlier.screen.is_navigation
 
 
 class Queue:
-    """The screens of one chat that wait."""
+    """The waiting screens of one chat."""
 
     def __init__(self) -> None:
         self.showings: list[Showing] = []
-        # Numbers of the updates that this program has answered since the first began to wait.
+        # Inbox ids of the updates that this program has answered since the queue began.
         self.numbers: set[int] = set()
         self.news = asyncio.Event()
 
     def put(self, showing: Showing) -> None:
-        """The newest screen; earlier ones that it covers go."""
+        """Append the newest screen, and drop the earlier ones that it covers."""
         self.showings = [earlier for earlier in self.showings if not showing.covers(earlier)][1 - MOST_WAITING :]
         self.showings.append(showing)
         self.news.set()
 
     def first(self) -> Showing:
-        """Results, warnings and refusals come first, each kind in its order."""
+        """The screen to draw next: results, warnings and refusals before navigation, each in order of arrival."""
         return min(self.showings, key=lambda showing: showing.weight)
 
 
 class Showings:
-    """Shows the answers to updates. `send_receipt` sends the receipt of a certificate to a chat at once."""
+    """Shows the answers to updates. `send_receipt(chat id, certificate id)` sends a receipt at once."""
 
     def __init__(
         self,
@@ -115,17 +117,19 @@ class Showings:
         self._queues: dict[int, Queue] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._drawing = asyncio.Semaphore(WAITING_DRAWN_AT_ONCE)
-        # By chat the message whose keypad shows dots; 0 for a keypad without them.
+        # By chat id: the message whose keypad shows dots; 0 for a keypad without them.
         self._dotted: dict[int, int] = {}
 
     def waits(self, chat_id: int) -> bool:
-        """Whether a screen of a chat waits to be drawn."""
+        """Whether the chat has a queue of screens."""
         return chat_id in self._queues
 
     async def show(self, number: int, incoming: Incoming, reply: Reply, *, is_followed: bool) -> None:
-        """Answer a tap, and draw the screen or keep it until its chat may be called: this waits for no chat.
+        """Answer the callback query, if any, and draw the screen, or queue it until its chat may be called. Does
+        not wait for the chat's limits.
 
-        `is_followed`: another tap of the same sender is there, whose screen comes at once.
+        `number` is the update's inbox id. `is_followed`: a later tap of the same sender is queued, whose screen
+        follows at once.
         """
         chat_id = incoming.chat_id
         self._answers.obey(chat_id, reply.paused_until)
@@ -149,28 +153,28 @@ class Showings:
             self.send_below(number, incoming.user_id, chat_id, reply.screen.apart)
 
     def send_below(self, number: int, sender: int, chat_id: int, screen: Screen) -> None:
-        """A message of its own, that is not the chat's card: sent as soon as the chat may be called."""
+        """Queue a screen as a new message that does not become the chat's card."""
         self._keep(Showing(number, sender, chat_id, screen, is_apart=True))
 
     def _must_line_up(self, showing: Showing) -> bool:
-        """Whether a new message must wait because the bot as a whole sends all that it may."""
+        """Whether the showing is a new message and the bot's limit over all chats is used up."""
         return showing.message_id is None and not self._limiter.bot.is_free()
 
     async def drain(self, seconds: float) -> None:
-        """Draw what may be drawn in so many seconds; the rest is lost."""
+        """Wait so many seconds for the queues whose chats may be called by then; all other screens are lost."""
         soon = [task for chat, task in self._tasks.items() if self._limiter.wait(chat) < seconds]
         if soon:
             await asyncio.wait(soon, timeout=seconds)
-        left = list(self._tasks.values())
-        for task in left:
+        pending = list(self._tasks.values())
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
 
     # --- a PIN's dots ---------------------------------------------------------------------------------------
 
     def _fitting(self, showing: Showing, *, is_followed: bool) -> Showing | None:
-        """What is to be drawn of a screen; None for nothing. The dots of a keypad are drawn while the chat has
-        calls to spare. After that, dots that stand there and would lie are taken away, once.
+        """The showing as it is to be drawn; None for nothing. A keypad's dots are drawn while the chat has calls
+        to spare. After that one more edit removes the dots, because they would show too few digits.
         """
         screen, chat_id = showing.screen, showing.chat_id
         if screen.without_dots is None:
@@ -178,7 +182,7 @@ class Showings:
         is_digit = screen.is_passing and showing.message_id is not None
         if not self.waits(chat_id) and self._limiter.wait(chat_id, Weight.PASSING) == 0:
             return None if is_digit and is_followed else showing
-        # Drawn by another program, it may show them.
+        # A keypad that another program drew counts as one with dots.
         if is_digit and self._dotted.get(chat_id, showing.message_id) != showing.message_id:
             return None
         return replace(showing, screen=screen.without_dots, is_plain=True)
@@ -201,7 +205,7 @@ class Showings:
         queue.put(showing)
 
     async def _serve(self, chat_id: int, queue: Queue) -> None:
-        """Draw one screen of a chat after the other, each as soon as the chat may be called."""
+        """Draw a chat's queue, one screen after the other, each as soon as the rate limiter allows it."""
         try:
             while queue.showings:
                 queue.news.clear()
@@ -213,20 +217,20 @@ class Showings:
                 if showing.message_id is None and not showing.has_turn:
                     await self._limiter.bot.turn(Rank.ANSWER)
                     showing.has_turn = True
-                    # Meanwhile others may have come before it, or have taken its place.
+                    # During the wait another screen may have come before this one, or have covered it.
                     continue
                 queue.showings.remove(showing)
                 async with self._drawing:
-                    again_after = await self._draw_late(showing, queue)
-                if again_after is not None:
+                    retry_after = await self._draw_late(showing, queue)
+                if retry_after is not None:
                     queue.showings.insert(0, showing)
-                    await asyncio.sleep(again_after)
+                    await asyncio.sleep(retry_after)
         finally:
             del self._queues[chat_id], self._tasks[chat_id]
 
     async def _draw_late(self, showing: Showing, queue: Queue) -> float | None:
-        """Draw a screen that has waited, unless another program has shown a newer one. Seconds before it is tried
-        once more; None when that is over.
+        """Draw a screen that has waited, unless another program has shown a newer one. Returns the seconds before
+        the next try; None when the screen is drawn or given up.
         """
         try:
             if showing.message_id is None or not await self._is_overtaken(showing, queue):
@@ -235,7 +239,7 @@ class Showings:
             await self._answers.pause(showing.chat_id, api.retry_seconds(error))
             return 0.0
         except InvalidToken:
-            # Counts as no try: the operator mends it.
+            # Does not count as a try: the operator must set the right token.
             log.error("Telegram refuses the token; the next try comes in %.0f s", TOKEN_PAUSE)
             return TOKEN_PAUSE
         except NetworkError as error:
@@ -249,7 +253,9 @@ class Showings:
         return None
 
     async def _is_overtaken(self, showing: Showing, queue: Queue) -> bool:
-        """Whether another program has answered a later update of the sender."""
+        """Whether another program has answered a later update of the sender. Never on SQLite, which one program
+        uses.
+        """
         if self._database.is_sqlite:
             return False
         async with self._database.read() as session:
@@ -257,7 +263,7 @@ class Showings:
         return bool(later - queue.numbers)
 
     async def _draw_or_keep(self, showing: Showing) -> None:
-        """Draw a screen now, and keep it where Telegram asks to wait or does not answer."""
+        """Draw a screen now; queue it when Telegram asks to wait or cannot be reached."""
         try:
             await self._draw(showing)
         except RetryAfter as error:
@@ -275,19 +281,24 @@ class Showings:
             await api.answer(self._bot, incoming.callback_id, toast, replace(self._retries, tries=2))
 
     async def _show_receipt(self, number: int, incoming: Incoming, screen: Evidenced, language: Language) -> None:
-        """The receipt as a new message, and the keypad goes; one that is too old to be deleted loses its keys (Bot
-        API, deleteMessage: 48 hours).
+        """Send the receipt as a new message and delete the keypad. A keypad that cannot be deleted (Bot API,
+        deleteMessage: 48 hours) is edited into a pointer to the result, without keys.
         """
-        chat_id, pad = incoming.chat_id, incoming.message_id
+        chat_id, keypad_id = incoming.chat_id, incoming.message_id
         if chat_id in self._queues:
             queue = self._queues[chat_id]
-            queue.showings = [waiting for waiting in queue.showings if waiting.message_id != pad]
+            queue.showings = [showing for showing in queue.showings if showing.message_id != keypad_id]
         await asyncio.gather(self._answer(incoming, screen.toast), self._send_receipt(chat_id, screen.certificate))
-        if pad is not None and not await self._remove(chat_id, pad):
-            self._keep(Showing(number, incoming.user_id, chat_id, problems.result_below(language), message_id=pad))
+        if keypad_id is not None and not await self._remove(chat_id, keypad_id):
+            pointer = problems.result_below(language)
+            self._keep(Showing(number, incoming.user_id, chat_id, pointer, message_id=keypad_id))
 
     async def _draw(self, showing: Showing) -> None:
-        """One try. Raises RetryAfter, InvalidToken, and NetworkError when it may be tried again."""
+        """Draw a screen in one try: edit its message, or send a new one where that is deleted. What Telegram
+        refuses for good is logged.
+
+        Raises RetryAfter, InvalidToken and NetworkError, after which the caller may try again.
+        """
         method = "sendMessage" if showing.message_id is None else "editMessageText"
         try:
             if showing.message_id is not None and await self._edit(showing, showing.message_id):
@@ -299,11 +310,11 @@ class Showings:
         except (RetryAfter, NetworkError, InvalidToken):
             raise
         except TelegramError as error:
-            # The chat has blocked the bot.
+            # Forbidden: the user has blocked the bot.
             log.info("%s: refused: %s", method, error.message)
 
     async def _edit(self, showing: Showing, message_id: int) -> bool:
-        """Put the screen in place of a message; False when that is not there any more."""
+        """Edit a message into the screen; False when it is deleted or cannot be edited any more."""
         self._limiter.spend(showing.chat_id)
         try:
             await api.replace(self._bot, showing.chat_id, message_id, showing.screen)
@@ -316,7 +327,9 @@ class Showings:
         return True
 
     async def _send(self, showing: Showing) -> None:
-        """A new message, which makes no sound: the officer looks at the chat."""
+        """Send the screen as a new message, silently, because the officer looks at the chat; it becomes the chat's
+        card unless it is apart.
+        """
         chat_id = showing.chat_id
         if not showing.has_turn:
             self._limiter.bot.take()
@@ -334,8 +347,8 @@ class Showings:
             await self._remove(chat_id, showing.old_card)
 
     async def _fall_back(self, showing: Showing, method: str, refusal: BadRequest) -> None:
-        """Telegram takes the screen for wrong: the officer gets its words as plain text; or, where that is refused
-        too, an apology.
+        """Send the text of a screen that Telegram refused as malformed without formatting; an apology when that is
+        refused too.
         """
         log.error("Telegram refused a screen: %s: %s", method, refusal.message)
         TALLY.refusals[method] += 1
@@ -350,8 +363,8 @@ class Showings:
                 return
 
     async def _remove(self, chat_id: int, message_id: int) -> bool:
-        """Delete a message in whose place another stands; whether it is gone. One try: what stays is blanked when
-        the link ends.
+        """Delete a message that another has replaced; whether it is deleted. One try: one that stays is blanked
+        when the officer's link ends.
         """
         is_gone = await api.delete(self._bot, chat_id, message_id, replace(self._retries, tries=1))
         if is_gone:
@@ -361,7 +374,7 @@ class Showings:
 
 
 def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:
-    """Where the answer to an update is shown: on the tapped message, or below."""
+    """The answer to an update, placed on the tapped message or below as a new one."""
     is_in_place = incoming.callback_id is not None and not reply.is_below
     return Showing(
         number=number,
@@ -370,7 +383,7 @@ def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:
         screen=reply.screen,
         message_id=incoming.message_id if is_in_place else None,
         old_card=reply.old_card,
-        # A group has no card.
+        # Only private chats have a card.
         is_apart=not incoming.is_private,
         is_of_officer=reply.is_of_officer,
         language=reply.language,
@@ -378,7 +391,7 @@ def _showing_of(number: int, incoming: Incoming, reply: Reply) -> Showing:
 
 
 async def _rest(queue: Queue, seconds: float) -> None:
-    """Until a chat may be called, or another screen waits for it."""
+    """Wait so many seconds, or until another screen joins the queue."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(seconds, 0.001)):
             await queue.news.wait()

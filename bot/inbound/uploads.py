@@ -1,14 +1,15 @@
-"""Files that officers send: fetched within a bound, and checked in a process of their own.
+"""Files that officers send: downloaded up to a size limit, and each checked in a process of its own.
 
-A file is read by a process that ends with it: its Python never runs under the lock that the taps of others run
-under, and whatever is wrong with a file, the process has bounds of memory and time, and knows neither the secret
-key nor the token.
+The process keeps the check off the bot's global interpreter lock. A hostile file meets limits of memory and time,
+in a process that has neither the secret key nor the token, and can open nothing that holds them
+(bot/runtime/confinement.py).
 """
 
 import asyncio
 import logging
 import os
 import sys
+from asyncio.subprocess import Process
 
 import orjson
 from telegram import Bot
@@ -24,16 +25,15 @@ log = logging.getLogger(__name__)
 
 # Files in memory at once, 5 MB each.
 FETCHED_AT_ONCE = 8
-# Seconds that a check may take: it has 2 s of work, and gives way to everybody else (bot/inbound/checking.py).
+# Seconds that a check may take: 2 s of processor time at low priority (bot/inbound/checking.py).
 PATIENCE = 120.0
-# Seconds after which the next file is begun beside one whose check has not ended: nobody waits longer for that.
+# Seconds after which the next check starts beside one that has not ended.
 TURN = 4.0
 
 
 class Uploads:
-    """Fetches and checks: one file at a time, so that one core is left to everybody's taps, but none waits more
-    than `turn` seconds for the one before it. `action_every` are the seconds after which the chat action is
-    renewed.
+    """Downloads and checks files: one check at a time, so that the taps keep the other core, but no file waits
+    more than `turn` seconds for the one before it. `action_every`: seconds between two chat actions.
     """
 
     def __init__(
@@ -47,16 +47,18 @@ class Uploads:
         self._turn = turn
 
     async def take(self, chat_id: int, wanted: Wanted) -> Upload:
-        """What came of a file; the chat shows meanwhile that the bot is busy."""
+        """Download and check a file, while the chat shows that the bot is busy. Problems of the file, or of its
+        download or check, are in the result's `problems`.
+        """
         async with self._fetched, api.busy(self._bot, chat_id, ChatAction.TYPING, self._action_every):
             try:
                 packed = await self._check(wanted, await self._fetch(wanted))
                 return Upload(wanted.organization, unpacked_check(packed))
-            except ImportRefused as refused:
-                return Upload(wanted.organization, problems=tuple(refused.problems))
+            except ImportRefused as refusal:
+                return Upload(wanted.organization, problems=tuple(refusal.problems))
 
     async def _check(self, wanted: Wanted, content: bytes) -> bytes:
-        """Check a file in its turn. Raises ImportRefused as `check` does."""
+        """Check a file when it has its turn. Raises ImportRefused as `check` does."""
         async with self._checks:
             checking = asyncio.create_task(check(wanted, content))
             try:
@@ -67,7 +69,7 @@ class Uploads:
         return await checking
 
     async def _fetch(self, wanted: Wanted) -> bytes:
-        """The file's bytes. Raises ImportRefused when it is larger than Telegram has said, or does not come."""
+        """The file's bytes. Raises ImportRefused when the download fails or the file is larger than MAX_BYTES."""
         file_id = wanted.file_id
         try:
             content = await api.persist(
@@ -83,24 +85,15 @@ class Uploads:
 
 
 async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> bytes:
-    """What bot/inbound/checking.py says of a file. Raises ImportRefused when it came to no end in `patience`
-    seconds.
+    """Run bot/inbound/checking.py on a file; its packed result. Raises ImportRefused when the process fails or
+    takes more than `patience` seconds.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot.inbound.checking",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        # A traceback may hold names.
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-    )
-    told = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
+    process = await start_reader("-m", "bot.inbound.checking")
+    request = orjson.dumps({"name": wanted.name, "organization": wanted.organization})
     packed = b""
     try:
         async with asyncio.timeout(patience):
-            packed, _ = await process.communicate(told + b"\n" + content)
+            packed, _ = await process.communicate(request + b"\n" + content)
     except TimeoutError:
         log.warning("the check of a file took more than %.0f s", patience)
     finally:
@@ -113,7 +106,19 @@ async def check(wanted: Wanted, content: bytes, patience: float = PATIENCE) -> b
     return packed
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without the settings: the secret key and the token are none of that process's business."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(sys.path)}
+async def start_reader(*program: str) -> Process:
+    """Start Python on a program that reads what an officer has sent. It gets pipes for its input and output, an
+    environment that holds nothing but where the code is, and a working directory without our files.
+    """
+    # "" in sys.path means the bot's working directory, which is not the reader's.
+    path = os.pathsep.join(os.path.join(os.getcwd(), folder) for folder in sys.path)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *program,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # A traceback may hold names.
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PYTHONPATH": path},
+        cwd="/",
+    )

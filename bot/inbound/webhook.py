@@ -1,4 +1,4 @@
-"""The webhook at Telegram: set, looked at, taken away. Updates that wait there are never dropped."""
+"""The webhook as registered at Telegram: set, read, deleted. Updates that wait there are never dropped."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,17 +10,20 @@ from bot.inbound.intake import ALLOWED_UPDATES
 from bot.runtime.settings import Hook, host_of
 from models.base.errors import DomainError
 
-# Posts under way at once; Telegram's default (Bot API, setWebhook, max_connections, at most 100).
+# Posts in flight at once: the Bot API's default (setWebhook, max_connections; at most 100).
 CONNECTIONS = 40
 
 
 class WebhookRefused(DomainError):
-    """The webhook is not as it should be; the message says why and how to mend it."""
+    """The webhook differs from the settings, or Telegram refused it; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What Telegram says of the webhook. `error` is its last one, which may be over by now."""
+    """The webhook's state at Telegram (Bot API, WebhookInfo). `error` is its last error, which may be over.
+
+    `pending`: updates that wait there.
+    """
 
     url: str
     pending: int
@@ -30,7 +33,10 @@ class State:
     error_at: datetime | None
 
     def fault(self, hook: Hook | None) -> str | None:
-        """How it differs from the settings, in one line with the mend; None when it does not."""
+        """One line that says how the webhook differs from the settings and how to fix it; None when it does not.
+
+        `hook` is None when the settings want long polling.
+        """
         if hook is None:
             if not self.url:
                 return None
@@ -48,22 +54,22 @@ MEND_POLLING = "run: laocert webhook delete, or set LAOCERT_WEBHOOK_URL"
 
 
 async def look(bot: Bot) -> State:
-    """Ask Telegram. Raises TelegramError."""
-    found = await bot.get_webhook_info()
+    """Read the webhook's state from Telegram. Raises TelegramError."""
+    info = await bot.get_webhook_info()
     return State(
-        found.url,
-        found.pending_update_count,
-        found.max_connections,
-        tuple(found.allowed_updates or ()),
-        found.last_error_message,
-        found.last_error_date,
+        info.url,
+        info.pending_update_count,
+        info.max_connections,
+        tuple(info.allowed_updates or ()),
+        info.last_error_message,
+        info.last_error_date,
     )
 
 
 async def set_up(bot: Bot, hook: Hook, connections: int = CONNECTIONS) -> State:
-    """Have updates posted to us, also those that wait; what Telegram then says.
+    """Set the webhook at Telegram, which then posts the waiting updates too; its state afterwards.
 
-    Raises WebhookRefused, TelegramError.
+    Raises WebhookRefused when Telegram refuses the URL or reports another state than was set; TelegramError.
     """
     try:
         await bot.set_webhook(
@@ -78,17 +84,17 @@ async def set_up(bot: Bot, hook: Hook, connections: int = CONNECTIONS) -> State:
 
 
 async def take_away(bot: Bot) -> State:
-    """Have updates polled again, also those that wait; what Telegram then says. Raises TelegramError."""
+    """Delete the webhook, so that updates can be polled, the waiting ones too; its state. Raises TelegramError."""
     await bot.delete_webhook(drop_pending_updates=False)
     return await look(bot)
 
 
-# What Telegram's last error means for the operator, by words in it.
+# Advice for the operator by words of Telegram's last error.
 _MEANINGS = (
-    ("403", "the secret is another one; run laocert webhook set with the secret that run has"),
+    ("403", "the secrets differ; run laocert webhook set with the secret that run has"),
     ("404", "there is no such path; does the proxy pass on the path of LAOCERT_WEBHOOK_URL?"),
     ("405", "there is no such path; does the proxy pass on the path of LAOCERT_WEBHOOK_URL?"),
-    ("413", "the proxy takes too small bodies"),
+    ("413", "the proxy limits bodies to a smaller size"),
     ("503", "the database was away; Telegram repeats"),
     ("502", "the proxy does not reach laocert run at LAOCERT_LISTEN"),
     ("504", "the proxy does not reach laocert run at LAOCERT_LISTEN"),
@@ -102,6 +108,6 @@ _MEANINGS = (
 
 
 def meaning(error: str) -> str:
-    """What one of Telegram's errors means, and where to look."""
-    found = (said for words, said in _MEANINGS if words in error.lower())
-    return next(found, "see what the proxy's log and that of laocert run say")
+    """What an error that Telegram reports for the webhook means, and where to look."""
+    meanings = (advice for words, advice in _MEANINGS if words in error.lower())
+    return next(meanings, "see what the proxy's log and that of laocert run say")

@@ -1,7 +1,7 @@
-"""Updates done: taken from the inbox, one sender's in order, senders in parallel, each in one transaction.
+"""Processes updates from the inbox: one sender's in order, senders in parallel, each update in one transaction.
 
-Several programs may work on one inbox: a sender is served by one of them at a time
-(models/database/sender_lock.py), and an update whose turn it is not is left to the next look.
+Several programs may share an inbox. Only the program with a sender's lock (models/database/sender_lock.py)
+processes that sender's updates; the others leave them to their next scan.
 """
 
 import asyncio
@@ -48,40 +48,43 @@ from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
 
-# Argon2id takes a core for 50 ms: one core is left to everybody's taps. So fifty logins at the same moment come to
-# their transactions one after the other, and do not queue them all before the next tap.
+# Threads that hash passwords and PINs. Argon2id takes a core for 50 ms, so one core is left to taps. Few threads
+# also space the transactions of many simultaneous logins, which would otherwise all queue before the next tap.
 HASHERS = max(1, (os.cpu_count() or 1) - 1)
-# They step back for taps, but not to the last place: a PIN is a tap too, and one whose hash got what all others
-# left over waited for half a minute (docs/performance.md, "A deadline day").
+# Niceness of those threads: below taps, but not the lowest, because officers wait for a PIN's hash as for a tap.
+# At the lowest priority it took half a minute (docs/performance.md, "A deadline day").
 HASHERS_NICE = 5
-# Tries counted at the same moment. One after the other they came to four a second under a full load, and PINs
-# waited longer than officers do; fifty together would be fifty transactions before the next tap.
+# Login and PIN attempts counted at once. One at a time gave four a second under full load, longer than officers
+# wait; without a limit fifty logins would be fifty transactions before the next tap.
 ADMISSIONS = 8
 
 
 @dataclass(frozen=True)
 class WorkerPace:
-    """How much the worker does at once, and how long it waits."""
+    """Concurrency and waiting times of the worker; times are in seconds.
 
-    # Updates in hand at once: as many as the pool of calls serves.
+    A *stranger* is a sender who is not linked and not logging in.
+    """
+
+    # Updates processed at once: as many as the connection pool serves.
     parallel: int = api.CONNECTIONS
-    # As many updates a look takes up; with more in hand none is needed.
+    # Updates that one scan of the inbox takes up. With so many in memory no scan is needed.
     look_at_most: int = 2 * api.CONNECTIONS
-    # Of senders who are not linked and not logging in: as many are served at once, and as many of their updates
-    # are in memory. The rest of both is the officers', each in turn.
+    # Strangers' updates processed at once, and in memory; all other places are for officers.
     strangers: int = 8
     strangers_queued: int = 64
-    # An update of somebody who is no officer waits until none of an officer is in hand, for so many seconds at
-    # most, and begins no sooner than so many after the one before: an officer's tap waits for one of them at most.
+    # An update of a sender who is no officer waits up to `give_way` until no officer's update is being processed,
+    # and starts at least `strangers_every` after the one before. So an officer's tap waits for one of them at
+    # most.
     give_way: float = 0.05
     strangers_every: float = 0.05
     # Updates of one sender in memory.
     queued: int = 32
-    # Seconds between looks for what nobody has in hand: another program may have died, or a commit gone astray.
+    # Between two scans for updates that no program processes, after a program died or a commit seemed to fail.
     look_every: float = 0.5
-    # Sooner when another program served the same sender just now.
+    # Until the next scan when another program had the sender's lock.
     look_soon: float = 0.1
-    # Seconds before an update that failed is tried again.
+    # Before a failed update is tried again.
     pause_after_failure: float = 1.0
     retries: api.Retries = api.RETRIES
     action_every: float = api.ACTION_EVERY
@@ -92,14 +95,16 @@ WORKER_PACE = WorkerPace()
 
 
 class NotNow(Exception):
-    """It is not this update's turn, or not this program's: it is done already, or will be found again."""
+    """The update is not to be processed now: it is done already, an earlier one of its sender is not, or another
+    program has the sender's lock. A later scan takes it up if it is still open.
+    """
 
 
 class Worker:
-    """Does updates. `on_commit` is called after each transaction that has queued messages.
+    """Processes updates. `on_commit` is called after each transaction that queued notices in the outbox.
 
-    `limiter` is shared with whoever else sends messages; `send_receipt` sends the receipt of a certificate to a
-    chat at once.
+    `limiter` is shared with the courier. `send_receipt(chat id, certificate id)` sends a certificate's receipt at
+    once.
     """
 
     def __init__(
@@ -125,25 +130,25 @@ class Worker:
         self._setup = setup
         self._pace = pace
         self._queues: dict[int, deque[inbox.InboxUpdate]] = {}
-        # Ids of the rows in the queues and in hand.
+        # Inbox ids of the updates that are queued or being processed.
         self._taken: set[int] = set()
-        # Those among them of strangers.
+        # Those of them whose sender is not known to be an officer.
         self._of_strangers: set[int] = set()
         self._floods = floods or Floods()
         self._stranger_turns = asyncio.Semaphore(pace.strangers)
-        # Whose turn it is to begin one of theirs, and when the next may begin, by the loop's time.
+        # Lets updates of senders who are no officers start one after the other, the next at this loop time.
         self._beginning = asyncio.Lock()
         self._next_stranger_at = 0.0
-        # How many updates of officers are in hand, and whether none is.
+        # Officers' updates being processed: their number, and an event that is set while there are none.
         self._of_officers = 0
         self._no_officers = asyncio.Event()
         self._no_officers.set()
-        # Ids of those that have ended since the last look began.
+        # Inbox ids of the updates that have ended since the last scan began.
         self._ended: set[int] = set()
-        # Those in hand, by the loop's time since when.
+        # By inbox id of an update being processed: the loop's time of its start.
         self._since: dict[int, float] = {}
         self._wake = asyncio.Event()
-        # The last look left some.
+        # Whether updates were left in the inbox for lack of room.
         self._more = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._sender_locks = SenderLocks(database, pace.sender_locks)
@@ -158,7 +163,7 @@ class Worker:
         self._uploads = Uploads(bot, pace.retries, pace.action_every)
 
     async def run(self) -> None:
-        """Take up what nobody has in hand, again and again until cancelled."""
+        """Scan the inbox again and again, until cancelled. Failures of the database are logged."""
         while True:
             self._wake.clear()
             try:
@@ -171,7 +176,9 @@ class Worker:
                     await self._wake.wait()
 
     async def look(self) -> None:
-        """Queue the oldest updates that are not done and not in a queue, those of officers first."""
+        """Scan the inbox once: queue the oldest open updates that are not in memory, officers' first. Raises the
+        database's errors.
+        """
         self._ended.clear()
         most = self._pace.look_at_most
         if len(self._taken) - len(self._of_strangers) >= most:
@@ -180,17 +187,17 @@ class Worker:
         async with self._database.read() as session:
             rows = await pending_in_turn(session, self._bot.id, self._taken, most, room)
         self._more = len(rows) == most
-        # What was done while the answer came must not stand in a queue again: the officer's next screen would be
-        # taken for one that has been tapped away already.
+        # Updates that ended during the query must not be queued again: the sender would seem to have a later tap,
+        # and its screen would not be drawn (`is_followed`).
         self.take([row for row in rows if row.id not in self._ended])
 
     def oldest(self) -> float:
-        """How many seconds the update that was begun first has been in hand."""
+        """Seconds for which the oldest of the updates being processed has been under way; 0 without any."""
         now = asyncio.get_running_loop().time()
         return max((now - since for since in self._since.values()), default=0.0)
 
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
-        """Queue committed updates behind those of the same sender. What finds no room is left to the next look."""
+        """Queue committed updates behind those of the same sender. The next scan takes those without room."""
         for row in rows:
             queue = self._queues.get(row.sender)
             is_officer = self._floods.is_officer(row.sender)
@@ -211,27 +218,27 @@ class Worker:
             queue.append(row)
 
     def serves(self, sender: int) -> bool:
-        """Whether something of this sender is in hand, or its answer waits to be shown."""
+        """Whether an update of the sender is queued or processed, or an answer to it waits to be shown."""
         return sender in self._queues or self._showings.waits(sender)
 
     async def drain(self, seconds: float) -> None:
-        """Let what is in hand end; what does not in time stays in the inbox."""
+        """Wait so many seconds for updates, screens and files under way, then cancel the others and release all
+        locks. Updates that are not done stay in the inbox.
+        """
         end = asyncio.get_running_loop().time() + seconds
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         await self._showings.drain(max(0.0, end - asyncio.get_running_loop().time()))
         await self._attachments.drain(max(0.0, end - asyncio.get_running_loop().time()))
-        left = list(self._tasks)
-        for task in left:
+        pending = list(self._tasks)
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
         await self._sender_locks.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
 
     async def _serve_sender(self, sender: int, queue: deque[inbox.InboxUpdate]) -> None:
-        """Process one sender's updates in their order, until the queue is empty or it is another program's
-        turn.
-        """
+        """Process one sender's queue in order, until it is empty or another program has the sender's lock."""
         try:
             while queue:
                 row = queue.popleft()
@@ -252,8 +259,8 @@ class Worker:
             self._sender_locks.give_back(sender)
 
     async def _process_in_turn(self, row: inbox.InboxUpdate) -> None:
-        """Process an officer's update at once. All others give way; of these, strangers share a few turns, and who
-        floods the bot waits for each. Raises NotNow.
+        """Process an officer's update at once. All others give way to officers; of these, strangers share a few
+        slots, and a sender that floods the bot is delayed. Raises NotNow.
         """
         is_logging_in = not self._floods.is_officer(row.sender) and await self._look_up(row)
         if self._floods.is_officer(row.sender):
@@ -278,7 +285,7 @@ class Worker:
                 self._no_officers.set()
 
     async def _give_way(self) -> None:
-        """Wait until no officer's update is in hand, for a moment at most."""
+        """Wait until no officer's update is being processed, for `give_way` seconds at most."""
         async with self._beginning:
             now = asyncio.get_running_loop().time
             await asyncio.sleep(max(0.0, self._next_stranger_at - now()))
@@ -288,20 +295,20 @@ class Worker:
             self._next_stranger_at = now() + self._pace.strangers_every
 
     async def _look_up(self, row: inbox.InboxUpdate) -> bool:
-        """Whether a sender is logging in; one who turns out to be an officer is known for one afterwards."""
+        """Query the sender; whether it is logging in. A linked sender is known to be an officer afterwards."""
         try:
             async with self._database.read() as session:
                 senders = await self._floods.look_up(session, [row.sender])
         except Exception as error:
-            log.error("it is not known who sent an update: %s", name_of(error))
+            log.error("the sender of an update could not be looked up: %s", name_of(error))
             return False
         if row.sender in senders.linked:
             self._of_strangers.discard(row.id)
         return row.sender in senders.logging_in
 
     async def _process_with_retries(self, row: inbox.InboxUpdate) -> None:
-        """Process one update until it is done, or set aside after three failures that are not the database's.
-        Raises NotNow.
+        """Process one update until it is done, or set aside after three failures. Failures of the database do not
+        count. Raises NotNow.
         """
         logs.UPDATE.set(row.update_id)
         self._since[row.id] = asyncio.get_running_loop().time()
@@ -313,24 +320,25 @@ class Worker:
                 except NotNow:
                     raise
                 except Exception as error:
-                    if is_of_the_database := trouble_of(error) is not None:
-                        # It says nothing of the update, which waits until it is over.
+                    if is_database_failure := trouble_of(error) is not None:
+                        # Not the update's fault: it waits until the database works again.
                         log.error("the update waits for the database: %s", name_of(error))
                     else:
-                        # Whatever it is, it must not block the officer.
+                        # Any other error: it must not block the sender's next updates for good.
                         _log_failure("failed", error)
                         TALLY.updates["unknown", "failed"] += 1
-                if not is_of_the_database and await self._give_up(row):
+                if not is_database_failure and await self._give_up(row):
                     return
                 await asyncio.sleep(self._pace.pause_after_failure)
         finally:
             del self._since[row.id]
 
     async def _process(self, row: inbox.InboxUpdate) -> None:
-        """From decoding to the answer. Here the three ways part: a tap or text is answered at once; a password or
-        PIN must be hashed first, and a file fetched and checked, both without a slot.
+        """Lock the sender, decode and answer an update in one of three ways: a tap or text at once; a password or
+        PIN after it was hashed, and a file after it was downloaded and checked, both outside the slot.
 
-        A sender is locked when there is a slot: what waits for one here may be done by another program.
+        The sender is locked only when a slot is free: until then another program may process the update. Raises
+        NotNow.
         """
         proof = None
         async with self._slots:
@@ -341,18 +349,18 @@ class Worker:
             except NotForUs:
                 await self._commit_and_show(row, None)
                 return
-            wanted = await self._find_upload(row, incoming)
-            if wanted is None:
+            file = await self._find_upload(row, incoming)
+            if file is None:
                 proof = await self._answer_at_once(row, incoming)
                 if proof is not None and proof.is_typed:
                     incoming = await self._delete(incoming)
-        if wanted is not None:
-            await self._answer_file(row, incoming, wanted)
+        if file is not None:
+            await self._answer_file(row, incoming, file)
         elif proof is not None:
             await self._answer_secret(row, incoming, proof)
 
     async def _answer_at_once(self, row: inbox.InboxUpdate, incoming: Incoming) -> Job | None:
-        """Answer a tap or a text; or say which password or PIN must be checked before. Raises NotNow."""
+        """Answer a tap or a text; the password or PIN check that must come first, or None. Raises NotNow."""
         try:
             await self._answer(row, incoming)
         except NeedsProof as needed:
@@ -360,7 +368,9 @@ class Worker:
         return None
 
     async def _answer_secret(self, row: inbox.InboxUpdate, incoming: Incoming, proof: Job) -> None:
-        """Count the try, check the password or PIN in a thread, and answer. Raises NotNow."""
+        """Count the attempt, check the password or PIN in a thread unless attempts are blocked, and answer. Raises
+        NotNow.
+        """
         async with self._admissions:
             blocked_until = await self._admit(proof, row.id)
         if blocked_until is not None:
@@ -371,27 +381,29 @@ class Worker:
         async with self._slots:
             await self._commit_and_show(row, incoming, attempt)
 
-    async def _answer_file(self, row: inbox.InboxUpdate, incoming: Incoming, wanted: Wanted) -> None:
-        """Fetch a file, check it in a process of its own, and answer. Raises NotNow."""
-        upload = await self._uploads.take(incoming.chat_id, wanted)
+    async def _answer_file(self, row: inbox.InboxUpdate, incoming: Incoming, file: Wanted) -> None:
+        """Download a file, check it in a process of its own, and answer. Raises NotNow."""
+        upload = await self._uploads.take(incoming.chat_id, file)
         async with self._slots:
             await self._answer(row, incoming, upload)
 
     async def _answer(self, row: inbox.InboxUpdate, incoming: Incoming, upload: Upload | None = None) -> None:
-        """Answer an update, once more when its message had to be deleted first. Raises NotNow and NeedsProof."""
+        """Answer an update; when its message must be deleted first, delete it and answer again. Raises NotNow,
+        NeedsProof.
+        """
         try:
             await self._commit_and_show(row, incoming, upload=upload)
         except NeedsDeletion:
             await self._commit_and_show(row, await self._delete(incoming), upload=upload)
 
     async def _delete(self, incoming: Incoming) -> Incoming:
-        """Delete a message that may hold a password or a PIN; the update, and whether its message is gone."""
-        assert incoming.message_id is not None  # noqa: S101 - only messages hold what was typed
-        gone = await api.delete(self._bot, incoming.chat_id, incoming.message_id, self._pace.retries)
-        return replace(incoming, is_deleted=gone)
+        """Delete a message that may hold a password or a PIN; the update with `is_deleted` set to the outcome."""
+        assert incoming.message_id is not None  # noqa: S101 - only messages hold typed text
+        is_deleted = await api.delete(self._bot, incoming.chat_id, incoming.message_id, self._pace.retries)
+        return replace(incoming, is_deleted=is_deleted)
 
     async def _find_upload(self, row: inbox.InboxUpdate, incoming: Incoming) -> Wanted | None:
-        """A file that is to be fetched and checked. Raises NotNow."""
+        """The file of the update, if its sender may send one now; else None. Raises NotNow."""
         if incoming.document is None:
             return None
         async with self._database.read() as session:
@@ -399,7 +411,7 @@ class Worker:
             return await find_upload(session, incoming, self._clock())
 
     async def _admit(self, job: Job, update: int) -> datetime | None:
-        """Count the try before it is checked; the end of a block when it is one too many."""
+        """Count an attempt before it is checked; the end of the block when attempts are blocked, or None."""
         if not job.keys:
             return None
         async with self._database.write() as session:
@@ -412,7 +424,11 @@ class Worker:
         attempt: Attempt | None = None,
         upload: Upload | None = None,
     ) -> None:
-        """The update's transaction, and then its answer. Raises NotNow; NeedsProof, with no attempt yet."""
+        """Run the update's transaction and show its answer after the commit. `incoming` is None for an update that
+        is not for the bot.
+
+        Raises NotNow; NeedsDeletion; NeedsProof when a password or PIN must be checked and `attempt` is None.
+        """
         async with self._database.write() as session:
             if not await inbox.finish(session, row, self._clock()):
                 raise NotNow
@@ -425,14 +441,14 @@ class Worker:
         try:
             await self._show(row, incoming, reply)
         except Exception as error:
-            # It is done: no second try, and no apology that nothing was changed.
+            # The update is committed: neither try again, nor apologize that nothing was changed.
             _log_failure("was done, its answer not shown", error)
         TALLY.updates[incoming.kind, "done"] += 1
         if incoming.callback_id is not None:
             TALLY.time_tap((self._clock() - row.received_at).total_seconds())
 
     async def _show(self, row: inbox.InboxUpdate, incoming: Incoming, reply: Reply | None) -> None:
-        """Put the screen where the officer looks; a file that it promises is made after that."""
+        """Show the screen, and start making the file that it promises."""
         if reply is None:
             return
         is_followed = bool(self._queues.get(incoming.user_id)) and incoming.callback_id is not None
@@ -441,15 +457,17 @@ class Worker:
             self._attachments.take(incoming.chat_id, incoming.user_id, reply.screen.attachment)
 
     async def _give_up(self, row: inbox.InboxUpdate) -> bool:
-        """Count the failure; after the last one set the update aside, with an apology to its sender."""
+        """Count a failure. After the last one set the update aside and apologize to its sender; whether that was
+        done.
+        """
         try:
             async with self._database.write() as session:
                 if not await inbox.note_failure(session, row.id, "see the log", self._clock()):
                     return False
                 language = await chat_language(session, row.sender)
         except Exception as error:
-            # The database is away: the update stays in the inbox and is tried again.
-            log.error("the failure could not be noted: %s", name_of(error))
+            # The update stays in the inbox and is tried again.
+            log.error("the failure could not be counted: %s", name_of(error))
             return False
         log.error("the update is set aside")
         TALLY.updates["unknown", "set_aside"] += 1
@@ -459,12 +477,14 @@ class Worker:
 
 
 async def _require_turn(session: Session, row: inbox.InboxUpdate) -> None:
-    """Before what is done outside of the update's transaction. Raises NotNow."""
+    """Check the sender's order before work outside the update's transaction. Raises NotNow when the update is not
+    its sender's next one.
+    """
     if not await inbox.is_next(session, row):
         raise NotNow
 
 
 def _log_failure(what: str, error: Exception) -> None:
-    """Where it went wrong. What the error says is left out: it may hold a password."""
+    """Log the error's type and frames without its message, which may hold a password."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("the update %s: %s\n%s", what, type(error).__name__, frames)

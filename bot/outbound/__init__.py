@@ -1,5 +1,5 @@
-"""The way of a notice out: the courier chooses what is due, the ledger marks it and writes down how it ended, a
-delivery is the one call to Telegram and what its refusal means.
+"""Outgoing notices: the courier picks the rows of the outbox that are due, the ledger records their state before
+and after the call, a delivery makes the call and interprets Telegram's errors.
 
 Answers to taps are sent by bot/inbound; what is queued is decided in models.
 """

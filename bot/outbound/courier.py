@@ -1,6 +1,6 @@
-"""Messages out: sends the outbox within Telegram's limits, at least once, and says of each how it ended.
+"""The courier: sends the messages of the outbox at least once, within Telegram's limits.
 
-One courier at a time does, over all processes that use the database: the one that has the lease.
+Of all processes on a database only the one that holds the courier's lease sends.
 """
 
 import asyncio
@@ -29,27 +29,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CourierPace:
-    """How much the courier does at once, and how long it waits."""
+    """Concurrency and waiting times of the courier; times are in seconds."""
 
-    # Sends under way at once: enough for 30/s at half a second a call. Bulk has not all of them.
+    # Sends in flight at once: enough for 30 a second at half a second a call. Bulk may use fewer.
     parallel: int = 24
     bulk_parallel: int = 18
-    # Bulk that is taken in one transaction and sent together: what a transaction costs is shared, and what is
-    # urgent waits for no more than so many turns.
+    # Bulk messages that share one transaction and are sent together. The transaction's cost is shared; an urgent
+    # message waits for at most so many sends.
     bulk_batch: int = 4
-    # Seconds between looks at the outbox when nothing wakes the courier.
+    # Between two reads of the outbox when nothing wakes the courier.
     idle: float = 1.0
-    # Seconds before what a dead courier may have sent is sent once more, and before its chat gets anything: a
-    # program that dies at each start must not send it each time, and a 429 may have been the answer.
+    # Before a message that a dead courier may have sent is sent again, and for its whole chat: a program that
+    # crashes at each start must not send it each time, and the unread answer may have been a 429.
     recovery_pause: float = 5.0
-    # Seconds between tries while there is no connection, doubled from the first to the last.
+    # Between tries without a connection: exponential back-off from the first to the longest.
     offline_first: float = 1.0
     offline_longest: float = 8.0
-    # Seconds without a call after Telegram refused the token.
+    # Without any call after Telegram refused the token.
     token_pause: float = 60.0
-    # Seconds between looks for receipts whose program has died, and after which one is in doubt.
+    # Between two searches for receipts whose program has died, and the age in `sending` from which one counts as
+    # such.
     look_for_lost: float = 10.0
     doubt: float = sending.DOUBT.total_seconds()
+    # See bot/outbound/delivery.py and bot/outbound/ledger.py.
     uncertain_pause: float = UNCERTAIN_PAUSE
     note_pause: float = NOTE_PAUSE
 
@@ -58,10 +60,10 @@ COURIER_PACE = CourierPace()
 
 
 class Courier:
-    """Sends what is due. Call `wake()` when a transaction may have queued something.
+    """Sends the messages that are due. Call `wake()` after a transaction that may have queued some.
 
-    `operator_chat` gets what is addressed to it without being linked to an account. `limiter` is shared with
-    whoever else sends messages.
+    `operator_chat` gets messages addressed to it without a link to an account. `in_hand(chat id)`: whether an
+    answer to that chat is under way. `limiter` is shared with the worker.
     """
 
     def __init__(
@@ -80,34 +82,35 @@ class Courier:
         self._clock = clock
         self._pace = pace
         self._ledger = Ledger(database, clock, operator_chat, pace.note_pause, timedelta(seconds=pace.doubt))
-        # Whether an answer to a chat is on its way: a change must come after it.
+        # An edit of a chat's messages must come after the answer that is under way there.
         self._in_hand = in_hand
         self._limiter = limiter or Limiter()
         self._lease = Lease(database, "courier", lease_times)
         self._keeping: asyncio.Task[None] | None = None
         self._awake = asyncio.Event()
-        # Something may have been queued since the outbox was read.
+        # Whether messages may have been queued since the outbox was read.
         self._is_news = False
         self._sending: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._bulk_under_way = 0
         self._offline_for = 0.0
         self._offline_until = 0.0
-        # Rows may be in `sending` that nobody sends: the last courier's, or after a commit that went astray.
+        # Whether the outbox may hold rows in state `sending` that no process sends, left by the last courier or by
+        # a commit whose outcome is unknown.
         self._is_unsure = True
         self._looked_for_lost = 0.0
 
     def has_lease(self) -> bool:
-        """Whether it is this courier that sends."""
+        """Whether this courier holds the lease."""
         return self._lease.is_held
 
     def wake(self) -> None:
-        """There may be something to send."""
+        """Read the outbox soon: messages may have been queued."""
         self._is_news = True
         self._awake.set()
 
     async def run(self) -> None:
-        """Send, as long as this courier has the lease, until cancelled; then `drain`."""
+        """Send whenever this courier holds the lease, until cancelled. Call `drain` afterwards."""
         self._keeping = asyncio.create_task(self._lease.keep(), name="lease of the courier")
         while True:
             await self._lease.taken.wait()
@@ -116,8 +119,8 @@ class Courier:
                 await self._go_round()
 
     async def send_receipt(self, chat_id: int, certificate: int) -> None:
-        """Send the receipt of a press at once, with the lease or without: its officer waits for it. Where the chat
-        must rest, or another program was faster, that is left to whoever has the lease.
+        """Send a certificate's receipt at once, even without the lease, because its officer waits for it. Leaves
+        it to the courier with the lease when the chat may not be called now, or another program has taken the row.
         """
         async with self._database.read() as session:
             row = await outbox.find(session, NoticeKind.RECEIPT, chat_id, certificate)
@@ -125,22 +128,22 @@ class Courier:
             return
         await self._limiter.bot.turn(Rank.RECEIPT)
         if self._limiter.wait(chat_id) > 0:
-            # A 429 has come meanwhile.
+            # A 429 came during the wait.
             self._limiter.bot.give_back()
             return
         self._begin(row)
         await self._send([row])
 
     async def drain(self, seconds: float) -> None:
-        """Let the sends under way end, and give the lease back; what does not end in time is uncertain to the next
-        who has it.
+        """Wait so many seconds for the sends in flight, cancel the others, and give the lease back. The next
+        holder of the lease treats the cancelled sends as uncertain.
         """
         if self._sending:
             await asyncio.wait(self._sending, timeout=seconds)
-        left = [*self._sending, *([self._keeping] if self._keeping else [])]
-        for task in left:
+        unfinished = [*self._sending, *([self._keeping] if self._keeping else [])]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await self._lease.give_back()
 
     async def _go_round(self) -> None:
@@ -150,16 +153,19 @@ class Courier:
             await self._recover()
             may_be_more = await self._send_due()
         except Exception as error:
-            # The database is away; rows stay as they are.
+            # The database does not answer; the rows stay as they are.
             log.error("the outbox could not be read: %s", name_of(error))
-            # Not as soon as a chat is free: a database that is away is not asked fifty times a second.
+            # A full idle pause: waiting only for a free chat could query a failing database fifty times a second.
             await asyncio.sleep(self._pace.idle)
             return
         if not may_be_more:
             await self._rest()
 
     async def _recover(self) -> None:
-        """Rows under way right now are safe from this: their chats are busy until their own end is noted."""
+        """Queue rows in state `sending` that no process sends any more once more, and pause their chats.
+
+        Rows that this process is sending are not affected: their chats are busy until the outcome is recorded.
+        """
         is_time = time.monotonic() >= self._looked_for_lost + self._pace.look_for_lost
         if not (self._is_unsure or is_time):
             return
@@ -168,23 +174,25 @@ class Courier:
         until = now + timedelta(seconds=self._pace.recovery_pause)
         async with self._database.write() as session:
             chats = await find_lost(session, now, until, timedelta(seconds=self._pace.doubt))
-            # Whether a 429 came before the end, nobody knows: also of answers, which may still be on their way.
-            unsure = await sending.chats_under_way(session) if self._is_unsure else []
-            for chat_id in sorted({*chats, *unsure}):
+            # Any of these calls may have been answered by a 429 that no program has read.
+            under_way = await sending.chats_under_way(session) if self._is_unsure else []
+            for chat_id in sorted({*chats, *under_way}):
                 await reachability.pause(session, chat_id, until, now)
         self._is_unsure, self._looked_for_lost = False, time.monotonic()
         if chats:
             log.warning("%d messages may have been sent; each is sent once more", len(chats))
 
     async def _rest(self) -> None:
-        """Sleep until woken, until a busy chat is free again, or for a second."""
-        # Not wait_for: on Python 3.11 it loses a cancel that comes when the event has just been set.
+        """Sleep until woken, until a busy chat is free again, or for `idle` seconds."""
+        # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that arrives when the event was just set.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(max(self._limiter.until_free(), 0.01), self._pace.idle)):
                 await self._awake.wait()
 
     async def _send_due(self) -> bool:
-        """Start the sends that may start now, one a chat, and then bulk; whether there may be more."""
+        """Start the sends that may start now, one for each chat, urgent messages before bulk. Whether more may be
+        due.
+        """
         pace = self._pace
         room = pace.parallel - self._under_way
         if room <= 0 or time.monotonic() < self._offline_until:
@@ -202,21 +210,21 @@ class Courier:
         bulk = await self._affordable(bulk)
         for first in range(0, len(bulk), pace.bulk_batch):
             if self._is_news:
-                # Something urgent may have come: it goes first.
+                # An urgent message may have been queued, which goes before bulk.
                 return True
             started += await self._start(bulk[first : first + pace.bulk_batch])
         return started > 0 and (len(rows) == room or bool(bulk))
 
     async def _affordable(self, rows: list[OutboxMessage]) -> list[OutboxMessage]:
-        """The rows whose chats have calls left for them; the others are put off, so that they hold up none."""
+        """The rows whose chats have calls left for them. The others are put off, to hold up none."""
         waits = [(row, self._limiter.wait(row.chat_id, _weight(row))) for row in rows]
-        if late := [(row, seconds) for row, seconds in waits if seconds > 0]:
-            await self._ledger.postpone(late)
+        if waiting := [(row, seconds) for row, seconds in waits if seconds > 0]:
+            await self._ledger.postpone(waiting)
         return [row for row, seconds in waits if seconds == 0]
 
     async def _start(self, rows: Sequence[OutboxMessage]) -> int:
-        """Start to send rows together as soon as that is within the limits, and make up for the turns of all but
-        the first afterwards; how many were started.
+        """Wait for one turn under the bot's limit, then start to send the rows whose chats are free; how many were
+        started. The tokens of all but the first are taken afterwards.
         """
         if not any(self._is_free(row) for row in rows):
             return 0
@@ -225,7 +233,7 @@ class Courier:
         begun = []
         if not is_late and self._lease.is_held:
             for row in rows:
-                # One after the other: two of them may be for one chat.
+                # Checked one by one: two rows may be for the same chat.
                 if self._is_free(row):
                     self._begin(row)
                     begun.append(row)
@@ -255,7 +263,7 @@ class Courier:
         self._awake.set()
 
     async def _send(self, rows: Sequence[OutboxMessage]) -> None:
-        """Take rows together; a call for each of them that is to be sent."""
+        """Mark the rows in one transaction, and make a call for each that is to be sent."""
         try:
             taken = await self._ledger.take(rows)
         except Exception as error:
@@ -264,32 +272,32 @@ class Courier:
             for row in rows:
                 self._end(row)
             return
-        calls = {one.row.id for one in taken}
+        taken_ids = {message.row.id for message in taken}
         for row in rows:
-            if row.id not in calls:
+            if row.id not in taken_ids:
                 self._end(row, was_sent=False)
-        await asyncio.gather(*(self._attempt(one) for one in taken))
+        await asyncio.gather(*(self._attempt(message) for message in taken))
 
-    async def _attempt(self, one: Taken) -> None:
-        """One call, and its outcome noted."""
-        was_sent = True
-        if RULES[one.row.kind].change is not Change.REMOVE:
-            self._limiter.spend(one.row.chat_id)
+    async def _attempt(self, message: Taken) -> None:
+        """Make the call of one message and record its outcome."""
+        row, was_sent = message.row, True
+        if RULES[row.kind].change is not Change.REMOVE:
+            self._limiter.spend(row.chat_id)
         try:
-            outcome = await deliver(self._bot, one.row, one.to, one.screen, self._pace.uncertain_pause)
+            outcome = await deliver(self._bot, row, message.to, message.screen, self._pace.uncertain_pause)
             if outcome.pause:
-                self._limiter.pause(one.row.chat_id, outcome.pause)
+                self._limiter.pause(row.chat_id, outcome.pause)
             self._note_connection(outcome)
-            await self._ledger.note(one.row, outcome)
+            await self._ledger.note(row, outcome)
             was_sent = not (outcome.pause or outcome.is_offline or outcome.is_refused or outcome.is_unreachable)
         finally:
-            self._end(one.row, was_sent=was_sent)
+            self._end(row, was_sent=was_sent)
 
     def _note_connection(self, outcome: Outcome) -> None:
-        """Without a connection all rest for a while, longer each time; calls that failed together count as one."""
+        """Exponential back-off of all sends without a connection; calls that failed together count as one."""
         now = time.monotonic()
         if outcome.is_refused:
-            # By webhook the program goes on: the operator may be changing the token.
+            # With a webhook the program goes on: the operator may be changing the token.
             log.error("Telegram refuses the token: nothing is sent for %.0f s", self._pace.token_pause)
             self._offline_until = now + self._pace.token_pause
         elif not outcome.is_offline:
@@ -301,12 +309,12 @@ class Courier:
 
 
 def _rank(row: OutboxMessage) -> Rank:
-    """A receipt that its press did not send is still waited for."""
+    """The message's priority under the bot's limit: an officer waits for a receipt."""
     return Rank.RECEIPT if row.kind is NoticeKind.RECEIPT else Rank.NOTICE
 
 
 def _weight(row: OutboxMessage) -> Weight:
-    """Which of its chat's calls a message may spend: evidence and blanks all, edits of the card the fewest."""
+    """The message's weight in its chat: urgent kinds may use all calls, edits of the live card the fewest."""
     rules = RULES[row.kind]
     if rules.urgency < Rules.urgency:
         return Weight.RESULT

@@ -1,4 +1,4 @@
-"""One call for one row of the outbox, and what its end means for the row."""
+"""Makes the Bot API call of one row of the outbox, and maps its result or error to an `Outcome`."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ from models.notices import outbox
 from models.notices.kind import RULES, Change
 from models.notices.outbox import OutboxMessage, State
 
-# Seconds before a message that may have arrived is sent once more: a short outage should be over by then.
+# Seconds before a message that may have arrived is sent once more; a short outage should be over by then.
 UNCERTAIN_PAUSE = 30.0
-# Older than 48 hours (Bot API, deleteMessage).
+# Description of the 400 for a message older than 48 hours (Bot API, deleteMessage).
 NOT_DELETED = "message can't be deleted"
-# What it says, beside 403, of a chat that cannot be written to at all.
+# Description of the 400 for a chat that cannot be written to; other such chats answer 403.
 NO_CHAT = "chat not found"
-# What a group refuses today and may take tomorrow: its topic is closed, or the bot's rights were taken away.
+# Descriptions of errors of a group that may pass: its topic is closed, or the bot lacks a right.
 PASSING = (
     "topic_closed",
     "topic closed",
@@ -45,10 +45,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a try ended, and what is to be known of its chat.
+    """How an attempt ended: the row's next state, and what was learnt about its chat.
 
-    The message waits for `wait` seconds, its whole chat for `pause`. `counts`: whether it was one of the tries
-    after which a message is given up. `is_offline`: there is no connection to the Bot API.
+    `wait`: seconds before the message is tried again. `pause`: seconds that Telegram wants no call in the chat.
+    `counts`: whether the attempt counts towards `outbox.MAX_ATTEMPTS`. `is_offline`: no connection to the Bot API.
     """
 
     state: State
@@ -58,19 +58,23 @@ class Outcome:
     pause: float = 0.0
     counts: bool = True
     is_offline: bool = False
-    # Telegram does not know the token: nothing can be sent.
+    # Telegram refused the bot's token, so that no message can be sent.
     is_refused: bool = False
+    # The chat has blocked the bot or does not exist.
     is_unreachable: bool = False
+    # The new id of a group that became a supergroup.
     moved_to: int | None = None
-    # The message that was to be changed is not there any more.
+    # The message that was to be edited or deleted does not exist any more.
     is_gone: bool = False
 
 
 async def deliver(
     bot: Bot, row: OutboxMessage, to: int, screen: Screen, uncertain_pause: float = UNCERTAIN_PAUSE
 ) -> Outcome:
-    """Make the row's call, a new message or a change of one, in the chat `to`: where the row's chat is now. What
-    may have arrived waits for `uncertain_pause` seconds.
+    """Make the row's call in the chat `to`, the present id of the row's chat: send, edit or delete as the notice's
+    kind says. Every error becomes an Outcome; none is raised.
+
+    A message that may have arrived is tried once more after `uncertain_pause` seconds.
     """
     try:
         change = RULES[row.kind].change
@@ -90,7 +94,7 @@ async def deliver(
 
 
 async def _change(bot: Bot, change: Change, chat_id: int, message_id: int, screen: Screen) -> bool:
-    """Change a message that is in the chat; whether it is still there."""
+    """Edit or delete a message of the chat; whether the message still exists."""
     match change:
         case Change.EDIT:
             return await _edit(bot, chat_id, message_id, screen)
@@ -101,7 +105,7 @@ async def _change(bot: Bot, change: Change, chat_id: int, message_id: int, scree
 
 
 async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
-    """Put the screen in place of a message; whether it is there. One that is gone is as good as changed."""
+    """Edit a message into the screen; False when the message does not exist any more."""
     try:
         await api.replace(bot, chat_id, message_id, screen)
     except BadRequest as error:
@@ -110,7 +114,7 @@ async def _edit(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool
 
 
 async def _remove(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bool:
-    """Delete a message, or put the screen in its place where it is too old for that; whether it is still there."""
+    """Delete a message, or edit it into the screen when it is too old to delete; whether it still exists."""
     try:
         await bot.delete_message(chat_id, message_id)
     except BadRequest as error:
@@ -121,7 +125,7 @@ async def _remove(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bo
 
 
 def _is_there(error: BadRequest) -> bool:
-    """What a refusal says of the message; any other refusal is raised."""
+    """Whether the message of a refused edit or deletion exists. Raises the refusal when that is unclear."""
     if api.is_shown(error):
         return True
     if api.is_gone(error):
@@ -130,7 +134,7 @@ def _is_there(error: BadRequest) -> bool:
 
 
 def _failed(row: OutboxMessage, error: Exception, uncertain_pause: float) -> Outcome:
-    """What an error of the call means for the message."""
+    """The outcome that an error of the call means."""
     if isinstance(error, BadRequest) and any(words in error.message.lower() for words in PASSING):
         return again(row, error.message)
     if isinstance(error, BadRequest) and NO_CHAT not in error.message.lower():
@@ -140,32 +144,34 @@ def _failed(row: OutboxMessage, error: Exception, uncertain_pause: float) -> Out
         is_unreachable = isinstance(error, Forbidden) or NO_CHAT in error.message.lower()
         return Outcome(State.DEAD, error.message, is_unreachable=is_unreachable)
     if isinstance(error, NotSent):
-        # Without effect, and no fault of the message's: as often as it takes.
+        # The call had no effect, and the message is not to blame: retried without limit.
         return Outcome(row.state, error.message, counts=False, is_offline=True)
     if isinstance(error, TelegramError) and not isinstance(error, NetworkError):
         return again(row, error.message)
-    # The network, or an answer that python-telegram-bot cannot read.
+    # A network error, or an answer that python-telegram-bot cannot read: the call may have had an effect.
     if RULES[row.kind].change is not None:
-        # Edits are idempotent: as often as it takes, too.
+        # Edits and deletions are idempotent: retried without limit.
         return Outcome(row.state, type(error).__name__, wait=_backoff(row))
     reason = error.message if isinstance(error, TelegramError) else type(error).__name__
     return _maybe_sent(row, reason, uncertain_pause)
 
 
 def again(row: OutboxMessage, error: str) -> Outcome:
-    """It was not sent; after the last attempt that is allowed it never will be."""
+    """The outcome of an attempt that certainly did not send: a later retry, or DEAD after the last attempt."""
     if row.attempts + 1 >= outbox.MAX_ATTEMPTS:
         return Outcome(State.DEAD, error)
     return Outcome(row.state, error, wait=_backoff(row))
 
 
 def _maybe_sent(row: OutboxMessage, error: str, uncertain_pause: float) -> Outcome:
-    """It may have arrived. Once more, and no more: the code in it shows that it is the same."""
+    """The outcome of an attempt that may have sent: one more attempt, then DEAD. The code in the message shows the
+    reader that both are the same.
+    """
     if row.state is State.UNCERTAIN:
         return Outcome(State.DEAD, error)
     return Outcome(State.UNCERTAIN, error, wait=uncertain_pause)
 
 
 def _backoff(row: OutboxMessage) -> float:
-    """1, 2, 4 … 64 seconds."""
+    """Seconds before the next attempt: 1, 2, 4 … 64."""
     return float(2 ** min(row.attempts, 6))

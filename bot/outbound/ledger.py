@@ -1,4 +1,4 @@
-"""What is written of messages before and after their calls: which are taken, what each says, how it ended."""
+"""Records the state of messages in the outbox before and after their calls, and renders what each says."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ from models.province import live_card
 
 log = logging.getLogger(__name__)
 
-# Seconds before the end of a send is written down again, when the database was away.
+# Seconds before a send's outcome is written again after the database failed.
 NOTE_PAUSE = 1.0
 
 
 class NotRendered(Exception):
-    """A message's screen could not be made; nothing was changed."""
+    """A message's screen could not be rendered; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A row that is marked as sending: what it says, and the chat where it goes."""
+    """A row in state `sending`, the present id of its chat, and the screen to send."""
 
     row: OutboxMessage
     to: int
@@ -40,8 +40,10 @@ class Taken:
 
 
 class Ledger:
-    """The courier's hand in the outbox. `operator_chat` is told of its business without being linked; `note_pause`
-    are the seconds between tries to write down how a send ended.
+    """Reads and writes the outbox for the courier.
+
+    `operator_chat` gets its messages without a link to an account. `note_pause`: seconds between tries to record
+    an outcome. `doubt`: age from which a row in state `sending` counts as abandoned by its program.
     """
 
     def __init__(
@@ -57,14 +59,15 @@ class Ledger:
         self._operator_chat = operator_chat
         self._note_pause = note_pause
         self._doubt = doubt
-        # Ends of bulk that are not written down yet, by their rows: the next to write takes all of them along.
-        self._ends: dict[int, tuple[OutboxMessage, Outcome]] = {}
+        # By row id: outcomes of bulk messages that are not recorded yet; the next transaction records all of them.
+        self._outcomes: dict[int, tuple[OutboxMessage, Outcome]] = {}
         self._writing = asyncio.Lock()
 
     async def take(self, rows: Sequence[OutboxMessage]) -> list[Taken]:
-        """Mark rows of different chats as sending, in one transaction; what each says in the state of that moment.
+        """Mark rows of different chats as sending and render them, in one transaction.
 
-        Left out are those that are not to be sent: taken or put off by somebody else, put off, or at their end.
+        Returns those to send now. Left out are rows that another process has taken or put off, that are put off or
+        ended by this call, and that cannot be rendered, which counts as an attempt. Raises the database's errors.
         """
         try:
             return await self._take(rows)
@@ -72,26 +75,25 @@ class Ledger:
             if len(rows) == 1:
                 await self.note(rows[0], again(rows[0], str(error)))
                 return []
-        # One of them is to blame; it must not hold up the others.
-        return [one for row in rows for one in await self.take([row])]
+        # One row cannot be rendered; it must not hold up the others.
+        return [message for row in rows for message in await self.take([row])]
 
     async def _take(self, rows: Sequence[OutboxMessage]) -> list[Taken]:
         taken, ended = [], []
         async with self._database.write() as session:
             now = self._clock()
             marked = await sending.mark_sending(session, rows, now, self._doubt)
-            mine = [row for row in rows if row.id in marked]
-            for row in mine:
+            for row in (row for row in rows if row.id in marked):
                 conversation, reader = await find_reader(session, row.chat_id)
                 way = reachability.way_to(row.chat_id, conversation, now)
-                made = await self._render(session, row, way, reader, now)
-                if isinstance(made, Taken):
-                    taken.append(made)
-                elif isinstance(made, Deferred):
-                    await sending.put_off(session, row, made.until)
+                rendered = await self._render(session, row, way, reader, now)
+                if isinstance(rendered, Taken):
+                    taken.append(rendered)
+                elif isinstance(rendered, Deferred):
+                    await sending.put_off(session, row, rendered.until)
                 else:
-                    await self._settle(session, row, made)
-                    ended.append((row, made))
+                    await self._settle(session, row, rendered)
+                    ended.append((row, rendered))
         for row, outcome in ended:
             TALLY.messages[row.kind, outcome.state] += 1
             log.info("message %d is %s: %s", row.id, outcome.state, outcome.error)
@@ -100,7 +102,7 @@ class Ledger:
     async def _render(
         self, session: Session, row: OutboxMessage, way: reachability.Way, reader: Officer | None, now: datetime
     ) -> Taken | Deferred | Outcome:
-        """What it says now and where, when it may be sent, or its end. Raises NotRendered."""
+        """The message to send now, the time until which it is put off, or its end. Raises NotRendered."""
         if way.unreachable is not None:
             return Outcome(State.DEAD, way.unreachable)
         if way.paused_until is not None:
@@ -108,37 +110,37 @@ class Ledger:
         if reader is None and self._needs_link(row):
             return Outcome(State.DEAD, outbox.LINK_ENDED)
         try:
-            made = await self._say(session, row, reader, now)
+            content = await self._content(session, row, reader, now)
         except Exception as error:
             raise NotRendered(type(error).__name__) from error
-        if isinstance(made, Dropped):
-            return Outcome(State.DROPPED, made.reason)
-        return Taken(row, way.to, made) if isinstance(made, Screen) else made
+        if isinstance(content, Dropped):
+            return Outcome(State.DROPPED, content.reason)
+        return Taken(row, way.to, content) if isinstance(content, Screen) else content
 
-    async def _say(
+    async def _content(
         self, session: Session, row: OutboxMessage, reader: Officer | None, now: datetime
     ) -> Screen | Dropped | Deferred:
         card = None
         if RULES[row.kind].is_live_card:
-            decided = await live_card.decide(session, row, now)
-            if isinstance(decided, datetime):
-                return Deferred(decided)
-            card = decided
+            decision = await live_card.decide(session, row, now)
+            if isinstance(decision, datetime):
+                return Deferred(decision)
+            card = decision
         return await notice(session, row.kind, row.chat_id, row.subject_id, now, reader, card)
 
     def _needs_link(self, row: OutboxMessage) -> bool:
-        """Whether it is an account's business, for those who are linked to it when it is sent."""
+        """Whether the message may be sent only to a chat that is linked to an account."""
         return RULES[row.kind].audience is Audience.LINKED and row.chat_id != self._operator_chat
 
     async def postpone(self, rows: Sequence[tuple[OutboxMessage, float]]) -> None:
-        """Leave rows that were not marked alone for so many seconds each."""
+        """Put off rows that are not marked as sending, each for its number of seconds."""
         async with self._database.write() as session:
             for row, seconds in rows:
                 await sending.put_off(session, row, self._clock() + timedelta(seconds=seconds))
 
     async def note(self, row: OutboxMessage, outcome: Outcome) -> None:
-        """Write down how it ended, however long the database is away. Ends of bulk that come while one is being
-        written share the next transaction.
+        """Record and log an attempt's outcome; retries until the database has taken it. Outcomes of bulk messages
+        that arrive during a transaction share the next one.
         """
         TALLY.messages[row.kind, outcome.state] += 1
         if outcome.state is State.DEAD:
@@ -146,36 +148,39 @@ class Ledger:
         elif outcome.state is not State.SENT:
             log.warning("message %d: attempt %d: %s", row.id, row.attempts + 1, outcome.error)
         if RULES[row.kind].is_bulk:
-            self._ends[row.id] = row, outcome
+            self._outcomes[row.id] = row, outcome
             async with self._writing:
-                if row.id not in self._ends or await self._write_all(list(self._ends.values())):
+                if row.id not in self._outcomes or await self._write_all(list(self._outcomes.values())):
                     return
-                del self._ends[row.id]
+                del self._outcomes[row.id]
         while True:
             if await self._write([(row, outcome)]):
                 return
             await asyncio.sleep(self._note_pause)
 
-    async def _write_all(self, ends: list[tuple[OutboxMessage, Outcome]]) -> bool:
-        """Take what waits along; when that fails, everybody writes their own, for one of them may be to blame."""
-        if not await self._write(ends):
+    async def _write_all(self, outcomes: list[tuple[OutboxMessage, Outcome]]) -> bool:
+        """Record the outcomes in one transaction; whether that worked. When it fails, each caller records its own,
+        because one of them may be the cause.
+        """
+        if not await self._write(outcomes):
             return False
-        for row, _ in ends:
-            del self._ends[row.id]
+        for row, _ in outcomes:
+            del self._outcomes[row.id]
         return True
 
-    async def _write(self, ends: list[tuple[OutboxMessage, Outcome]]) -> bool:
+    async def _write(self, outcomes: list[tuple[OutboxMessage, Outcome]]) -> bool:
         try:
             async with self._database.write() as session:
-                for row, outcome in ends:
+                for row, outcome in outcomes:
                     await self._settle(session, row, outcome)
         except Exception as error:
-            numbers = ", ".join(str(row.id) for row, _ in ends)
-            log.error("message %s: the end could not be noted yet: %s", numbers, name_of(error))
+            numbers = ", ".join(str(row.id) for row, _ in outcomes)
+            log.error("message %s: the outcome could not be recorded yet: %s", numbers, name_of(error))
             return False
         return True
 
     async def _settle(self, session: Session, row: OutboxMessage, outcome: Outcome) -> None:
+        """Apply an outcome to the row and its chat."""
         now, rules = self._clock(), RULES[row.kind]
         if outcome.pause:
             await reachability.pause(session, row.chat_id, now + timedelta(seconds=outcome.pause), now)
@@ -189,7 +194,8 @@ class Ledger:
         elif rules.change is not None and (
             outcome.state is not State.DEAD or not await is_somebodys(session, row.chat_id)
         ):
-            # Done; or the chat is of somebody who was forgotten: its number is not kept for the reason's sake.
+            # A change is complete. Or it failed for good in the chat of an erased officer, whose id must not stay
+            # in the outbox with the reason.
             await sending.drop(session, row.id)
             if outcome.is_gone and rules.change is Change.REMOVE:
                 await sending.forget_message(session, row.chat_id, row.subject_id)

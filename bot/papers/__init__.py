@@ -1,5 +1,4 @@
-"""Files that the program makes: PDFs, pictures and spreadsheets. PDFs and pictures are laid out in documents/, in
-Typst.
+"""Makes files from facts: PDFs and pictures, laid out by the Typst templates in documents/, and spreadsheets.
 
-The facts in them come from models; who may have them is decided there.
+The facts come from models, which also decides who may have them.
 """

@@ -1,4 +1,4 @@
-"""How the bytes of each kind of file are made from its facts."""
+"""The function that makes each kind of file."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,5 +15,7 @@ _MAKERS: dict[AttachmentKind, Callable[[Any], bytes]] = {
 
 
 def make(kind: AttachmentKind, facts: object) -> bytes:
-    """The file. Raises what its maker raises."""
+    """The content of a file of this kind. `facts` must have the type that the kind's function takes. Raises that
+    function's errors.
+    """
     return _MAKERS[kind](facts)

@@ -1,4 +1,4 @@
-"""The list of a province's organizations as XLSX."""
+"""The XLSX list of a province's organizations and their certificates."""
 
 import io
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from models.register.roster import Headcount
 
 
 def _people(count: Callable[[Headcount], int]) -> Callable[[ExportedOrganization], Value]:
-    """A number of the headcount, once there is one."""
+    """A column's value: a number of the row's headcount, empty without one."""
     return lambda row: None if row.headcount is None else count(row.headcount)
 
 
 def _signed_columns(
-    level: str, of: Callable[[ExportedOrganization], Signed | None]
+    level: str, signed_of: Callable[[ExportedOrganization], Signed | None]
 ) -> tuple[Column[ExportedOrganization], ...]:
-    """Who certified at one level, as what, when, late or not, and the code to look it up by."""
+    """The columns of one level's certificate: signer, position, time, lateness and verification code."""
 
     def column(name: str, width: int, value: Callable[[Signed], Value]) -> Column[ExportedOrganization]:
-        def filled(row: ExportedOrganization) -> Value:
-            signed = of(row)
+        def value_or_none(row: ExportedOrganization) -> Value:
+            signed = signed_of(row)
             return None if signed is None else value(signed)
 
-        return Column(f"{name} {level}", width + len(level), filled)
+        return Column(f"{name} {level}", width + len(level), value_or_none)
 
     return (
         column("ผู้รับรอง", 28, lambda signed: signed.officer_name),
@@ -43,7 +43,9 @@ def _imported_at(row: ExportedOrganization) -> Value:
 
 
 def _certified_name(signed: Signed | None) -> Value:
-    """What a certificate calls the organization, which may be called otherwise now."""
+    """The organization's name on the certificate, which may differ from its present name; with the time at which
+    an older certificate was given it.
+    """
     if signed is None:
         return None
     if signed.organization_name is None:
@@ -69,22 +71,23 @@ COLUMNS: tuple[Column[ExportedOrganization], ...] = (
     Column("ไฟล์ข้อมูล", 24, lambda row: row.roster_file),
     *_signed_columns("(อปท.)", lambda row: row.lao),
     *_signed_columns("(จังหวัด)", lambda row: row.province),
-    # Last, so that whoever reads the list by the places of its columns reads it as before.
+    # At the end: whoever reads the list by column numbers is not disturbed by columns added later.
     Column("รอผู้ดูแลระบบ", 14, lambda row: "⛔ รอผู้ดูแลระบบ" if row.is_blocked else ""),
     Column("ชื่อในหลักฐาน (อปท.)", 34, lambda row: _certified_name(row.lao)),
     Column("ชื่อในหลักฐาน (จังหวัด)", 34, lambda row: _certified_name(row.province)),
 )
 
 
-def write(listed: ProvinceList, file: str | Path | IO[bytes]) -> None:
-    """Write the list to a file."""
-    with Workbook(file, f"{listed.province_th} {listed.fiscal_year or ''}".strip(), COLUMNS) as workbook:
-        for row in listed.rows:
+def write(province_list: ProvinceList, file: str | Path | IO[bytes]) -> None:
+    """Write the list as XLSX to a file."""
+    title = f"{province_list.province_th} {province_list.fiscal_year or ''}".strip()
+    with Workbook(file, title, COLUMNS) as workbook:
+        for row in province_list.rows:
             workbook.append(row)
 
 
-def xlsx(listed: ProvinceList) -> bytes:
-    """The list as a file's bytes. Takes some 80 ms of Python: call it off the event loop."""
+def xlsx(province_list: ProvinceList) -> bytes:
+    """The XLSX file's bytes. Takes some 80 ms of processor time: call it off the event loop."""
     file = io.BytesIO()
-    write(listed, file)
+    write(province_list, file)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The slip of an invitation: one page for the official letter, in Thai."""
+"""The PDF slip of an invitation: one page in Thai to enclose with the official letter."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ _ROLES = {Role.LAO: "รับรองข้อมูลระดับ อป�
 
 
 def slip(
-    account: Account, link: str, bot_username: str, made: datetime, until: datetime, contact: str = ""
+    account: Account, link: str, bot_username: str, made_at: datetime, until: datetime, contact: str = ""
 ) -> bytes:
-    """The page as PDF. The account's organization with its province, or its province, must be loaded. `contact`:
-    how the operator is reached.
+    """The PDF's bytes. `account.organization.province`, or `account.province`, must be loaded. The link was made
+    at `made_at` and expires at `until`; `contact` is how to reach the operator.
     """
     unit, place = _unit(account)
     facts = {
@@ -25,7 +25,7 @@ def slip(
         "bot": bot_username,
         "link": link,
         "qr": typesetting.qr_svg(link),
-        "made": short_day(made.astimezone(BANGKOK).date()),
+        "made": short_day(made_at.astimezone(BANGKOK).date()),
         "until": short_moment(until),
         "contact": contact,
     }
@@ -33,7 +33,7 @@ def slip(
 
 
 def _unit(account: Account) -> tuple[str, list[str]]:
-    """The organization and the place that tells it from its namesakes, or the province."""
+    """The organization's name, and its place, because names are not unique; or the province's name."""
     organization = account.organization
     if organization is not None:
         province = organization.province.name_th

@@ -1,4 +1,4 @@
-"""XLSX files of one sheet: a header that stays in sight, filters, and text that never becomes a formula."""
+"""Writes XLSX tables: a frozen header, filters, and texts that cannot become formulas."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ import xlsxwriter  # type: ignore[import-untyped]
 Row = TypeVar("Row")
 Value = str | int | None
 
-# What XML 1.0 cannot hold.
+# Characters that XML 1.0 does not allow.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# A formula's first letters: the cell keeps a quote before them, so that it stays text when somebody edits it.
+# First characters of formulas. A cell that begins so gets a quote prefix, to stay text when somebody edits it.
 _FORMULA = ("=", "+", "-", "@")
-# In place of the time of writing: the same rows make the same file.
+# In place of the time of writing, so that the same rows make the same file.
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -25,9 +25,9 @@ _LAST_ROW = 1_048_575
 
 
 class Column(NamedTuple, Generic[Row]):
-    """One column: its header, its width in characters, and what of a row stands in it.
+    """One column: its header, its width in characters, and the function that gives a row's cell.
 
-    `choices` are offered in each cell below the header, and nothing else can be typed there.
+    With `choices` a cell takes only one of them, from a drop-down list.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Column(NamedTuple, Generic[Row]):
 
 
 class Workbook(Generic[Row]):
-    """A file that is written row by row, so that any number of them takes no memory; use it with `with`.
+    """A table that is streamed to a file row by row, in constant memory; use it with `with`.
 
-    Numbers stay numbers, all else is text: codes keep their zeros. `is_form`: people write into it, so that all
-    cells are text down to the last row.
+    Integers are written as numbers, all else as text, so that codes keep leading zeros. `is_form`: people fill the
+    table in, so its empty cells are formatted as text too.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Workbook(Generic[Row]):
         self.rows = 0
         self._book = xlsxwriter.Workbook(file, {"constant_memory": True})
         self._book.set_properties({"created": _CREATED})
-        # Excel, sheet names: at most 31 letters, none of these.
+        # A sheet's name has at most 31 letters, and none of these (Excel, sheet names).
         self._sheet = self._book.add_worksheet(re.sub(r"[\[\]:*?/\\']", " ", title)[:31])
         self._text = self._book.add_format({"num_format": "@"})
         self._quoted = self._book.add_format({"num_format": "@", "quote_prefix": True})
@@ -68,16 +68,16 @@ class Workbook(Generic[Row]):
         return self
 
     def _offer(self, place: int, choices: tuple[str, ...]) -> None:
-        told = {
+        validation = {
             "validate": "list",
             "source": list(choices),
             "error_title": "เลือกจากรายการ",
             "error_message": " / ".join(choices),
         }
-        self._sheet.data_validation(1, place, _LAST_ROW, place, told)
+        self._sheet.data_validation(1, place, _LAST_ROW, place, validation)
 
     def explain(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """Add a sheet that says how the first one is filled in; the first row is its heading."""
+        """Add a second sheet of two columns, with instructions for the first one. The first row is the heading."""
         sheet = self._book.add_worksheet(title)
         sheet.set_column(0, 0, 26)
         sheet.set_column(1, 1, 90)
@@ -88,7 +88,7 @@ class Workbook(Generic[Row]):
             sheet.write_string(number, 1, right, wrapped)
 
     def append(self, row: Row) -> None:
-        """Write one row below the others."""
+        """Write the next row. Characters that XML does not allow are left out."""
         self.rows += 1
         for place, column in enumerate(self._columns):
             value = column.value(row)
@@ -102,6 +102,6 @@ class Workbook(Generic[Row]):
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Set the filters over all rows, and write the file."""
+        """Set the filters and finish the file."""
         self._sheet.autofilter(0, 0, self.rows, len(self._columns) - 1)
         self._book.close()

@@ -1,4 +1,6 @@
-"""A register as XLSX, to be corrected and sent back, in the format of the import (docs/contract.md)."""
+"""The XLSX form with an organization's present register, which officers correct and send back. Its format is that
+of the import of personnel (docs/contract.md, Import files).
+"""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -20,7 +22,7 @@ _WIDTHS = (14, 16, 28, 16, 30, 16)
 
 
 def xlsx(template: RosterTemplate) -> bytes:
-    """The file's bytes. Takes 0.4 s of Python for 2,000 records: call it off the event loop."""
+    """The XLSX file's bytes. Takes 0.4 s of processor time for 2,000 records: call it off the event loop."""
     code = template.organization.dla_code
     values: tuple[Callable[[Record], str], ...] = (
         lambda _: code,
@@ -32,7 +34,7 @@ def xlsx(template: RosterTemplate) -> bytes:
     )
     names = [column.thai for column in layout(str).columns]
     choices = [(), (), (), tuple(_CATEGORIES.values()), (), ()]
-    columns = [Column(*one) for one in zip(names, _WIDTHS, values, choices, strict=True)]
+    columns = [Column(*arguments) for arguments in zip(names, _WIDTHS, values, choices, strict=True)]
     columns += [Column(name, 18, _state(place), _CHOICES) for place, name in enumerate(template.menu_names)]
     file = BytesIO()
     with Workbook(file, "ทะเบียน", columns, is_form=True) as workbook:
@@ -43,7 +45,7 @@ def xlsx(template: RosterTemplate) -> bytes:
 
 
 def _explanation(code: str) -> list[tuple[str, str]]:
-    """What the second sheet says; its first cell is the one by which the import knows it."""
+    """The rows of the second sheet. By its name and first cell the import recognizes it and skips it."""
     return [
         (EXPLANATION[1], ""),
         ("ทั่วไป", "กรอกในแผ่นงาน “ทะเบียน” หนึ่งแถวต่อหนึ่งคน แถวแรกเป็นหัวตาราง ห้ามลบหรือแทรกแถวเหนือหัวตาราง"),
@@ -60,4 +62,5 @@ def _explanation(code: str) -> list[tuple[str, str]]:
 
 
 def _state(place: int) -> Callable[[Record], str]:
+    """The value of the column of the menu at this index."""
     return lambda record: _STATES[MenuState(record.menus[place])]

@@ -1,5 +1,5 @@
-"""How papers and tables write statuses and moments, in Thai: they are official papers whatever the chat speaks.
-A moment reads as on the screens, so that paper and screen can be compared word by word.
+"""Statuses and times in Thai, for PDFs and tables: these are official papers, whatever the chat's language. Times
+are written as on the screens, so that paper and screen can be compared word by word.
 """
 
 from datetime import date, datetime
@@ -16,25 +16,25 @@ STATUSES = {
 }
 
 
-# In tables, of a certificate from before schema 0012 whose words were not kept yet.
+# In tables, for a certificate older than schema 0012 whose organization's name has not been added yet.
 NO_NAME = "ยังไม่ได้เก็บชื่อ"
 
 
 def numeric_time(moment: datetime) -> str:
-    """A moment as a terminal shows it: day/month/year hour:minute, Buddhist Era, in Bangkok's time."""
+    """A time for the terminal: `16/11/2569 09:30`, in the Buddhist Era and Bangkok's time."""
     local = moment.astimezone(BANGKOK)
     return f"{local:%d/%m}/{local.year + BUDDHIST_ERA} {local:%H:%M}"
 
 
 def short_moment(moment: datetime) -> str:
-    """A moment in Bangkok's time as the chat writes it: `16 พ.ย. 2569 09.30 น.`."""
-    there = moment.astimezone(BANGKOK)
-    return f"{short_day(there.date())} {there:%H.%M} น."
+    """A time in Bangkok as the chat writes it: `16 พ.ย. 2569 09.30 น.`."""
+    local = moment.astimezone(BANGKOK)
+    return f"{short_day(local.date())} {local:%H.%M} น."
 
 
 def words_note(*, has_words: bool, kept_at: datetime | None) -> str:
-    """As of when a certificate's words are, where it does not bear them itself, or that it has none; empty where
-    it does.
+    """The note about the organization's name on a certificate: that an older certificate has none, or was given it
+    at `kept_at`; empty for one that was issued with it.
     """
     if not has_words:
         return "หลักฐานนี้ออกก่อนที่ระบบจะเก็บชื่อไว้ในหลักฐาน และยังไม่ได้เก็บชื่อของหน่วยงาน โปรดแจ้งผู้ดูแลระบบ"
@@ -44,5 +44,5 @@ def words_note(*, has_words: bool, kept_at: datetime | None) -> str:
 
 
 def short_day(day: date) -> str:
-    """A day as the chat writes it: `16 พ.ย. 2569`."""
+    """A day as the chat writes it: `16 พ.ย. 2569`, in the Buddhist Era."""
     return f"{format_date(day, 'd MMM', locale='th')} {day.year + BUDDHIST_ERA}"

@@ -1,6 +1,6 @@
-"""Documents for people, typeset by typst: it sets Thai right, needs no system library and no network.
+"""Typesets PDFs and pictures with Typst, which sets Thai correctly and needs no system library and no network.
 
-Facts go in as data and come out as text. None of them is ever read as markup, whatever a name holds.
+Facts are passed as data, not as markup: a name that contains Typst code is printed as text.
 """
 
 import io
@@ -20,34 +20,36 @@ FONTS = fontpkg_sarabun.ROOT / "files"
 
 
 def pdf(template: str, facts: Mapping[str, object]) -> bytes:
-    """The document of a template in bot/papers/documents/, with `facts` in it. Takes about 0.1 s: call it off the
-    event loop.
+    """The PDF of a template in bot/papers/documents/, filled with `facts`, which must be JSON. Takes about 0.1 s
+    of processor time: call it off the event loop. Raises typst.TypstError.
     """
     return _compiled(template, facts, "pdf")
 
 
 def png(template: str, facts: Mapping[str, object], ppi: float) -> bytes:
-    """The one page of a template as a picture of so many pixels an inch; as slow as a PDF."""
+    """The PNG of a one-page template at `ppi` pixels an inch; takes as long as `pdf`. Raises TypeError when there
+    are several pages.
+    """
     return _compiled(template, facts, "png", ppi)
 
 
 def missing_font(font: str = FONT) -> str | None:
-    """The name of the font that documents are set in, when it is not there; sets a line to try typst."""
+    """The font's name if it is not installed, else None. Typesets a line to check Typst itself."""
     typst.compile(f'#set text(font: "{font}")\nทดสอบ'.encode(), font_paths=_fonts())
     return None if font in _fonts().families() else font
 
 
 def qr_svg(content: str) -> str:
-    """A QR code with its quiet zone, for a template to show."""
-    drawn = io.BytesIO()
-    segno.make(content, error="m", micro=False).save(drawn, kind="svg")
-    return drawn.getvalue().decode()
+    """A QR code with its quiet zone, as SVG."""
+    svg = io.BytesIO()
+    segno.make(content, error="m", micro=False).save(svg, kind="svg")
+    return svg.getvalue().decode()
 
 
 def _compiled(
     template: str, facts: Mapping[str, object], form: Literal["pdf", "png"], ppi: float | None = None
 ) -> bytes:
-    made = typst.compile(
+    content = typst.compile(
         TEMPLATES / template,
         root=TEMPLATES,
         font_paths=_fonts(),
@@ -55,12 +57,12 @@ def _compiled(
         ppi=ppi,
         sys_inputs={"facts": json.dumps(facts, ensure_ascii=False)},
     )
-    if not isinstance(made, bytes):
+    if not isinstance(content, bytes):
         raise TypeError(f"{template} has more than one page")
-    return made
+    return content
 
 
 @cache
 def _fonts() -> typst.Fonts:
-    """Looked for once. Those of the machine are left out: a document is the same on every one."""
+    """The bundled fonts, read once. The machine's own are left out, so that documents look the same everywhere."""
     return typst.Fonts(include_system_fonts=False, font_paths=[FONTS])

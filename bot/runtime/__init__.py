@@ -1,4 +1,4 @@
-"""What every part of the program uses: settings, clock, logs, counters, and the priority of threads.
+"""What all rooms of the program use: settings, clock, logging, metrics, watchdog and thread priorities.
 
-Nothing here speaks to Telegram or to the database.
+Nothing here calls Telegram or the database.
 """

@@ -1,7 +1,7 @@
-"""How far the program's clock is off, by what another clock says again and again.
+"""Measures the offset of this machine's clock against another clock, from repeated samples.
 
-One answer proves nothing: it may be a proxy's, or of a server whose own clock is wrong. So an offset is believed
-when three answers over at least a minute agree on it, and it stays believed until three others agree on another.
+A single sample proves nothing: it may come from a proxy, or from a server whose clock is wrong. An offset is
+believed when three samples over at least a minute agree on it, until three others agree on another one.
 """
 
 import logging
@@ -16,28 +16,28 @@ from models.base.clocks import LARGEST_OFFSET
 
 log = logging.getLogger(__name__)
 
-# The Date of an answer has whole seconds (RFC 9110, 5.6.7): it stands for the second that it names.
+# Resolution of a Date header, which has whole seconds (RFC 9110, 5.6.7).
 SECOND = timedelta(seconds=1)
-# An answer that took longer than this says too little: the other clock was read at any moment meanwhile.
+# Longest call, in seconds, that counts as a sample: the other clock was read at an unknown moment of it.
 QUICK = 5.0
-# Answers that must agree, and seconds between one of them and the next: over a minute in all.
+# Samples that must agree, and seconds from one to the next: over a minute in all.
 AGREEING = 3
 GAP = 30.0
-# So far apart may answers be that agree: what a quick answer leaves open, and what clocks are corrected meanwhile.
+# Largest difference of samples that agree: for the duration of calls, and for clocks corrected in between.
 TOLERANCE = timedelta(seconds=30)
-# Beyond this the operator is warned. Beyond the limit of models/base/clocks.py nothing is certified.
+# Beyond this offset the operator is warned. Beyond LARGEST_OFFSET of models/base/clocks.py nothing is certified.
 WARN_BEYOND = timedelta(seconds=30)
 
 NONE = timedelta(0)
 
 
-def least_offset(ours: datetime, theirs: datetime, took: float, resolution: timedelta = NONE) -> timedelta:
-    """How far `ours` is off at least: ahead is above zero, behind below, and zero is what may be right.
+def least_offset(local: datetime, remote: datetime, took: float, resolution: timedelta = NONE) -> timedelta:
+    """The smallest offset of `local` that a sample allows: positive is ahead, negative behind, zero may be right.
 
-    `ours` is the own clock when the answer came, `took` the seconds of the call. The other clock was read at some
-    moment of the call, and said `theirs` then, or up to `resolution` more.
+    `local` is this machine's time when the answer came, `took` the seconds of the call. The other clock was read
+    at some moment of the call, and showed `remote` then, or up to `resolution` more.
     """
-    highest = ours - theirs
+    highest = local - remote
     lowest = highest - timedelta(seconds=took) - resolution
     if lowest > NONE:
         return lowest
@@ -45,7 +45,7 @@ def least_offset(ours: datetime, theirs: datetime, took: float, resolution: time
 
 
 def read_date(header: str) -> datetime | None:
-    """The moment of a Date header (RFC 9110, 5.6.7), in UTC; None for what is none."""
+    """The moment of a Date header (RFC 9110, 5.6.7), in UTC; None when it is malformed."""
     try:
         moment = parsedate_to_datetime(header)
         return None if moment.tzinfo is None else moment.astimezone(UTC)
@@ -54,10 +54,10 @@ def read_date(header: str) -> datetime | None:
 
 
 class ClockOffset:
-    """The offset of the program's clock against one other, whose name (`Telegram's`) the log says.
+    """The offset of this machine's clock against one other clock, whose `name` (`Telegram's`) log lines contain.
 
-    `clock` is compared, `monotonic` measures the time between answers: the clock itself may be set meanwhile.
-    `decides`: whether nothing is certified by a clock that is wrong by this one, which is an error then.
+    `clock` is compared. `monotonic`, in seconds, measures the time between samples, because `clock` may be set in
+    between. `decides`: a large offset stops certifying, so it is logged as an error and not as a warning.
     """
 
     def __init__(
@@ -73,47 +73,50 @@ class ClockOffset:
 
     @property
     def believed(self) -> timedelta | None:
-        """The offset on which three answers have agreed last; None before. Zero is what may be right."""
+        """The offset on which three samples agreed last; None before that. At zero the clock may be right."""
         return self._believed
 
     @property
     def or_none(self) -> timedelta:
-        """The same, with zero for a clock that was never compared."""
+        """The believed offset; zero while none is known."""
         return self._believed or NONE
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the clock is known to be so wrong that nothing may be dated by it."""
+        """Whether the believed offset exceeds LARGEST_OFFSET, so that nothing may be dated by this clock."""
         return abs(self.or_none) > LARGEST_OFFSET
 
     @property
     def is_right(self) -> bool:
-        """Whether the clock is known to be right; False too when nothing is known."""
+        """Whether the believed offset is at most WARN_BEYOND; False while none is known."""
         return self._believed is not None and abs(self._believed) <= WARN_BEYOND
 
     @property
     def wants_answer(self) -> bool:
-        """Whether an answer that came now would count."""
+        """Whether a sample that was taken now would count: the last is at least GAP seconds old."""
         return self._read_at is None or self._monotonic() - self._read_at >= GAP
 
     def note_date(self, header: str, took: float) -> None:
-        """An answer of an HTTP server: its Date, and the seconds that the call took."""
+        """Take the Date header of an HTTP answer, and the seconds that the call took, as a sample."""
         if not self.wants_answer:
-            # Nearly all of them: what follows costs more.
+            # True for most answers, and cheaper than parsing.
             return
         moment = read_date(header)
         if moment is not None:
             self.note(moment, took, SECOND)
 
-    def note(self, theirs: datetime, took: float, resolution: timedelta = NONE) -> None:
-        """The other clock said `theirs` during a call that has just ended (`least_offset`)."""
+    def note(self, remote: datetime, took: float, resolution: timedelta = NONE) -> None:
+        """Take a sample: the other clock showed `remote` during a call that has just ended (see `least_offset`).
+
+        Ignored when the call was slow or the last sample is recent.
+        """
         if not self.wants_answer or took > QUICK:
             return
         self._read_at = self._monotonic()
-        self._readings.append(least_offset(self._clock(), theirs, took, resolution))
+        self._readings.append(least_offset(self._clock(), remote, took, resolution))
         readings = sorted(self._readings)
         if len(readings) == AGREEING and readings[-1] - readings[0] <= TOLERANCE:
-            self._believe(_borne_out_by_all(readings))
+            self._believe(_common_offset(readings))
 
     def _believe(self, offset: timedelta) -> None:
         before, self._believed = self.or_none, offset
@@ -131,14 +134,14 @@ class ClockOffset:
             log.info("this machine's clock agrees with %s again", self._name)
 
     def _level(self, offset: timedelta) -> int:
-        """How loud the log is about it; 0: it says nothing."""
+        """The level at which an offset is logged; 0 for none."""
         if abs(offset) <= WARN_BEYOND:
             return logging.NOTSET
         return logging.ERROR if self._decides and abs(offset) > LARGEST_OFFSET else logging.WARNING
 
 
-def _borne_out_by_all(readings: list[timedelta]) -> timedelta:
-    """The least of offsets in ascending order, all to one side; zero where they are not."""
+def _common_offset(readings: list[timedelta]) -> timedelta:
+    """The smallest of offsets, in ascending order, that all have one sign; zero when they have not."""
     if readings[0] > NONE:
         return readings[0]
     return min(readings[-1], NONE)

@@ -1,4 +1,4 @@
-"""The log: on stderr, for people or as JSON lines, with nothing in it that must stay secret."""
+"""Logging: lines for people or as JSON, on stderr, with secrets redacted."""
 
 import logging
 import re
@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-# The id of the update that is being received or done: all its lines bear it.
+# The id of the update that is being received or processed; each log line about it contains the id.
 UPDATE: ContextVar[int | None] = ContextVar("update", default=None)
 
-# A bot token (Bot API, Authorizing your bot), also within a URL.
+# A bot token, also inside a URL (Bot API, Authorizing your bot).
 _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
 
-# These print whole updates, parameters or URLs at DEBUG or INFO: passwords and tokens would be in them.
+# Loggers that print whole updates, parameters or URLs at DEBUG or INFO, and with them passwords and tokens.
 _TALKATIVE = (
     "telegram",
     "httpx",
@@ -29,13 +29,13 @@ _TALKATIVE = (
 
 
 class Redact:
-    """Blanks bot tokens and the given secrets in every line, tracebacks included."""
+    """Redacts bot tokens and the listed secrets."""
 
     def __init__(self, secrets: list[str]) -> None:
         self._secrets = [secret for secret in secrets if secret]
 
     def clean(self, text: str) -> str:
-        """The text without secrets."""
+        """The text with each secret replaced by `•••`."""
         for secret in self._secrets:
             text = text.replace(secret, "•••")
         return _TOKEN.sub("•••", text)
@@ -72,12 +72,12 @@ class _JsonFormatter(_Formatter):
         return orjson.dumps(line).decode()
 
     def _clean(self, text: str) -> str:
-        # Before JSON escapes a secret's quotes. Half a surrogate pair is no JSON.
+        # Redacted before JSON escapes the quotes in a secret. orjson refuses unpaired surrogates.
         return self._redact.clean(text).encode(errors="backslashreplace").decode()
 
 
 def set_up(level: str, form: str, secrets: list[str]) -> None:
-    """Send all logging to stderr, as `form` (console or json), at `level`."""
+    """Log to stderr from `level` on, in the format `form` (`console` or `json`), with `secrets` redacted."""
     redact = Redact(secrets)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(redact) if form == "json" else _Formatter(redact))
@@ -86,6 +86,6 @@ def set_up(level: str, form: str, secrets: list[str]) -> None:
 
 
 def quiet() -> None:
-    """Let libraries say only what is worth a warning, whatever the level: what they carry is nobody's business."""
+    """Let libraries log warnings and errors only, at any level: other lines contain personal data."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

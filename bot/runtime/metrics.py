@@ -1,7 +1,7 @@
-"""What the program counts of its own work, for Prometheus (docs/operations.md, Seeing it run).
+"""Counters of this process, for Prometheus (docs/operations.md, Seeing it run).
 
-Counted in plain numbers; prometheus_client is imported when the first scrape comes (bot/http/scrape.py). Nothing
-personal stands in a label.
+They are plain numbers: prometheus_client is imported only for the first scrape (bot/http/scrape.py). Labels
+contain no personal data.
 """
 
 import time
@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-# Seconds from the receipt of a tap to its answer; the goal is a p99 under one.
+# Upper bounds of the histogram's buckets: seconds from the receipt of a tap to its answer. The goal is a p99 below
+# 1 s.
 TAP_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
 
 
 class Latest(Counter[str]):
-    """A counter that knows when it counted last: `at`, by time.monotonic(); None before the first."""
+    """A counter with the time of its last count: `at`, by time.monotonic(); None before the first."""
 
     at: float | None = None
 
     def __setitem__(self, name: str, count: int) -> None:
-        """Counted."""
+        """Set the count of a name, and note the time."""
         super().__setitem__(name, count)
         self.at = time.monotonic()
 
@@ -30,33 +31,37 @@ class Latest(Counter[str]):
 class Tally:
     """Counts since the start of the process."""
 
-    # By kind and outcome: `done`, `failed` (one try), `set_aside`, `left_out` (bears no id), `dropped` (of a
-    # flood).
+    # Updates by kind and outcome: `done`, `failed` (one try), `set_aside`, `left_out` (no update id), `dropped`
+    # (flood control).
     updates: Counter[tuple[str, str]] = field(default_factory=Counter)
-    # Tries to send a message of the outbox, by its kind and how they ended.
+    # Attempts to send a message of the outbox, by its kind and the resulting state.
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    # Requests to the webhook, and heads that were refused before their path was known, by their HTTP status.
+    # Requests to the webhook by HTTP status, with those whose head was refused before the path was known.
     posts: Counter[str] = field(default_factory=Counter)
-    # Screens and messages that Telegram took for wrong (400), by method.
+    # Screens and messages that Telegram refused as malformed (400), by method.
     refusals: Latest = field(default_factory=Latest)
-    # What the database could not do, by what was the matter (models/database/trouble.py).
+    # Failures of the database by `Trouble` (models/database/trouble.py).
     troubles: Mapping[str, int] = field(default_factory=Counter)
-    # Answers 429 of the Bot API.
+    # 429 answers of the Bot API.
     floods: int = 0
-    # Answers 409 to a poll, because another program polls, too.
+    # 409 answers to a poll, because another program polls too.
     conflicts: Latest = field(default_factory=Latest)
-    # Whether the Bot API answered when it was asked last; None before that.
+    # Whether the Bot API answered the last check; None before the first.
     bot_api_answers: bool | None = None
-    # Taps by the number of their bucket; the one beyond the last is for what took longer.
+    # Taps by the index of their bucket in TAP_BUCKETS; slower ones have the index after the last.
     taps: Counter[int] = field(default_factory=Counter)
+    # Sum of all taps' seconds.
     tap_seconds: float = 0.0
-    # How far the clock is off against another one, by whose that is; None while that is not known.
+    # By the other clock's name (`telegram`, `database`): how far this machine's clock is ahead; None while
+    # unknown.
     clock_offsets: dict[str, Callable[[], timedelta | None]] = field(default_factory=dict)
-    # Whether this process holds a lease, by its name.
+    # By a lease's name: whether this process holds it.
     leases: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
     def time_tap(self, seconds: float) -> None:
-        """A tap that was answered; less than nothing it took where the clock was set back meanwhile."""
+        """Count a tap that was answered after so many seconds. Negative ones, after the clock was set back, count
+        as 0.
+        """
         seconds = max(seconds, 0.0)
         self.taps[bisect_left(TAP_BUCKETS, seconds)] += 1
         self.tap_seconds += seconds

@@ -1,5 +1,6 @@
-"""The settings, from the environment or `.env`: the one place that reads either (docs/contract.md)."""
+"""The settings (docs/contract.md). Only this module reads the environment or `.env`."""
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,18 +11,20 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.runtime.confinement import hide
 from models.base.errors import DomainError
 from models.security.keys import Keyring
 
-# What the program serves itself on LAOCERT_LISTEN.
+# Paths that the program itself serves on LAOCERT_LISTEN; the webhook must have another.
 OWN_PATHS = ("/healthz", "/healthz/work", "/readyz", "/metrics")
+# Letters of a secret key at least.
 LEAST_LETTERS = 32
-# It stands in a sentence of a chat, and on a slip.
+# Letters of LAOCERT_CONTACT at most: it is part of sentences in the chat and of invitation slips.
 MOST_CONTACT = 100
 MAKE_KEY = "python -c 'import secrets; print(secrets.token_hex(32))'"
-# A new key in place of the one in use locks officers out of their PINs, so that it is no mend of a mistyped one.
+# Not "make a new key" alone: replacing a mistyped key by a new one would lock officers out of their PINs.
 SET_KEY = f"set the key that this database is used with; for a new database make one: {MAKE_KEY}"
-# In LAOCERT_OLD_SECRET_KEYS, in place of a key: the id of one that is lost.
+# An entry of LAOCERT_OLD_SECRET_KEYS for a key that is lost: its id in place of the key.
 _LOST = re.compile(r"lost:([0-9a-f]{8})")
 _MEANT_AS_LOST = re.compile(r"\s*lost\s*:", re.IGNORECASE)
 # Bot API, setWebhook, secret_token.
@@ -30,33 +33,35 @@ _PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
 
 
 class SettingsRefused(DomainError):
-    """A setting is missing or wrong; the message names it and says how to mend it."""
+    """A setting is missing or wrong; the message names it and says how to fix it."""
 
 
 class Settings(BaseSettings):
-    """What the program is told from outside. Secrets print as stars."""
+    """The settings, each from the variable LAOCERT_ and its name in capitals. Secrets print as stars.
+
+    A validator sees only the settings declared before its own, so a setting that decides on another stands first.
+    """
 
     model_config = SettingsConfigDict(env_prefix="LAOCERT_", env_file=".env", extra="ignore", frozen=True)
 
     bot_token: SecretStr | None = Field(None, description="the bot's token, from @BotFather")
-    # It stands before the URL that it allows.
+    # Before api_url, whose validator reads it.
     api_insecure: bool = False
     api_url: str = "https://api.telegram.org"
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///laocert.db")
     secret_key: SecretStr | None = None
-    # Those in use before, divided by commas: they open and verify, and make nothing new. `lost:1a2b3c4d` names
-    # by its id one that nobody has any more.
+    # Earlier keys, separated by commas: they only open and verify. `lost:1a2b3c4d` names a lost key by its id.
     old_secret_keys: SecretStr = SecretStr("")
     operator_chat: int | None = None
-    # How officers reach the operator, as one line: a telephone number, a mail address.
+    # How officers reach the operator, in one line: a telephone number or a mail address.
     contact: str = ""
-    # The secret stands before the URL, which cannot do without it.
+    # Before webhook_url, whose validator reads it.
     webhook_secret: SecretStr | None = None
     webhook_url: str | None = None
     listen: str = "127.0.0.1:8081"
     # Records drawn for a province's spot-check; 0 makes it optional.
     spot_check_size: int = Field(3, ge=0, le=20)
-    # A headcount that differs by more than this from the last round's must be explained; 100: never.
+    # Percentage by which a headcount may differ from the last round's without an explanation; 100: any.
     difference_percent: int = Field(10, ge=0, le=100)
 
     @field_validator("api_url")
@@ -65,7 +70,7 @@ class Settings(BaseSettings):
         parts = _split(value)
         if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
             raise PydanticCustomError("url", "is no URL; write https://host")
-        # Where LAOCERT_API_INSECURE was refused itself it is not in the data, and is told of first.
+        # A refused LAOCERT_API_INSECURE is missing from the data; its own error is reported first.
         may_be_http = info.data.get("api_insecure", True) or is_of_this_machine(parts.hostname)
         if parts.scheme == "http" and not may_be_http:
             raise PydanticCustomError(
@@ -128,7 +133,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError(
                 "path", "has a path of the program's own, or with other than letters, digits and / . _ ~ -"
             )
-        # A secret that was refused itself is not in the data, and is told of first.
+        # A refused LAOCERT_WEBHOOK_SECRET is missing from the data; its own error is reported first.
         if info.data.get("webhook_secret", "refused") is None:
             raise PydanticCustomError("secret", "needs LAOCERT_WEBHOOK_SECRET as well")
         return value
@@ -146,7 +151,7 @@ class Settings(BaseSettings):
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL; empty ones for what is none."""
+    """The parts of a URL; all empty when it is malformed."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -156,7 +161,7 @@ def _split(url: str) -> SplitResult:
 
 
 def is_of_this_machine(host: str) -> bool:
-    """Whether what is sent there does not leave the machine."""
+    """Whether a host is this machine: `localhost` or a loopback address."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -164,38 +169,42 @@ def is_of_this_machine(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The part of a webhook's URL that can be told: its path may be meant to be secret."""
+    """The host of a webhook's URL, for messages: the path may be secret. `an unknown host` when there is none."""
     return _split(url).hostname or "an unknown host"
 
 
 def listen_address(settings: Settings) -> tuple[str, int]:
-    """Host and port where `run` listens; port 0 is any that is free."""
+    """Host and port where `run` listens. Port 0 lets the system choose one."""
     parts = urlsplit(f"tcp://{settings.listen}")
     return parts.hostname or "", parts.port or 0
 
 
 @dataclass(frozen=True)
 class Hook:
-    """The webhook: where Telegram posts, and what it shows that it is Telegram."""
+    """The webhook: the URL to which Telegram posts, and the secret by which its posts are known."""
 
     url: str
     secret: str
 
     @property
     def path(self) -> str:
-        """Where it is served."""
+        """The path at which the program serves it."""
         return urlsplit(self.url).path or "/"
 
 
 def hook_of(settings: Settings) -> Hook | None:
-    """The webhook; None for long polling."""
+    """The webhook of the settings; None for long polling."""
     if settings.webhook_url is None or settings.webhook_secret is None:
         return None
     return Hook(settings.webhook_url, settings.webhook_secret.get_secret_value())
 
 
 def load_settings() -> Settings:
-    """Read the settings. Raises SettingsRefused for one that is not as documented."""
+    """Read and validate the settings. Raises SettingsRefused, which names the first invalid one.
+
+    From now on no other process of the same user can look into this one.
+    """
+    hide()
     try:
         return Settings()
     except ValidationError as error:
@@ -204,11 +213,22 @@ def load_settings() -> Settings:
         raise SettingsRefused(f"{name}: {first['msg']}; see docs/contract.md, Settings") from None
 
 
-def keyring(settings: Settings) -> Keyring | None:
-    """The secret keys; None without one in use. Raises SettingsRefused for a lost one whose id is none.
+def forget_environment() -> None:
+    """Take the secrets out of the environment, so that no program which this one starts gets them; they were read.
 
-    Blanks and line breaks around a key are no part of it: they come and go with the file that the key stands in.
-    Earlier releases took them for a part of the key in use, so that each key is an old one with them as well.
+    What stands in /proc/PID/environ stays as it was at the start (proc_pid_environ(5)).
+    """
+    for name, field in Settings.model_fields.items():
+        if "SecretStr" in str(field.annotation):
+            os.environ.pop(f"LAOCERT_{name.upper()}", None)
+
+
+def keyring(settings: Settings) -> Keyring | None:
+    """The key in use with the earlier ones; None when LAOCERT_SECRET_KEY is not set.
+
+    Whitespace around a key does not belong to it: it depends on the file that holds the key. Earlier releases took
+    it as part of the key in use, so each key counts as an earlier one with its whitespace as well. Raises
+    SettingsRefused for a `lost:` entry without a valid id.
     """
     if settings.secret_key is None:
         return None
@@ -219,14 +239,14 @@ def keyring(settings: Settings) -> Keyring | None:
             "LAOCERT_OLD_SECRET_KEYS: after lost: comes the id of a key, 8 letters of 0-9 and a-f, as"
             " laocert audit verify names it"
         )
-    lost = {part: named[1] for part in parts if (named := _LOST.fullmatch(part.strip()))}
+    lost = {part: match[1] for part in parts if (match := _LOST.fullmatch(part.strip()))}
     written = [key, *(part for part in parts if part.strip() and part not in lost)]
     current, *old = dict.fromkeys([*(part.strip() for part in written), *written])
     return Keyring(current, tuple(old), tuple(lost.values()))
 
 
 def require_bot(settings: Settings) -> tuple[str, Keyring]:
-    """The token and the secret keys that `run` cannot do without. Raises SettingsRefused."""
+    """The bot token and the secret keys, which `run` needs. Raises SettingsRefused when one is not set."""
     if settings.bot_token is None:
         raise SettingsRefused("LAOCERT_BOT_TOKEN is not set; put the token from @BotFather in .env")
     keys = keyring(settings)
@@ -236,9 +256,9 @@ def require_bot(settings: Settings) -> tuple[str, Keyring]:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """What must never be printed: the token, the keys, the webhook's secret, and the database's password."""
-    held = (settings.bot_token, settings.secret_key, settings.old_secret_keys, settings.webhook_secret)
-    values = [part.strip() for secret in held if secret for part in secret.get_secret_value().split(",")]
-    # As it stands in the URL; one without a password has no colon after the user.
+    """The values to redact from all output: the token, the keys, the webhook's secret, the database's password."""
+    secrets = (settings.bot_token, settings.secret_key, settings.old_secret_keys, settings.webhook_secret)
+    values = [part.strip() for secret in secrets if secret for part in secret.get_secret_value().split(",")]
+    # The password as it is written in the URL; a URL without one has no colon after the user's name.
     user_info = settings.database_url.get_secret_value().partition("://")[2].rpartition("@")[0]
     return [value for value in (*values, user_info.partition(":")[2]) if value]

@@ -1,17 +1,19 @@
-"""Threads for slow work beside the event loop."""
+"""Priority of threads that do slow work beside the event loop."""
 
 import os
 import sys
 import threading
 
+# The highest nice value, which is the lowest priority.
 LAST = 19
 
 
 def step_back(by: int = LAST) -> None:
-    """To be called first in a thread: the event loop goes before it. Linux has a nice value for each thread: one
-    19 behind the loop gets a seventieth of a core all of which the loop wants, one 5 behind a quarter (sched(7)).
+    """Lower the priority of the calling thread: raise its nice value by `by`, up to 19. On Linux only, where each
+    thread has its own.
 
-    Counted from where the thread is: a bot that was started with nice(1) may go further back, but not forward.
+    Beside an event loop that wants the whole core, a thread 19 above it gets a seventieth of the core, one 5 above
+    a quarter (sched(7)). The step is relative, because a bot that was started with nice(1) may only go further.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

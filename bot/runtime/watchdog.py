@@ -1,4 +1,4 @@
-"""Ends the program when it stands still, so that whoever looks after it starts it again."""
+"""Ends the program when it stands still, so that its supervisor (systemd, Docker) starts it again."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ FAILED = 1
 
 @dataclass(frozen=True)
 class WatchdogTimes:
-    """When the watchdog looks, and what it takes for a standstill."""
+    """How often the watchdog checks, and what counts as a standstill; all in seconds."""
 
-    # Seconds between looks.
+    # Between two checks.
     look_every: float = 5.0
-    # Seconds without a finished poll, although Telegram answers: three polls' time.
+    # Without a finished poll although Telegram answers: the time of three polls.
     standstill: float = 60.0
-    # Seconds that one update may be in hand, although the database answers: what Telegram asks to wait is within
-    # it.
+    # For which one update may be processed although the database answers: longer than any wait that Telegram asks
+    # for.
     stuck: float = 600.0
-    # Seconds that the event loop may be held up by one piece of work.
+    # For which one piece of work may block the event loop.
     held_up: float = 60.0
 
 
@@ -34,14 +34,15 @@ WATCHDOG_TIMES = WatchdogTimes()
 
 
 class StoodStill(DomainError):
-    """The program is to be started again; the message says what stood still."""
+    """The program stands still and must be started again; the message says which part."""
 
 
 class Watchdog:
-    """Looks at intake and worker.
+    """Checks that polls end and updates are processed.
 
-    `idle` are the seconds since a poll was finished (None where nothing polls), `in_hand` those for which the
-    oldest update is in hand; `bot_api` and `database` tell whether they answer, and are asked only then.
+    `idle()`: seconds since the last poll ended, None while nothing polls. `in_hand()`: seconds for which the
+    oldest update is being processed. `bot_api()` and `database()` tell whether these answer; they are called only
+    when something seems to stand still.
     """
 
     def __init__(
@@ -60,14 +61,14 @@ class Watchdog:
         self.beat = time.monotonic()
 
     async def run(self) -> None:
-        """Look until cancelled. Raises StoodStill."""
+        """Check every `look_every` seconds until cancelled. Raises StoodStill."""
         while True:
             self.beat = time.monotonic()
             await self.look()
             await asyncio.sleep(self.times.look_every)
 
     async def look(self) -> None:
-        """One look. Raises StoodStill. While Telegram or the database is away, a new start would mend nothing."""
+        """Check once. Raises StoodStill; not while Telegram or the database is away, as no restart helps."""
         idle, in_hand = self._idle(), self._in_hand()
         is_idle = idle is not None and idle > self.times.standstill
         if is_idle and await self._bot_api() and await self._database():
@@ -79,9 +80,8 @@ class Watchdog:
 
 
 def guard(watchdog: Watchdog, end: Callable[[int], object] = os._exit) -> threading.Event:
-    """Watch the event loop itself, from a thread: one that is held up for good cannot end itself.
-
-    Set what is returned to end the watch.
+    """Watch the event loop from a thread, because a blocked loop cannot end itself: log and call `end(1)` when it
+    was blocked for `held_up` seconds. Set the returned event to stop watching.
     """
     over = threading.Event()
     held_up = watchdog.times.held_up
@@ -89,7 +89,7 @@ def guard(watchdog: Watchdog, end: Callable[[int], object] = os._exit) -> thread
     def watch() -> None:
         late = 0
         while not over.wait(held_up / 2):
-            # Twice in a row: a machine that was asleep, or a process that was stopped, gets its time to go on.
+            # Twice in a row: after a suspended machine or a stopped process the loop gets time to catch up.
             late = late + 1 if time.monotonic() - watchdog.beat > held_up else 0
             if late > 1:
                 log.critical("the event loop was held up for %.0f s; start laocert run again", held_up)

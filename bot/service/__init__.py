@@ -1,5 +1,4 @@
-"""The running program and what it needs around it: opening the database, backup, upkeep, and the watch over its
-parts.
+"""Runs the program and serves operations: opening the database, backup and restore, periodic upkeep, `doctor`.
 
-What an operator types is read in bot/commands.
+The command line is parsed in bot/commands.
 """

@@ -1,6 +1,4 @@
-"""A consistent copy of the database while the bot runs (docs/operations.md); bot/service/restore.py is the way
-back.
-"""
+"""Backs up the database while the bot runs (docs/operations.md); bot/service/restore.py restores the copy."""
 
 import asyncio
 import os
@@ -23,17 +21,17 @@ from models.base.errors import DomainError
 from models.database.engine import Database
 from models.database.postgresql import hosts_of
 
-# Bytes that are read at once.
+# Bytes of one read from a tool's output.
 CHUNK = 65_536
 
 
 class BackupRefused(DomainError):
-    """A copy cannot be made or brought back; the message says why and how to mend it."""
+    """A copy cannot be made or restored; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A copy that was made and read again: its size in bytes, its rows, and the id of its newest event."""
+    """A copy that was made and verified: its size in bytes, its number of rows, and its newest event's id."""
 
     size: int
     rows: int
@@ -41,13 +39,13 @@ class Copied:
 
 
 async def backup(database: Database, target: Path) -> Copied:
-    """Copy the database to a new file, readable by its owner only, and read the copy to its end.
+    """Copy the database to a new file with mode 0600, and verify the copy by reading all of it.
 
-    SQLite's online backup in one step (in several it starts anew at each write: with writes going on it had not
-    ended after 20 s); `pg_dump` for PostgreSQL. Raises BackupRefused, and leaves no file, also when the copy is
-    not what the database was.
+    Uses SQLite's online backup in one step: in several steps it restarts at each write, and under load had not
+    ended after 20 s. Uses `pg_dump` for PostgreSQL. Raises BackupRefused, and leaves no file, also when the copy
+    differs from the database.
     """
-    if target.exists():  # noqa: ASYNC240 - a look, and nothing else runs in this process
+    if target.exists():  # noqa: ASYNC240 - a quick check, and nothing else runs in this process
         raise BackupRefused(f"{target} exists; choose another name")
     part = target.with_name(target.name + ".part")
     is_ours = False
@@ -62,7 +60,7 @@ async def backup(database: Database, target: Path) -> Copied:
             differences = contents.differences(await _read_archive(database, part, schema))
         if differences:
             raise BackupRefused(
-                f"the copy is not what the database is ({differences[0]}) and was not kept;"
+                f"the copy differs from the database ({differences[0]}) and was not kept;"
                 " look at the disk, and run: laocert db check"
             )
         _sync(part)
@@ -81,7 +79,7 @@ async def backup(database: Database, target: Path) -> Copied:
 
 
 def _sync(path: Path) -> None:
-    """What was written there, names included, survives a loss of power."""
+    """Flush a file, or a folder's entries, to the disk, so that they survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,18 +88,18 @@ def _sync(path: Path) -> None:
 
 
 def path_of(url: URL) -> Path:
-    """Where a SQLite database lies."""
+    """The file of a SQLite database."""
     return Path(url.database or "")
 
 
 def _copy_sqlite(source: Path, target: Path) -> Contents:
-    """Copy; what the database held at that moment. Raises BackupRefused."""
+    """Copy the database; its contents in the copied state. Raises BackupRefused."""
     try:
         with (
             closing(sqlite3.connect(source, isolation_level=None)) as origin,
             closing(sqlite3.connect(target)) as copy,
         ):
-            # The backup goes on in this transaction: it copies what is counted.
+            # The backup runs in this transaction, so that it copies the state that is counted.
             origin.execute("BEGIN")
             contents = contents_of_sqlite(origin)
             origin.backup(copy, pages=-1)
@@ -111,10 +109,10 @@ def _copy_sqlite(source: Path, target: Path) -> Contents:
 
 
 async def _dump(database: Database, target: Path) -> tuple[Contents, str]:
-    """Copy; what the database held at that moment, and the schema in which that lies. Raises BackupRefused."""
+    """Copy the database; its contents in the copied state, and the name of their schema. Raises BackupRefused."""
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
-        # It idles while pg_dump works.
+        # The transaction idles while pg_dump works in its snapshot.
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         snapshot = await connection.scalar(text("SELECT pg_export_snapshot()"))
         schema = await connection.scalar(text("SELECT current_schema()"))
@@ -126,7 +124,7 @@ async def _dump(database: Database, target: Path) -> tuple[Contents, str]:
 
 
 async def _read_archive(database: Database, archive: Path, schema: str) -> Contents:
-    """What a copy made by pg_dump holds: all of it is unpacked. Raises BackupRefused."""
+    """The contents of a copy made by pg_dump, all of which is unpacked. Raises BackupRefused."""
     reader = ArchiveReader(schema, await run_tool(database, "pg_restore", "--list", str(archive)))
     process = await start_tool(database, "pg_restore", "--data-only", "--file=-", str(archive))
     _, complaints = await asyncio.gather(_feed(reader, process), _all_of(process.stderr))
@@ -145,7 +143,7 @@ async def _all_of(stream: asyncio.StreamReader | None) -> bytes:
 
 
 async def run_tool(database: Database, tool: str, *arguments: str) -> str:
-    """Run one of PostgreSQL's programs against the database; what it printed. Raises BackupRefused."""
+    """Run a client program of PostgreSQL against the database; its standard output. Raises BackupRefused."""
     process = await start_tool(database, tool, *arguments)
     printed, complaints = await process.communicate()
     if process.returncode:
@@ -154,13 +152,15 @@ async def run_tool(database: Database, tool: str, *arguments: str) -> str:
 
 
 async def start_tool(database: Database, tool: str, *arguments: str) -> asyncio.subprocess.Process:
-    """Start one of PostgreSQL's programs with pipes to it and from it. Raises BackupRefused."""
+    """Start a client program of PostgreSQL against the database, with pipes for its standard streams. Raises
+    BackupRefused when it is not installed.
+    """
     url = database.url
     hosts = hosts_of(url)
-    # Without a port for each of them there is none.
+    # Either all hosts have a port or none has.
     ports = [str(port) for _, port in hosts if port is not None]
-    # The password goes by the environment: the command line can be read by others.
-    environment = os.environ | {
+    # The password is passed in the environment, because other users can read command lines.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")} | {
         name: str(value)
         for name, value in {
             "PGHOST": ",".join(host for host, _ in hosts) or None,
@@ -183,7 +183,7 @@ async def start_tool(database: Database, tool: str, *arguments: str) -> asyncio.
 
 
 def refusal(tool: str, complaints: bytes) -> BackupRefused:
-    """The first error among what a program of PostgreSQL complained of."""
+    """The refusal with the first error line of a PostgreSQL program's standard error."""
     lines = complaints.decode(errors="replace").strip().splitlines()
-    said = next((line for line in lines if "ERROR:" in line or "error:" in line), lines[0] if lines else "failed")
-    return BackupRefused(said if said.startswith(f"{tool}: ") else f"{tool}: {said}")
+    error = next((line for line in lines if "ERROR:" in line or "error:" in line), lines[0] if lines else "failed")
+    return BackupRefused(error if error.startswith(f"{tool}: ") else f"{tool}: {error}")

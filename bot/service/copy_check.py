@@ -1,7 +1,7 @@
-"""Whether a copy of the database is what the database was at the moment of the copy.
+"""Verifies that a copy equals the database in the state that was copied.
 
-The database is counted in the very state that is copied: in the transaction of SQLite's backup, in the snapshot
-that pg_dump is given. The copy is then read to its end, and counted again.
+The database is counted in that very state: in the transaction of SQLite's backup, or in the snapshot that pg_dump
+uses. The whole copy is then read and counted too.
 """
 
 import re
@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True)
 class Contents:
-    """What a database or a copy holds: rows by table, the newest event's id, and the tables, triggers and so on of
-    its schema, each with its definition where that can be compared.
+    """What is compared of a database or a copy.
+
+    `rows`: number of rows by table. `newest_event`: the highest id of an audit event. `schema`: definitions by
+    kind and name (`table account`); empty texts for PostgreSQL, where only the names are compared.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -25,29 +27,31 @@ class Contents:
     schema: dict[str, str] = field(default_factory=dict)
 
     def differences(self, copy: "Contents") -> list[str]:
-        """What a copy of these contents has otherwise, a few words each; nothing when it is the same."""
-        found = [f"{name} is missing" for name in sorted(self.schema.keys() - copy.schema.keys())]
-        found += [f"{name} is too much" for name in sorted(copy.schema.keys() - self.schema.keys())]
-        found += [
+        """How a copy differs from these contents, a few words for each difference; empty when it does not."""
+        differences = [f"{name} is missing" for name in sorted(self.schema.keys() - copy.schema.keys())]
+        differences += [
+            f"{name} is not in the database" for name in sorted(copy.schema.keys() - self.schema.keys())
+        ]
+        differences += [
             f"{name} differs"
             for name, definition in sorted(self.schema.items())
             if copy.schema.get(name, definition) != definition
         ]
-        found += [
+        differences += [
             f"{table} has {copy.rows.get(table, 0):,} of {count:,} rows"
             for table, count in sorted(self.rows.items())
             if copy.rows.get(table, 0) != count
         ]
         if self.newest_event != copy.newest_event:
-            found.append(f"its newest event is {copy.newest_event}, not {self.newest_event}")
-        return found
+            differences.append(f"its newest event is {copy.newest_event}, not {self.newest_event}")
+        return differences
 
 
 # --- SQLite -------------------------------------------------------------------------------------------------
 
 
 def contents_of_sqlite(connection: sqlite3.Connection) -> Contents:
-    """What stands in an open database. Raises sqlite3.DatabaseError for one that cannot be read."""
+    """The contents of an open SQLite database. Raises sqlite3.DatabaseError when it cannot be read."""
     objects = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     tables = [name for kind, name, _ in objects if kind == "table"]
     counts = {}
@@ -61,17 +65,17 @@ def contents_of_sqlite(connection: sqlite3.Connection) -> Contents:
 
 
 def check_sqlite(copy: Path, original: Contents) -> list[str]:
-    """What is wrong with a copy, a few words each."""
-    # As it lies on the disk, without the files that SQLite would put beside it.
+    """What is wrong with a copy of `original`, a few words for each fault; empty when the copy is right."""
+    # Immutable: SQLite reads the file as it is and creates no files beside it.
     with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         try:
-            [(said,), *_] = connection.execute("PRAGMA integrity_check").fetchall()
-            if said != "ok":
-                return [said]
+            [(report,), *_] = connection.execute("PRAGMA integrity_check").fetchall()
+            if report != "ok":
+                return [report]
             (size,) = connection.execute(
                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
             ).fetchone()
-            # SQLite reads a last page that was cut off as if zeros stood there.
+            # SQLite reads the missing end of a truncated last page as zeros.
             if size != copy.stat().st_size:
                 return [f"the file has {copy.stat().st_size:,} of {size:,} bytes"]
             return original.differences(contents_of_sqlite(connection))
@@ -83,7 +87,7 @@ def check_sqlite(copy: Path, original: Contents) -> list[str]:
 
 
 async def contents_of_postgresql(connection: AsyncConnection) -> Contents:
-    """What the first schema of the search path holds, in the transaction of the connection."""
+    """The contents of the connection's current schema, read in its transaction."""
     tables = list(
         await connection.scalars(
             text(
@@ -108,29 +112,32 @@ async def contents_of_postgresql(connection: AsyncConnection) -> Contents:
     return Contents(counts, newest, dict.fromkeys([*triggers, *(f"TABLE {name}" for name in tables)], ""))
 
 
-# An entry of `pg_restore --list`: number; oids, kind, schema, names, owner.
+# An entry of `pg_restore --list`: dump id; two oids, kind, schema, names, owner.
 _ENTRY = re.compile(r"^\d+; \d+ \d+ (TABLE|TRIGGER) (\S+) (\S+(?: \S+)?) \S+$", re.MULTILINE)
 _COPY = re.compile(rb'COPY "?(?P<schema>[^".]+)"?\."?(?P<table>[^" ]+)"? \((?P<columns>.*)\) FROM stdin;')
 
 
 class ArchiveReader:
-    """Counts what the SQL of a copy made by pg_dump holds of one schema; fed in pieces, as it comes."""
+    """Counts the contents of one schema in a pg_dump copy. `listing` is the output of `pg_restore --list`; the SQL
+    of the copy is passed to `feed` in pieces.
+    """
 
     def __init__(self, schema: str, listing: str) -> None:
         entries = _ENTRY.findall(listing)
         self._schema = schema
-        self._objects = {f"{kind} {name}": "" for kind, where, name in entries if where == schema}
+        self._objects = {f"{kind} {name}": "" for kind, entry_schema, name in entries if entry_schema == schema}
         self._rows: dict[str, int] = {}
         self._newest: int | None = None
-        self._rest = b""
-        # The table whose rows are being read: "" for another schema's, None between tables.
+        # The start of a line whose end has not come yet.
+        self._unfinished_line = b""
+        # The table whose rows are being read; "" for one of another schema, None between tables.
         self._table: str | None = None
         self._id_at: int | None = None
 
     def feed(self, piece: bytes) -> None:
-        """The next piece of the SQL."""
-        *whole, self._rest = (self._rest + piece).split(b"\n")
-        for line in whole:
+        """Read the next piece of the SQL, of any length."""
+        *lines, self._unfinished_line = (self._unfinished_line + piece).split(b"\n")
+        for line in lines:
             if self._table is None:
                 self._begin(line)
             elif line == b"\\.":
@@ -142,16 +149,16 @@ class ArchiveReader:
                     self._newest = event if self._newest is None else max(self._newest, event)
 
     def _begin(self, line: bytes) -> None:
-        begun = _COPY.fullmatch(line)
-        if begun is None:
+        statement = _COPY.fullmatch(line)
+        if statement is None:
             return
-        is_ours = begun["schema"].decode() == self._schema
-        self._table = begun["table"].decode() if is_ours else ""
-        columns = begun["columns"].decode().split(", ")
+        is_in_schema = statement["schema"].decode() == self._schema
+        self._table = statement["table"].decode() if is_in_schema else ""
+        columns = statement["columns"].decode().split(", ")
         self._id_at = columns.index("id") if self._table == "audit_event" else None
         if self._table:
             self._rows[self._table] = 0
 
     def contents(self) -> Contents:
-        """What was read."""
+        """The contents of what was fed so far."""
         return Contents(self._rows, self._newest, self._objects)

@@ -1,4 +1,6 @@
-"""Keeps the round's deadlines: the reminders on their days, and once a round whom they did not reach."""
+"""Queues the reminders before a round's closing date on their days, and once a round the notice about
+organizations that reminders did not reach.
+"""
 
 import logging
 from datetime import datetime
@@ -12,7 +14,7 @@ from models.outreach.unreached import escalate_due
 
 log = logging.getLogger(__name__)
 
-# Seconds between looks whether something is due.
+# Seconds between two checks whether something is due.
 LOOK_EVERY = 60.0
 
 
@@ -23,24 +25,27 @@ async def keep_deadlines(
     every: float = LOOK_EVERY,
     offset: ClockOffset | None = None,
 ) -> None:
-    """Look every `every` seconds until cancelled. The courier finds within a second what is queued. `offset` says
-    how far the clock is off.
+    """Check every `every` seconds until cancelled; failures are logged. The courier sends what is queued.
+    `offset`: the measured offset of the clock.
 
-    Several may look at once: what the database has noted is done by one of them (models/outreach/reminder.py).
+    Several programs may do this at once: the database records what is queued, so that it is queued only once
+    (models/outreach/reminder.py).
     """
     while True:
         try:
             await look(database, clock(), operator_chat, offset)
         except Exception as error:
-            # The database is away; the next look comes.
-            log.error("the deadlines could not be looked at: %s", name_of(error))
+            # The next check tries again.
+            log.error("the deadlines could not be checked: %s", name_of(error))
         await nap(clock, every)
 
 
 async def look(
     database: Database, now: datetime, operator_chat: int | None, offset: ClockOffset | None = None
 ) -> None:
-    """Queue what is due at this moment. A clock that is known to be wrong does not tell which day it is."""
+    """Queue the notices that are due at `now`, in one transaction. Does nothing while the clock is known to be
+    wrong, because the day is then unknown. Raises the database's errors.
+    """
     if offset is not None and offset.is_wrong:
         return
     async with database.write() as session:

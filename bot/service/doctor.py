@@ -1,4 +1,4 @@
-"""Looks at everything that the program needs, and says of each that it is well or how to mend it."""
+"""Checks everything that the program needs; for each part it reports `ok` or how to fix it (`laocert doctor`)."""
 
 import asyncio
 import random
@@ -36,10 +36,10 @@ from models.notices import outbox
 from models.schema import drift, version
 from models.succession.word_keeping import count_without_words
 
-# Seconds that something outside is waited for.
+# Half of a check's timeout, in seconds.
 PATIENCE = 10.0
-# Bits in a secret key, counted by how often each of its letters stands in it; 32 random hexadecimal letters have
-# about 110.
+# Least entropy of a secret key in bits, estimated from the frequencies of its letters; 32 random hexadecimal
+# letters have about 110.
 LEAST_BITS = 80
 
 
@@ -53,23 +53,27 @@ _MENDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: what was found, and how to mend it if it is not well."""
+    """The result of one check. `detail` describes a part that is ok; `mend` is None then, and otherwise says what
+    is wrong and how to fix it.
+    """
 
     name: str
-    said: str
+    detail: str
     mend: str | None = None
 
 
-def _well(name: str, said: str) -> Finding:
-    return Finding(name, said)
+def _well(name: str, detail: str) -> Finding:
+    """The finding that a part is ok."""
+    return Finding(name, detail)
 
 
 def _ill(name: str, mend: str) -> Finding:
+    """The finding that a part is not ok."""
     return Finding(name, "", mend)
 
 
 async def examine(settings: Settings, clock: Clock = utc_now) -> list[Finding]:
-    """Look at all of it; nothing is changed."""
+    """Run all checks; changes nothing. A check that fails or takes over 20 s becomes a finding, no exception."""
     findings = [_secret_key(settings), _port(settings), _time_zone()]
     findings += await _guarded("database", lambda: _database(settings, clock))
     findings += await _guarded("documents", _documents)
@@ -77,19 +81,19 @@ async def examine(settings: Settings, clock: Clock = utc_now) -> list[Finding]:
     return findings
 
 
-async def _guarded(name: str, look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
-    """What a look finds; a look that fails has found something."""
+async def _guarded(name: str, check: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+    """The findings of a check, or its failure as a finding."""
     try:
         async with asyncio.timeout(2 * PATIENCE):
-            return await look()
+            return await check()
     except DomainError as error:
         return [_ill(name, str(error))]
     except Exception as error:
-        return [_ill(name, f"could not be looked at ({type(error).__name__}); see docs/operations.md")]
+        return [_ill(name, f"could not be checked ({type(error).__name__}); see docs/operations.md")]
 
 
 def _secret_key(settings: Settings) -> Finding:
-    """Whether it is there and not easily guessed: Shannon's entropy of its letters, an upper bound."""
+    """Whether the key is set and hard to guess, by the Shannon entropy of its letters, an upper bound."""
     name = "secret key"
     if settings.secret_key is None:
         return _ill(name, f"LAOCERT_SECRET_KEY is not set; {SET_KEY}")
@@ -108,7 +112,7 @@ def _port(settings: Settings) -> Finding:
     try:
         bind(settings).close()
     except SettingsRefused as error:
-        return _ill("listener", f"{error} (while laocert run runs here, it is its own)")
+        return _ill("listener", f"{error} (while laocert run is running, it uses the port itself)")
     return _well("listener", f"{settings.listen} is free")
 
 
@@ -122,12 +126,12 @@ def _time_zone() -> Finding:
 
 async def _database(settings: Settings, clock: Clock) -> list[Finding]:
     async with opened(settings, Use.REPAIRS, "laocert doctor") as database:
-        found, wanted = await version.revision(database), version.head()
-        if found != wanted:
+        revision, head = await version.revision(database), version.head()
+        if revision != head:
             return [
-                _ill("database", f"is at schema {found or 'none'}, needed is {wanted}; run: laocert db upgrade")
+                _ill("database", f"is at schema {revision or 'none'}, needed is {head}; run: laocert db upgrade")
             ]
-        findings = [await _writes(database, found, clock)]
+        findings = [await _writes(database, revision, clock)]
         if database.is_sqlite:
             findings.append(_wal(database))
         findings.append(await _work(database, clock))
@@ -143,7 +147,7 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
-    """Whether an update could be kept; nothing stays of the try."""
+    """Whether an update could be stored; the trial is rolled back."""
     try:
         async with database.write() as session:
             await inbox.try_to_keep(session, random.getrandbits(62), clock())
@@ -156,21 +160,21 @@ async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
 
 
 async def _work(database: Database, clock: Clock) -> Finding:
-    """Whether what came in is done, and what is due is sent, by whichever program."""
+    """Whether updates are processed and messages sent in time, by any program on the database."""
     async with database.read() as session:
         waits = {
             "update": ((await inbox.waiting(session)).oldest, UPDATE_WAITS),
             "message": ((await outbox.waiting(session)).oldest, MESSAGE_WAITS),
         }
-    for what, (oldest, bound) in waits.items():
+    for what, (oldest, longest_wait) in waits.items():
         seconds = 0.0 if oldest is None else (clock() - oldest).total_seconds()
-        if seconds > bound:
+        if seconds > longest_wait:
             return _ill("work", f"the oldest {what} waits for {seconds:.0f} s; see the log of laocert run")
     return _well("work", "no update and no message waits for long")
 
 
 def _wal(database: Database) -> Finding:
-    """How long SQLite's write-ahead log is."""
+    """Whether SQLite's write-ahead log is short enough."""
     name, megabytes = "write-ahead log", wal.length(database.url) / upkeep.MEGABYTE
     if wal.is_long(database.url):
         return _ill(
@@ -182,15 +186,15 @@ def _wal(database: Database) -> Finding:
 
 
 async def _server_clock(database: Database, clock: Clock) -> Finding:
-    theirs, took = await ask_database(database)
-    return _compared("database's clock", "the database's", least_offset(clock(), theirs, took))
+    server_time, took = await ask_database(database)
+    return _compared("database's clock", "the database's", least_offset(clock(), server_time, took))
 
 
 async def _record(database: Database) -> Finding:
-    """Whether the record can go on under the secret key, and every event of it be verified."""
+    """Whether events can be appended to the record under the secret key, and the keys of all events are known."""
     name, keys = "record", database.keyring
     if keys is None:
-        return _well(name, "not compared, for there is no secret key")
+        return _well(name, "not compared, because no secret key is set")
     async with database.read() as session:
         try:
             await event_chain.require_known_key(session)
@@ -214,19 +218,19 @@ async def _record(database: Database) -> Finding:
 
 
 async def _words(database: Database) -> Finding:
-    """Whether every certificate says what its organization was called."""
+    """Whether every certificate bears its organization's name."""
     async with database.read() as session:
         older = await count_without_words(session)
     if older:
         return _ill(
             "certificates",
-            f"{older:,} do not say what their organizations were called; run: laocert audit keep-words",
+            f"{older:,} do not contain their organizations' names; run: laocert audit keep-words",
         )
-    return _well("certificates", "each says what its organization was called")
+    return _well("certificates", "each contains its organization's name")
 
 
 async def _documents() -> list[Finding]:
-    """A line of Thai is set, as on the certificates."""
+    """Whether Typst can typeset a line of Thai in the certificates' font."""
     if missing := await asyncio.to_thread(missing_font):
         return [_ill("documents", f"the font {missing} is not there; install the locked dependencies again")]
     return [_well("documents", "typst and its font are there")]
@@ -244,15 +248,19 @@ async def _bot_api(settings: Settings, clock: Clock) -> list[Finding]:
     except TelegramError as error:
         host = urlsplit(settings.api_url).hostname
         return [
-            _ill("Bot API", f"{host} does not answer ({error.message}); check the way out and LAOCERT_API_URL")
+            _ill("Bot API", f"{host} does not answer ({error.message}); check the network and LAOCERT_API_URL")
         ]
 
 
 def _openly(api_url: str) -> str:
-    """What is to be said of a way on which others can read."""
+    """A warning that the way to the Bot API is not encrypted; empty when it is, or leads to this machine."""
     parts = urlsplit(api_url)
     is_guarded = parts.scheme == "https" or is_of_this_machine(parts.hostname or "")
-    return "" if is_guarded else "; by http, so that whoever is on the way reads along (LAOCERT_API_INSECURE)"
+    return (
+        ""
+        if is_guarded
+        else "; over http, so that others on the network can read everything (LAOCERT_API_INSECURE)"
+    )
 
 
 async def _webhook(settings: Settings, bot: Bot) -> Finding:
@@ -264,7 +272,7 @@ async def _webhook(settings: Settings, bot: Bot) -> Finding:
 
 
 async def _operator(settings: Settings, bot: Bot) -> list[Finding]:
-    """Whether the operator's chat can be written to; nothing is sent."""
+    """Whether the bot can write to the operator's chat; only a chat action is sent."""
     chat = settings.operator_chat
     if chat is None:
         return [_well("operator's chat", "none is set, nobody is told of petitions")]
@@ -283,18 +291,18 @@ async def _operator(settings: Settings, bot: Bot) -> list[Finding]:
 
 
 async def _clock(bot: Bot, clock: Clock) -> Finding:
-    """Compare the machine's clock with the Date of one answer."""
+    """Compare this machine's clock with the Date header of one answer."""
     offsets: list[timedelta] = []
 
     def note(header: str, took: float) -> None:
-        theirs = read_date(header)
-        if theirs is not None:
-            offsets.append(least_offset(clock(), theirs, took, SECOND))
+        date = read_date(header)
+        if date is not None:
+            offsets.append(least_offset(clock(), date, took, SECOND))
 
     api.tell_dates(bot, note)
     await bot.get_me()
     if not offsets:
-        return _well("clock", "the Bot API's server says no time to compare with")
+        return _well("clock", "the Bot API's server sends no time to compare with")
     return _compared("clock", "the Bot API's", offsets[0])
 
 

@@ -1,4 +1,4 @@
-"""The listener of `laocert run`: it serves from before the Bot API was reached until no more updates come."""
+"""The HTTP listener of `laocert run`: it serves from before the Bot API is reached until the program stops."""
 
 import asyncio
 import socket
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Front:
-    """What the program shows to the outside: its open port, and the webhook unless it polls."""
+    """The program's listening socket, and the webhook; `hook` is None with long polling."""
 
     listening: socket.socket
     hook: Hook | None = None
 
 
 class Probes:
-    """Whether this process is ready, and whether the work goes on."""
+    """The checks behind /readyz and /healthz/work."""
 
     def __init__(self, bot: Bot, database: Database, clock: Clock, tuning: Tuning = PRODUCTION) -> None:
         self.stored = Cached(lambda: look(database), tuning.read_every)
@@ -41,22 +41,22 @@ class Probes:
         self.work = Work(bot, self.stored, clock, tuning.readiness)
 
     def wait_for(self, reason: str) -> None:
-        """The Bot API has not been reached yet."""
+        """Report that the Bot API has not been reached yet, and why."""
         self.work.waits_for = reason
         self.readiness.started = Part(False, f"waits for the Bot API: {reason}")
 
     def reached(self) -> None:
-        """The Bot API answered."""
+        """Report that the Bot API has answered."""
         self.work.waits_for = None
 
     def started(self) -> None:
-        """All parts of the program are at work."""
+        """Report that all parts of the program run."""
         self.reached()
         self.readiness.started = Part(True, "at work")
 
 
 class Listener:
-    """The server of a front, with what it serves."""
+    """The running server of a front, with its probes and webhook."""
 
     def __init__(
         self,
@@ -73,12 +73,12 @@ class Listener:
         self._webhook = webhook
 
     def open(self, intake: Intake) -> None:
-        """From now on posts are kept."""
+        """Store posts of the webhook from now on."""
         if self._webhook is not None:
             self._webhook.open(intake)
 
     async def stop(self) -> None:
-        """Take no more requests, let those under way end."""
+        """Stop the server after the requests in progress. Idempotent."""
         if not self.serving.done():
             await self._server.stop(self.serving)
 
@@ -87,8 +87,8 @@ class Listener:
 async def listening(
     front: Front, bot: Bot, database: Database, clock: Clock, tuning: Tuning = PRODUCTION
 ) -> AsyncIterator[Listener]:
-    """Serve a front; posts are answered 503, after which Telegram repeats them, until `open` is called."""
-    from bot.http.app import make_app  # noqa: PLC0415 - only a program that listens needs it
+    """Serve a front during the block. Until `open`, posts are answered 503, and Telegram repeats them."""
+    from bot.http.app import make_app  # noqa: PLC0415 - imported only by a program that listens
     from bot.http.server import Server  # noqa: PLC0415
     from bot.http.webhook import Webhook  # noqa: PLC0415
 

@@ -1,4 +1,6 @@
-"""The database of the settings, opened for the length of a command: the one place where its keys are compared."""
+"""Opens the database of the settings for the duration of a command. Only this module compares the secret key with
+the record.
+"""
 
 import asyncio
 import enum
@@ -16,29 +18,30 @@ from models.schema import drift, version
 
 
 class Use(enum.Enum):
-    """What a command does with the database, and so what it needs of LAOCERT_SECRET_KEY."""
+    """What a command does with the database, which decides what it needs of LAOCERT_SECRET_KEY."""
 
-    # It only looks: no key is needed, and none is compared.
+    # Only reads: needs no key, and compares none.
     LOOKS = enum.auto()
-    # It writes what is recorded: a key is needed, and it must be the one in use or its announced successor.
+    # Writes audit events: needs a key, the one in use or its announced successor.
     RECORDS = enum.auto()
-    # It changes the schema, of which nothing is recorded: a key that is set must be a known one.
+    # Changes the schema, without audit events: a key that is set must be a known one.
     UPGRADES = enum.auto()
-    # It replaces the database, or looks for what is wrong with it: whatever stands there is no reason to refuse.
+    # Replaces the database or diagnoses it: works with any key and any schema.
     REPAIRS = enum.auto()
 
     @property
     def needs_head(self) -> bool:
-        """Whether the schema must be this program's."""
+        """Whether the schema must be at this program's version."""
         return self in (Use.LOOKS, Use.RECORDS)
 
 
 @asynccontextmanager
 async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIterator[Database]:
-    """Open the database, and leave nothing of it running. `name` is what PostgreSQL shows of the session.
+    """Open the database during the block; close it and wait for its threads afterwards. `name` is the session's
+    application name in PostgreSQL.
 
-    Raises SettingsRefused for a URL that is none, UrlRefused, SessionsAreShared, SchemaOutdated, KeyMissing and
-    KeyUnknown, before anything is written.
+    Raises, before anything is written: SettingsRefused and UrlRefused for the URL, SessionsAreShared for a pooler
+    in transaction mode, SchemaOutdated, KeyMissing, KeyUnknown.
     """
     keys = keyring(settings)
     if keys is None and use is Use.RECORDS:
@@ -47,10 +50,10 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
         database = Database(
             settings.database_url.get_secret_value(), keys, name, may_be_read_only=use in (Use.LOOKS, Use.REPAIRS)
         )
-    # ValueError: what stands for a port is no number.
+    # ValueError: the URL's port is not a number.
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError, ValueError):
         raise SettingsRefused(
-            "LAOCERT_DATABASE_URL is no URL of a database;"
+            "LAOCERT_DATABASE_URL is not the URL of a database;"
             " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
         ) from None
     threads = set(threading.enumerate())
@@ -68,9 +71,8 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
 
 
 async def require_known_key(database: Database, where: str = event_chain.NEWEST) -> None:
-    """Refuse a key under which the record cannot go on. A database without a record yet takes any.
-
-    Raises KeyUnknown.
+    """Raises KeyUnknown when the newest audit event was made under a key that is not among the database's keys. An
+    empty record accepts any key. `where` names that event in the message.
     """
     async with database.read() as session:
         connection = await session.connection()
@@ -79,8 +81,9 @@ async def require_known_key(database: Database, where: str = event_chain.NEWEST)
 
 
 async def _joined(threads: set[threading.Thread]) -> None:
-    """Wait for the driver's threads: aiosqlite does not after a connection that failed, and a thread that reports
-    to a closed loop prints a traceback. They are daemons; the event loop's own are not.
+    """Wait up to 5 s for each thread of the driver. After a failed connection aiosqlite does not wait for them,
+    and a thread that calls a closed event loop prints a traceback. The driver's threads are daemons; the event
+    loop's own are not.
     """
     for thread in threads:
         if thread.daemon:

@@ -1,4 +1,4 @@
-"""Brings a copy back in place of the database: whole, while no program has it open, or not at all."""
+"""Replaces the database by a copy, completely and while no program has it open, or not at all."""
 
 import asyncio
 import errno
@@ -29,28 +29,29 @@ from models.schema import drift, postgresql_triggers, version
 from models.security.keys import Keyring
 
 COPY = "the newest event of the copy"
-# Seconds that a table is waited for which somebody else than the program holds, such as psql.
+# Seconds to wait for a table that a foreign session, such as psql, has locked.
 LOCK_PATIENCE = 10
-# How a file of SQLite ("Database File Format", 1.3) and a copy made by pg_dump (pg_backup_archiver.c) begin.
+# First bytes of a SQLite file ("Database File Format", 1.3) and of a copy made by pg_dump (pg_backup_archiver.c).
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _POSTGRESQL_MAGIC = b"PGDMP"
-# Without these nothing can be brought back: they are of the first releases, and the restore itself goes by them.
+# Tables that every copy has: they exist since the first releases, and the restore itself uses them.
 _NEEDED = {"alembic_version", "audit_event", "certification", OutboxMessage.__tablename__}
-# What psql says of an error, with VERBOSITY=verbose: the SQLSTATE, and the server's words.
+# An error as psql prints it with VERBOSITY=verbose: the SQLSTATE, and the server's message.
 _SQL_ERROR = re.compile(r"psql:<stdin>:\d+: [^:]+: +(?P<state>[0-9A-Z]{5}): (?P<words>.*)")
-# SQLSTATE, of a class that neither PostgreSQL nor the standard uses: the copy was made under another key.
+# Own SQLSTATE for a copy made under another key, in a class that neither PostgreSQL nor the standard uses.
 _OTHER_KEY = "LC001"
 _LOCK_NOT_AVAILABLE = "55P03"
-# Classes of SQLSTATE that a whole copy's statements do not meet: of data, of constraints, of syntax and names.
+# SQLSTATE classes that only a damaged copy causes: data, integrity constraints, syntax and names.
 _OF_THE_COPY = ("22", "23", "42")
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What was found in a database that was brought back.
+    """The state of a restored database.
 
-    `schema` is the copy's when it is not this program's: then nothing else was looked at.
+    `held`: unsent messages that the operator must release. `differences`: of the schema. `findings`: of the
+    record. `schema`: the copy's version when it is not this program's; then nothing else was checked.
     """
 
     held: int
@@ -62,14 +63,15 @@ class Restored:
 async def restore(
     database: Database, source: Path, *, force: bool, lock_patience: int = LOCK_PATIENCE
 ) -> Restored:
-    """Bring a copy back in place of the database, with its unsent messages held, and check it.
+    """Replace the database by the copy `source`, hold its unsent messages, and verify it.
 
-    What was unsent when the copy was made may have been sent since: the operator releases it
-    (`laocert outbox release`). `lock_patience`: whole seconds to wait for a table that somebody else holds.
+    A message that was unsent when the copy was made may have been sent since, so the operator decides on releasing
+    it (`laocert outbox release`). `force`: replace a database that is not empty. `lock_patience`: whole seconds to
+    wait for a table that a foreign session has locked.
 
-    Raises KeyMissing and, with nothing changed, BackupRefused, KeyUnknown and InUse: for a file that is no copy or
-    was made under another secret key, for a database that holds anything (unless `force`), and for one that a
-    program has open.
+    Raises, with nothing changed: KeyMissing; BackupRefused for a file that is no copy, or a database that is not
+    empty without `force`; KeyUnknown for a copy made under another secret key; InUse, or BackupRefused on SQLite,
+    for a database that a program has open.
     """
     if database.keyring is None:
         raise event_chain.KeyMissing
@@ -92,7 +94,7 @@ async def restore(
 
 
 def _require_kind(source: Path, *, is_sqlite: bool) -> None:
-    """Refuse a file that begins otherwise than a copy of this kind of database. Raises BackupRefused."""
+    """Raises BackupRefused for a file that is not a copy of this kind of database, by its first bytes."""
     if not source.is_file():
         raise BackupRefused(f"there is no file {source}")
     try:
@@ -101,17 +103,17 @@ def _require_kind(source: Path, *, is_sqlite: bool) -> None:
     except OSError as error:
         raise BackupRefused(f"{source} cannot be read: {error.strerror}; check your rights to it") from None
     kinds = {"SQLite": head == _SQLITE_MAGIC, "PostgreSQL": head.startswith(_POSTGRESQL_MAGIC)}
-    wanted, other = ("SQLite", "PostgreSQL") if is_sqlite else ("PostgreSQL", "SQLite")
+    needed, other = ("SQLite", "PostgreSQL") if is_sqlite else ("PostgreSQL", "SQLite")
     if kinds[other]:
         raise BackupRefused(
             f"{source} is a copy of a {other} database; restore it where LAOCERT_DATABASE_URL is one"
         )
-    if not kinds[wanted]:
+    if not kinds[needed]:
         raise _damaged(source)
 
 
 def _damaged(source: Path, words: str | None = None) -> BackupRefused:
-    """The refusal of a copy that cannot be brought back by anybody; `words` are the server's."""
+    """The refusal of a file that is no complete copy; `words` are the server's error message."""
     because = "" if words is None else f" ({words})"
     return BackupRefused(f"{source} is damaged or no copy of a laocert database{because}; take another copy")
 
@@ -123,9 +125,9 @@ async def _holds_anything(database: Database) -> bool:
         return False
     async with database.read() as session:
         connection = await session.connection()
-        there = set(await connection.run_sync(drift.table_names))
+        existing = set(await connection.run_sync(drift.table_names))
         for table in Base.metadata.sorted_tables:
-            if table.name in there and await session.scalar(select(func.count()).select_from(table)):
+            if table.name in existing and await session.scalar(select(func.count()).select_from(table)):
                 return True
     return False
 
@@ -134,8 +136,10 @@ async def _holds_anything(database: Database) -> bool:
 
 
 async def _replace_sqlite(database: Database, source: Path) -> None:
-    """Make a copy of the copy ready, then write it into the database's file in one transaction. The file stays the
-    same one, for a program that opens it meanwhile waits for the lock and then reads what stands there.
+    """Prepare a second copy beside the database, then write it into the database's file in one transaction.
+
+    The file itself is not replaced: a program that opens it meanwhile waits for the lock, and then reads the
+    restored database.
     """
     target = path_of(database.url)
     handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
@@ -165,7 +169,7 @@ async def _replace_sqlite(database: Database, source: Path) -> None:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Copies that restores which were killed have left beside the database: they hold the whole register."""
+    """Delete second copies that killed restores have left beside the database: each holds the whole register."""
     for leftover in target.parent.glob(f"{glob.escape(target.name)}.*.part*"):
         leftover.unlink(missing_ok=True)
 
@@ -180,7 +184,7 @@ def _require_copy(part: Path, named: Path) -> None:
             ).fetchone()
     except sqlite3.DatabaseError as error:
         raise _damaged(named) from error
-    # SQLite reads a last page that was cut off as if zeros stood there.
+    # SQLite reads the missing end of a truncated last page as zeros.
     if not intact or not tables >= _NEEDED or size != part.stat().st_size:
         raise _damaged(named)
 
@@ -193,17 +197,18 @@ def _write_over(part: Path, target: Path) -> None:
             with closing(sqlite3.connect(part)) as copy:
                 copy.backup(database, pages=-1)
             return
-    # What stands there is no database any more; that is why a copy is brought back.
+    # The file is damaged beyond opening, so that it cannot be written into; it is replaced.
     for leftover in ("-wal", "-shm"):
         target.with_name(target.name + leftover).unlink(missing_ok=True)
     part.replace(target)
 
 
 def _is_held_alone(database: sqlite3.Connection) -> bool:
-    """Lock everybody else out until the connection is closed; False for a file that is no database.
+    """Lock the database exclusively until the connection is closed; False for a file that is no database.
 
-    Leaving WAL mode needs the database alone, which no program that has it open allows; in exclusive locking mode
-    the lock of the first transaction is kept (SQLite, "PRAGMA locking_mode"). Raises BackupRefused.
+    Leaving WAL mode fails while any other connection is open. In exclusive locking mode the connection keeps the
+    lock of its first transaction (SQLite, "PRAGMA locking_mode"). Raises BackupRefused while a program has the
+    database open.
     """
     try:
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -225,7 +230,7 @@ def _is_held_alone(database: sqlite3.Connection) -> bool:
 
 
 async def _replace_postgresql(database: Database, keys: Keyring, source: Path, lock_patience: int) -> None:
-    """Replace everything in one transaction, while no session of the program can be there."""
+    """Replace all tables in one transaction, while the program's other sessions are locked out."""
     await _require_archive(database, source)
     async with alone(database.url, database.name):
         settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
@@ -240,9 +245,9 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path, l
             for process in (script, writer):
                 if process is not None and process.returncode is None:
                     process.kill()
-                    # Not `wait`, which sees no end while something is left to be read.
+                    # Not `wait`, which does not return while output is left to be read.
                     await process.communicate()
-    # One that psql's end has stopped was killed, and has no exit code of its own.
+    # Negative: killed because psql had ended, which says nothing about the copy.
     if script.returncode and script.returncode > 0:
         raise _damaged(source)
     if writer.returncode:
@@ -250,7 +255,7 @@ async def _replace_postgresql(database: Database, keys: Keyring, source: Path, l
 
 
 async def _require_archive(database: Database, source: Path) -> None:
-    """Refuse what pg_restore cannot read, or what has none of the program's tables in it. Raises BackupRefused."""
+    """Raises BackupRefused for a file that pg_restore cannot read, or that lacks the program's tables."""
     reader = await start_tool(database, "pg_restore", "--list", str(source))
     listing, complaints = await reader.communicate()
     if b"unsupported version" in complaints:
@@ -263,7 +268,7 @@ async def _require_archive(database: Database, source: Path) -> None:
 
 
 def _refused_by_server(source: Path, complaints: bytes) -> BackupRefused:
-    """Why psql did not come to the commit, and how to mend it."""
+    """The refusal that explains why psql did not commit, and how to fix it."""
     error = _SQL_ERROR.search(complaints.decode(errors="replace"))
     if error is None:
         return refusal("psql", complaints)
@@ -278,9 +283,8 @@ def _refused_by_server(source: Path, complaints: bytes) -> BackupRefused:
 
 
 async def _transact(script: Process, writer: Process, beginning: str, ending: str) -> bytes:
-    """Feed psql the beginning, the copy's script and, only if that came to its end, the ending, which commits.
-
-    A psql that is fed no more ends without a commit. Returns what psql complained of.
+    """Feed psql the beginning, then the copy's script and, only if pg_restore wrote all of it, the ending, which
+    commits. Without the ending psql exits, and the transaction rolls back. Returns psql's standard error.
     """
     assert script.stdout and script.stderr and writer.stdin and writer.stdout and writer.stderr  # noqa: S101, PT018
 
@@ -294,10 +298,10 @@ async def _transact(script: Process, writer: Process, beginning: str, ending: st
                 target.write(ending.encode())
                 await target.drain()
         except (BrokenPipeError, ConnectionResetError):
-            # psql has stopped at an error and says which.
+            # psql has stopped at an error, which its standard error explains.
             with suppress(ProcessLookupError):
                 script.kill()
-            # While its output is not read to the end, asyncio does not see that a process has ended.
+            # asyncio notices the end of a process only when its output has been read to the end.
             await statements.read()
         finally:
             target.close()
@@ -310,7 +314,9 @@ async def _transact(script: Process, writer: Process, beginning: str, ending: st
 
 
 def _beginning(lock_patience: int) -> str:
-    """Away with all that is the program's; what the copy does not know of would stay otherwise."""
+    """SQL that opens the transaction and drops all tables and functions of the program. pg_restore alone would
+    leave those that the copy does not contain.
+    """
     tables = ", ".join(["alembic_version", *(table.name for table in Base.metadata.sorted_tables)])
     functions = ", ".join(f"{name}()" for name in postgresql_triggers.bodies("public"))
     return (
@@ -320,7 +326,7 @@ def _beginning(lock_patience: int) -> str:
 
 
 def _ending(keys: Keyring) -> str:
-    """Refuse a copy under another key, hold its unsent messages, commit."""
+    """SQL that refuses a copy made under another key, holds its unsent messages, and commits."""
     known = ", ".join(f"'{key_id}'" for key_id in sorted(keys.admitted))
     sentence = str(event_chain.KeyUnknown("%", keys, COPY)).replace("'", "''")
     held = outbox_admin.holding_unsent().compile(

@@ -1,4 +1,4 @@
-"""How fast, how patient and how busy the parts of the running program are, in one value for `serve`."""
+"""The rates, timeouts and degrees of concurrency of all parts of the running program, in one value for `serve`."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from models.database.lease import LEASE_TIMES, LeaseTimes
 
 @dataclass(frozen=True)
 class Tuning:
-    """The tuning of each part, as in production; tests give their own."""
+    """The tuning of each part; the defaults are production's, tests pass others."""
 
     lease: LeaseTimes = LEASE_TIMES
     rates: Rates = RATES
@@ -25,9 +25,9 @@ class Tuning:
     courier: CourierPace = COURIER_PACE
     readiness: ReadinessTimes = READINESS_TIMES
     watchdog: WatchdogTimes = WATCHDOG_TIMES
-    # Seconds that the numbers of /metrics count, however often they are asked for.
+    # Seconds for which the database's numbers of /metrics are cached.
     read_every: float = READ_EVERY
-    # Seconds that updates in hand and sends under way are given after SIGTERM, half of it each.
+    # Seconds after SIGTERM to finish work: one half for updates being processed, the other for sends in flight.
     grace: float = 7.0
 
 

@@ -1,4 +1,4 @@
-"""What is to be done from time to time: the day's head of the record, and forgetting what has served."""
+"""Periodic work: the daily head of the record, deletion of expired rows, and other maintenance."""
 
 import asyncio
 import logging
@@ -22,24 +22,26 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[Database, datetime], Awaitable[None]]
 
-# Seconds between looks whether today's head of the record has been taken, and between forgettings.
+# Seconds between two checks whether today's head has been taken.
 HEADS_EVERY = 600.0
+# Seconds between two deletions of expired rows.
 FORGET_EVERY = 3600.0
-# Seconds between looks at the length of SQLite's write-ahead log.
+# Seconds between two checks of the length of SQLite's write-ahead log.
 WAL_EVERY = 60.0
-# Seconds between looks whether the record still goes on under a known key: a short range of an index.
+# Seconds between two checks of the keys of new events, which read a short range of an index.
 KEY_EVERY = 5.0
-# Seconds between looks at what waits for a moment at which no rule could have put it. And what waits for longer
-# than an hour is decided once more each hour, whatever its rule: its clock may have been ahead by less than that.
+# Seconds between two searches for messages that are due later than any rule could have put them off.
 FORWARD_EVERY = 60.0
+# Messages that are due later than this are decided on again each hour: a clock that was ahead by less than any
+# rule's longest delay may have put them off.
 DECIDED_FOR = timedelta(hours=1)
 MEGABYTE = 1024 * 1024
-# Events that are looked at once more.
+# The newest events whose keys each check reads again.
 LATE = 1000
 
 
 async def keep_head(database: Database, now: datetime) -> None:
-    """Take a head of the record each day (Bangkok's time), at the first look of the day."""
+    """Take a head of the record unless the day (in Bangkok's time) has one, and log it."""
     async with database.read() as session:
         if await event_chain.has_head(session, bangkok_day(now)):
             return
@@ -48,7 +50,7 @@ async def keep_head(database: Database, now: datetime) -> None:
 
 
 async def forget(database: Database, now: datetime) -> None:
-    """Drop what nobody needs any more."""
+    """Delete expired rows: processed updates, attempts of logins, keypads and drafts."""
     async with database.write() as session:
         await inbox.forget_old(session, now)
         await throttle.forget_old(session, now)
@@ -57,43 +59,43 @@ async def forget(database: Database, now: datetime) -> None:
 
 
 async def keep_wal_short(database: Database, _now: datetime) -> None:
-    """Cut off SQLite's write-ahead log when it has grown: SQLite itself never does while there is a reader."""
+    """Truncate SQLite's write-ahead log when it is long: SQLite itself never does while a connection reads."""
     if not database.is_sqlite or not wal.is_long(database.url):
         return
-    grown = wal.length(database.url)
+    length = wal.length(database.url)
     if await asyncio.to_thread(wal.shorten, database.url):
-        log.info("the write-ahead log had %d MB and was cut off", grown // MEGABYTE)
+        log.info("the write-ahead log had %d MB and was cut off", length // MEGABYTE)
     else:
-        log.warning("the write-ahead log has %d MB; something reads the database all the time", grown // MEGABYTE)
+        log.warning("the write-ahead log has %d MB; something reads the database all the time", length // MEGABYTE)
 
 
 async def bring_forward(database: Database, now: datetime) -> None:
-    """Messages that were put off by a clock that was ahead are due."""
+    """Make messages due that a clock that was ahead has put off."""
     async with database.write() as session:
         if count := await sending.bring_forward(session, now):
             log.warning("%d messages were put off by a clock that was ahead; they are due now", count)
 
 
 async def decide_again(database: Database, now: datetime) -> None:
-    """Whatever has been put off for long is decided once more."""
+    """Make messages due that are put off by more than DECIDED_FOR, so that the courier decides on them again."""
     async with database.write() as session:
         await sending.bring_forward(session, now, beyond=DECIDED_FOR)
 
 
 def only_if(sends: Callable[[], bool], work: Work) -> Work:
-    """Work that is done only while `sends` holds, and left out otherwise."""
+    """Wrap periodic work so that it is skipped while `sends()` is false."""
 
     @wraps(work)
-    async def done(database: Database, now: datetime) -> None:
+    async def conditional_work(database: Database, now: datetime) -> None:
         if sends():
             await work(database, now)
 
-    return done
+    return conditional_work
 
 
 async def run(database: Database, clock: Clock, sends: Callable[[], bool] = lambda: True) -> None:
-    """Do all of it again and again, until cancelled. `sends`: whether it is this program that sends messages; only
-    the clock of the one that does says what is due.
+    """Do all periodic work until cancelled; failures are logged. `sends()`: whether this program is the one that
+    sends messages, whose clock alone decides what is due.
     """
     await asyncio.gather(
         _again(keep_head, HEADS_EVERY, database, clock),
@@ -105,21 +107,24 @@ async def run(database: Database, clock: Clock, sends: Callable[[], bool] = lamb
 
 
 async def watch_key(database: Database, first: int, every: float = KEY_EVERY) -> None:
-    """Look again and again whether another program has begun to record under a key that this one does not know.
+    """Check, every `every` seconds, whether another program has recorded an event under a key that this one does
+    not know. Raises KeyUnknown then; runs until cancelled otherwise.
 
-    This one could not check the PINs that are chosen under that key, nor open what is sealed under it: it must
-    end. `first` is the id of the newest event before it began. Raises KeyUnknown.
+    This program must end: it can neither check PINs chosen under that key nor open what is sealed under it.
+    `first` is the id of the newest event when the program started.
     """
-    seen = first
+    newest_checked = first
     while True:
         try:
             async with database.read() as session:
-                # On PostgreSQL an event may become visible after one with a higher id.
-                seen = max(seen, await event_chain.require_known_since(session, max(first, seen - LATE)))
+                # Checks the last LATE events again: on PostgreSQL an event may become visible after one with a
+                # higher id.
+                since = max(first, newest_checked - LATE)
+                newest_checked = max(newest_checked, await event_chain.require_known_since(session, since))
         except event_chain.KeyUnknown:
             raise
         except Exception as error:
-            log.error("the record's key could not be looked at: %s", name_of(error))
+            log.error("the record's key could not be checked: %s", name_of(error))
         await asyncio.sleep(every)
 
 
@@ -133,6 +138,6 @@ async def _again(
         try:
             await work(database, clock())
         except Exception as error:
-            # The database is away; the next time comes.
+            # The next run tries again.
             log.error("%s: %s", work.__name__, name_of(error))
         await nap(clock, seconds)

@@ -1,4 +1,4 @@
-"""`laocert run`: wires intake, worker, courier and listener together and keeps them running until told to stop."""
+"""`laocert run`: connects intake, worker, courier and listener, and runs them until a signal or a failure."""
 
 import asyncio
 import gc
@@ -51,17 +51,17 @@ log = logging.getLogger(__name__)
 
 # Seconds between tries to reach the Bot API at the start.
 HELLO_PAUSE = 2.0
-# New objects before Python looks for garbage in rings (700 by default): a tap makes about as many as that.
+# New objects after which Python searches for reference cycles (default 700, about as many as a tap makes).
 GARBAGE_AFTER = 10_000
 
 
 async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODUCTION) -> None:
     """Run the bot until SIGTERM or SIGINT.
 
-    Raises SettingsRefused, models.schema.version.SchemaOutdated, models.audit.event_chain.KeyUnknown,
-    bot.runtime.watchdog.StoodStill.
+    Raises SettingsRefused, also for a token that Telegram refuses; StoodStill; and what `opened` raises, such as
+    SchemaOutdated and KeyUnknown.
     """
-    from bot.http.server import bind  # noqa: PLC0415 - only a program that listens needs it
+    from bot.http.server import bind  # noqa: PLC0415 - imported only by a program that listens
 
     token, keys = require_bot(settings)
     require_renderers()
@@ -76,7 +76,7 @@ async def run(settings: Settings, clock: Clock = utc_now, tuning: Tuning = PRODU
         try:
             async with listening(front, bot, database, clock, tuning) as listener:
                 if await _open(bot, front.hook, stop, listener.probes):
-                    _leave_alone_what_stays()
+                    _freeze_startup_objects()
                     await serve(
                         bot,
                         polls,
@@ -102,7 +102,7 @@ def _setup(settings: Settings) -> Setup:
 
 
 async def _open(bot: Bot, hook: Hook | None, stop: asyncio.Event, probes: Probes) -> bool:
-    """Say hello to the Bot API, waiting for it as long as it is away. False when told to stop before that."""
+    """Wait until the Bot API answers and the bot is initialized. False when `stop` was set before that."""
     hello, stopping = asyncio.create_task(_hello(bot, hook, probes)), asyncio.create_task(stop.wait())
     await asyncio.wait({hello, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -136,22 +136,22 @@ async def _hello(bot: Bot, hook: Hook | None, probes: Probes) -> None:
 
 
 async def _look_at_webhook(bot: Bot, hook: Hook | None) -> None:
-    """Whether Telegram's webhook is as the settings say. It is changed by the operator only: a program that is
-    started with the token by mistake must not take away another one's updates.
+    """Compare the webhook at Telegram with the settings. Only the operator changes it: a program that was started
+    with the token by mistake must not take another one's updates.
 
-    Raises SettingsRefused.
+    Raises SettingsRefused when a webhook is set but the settings want long polling.
     """
     fault = (await webhook.look(bot)).fault(hook)
     if fault is None:
         return
     if hook is None:
         raise SettingsRefused(fault)
-    # It can be set when this program listens.
+    # Only a warning: the operator may set the webhook after this program listens.
     log.warning("%s", fault)
 
 
 async def resume_pauses(limiter: Limiter, database: Database, now: datetime) -> None:
-    """Go on obeying the 429s of the process before."""
+    """Load the chats' stored pauses into the limiter, so that 429s of an earlier process are obeyed."""
     async with database.read() as session:
         for chat_id, until in (await reachability.paused(session, now)).items():
             limiter.pause(chat_id, (until - now).total_seconds())
@@ -170,10 +170,10 @@ async def serve(
     tuning: Tuning = PRODUCTION,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do updates and send messages until `stop` is set; `bot` is initialized. Without a listener it polls, and
-    does not listen. `monotonic` measures the time between two comparisons of the clock.
+    """Process updates and send messages until `stop` is set, then stop the parts in order. `bot` is initialized.
 
-    Raises SettingsRefused, KeyUnknown, StoodStill.
+    Without a listener the program polls, and serves no HTTP. `monotonic`, in seconds, measures the time between
+    two comparisons of the clock. Raises SettingsRefused, KeyUnknown, StoodStill, and the first error of any part.
     """
 
     def in_hand(chat_id: int) -> bool:
@@ -183,7 +183,7 @@ async def serve(
     await resume_pauses(limiter, database, clock())
     courier = Courier(bot, database, clock, setup.operator_chat, in_hand, limiter, tuning.courier, tuning.lease)
     clocks = make_clocks(bot, database, clock, monotonic)
-    named = replace(setup, bot_username=bot.username, clock_offset=lambda: clocks.telegram.or_none)
+    complete_setup = replace(setup, bot_username=bot.username, clock_offset=lambda: clocks.telegram.or_none)
     floods = Floods(tuning.floods)
     worker = Worker(
         bot,
@@ -192,7 +192,7 @@ async def serve(
         clock,
         rng or random.SystemRandom(),
         courier.wake,
-        named,
+        complete_setup,
         limiter,
         courier.send_receipt,
         tuning.worker,
@@ -205,17 +205,17 @@ async def serve(
     TALLY.leases["courier"] = courier.has_lease
     TALLY.troubles = database.troubles
     async with database.read() as session:
-        left = (await inbox.waiting(session)).depth
-        # Once more: the Bot API may have been away for long since the database was opened.
+        waiting_updates = (await inbox.waiting(session)).depth
+        # Checked again: since the database was opened the program may have waited long for the Bot API.
         await event_chain.require_known_key(session)
-        recorded = await event_chain.newest_id(session)
-    log.info("@%s is running; %d updates were left to do", bot.username, left)
+        newest_event = await event_chain.newest_id(session)
+    log.info("@%s is running; %d updates were left to do", bot.username, waiting_updates)
     work = {
         "courier": courier.run(),
         "looks": worker.run(),
         "upkeep": upkeep.run(database, clock, courier.has_lease),
         "clocks": keep_comparing(bot, database, clocks),
-        "key": upkeep.watch_key(database, recorded),
+        "key": upkeep.watch_key(database, newest_event),
         "deadlines": keep_deadlines(database, clock, setup.operator_chat, offset=clocks.telegram),
         "watchdog": watchdog.run(),
     }
@@ -252,16 +252,18 @@ def _watchdog(poller: Poller | None, worker: Worker, probes: Probes, times: Watc
 async def _end_in_order(
     tasks: list[asyncio.Task[Any]], sending: asyncio.Task[Any], worker: Worker, courier: Courier, grace: float
 ) -> None:
-    """End in order: nothing new comes in, then updates in hand end, then what they gave the courier to send."""
+    """Stop intake and all else first, then the worker after the updates in progress, then the courier after the
+    messages that these have queued. `grace`: seconds for worker and courier, half each.
+    """
     await _cancel(*(task for task in tasks if task is not sending))
     await worker.drain(grace / 2)
     await _cancel(sending)
     await courier.drain(grace / 2)
 
 
-def _leave_alone_what_stays() -> None:
-    """Modules, mappers and settings stay to the end: to look through them for garbage again and again took a
-    tenth of the time of taps.
+def _freeze_startup_objects() -> None:
+    """Exclude modules, mappers and settings, which live to the end, from garbage collection: scanning them again
+    and again took a tenth of the time of taps.
     """
     gc.collect()
     gc.freeze()
@@ -275,7 +277,7 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
 
 
 def _raise_first(ended: set[asyncio.Task[Any]]) -> None:
-    """What has ended the program. Raises SettingsRefused, KeyUnknown, StoodStill."""
+    """Raises the error of the first task that failed; a refused token as SettingsRefused."""
     for task in ended:
         try:
             task.result()

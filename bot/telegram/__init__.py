@@ -1,4 +1,4 @@
-"""The Bot API as the program calls it: its transport, its limits, and its answers.
+"""Client of the Telegram Bot API: transport, rate limits, retries and the comparison of clocks.
 
-What is said is decided elsewhere; updates come in through bot/inbound.
+Texts and keyboards are made in handlers; updates come in through bot/inbound.
 """

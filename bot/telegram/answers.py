@@ -1,4 +1,6 @@
-"""The pauses that Telegram asks for, kept in the database, and what is sent to a person and waits for them."""
+"""New messages in answer to a person, sent within the rate limits. The pauses that Telegram asks for are stored
+in the database, so that all programs obey them, after a restart too.
+"""
 
 import asyncio
 import logging
@@ -23,7 +25,7 @@ Result = TypeVar("Result")
 
 
 class Answers:
-    """Sends within the limits that it shares with the courier."""
+    """Sends answers through the rate limiter that it shares with the courier. `clock` gives the time in UTC."""
 
     def __init__(
         self,
@@ -38,17 +40,23 @@ class Answers:
         self._clock = clock
         self._limiter = limiter or Limiter()
         self._retries = retries
-        # Until when each chat is paused, as the database says.
+        # By chat id: the end of the pause that was last read from the database or written to it.
         self._obeyed: dict[int, datetime] = {}
 
     async def send(self, what: str, chat_id: int, screen: Screen) -> int | None:
-        """Send a screen until it gets through; the message's id, or None when it will not."""
+        """Send a screen as a new message, with retries. Returns the message's id, or None when Telegram refused it
+        or all tries failed. `what` names the call in the log.
+        """
         return await self.make(what, chat_id, lambda: api.send(self._bot, chat_id, screen))
 
     async def make(self, what: str, chat_id: int, call: Callable[[], Awaitable[Result]]) -> Result | None:
-        """Make a call that sends a new message, like api.persist; nothing goes to a chat that is paused."""
+        """Make a call that sends a new message, with the retries of `api.persist`; None when it failed for good.
 
-        async def once() -> Result:
+        Each try waits for its turn under the bot's limit and for the end of the chat's pause. A pause longer than
+        `Retries.longest_wait` is not waited for: the result is None.
+        """
+
+        async def attempt() -> Result:
             await self._limiter.bot.turn(Rank.ANSWER)
             await self._wait(chat_id)
             self._limiter.spend(chat_id)
@@ -58,17 +66,19 @@ class Answers:
                 await self.pause(chat_id, api.retry_seconds(error))
                 raise
 
-        return await api.persist(what, once, self._retries)
+        return await api.persist(what, attempt, self._retries)
 
     async def _wait(self, chat_id: int) -> None:
-        """Wait until the chat is not paused. Raises RetryAfter when that is not waited for."""
+        """Wait until the chat may be called. Raises RetryAfter when that takes longer than `longest_wait`."""
         while (seconds := self._limiter.wait(chat_id, Weight.WAY)) > 0:
             if seconds > self._retries.longest_wait:
                 raise RetryAfter(timedelta(seconds=seconds))
             await asyncio.sleep(max(seconds, 0.001))
 
     def obey(self, chat_id: int, until: datetime | None) -> None:
-        """A pause that the database knows of: another program may have been asked for it."""
+        """Apply a chat's pause as read from the database: another program may have received the 429. None is no
+        pause.
+        """
         if until is None or until == self._obeyed.get(chat_id):
             return
         self._obeyed[chat_id] = until
@@ -77,7 +87,10 @@ class Answers:
             self._limiter.pause(chat_id, seconds)
 
     async def pause(self, chat_id: int, seconds: float) -> None:
-        """Obey at once, in all programs on the database, and after a restart too."""
+        """Apply a pause that Telegram asked for with a 429, and store it for the other programs and for a restart.
+
+        A failure to store it is logged: this program obeys the pause all the same.
+        """
         self._limiter.pause(chat_id, seconds)
         now = self._clock()
         until = self._obeyed[chat_id] = now + timedelta(seconds=seconds)
@@ -85,4 +98,4 @@ class Answers:
             async with self._database.write() as session:
                 await reachability.pause(session, chat_id, until, now)
         except Exception as error:
-            log.error("a chat's pause could not be noted: %s", type(error).__name__)
+            log.error("the pause of a chat could not be stored: %s", type(error).__name__)

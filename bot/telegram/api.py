@@ -1,4 +1,4 @@
-"""The few calls that the bot makes, with what their refusals mean for it."""
+"""The methods of the Bot API that the program calls, and how it treats their errors."""
 
 import asyncio
 import logging
@@ -19,28 +19,28 @@ from handlers.chat.screen import Button, CopyButton, Screen
 
 log = logging.getLogger(__name__)
 
-# Calls under way at once, beside the long poll, which has a pool of its own.
+# Calls in flight at once, without the long poll, which has a connection pool of its own.
 CONNECTIONS = 64
-# A chat action is shown for 5 s (Bot API, sendChatAction), so it is renewed before they are over.
+# Seconds between two chat actions: Telegram shows each for 5 s (Bot API, sendChatAction).
 ACTION_EVERY = 4.0
 
-# What Telegram says of a message that is not there any more, or cannot be edited.
+# Descriptions of a 400 for a message that does not exist any more or cannot be edited.
 GONE = ("message to edit not found", "message can't be edited", "message to delete not found")
 
-# A path on a machine, absolute on Unix or Windows, where one below the Bot API's root belongs (Bot API, File).
-_OF_A_MACHINE = re.compile(r"[/\\]|[A-Za-z]:")
+# An absolute path, on Unix or Windows. The Bot API's own paths are relative to its root (Bot API, File).
+_ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How often one answer to a person is tried, with 0.5, 1, 2, 4 s between the tries."""
+    """Retries of an answer to a person: exponential back-off, by default with 0.5, 1, 2, 4 s between the tries."""
 
     tries: int = 5
-    # Seconds after the first try, doubled after each.
+    # Seconds after the first try; doubled after each.
     first_wait: float = 0.5
-    # Seconds: an answer that Telegram wants to have later than this is not waited for, it would hold up others.
+    # Seconds. Where Telegram asks for a longer wait, the answer is given up: it would hold up others.
     longest_wait: float = 60.0
 
 
@@ -48,25 +48,29 @@ RETRIES = Retries()
 
 
 class LocalPath(Exception):
-    """A Bot API server of one's own does not serve files; the message says how to mend it."""
+    """A self-hosted Bot API server gave a path of its own disk in place of a file; the message says how
+    to fix it.
+    """
 
 
 def retry_seconds(error: RetryAfter) -> float:
-    """How long Telegram asks to wait (Bot API, ResponseParameters.retry_after)."""
+    """Seconds that a 429 asks to wait (Bot API, ResponseParameters.retry_after)."""
     wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
 async def _call(bot: Bot, method: str, **parameters: object) -> Any:
-    """One call; its result as JSON. python-telegram-bot's own methods make objects of answers that nobody reads,
-    which costs more than the call. Raises TelegramError as they do.
+    """Make one call and return its result as decoded JSON; parameters that are None are left out.
+
+    python-telegram-bot's own methods build objects from answers that nobody reads, which costs more than the call.
+    Raises TelegramError as they do.
     """
-    given = JsonParameters({name: value for name, value in parameters.items() if value is not None})
-    return await bot.request.post(f"{bot.base_url}/{method}", given.as_data())
+    present = JsonParameters({name: value for name, value in parameters.items() if value is not None})
+    return await bot.request.post(f"{bot.base_url}/{method}", present.as_data())
 
 
 def keyboard(screen: Screen) -> dict[str, object] | None:
-    """The screen's buttons as the Bot API wants them (Bot API, InlineKeyboardMarkup)."""
+    """The screen's buttons as an InlineKeyboardMarkup of the Bot API; None for a screen without buttons."""
     if not screen.rows:
         return None
     return {"inline_keyboard": [[_button(button) for button in row] for row in screen.rows]}
@@ -75,10 +79,10 @@ def keyboard(screen: Screen) -> dict[str, object] | None:
 def _button(button: Button | CopyButton) -> dict[str, object]:
     if isinstance(button, CopyButton):
         return {"text": button.label, "copy_text": {"text": button.copies}}
-    shown: dict[str, object] = {"text": button.label, "callback_data": button.data}
+    inline_button: dict[str, object] = {"text": button.label, "callback_data": button.data}
     if button.style is not None:
-        shown["style"] = button.style
-    return shown
+        inline_button["style"] = button.style
+    return inline_button
 
 
 def _content(screen: Screen) -> dict[str, object]:
@@ -91,8 +95,9 @@ def _content(screen: Screen) -> dict[str, object]:
 
 
 def make_bot(token: str, api_url: str, polls: AiohttpRequest, calls: AiohttpRequest | None = None) -> Bot:
-    """The bot over our transport; open it with `async with`. `polls` is the pool of the long poll, `calls` that of
-    all other calls: CONNECTIONS of them when none is given.
+    """The python-telegram-bot client over this program's transport, not opened yet: use it with `async with`.
+
+    `polls` is the connection pool of the long poll, `calls` that of all other calls (default: CONNECTIONS).
     """
     return Bot(
         token,
@@ -104,14 +109,14 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest, calls: AiohttpRequ
 
 
 def tell_dates(bot: Bot, on_date: Callable[[str, float], None]) -> None:
-    """Pass on the Date of every answer from now on, and the seconds that its call took; polls are left out."""
+    """Call `on_date` with each answer's Date header and the seconds that its call took, except for polls."""
     if isinstance(bot.request, AiohttpRequest):
         bot.request.on_date = on_date
 
 
 @asynccontextmanager
 async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
-    """The bot for a question or two. Raises InvalidToken, TelegramError."""
+    """A client for one or two calls, closed at the end of the block. Raises InvalidToken, TelegramError."""
     bot = make_bot(token, api_url, AiohttpRequest(1))
     try:
         await bot.initialize()
@@ -121,14 +126,15 @@ async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
 
 
 async def username(token: str, api_url: str) -> str:
-    """The bot's name at Telegram, for links to it. Raises InvalidToken, TelegramError."""
+    """The bot's username, for links (`https://t.me/<username>`). Raises InvalidToken, TelegramError."""
     async with short_lived(token, api_url) as bot:
         return bot.username
 
 
 async def send(bot: Bot, chat_id: int, screen: Screen, *, silent: bool = False) -> int:
-    """Send a screen as a new message, which rings unless it is `silent`; its id. One try: the errors are the
-    caller's.
+    """Send a screen as a new message and return the message's id. A `silent` one makes no sound.
+
+    One try. Raises TelegramError; after a NetworkError the message may have arrived.
     """
     message = await _call(
         bot,
@@ -141,24 +147,30 @@ async def send(bot: Bot, chat_id: int, screen: Screen, *, silent: bool = False) 
     try:
         return int(message["message_id"])
     except (KeyError, TypeError) as error:
-        # It may have had an effect.
+        # A NetworkError, because the message may have been sent.
         raise NetworkError("the answer is not the Bot API's") from error
 
 
 async def send_photo(bot: Bot, chat_id: int, content: bytes, file_name: str, caption: str) -> int:
-    """Send a picture that can be passed on; the message's id. One try: the errors are the caller's."""
+    """Send a picture that can be forwarded and saved; the message's id. `caption` is HTML. One try.
+
+    Raises TelegramError.
+    """
     message = await bot.send_photo(chat_id, content, caption=caption, parse_mode="HTML", filename=file_name)
     return message.message_id
 
 
 async def send_document(bot: Bot, chat_id: int, content: bytes, file_name: str, caption: str) -> int:
-    """Send a file that can be passed on; the message's id. One try: the errors are the caller's."""
+    """Send a file that can be forwarded and saved; the message's id. `caption` is HTML. One try.
+
+    Raises TelegramError.
+    """
     message = await bot.send_document(chat_id, content, caption=caption, parse_mode="HTML", filename=file_name)
     return message.message_id
 
 
 async def chat_action(bot: Bot, chat_id: int, action: ChatAction) -> None:
-    """Show for 5 s that the bot is busy. One try: what it announces comes with or without it."""
+    """Show for 5 s that the bot is busy. One try, whose failure is only logged."""
     try:
         await bot.send_chat_action(chat_id, action)
     except TelegramError as error:
@@ -167,9 +179,7 @@ async def chat_action(bot: Bot, chat_id: int, action: ChatAction) -> None:
 
 @asynccontextmanager
 async def busy(bot: Bot, chat_id: int, action: ChatAction, every: float = ACTION_EVERY) -> AsyncIterator[None]:
-    """Show a chat action until the end of the block; it is there before the block begins, and renewed
-    after each `every` seconds.
-    """
+    """Show a chat action from before the block until its end, renewed every `every` seconds."""
 
     async def renew() -> None:
         while True:
@@ -185,15 +195,15 @@ async def busy(bot: Bot, chat_id: int, action: ChatAction, every: float = ACTION
 
 
 async def fetch(bot: Bot, file_id: str, limit: int) -> bytes:
-    """A file that somebody sent, up to one byte more than `limit`. One try: the errors are the caller's.
+    """Download a file that somebody sent: at most `limit` + 1 bytes, so that the caller can see that it is larger.
 
-    Raises TelegramError, LocalPath.
+    One try. Raises TelegramError, LocalPath.
     """
     file, request = await _call(bot, "getFile", file_id=file_id), bot.request
     path = file.get("file_path") if isinstance(file, dict) else None
     if not path or not isinstance(path, str) or not isinstance(request, AiohttpRequest):
         raise NetworkError("a file without a path")
-    if _OF_A_MACHINE.match(path):
+    if _ABSOLUTE_PATH.match(path):
         raise LocalPath(
             "the Bot API's server runs with --local and gives paths of its own machine in place of files;"
             " start it without --local (docs/operations.md, A Bot API server of one's own)"
@@ -202,10 +212,10 @@ async def fetch(bot: Bot, file_id: str, limit: int) -> bytes:
 
 
 async def persist(what: str, call: Callable[[], Awaitable[Result]], retries: Retries = RETRIES) -> Result | None:
-    """Make a call that answers a person until it gets through; None when it will not.
+    """Make a call that answers a person, with retries. Returns its result, or None when it failed for good.
 
-    A refusal is final. A network error and a 429 are tried again for some seconds: an answer that arrives twice
-    is better than none.
+    Network errors and 429s are retried as `retries` says: an answer that arrives twice is better than none. Any
+    other error of the Bot API is final. Raises no TelegramError. `what` names the call in the log.
     """
     for attempt in range(retries.tries):
         wait = retries.first_wait * 2**attempt
@@ -230,7 +240,10 @@ async def persist(what: str, call: Callable[[], Awaitable[Result]], retries: Ret
 
 
 async def answer(bot: Bot, callback_id: str, toast: str, retries: Retries = RETRIES) -> None:
-    """Stop the button's spinner. Too late (150 s) is harmless: the message is edited all the same."""
+    """Answer a callback query: the button's spinner stops, and the toast is shown unless it is empty.
+
+    A refusal is only logged: a query expires after about 150 s, and the message is edited all the same.
+    """
     await persist(
         "answer a tap",
         lambda: _call(bot, "answerCallbackQuery", callback_query_id=callback_id, text=toast or None),
@@ -239,22 +252,22 @@ async def answer(bot: Bot, callback_id: str, toast: str, retries: Retries = RETR
 
 
 async def replace(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> None:
-    """Put the screen in place of a message. One try: the errors are the caller's."""
+    """Edit a message into a screen. One try. Raises TelegramError."""
     await _call(bot, "editMessageText", chat_id=chat_id, message_id=message_id, **_content(screen))
 
 
 def is_shown(error: BadRequest) -> bool:
-    """Whether an edit was refused because the message shows this already."""
+    """Whether an edit was refused because the message has this content already."""
     return "message is not modified" in error.message.lower()
 
 
 def is_gone(error: BadRequest) -> bool:
-    """Whether a message that was to be edited or deleted is not there, or cannot be edited any more."""
+    """Whether an edit or a deletion was refused because the message is deleted or cannot be edited any more."""
     return any(words in error.message.lower() for words in GONE)
 
 
 async def delete(bot: Bot, chat_id: int, message_id: int, retries: Retries = RETRIES) -> bool:
-    """Delete a message; whether it is gone now."""
+    """Delete a message, with retries; whether it is deleted now (a message that was deleted before counts)."""
 
     async def call() -> bool:
         try:
@@ -268,7 +281,10 @@ async def delete(bot: Bot, chat_id: int, message_id: int, retries: Retries = RET
 
 
 async def introduce(bot: Bot, commands: dict[str, list[tuple[str, str]]]) -> None:
-    """Set the commands menu: by language code, `""` for all others, (command, description) pairs."""
+    """Set the bot's command menu: (command, description) pairs by language code, `""` for all other languages.
+
+    Raises TelegramError.
+    """
     for language, pairs in commands.items():
-        listed = [BotCommand(name, description) for name, description in pairs]
-        await bot.set_my_commands(listed, language_code=language or None)
+        menu = [BotCommand(name, description) for name, description in pairs]
+        await bot.set_my_commands(menu, language_code=language or None)

@@ -1,5 +1,5 @@
-"""The bot's own limit, over all chats: about 30 new messages a second (Bot API FAQ, "My bot is hitting limits, how
-do I avoid this?"). Where more is wanted, messages wait in line: receipts first, then answers, then notices.
+"""The limit over all chats of a bot: about 30 new messages a second (Bot API FAQ, "My bot is hitting limits, how
+do I avoid this?"). Beyond it messages wait in line: receipts first, then answers, then notices.
 """
 
 import asyncio
@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 
 class Rank(enum.IntEnum):
-    """Whose turn it is first."""
+    """Priority of a new message; the lowest value is sent first."""
 
-    # The result of an irreversible press.
+    # The receipt of a certificate.
     RECEIPT = 0
-    # Everything else that a person waits for.
+    # Any other answer that a person waits for.
     ANSWER = 1
-    # What the courier sends by itself.
+    # A notice of the courier, which nobody waits for.
     NOTICE = 2
 
 
 class BotRate:
-    """A token bucket with a line before it: `rate` messages a second, `burst` at once. `clock` never goes back.
+    """A token bucket with a priority queue before it: `rate` messages a second, bursts of `burst`.
 
-    While answers wait, a notice still has its turn after every `answers_a_notice` of them: on the deadline day
-    answers may take all that Telegram allows, for hours.
+    `clock` is monotonic, in seconds. While answers wait, one notice passes after every `answers_a_notice` of them:
+    on the deadline day answers may use the whole rate for hours, and notices would starve.
     """
 
     def __init__(self, clock: Callable[[], float], rate: float, burst: float, answers_a_notice: int) -> None:
@@ -31,7 +31,7 @@ class BotRate:
         self._rate = rate
         self._burst = burst
         self._answers_a_notice = answers_a_notice
-        # Below zero after messages that did not wait for their turns.
+        # Negative after messages that were sent without waiting.
         self._tokens = 0.0
         self._filled_at = clock()
         self._lines: dict[Rank, deque[asyncio.Future[None]]] = {rank: deque() for rank in Rank}
@@ -39,11 +39,11 @@ class BotRate:
         self._granting: asyncio.Task[None] | None = None
 
     def is_free(self) -> bool:
-        """Whether a message may be sent now, and nobody waits for that."""
+        """Whether a message may be sent now: there is a token, and the queue is empty."""
         return not any(self._lines.values()) and self._filled() >= 1
 
     async def turn(self, rank: Rank) -> None:
-        """Wait in line until one message more may be sent, and take its turn."""
+        """Wait in line until a message of this rank may be sent, and take its token. Cancelling gives it back."""
         if self.is_free():
             self.take()
             return
@@ -59,15 +59,15 @@ class BotRate:
             raise
 
     def take(self) -> None:
-        """A message is sent now that has not waited: the next ones in line pay for it."""
+        """Take a token without waiting, for a message that is sent now; those in line wait longer for it."""
         self._tokens = self._filled() - 1
 
     def give_back(self) -> None:
-        """A turn that was taken is not used after all."""
+        """Return a token whose message is not sent."""
         self._tokens += 1
 
     async def _grant(self) -> None:
-        """One turn after the other, as fast as the rate allows, until nobody waits."""
+        """Grant one turn after the other, as fast as the rate allows, until the queue is empty."""
         try:
             while (rank := self._next_rank()) is not None:
                 missing = 1 - self._filled()
@@ -81,7 +81,7 @@ class BotRate:
             self._granting = None
 
     def _next_rank(self) -> Rank | None:
-        """Whose turn is next; None when nobody waits. Who has given up waiting is left out."""
+        """The rank whose turn is next; None when nobody waits. Drops cancelled waiters from the queue."""
         for line in self._lines.values():
             while line and line[0].cancelled():
                 line.popleft()
@@ -92,6 +92,7 @@ class BotRate:
         return waiting[0] if waiting else None
 
     def _filled(self) -> float:
+        """Refill the bucket for the time that has passed; the tokens in it."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now

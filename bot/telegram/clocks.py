@@ -1,4 +1,4 @@
-"""Compares the program's clock with Telegram's and the database's, as long as the program runs."""
+"""Compares this machine's clock with Telegram's and the database's while the program runs."""
 
 import asyncio
 import logging
@@ -19,18 +19,18 @@ from models.database.postgresql import server_time
 
 log = logging.getLogger(__name__)
 
-# Seconds between looks whether a clock wants to be asked.
+# Seconds between checks whether a comparison is due.
 LOOK_EVERY = 10.0
-# Seconds that an answer may take.
+# Seconds that the other side may take to answer.
 PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """How far the program's clock is off against Telegram's, and against PostgreSQL's (None on SQLite).
+    """Offsets of this machine's clock against Telegram's and PostgreSQL's (None on SQLite).
 
-    Telegram's decides whether anything may be certified. The database's only warns: of two machines that differ
-    nobody can tell which one is right, and no certificate bears the database's time.
+    Telegram's decides whether anything may be certified. The database's is only reported: nobody can tell which of
+    the two machines is wrong, and no certificate bears the database's time.
     """
 
     telegram: ClockOffset
@@ -40,7 +40,11 @@ class Clocks:
 def make_clocks(
     bot: Bot, database: Database, clock: Clock, monotonic: Callable[[], float] = time.monotonic
 ) -> Clocks:
-    """The comparisons of a program; from now on every answer of the Bot API counts."""
+    """Set up the comparisons: from now on each answer of the Bot API is a sample, and the metrics show the
+    offsets.
+
+    `monotonic` is in seconds.
+    """
     telegram = ClockOffset("Telegram's", clock, monotonic)
     server = None if database.is_sqlite else ClockOffset("the database's", clock, monotonic, decides=False)
     api.tell_dates(bot, telegram.note_date)
@@ -51,7 +55,9 @@ def make_clocks(
 
 
 async def keep_comparing(bot: Bot, database: Database, clocks: Clocks, look_every: float = LOOK_EVERY) -> None:
-    """Ask each clock when it has not been heard for a while, until cancelled. `look_every` is in seconds."""
+    """Compare, every `look_every` seconds, with each clock whose last sample is old. Runs until cancelled;
+    failures are logged.
+    """
     while True:
         await asyncio.sleep(look_every)
         try:
@@ -63,20 +69,20 @@ async def keep_comparing(bot: Bot, database: Database, clocks: Clocks, look_ever
 
 
 async def compare(bot: Bot, database: Database, clocks: Clocks) -> None:
-    """Ask those that want to be asked. Raises TelegramError, TimeoutError, and whatever the database does."""
+    """Take a sample from each clock that is due. Raises TelegramError, TimeoutError and the database's errors."""
     if clocks.database is not None and clocks.database.wants_answer:
         async with asyncio.timeout(PATIENCE):
             clocks.database.note(*await ask_database(database))
     if clocks.telegram.wants_answer:
-        # A program that nobody writes to hears nothing but polls, which take too long to tell the time by.
+        # Without officers' updates the program only polls, and a long poll takes too long to serve as a sample.
         async with asyncio.timeout(PATIENCE):
             await bot.get_me()
 
 
 async def ask_database(database: Database) -> tuple[datetime, float]:
-    """The time of PostgreSQL's clock, and the seconds that it took to ask."""
+    """PostgreSQL's time, and the seconds that the statement took. Raises the database's errors."""
     async with database.read() as session:
-        # The first statement waits for a connection, which is not to be counted.
+        # The first statement also waits for a connection, which must not count.
         await server_time(session)
         began = time.monotonic()
         return await server_time(session), time.monotonic() - began

@@ -1,7 +1,5 @@
-"""Carries python-telegram-bot's calls over aiohttp.
-
-Its own httpx transport scans its pool at each request: at 256 calls at once it costs five times the CPU
-(docs/architecture.md).
+"""python-telegram-bot's transport over aiohttp in place of its own over httpx, which scans its connection pool at
+each request: with 256 calls at once that takes five times the processor time (docs/architecture.md).
 """
 
 import os
@@ -18,41 +16,39 @@ from telegram.request import BaseRequest, RequestData
 
 from bot.runtime.metrics import TALLY
 
-# Asks python-telegram-bot for time periods as timedelta; the other form is deprecated and warns.
+# python-telegram-bot then returns time periods as timedelta; its other form is deprecated and warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 15.0
-# Seconds for the bodies of a call, both ways, however steadily they drip: a file of 5 MB comes at 90 KB a second.
+# Seconds for both bodies of a call together, even when they arrive steadily: enough for 5 MB at 90 KB a second.
 TRANSFER_TIMEOUT = 60.0
-# Seconds that a call waits for a connection of the pool, less than the two above together.
+# Seconds that a call waits for a connection of the pool; less than READ_TIMEOUT and TRANSFER_TIMEOUT together.
 POOL_TIMEOUT = 30.0
 
 
 class NotSent(NetworkError):
-    """No connection: the call certainly had no effect and can be repeated freely."""
+    """No connection was made: the call had no effect, so repeating it is safe."""
 
 
 @dataclass(frozen=True)
 class JsonParameters:
-    """Parameters of a call without files, as they are to stand in its JSON: what `AiohttpRequest` needs of a
-    RequestData, which makes an object of each.
-    """
+    """JSON parameters of a call without files, in place of a RequestData, which makes an object of each."""
 
     parameters: dict[str, Any]
     contains_files = False
 
     def as_data(self) -> RequestData:
-        """For BaseRequest.post, which passes it on to `do_request`."""
+        """Itself, under the type that BaseRequest.post takes and passes to `do_request` unchanged."""
         return cast(RequestData, self)
 
 
 class AiohttpRequest(BaseRequest):
     """One pool of connections to the Bot API.
 
-    `connections` bounds the calls under way. An answer may let itself be waited for `read_timeout` seconds, and a
-    whole call takes at most `transfer_timeout` seconds more. It has a connection within `pool_timeout` seconds, a
-    new one within `connect_timeout`.
+    `connections`: calls in flight at most. `read_timeout`: seconds between two reads of an answer; a whole call
+    takes at most `read_timeout + transfer_timeout`. `pool_timeout`: seconds to get a connection;
+    `connect_timeout`: seconds to open a new one.
     """
 
     def __init__(
@@ -65,7 +61,7 @@ class AiohttpRequest(BaseRequest):
     ) -> None:
         self._connections = connections
         self._read_timeout = read_timeout
-        # sock_read alone bounds neither a body that drips nor one that the other side does not take.
+        # sock_read alone bounds neither a slow steady answer nor a request body that the server does not read.
         self._timeout = aiohttp.ClientTimeout(
             total=read_timeout + transfer_timeout,
             connect=pool_timeout,
@@ -73,20 +69,20 @@ class AiohttpRequest(BaseRequest):
             sock_read=read_timeout,
         )
         self._client: aiohttp.ClientSession | None = None
-        # Is told the Date (RFC 9110) of each answer, as it came, and the seconds that the call took: for whoever
-        # compares clocks.
+        # Called with the Date header (RFC 9110) of each answer and the seconds that the call took, to compare
+        # clocks.
         self.on_date: Callable[[str, float], None] | None = None
 
     @property
     def read_timeout(self) -> float:
-        """Seconds that an answer may take."""
+        """Seconds to wait for an answer; BaseRequest declares it."""
         return self._read_timeout
 
     async def initialize(self) -> None:
         """Open the pool."""
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
-            # The Bot API sets none, and looking for them costs each call.
+            # The Bot API sets no cookies, and looking for them costs time in each call.
             cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=lambda value: orjson.dumps(value).decode(),
         )
@@ -98,7 +94,7 @@ class AiohttpRequest(BaseRequest):
             self._client = None
 
     def parse_json_payload(self, payload: bytes) -> Any:  # type: ignore[override]
-        """The answer's JSON. Raises NetworkError for what is not the Bot API's: the call may have had effect."""
+        """The answer's JSON. Raises NetworkError when it is not the Bot API's: the call may have had effect."""
         try:
             answer = orjson.loads(payload)
         except orjson.JSONDecodeError as error:
@@ -110,9 +106,9 @@ class AiohttpRequest(BaseRequest):
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *timeouts: Any, **_timeouts: Any
     ) -> tuple[int, bytes]:
-        """Make one call; its HTTP status and body.
+        """Make one call and return its HTTP status and body. `timeouts` are ignored: the pool's apply.
 
-        Raises NotSent, TimedOut (it may have had an effect), NetworkError (likewise).
+        Raises NotSent when no connection was made; TimedOut and NetworkError when the call may have had an effect.
         """
         if self._client is None:
             raise NetworkError("the transport is closed")
@@ -120,7 +116,7 @@ class AiohttpRequest(BaseRequest):
         if request_data is not None and request_data.contains_files:
             form = aiohttp.FormData(request_data.json_parameters)
             for name, (file_name, content, mime) in request_data.multipart_data.items():
-                # In pieces: large bytes as a whole would hold up the event loop.
+                # As a stream: aiohttp would write large bytes in one piece, and block the event loop.
                 pieces = BytesIO(content) if isinstance(content, bytes) else content
                 form.add_field(name, pieces, filename=file_name, content_type=mime)
             body["data"] = form
@@ -143,14 +139,16 @@ class AiohttpRequest(BaseRequest):
         if status == 429:
             TALLY.floods += 1
         if 300 <= status < 400:
-            # Followed, a POST would become a GET, and the token would go wherever the redirect says.
+            # Following it would turn a POST into a GET and send the token to wherever the redirect points.
             raise NetworkError(f"HTTP {status}, a redirect, which is not followed")
         if status >= 400:
             self._require_telegram(status, payload)
         return status, payload
 
     def _tell_date(self, response: aiohttp.ClientResponse, seconds: float) -> None:
-        """Pass the Date on. Pages of a proxy are no JSON, and what a cache has kept bears an Age (RFC 9111)."""
+        """Pass the Date of an answer to `on_date`, unless a proxy made the answer (no JSON) or a cache kept it (an
+        Age header, RFC 9111).
+        """
         date = response.headers.get("Date")
         if self.on_date is None or date is None or "Age" in response.headers:
             return
@@ -158,9 +156,9 @@ class AiohttpRequest(BaseRequest):
             self.on_date(date, seconds)
 
     async def fetch(self, url: str, limit: int) -> bytes:
-        """What is at a URL, up to one byte more than `limit`: so much is read and no more.
+        """Download at most `limit` + 1 bytes from a URL: the caller sees that a larger file is larger.
 
-        Raises NotSent, TimedOut, NetworkError; none of them holds the URL, which holds the token.
+        Raises NotSent, TimedOut, NetworkError. No message of theirs holds the URL, which contains the token.
         """
         if self._client is None:
             raise NetworkError("the transport is closed")
@@ -182,7 +180,7 @@ class AiohttpRequest(BaseRequest):
         return bytes(content[: limit + 1])
 
     def _require_telegram(self, status: int, payload: bytes) -> None:
-        """A proxy's page must not be taken for Telegram's word: its 404 would be "no such token"."""
+        """Raises NetworkError for an error page of a proxy, whose 404 would be taken for "no such token"."""
         try:
             self.parse_json_payload(payload)
         except NetworkError as error:

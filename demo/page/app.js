@@ -185,7 +185,7 @@ function view({ id, name, mime }) {
   $("viewer").showModal();
 }
 
-for (const name of ["reopen", "correct"]) document.getElementById(name).addEventListener("click", (event) => { event.target.disabled = true; post(`/trouble/${name}`, { on: true }); });
+for (const name of ["reopen", "correct", "upgrade"]) document.getElementById(name).addEventListener("click", (event) => { event.target.disabled = true; post(`/trouble/${name}`, { on: true }); });
 
 // --- switches of the page itself
 

@@ -98,13 +98,13 @@ function line({ time, source, tone, ...texts }) {
   return item;
 }
 
-export function drawTrouble({ network, bot, flood, reopenable, correctable }) {
+export function drawTrouble({ network, bot, flood, reopenable, correctable, upgradable }) {
   const switches = [
     ["network", network, t("networkOff"), t("networkOn")],
     ["bot", bot, t("botOff"), t("botOn")],
     ["flood", !flood, t("flood"), t("flooding") + flood],
   ];
-  for (const [name, of] of [["reopen", reopenable], ["correct", correctable]]) {
+  for (const [name, of] of [["reopen", reopenable], ["correct", correctable], ["upgrade", upgradable]]) {
     const button = $(name);
     button.disabled = !of;
     button.textContent = of ? t(name) + of : t(`${name}Nothing`);

@@ -5,10 +5,11 @@ from dataclasses import replace
 from handlers.accounts import home, keypad
 from handlers.accounts.profile import ask, ask_full_name, ask_position
 from handlers.chat.deleting import refused, require_deleted, warned
-from handlers.chat.proving import Attempt
+from handlers.chat.proving import Attempt, login_keys
 from handlers.chat.screen import Screen
 from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Relinked, Turn
+from models.accounts import throttle
 from models.accounts.account import (
     MAX_NAME,
     MIN_LETTERS,
@@ -84,9 +85,16 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
         return await _refused(turn, username)
     except AlreadyLinked:
         return await home.show_home(turn)
-    await keypad.accept_password(turn, username)
+    await _accept_password(turn, username)
     screen = await home.show_home(replace(turn, linked=officer))
     return Relinked.of(screen.headed(_("✅ Logged in: {name}", name=officer.account.display_name)), officer)
+
+
+async def _accept_password(turn: Turn, username: str) -> None:
+    """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
+    name, chat = login_keys(turn.session, turn.user_id, username)
+    await throttle.clear(turn.session, [name])
+    await throttle.take_back(turn.session, chat)
 
 
 async def _refused(turn: Turn, username: str) -> Screen:

@@ -7,11 +7,12 @@ from markupsafe import Markup
 
 from handlers.accounts.profile import ask, change_name_button
 from handlers.chat.deleting import refused, require_deleted
-from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin, login_keys
+from handlers.chat.proving import Attempt, NeedsProof, chosen_pin, entered_pin
 from handlers.chat.screen import Button, Row, Screen, lines, opening_below
 from handlers.chat.taps.accounts import EraseKey, ForgotPin, ForgotPinToConfirm, Home, Key, LogOutNow
 from handlers.chat.taps.certification import Cancel, SeeConfirmation
-from handlers.chat.taps.tap import Tap
+from handlers.chat.taps.spot_checks import HandInIncorrect, SpotSummary
+from handlers.chat.taps.tap import Tap, unpack
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
 from models.accounts import throttle
@@ -31,6 +32,7 @@ from models.accounts.pin import (
     set_pin,
 )
 from models.chats.conversation import Awaiting
+from models.links.link import announce_pin_reset
 
 
 async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str = "") -> Screen:
@@ -148,20 +150,14 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
         return _password_again(
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
-    await accept_password(turn, officer.account.username)
+    # What strangers have tried at the account's login stays counted.
+    await throttle.take_back(turn.session, throttle.chat_key(turn.user_id))
     officer.may_set_pin_until = turn.now + PIN_CHOICE
     return warned_of_password(turn, await choose_pin(turn))
 
 
 def _password_again(turn: Turn, sentence: Markup) -> Screen:
     return ask_password_again(turn).headed(sentence)
-
-
-async def accept_password(turn: Turn, username: str) -> None:
-    """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
-    name, chat = login_keys(turn.session, turn.user_id, username)
-    await throttle.clear(turn.session, [name])
-    await throttle.take_back(turn.session, chat)
 
 
 def warned_of_password(turn: Turn, screen: Screen) -> Screen:
@@ -207,7 +203,8 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
         raise NeedsProof(chosen_pin(turn.session, turn.officer, pad))
     if attempt.rests_on != pad:
         raise KeypadExpired
-    await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
+    if await set_pin(turn.session, turn.officer, attempt.new_hash, turn.now):
+        await announce_pin_reset(turn.session, turn.officer, turn.now)
     await close_keypad(turn.session, turn.officer)
     return Proved(Markup(), pad=pad)
 
@@ -290,17 +287,24 @@ def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
     keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
     rows: list[Row] = [tuple(keys[digit] for digit in row) for row in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
     must_finish = pad.purpose is Purpose.UNLOCK or not turn.officer.is_ready
-    if must_finish:
-        way_out = Button(_.plain("Log out"), LogOutNow())
-    else:
-        # What was to be certified is on the screen again: nothing has been.
-        way_out = Button(_.plain("Cancel"), Cancel(pad.subject) if pad.purpose is Purpose.CONFIRM else Home())
+    way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), _cancel(pad))
     rows.append((keys[0], Button("⌫", EraseKey(pad.nonce))))
     if pad.purpose is Purpose.SET:
         # A new officer can still correct its name and position here: certificates will bear them.
         return (*rows, (way_out,) if turn.officer.is_ready else (change_name_button(_), way_out))
     forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
     return (*rows, (way_out, Button(_.plain("Forgot the PIN"), forgot)))
+
+
+def _cancel(pad: Pad) -> Tap:
+    """Back to what was to be certified or handed in: it is on the screen again, and nothing was done."""
+    if pad.purpose is Purpose.CONFIRM:
+        return Cancel(pad.subject)
+    if pad.purpose is Purpose.HAND_IN:
+        handing_in = unpack(pad.subject)
+        if isinstance(handing_in, HandInIncorrect):
+            return SpotSummary(handing_in.organization, handing_in.check)
+    return Home()
 
 
 def _now_blocked(turn: Turn, until: datetime) -> Screen:

@@ -1,4 +1,4 @@
-"""The irreversible press, and the way back from it."""
+"""Confirming and cancelling a certification: the warning, the PIN, and the irreversible act."""
 
 from markupsafe import Markup
 
@@ -27,27 +27,31 @@ from models.certification.review import Review, review
 
 
 async def confirm(turn: Turn, tap: Confirm) -> Screen:
-    """ยืนยันการรับรอง: what and how many is certified once more, and the PIN."""
-    asked, shown = await _asked_and_shown(turn, tap.nonce)
+    """ยืนยันการรับรอง (Confirm certification): ask for the PIN, under the organization and its numbers. Raises the
+    domain error of `review_confirmation`.
+    """
+    confirmation, current_review = await _confirmation_and_review(turn, tap.nonce)
     heading = lines(
-        warning_title(turn.texts, asked.level),
-        organization_line(turn.texts, shown.organization),
+        warning_title(turn.texts, confirmation.level),
+        organization_line(turn.texts, current_review.organization),
         "",
-        headcount_lines(turn.texts, shown.roster.headcount),
+        headcount_lines(turn.texts, current_review.roster.headcount),
     )
     return await keypad.ask_pin(turn, Purpose.CONFIRM, tap.nonce, heading)
 
 
 async def see_confirmation(turn: Turn, tap: SeeConfirmation) -> Screen:
-    """The warning once more, from a PIN that was not entered after all."""
-    asked, shown = await _asked_and_shown(turn, tap.nonce)
-    return warning(turn.texts, asked, shown, turn.now)
+    """Show the warning again, for an officer who has left the PIN's keypad. Raises as `confirm`."""
+    confirmation, current_review = await _confirmation_and_review(turn, tap.nonce)
+    return warning(turn.texts, confirmation, current_review, turn.now)
 
 
 async def confirmed(turn: Turn, nonce: str) -> Screen:
-    """After the PIN: the one act that cannot be taken back (procedure, LAO step 3, province step 6)."""
+    """Certify, after the right PIN: irreversible (procedure, LAO step 3, province step 6). Raises the domain error
+    of `certify`.
+    """
     language, demands = turn.conversation.language, turn.setup.demands
-    made = await certify(
+    certificate = await certify(
         turn.session,
         turn.officer,
         nonce,
@@ -57,19 +61,21 @@ async def confirmed(turn: Turn, nonce: str) -> Screen:
         demands=demands,
         clock_offset=turn.clock_offset,
     )
-    return Evidenced(Markup(), toast=turn.texts.plain("Certified"), certificate=made.id)
+    return Evidenced(Markup(), toast=turn.texts.plain("Certified"), certificate=certificate.id)
 
 
-async def finished(turn: Turn, made: Certification) -> Screen:
-    """What has appeared for the level to be finished: the history, or the province's status."""
-    if made.level is Level.LAO:
+async def finished(turn: Turn, certification: Certification) -> Screen:
+    """The screen that shows the level's completion: the history, or the status at province level."""
+    if certification.level is Level.LAO:
         return await lao.history(turn, LaoHistory(0))
-    certificate = await load_certification(turn.session, made.id)
+    certificate = await load_certification(turn.session, certification.id)
     return await province.result(turn, certificate)
 
 
 async def not_now(turn: Turn, problem: ClockWrong) -> Screen:
-    """The clock is wrong: the warning as it stood, which can be confirmed once more; else the numbers."""
+    """The screen while the clock is wrong: the warning again, so that the officer can confirm later; without a
+    confirmation the review.
+    """
     confirmation = problem.confirmation
     if confirmation is not None:
         return warning(
@@ -81,22 +87,22 @@ async def not_now(turn: Turn, problem: ClockWrong) -> Screen:
 
 
 async def cancel(turn: Turn, tap: Cancel) -> Screen:
-    """ยกเลิก: back to the numbers, nothing was certified."""
-    asked = await find_confirmation(turn.session, turn.officer, tap.nonce)
-    if asked.level is Level.LAO:
+    """ยกเลิก (Cancel): back to the review; nothing was certified. Raises ConfirmationExpired."""
+    confirmation = await find_confirmation(turn.session, turn.officer, tap.nonce)
+    if confirmation.level is Level.LAO:
         return await lao.show_review(turn, LaoReview())
-    return await province.show_review(turn, ProvinceReview(asked.organization_code))
+    return await province.show_review(turn, ProvinceReview(confirmation.organization_code))
 
 
 async def see_history(turn: Turn, tap: SeeHistory) -> Screen:
-    """The history of an organization, from a notice that went to both sides."""
+    """The history of an organization, from a notice that officers of both levels get."""
     if turn.officer.account.role is Role.LAO:
         return await lao.history(turn, LaoHistory(0))
     return await province.history(turn, ProvinceHistory(tap.organization, 0))
 
 
-async def _asked_and_shown(turn: Turn, nonce: str) -> tuple[Confirmation, Review]:
-    """The confirmation that was asked for, and the numbers as they stand now."""
+async def _confirmation_and_review(turn: Turn, nonce: str) -> tuple[Confirmation, Review]:
+    """The confirmation with this nonce, and the review as it is now."""
     return await review_confirmation(
         turn.session,
         turn.officer,

@@ -1,4 +1,4 @@
-"""An organization that has ended, as an officer finds it: since when, by whom, and as which other it goes on."""
+"""The screen of an organization that has ended: since when, by whom, and its successor."""
 
 from markupsafe import Markup
 
@@ -13,10 +13,10 @@ from models.organizations.organization import OrganizationEnd
 
 
 def end_lines(_: Texts, end: OrganizationEnd) -> Markup:
-    """How it ended."""
+    """The facts of the end: successor, day, author, reason and Royal Gazette."""
     return lines(
         None if end.successor is None else lines(_("It goes on as"), organization_line(_, end.successor)),
-        _("Since {day}", day=_.day(end.effective_on)),
+        _("In effect since {day}", day=_.day(end.effective_on)),
         _("By {name}", name=end.by_name),
         _("Reason: {reason}", reason=end.reason),
         None if end.gazette is None else _("Royal Gazette: {gazette}", gazette=end.gazette),
@@ -24,7 +24,9 @@ def end_lines(_: Texts, end: OrganizationEnd) -> Markup:
 
 
 def ended_screen(turn: Turn, end: OrganizationEnd) -> Screen:
-    """In place of its review: nothing of it can be certified or asked any more."""
+    """The screen in place of the organization's review: it can neither be certified nor asked any more. A
+    province's officer gets buttons to the history and the successor.
+    """
     _ = turn.texts
     title, account = _("✕ <b>This organization has ended</b>"), turn.officer.account
     text = lines(title, organization_line(_, end.organization), "", end_lines(_, end))
@@ -34,6 +36,6 @@ def ended_screen(turn: Turn, end: OrganizationEnd) -> Screen:
         (Button(_.plain("Certification history"), ProvinceHistory(end.organization_code, 0)),),
     )
     if end.successor is not None and end.successor.province_code == account.province_code:
-        find = Button(f"🔍 {end.successor.short_name}", ProvinceReview(end.successor.dla_code), Style.PRIMARY)
-        rows = ((find,), *rows)
+        successor = Button(f"🔍 {end.successor.short_name}", ProvinceReview(end.successor.dla_code), Style.PRIMARY)
+        rows = ((successor,), *rows)
     return Screen(text, (*rows, way_out(_, ProvinceList())))

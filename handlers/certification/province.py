@@ -1,4 +1,4 @@
-"""A province's way from the review on: certify, see the result (procedure, province steps 5 and 6)."""
+"""Screens of the province level: review, certifying and the result (procedure, province steps 5 and 6)."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -40,68 +40,82 @@ from models.register import roster
 from models.register.roster import Category
 from models.rounds.round import RoundState
 
-# Of the numbers of records that are gone; a review has room for a few lines more.
+# Letters of the list of records that are gone from the register; a review has room for a few more lines.
 GONE_LENGTH = 200
 
 
 async def show_review(turn: Turn, tap: ProvinceReview) -> Screen:
-    """🔍: do the numbers match the facts? (procedure, province step 5)."""
+    """🔍: the review, in which the officer checks the numbers (procedure, province step 5). Raises NotYours,
+    OrganizationEnded.
+    """
     try:
-        shown = await review.review(turn.session, turn.officer, tap.organization)
+        current_review = await review.review(turn.session, turn.officer, tap.organization)
     except roster.NoRoster:
         organization = await access.find_organization(turn.session, turn.officer, tap.organization)
         return no_register(turn.texts, organization, ProvinceList())
-    at_desk = await desk.sit_down(turn, shown)
-    return review_screen(turn.texts, shown, turn.setup.demands, turn.now, at_desk)
+    at_desk = await desk.sit_down(turn, current_review)
+    return review_screen(turn.texts, current_review, turn.setup.demands, turn.now, at_desk)
 
 
 def review_screen(
-    _: Texts, shown: Review, demands: Demands, now: datetime, at_desk: desk.Desk | None = None
+    _: Texts, current_review: Review, demands: Demands, now: datetime, at_desk: desk.Desk | None = None
 ) -> Screen:
-    """The review as a screen; the button to certify is there only when it can be."""
-    code = shown.organization.dla_code
+    """The review as a screen. It has the button to certify only when that is possible. `at_desk`: for a waiting
+    organization.
+    """
+    code = current_review.organization.dla_code
     taps: dict[Category, Tap] = {category: ProvincePositions(code, category, 0) for category in Category}
     rows: tuple[Row, ...] = ()
-    is_open = shown.round is not None and shown.round.state is RoundState.OPEN
+    is_open = current_review.round is not None and current_review.round.state is RoundState.OPEN
     notes: tuple[Markup | None, ...] = ()
     are_changes_beside = False
-    if shown.status is Status.LAO_CERTIFIED and is_open:
-        decided = verdict(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
-        # Directly below the numbers.
-        are_changes_beside = decided is not Verdict.NOT_NEEDED and _has_room(shown.spot_check)
-        rows += _certifying_rows(_, shown, decided, changes_buttons(_, shown) if are_changes_beside else ())
-        notes = (_verdict_line(_, decided), gone_line(_, shown.spot_check))
-    rows += checking_rows(_, shown, taps, with_changes=not are_changes_beside)
+    if current_review.status is Status.LAO_CERTIFIED and is_open:
+        spot_check_verdict = verdict(
+            current_review.spot_check, size=demands.spot_check_size, records=current_review.roster.headcount.total
+        )
+        # The first rows, directly below the numbers.
+        are_changes_beside = spot_check_verdict is not Verdict.NOT_NEEDED and _has_room(current_review.spot_check)
+        rows += _certifying_rows(
+            _, current_review, spot_check_verdict, changes_buttons(_, current_review) if are_changes_beside else ()
+        )
+        notes = (_verdict_line(_, spot_check_verdict), gone_line(_, current_review.spot_check))
+    rows += checking_rows(_, current_review, taps, with_changes=not are_changes_beside)
     if is_open:
         ask_row: Row = (Button(_.plain("Ask the LAO"), AskOrganization(code)),)
         rows += ((*ask_row, desk.skip_button(_, code)) if at_desk is not None else ask_row,)
     rows += ((Button(_.plain("Certification history"), ProvinceHistory(code, 0)),),)
     title = _("<b>Province-level review</b>")
-    text = review_text(_, title, shown, demands.difference_percent, now, notes)
+    text = review_text(_, title, current_review, demands.difference_percent, now, notes)
     screen = Screen(text, (*rows, way_out(_, ProvinceList())))
     return screen if at_desk is None else at_desk.screen(_, screen)
 
 
-def certify_button(_: Texts, shown: Review) -> Button:
-    """รับรองระดับจังหวัด, bound to the register and to the marks that stand on the screen."""
-    tap = ProvinceCertify(shown.organization.dla_code, shown.fingerprint(Level.PROVINCE))
+def certify_button(_: Texts, current_review: Review) -> Button:
+    """The button รับรองระดับจังหวัด (Certify at province level), with the fingerprint of the register and the
+    spot-check marks on the screen.
+    """
+    tap = ProvinceCertify(current_review.organization.dla_code, current_review.fingerprint(Level.PROVINCE))
     return Button(_.plain("Certify at province level"), tap, Style.PRIMARY)
 
 
 def _has_room(check: SpotCheck | None) -> bool:
-    """Whether a second button fits beside สุ่มตรวจสอบ with its count, (1/9) but not (1/10)."""
+    """Whether a second button fits beside สุ่มตรวจสอบ (Spot-check) with its count: beside (1/9), but not (1/10)."""
     return check is None or len(check.items) < 10
 
 
-def _certifying_rows(_: Texts, shown: Review, decided: Verdict, beside: Row) -> tuple[Row, ...]:
-    """สุ่มตรวจสอบ first; รับรองระดับจังหวัด when all is correct, or none is asked for; another way when it failed.
-    `beside`: what stands in the row of สุ่มตรวจสอบ.
+def _certifying_rows(
+    _: Texts, current_review: Review, spot_check_verdict: Verdict, beside: Row
+) -> tuple[Row, ...]:
+    """The rows with the next step: the spot-check first; certifying when all records are correct or no spot-check
+    is needed; after a failed one the next organization, and a petition for a reopening.
+
+    `beside`: buttons in the row of the spot-check.
     """
-    code, check = shown.organization.dla_code, shown.spot_check
+    code, check = current_review.organization.dla_code, current_review.spot_check
     count = f" ({check.marked}/{len(check.items)})" if check else ""
-    style = Style.PRIMARY if decided is Verdict.OPEN else None
+    style = Style.PRIMARY if spot_check_verdict is Verdict.OPEN else None
     spot_check: Row = (Button(_.plain("Spot-check") + count, DrawSpotCheck(code), style), *beside)
-    certify_row: Row = (certify_button(_, shown),)
+    certify_row: Row = (certify_button(_, current_review),)
     return {
         Verdict.NOT_NEEDED: (certify_row,),
         Verdict.OPEN: (spot_check,),
@@ -112,19 +126,21 @@ def _certifying_rows(_: Texts, shown: Review, decided: Verdict, beside: Row) -> 
             spot_check,
             (Button(_.plain("Ask for a reopening"), AskForReopening(code)),),
         ),
-    }[decided]
+    }[spot_check_verdict]
 
 
-def _verdict_line(_: Texts, decided: Verdict) -> Markup | None:
-    if decided in (Verdict.READY, Verdict.PASSED):
+def _verdict_line(_: Texts, spot_check_verdict: Verdict) -> Markup | None:
+    if spot_check_verdict in (Verdict.READY, Verdict.PASSED):
         return _("Spot-check: <b>✅ all correct</b>")
-    if decided is Verdict.FAILED:
+    if spot_check_verdict is Verdict.FAILED:
         return _("Spot-check: <b>❌ not all correct</b>. These figures cannot be certified.")
     return None
 
 
 def gone_line(_: Texts, check: SpotCheck | None) -> Markup | None:
-    """Which records were not correct before and are gone from the register, so that none of them is drawn."""
+    """The records that were not correct in an earlier spot-check and are no longer in the register, so that they
+    cannot be drawn again; None without any.
+    """
     basis = basis_of(check) if check is not None else None
     if basis is None or not basis.gone:
         return None
@@ -136,21 +152,23 @@ def gone_line(_: Texts, check: SpotCheck | None) -> Markup | None:
 
 
 async def positions(turn: Turn, tap: ProvincePositions) -> Screen:
-    """The positions of one category, a page at a time."""
+    """The positions of one category in an organization's register, a page at a time. Raises NotYours."""
     _ = turn.texts
     organization = await access.find_organization(turn.session, turn.officer, tap.organization)
-    found = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
-    before, after = (replace(tap, page=max(found.page + step, 0)) for step in (-1, 1))
+    position_page = await roster.list_positions(turn.session, organization.dla_code, tap.category, tap.page)
+    before, after = (replace(tap, page=max(position_page.page + step, 0)) for step in (-1, 1))
     back_to = ProvinceReview(tap.organization)
     return Screen(
-        positions_text(_, organization, tap.category, found),
-        (*pager(_, found.page, found.pages, before, after), way_out(_, back_to)),
+        positions_text(_, organization, tap.category, position_page),
+        (*pager(_, position_page.page, position_page.pages, before, after), way_out(_, back_to)),
     )
 
 
 async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
-    """รับรองระดับจังหวัด: the warning that it cannot be taken back."""
-    confirmation, shown = await certify.prepare_confirmation(
+    """รับรองระดับจังหวัด (Certify at province level): the warning that it is final. Raises the domain error of
+    `prepare_confirmation`.
+    """
+    confirmation, current_review = await certify.prepare_confirmation(
         turn.session,
         turn.officer,
         Level.PROVINCE,
@@ -161,48 +179,48 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
         demands=turn.setup.demands,
         clock_offset=turn.clock_offset,
     )
-    return warning(turn.texts, confirmation, shown, turn.now)
+    return warning(turn.texts, confirmation, current_review, turn.now)
 
 
-async def result(turn: Turn, made: Certification) -> Screen:
-    """What has appeared for the organization to be finished, once more. `made` has its words loaded."""
-    day = await count_day(turn.session, turn.officer, made.round_id, turn.now)
-    return result_screen(turn.texts, made, day)
+async def result(turn: Turn, certificate: Certification) -> Screen:
+    """The result of certifying at province level, with today's progress. The words must be loaded."""
+    day = await count_day(turn.session, turn.officer, certificate.round_id, turn.now)
+    return result_screen(turn.texts, certificate, day)
 
 
-def result_screen(_: Texts, made: Certification, day: Day | None) -> Screen:
-    """The status that must appear for the organization to be finished (procedure, province step 6). With the day
-    of the officer's province it says what comes next.
+def result_screen(_: Texts, certificate: Certification, day: Day | None) -> Screen:
+    """The status that completes an organization (procedure, province step 6). `day`: today's progress of the
+    officer's province, with the button to the next organization; None leaves both out.
     """
     status = status_word(_, Status.PROVINCE_CERTIFIED)
-    history_tap = ProvinceHistory(made.organization_code, 0)
+    history_tap = ProvinceHistory(certificate.organization_code, 0)
     following = (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
     return Screen(
         lines(
             _("✅ Certification status: <b>{status}</b>", status=status),
             "",
-            certified_organization(_, made),
-            numbers_line(_, made),
+            certified_organization(_, certificate),
+            numbers_line(_, certificate),
             "",
-            signature(_, made),
+            signature(_, certificate),
             *(("", desk.day_line(_, day)) if day is not None else ()),
             _("✅ No organization waits for you.") if day is not None and not day.waiting else None,
         ),
         (
             *((following,) if day is not None and day.waiting else ()),
             (Button(_.plain("Certification history"), history_tap),),
-            (certificate_button(_, made),),
+            (certificate_button(_, certificate),),
             (Button(_.plain("Search"), ProvinceSearch(0)), home(_)),
         ),
     )
 
 
 async def history(turn: Turn, tap: ProvinceHistory) -> Screen:
-    """ประวัติการรับรองข้อมูล of one organization."""
+    """ประวัติการรับรองข้อมูล (Certification history) of one organization. Raises NotYours."""
     _ = turn.texts
-    found = await load_history(turn.session, turn.officer, tap.organization)
-    text, page, pages = history_text(_, found, tap.page)
+    organization_history = await load_history(turn.session, turn.officer, tap.organization)
+    text, page, pages = history_text(_, organization_history, tap.page)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
-    back_to = ProvinceList() if found.has_left else ProvinceReview(tap.organization)
-    rows = (*certificate_buttons(_, found, page), *pager(_, page, pages, before, after))
+    back_to = ProvinceList() if organization_history.has_left else ProvinceReview(tap.organization)
+    rows = (*certificate_buttons(_, organization_history, page), *pager(_, page, pages, before, after))
     return Screen(text, (*rows, way_out(_, back_to)))

@@ -1,6 +1,6 @@
-"""The receipt of a certification: the result of the irreversible press, and the officer's evidence for good.
+"""The receipt of a certification: its result, and the officer's lasting evidence.
 
-A new message that can be passed on and that nothing overwrites. What its buttons open comes below it.
+It is a new message that can be forwarded and that no tap overwrites: what its buttons open comes below it.
 """
 
 from dataclasses import replace
@@ -19,37 +19,37 @@ from models.province.progress import Day, count_day
 
 
 async def receipt(
-    _: Texts, session: Session, made: Certification, reader: Officer | None, now: datetime
+    _: Texts, session: Session, certificate: Certification, reader: Officer | None, now: datetime
 ) -> Screen:
-    """The receipt for its chat, where `reader` is linked. `made` has its words and round loaded."""
-    is_own = reader is not None and reader.is_ready and reader.id == made.officer_id
+    """The receipt for the chat to which `reader` is linked. The certificate's words and round must be loaded."""
+    is_own = reader is not None and reader.is_ready and reader.id == certificate.officer_id
     day = None
-    if reader is not None and is_own and made.level is Level.PROVINCE:
-        day = await count_day(session, reader, made.round_id, now)
-    return receipt_screen(_, made, day, is_own=is_own)
+    if reader is not None and is_own and certificate.level is Level.PROVINCE:
+        day = await count_day(session, reader, certificate.round_id, now)
+    return receipt_screen(_, certificate, day, is_own=is_own)
 
 
-def receipt_screen(_: Texts, made: Certification, day: Day | None, *, is_own: bool) -> Screen:
-    """The result under the heading that the procedure wants (LAO step 3, province step 6).
+def receipt_screen(_: Texts, certificate: Certification, day: Day | None, *, is_own: bool) -> Screen:
+    """The result under the heading that the procedure requires (LAO step 3, province step 6).
 
-    The way on is there for the officer who has certified, as long as its chat is linked (`is_own`). The
-    verification code is the reference by which somebody who gets the receipt twice knows that it is the same.
+    `is_own`: the reader is the officer who certified and is still linked; only then the receipt has buttons. By
+    the verification code a reader who gets the receipt twice sees that both are the same.
     """
-    screen = _lao_receipt(_, made) if made.level is Level.LAO else result_screen(_, made, day)
+    screen = _lao_receipt(_, certificate) if certificate.level is Level.LAO else result_screen(_, certificate, day)
     *rows, home_row = opening_below(screen.rows)
     return replace(
         screen,
         text=lines(screen.text, "", _("🧾 Receipt of your certification")),
-        rows=(*rows, (copy_code(_, made),), home_row) if is_own else (),
+        rows=(*rows, (copy_code(_, certificate),), home_row) if is_own else (),
         is_protected=False,
     )
 
 
-def _lao_receipt(_: Texts, made: Certification) -> Screen:
-    """ประวัติการรับรองข้อมูล with its new entry."""
+def _lao_receipt(_: Texts, certificate: Certification) -> Screen:
+    """The receipt at LAO level: the history's new entry."""
     rows: tuple[Row, ...] = (
         (Button(_.plain("Certification history"), LaoHistory(0)),),
-        (certificate_button(_, made),),
+        (certificate_button(_, certificate),),
         (home(_),),
     )
     return Screen(
@@ -57,9 +57,9 @@ def _lao_receipt(_: Texts, made: Certification) -> Screen:
             _("✅ <b>Certified.</b> The register is locked."),
             "",
             _("<b>Certification history</b>"),
-            certified_organization(_, made),
+            certified_organization(_, certificate),
             "",
-            history_entry(_, made),
+            history_entry(_, certificate),
         ),
         rows,
     )

@@ -1,4 +1,4 @@
-"""Which taps, commands this room answers, with which right (handlers/dispatch.py)."""
+"""The handler of each tap and command of this room, and the right that it needs (handlers/dispatch.py)."""
 
 from handlers.certification import confirming, lao, province, verifying
 from handlers.chat.taps.certification import (
@@ -38,7 +38,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     Cancel: (Right.LINKED, confirming.cancel),
 }
 
-# Those that only look.
+# Taps whose handlers certify nothing and change no register.
 NAVIGATION: set[type[Tap]] = {
     LaoMenu,
     LaoReview,
@@ -51,13 +51,13 @@ NAVIGATION: set[type[Tap]] = {
     SeeHistory,
 }
 
-# Each is called with what stands behind the command.
+# Each handler receives the command's argument.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
     "start": (Right.ANYONE, verifying.start),
     "verify": (Right.LINKED, verifying.show_certificate),
 }
 
-# What a right PIN leads to.
+# What follows a right PIN, by the keypad's purpose.
 AFTER_PIN: dict[Purpose, Step] = {
     Purpose.CONFIRM: confirming.confirmed,
 }

@@ -1,6 +1,6 @@
-"""`/start` with what stands behind it, and `/verify CODE`: what a certificate with a verification code certified.
+"""`/start` with its argument, and `/verify CODE`, which shows the certificate with a verification code.
 
-The QR code of a printed certificate leads here too: it opens `/start vCODE`.
+The QR code of a printed certificate opens `/start vCODE`.
 """
 
 from handlers.accounts import invitation
@@ -17,15 +17,15 @@ from models.certification.statement import agreed_statement
 
 
 async def start(turn: Turn, code: str) -> Screen:
-    """`/start`: home, or with a code behind it the certificate or the invitation that the code is of."""
-    certificate = linked_code(code)
-    if certificate is not None:
-        return await show_scanned(turn, certificate)
+    """`/start`: Home; with an argument the certificate or the invitation that it names."""
+    verification_code = linked_code(code)
+    if verification_code is not None:
+        return await show_scanned(turn, verification_code)
     return await (invitation.show(turn, code) if code else show_home(turn))
 
 
 async def show_scanned(turn: Turn, code: str) -> Screen:
-    """A scanned certificate. Who has no right to any is told the same of every code."""
+    """A scanned certificate. A sender who is not linked gets the same answer for every code."""
     if turn.has(Right.LINKED):
         return await show_certificate(turn, code)
     screen = await show_home(turn)
@@ -38,31 +38,33 @@ async def see_certificate(turn: Turn, tap: SeeCertificate) -> Screen:
 
 
 async def show_certificate(turn: Turn, code: str) -> Screen:
-    """The certificate, whether it still counts, and the words that its officer agreed to."""
+    """The certificate with this code, whether it is valid, and the statement that its officer agreed to. An empty
+    code asks for one.
+    """
     _ = turn.texts
     rows = ((home(_),),)
     if not code:
         return Screen(_("Type the verification code, for example <code>ABCDE-FGHJK</code>."), rows)
     try:
-        made, ended = await find_by_code(turn.session, turn.officer, code)
+        certificate, reopening = await find_by_code(turn.session, turn.officer, code)
     except UnknownCode:
         return Screen(_("No certificate of yours has this code. Please check it letter by letter."), rows)
     return Screen(
         lines(
-            _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
-            certified_organization(_, made),
+            _("<b>Certificate</b> <code>{code}</code>", code=written_code(certificate.code)),
+            certified_organization(_, certificate),
             "",
             _(
                 "<b>Fiscal year B.E. {year} · {level}</b>",
-                year=made.round.fiscal_year,
-                level=status_word(_, made.status),
+                year=certificate.round.fiscal_year,
+                level=status_word(_, certificate.status),
             ),
-            numbers_line(_, made),
-            _("Records with empty menus: {count:,}", count=made.with_empty_menus),
-            signature(_, made),
-            *([_("❌ It is valid no more."), ended_line(_, ended)] if ended else [_("✅ It is valid.")]),
+            numbers_line(_, certificate),
+            _("Records with empty menus: {count:,}", count=certificate.with_empty_menus),
+            signature(_, certificate),
+            *([_("❌ It is valid no more."), ended_line(_, reopening)] if reopening else [_("✅ It is valid.")]),
             "",
-            _("Agreed to: “{statement}”", statement=agreed_statement(made.statement)),
+            _("Agreed to: “{statement}”", statement=agreed_statement(certificate.statement)),
         ),
-        ((certificate_button(_, made),), (copy_code(_, made),), *rows),
+        ((certificate_button(_, certificate),), (copy_code(_, certificate),), *rows),
     )

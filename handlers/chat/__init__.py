@@ -1,4 +1,4 @@
-"""What every conversation is made of: taps, screens, texts, turns, and what came in.
+"""The parts of every conversation: decoded updates, taps, turns, screens and texts.
 
-Nothing here knows a subject of the procedure; the order of handling is in handlers/dispatch.py.
+Nothing here depends on a subject of the procedure. Which handler answers is decided in handlers/dispatch.py.
 """

@@ -1,4 +1,4 @@
-"""The commands of the chat: what is one, and their menu (Bot API, setMyCommands)."""
+"""The chat's commands: how a message is recognized as one, and the command menu (Bot API, setMyCommands)."""
 
 import re
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from models.certification.history import is_verification_code
 from models.chats.conversation import Language
 from models.links.invitation import is_code
 
-# A link that starts a bot (Bot API, "Deep linking"), pasted instead of tapped.
+# A deep link to a bot (Bot API, "Deep linking"), sent as a message instead of tapped.
 _START_LINK = re.compile(r"(?:https?://)?(?:t|telegram)\.me/(\w+)\?start=([\w-]{1,64})", re.ASCII | re.IGNORECASE)
 
-# Behind a v the ten letters of a verification code; an invitation has 22 letters.
+# A deep link's argument for a certificate: v and the ten letters of a verification code. An invitation's has 22.
 _LINKED = re.compile(r"v([0-9A-Za-z]{10})")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its code. Behind the code there may be `more` words, which say nothing."""
+    """A command with its argument `code`, empty without one. `more`: further words follow, which are ignored."""
 
     name: str
     code: str = ""
@@ -29,17 +29,18 @@ class Command:
 
 
 def command_of(incoming: Incoming, bot_username: str) -> Command | None:
-    """The command that a message is: a word behind a slash alone, or with a code that has the shape of its own.
+    """The command that a message consists of; None for any other text.
 
-    With other words behind it a text is no command but typed like any other: it may hold a password or a PIN. A
-    message that is nothing but the bot's link with such a code is `/start` with it.
+    A command stands alone, or has the one argument that it takes: `/verify` a verification code, `/start` an
+    invitation's or certificate's code. With other words the message is ordinary text, because it may contain a
+    password or a PIN. A message that is only a deep link to this bot counts as `/start` with the link's code.
     """
     if incoming.slashed is None:
         return _pasted_link(incoming.text or "", bot_username)
-    name, bot, rest = incoming.slashed
+    name, bot, argument = incoming.slashed
     if bot not in ("", bot_username.lower()):
         return None
-    words = with_ink(spelled(rest)).split()
+    words = with_ink(spelled(argument)).split()
     if not words:
         return Command(name)
     if name == "verify" and is_verification_code("".join(words)):
@@ -57,22 +58,25 @@ def _pasted_link(typed: str, bot_username: str) -> Command | None:
 
 
 def certificate_code(typed: str | None) -> str | None:
-    """The verification code that a text is and nothing else, as after a `/verify` of the menu. It has a letter: a
-    number of ten digits may be anything.
+    """The verification code that a text consists of, as officers send after `/verify`; None for any other text.
+
+    A code without a letter does not count: a number of ten digits may be anything.
     """
     code = "".join(with_ink(typed or "").split())
     return code if is_verification_code(code) and any(letter.isalpha() for letter in code) else None
 
 
 def _is_start_code(word: str) -> bool:
-    """Whether a word has the shape of an invitation's code, or of the one that a certificate's link bears."""
+    """Whether a word has the shape of an invitation's code or of a certificate link's argument."""
     return is_code(word) or linked_code(word) is not None
 
 
 def menu() -> dict[str, list[tuple[str, str]]]:
-    """(command, description) pairs by language code; `""` is for everybody else, in Thai."""
+    """The command menu: (command, description) pairs by language code. `""` holds the Thai menu for all languages
+    without their own.
+    """
 
-    def described(language: Language) -> list[tuple[str, str]]:
+    def pairs(language: Language) -> list[tuple[str, str]]:
         _ = texts(language)
         return [
             ("menu", _.plain("Home")),
@@ -82,15 +86,15 @@ def menu() -> dict[str, list[tuple[str, str]]]:
             ("logout", _.plain("Log out")),
         ]
 
-    return {"": described(Language.THAI), "en": described(Language.ENGLISH)}
+    return {"": pairs(Language.THAI), "en": pairs(Language.ENGLISH)}
 
 
 def link_to(bot_username: str, code: str) -> str:
-    """What a certificate's QR code opens (Bot API, "Deep linking"); empty where the bot's name is not known."""
+    """The deep link in a certificate's QR code (Bot API, "Deep linking"); empty without a username."""
     return f"https://t.me/{bot_username}?start=v{code}" if bot_username else ""
 
 
 def linked_code(argument: str) -> str | None:
-    """The verification code in what stands behind `/start`, if it is one of a certificate."""
-    found = _LINKED.fullmatch(argument)
-    return found[1] if found else None
+    """The verification code in the argument of `/start`; None when it is not that of a certificate's link."""
+    match = _LINKED.fullmatch(argument)
+    return match[1] if match else None

@@ -1,4 +1,4 @@
-"""Messages that must not stay in the chat, because they may hold a password or a PIN."""
+"""Deletes messages that must not stay in the chat, because they may contain a password or a PIN."""
 
 from markupsafe import Markup
 
@@ -7,26 +7,28 @@ from handlers.chat.turn import Turn
 
 
 class NeedsDeletion(Exception):
-    """Raised inside a turn: it cannot go on before the message that it answers is deleted. Nothing of it is kept;
-    it is begun anew and knows whether the message is gone.
+    """Raised by a handler whose message must be deleted first. The transaction rolls back, the worker deletes the
+    message, and the handler runs again with the outcome in `Turn.is_deleted`.
     """
 
 
 def require_deleted(turn: Turn) -> None:
-    """Have the message deleted before anything of it is kept or answered. Raises NeedsDeletion."""
+    """Raises NeedsDeletion unless the worker has already tried to delete the turn's message. Call it before
+    anything is stored.
+    """
     if turn.is_deleted is None:
         raise NeedsDeletion
 
 
 def warned(turn: Turn, screen: Screen) -> Screen:
-    """The screen, with a warning when the message that was to be deleted still stands in the chat."""
+    """The screen, under a warning when the turn's message could not be deleted."""
     if turn.is_deleted is not False:
         return screen
     return screen.headed(turn.texts("⚠️ Your message could not be deleted. Please delete it yourself now."))
 
 
 def refused(turn: Turn, screen: Screen, sentence: Markup | None = None) -> Screen:
-    """The screen under a refusal, which says what has become of the message."""
+    """The screen under a refusal, which also says whether the turn's message was deleted."""
     if turn.is_deleted:
         sentence = lines(sentence, turn.texts("Your message was deleted."))
     return warned(turn, screen if sentence is None else screen.headed(sentence))

@@ -1,4 +1,4 @@
-"""What an officer types in its own words, and sees once more before it is sent: a remark cannot be taken back."""
+"""Drafts of remarks: the officer types a text, and sees it once more before sending, because a remark is final."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,27 +13,31 @@ from models.chats.conversation import Awaiting
 
 
 def await_words(turn: Turn, awaiting: Awaiting, subject: str) -> None:
-    """The next message is taken for a text about `subject`."""
+    """Expect a text about `subject` as the chat's next message; drops any earlier draft."""
     turn.conversation.awaiting = awaiting
     turn.conversation.subject = subject
     turn.conversation.draft = None
 
 
 def subject_of(turn: Turn) -> str:
-    """What the text that is typed now is about."""
+    """The subject of the text that the chat is asked for; empty without one."""
     return turn.conversation.subject or ""
 
 
 def words_typed(typed: str) -> str:
-    """What was typed as a remark, tidied. Raises RemarkRefused."""
+    """The typed text as a remark, normalized. Raises RemarkRefused: a bare number could be a PIN, and lengths are
+    limited.
+    """
     if is_bare_number(typed):
         raise RemarkRefused(Rule.NO_NUMBER)
     return remark_text(typed)
 
 
 async def keep_draft(turn: Turn, typed: str, show: Callable[[Turn], Awaitable[Screen]]) -> Screen:
-    """Keep what was typed and `show` it; while it is shown, other words typed or edited take its place. Where they
-    are refused, the words before stay and are shown again. Raises NeedsDeletion.
+    """Store the typed text as the draft and `show` it. Another text, typed or edited, replaces it.
+
+    A text that is refused leaves the earlier draft, which is shown under the refusal. Raises NeedsDeletion for a
+    text that may be a PIN.
     """
     try:
         turn.conversation.draft = words_typed(typed)
@@ -43,8 +47,8 @@ async def keep_draft(turn: Turn, typed: str, show: Callable[[Turn], Awaitable[Sc
 
 
 def refused_words(turn: Turn, screen: Screen, problem: RemarkRefused) -> Screen:
-    """The screen under the rule that a remark has broken. The message is deleted, because it may be a PIN or a
-    password, but for long words: nobody types them twice gladly. Raises NeedsDeletion.
+    """The screen under the rule that the text has broken. The message is deleted, because it may be a PIN or a
+    password; a text that is too long stays, so that the officer can shorten it. Raises NeedsDeletion.
     """
     if problem.rule is not Rule.NOT_LONG:
         require_deleted(turn)
@@ -63,10 +67,10 @@ def _rule(turn: Turn, problem: RemarkRefused) -> Markup:
 
 
 def take_draft(turn: Turn, kind: str) -> tuple[str, str]:
-    """What the draft of one kind is about, without the kind, and its words.
+    """Take the draft whose subject begins with `kind`: the subject without `kind`, and the text.
 
-    A button on an older card must not send what was typed for another purpose: raises RemarkRefused where the
-    draft's subject does not begin with `kind`, or there is none.
+    Raises RemarkRefused when there is no draft, or one of another kind: a button on an old card must not send a
+    text that was typed for another purpose.
     """
     subject, words = subject_of(turn), turn.conversation.draft
     if words is None or not subject.startswith(kind):

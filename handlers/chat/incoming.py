@@ -1,4 +1,4 @@
-"""An update as the conversation sees it: who, where, and what was typed or tapped."""
+"""Decodes an update into what the conversation needs: sender, chat, and the text, file or tap."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,13 +6,13 @@ from typing import Any
 
 from handlers.chat.screen import BELOW
 
-# What a command begins with, and the name of the bot that it is for (Bot API, "Commands").
+# A command's name, and the username of the bot that it is for (Bot API, "Commands").
 _COMMAND = re.compile(r"/(\w*)(?:@(\w*))?")
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file of a message; `size` is in bytes, as Telegram says. A picture has no name."""
+    """A file of a message. `size`: bytes, as reported by Telegram. `name` is empty for a picture."""
 
     file_id: str
     name: str
@@ -21,9 +21,9 @@ class Document:
 
 @dataclass(frozen=True)
 class Incoming:
-    """One update of a chat. A tap has `callback_id`, a message has not.
+    """One decoded update. A tap has a `callback_id`, a message has none.
 
-    `text` is None for what is not text (a photo, a sticker, a file, a service message).
+    `text` is None for a message without text: a photo, a sticker, a file, a service message.
     """
 
     user_id: int
@@ -31,25 +31,26 @@ class Incoming:
     is_private: bool
     message_id: int | None = None
     text: str | None = None
-    # What stands below a picture or a file.
+    # The text below a picture or a file.
     caption: str = ""
     callback_id: str | None = None
+    # The button's callback data, without the BELOW prefix.
     data: str = ""
-    # The button's answer comes below its message.
+    # The tap is answered by a new message below; the button's message stays.
     opens_below: bool = False
     document: Document | None = None
-    # A message that was sent before and is now changed.
+    # The update is an edit of an earlier message.
     is_edit: bool = False
-    # Whether the message has been deleted; None while nobody has tried.
+    # Whether the worker has deleted the message; None before it has tried.
     is_deleted: bool | None = None
-    # The chat has unblocked the bot, or made it a member, and says nothing by it.
+    # The user has unblocked the bot, or a group has added it.
     lets_in: bool = False
-    # A group has become a supergroup: its id before and after.
+    # A group has become a supergroup: its ids before and after.
     move: tuple[int, int] | None = None
 
     @property
     def kind(self) -> str:
-        """What it is, for counting."""
+        """`tap`, `file`, `message` or `other`, for the metrics."""
         if self.callback_id is not None:
             return "tap"
         if self.document is not None:
@@ -58,26 +59,28 @@ class Incoming:
 
     @property
     def typed(self) -> str:
-        """What its sender has typed: the text, or the caption of a picture or a file."""
+        """The text, or the caption of a picture or a file; empty without either."""
         return self.text or self.caption
 
     @property
     def slashed(self) -> tuple[str, str, str] | None:
-        """A text that begins with a slash: the word behind it in lower case, the bot's name and what follows."""
-        begun = _COMMAND.match(self.text or "")
-        if begun is None:
+        """The command's name and the bot's username, both in lower case, and the remaining text, for a text that
+        begins with a slash; None for any other.
+        """
+        command = _COMMAND.match(self.text or "")
+        if command is None:
             return None
-        return begun[1].lower(), (begun[2] or "").lower(), (self.text or "")[begun.end() :]
+        return command[1].lower(), (command[2] or "").lower(), (self.text or "")[command.end() :]
 
 
 class NotForUs(Exception):
-    """An update that needs no answer: a kind that the bot does not ask for, or one without a sender."""
+    """The update needs no answer: it is of a kind that the bot does not handle, or has no sender."""
 
 
 def decode(update: dict[str, Any]) -> Incoming:
-    """Read a raw Update (Bot API) as far as the conversation needs it.
+    """Decode a raw Update (Bot API).
 
-    Raises NotForUs; KeyError or TypeError for what is not as the Bot API documents it.
+    Raises NotForUs; KeyError or TypeError when the update is not as the Bot API documents it.
     """
     if "callback_query" in update:
         query = update["callback_query"]
@@ -112,7 +115,7 @@ def _message(message: dict[str, Any]) -> Incoming:
     chat_id = message["chat"]["id"]
     before, after = message.get("migrate_from_chat_id", chat_id), message.get("migrate_to_chat_id", chat_id)
     if before != after:
-        # Nobody says it: an anonymous administrator may have done it.
+        # Sender 0, because the message names none: an anonymous administrator may have done it.
         return Incoming(0, chat_id, is_private=False, move=(before, after))
     if "from" not in message:
         raise NotForUs
@@ -128,7 +131,7 @@ def _message(message: dict[str, Any]) -> Incoming:
 
 
 def _edited(message: dict[str, Any]) -> Incoming:
-    """A message with new words. Others also change by themselves, as a live location does: they say nothing."""
+    """An edited text or caption. Raises NotForUs for other edits, such as those of a live location."""
     if "text" not in message and "caption" not in message:
         raise NotForUs
     return replace(_message(message), is_edit=True, document=None)
@@ -137,16 +140,19 @@ def _edited(message: dict[str, Any]) -> Incoming:
 def _document(message: dict[str, Any]) -> Document | None:
     """The file of a message, or the largest size of a picture (Bot API, Message.document and Message.photo)."""
     if "document" in message:
-        found = message["document"]
-        return Document(found["file_id"], str(found.get("file_name", "")), int(found.get("file_size", 0)))
+        file = message["document"]
+        return Document(file["file_id"], str(file.get("file_name", "")), int(file.get("file_size", 0)))
     if message.get("photo"):
-        found = message["photo"][-1]
-        return Document(found["file_id"], "", int(found.get("file_size", 0)))
+        photo = message["photo"][-1]
+        return Document(photo["file_id"], "", int(photo.get("file_size", 0)))
     return None
 
 
 def sender(update: dict[str, Any]) -> int:
-    """Whose turn an update is: those of one sender are done in order. 0 when it names none."""
+    """The id of the user who sent a raw update, whose updates are processed in order; 0 when it names none.
+
+    Raises AttributeError or TypeError for an update of another shape.
+    """
     for kind in ("message", "edited_message", "callback_query", "my_chat_member"):
         user = update.get(kind, {}).get("from", {}).get("id")
         if isinstance(user, int):

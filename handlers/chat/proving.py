@@ -1,5 +1,7 @@
-"""What must be checked slowly, a typed password or an entered PIN: the turn that finds it is undone, it is checked
-off the event loop, and the turn that is begun anew looks whether it still stands.
+"""Slow checks of typed passwords and entered PINs.
+
+A handler that needs a slow hash raises `NeedsProof`. The transaction rolls back, the hash runs in a thread, and
+the handler runs again with the result. It then compares what the result rests on with the present state.
 """
 
 from collections.abc import Callable
@@ -13,15 +15,16 @@ from models.audit import event_chain
 from models.database.engine import Session
 from models.security import passwords
 
-# The bound of the import of accounts; a longer one cannot be right.
+# The longest password that the import of accounts accepts; a longer text cannot be right and is not hashed.
 MAX_PASSWORD = 128
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A checked password or PIN. `rests_on` is what it was checked against, which must still stand.
+    """The result of checking a password or PIN.
 
-    `new_hash` is that of a new PIN. `blocked_until`: too many were wrong, and this one was not looked at.
+    `rests_on`: what it was checked against, which must be unchanged when the result is used. `right`: it matches.
+    `new_hash`: the hash of a new PIN. `blocked_until`: it was not checked, because too many attempts were wrong.
     """
 
     rests_on: LoginCandidate | Pad
@@ -32,9 +35,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Job:
-    """A check that is to be run: `check` takes about 50 ms and gives whether it is right, or a new PIN's hash.
+    """A check to be run off the event loop: `check()` takes about 50 ms of processor time, and returns whether the
+    password or PIN is right, or a new PIN's hash.
 
-    `keys` are what wrong tries count against. `is_typed`: the message holds a password and must be deleted.
+    `keys`: the throttle's keys against which wrong attempts count. `is_typed`: the turn's message contains the
+    password and must be deleted.
     """
 
     rests_on: LoginCandidate | Pad
@@ -43,15 +48,15 @@ class Job:
     is_typed: bool
 
     def ended(self, result: bool | str) -> Attempt:
-        """The attempt that came of it."""
+        """The attempt with the result of `check`."""
         if isinstance(result, str):
             return Attempt(self.rests_on, new_hash=result)
         return Attempt(self.rests_on, right=result)
 
 
 class NeedsProof(Exception):
-    """Raised inside a turn: it cannot go on before `job` has ended. Nothing of it is kept; it is begun anew with
-    the attempt that comes of the job.
+    """Raised by a handler that needs the result of `job`. The transaction rolls back, the job runs, and the
+    handler runs again with the result in `Turn.attempt`.
     """
 
     def __init__(self, job: Job) -> None:
@@ -59,8 +64,10 @@ class NeedsProof(Exception):
         self.job = job
 
 
-async def typed_password(session: Session, user_id: int, username: str, typed: str) -> Job:
-    """The check of a typed password, as long for an unknown username as for a known one."""
+async def typed_password(session: Session, username: str, typed: str, keys: tuple[str, ...]) -> Job:
+    """The check of a typed password. It takes as long for an unknown username as for a known one. A wrong password
+    counts against the throttle `keys`.
+    """
     username = normalize_username(username)
     candidate = await login_candidate(session, username)
 
@@ -70,22 +77,30 @@ async def typed_password(session: Session, user_id: int, username: str, typed: s
         matches = passwords.password_matches(candidate.password_hash or passwords.NO_PASSWORD, typed)
         return matches and candidate.password_hash is not None
 
-    return Job(candidate, login_keys(session, user_id, username), check, is_typed=True)
+    return Job(candidate, keys, check, is_typed=True)
 
 
 def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]:
-    """What wrong passwords count against: the account, known or not, and the chat."""
+    """The throttle's keys for a login: the username, whether it exists or not, and the chat."""
     return throttle.name_key(session, username), throttle.chat_key(user_id)
 
 
+def forgotten_pin_keys(user_id: int) -> tuple[str, ...]:
+    """What wrong passwords of a linked officer count against when it has forgotten its PIN: the chat, by the same
+    count as its logins. Not the account: strangers can fill its count from anywhere, and would keep the officer
+    from a new PIN.
+    """
+    return (throttle.chat_key(user_id),)
+
+
 def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
-    """The check of the officer's PIN, on a keypad that is full."""
+    """The check of the officer's PIN, with all digits entered on `pad`."""
     keys, user_id, pin_hash = event_chain.keyring(session), officer.user_id, officer.pin_hash or ""
-    tried = (throttle.pin_key(user_id),)
-    return Job(pad, tried, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
+    throttle_keys = (throttle.pin_key(user_id),)
+    return Job(pad, throttle_keys, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
 
 
 def chosen_pin(session: Session, officer: Officer, pad: Pad) -> Job:
-    """The hash of a new PIN, which was given the same twice."""
+    """The job that hashes the officer's new PIN, after it was entered twice alike."""
     keys, user_id = event_chain.keyring(session), officer.user_id
     return Job(pad, (), lambda: hash_pin(keys, user_id, pad.entered), is_typed=False)

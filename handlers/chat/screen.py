@@ -1,4 +1,4 @@
-"""A screen: what one message shows. Values; bot/ turns them into Bot API calls."""
+"""Screens: immutable values that say what a message shows; bot/ turns them into Bot API calls."""
 
 import enum
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from handlers.chat.taps.tap import Tap
 from models.database.engine import Session
 
-# Stands before the callback data of a button whose answer comes below.
+# Prefix of the callback data of a button that is answered by a new message below.
 BELOW = "+"
 
 
@@ -24,24 +24,24 @@ class Style(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Button:
-    """One button: its label (plain text) and what a tap on it means."""
+    """One button: its label (plain text) and the tap that it sends."""
 
     label: str
     tap: Tap
     style: Style | None = None
-    # The answer comes as a message below; the one that bears the button stays as it is.
+    # The tap is answered by a new message below; the button's message stays as it is.
     opens_below: bool = False
 
     @property
     def data(self) -> str:
-        """The callback data."""
+        """The callback data. Raises ValueError when the tap does not fit."""
         return (BELOW if self.opens_below else "") + self.tap.pack()
 
 
 @dataclass(frozen=True)
 class CopyButton:
-    """A button that puts a text into the phone's clipboard and tells the bot nothing (Bot API 7.11,
-    CopyTextButton: 1 to 256 characters).
+    """A button that copies the text `copies` to the phone's clipboard, without an update for the bot (Bot API
+    7.11, CopyTextButton: 1 to 256 characters).
     """
 
     label: str
@@ -52,7 +52,7 @@ Row = tuple[Button | CopyButton, ...]
 
 
 def opening_below(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """The same buttons on a message that stays: what they open comes below it."""
+    """The buttons for a message that stays: what they open comes below it."""
     return tuple(
         tuple(replace(button, opens_below=True) if isinstance(button, Button) else button for button in row)
         for row in rows
@@ -60,7 +60,7 @@ def opening_below(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 class AttachmentKind(enum.StrEnum):
-    """The files that are made for an officer; bot/inbound/attachments.py says how."""
+    """The kinds of files that are made for officers (bot/papers/makers.py)."""
 
     PROGRESS = "progress"
     PROVINCE_LIST = "province_list"
@@ -73,11 +73,11 @@ Load = Callable[[Session, datetime], Awaitable[tuple[object, Markup]]]
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file to be made and sent below the screen; not protected, because it is made to be passed on.
+    """A file that is made and sent below the screen. It can be forwarded and saved.
 
-    `file_name` is in ASCII: what becomes of other letters in a multipart form, the Bot API does not say. `load`
-    gives the facts that the file is made from, as they are at a moment, and its caption. It is called after the
-    tap's transaction, in which nobody else can certify: a province's list is much to read.
+    `file_name` is in ASCII: the Bot API does not say what happens to other letters in a multipart form. `load`
+    reads the facts for the file, as of a time, and makes the caption. It is called after the tap's transaction,
+    during which nobody else can certify: a province's list takes long to read.
     """
 
     kind: AttachmentKind
@@ -86,7 +86,7 @@ class Attachment:
 
 
 def known(facts: object, caption: Markup) -> Load:
-    """Of a file whose few facts were read with its screen."""
+    """A `load` for facts that were already read with the screen."""
 
     async def load(_session: Session, _now: datetime) -> tuple[object, Markup]:
         return facts, caption
@@ -96,60 +96,63 @@ def known(facts: object, caption: Markup) -> Load:
 
 @dataclass(frozen=True)
 class Screen:
-    """The text of a message (HTML, outside text escaped) and its rows of buttons.
+    """The text of a message (HTML, with outside text escaped) and its rows of buttons.
 
-    `toast` is shown for a moment over the chat when the screen answers a tap (at most 200 characters: Bot API,
+    `toast`: a short text over the chat when the screen answers a tap (at most 200 characters: Bot API,
     answerCallbackQuery.text).
     """
 
     text: Markup
     rows: tuple[Row, ...] = ()
     toast: str = ""
-    # Need not be shown when the officer has tapped on already, as fast thumbs do on a keypad.
+    # A keypad with some digits entered: need not be drawn when the officer has tapped the next key already.
     is_passing: bool = False
-    # Made by a handler that only looks (handlers/routes.py, NAVIGATION): need not be shown when a later tap on the
-    # same message has its screen already.
+    # From a handler that changes nothing (handlers/routes.py, NAVIGATION): need not be drawn when a later tap on
+    # the same message already has its screen.
     is_navigation: bool = False
-    # The same keypad without dots, for a chat that has few calls left: dots that are not drawn anew would lie.
+    # The keypad without dots, for a chat with few calls left: dots that are not redrawn would be wrong.
     without_dots: "Screen | None" = None
-    # Personal data stays in the chat (Bot API, protect_content); files and codes are made to be passed on.
+    # The message cannot be forwarded or saved (Bot API, protect_content): it may contain personal data.
     is_protected: bool = True
-    # A message of its own, sent below: what is to be passed on cannot stand on a protected card.
+    # A second message, sent below: something to forward, which cannot be on a protected card.
     apart: "Screen | None" = None
-    # A file, made and sent after the screen is shown.
+    # A file that is made and sent after the screen is shown.
     attachment: Attachment | None = None
-    # Of a notice: the message in whose place it is put.
+    # For a notice: the message that is edited.
     message_id: int | None = None
 
     def headed(self, line: Markup) -> "Screen":
-        """The same screen under a line that comes first."""
+        """The screen with a first line above its text."""
         plain = self.without_dots.headed(line) if self.without_dots else None
         return replace(self, text=Markup("{}\n\n{}").format(line, self.text), without_dots=plain)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidenced(Screen):
-    """The answer to an irreversible press is a notice that is kept, the receipt of this certificate: a new message
-    in place of the keypad.
+    """The answer to certifying: the receipt of this certificate, sent as a new message in place of the keypad and
+    kept in the chat.
     """
 
+    # The certificate's id.
     certificate: int
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """In place of a notice's screen: it is not to be sent any more. `reason`, in English, is the operator's."""
+    """In place of a notice's screen: the notice must not be sent any more. `reason` is for the operator, in
+    English.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """In place of a notice's screen: it is to be sent later, and rendered anew then."""
+    """In place of a notice's screen: render the notice again at `until`, and send it then."""
 
     until: datetime
 
 
 def lines(*parts: Markup | str | None) -> Markup:
-    """Join what is there, a line each; an empty string makes an empty line."""
+    """Join the parts with line breaks. None is left out; an empty string makes an empty line."""
     return Markup("\n").join(part for part in parts if part is not None)

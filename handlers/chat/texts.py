@@ -1,7 +1,7 @@
-"""Texts in the two languages, and the one place where outside text is escaped.
+"""Texts in Thai and English. Only this module turns texts into HTML.
 
-The source of every text is its English form in the code; handlers/locales holds the Thai one. Values put into a
-text are escaped by markupsafe, so a name can never become markup (Bot API, HTML style).
+The code contains each text in English; the catalog in handlers/locales holds its Thai translation. markupsafe
+escapes the values in a text, so that a name cannot become markup (Bot API, HTML style).
 """
 
 import gettext
@@ -23,7 +23,7 @@ LOCALES = Path(__file__).parents[1] / "locales"
 
 @cache
 def _catalog(language: Language) -> gettext.NullTranslations:
-    """The catalog of a language; English is the texts themselves."""
+    """The compiled catalog of a language. English has none: the texts in the code are English."""
     if language is Language.ENGLISH:
         return gettext.NullTranslations()
     compiled = io.BytesIO()
@@ -34,8 +34,8 @@ def _catalog(language: Language) -> gettext.NullTranslations:
 
 
 class Texts:
-    """The texts of one language. Handlers call it `_`, so that Babel finds what is to be translated. `contact` is
-    how the operator is reached (LAOCERT_CONTACT), or empty.
+    """The texts of one language. Handlers name it `_`, so that Babel extracts the texts for translation.
+    `contact`: how to reach the operator (LAOCERT_CONTACT); may be empty.
     """
 
     def __init__(self, language: Language, contact: str = "") -> None:
@@ -44,17 +44,17 @@ class Texts:
         self._catalog = _catalog(language)
 
     def __call__(self, message: str, **values: object) -> Markup:
-        """A text for a message: HTML, with all values escaped but those that are Markup already."""
-        # The template comes from our own catalogs; markupsafe escapes the values.
+        """Translate a text for a message: HTML, with all values escaped except those that are Markup."""
+        # The template is from the code or a catalog; markupsafe escapes the values.
         return Markup(self._catalog.gettext(message)).format(**values)  # noqa: S704
 
     def plain(self, message: str, **values: object) -> str:
-        """A text for a button or a toast, where the Bot API knows no markup."""
+        """Translate a text for a button or a toast: plain text without escaping, as the Bot API takes it there."""
         return self._catalog.gettext(message).format(**values)
 
     @property
     def operator(self) -> str:
-        """Whom an officer is told to ask: `ผู้ดูแลระบบ (โทร. 02 000 0000)`."""
+        """The operator, with the contact if there is one: `ผู้ดูแลระบบ (โทร. 02 000 0000)`."""
         name = self.plain("the operator")
         return f"{name} ({self._contact})" if self._contact else name
 
@@ -63,9 +63,9 @@ class Texts:
         return _day(self.language, day)
 
     def moment(self, moment: datetime) -> str:
-        """A moment in the Buddhist Era and Bangkok's time: `2 พ.ย. 2569 09:30 น.`."""
-        there = moment.astimezone(BANGKOK)
-        return self.plain("{day} {time:%H:%M}", day=self.day(there.date()), time=there)
+        """A time in the Buddhist Era and Bangkok's time: `2 พ.ย. 2569 09:30 น.`."""
+        local = moment.astimezone(BANGKOK)
+        return self.plain("{day} {time:%H:%M}", day=self.day(local.date()), time=local)
 
 
 @lru_cache(1000)
@@ -76,5 +76,5 @@ def _day(language: Language, day: date) -> str:
 
 @cache
 def texts(language: Language, contact: str = "") -> Texts:
-    """The texts of a language, read once."""
+    """The texts of a language, cached."""
     return Texts(language, contact)

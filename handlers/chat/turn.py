@@ -1,4 +1,4 @@
-"""One turn of the conversation: what a handler is given, and the right that it declares."""
+"""A turn of the conversation: the facts that a handler receives, and the rights that handlers declare."""
 
 import enum
 import random
@@ -19,12 +19,14 @@ from models.database.engine import Session
 
 
 class Right(enum.StrEnum):
-    """Who may use a handler. It comes from the officer that the sender is, never from the button."""
+    """Who may use a handler. The sender's account decides, never the button."""
 
     ANYONE = "anyone"
-    # Linked, also before it has said its name and chosen its PIN.
+    # A linked officer, also one that has not given its name and position and chosen its PIN yet.
     OFFICER = "officer"
+    # An officer with name, position and PIN, of either role.
     LINKED = "linked"
+    # The same, of an account with this role.
     LAO = "lao"
     PROVINCE = "province"
 
@@ -34,8 +36,8 @@ DEFAULT_DEMANDS = Demands(spot_check_size=3, difference_percent=10)
 
 @dataclass(frozen=True)
 class Setup:
-    """What every turn of one bot is told from outside: its settings (docs/contract.md, Settings), its name at
-    Telegram for links to it, and how far its clock is known to be off.
+    """What all turns of a program share: settings (docs/contract.md, Settings), the bot's username for deep links,
+    and the measured offset of the clock (zero while unknown).
     """
 
     operator_chat: int | None = None
@@ -50,7 +52,7 @@ DEFAULTS = Setup()
 
 @dataclass(frozen=True)
 class Turn:
-    """One tap or message, in its transaction, as it was when it began."""
+    """One tap or message being answered, in its transaction. Immutable: its facts are those of the beginning."""
 
     session: Session
     now: datetime
@@ -59,30 +61,30 @@ class Turn:
     conversation: Conversation
     linked: Officer | None
     setup: Setup = DEFAULTS
-    # A password or PIN that was checked before the transaction.
+    # The result of a check of a password or PIN that ran before the transaction.
     attempt: Attempt | None = None
-    # A file that was fetched and checked before the transaction.
+    # The result for a file that was downloaded and checked before the transaction.
     upload: Upload | None = None
     message_id: int | None = None
-    # The message is one that was sent before and is now changed.
+    # The message is an edit of an earlier one.
     is_edit: bool = False
-    # It was sent before the screen was there that it would answer.
+    # The message was sent before the question that it would answer was shown.
     is_early: bool = False
-    # Whether the message has been deleted; None while nobody has tried (handlers/chat/deleting.py).
+    # Whether the message has been deleted; None before the worker has tried (handlers/chat/deleting.py).
     is_deleted: bool | None = None
-    # The number of the keypad that the chat has on its screen, or "".
+    # The id of the keypad that the chat shows; empty without one.
     keypad: str = ""
-    # What the keypad was for that stands in the chat and takes no digits any more.
+    # The purpose of the keypad in the chat when that keypad takes no digits any more.
     lapsed: Purpose | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether the PIN is wanted before anything is shown."""
+        """Whether the officer must enter the PIN before anything is shown, because the chat was idle."""
         return self.linked is not None and self.linked.is_ready and self.linked.is_idle(self.now)
 
     @property
     def clock_offset(self) -> timedelta:
-        """How far the clock is known to be off; zero when that is not known."""
+        """The measured offset of this machine's clock; zero while unknown."""
         return self.setup.clock_offset()
 
     @property
@@ -92,21 +94,21 @@ class Turn:
 
     @property
     def officer(self) -> Officer:
-        """The officer, where the handler's right says that there is one."""
+        """The officer. Raises LookupError without one: for handlers whose right is not ANYONE."""
         if self.linked is None:
             raise LookupError("a handler for anyone asked for the officer")
         return self.linked
 
     @property
     def own_organization(self) -> str:
-        """The dla_code of an LAO officer's organization."""
+        """The dla_code of an LAO officer's organization. Raises LookupError for a province's officer."""
         code = self.officer.account.organization_code
         if code is None:
             raise LookupError("a handler for a province asked for the own organization")
         return code
 
     def has(self, right: Right) -> bool:
-        """Whether the sender has a right now."""
+        """Whether the sender has the right."""
         if right is Right.ANYONE:
             return True
         if self.linked is None:
@@ -119,19 +121,21 @@ class Turn:
 
 
 def role_right(account: Account) -> Right:
-    """The right that an account's role gives."""
+    """The right that belongs to an account's role."""
     return Right.LAO if account.role is Role.LAO else Right.PROVINCE
 
 
-# A handler is given what a tap means, or what stands behind a command; a step what was typed.
+# A handler receives the turn with the tap, or with a command's argument; a step receives the typed text.
 Handler = Callable[[Turn, Any], Awaitable[Screen]]
 Step = Callable[[Turn, str], Awaitable[Screen]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A text that a chat is asked for: who may answer, what takes the answer, and what asks once more where
-    something else than a text came.
+    """A text that the chat is asked for.
+
+    `right`: who may answer. `take`: handles the text. `ask_again`: shows the question again when something else
+    than a text came; None shows nothing.
     """
 
     right: Right
@@ -141,19 +145,19 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Proved(Screen):
-    """In place of a screen: the PIN that was entered on `pad` is right, and what it was asked for goes on."""
+    """In place of a screen: the PIN entered on `pad` is right; dispatch continues with what it was asked for."""
 
     pad: Pad
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relinked(Screen):
-    """The answer to a turn that has linked its chat, or ended the link: `officer` is who is linked now."""
+    """The answer of a turn that has linked its chat, or ended the link. `officer`: linked now, or None."""
 
     officer: Officer | None
 
     @classmethod
     def of(cls, screen: Screen, officer: Officer | None) -> Self:
-        """The screen, with who is linked."""
-        shown = {field.name: getattr(screen, field.name) for field in fields(Screen)}
-        return cls(**shown, officer=officer)
+        """The screen with the officer that is linked now."""
+        values = {field.name: getattr(screen, field.name) for field in fields(Screen)}
+        return cls(**values, officer=officer)

@@ -1,5 +1,6 @@
-"""A file that an organization's officer sends: looked at before the turn's transaction, so that none is fetched
-that is not wanted; fetched and checked off the event loop; and compared inside the transaction.
+"""Files that an organization's officer sends. Before the turn's transaction it is decided whether the file may be
+sent now; only then it is downloaded and checked, off the event loop. The turn compares the result with the
+register.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from models.imports.tabular import ImportRefused, Problem, english
 from models.register.draft import SentRoster
 
 NOT_FETCHED = Problem(None, None, english("the file could not be fetched from Telegram"), english("send it again"))
-# The Bot API's server gives no files: to send it again would not help. Who the operator is, the chat says.
+# The Bot API's server serves no files, so sending again would not help. The chat puts the contact for {operator}.
 NOT_SERVED = Problem(
     None,
     None,
     english("the system cannot receive files at present"),
     english("tell {operator}", operator="the operator of the system"),
 )
-# The process that checked it came to an end or took too long.
+# The process that checks the file failed or took too long.
 NOT_CHECKED = Problem(
     None, None, english("the file could not be checked"), english("save it anew and send it again")
 )
@@ -31,7 +32,7 @@ NOT_CHECKED = Problem(
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to be fetched and checked, and the organization whose register it must be."""
+    """A file to download and check, and the dla_code of the organization whose register it must contain."""
 
     file_id: str
     name: str
@@ -40,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Upload:
-    """What came of a file: a register, or what is wrong with it. It was checked for `organization`."""
+    """The result of checking a file for `organization`: its register in `sent`, or its `problems`."""
 
     organization: str
     sent: SentRoster | None = None
@@ -48,8 +49,10 @@ class Upload:
 
 
 async def find_upload(session: Session, incoming: Incoming, now: datetime) -> Wanted | None:
-    """The file of this update, if it is to be fetched: where no text is asked for, from whom it may come, of a
-    register that is not locked, and neither too large nor of another kind. Why it is not, the turn says.
+    """The update's file, if it is to be downloaded; else None, and the turn explains why.
+
+    The sender must be a ready LAO officer who is not idle and is not asked for a text; the register must not be
+    locked; the file must have a known kind and an allowed size.
     """
     document = incoming.document
     if document is None or not incoming.is_private:
@@ -62,7 +65,7 @@ async def find_upload(session: Session, incoming: Incoming, now: datetime) -> Wa
         organization = await require_sendable(session, officer)
     except (ImportRefused, NotYours, RosterLocked):
         return None
-    # Last, for it may be a chat of which nothing is kept yet.
+    # Read last, because the chat may have no conversation yet.
     if (await load_conversation(session, incoming.chat_id)).awaiting is not Awaiting.NOTHING:
         return None
     return Wanted(document.file_id, document.name, organization.dla_code)

@@ -1,4 +1,4 @@
-"""The procedure's words, and how organizations, people and numbers are written on every screen.
+"""The procedure's words, and the parts of screens that show organizations, people and numbers.
 
 Buttons keep the source procedure's words to the letter (docs/contract.md, What the chat says).
 """
@@ -26,7 +26,7 @@ from models.rounds.round import Round, RoundState
 
 
 def status_word(_: Texts, status: Status) -> str:
-    """The status as the procedure names it; the first one is ours."""
+    """A status in the procedure's words; the procedure has none for UNCERTIFIED."""
     return {
         Status.UNCERTIFIED: _.plain("Not certified"),
         Status.LAO_CERTIFIED: _.plain("Certified at LAO level"),
@@ -35,7 +35,7 @@ def status_word(_: Texts, status: Status) -> str:
 
 
 def category_word(_: Texts, category: Category) -> str:
-    """The category as the procedure names it."""
+    """A category in the procedure's words."""
     return {
         Category.OFFICIAL: _.plain("Officials"),
         Category.PERMANENT_EMPLOYEE: _.plain("Permanent employees"),
@@ -44,7 +44,7 @@ def category_word(_: Texts, category: Category) -> str:
 
 
 def category_button_word(_: Texts, category: Category) -> str:
-    """The same on half a row of buttons, which is short in English."""
+    """A category's name for a button of half a row; the English one is shortened."""
     return {
         Category.OFFICIAL: _.plain("Officials"),
         Category.PERMANENT_EMPLOYEE: _.plain("Permanent"),
@@ -53,27 +53,29 @@ def category_button_word(_: Texts, category: Category) -> str:
 
 
 def mark_word(_: Texts, mark: Mark) -> str:
-    """What an officer found of a record."""
+    """The result of spot-checking a record."""
     return _.plain("Correct") if mark is Mark.CORRECT else _.plain("Not correct")
 
 
 def back(_: Texts, to: Tap) -> Button:
-    """ย้อนกลับ."""
+    """The button ย้อนกลับ (Back)."""
     return Button(_.plain("Back"), to)
 
 
 def home(_: Texts) -> Button:
-    """หน้าหลัก."""
+    """The button หน้าหลัก (Home)."""
     return Button(_.plain("Home"), Home())
 
 
 def way_out(_: Texts, to: Tap) -> Row:
-    """The last row of a screen: back, and home."""
+    """A screen's last row: Back and Home."""
     return (back(_, to), home(_))
 
 
 def pager(_: Texts, page: int, pages: int, previous: Tap, following: Tap) -> tuple[Row, ...]:
-    """The row that leafs through pages, where there are several: each button names the page that it opens."""
+    """The row with buttons to the previous and the following page, each with the number of the page that it opens.
+    Empty for a single page. `page` counts from 0.
+    """
     row: Row = ()
     if page > 0:
         row += (Button("◀ " + _.plain("page {page}/{pages}", page=page, pages=pages), previous),)
@@ -83,12 +85,12 @@ def pager(_: Texts, page: int, pages: int, previous: Tap, following: Tap) -> tup
 
 
 def organization_line(_: Texts, organization: Organization) -> Markup:
-    """An organization as it is called now, with the district that tells it from its namesakes."""
+    """An organization's present name, with district and province, because names are not unique."""
     return words_line(_, Words.of(organization))
 
 
 def words_line(_: Texts, words: Words) -> Markup:
-    """The same of an organization as a certificate names it."""
+    """Name, district and province, as a certificate bears them."""
     return _(
         "<b>{name}</b>\n{district}, {province}",
         name=words.organization_name,
@@ -97,72 +99,78 @@ def words_line(_: Texts, words: Words) -> Markup:
     )
 
 
-def certified_organization(_: Texts, made: Certification) -> Markup:
-    """Which organization a certificate is of, in the certificate's words: never as it is called now."""
-    words = made.words
-    named = _("<b>Organization {code}</b>", code=made.organization_code) if words is None else words_line(_, words)
-    return lines(named, words_note(_, made))
+def certified_organization(_: Texts, certificate: Certification) -> Markup:
+    """A certificate's organization under the name that the certificate bears, not its present one."""
+    words = certificate.words
+    name_lines = (
+        _("<b>Organization {code}</b>", code=certificate.organization_code)
+        if words is None
+        else words_line(_, words)
+    )
+    return lines(name_lines, words_note(_, certificate))
 
 
-def words_note(_: Texts, made: Certification) -> Markup | None:
-    """Of a certificate that does not bear its words itself: as of when they are, or that there are none."""
-    if made.words is None:
+def words_note(_: Texts, certificate: Certification) -> Markup | None:
+    """The note that an older certificate has no name of its organization, or since when; None for one that was
+    issued with it.
+    """
+    if certificate.words is None:
         return _(
             "This certificate is from before names were kept in certificates, and its organization's was not kept "
             "yet. Please tell {operator}.",
             operator=_.operator,
         )
-    if made.words_kept_at is None:
+    if certificate.words_kept_at is None:
         return None
     return _(
         "Name and place as of {moment}: this certificate is from before they were kept in certificates.",
-        moment=_.moment(made.words_kept_at),
+        moment=_.moment(certificate.words_kept_at),
     )
 
 
-def other_words(_: Texts, made: Certification, words: Words) -> Markup | None:
-    """Beside what an organization is called elsewhere on a screen: how the certificate names it, where that
-    differs, or does not stand in the certificate itself.
+def other_words(_: Texts, certificate: Certification, words: Words) -> Markup | None:
+    """The organization's name on the certificate, when it differs from `words`, the name shown elsewhere on the
+    screen; else only the note about an older certificate, if any.
     """
-    if made.words is None or made.words == words:
-        return words_note(_, made)
-    return lines(_("In the certificate:"), certified_organization(_, made))
+    if certificate.words is None or certificate.words == words:
+        return words_note(_, certificate)
+    return lines(_("In the certificate:"), certified_organization(_, certificate))
 
 
 def district_word(_: Texts, name: str) -> str:
-    """A district by its name, which is in Thai in both languages: `อ.บางพลี`, `บางพลี district`."""
+    """A district; its name is in Thai in both languages: `อ.บางพลี`, `บางพลี district`."""
     return _.plain("{name} district", name=name)
 
 
 def find_label(name: ButtonName, marks: str = "") -> str:
-    """🔍 and an organization, in Thai in both languages: it is what officers look for.
+    """The label of an organization's 🔍 button, in Thai in both languages, because names are in Thai.
 
-    Marks come first, where a narrow phone shows them.
+    `marks` come first, where a narrow phone shows them.
     """
-    # As a Thai finds it, in both languages: the name is in Thai.
+    # The abbreviation for district in Thai too, beside the Thai name.
     district = "" if name.district_th is None else f" · อ.{name.district_th}"
     return f"{marks}🔍 {name.short}{district}"
 
 
 def round_line(_: Texts, round_: Round | None, now: datetime) -> Markup:
-    """The round, its last day, and how far that is: `ปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2569 (เหลือ 12 วัน)`."""
+    """The round, its closing date and the days left: `ปีงบประมาณ 2570 · ภายใน 15 ก.ย. 2569 (เหลือ 12 วัน)`."""
     if round_ is None:
         return _("No round has been opened yet.")
     if round_.state is RoundState.CLOSED:
         return _("Fiscal year B.E. {year} · the round is closed", year=round_.fiscal_year)
-    left = round_.days_left(now)
-    if round_.closes_on is None or left is None:
+    days_left = round_.days_left(now)
+    if round_.closes_on is None or days_left is None:
         return _("Fiscal year B.E. {year}", year=round_.fiscal_year)
     return _(
         "Fiscal year B.E. {year} · by {day} ({left})",
         year=round_.fiscal_year,
         day=_.day(round_.closes_on),
-        left=days_left_word(_, left),
+        left=days_left_word(_, days_left),
     )
 
 
 def days_left_word(_: Texts, days: int) -> str:
-    """How many days there still are, or how many it is too late."""
+    """The days left until the closing date, or overdue when `days` is negative."""
     if days == 0:
         return _.plain("the last day")
     if days > 0:
@@ -170,19 +178,19 @@ def days_left_word(_: Texts, days: int) -> str:
     return _.plain("1 day overdue") if days == -1 else _.plain("{days:,} days overdue", days=-days)
 
 
-# Of the ended revisions that a register is compared with: more than one only after several reopenings.
+# Ended revisions that a screen compares with; there is more than one only after several reopenings.
 _REVISIONS_SHOWN = 3
 
 
 def changes_text(_: Texts, changes: Changes | None) -> Markup | None:
-    """After a reopening, how much has changed since each revision that counts, a line each."""
+    """The number of changes since each ended revision, a line each; None without a reopening."""
     if changes is None:
         return None
-    told = [_since_line(_, one) for one in changes.since[:_REVISIONS_SHOWN]]
-    left = len(changes.since) - len(told)
-    if left > 0:
-        told.append(_("and since {count} earlier revisions", count=left))
-    return lines(*told)
+    parts = [_since_line(_, since) for since in changes.since[:_REVISIONS_SHOWN]]
+    more = len(changes.since) - len(parts)
+    if more > 0:
+        parts.append(_("and since {count} earlier revisions", count=more))
+    return lines(*parts)
 
 
 def _since_line(_: Texts, since: ChangesSince) -> Markup:
@@ -196,7 +204,7 @@ def _since_line(_: Texts, since: ChangesSince) -> Markup:
 
 
 def change_counts(_: Texts, difference: Difference) -> str:
-    """How many records have come, gone and changed: `+2 −1 ~3`; menus where they are others."""
+    """The numbers of records added, removed and changed: `+2 −1 ~3`, with `menus` when the menus differ."""
     if difference.is_nothing:
         return _.plain("nothing")
     signs = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "−", ChangeKind.CHANGED: "~"}
@@ -205,51 +213,51 @@ def change_counts(_: Texts, difference: Difference) -> str:
 
 
 def headcount_lines(_: Texts, headcount: Headcount) -> Markup:
-    """The three numbers behind their names, and their total."""
+    """The number of people in each category, and the total, a line each."""
     rows = [(category_word(_, category), headcount.of(category)) for category in Category]
     rows.append((_.plain("Total"), headcount.total))
     return lines(*(people_line(_, name, number) for name, number in rows))
 
 
 def people_line(_: Texts, name: str, count: int) -> Markup:
-    """How many people of a name there are: `ข้าราชการ 12 คน`."""
+    """A name with a number of people: `ข้าราชการ 12 คน`."""
     return _("{name} <b>{count:,}</b>", name=name, count=count)
 
 
 def officer_line(_: Texts, officer: Officer) -> Markup:
-    """The officer's name and position, as certificates will bear them."""
+    """The officer's name and position, as they will be on certificates."""
     return _("{name} · {position}", name=officer.full_name, position=officer.position)
 
 
-# Titles that are written apart from the name.
+# Titles that are written with a blank before the name.
 _TITLES = {"นาย", "นาง", "นางสาว", "น.ส."}
 _MASK = "•••"
 
 
 def masked(name: str) -> str:
-    """A person's name in a list: the first name, and of the surname its first letter, `สมชาย ใ•••`."""
+    """A person's name for a list: title and first name, and the surname's first letter: `สมชาย ใ•••`."""
     words = name.split()
-    whole = words[: min(2 if words[0] in _TITLES else 1, len(words) - 1)]
-    return " ".join([*whole, f"{words[len(whole)][0]}{_MASK}"])
+    unmasked = words[: min(2 if words[0] in _TITLES else 1, len(words) - 1)]
+    return " ".join([*unmasked, f"{words[len(unmasked)][0]}{_MASK}"])
 
 
-def certified_by(_: Texts, made: Certification) -> Markup:
-    """Who certified, in which position, and when."""
+def certified_by(_: Texts, certificate: Certification) -> Markup:
+    """The signer's name and position, the time, and whether it was after the closing date."""
     return _(
         "{name} · {position}\n{moment}{late}",
-        name=made.officer_name,
-        position=made.officer_position,
-        moment=_.moment(made.certified_at),
-        late=_(" (late)") if made.is_late else "",
+        name=certificate.officer_name,
+        position=certificate.officer_position,
+        moment=_.moment(certificate.certified_at),
+        late=_(" (late)") if certificate.is_late else "",
     )
 
 
-def signature(_: Texts, made: Certification) -> Markup:
-    """Who certified, in which position, when, and the code to look it up by."""
-    code = _("Verification code <code>{code}</code>", code=written_code(made.code))
-    return lines(certified_by(_, made), code)
+def signature(_: Texts, certificate: Certification) -> Markup:
+    """The signer's name and position, the time, and the certificate's verification code."""
+    code = _("Verification code <code>{code}</code>", code=written_code(certificate.code))
+    return lines(certified_by(_, certificate), code)
 
 
 def review_tap(turn: Turn, organization: str) -> Tap:
-    """The review of an organization, of the officer's own side."""
+    """The tap that opens an organization's review, for the officer's role."""
     return LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(organization)

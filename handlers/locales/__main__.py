@@ -1,4 +1,4 @@
-"""`make messages`."""
+"""`make messages`: update the catalogs and print the texts without a translation."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""How a queued notice reads, and the screen on which an officer chooses when it may ring.
+"""The texts of queued notices, and the screen on which an officer chooses when notices may ring.
 
-To whom and when something is sent is decided in models; quiet hours are computed in models/notices.
+Who receives a notice, and when, is decided in models/notices.
 """

@@ -1,4 +1,4 @@
-"""The operator's word, as the officers read it."""
+"""The notice of an operator's announcement."""
 
 from markupsafe import Markup
 
@@ -7,12 +7,12 @@ from handlers.chat.texts import Texts
 
 
 def heading(_: Texts) -> str:
-    """From whom it is."""
+    """The announcement's heading, which names its author."""
     return "📢 " + _.plain("Announcement from the operator")
 
 
 def screen(_: Texts, body: str) -> Screen:
-    """It holds no personal data, so it is whole in every chat and may be passed on. Without buttons: a tap would
-    put another screen in its place.
+    """The announcement. It contains no personal data, so every chat gets it in full and may forward it. It has no
+    buttons, because a tap would replace it by another screen.
     """
     return Screen(Markup("<b>{}</b>\n\n{}").format(heading(_), body), is_protected=False)

@@ -1,4 +1,4 @@
-"""Notices about a chat's link to an account: its beginning, its end, and what threatens it."""
+"""Notices about a chat's link to an account: linked, disputed, handed over, unreachable, PIN blocked."""
 
 from datetime import UTC, datetime
 
@@ -12,19 +12,19 @@ from handlers.chat.words import home
 from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
-from models.links.dispute import load_dispute, load_officer
+from models.links.dispute import can_end, load_dispute, load_officer
 from models.notices.kind import NoticeKind
 from models.notices.reachability import lost_since
 
 
 async def linked(notice: Notice) -> Screen:
-    """To the other officers of the account."""
+    """For the account's other officers: a chat was linked. The subject is the new officer."""
     return linked_screen(notice.texts, await _officer(notice), whole=notice.is_whole)
 
 
 def linked_screen(_: Texts, officer: Officer, *, whole: bool) -> Screen:
-    """Who was linked. A chat that was left alone leads to the list: nobody should end a link without having seen
-    whose it is.
+    """The linked officer, with a button to dispute the link. An idle chat gets a button to the list of officers
+    instead: nobody should end a link without seeing whose it is.
     """
     title, unit = _("🔔 <b>A chat was linked to your account</b>"), unit_line(_, officer.account)
     see_officers = (Button(_.plain("Linked officers"), Officers()),)
@@ -41,8 +41,39 @@ def linked_screen(_: Texts, officer: Officer, *, whole: bool) -> Screen:
     )
 
 
+async def pin_reset(notice: Notice) -> Screen:
+    """To the other officers of the account."""
+    officer, reader = await _officer(notice), notice.reader
+    can = reader is not None and await can_end(notice.session, reader, officer)
+    return pin_reset_screen(notice.texts, officer, whole=notice.is_whole, can_end_link=can)
+
+
+def pin_reset_screen(_: Texts, officer: Officer, *, whole: bool, can_end_link: bool) -> Screen:
+    """Who has another PIN. A reader who may end that link has the button; all others are told whom to ask."""
+    title, unit = _("🔔 <b>An officer of your account has a new PIN</b>"), unit_line(_, officer.account)
+    see_officers = (Button(_.plain("Linked officers"), Officers()),)
+    if not whole:
+        return brief(_, title, unit, (see_officers,))
+    about = lines(title, unit, "", person_line(_, officer), "")
+    if officer.unlinked_at is not None:
+        return Screen(lines(about, _("That link has ended already.")), (see_officers,))
+    not_them = _(
+        "Did this officer not choose it? Then tell {operator} at once: somebody may have the officer's phone and "
+        "your account's password.",
+        operator=_.operator,
+    )
+    if not can_end_link:
+        return Screen(lines(about, not_them), (see_officers,))
+    return Screen(
+        lines(about, not_them, _("Is this not one of you? Then end the link at once.")),
+        ((Button(_.plain("Not one of us"), NotOurs(officer.id), Style.DANGER),), see_officers),
+    )
+
+
 async def unreachable(notice: Notice) -> Screen | Dropped:
-    """To the other officers of the account, or to the operator when there is none."""
+    """For the account's other officers, or the operator without any: messages to an officer do not arrive. Dropped
+    when the chat is reachable again or its link has ended.
+    """
     _, officer = notice.texts, await _officer(notice)
     is_operator = notice.reader is None
     since = await lost_since(notice.session, officer.user_id)
@@ -70,7 +101,9 @@ async def unreachable(notice: Notice) -> Screen | Dropped:
 
 
 async def missed(notice: Notice) -> Screen:
-    """To a chat that can be written to again: one line, for what matters of it may have changed since."""
+    """For a chat that is reachable again: how many messages were not delivered. Their contents may be outdated, so
+    they are not repeated. The subject is the number.
+    """
     _, count = notice.texts, notice.subject_id
     if notice.reader is None:
         about = _("🔕 Messages did not arrive in this chat for a while. Not delivered: {count}. See:", count=count)
@@ -85,7 +118,9 @@ async def missed(notice: Notice) -> Screen:
 
 
 async def pin_blocked(notice: Notice) -> Screen:
-    """To the officer: it may be somebody else who tries."""
+    """For the officer: the PIN was wrong too often, perhaps entered by somebody else. The subject is the end of
+    the block, in Unix time.
+    """
     _, until = notice.texts, datetime.fromtimestamp(notice.subject_id, UTC)
     return Screen(
         lines(
@@ -99,7 +134,7 @@ async def pin_blocked(notice: Notice) -> Screen:
 
 
 async def handed_over(notice: Notice) -> Screen:
-    """To the old chat, which is not linked any more."""
+    """For the old chat, which is not linked any more: the work was handed over. The subject is the successor."""
     _, successor = notice.texts, await _officer(notice)
     return Screen(
         lines(
@@ -115,7 +150,7 @@ async def handed_over(notice: Notice) -> Screen:
 
 
 async def disputed(notice: Notice) -> Screen:
-    """To the operator's chat."""
+    """For the operator's chat: a colleague has ended a link as unknown."""
     _, dispute = notice.texts, await load_dispute(notice.session, notice.subject_id)
     if dispute is None:
         raise LookupError("a notice about no officer")
@@ -138,7 +173,7 @@ async def disputed(notice: Notice) -> Screen:
 
 
 async def _officer(notice: Notice) -> Officer:
-    """The officer that a notice is about."""
+    """The officer that the notice's subject names. Raises LookupError."""
     officer = await load_officer(notice.session, notice.subject_id)
     if officer is None:
         raise LookupError("a notice about no officer")
@@ -146,7 +181,7 @@ async def _officer(notice: Notice) -> Officer:
 
 
 def _unlink(officer: Officer) -> Markup:
-    """How the operator ends a link."""
+    """The command with which the operator ends a link."""
     command = f"laocert account unlink {officer.account.username} --officer {officer.id}"
     return Markup("<code>{}</code>").format(command)
 
@@ -155,6 +190,7 @@ RENDERERS: dict[NoticeKind, Render] = {
     NoticeKind.LINKED: linked,
     NoticeKind.LINK_DISPUTED: disputed,
     NoticeKind.HANDED_OVER: handed_over,
+    NoticeKind.PIN_RESET: pin_reset,
     NoticeKind.UNREACHABLE: unreachable,
     NoticeKind.MISSED: missed,
     NoticeKind.PIN_BLOCKED: pin_blocked,

@@ -1,4 +1,4 @@
-"""One notice whose turn has come: what the functions that say how it reads are given."""
+"""The value that renderers of notices receive, and their type."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from models.province.live_card import Showing
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice of one kind about its subject, in the transaction that takes it from the outbox.
+    """A notice that is due, in the transaction that takes it from the outbox.
 
-    `texts`: in the language of the chat that it goes to. `reader`: the officer who is linked there; None is the
-    operator, or a chat that is linked no more. `card`: what the live card is to show, for the kinds that change
-    it.
+    `texts`: in the language of the receiving chat. `subject_id`: what it is about, by the kind. `reader`: the
+    officer linked to that chat; None for the operator's chat, or one that is not linked any more. `card`: what the
+    live card must show, for kinds that change it.
     """
 
     texts: Texts
@@ -33,16 +33,18 @@ class Notice:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its chat may be told all of it. The operator's chat has no officer, and is told all."""
+        """Whether the chat may be shown the whole notice: always for the operator's chat and for kinds that are
+        told in full; else only while its officer is ready and not idle.
+        """
         if RULES[self.kind].telling is Telling.WHOLE or self.reader is None:
             return True
         return self.reader.is_ready and not self.reader.is_idle(self.now)
 
 
-# It only reads: the same notice can be rendered again.
+# A renderer changes nothing, so that a notice can be rendered again.
 Render = Callable[[Notice], Awaitable[Screen | Dropped | Deferred]]
 
 
 def brief(_: Texts, title: Markup, unit: Markup, rows: tuple[Row, ...]) -> Screen:
-    """What a chat is told whose officer has been idle."""
+    """The short form of a notice for an idle chat, which may be in other hands."""
     return Screen(lines(title, unit, "", _("Use the bot with your PIN to see more.")), rows)

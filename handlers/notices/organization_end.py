@@ -1,4 +1,4 @@
-"""The notice that an organization has ended, to those who were its officers."""
+"""The notice to an organization's officers that the organization has ended."""
 
 from handlers.certification.ended import end_lines
 from handlers.chat.screen import Screen, lines
@@ -8,7 +8,9 @@ from models.organizations.organization import load_end
 
 
 async def ended(notice: Notice) -> Screen:
-    """Whoever goes over to the successor is told how to go on, all others whom to ask."""
+    """The end and its reason. An officer who is taken over by the successor reads how to go on, all others whom to
+    ask.
+    """
     _, end, reader = notice.texts, await load_end(notice.session, notice.subject_id), notice.reader
     goes_over = reader is not None and reader.account.organization_code == end.successor_code
     return Screen(

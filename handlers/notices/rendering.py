@@ -1,7 +1,7 @@
-"""How each kind of notice reads: one table, and the notices about certificates, reopenings and remarks.
+"""The table of renderers for all kinds of notices, and the renderers for certificates, reopenings and remarks.
 
-A chat whose officer has been idle may be in other hands: it is told that something waits, and no number and no
-name. The officer's own receipt is always whole, and can be passed on.
+The phone of an idle officer may be in other hands. Its chat is told only that something waits, without numbers and
+names. An officer's own receipt is always shown in full, and can be forwarded.
 """
 
 from collections.abc import Mapping
@@ -39,19 +39,19 @@ async def notice(
     reader: Officer | None,
     card: Showing | None = None,
 ) -> Screen | Dropped | Deferred:
-    """The message of one kind about its subject, in the language of its chat and as much of it as the chat may
-    show now; or that it is not to be sent, or not yet. It changes nothing.
+    """Render a notice in its chat's language, in full or briefly for an idle chat. Returns Dropped when it must
+    not be sent any more, Deferred when it must wait. Changes nothing.
 
-    `reader`: the officer who is linked there. `card`: what the live card is to show, for the kinds that change it.
-    Called in the transaction that takes the notice from the outbox: whether it is still true is decided then.
+    Called in the transaction that takes the notice from the outbox, so that the facts are those of the sending.
+    `reader`: the officer linked to the chat. `card`: what the live card must show, for kinds that change it.
     """
     _ = texts(await chat_language(session, chat_id))
     return await RENDERERS[kind](Notice(_, session, kind, subject_id, now, reader, card))
 
 
 def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
-    """Raises LookupError when a kind has no entry in the table (RENDERERS by default): the program must not
-    start.
+    """Raises LookupError when a kind of notice has no entry in the table (default RENDERERS). Called at the start,
+    so that the program does not run without one.
     """
     missing = sorted(set(NoticeKind) - (RENDERERS if table is None else table).keys())
     if missing:
@@ -72,8 +72,8 @@ async def _certified(notice: Notice) -> Screen:
 
 
 def certified_screen(_: Texts, kind: NoticeKind, certificate: Certification, *, whole: bool) -> Screen:
-    """About another officer's certificate. The verification code is the reference by which somebody who gets it
-    twice knows that it is the same.
+    """The notice of another officer's certificate. By the verification code a reader who gets it twice sees that
+    both are the same.
     """
     title = {
         NoticeKind.COLLEAGUE_CERTIFIED: _("🔔 <b>Your organization has been certified</b>"),
@@ -103,7 +103,7 @@ async def _reopened(notice: Notice) -> Screen:
 
 
 def reopened_screen(_: Texts, reopening: Reopening, reader: Officer | None, *, whole: bool) -> Screen:
-    """To both sides; the organization's goes on to its register."""
+    """The notice of a reopening for both levels; an LAO officer gets a button to the review."""
     title = _("🔓 <b>The register was opened for correction</b>")
     unit = organization_line(_, reopening.organization)
     rows: tuple[Row, ...] = ((Button(_.plain("Certification history"), SeeHistory(reopening.organization_code)),),)
@@ -131,7 +131,7 @@ def reopened_screen(_: Texts, reopening: Reopening, reader: Officer | None, *, w
 
 
 async def _petitioned(notice: Notice) -> Screen:
-    """A petition or its refusal: to the officers with the way to the thread, to the operator with the command."""
+    """A petition or its refusal. Officers get a button to the thread, the operator the command to decide."""
     _, remark = notice.texts, await load_remark(notice.session, notice.subject_id)
     if notice.reader is None:
         return Screen(lines(petition.notice_text(_, remark), petition.how_to_decide(remark)))
@@ -142,7 +142,7 @@ async def _petitioned(notice: Notice) -> Screen:
 
 
 async def _questioned(notice: Notice) -> Screen:
-    """A question to the organization, or its answer to the province."""
+    """A question, for the organization's officers; or its answer, for the province's."""
     _, remark = notice.texts, await load_remark(notice.session, notice.subject_id)
     if notice.is_whole:
         return question.notice_screen(_, remark)
@@ -150,11 +150,11 @@ async def _questioned(notice: Notice) -> Screen:
     return brief(_, title, organization_line(_, remark.organization), rows)
 
 
-# --- the round's last day, and the operator's word -----------------------------------------------------------
+# --- the round's closing date, and announcements -------------------------------------------------------------
 
 
 async def _reminder(notice: Notice) -> Screen | Dropped | Deferred:
-    """Not in the quiet hours of its reader."""
+    """A reminder, deferred to the end of the reader's quiet hours."""
     if notice.reader is None:
         return Dropped("nobody is linked to the chat")
     quiet = await quiet_until(notice.session, notice.reader.user_id, notice.now)
@@ -174,7 +174,7 @@ async def _escalation(notice: Notice) -> Screen | Dropped:
 
 
 async def _broadcast(notice: Notice) -> Screen | Dropped | Deferred:
-    """Not in the quiet hours of its reader."""
+    """An announcement, deferred to the end of the reader's quiet hours."""
     if notice.reader is None:
         return Dropped("nobody is linked to the chat")
     quiet = await quiet_until(notice.session, notice.reader.user_id, notice.now)
@@ -183,7 +183,7 @@ async def _broadcast(notice: Notice) -> Screen | Dropped | Deferred:
     return announcement.screen(notice.texts, (await load_broadcast(notice.session, notice.subject_id)).body)
 
 
-# --- changes of messages that are there ----------------------------------------------------------------------
+# --- edits and deletions of sent messages --------------------------------------------------------------------
 
 
 async def _blank(notice: Notice) -> Screen:
@@ -191,7 +191,7 @@ async def _blank(notice: Notice) -> Screen:
 
 
 async def _card(notice: Notice) -> Screen | Dropped:
-    """The live card, in place or as a new message."""
+    """The live card, as an edit or a new message; brief for an idle chat."""
     if notice.card is None:
         return Dropped("nothing to show on the card")
     if notice.is_whole:

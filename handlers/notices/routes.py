@@ -1,4 +1,4 @@
-"""Which taps this room answers, with which right (handlers/dispatch.py)."""
+"""The handler of each tap of this room, and the right that it needs (handlers/dispatch.py)."""
 
 from handlers.chat.taps.notices import ChooseQuiet, ChooseRhythm, NoticeTimes, RestOnDaysOff, RingOnDaysOff
 from handlers.chat.taps.tap import Tap
@@ -13,5 +13,5 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     RingOnDaysOff: (Right.LINKED, timing.ring_on_days_off),
 }
 
-# Those that only look.
+# Taps whose handlers change nothing.
 NAVIGATION: set[type[Tap]] = {NoticeTimes}

@@ -1,5 +1,5 @@
-"""A province's lists in the chat: finding an organization, going to the next, the live card, and files to
-download.
+"""A province's screens about many organizations: the filter and the list, the queue of waiting organizations, the
+live card, and files to download.
 
-One organization's review is in handlers/certification.
+The review of one organization is in handlers/certification.
 """

@@ -1,6 +1,6 @@
-"""Seeing and taking away: the picture of a province's progress, its list, and certificates as PDF.
+"""Files for officers: the picture of a province's progress, its list as a spreadsheet, and certificates as PDF.
 
-Each screen stays what it was; the file is made after it is shown, and comes below it.
+Each tap shows the same screen again; the file is made afterwards and sent below it.
 """
 
 from dataclasses import dataclass, replace
@@ -32,28 +32,28 @@ from models.province.statistics import ProvinceProgress
 
 @dataclass(frozen=True)
 class CertificatePage:
-    """What a certificate's page is made of; `link` opens the certificate in the chat, empty without a bot."""
+    """The facts for a certificate's PDF. `link` opens it in the chat; empty without the bot's name."""
 
     issued: IssuedCertificate
     link: str
 
 
 async def export_list(turn: Turn, _tap: ExportList) -> Screen:
-    """ส่งออก: every organization of the officer's province, as XLSX."""
+    """ส่งออก (Export): send the list of all organizations of the officer's province, as XLSX."""
     _ = turn.texts
     code = await export.take_list(turn.session, turn.officer, turn.now)
 
     async def load(session: Session, now: datetime) -> tuple[object, Markup]:
-        listed = await export.province_list(session, code, now)
+        province_list = await export.province_list(session, code, now)
         caption = lines(
             _(
                 "<b>{province} province</b>: {count:,} organizations",
-                province=_province_name(_, listed),
-                count=len(listed.rows),
+                province=_province_name(_, province_list),
+                count=len(province_list.rows),
             ),
-            _("Data as of {moment}", moment=_.moment(listed.as_of)),
+            _("Data as of {moment}", moment=_.moment(province_list.as_of)),
         )
-        return listed, caption
+        return province_list, caption
 
     name = f"organizations-{code}-{_stamp(turn)}.xlsx"
     screen = await listing.menu(turn, ProvinceMenu())
@@ -61,7 +61,10 @@ async def export_list(turn: Turn, _tap: ExportList) -> Screen:
 
 
 async def see_progress(turn: Turn, _tap: SeeProgress) -> Screen:
-    """ภาพความคืบหน้า: how far the officer's province is, by type and by day."""
+    """ภาพความคืบหน้า (Progress picture): send the progress of the officer's province, by type and by day.
+
+    Raises NoRoundYet before the first round; NotYours for an account without a province.
+    """
     _, code = turn.texts, turn.officer.account.province_code
     if code is None:
         raise NotYours
@@ -98,29 +101,31 @@ def _progress_caption(_: Texts, progress: ProvinceProgress) -> Markup:
 
 
 async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
-    """📄: one certificate as a page, below the history that it stands in."""
+    """📄: send one certificate as a PDF, below the page of the history that lists it. Raises NotYours."""
     _ = turn.texts
     issued = await export.take_certificate(turn.session, turn.officer, tap.certification, turn.now)
-    made = issued.made
+    certificate = issued.made
     caption = lines(
-        _("<b>Certificate</b> <code>{code}</code>", code=written_code(made.code)),
-        certified_organization(_, made),
+        _("<b>Certificate</b> <code>{code}</code>", code=written_code(certificate.code)),
+        certified_organization(_, certificate),
         _(
             "<b>Fiscal year B.E. {year} · {level}</b>",
-            year=made.round.fiscal_year,
-            level=status_word(_, made.status),
+            year=certificate.round.fiscal_year,
+            level=status_word(_, certificate.status),
         ),
     )
-    page = CertificatePage(issued, link_to(turn.setup.bot_username, made.code))
-    name = f"certificate-{written_code(made.code)}.pdf"
-    screen = await _history_around(turn, made.organization_code, made.id)
+    page = CertificatePage(issued, link_to(turn.setup.bot_username, certificate.code))
+    name = f"certificate-{written_code(certificate.code)}.pdf"
+    screen = await _history_around(turn, certificate.organization_code, certificate.id)
     return _with(turn, screen, Attachment(AttachmentKind.CERTIFICATE, name, known(page, caption)))
 
 
 async def _history_around(turn: Turn, organization: str, certification_id: int) -> Screen:
-    """The page of the history on which a certificate stands."""
-    found = await load_history(turn.session, turn.officer, organization)
-    place = next(place for place, made in enumerate(found.certificates) if made.id == certification_id)
+    """The page of the history that lists a certificate."""
+    history = await load_history(turn.session, turn.officer, organization)
+    place = next(
+        place for place, certificate in enumerate(history.certificates) if certificate.id == certification_id
+    )
     page = place // CERTIFICATES_PER_PAGE
     if turn.officer.account.role is Role.LAO:
         return await lao.history(turn, LaoHistory(page))
@@ -132,11 +137,11 @@ def _with(turn: Turn, screen: Screen, attachment: Attachment) -> Screen:
     return replace(screen, toast=toast, attachment=attachment)
 
 
-def _province_name(_: Texts, told: ProvinceList | ProvinceProgress) -> str:
-    return told.province_th if _.language is Language.THAI else told.province_en
+def _province_name(_: Texts, facts: ProvinceList | ProvinceProgress) -> str:
+    return facts.province_th if _.language is Language.THAI else facts.province_en
 
 
 def _stamp(turn: Turn) -> str:
-    """Day and time in Bangkok, by which files are told apart: `25691102-0930`."""
-    there = turn.now.astimezone(BANGKOK)
-    return f"{there.year + BUDDHIST_ERA}{there:%m%d-%H%M}"
+    """Day and time in Bangkok, for file names: `25691102-0930`."""
+    local = turn.now.astimezone(BANGKOK)
+    return f"{local.year + BUDDHIST_ERA}{local:%m%d-%H%M}"

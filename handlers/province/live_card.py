@@ -1,4 +1,4 @@
-"""The one live card of a province's officer: how it looks, and the list behind it."""
+"""The live card of a province's officer: its screens, and the list that it opens."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,51 +16,57 @@ from models.province.listing import Narrowing, load_listing
 from models.province.live_card import Showing
 
 
-def card(_: Texts, shown: Showing, now: datetime) -> Screen:
-    """Numbers, the round, and the newest that wait."""
+def card(_: Texts, showing: Showing, now: datetime) -> Screen:
+    """The full live card: the counts, the round, and the newest waiting organizations."""
     certified = _(
         "Certified at province level: {done:,}/{total:,}",
-        done=shown.counts.province_certified,
-        total=shown.counts.total,
+        done=showing.counts.province_certified,
+        total=showing.counts.total,
     )
-    if not shown.waiting:
+    if not showing.waiting:
         title = _(
             "✅ <b>Nothing waits for you</b>",
         )
-        return Screen(lines(title, round_line(_, shown.round, now), certified), message_id=shown.message_id)
-    title = _("🔔 <b>Waiting for you {waiting:,}</b>", waiting=shown.waiting)
-    # What stands out is the next tap: the list only when it shows more than the card.
-    has_more = shown.waiting > len(shown.newest)
-    first, *others = (Button(find_label(one.name), ProvinceReview(one.name.dla_code)) for one in shown.newest)
-    rows: list[Row] = [(first if has_more else replace(first, style=Style.PRIMARY),), *((one,) for one in others)]
-    every = _.plain("All that wait ({waiting:,})", waiting=shown.waiting)
-    rows.append((Button(every, AllWaiting(), Style.PRIMARY if has_more else None),))
+        return Screen(lines(title, round_line(_, showing.round, now), certified), message_id=showing.message_id)
+    title = _("🔔 <b>Waiting for you {waiting:,}</b>", waiting=showing.waiting)
+    # The coloured button is the likely next tap: the list when it has more than the card, else the first.
+    has_more = showing.waiting > len(showing.newest)
+    first, *others = (
+        Button(find_label(organization.name), ProvinceReview(organization.name.dla_code))
+        for organization in showing.newest
+    )
+    primary = first if has_more else replace(first, style=Style.PRIMARY)
+    rows: list[Row] = [(primary,), *((button,) for button in others)]
+    label = _.plain("All that wait ({waiting:,})", waiting=showing.waiting)
+    rows.append((Button(label, AllWaiting(), Style.PRIMARY if has_more else None),))
     return Screen(
-        lines(title, round_line(_, shown.round, now), "", certified, _("Certified last:")),
+        lines(title, round_line(_, showing.round, now), "", certified, _("Certified last:")),
         tuple(rows),
-        message_id=shown.message_id,
+        message_id=showing.message_id,
     )
 
 
-def brief_card(_: Texts, shown: Showing) -> Screen:
-    """What an idle chat is told: that something waits or not, no number and no name."""
+def brief_card(_: Texts, showing: Showing) -> Screen:
+    """The live card for an idle chat: whether organizations wait, without numbers and names."""
     title = (
         _("🔔 <b>Organizations wait for your certification</b>")
-        if shown.waiting
+        if showing.waiting
         else _("✅ <b>Nothing waits for you</b>")
     )
-    rows: tuple[Row, ...] = ((Button(_.plain("All that wait"), AllWaiting()),),) if shown.waiting else ()
-    return Screen(lines(title, "", _("Use the bot with your PIN to see more.")), rows, message_id=shown.message_id)
+    rows: tuple[Row, ...] = ((Button(_.plain("All that wait"), AllWaiting()),),) if showing.waiting else ()
+    return Screen(
+        lines(title, "", _("Use the bot with your PIN to see more.")), rows, message_id=showing.message_id
+    )
 
 
 def replaced_card(_: Texts) -> Screen:
-    """In place of a card that is too old to be deleted."""
+    """The screen into which an old card is edited that is too old to be deleted."""
     return Screen(_("A newer card is below."))
 
 
 async def all_waiting(turn: Turn, tap: Tap) -> Screen:
-    """The whole list of those that wait, whatever it was narrowed to."""
-    kept = await load_listing(turn.session, turn.officer)
-    kept.lift(Narrowing.ALL)
-    kept.status = Status.LAO_CERTIFIED
+    """The whole list of waiting organizations, with all narrowings removed."""
+    list_filter = await load_listing(turn.session, turn.officer)
+    list_filter.lift(Narrowing.ALL)
+    list_filter.status = Status.LAO_CERTIFIED
     return await listing.show_list(turn, tap)

@@ -1,4 +1,4 @@
-"""Which taps and texts this room answers, with which right (handlers/dispatch.py)."""
+"""The handler of each tap and typed text of this room, and the right that it needs (handlers/dispatch.py)."""
 
 from handlers.chat.taps.certification import CertificatePdf
 from handlers.chat.taps.province import (
@@ -46,7 +46,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     CertificatePdf: (Right.LINKED, export.certificate_pdf),
 }
 
-# Those that only look.
+# Taps whose handlers change nothing but the officer's filter.
 NAVIGATION: set[type[Tap]] = {
     ProvinceMenu,
     ProvinceTypes,
@@ -56,7 +56,7 @@ NAVIGATION: set[type[Tap]] = {
     AllWaiting,
 }
 
-# The texts that are asked for.
+# The texts that this room takes.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.NOTHING: Question(Right.PROVINCE, listing.take_words, None),
 }

@@ -1,4 +1,4 @@
-"""An organization's register in the chat: the file it sends, what would change, and empty menus.
+"""Screens of an organization's register: sending it as a file, what changes, and empty menus.
 
-The review of its numbers is in handlers/certification.
+The review of the register's numbers is in handlers/certification.
 """

@@ -1,4 +1,6 @@
-"""สิ่งที่เปลี่ยน: how a reopened register differs from what was certified, for both sides, in all and by record."""
+"""สิ่งที่เปลี่ยน (What changed): how a reopened register differs from its certified state, in total and by record, for
+both levels.
+"""
 
 from dataclasses import replace
 
@@ -13,40 +15,45 @@ from handlers.register.difference import change_text, kind_buttons, kind_word, m
 from models.certification.changes import ChangesSince, RegisterChanges, see_changes
 from models.register.difference import Difference
 
-# Of up to seven lines each, a screen of 360 x 740 pixels shows all of them (tests/handlers/widths.py).
+# Records on a page. Each has up to seven lines; a phone of 360 x 740 pixels shows three
+# (tests/handlers/widths.py).
 CHANGES_PER_PAGE = 3
 
 
 async def show_changes(turn: Turn, tap: SeeChanges) -> Screen:
-    """The numbers then and now, and what has come, gone and changed; a page for each revision that counts."""
+    """The numbers when certified and now, and the counts of changed records; one page for each ended revision.
+
+    Raises NotYours for an organization that the officer may not see.
+    """
     return _overview(turn, await see_changes(turn.session, turn.officer, tap.organization), tap)
 
 
-def _overview(turn: Turn, found: RegisterChanges, tap: SeeChanges) -> Screen:
-    _, head = turn.texts, _head(turn.texts, found)
-    ways = way_out(_, review_tap(turn, tap.organization))
-    if found.changes is None:
-        return Screen(lines(*head, _("Nothing was reopened in this round.")), (ways,))
-    revisions = len(found.changes.since)
+def _overview(turn: Turn, register: RegisterChanges, tap: SeeChanges) -> Screen:
+    _, head = turn.texts, _head(turn.texts, register)
+    last_row = way_out(_, review_tap(turn, tap.organization))
+    if register.changes is None:
+        return Screen(lines(*head, _("Nothing was reopened in this round.")), (last_row,))
+    revisions = len(register.changes.since)
     place = min(tap.place, revisions - 1)
-    since = found.changes.since[place]
+    since = register.changes.since[place]
     before, after = (replace(tap, place=max(place + step, 0)) for step in (-1, 1))
-    leafing = pager(_, place, revisions, before, after)
+    pager_rows = pager(_, place, revisions, before, after)
     if since.difference is None:
-        return Screen(lines(*head, _since(_, since), "", _unknown(_)), (*leafing, ways))
+        return Screen(lines(*head, _since(_, since), "", _unknown(_)), (*pager_rows, last_row))
     buttons = kind_buttons(_, since.difference, lambda kind: ChangedRecords(tap.organization, place, kind, 0))
-    return Screen(lines(*head, _since(_, since), "", _what(_, since.difference)), (*buttons, *leafing, ways))
+    text = lines(*head, _since(_, since), "", _differences(_, since.difference))
+    return Screen(text, (*buttons, *pager_rows, last_row))
 
 
-def _head(_: Texts, found: RegisterChanges) -> tuple[Markup | str, ...]:
-    return _("<b>What changed after the reopening</b>"), organization_line(_, found.organization), ""
+def _head(_: Texts, register: RegisterChanges) -> tuple[Markup | str, ...]:
+    return _("<b>What changed after the reopening</b>"), organization_line(_, register.organization), ""
 
 
 def _since(_: Texts, since: ChangesSince) -> Markup:
     return _("Revision {revision}, as it was certified → now", revision=since.revision)
 
 
-def _what(_: Texts, difference: Difference) -> Markup:
+def _differences(_: Texts, difference: Difference) -> Markup:
     if difference.is_nothing:
         return _("✅ No difference: the register is as it was certified.")
     return lines(numbers_lines(_, difference), menus_lines(_, difference))
@@ -60,25 +67,25 @@ def _unknown(_: Texts) -> Markup:
 
 
 async def show_records(turn: Turn, tap: ChangedRecords) -> Screen:
-    """The records of one kind, a page at a time; names are masked, as in every list."""
+    """The records with one kind of change, a page at a time, with masked names. Raises NotYours."""
     _ = turn.texts
-    found = await see_changes(turn.session, turn.officer, tap.organization)
-    since = found.changes.since if found.changes is not None else ()
+    register = await see_changes(turn.session, turn.officer, tap.organization)
+    since = register.changes.since if register.changes is not None else ()
     difference = since[tap.place].difference if tap.place < len(since) else None
     if difference is None:
-        # An old button: what it was about has ended.
-        return _overview(turn, found, SeeChanges(tap.organization, tap.place))
-    listed = difference.of(tap.kind)
-    pages = max(1, -(-len(listed) // CHANGES_PER_PAGE))
+        # A button of an old card, whose comparison is no longer made.
+        return _overview(turn, register, SeeChanges(tap.organization, tap.place))
+    changes = difference.of(tap.kind)
+    pages = max(1, -(-len(changes) // CHANGES_PER_PAGE))
     page = min(tap.page, pages - 1)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
-    shown = listed[page * CHANGES_PER_PAGE : (page + 1) * CHANGES_PER_PAGE]
+    page_changes = changes[page * CHANGES_PER_PAGE : (page + 1) * CHANGES_PER_PAGE]
     return Screen(
         lines(
-            Markup("<b>{}</b>").format(kind_word(_, tap.kind, len(listed))),
-            organization_line(_, found.organization),
+            Markup("<b>{}</b>").format(kind_word(_, tap.kind, len(changes))),
+            organization_line(_, register.organization),
             _since(_, since[tap.place]),
-            *(part for change in shown for part in ("", change_text(_, change))),
+            *(part for change in page_changes for part in ("", change_text(_, change))),
         ),
         (*pager(_, page, pages, before, after), way_out(_, SeeChanges(tap.organization, tap.place))),
     )

@@ -1,4 +1,6 @@
-"""How a register differs from another, in all and record by record: from a file's, or from what was certified."""
+"""Texts and screens for the difference of two registers, in total and by record: of the present register and a
+sent file, or its certified state.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -16,27 +18,27 @@ from models.imports.tabular.problems import unpacked
 from models.register.difference import ChangeKind, Difference, RecordChange
 from models.register.roster import Category, MenuState, Record
 
-# Menus that are named in one line; a register may have 200.
+# Menus that one line names; a register may have 200.
 _MENUS_SHOWN = 5
-# Letters of a position or a menu that are shown; they have up to 200.
+# Letters of a position or a menu's name after which it is shortened; it has up to 200.
 _LONGEST = 41
 
 
-def proposal_screen(_: Texts, found: Proposal) -> Screen:
-    """The numbers before and after, and the press that saves; without it when nothing is changed."""
-    difference, sent = found.difference, found.sent
+def proposal_screen(_: Texts, proposal: Proposal) -> Screen:
+    """What a sent file would change, with the button that saves it unless nothing would change."""
+    difference, sent = proposal.difference, proposal.sent
     head = (
         _("<b>What the file changes</b>"),
-        organization_line(_, found.organization),
+        organization_line(_, proposal.organization),
         _("📄 {file}: {count:,} records", file=sent.file_name, count=len(sent.records)),
         "",
     )
-    if found.draft is None:
+    if proposal.draft is None:
         return Screen(
             lines(*head, _("✅ No difference: the register is just like the file. There is nothing to save.")),
             (way_out(_, LaoReview()),),
         )
-    key = found.draft.key
+    key = proposal.draft.key
     return Screen(
         lines(
             *head,
@@ -57,7 +59,7 @@ def proposal_screen(_: Texts, found: Proposal) -> Screen:
 
 
 def numbers_lines(_: Texts, difference: Difference) -> Markup:
-    """The number of each category and the total, before and after."""
+    """The number of people in each category and in total, before and after."""
     return lines(
         *(_category_line(_, difference, category) for category in Category),
         _("Total <b>{before:,} → {after:,}</b>", before=difference.before.total, after=difference.after.total),
@@ -65,14 +67,14 @@ def numbers_lines(_: Texts, difference: Difference) -> Markup:
 
 
 def _note(_: Texts, note: object) -> Markup:
-    """What was read from the file although nobody sees it there."""
+    """A note about data that was read although it is hidden in the file."""
     text = unpacked(note)
     values = {name: shortened(str(value), _LONGEST) for name, value in text.values.items()}
     return _("⚠️ {note}", note=_.plain(text.template, **values))
 
 
 def _category_line(_: Texts, difference: Difference, category: Category) -> Markup:
-    """Its number before and after, and in a line below what becomes of its records."""
+    """A category's number before and after; on a second line its added, removed and changed records."""
     numbers = _(
         "{category} <b>{before:,} → {after:,}</b>",
         category=category_word(_, category),
@@ -80,12 +82,12 @@ def _category_line(_: Texts, difference: Difference, category: Category) -> Mark
         after=difference.after.of(category),
     )
     counts = [(kind, difference.count(kind, category)) for kind in ChangeKind]
-    told = " · ".join(kind_word(_, kind, count) for kind, count in counts if count)
-    return lines(numbers, Markup("   {}").format(told)) if told else numbers
+    words = " · ".join(kind_word(_, kind, count) for kind, count in counts if count)
+    return lines(numbers, Markup("   {}").format(words)) if words else numbers
 
 
 def kind_word(_: Texts, kind: ChangeKind, count: int) -> str:
-    """How many records come, go or change."""
+    """A number of added, removed or changed records."""
     return {
         ChangeKind.ADDED: _.plain("added {count:,}", count=count),
         ChangeKind.REMOVED: _.plain("removed {count:,}", count=count),
@@ -94,14 +96,14 @@ def kind_word(_: Texts, kind: ChangeKind, count: int) -> str:
 
 
 def kind_buttons(_: Texts, difference: Difference, tap: Callable[[ChangeKind], Tap]) -> tuple[Row, ...]:
-    """A button for each kind of change that there is, in a row of its own; `tap`: what it opens."""
+    """A row with a button for each kind of change that occurs; `tap(kind)` is what the button sends."""
     return tuple(
         (Button(_see_word(_, kind, count), tap(kind)),) for kind in ChangeKind if (count := difference.count(kind))
     )
 
 
 def _see_word(_: Texts, kind: ChangeKind, count: int) -> str:
-    """What the button shows that opens the records of a kind."""
+    """The label of the button that opens the records with one kind of change."""
     return {
         ChangeKind.ADDED: _.plain("See added ({count:,})", count=count),
         ChangeKind.REMOVED: _.plain("See removed ({count:,})", count=count),
@@ -110,7 +112,7 @@ def _see_word(_: Texts, kind: ChangeKind, count: int) -> str:
 
 
 def menus_lines(_: Texts, difference: Difference) -> Markup | None:
-    """The menus that come and go; None where none does."""
+    """The names of added and removed menus; None when the menus are the same."""
     parts = [part for part in (_new_menus(_, difference), _gone_menus(_, difference)) if part is not None]
     return lines(*parts) if parts else None
 
@@ -128,7 +130,9 @@ def _gone_menus(_: Texts, difference: Difference) -> Markup | None:
 
 
 def change_text(_: Texts, change: RecordChange) -> Markup:
-    """One record: its number, its name without the surname, its category, and what of it changes."""
+    """One changed record: its number, the masked name, and the changed fields; for an added or removed record the
+    category, position and level.
+    """
     record = change.record
     title = Markup("<b>{}</b> {}").format(record.record_no, masked(record.full_name))
     if change.before is None or change.after is None:
@@ -141,15 +145,15 @@ def change_text(_: Texts, change: RecordChange) -> Markup:
 
 
 def fields_text(_: Texts, change: RecordChange, *, whole_names: bool = False) -> Markup:
-    """What of a record differs; that it is new where there was none before. `whole_names`: of a name both."""
+    """The fields of a record that differ, or that it is new. `whole_names`: show a changed name unmasked."""
     if change.before is None or change.after is None:
         return _("New in the register")
     return lines(*_fields(_, change.before, change.after, whole_names), _menus(_, change))
 
 
 def _fields(_: Texts, before: Record, after: Record, whole_names: bool) -> Iterable[Markup]:
-    """What differs, before and after. Of a name that is masked only that it does: the parts that are shown may be
-    the same.
+    """The fields that differ, with both values. Of a masked name only that it changed, because both masked forms
+    may be the same.
     """
     if before.full_name != after.full_name and not whole_names:
         yield _("Name: changed")
@@ -172,10 +176,10 @@ def _menus(_: Texts, change: RecordChange) -> Markup | None:
         MenuState.NONE: _.plain("none"),
         MenuState.EMPTY: _.plain("empty"),
     }
-    told = [
+    parts = [
         f"{shortened(name, _LONGEST)}: {words[before]} → {words[after]}" for name, before, after in change.menus
     ]
-    return lines(*map(Markup.escape, _first(_, told))) if told else None
+    return lines(*map(Markup.escape, _first(_, parts))) if parts else None
 
 
 def _listed(_: Texts, names: tuple[str, ...]) -> str:
@@ -183,6 +187,6 @@ def _listed(_: Texts, names: tuple[str, ...]) -> str:
 
 
 def _first(_: Texts, texts: list[str]) -> list[str]:
-    """As many as fit, and how many more there are."""
-    left = len(texts) - _MENUS_SHOWN
-    return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more menus", count=left)] if left > 0 else texts
+    """The first texts, and how many more menus there are."""
+    more = len(texts) - _MENUS_SHOWN
+    return [*texts[:_MENUS_SHOWN], _.plain("and {count:,} more menus", count=more)] if more > 0 else texts

@@ -1,4 +1,4 @@
-"""ส่งทะเบียนเป็นไฟล์: how, the template, what a file would change, and the press that writes it."""
+"""ส่งทะเบียนเป็นไฟล์ (Send the register as a file): instructions, template, what a file would change, saving."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,19 +31,19 @@ from models.imports.tabular import English, ImportRefused, Problem, alike
 from models.imports.tabular.problems import Alike, spans
 
 CHANGES_PER_PAGE = 5
-# Kinds of problems, and places of each.
+# Kinds of problems that a refusal shows, and places of each.
 PROBLEMS_SHOWN = 10
 PLACES_SHOWN = 10
-# Of what was written into a file; a name of a position has 200 letters at most.
+# Letters of a value from a file after which it is shortened; the name of a position has up to 200.
 _LONGEST = 61
-# Values that are the program's own and are shown whole.
+# Values in problems that come from the program, not from the file, and are not shortened.
 _WHOLE = ("names", "thai")
-# Letters of all problems together; a message has 4,096 (Bot API, sendMessage).
+# Letters of all problems together; a message takes 4,096 (Bot API, sendMessage).
 _ROOM = 3000
 
 
 async def explain(turn: Turn, _tap: Tap) -> Screen:
-    """How a register is sent, and the template for it."""
+    """Explain how to send the register, and offer the template. Raises RosterLocked, NotYours."""
     _ = turn.texts
     organization = await sent_roster.require_sendable(turn.session, turn.officer)
     return Screen(
@@ -68,7 +68,7 @@ async def explain(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def template(turn: Turn, _tap: Tap) -> Screen:
-    """The register as it is, as a file to fill in; it comes below the screen."""
+    """Send the template with the present register, as a file below the screen. Raises RosterLocked, NotYours."""
     _ = turn.texts
     screen = await explain(turn, _tap)
     facts = await sent_roster.take_template(turn.session, turn.officer, turn.now)
@@ -85,15 +85,18 @@ async def template(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def take(turn: Turn, document: Document) -> Screen:
-    """A file was sent: what it changes, or what is wrong with it. Nothing is written yet."""
+    """Answer a sent file: show what it would change, or what is wrong with it. The register is not changed yet.
+
+    Raises RosterLocked, NotYours.
+    """
     await sent_roster.require_sendable(turn.session, turn.officer)
     upload = turn.upload
     if upload is None or upload.organization != turn.own_organization:
         try:
             require_file(document.name, document.size)
-        except ImportRefused as refused:
-            return _refused(turn.texts, document.name, refused.problems)
-        # What it was found to be before the transaction does not hold any more.
+        except ImportRefused as refusal:
+            return _refused(turn.texts, document.name, refusal.problems)
+        # The check before the transaction was for another organization, or did not run.
         return _refused(turn.texts, document.name, [NOT_CHECKED])
     if upload.sent is None:
         return _refused(turn.texts, document.name, upload.problems)
@@ -103,32 +106,32 @@ async def take(turn: Turn, document: Document) -> Screen:
 
 
 async def show(turn: Turn, tap: SentFile) -> Screen:
-    """What a file changes, once more."""
-    found = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
-    return proposal_screen(turn.texts, found)
+    """Show again what a sent file would change. Raises the domain error of a file that has lapsed."""
+    proposal = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
+    return proposal_screen(turn.texts, proposal)
 
 
 async def changes(turn: Turn, tap: RosterChanges) -> Screen:
-    """The records that come, go or change, a page at a time."""
+    """The records that a sent file would add, remove or change, a page at a time. Raises as `show`."""
     _ = turn.texts
-    found = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
-    listed = found.difference.of(tap.kind)
-    pages = max(1, -(-len(listed) // CHANGES_PER_PAGE))
+    proposal = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
+    record_changes = proposal.difference.of(tap.kind)
+    pages = max(1, -(-len(record_changes) // CHANGES_PER_PAGE))
     page = min(tap.page, pages - 1)
     before, after = (replace(tap, page=max(page + step, 0)) for step in (-1, 1))
-    shown = listed[page * CHANGES_PER_PAGE : (page + 1) * CHANGES_PER_PAGE]
+    page_changes = record_changes[page * CHANGES_PER_PAGE : (page + 1) * CHANGES_PER_PAGE]
     return Screen(
         lines(
-            Markup("<b>{}</b>").format(kind_word(_, tap.kind, len(listed))),
-            organization_line(_, found.organization),
-            *(part for change in shown for part in ("", change_text(_, change))),
+            Markup("<b>{}</b>").format(kind_word(_, tap.kind, len(record_changes))),
+            organization_line(_, proposal.organization),
+            *(part for change in page_changes for part in ("", change_text(_, change))),
         ),
         (*pager(_, page, pages, before, after), way_out(_, SentFile(tap.draft))),
     )
 
 
 async def save(turn: Turn, tap: SaveRoster) -> Screen:
-    """บันทึกทะเบียน: the file takes the register's place."""
+    """บันทึกทะเบียน (Save the register): replace the register by the file's. Raises as `show`."""
     _ = turn.texts
     saved = await sent_roster.save(turn.session, turn.officer, tap.draft, turn.now)
     screen = await show_review(turn, LaoReview())
@@ -136,7 +139,7 @@ async def save(turn: Turn, tap: SaveRoster) -> Screen:
 
 
 async def drop(turn: Turn, tap: DropRoster) -> Screen:
-    """ยกเลิก: the register stays as it is."""
+    """ยกเลิก (Cancel): drop the sent file; the register stays as it is."""
     await sent_roster.cancel(turn.session, turn.officer, tap.draft, turn.now)
     screen = await explain(turn, SendRegister())
     return screen.headed(turn.texts("The file was dropped. The register is as before."))
@@ -146,24 +149,24 @@ async def drop(turn: Turn, tap: DropRoster) -> Screen:
 
 
 def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
-    """Why a file is not taken: the first kinds of problems, where they are and how each is mended, and how many
-    more problems there are.
+    """The refusal of a file: the first kinds of problems with their places and how to fix them, and the number of
+    further problems.
     """
-    shown: list[Markup] = []
-    left = len(problems)
+    kind_lines: list[Markup] = []
+    more = len(problems)
     for kind in alike(problems)[:PROBLEMS_SHOWN]:
         line = _kind_line(_, kind)
-        if sum(map(len, shown)) + len(line) > _ROOM:
+        if sum(map(len, kind_lines)) + len(line) > _ROOM:
             break
-        shown.append(line)
-        left -= kind.count
+        kind_lines.append(line)
+        more -= kind.count
     return Screen(
         lines(
             _("⚠️ <b>The file was not taken.</b> The register is as before."),
             _("📄 {file}", file=shortened(name, _LONGEST)) if name else None,
             "",
-            *shown,
-            _("and {count:,} more problems", count=left) if left else None,
+            *kind_lines,
+            _("and {count:,} more problems", count=more) if more else None,
             "",
             _("Please mend this and send the file again."),
         ),
@@ -172,42 +175,42 @@ def _refused(_: Texts, name: str, problems: Sequence[Problem]) -> Screen:
 
 
 def _kind_line(_: Texts, kind: Alike) -> Markup:
-    """Things to mend that are alike, as models/imports/tabular/problems.py says them, in the chat's language."""
+    """One kind of problem (models/imports/tabular/problems.py) in the chat's language: places, problem and fix."""
     place = "; ".join(_places(_, kind))
-    what = _said(_, kind.first.what)
+    what = _translated(_, kind.first.what)
     if not kind.has_one_text:
         what = _("{what} (line {line}; the others are alike)", what=what, line=kind.first.line)
-    said = _("{what}; {mend}", what=what, mend=_said(_, kind.first.mend))
-    return Markup("• <b>{}</b>: {}").format(place, said) if place else Markup("• {}").format(said)
+    sentence = _("{what}; {mend}", what=what, mend=_translated(_, kind.first.mend))
+    return Markup("• <b>{}</b>: {}").format(place, sentence) if place else Markup("• {}").format(sentence)
 
 
 def _places(_: Texts, kind: Alike) -> list[str]:
-    """The first places of problems that are alike, a text for each column, and how many more there are."""
+    """The first places of one kind of problem, a text for each column, and the number of further places."""
     places: list[str] = []
     room = PLACES_SHOWN
     for column, numbers in kind.places.items():
         if not room:
             break
         lines = [line for line in numbers[:room] if line is not None]
-        told = _.plain("line {line}", line=spans(lines)) if lines else ""
-        place = ", ".join(part for part in (told, _said(_, column)) if part)
+        line_text = _.plain("line {line}", line=spans(lines)) if lines else ""
+        place = ", ".join(part for part in (line_text, _translated(_, column)) if part)
         places += [place] if place else []
         room -= min(room, len(numbers))
-    left = kind.count - PLACES_SHOWN
-    return [*places, _.plain("and {count:,} more places", count=left)] if left > 0 and places else places
+    more = kind.count - PLACES_SHOWN
+    return [*places, _.plain("and {count:,} more places", count=more)] if more > 0 and places else places
 
 
-def _said(_: Texts, text: object) -> str:
-    """A text about a file in the chat's language; what was in the file stays as it is, if not as long."""
+def _translated(_: Texts, text: object) -> str:
+    """A problem's text in the chat's language. Values from the file are not translated, only shortened."""
     if not isinstance(text, English):
         return shortened(str(text or ""), _LONGEST)
     values = {
-        name: value if isinstance(value, int) else str(value) if name in _WHOLE else _said(_, value)
+        name: value if isinstance(value, int) else str(value) if name in _WHOLE else _translated(_, value)
         for name, value in text.values.items()
     }
     if "operator" in values:
         values["operator"] = _.operator
     if "thai" in values and _.language is Language.THAI:
-        # The names of columns: English and Thai for who reads English, Thai alone for who reads Thai.
+        # Names of columns: a Thai text shows the Thai ones only, an English text both.
         values["names"] = values["thai"]
     return _.plain(text.template, **values)

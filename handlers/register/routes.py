@@ -1,4 +1,4 @@
-"""Which taps this room answers, with which right (handlers/dispatch.py)."""
+"""The handler of each tap of this room, and the right that it needs (handlers/dispatch.py)."""
 
 from handlers.chat.taps.register import (
     ChangedRecords,
@@ -29,5 +29,5 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     ChangedRecords: (Right.LINKED, changes.show_records),
 }
 
-# Those that only look.
+# Taps whose handlers change nothing.
 NAVIGATION: set[type[Tap]] = {RosterChanges, EmptyMenus, EmptyMenu, SeeChanges, ChangedRecords}

@@ -1,4 +1,4 @@
-"""Questions, explanations, petitions and the thread, as they are asked for and shown.
+"""Screens of questions, explanations, petitions, and the thread of remarks.
 
-How a draft of typed words is kept is in handlers/chat.
+Drafts of typed texts are in handlers/chat.
 """

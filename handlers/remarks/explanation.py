@@ -1,4 +1,6 @@
-"""The numbers beside the last round's, and the explanation that an organization owes for a great difference."""
+"""ชี้แจงส่วนต่าง (Explain the difference): the explanation that an organization must give when its numbers differ much
+from the last round's.
+"""
 
 from markupsafe import Markup
 
@@ -14,22 +16,24 @@ from models.chats.conversation import Awaiting
 from models.register.comparison import numbers
 from models.remarks.explanation import explain, require_explainable
 
-# What a draft's subject begins with; behind it `<organization>/<the numbers as the officer saw them>`.
+# Prefix of a draft's subject, which continues `<organization>/<the numbers as the officer saw them>`.
 KIND = "explanation:"
 
 
 async def ask_for_words(turn: Turn, _tap: ExplainDifference) -> Screen:
-    """ชี้แจงส่วนต่าง: the numbers that differ, and the question why."""
+    """Show the numbers that differ, and ask for the explanation. Raises the domain error of
+    `require_explainable`.
+    """
     _, percent = turn.texts, turn.setup.demands.difference_percent
-    shown = await require_explainable(turn.session, turn.officer, difference_percent=percent)
-    await_words(turn, Awaiting.EXPLANATION, f"{_kind(turn)}{numbers(shown.roster.headcount)}")
+    review = await require_explainable(turn.session, turn.officer, difference_percent=percent)
+    await_words(turn, Awaiting.EXPLANATION, f"{_kind(turn)}{numbers(review.roster.headcount)}")
     return Screen(
         lines(
             _("<b>Explain the difference</b>"),
-            organization_line(_, shown.organization),
+            organization_line(_, review.organization),
             "",
-            compared_lines(_, shown, percent),
-            marked_line(_, shown, percent),
+            compared_lines(_, review, percent),
+            marked_line(_, review, percent),
             "",
             _question(turn),
         ),
@@ -46,7 +50,7 @@ def _question(turn: Turn) -> Markup:
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """The same question once more, or the explanation before it is sent."""
+    """Show the question again; with a draft, the explanation before it is sent."""
     _, words = turn.texts, turn.conversation.draft
     if words is None:
         return Screen(_question(turn), (way_out(_, LaoReview()),))
@@ -70,12 +74,14 @@ async def ask_again(turn: Turn) -> Screen:
 
 
 async def take_words(turn: Turn, text: str) -> Screen:
-    """Why the numbers differ, shown before it is sent."""
+    """Store the typed explanation as the draft, and show it before it is sent."""
     return await keep_draft(turn, text, ask_again)
 
 
 async def send(turn: Turn, _tap: SendExplanation) -> Screen:
-    """Keep what was typed and shown; then the numbers can be certified."""
+    """Send the explanation that was typed and shown, so that the numbers can be certified. Raises RemarkRefused
+    without a draft.
+    """
     about, words = take_draft(turn, _kind(turn))
     await explain(
         turn.session,

@@ -1,5 +1,5 @@
-"""A locked LAO asks for a correction in its own words, its province for a reopening after a failed spot-check;
-nothing is unlocked by it (docs/contract.md, Remarks).
+"""Petitions: an LAO with a locked register asks for a correction, a province for a reopening after a failed
+spot-check. A petition itself unlocks nothing (docs/contract.md, Remarks).
 """
 
 from dataclasses import replace
@@ -31,12 +31,14 @@ from models.chats.conversation import Awaiting
 from models.remarks.petition import PetitionPending, find_remark, petition, require_petitionable
 from models.spot_checks.spot_checking import ask_reopening, require_reopenable
 
-# What a draft's subject begins with; behind the second one the organization.
+# Prefixes of a draft's subject; REOPENING is followed by the organization.
 KIND, REOPENING = "petition", "reopening:"
 
 
 async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
-    """ขอแก้ไขข้อมูล: ask what is to be corrected, and why."""
+    """ขอแก้ไขข้อมูล (Ask for a correction): ask what must be corrected, and why. Raises the domain error of
+    `require_petitionable`, except PetitionPending, which is shown.
+    """
     try:
         await require_petitionable(turn.session, turn.officer)
     except PetitionPending:
@@ -46,7 +48,7 @@ async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """The same question once more, or the petition before it is sent: it cannot be taken back."""
+    """Show the question again; with a draft, the petition before it is sent: it cannot be withdrawn."""
     words = turn.conversation.draft
     if words is None:
         return ask(turn, "Type <b>what must be corrected and why</b>, in 5 to 1,000 letters.")
@@ -71,17 +73,17 @@ async def ask_again(turn: Turn) -> Screen:
 
 
 async def take_words(turn: Turn, text: str) -> Screen:
-    """What must be corrected, shown before it is sent."""
+    """Store the typed petition as the draft, and show it before it is sent."""
     return await keep_draft(turn, text, ask_again)
 
 
 async def send(turn: Turn, _tap: Tap) -> Screen:
-    """Send what was typed and shown."""
+    """Send the petition that was typed and shown. Raises RemarkRefused without a draft."""
     _ = turn.texts
     _subject, words = take_draft(turn, KIND)
-    made = await petition(turn.session, turn.officer, words, turn.now, turn.setup.operator_chat)
+    sent_petition = await petition(turn.session, turn.officer, words, turn.now, turn.setup.operator_chat)
     return Screen(
-        lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
+        lines(_("✅ The petition was sent."), "", sent_petition.body, "", _("You will be told of the decision.")),
         (way_out(_, LaoReview()),),
     )
 
@@ -94,18 +96,20 @@ def _pending(_: Texts) -> Markup:
 
 
 async def ask_for_reopening(turn: Turn, tap: AskForReopening) -> Screen:
-    """ขอเปิดให้แก้ไข: ask for the province's own words."""
+    """ขอเปิดให้แก้ไข (Ask for a reopening): ask for the reason. Raises the domain error of `require_reopenable`,
+    except PetitionPending, which is shown.
+    """
     try:
         await require_reopenable(turn.session, turn.officer, tap.organization)
     except PetitionPending:
-        # The organization stays on the screen: an officer has several.
+        # Shown with the organization, because a province's officer deals with several.
         return (await province.show_review(turn, ProvinceReview(tap.organization))).headed(_pending(turn.texts))
     await_words(turn, Awaiting.REOPENING, f"{REOPENING}{tap.organization}")
     return await ask_reopening_again(turn)
 
 
 async def ask_reopening_again(turn: Turn) -> Screen:
-    """The same question once more, or the words before they are sent: they cannot be taken back."""
+    """Show the question again; with a draft, the petition before it is sent: it cannot be withdrawn."""
     _, words, code = turn.texts, turn.conversation.draft, subject_of(turn).removeprefix(REOPENING)
     if words is None:
         question = ask(turn, "Type <b>why the register must be opened</b>, in 5 to 1,000 letters.")
@@ -129,67 +133,69 @@ async def ask_reopening_again(turn: Turn) -> Screen:
 
 
 async def take_reopening(turn: Turn, text: str) -> Screen:
-    """Why the register must be opened, shown before it is sent."""
+    """Store the typed reason as the draft, and show it before it is sent."""
     return await keep_draft(turn, text, ask_reopening_again)
 
 
 async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:
-    """Send what was typed and shown about this organization."""
+    """Send the petition that was typed and shown. Raises RemarkRefused without a draft about this organization."""
     _ = turn.texts
     organization, words = take_draft(turn, REOPENING)
     if organization != tap.organization:
         raise RemarkRefused
-    made = await ask_reopening(turn.session, turn.officer, organization, words, turn.now, turn.setup.operator_chat)
+    sent_petition = await ask_reopening(
+        turn.session, turn.officer, organization, words, turn.now, turn.setup.operator_chat
+    )
     return Screen(
-        lines(_("✅ The petition was sent."), "", made.body, "", _("You will be told of the decision.")),
+        lines(_("✅ The petition was sent."), "", sent_petition.body, "", _("You will be told of the decision.")),
         (way_out(_, ProvinceReview(tap.organization)),),
     )
 
 
-# --- what others are told ------------------------------------------------------------------------------------
+# --- notices -------------------------------------------------------------------------------------------------
 
 
 async def see_remark(turn: Turn, tap: SeeRemark) -> Screen:
-    """อ่าน: what a chat that was left alone was not told."""
-    made = await find_remark(turn.session, turn.officer, tap.remark)
-    if made.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
-        return await thread.read(turn, ReadRemark(made.id))
-    return Screen(notice_text(turn.texts, made), (thread_row(turn.texts, made), (home(turn.texts),)))
+    """อ่าน (Read): show a remark in full, of which an idle chat was sent only the title."""
+    remark = await find_remark(turn.session, turn.officer, tap.remark)
+    if remark.kind not in (RemarkKind.PETITION, RemarkKind.DECISION):
+        return await thread.read(turn, ReadRemark(remark.id))
+    return Screen(notice_text(turn.texts, remark), (thread_row(turn.texts, remark), (home(turn.texts),)))
 
 
-def thread_row(_: Texts, made: Remark) -> Row:
-    """ข้อสังเกต, from where it goes on to the review."""
-    return (Button(_.plain("Remarks"), Remarks(made.organization_code, 0), Style.PRIMARY),)
+def thread_row(_: Texts, remark: Remark) -> Row:
+    """The row with the button ข้อสังเกต (Remarks), which opens the thread of the remark's organization."""
+    return (Button(_.plain("Remarks"), Remarks(remark.organization_code, 0), Style.PRIMARY),)
 
 
-def how_to_decide(made: Remark) -> Markup | None:
-    """What the operator does with a petition."""
-    if made.kind is not RemarkKind.PETITION:
+def how_to_decide(remark: Remark) -> Markup | None:
+    """The command with which the operator decides a petition; None for another remark."""
+    if remark.kind is not RemarkKind.PETITION:
         return None
-    command = f"laocert petition decide {made.id} --grant|--refuse --by NAME --reason TEXT"
+    command = f"laocert petition decide {remark.id} --grant|--refuse --by NAME --reason TEXT"
     return Markup("\n<code>{}</code>").format(command)
 
 
-def notice_title(_: Texts, made: Remark) -> Markup:
-    """What an idle chat is told, too."""
-    if made.kind is RemarkKind.PETITION and made.side is Role.PROVINCE:
+def notice_title(_: Texts, remark: Remark) -> Markup:
+    """The notice's title, which an idle chat is sent too."""
+    if remark.kind is RemarkKind.PETITION and remark.side is Role.PROVINCE:
         return _("✉️ <b>The province asks that a register be opened for correction</b>")
-    if made.kind is RemarkKind.PETITION:
+    if remark.kind is RemarkKind.PETITION:
         return _("✉️ <b>An organization asks for a correction</b>")
     return _("✉️ <b>The petition for a correction was refused</b>")
 
 
-def notice_text(_: Texts, made: Remark) -> Markup:
-    """A petition, or the decision that refused one."""
+def notice_text(_: Texts, remark: Remark) -> Markup:
+    """The notice of a petition, or of the decision that refused one."""
     return lines(
-        notice_title(_, made),
+        notice_title(_, remark),
         "",
-        organization_line(_, made.organization),
-        _("Fiscal year B.E. {year}", year=made.round.fiscal_year),
-        _("By {name} · {moment}", name=made.author, moment=_.moment(made.made_at)),
-        _("Reason: {reason}", reason=made.body),
+        organization_line(_, remark.organization),
+        _("Fiscal year B.E. {year}", year=remark.round.fiscal_year),
+        _("By {name} · {moment}", name=remark.author, moment=_.moment(remark.made_at)),
+        _("Reason: {reason}", reason=remark.body),
         "",
         _("The operator decides; nothing is unlocked until then.")
-        if made.kind is RemarkKind.PETITION
+        if remark.kind is RemarkKind.PETITION
         else _("The register stays locked."),
     )

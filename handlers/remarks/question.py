@@ -1,4 +1,4 @@
-"""A province's officer asks an organization without unlocking anything, and it answers in the chat."""
+"""Questions of a province's officer to an organization, and the answers. They unlock nothing."""
 
 from markupsafe import Markup
 
@@ -34,7 +34,7 @@ from models.remarks.question import (
     require_askable,
 )
 
-# What a draft's subject begins with; behind it: `<organization>/<about>`, `<organization>`, `<question>`.
+# Prefixes of a draft's subject, followed by `<organization>/<about>`, `<organization>` and `<question id>`.
 QUESTION, RECORD_NO, ANSWER = "question:", "record_no:", "answer:"
 
 
@@ -42,7 +42,9 @@ QUESTION, RECORD_NO, ANSWER = "question:", "record_no:", "answer:"
 
 
 async def choose_topic(turn: Turn, tap: AskOrganization) -> Screen:
-    """ถาม อปท.: what the question is about."""
+    """ถาม อปท. (Ask the organization): ask for the question's topic. Raises the domain error of
+    `require_askable`.
+    """
     _ = turn.texts
     organization, _round = await require_askable(turn.session, turn.officer, tap.organization)
     topics: tuple[Row, ...] = tuple(
@@ -60,7 +62,7 @@ async def choose_topic(turn: Turn, tap: AskOrganization) -> Screen:
 
 
 async def choose_words(turn: Turn, tap: AskAbout) -> Screen:
-    """The question itself; for a record its number first."""
+    """Ask for the question's words; for a question about a record, for the record's number first."""
     await require_askable(turn.session, turn.officer, tap.organization)
     if tap.topic is Topic.RECORD:
         await_words(turn, Awaiting.RECORD_NO, f"{RECORD_NO}{tap.organization}")
@@ -70,18 +72,19 @@ async def choose_words(turn: Turn, tap: AskAbout) -> Screen:
 
 
 async def ask_record_no(turn: Turn) -> Screen:
-    """Which record it is about."""
+    """Ask for the number of the record that the question is about."""
     organization = await find_organization(turn.session, turn.officer, subject_of(turn).removeprefix(RECORD_NO))
-    return _asked(turn, organization, turn.texts("Type the <b>number of the record</b>, as the register has it."))
+    sentence = turn.texts("Type the <b>number of the record</b>, as the register has it.")
+    return _asking(turn, organization, sentence)
 
 
 async def ask_question(turn: Turn) -> Screen:
-    """Its words; when they are there, the question before it is sent."""
+    """Ask for the question's words; with a draft, show the question before it is sent."""
     _, words = turn.texts, turn.conversation.draft
     code, _slash, about = subject_of(turn).removeprefix(QUESTION).partition("/")
     organization = await find_organization(turn.session, turn.officer, code)
     if words is None:
-        return _asked(turn, organization, _question(_, about))
+        return _asking(turn, organization, _question(_, about))
     return Screen(
         lines(
             _("<b>Ask the organization</b>"),
@@ -100,8 +103,8 @@ async def ask_question(turn: Turn) -> Screen:
 
 
 async def take_record_no(turn: Turn, text: str) -> Screen:
-    """The record that the question is about; its words come next. What is no record's number is deleted, for it
-    may be a PIN. Raises NeedsDeletion.
+    """Take the record's number, and ask for the question's words. A text that is no record's number is deleted,
+    because it may be a PIN. Raises NeedsDeletion.
     """
     code = subject_of(turn).removeprefix(RECORD_NO)
     organization = await find_organization(turn.session, turn.officer, code)
@@ -110,12 +113,12 @@ async def take_record_no(turn: Turn, text: str) -> Screen:
     except UnknownRecord:
         require_deleted(turn)
         again = turn.texts("The register has no record with this number. Please type it again.")
-        return refused(turn, _asked(turn, organization, again))
+        return refused(turn, _asking(turn, organization, again))
     await_words(turn, Awaiting.QUESTION, f"{QUESTION}{code}/{about}")
     return await ask_question(turn)
 
 
-def _asked(turn: Turn, organization: Organization, sentence: Markup) -> Screen:
+def _asking(turn: Turn, organization: Organization, sentence: Markup) -> Screen:
     _ = turn.texts
     return Screen(
         lines(_("<b>Ask the organization</b>"), organization_line(_, organization), "", sentence),
@@ -131,114 +134,116 @@ def _question(_: Texts, about: str) -> Markup:
 
 
 async def take_question(turn: Turn, text: str) -> Screen:
-    """The question, shown before it is sent."""
+    """Store the typed question as the draft, and show it before it is sent."""
     return await keep_draft(turn, text, ask_question)
 
 
 async def send_question(turn: Turn, tap: SendQuestion) -> Screen:
-    """Send what was typed and shown."""
+    """Send the question that was typed and shown. Raises RemarkRefused without a draft for this organization."""
     _ = turn.texts
     about, words = take_draft(turn, f"{QUESTION}{tap.organization}/")
-    made = await ask(turn.session, turn.officer, tap.organization, about, words, turn.now)
-    return _sent(turn, _("✅ The question was sent."), made, ProvinceReview(tap.organization))
+    sent_question = await ask(turn.session, turn.officer, tap.organization, about, words, turn.now)
+    return _sent(turn, _("✅ The question was sent."), sent_question, ProvinceReview(tap.organization))
 
 
 # --- the organization answers -------------------------------------------------------------------------------
 
 
 async def ask_for_answer(turn: Turn, tap: AnswerQuestion) -> Screen:
-    """ตอบคำถาม: the question once more, and the words for its answer."""
-    asked = await require_answerable(turn.session, turn.officer, tap.question)
-    await_words(turn, Awaiting.ANSWER, f"{ANSWER}{asked.id}")
-    return _answering(turn, asked)
+    """ตอบคำถาม (Answer the question): show the question and ask for the answer. Raises the domain error of
+    `require_answerable`.
+    """
+    question = await require_answerable(turn.session, turn.officer, tap.question)
+    await_words(turn, Awaiting.ANSWER, f"{ANSWER}{question.id}")
+    return _answering(turn, question)
 
 
 async def ask_answer_again(turn: Turn) -> Screen:
-    """The same question once more, or the answer before it is sent."""
+    """Show the question again; with a draft, the answer before it is sent."""
     _, words = turn.texts, turn.conversation.draft
-    asked = await require_answerable(turn.session, turn.officer, int(subject_of(turn).removeprefix(ANSWER)))
+    question = await require_answerable(turn.session, turn.officer, int(subject_of(turn).removeprefix(ANSWER)))
     if words is None:
-        return _answering(turn, asked)
+        return _answering(turn, question)
     return Screen(
         lines(
             _("<b>Your answer</b>"),
-            organization_line(_, asked.organization),
-            _("About: {subject}", subject=topic_words(_, asked.about or Topic.WHOLE)),
-            _("Question: {words}", words=asked.body),
+            organization_line(_, question.organization),
+            _("About: {subject}", subject=topic_words(_, question.about or Topic.WHOLE)),
+            _("Question: {words}", words=question.body),
             "",
             words,
             "",
             _("The province's officers will read it. It cannot be taken back."),
         ),
         (
-            (Button(_.plain("Send the answer"), SendAnswer(asked.id), Style.PRIMARY),),
-            way_out(_, ReadRemark(asked.id)),
+            (Button(_.plain("Send the answer"), SendAnswer(question.id), Style.PRIMARY),),
+            way_out(_, ReadRemark(question.id)),
         ),
     )
 
 
-def _answering(turn: Turn, asked: Remark) -> Screen:
+def _answering(turn: Turn, question: Remark) -> Screen:
     _ = turn.texts
     return Screen(
         lines(
-            _told(_, asked),
+            _remark_text(_, question),
             "",
             _("Type your <b>answer</b>, in 5 to 1,000 letters. Write no names."),
         ),
-        (way_out(_, ReadRemark(asked.id)),),
+        (way_out(_, ReadRemark(question.id)),),
     )
 
 
-def _told(_: Texts, said: Remark) -> Markup:
-    """A question or an answer: about what, who wrote it and when, and its words."""
+def _remark_text(_: Texts, remark: Remark) -> Markup:
+    """A question or an answer: topic, author, time and words."""
     return lines(
-        notice_title(_, said),
-        organization_line(_, said.organization),
-        _("About: {subject}", subject=topic_words(_, said.about or Topic.WHOLE)),
-        _("By {name} · {moment}", name=said.author, moment=_.moment(said.made_at)),
+        notice_title(_, remark),
+        organization_line(_, remark.organization),
+        _("About: {subject}", subject=topic_words(_, remark.about or Topic.WHOLE)),
+        _("By {name} · {moment}", name=remark.author, moment=_.moment(remark.made_at)),
         "",
-        said.body,
+        remark.body,
     )
 
 
 async def take_answer(turn: Turn, text: str) -> Screen:
-    """The answer, shown before it is sent."""
+    """Store the typed answer as the draft, and show it before it is sent."""
     return await keep_draft(turn, text, ask_answer_again)
 
 
 async def send_answer(turn: Turn, tap: SendAnswer) -> Screen:
-    """Send what was typed and shown."""
+    """Send the answer that was typed and shown. Raises RemarkRefused without a draft for this question."""
     _ = turn.texts
     question, words = take_draft(turn, ANSWER)
     if question != str(tap.question):
         raise RemarkRefused
-    made = await answer(turn.session, turn.officer, tap.question, words, turn.now)
-    return _sent(turn, _("✅ The answer was sent."), made, ReadRemark(tap.question))
+    sent_answer = await answer(turn.session, turn.officer, tap.question, words, turn.now)
+    return _sent(turn, _("✅ The answer was sent."), sent_answer, ReadRemark(tap.question))
 
 
-def _sent(turn: Turn, sentence: Markup, made: Remark, back_to: Tap) -> Screen:
+def _sent(turn: Turn, sentence: Markup, remark: Remark, back_to: Tap) -> Screen:
     _ = turn.texts
-    about = _("About: {subject}", subject=topic_words(_, made.about or Topic.WHOLE))
-    return Screen(lines(sentence, "", about, made.body), (way_out(_, back_to),))
+    about = _("About: {subject}", subject=topic_words(_, remark.about or Topic.WHOLE))
+    return Screen(lines(sentence, "", about, remark.body), (way_out(_, back_to),))
 
 
-# --- what the other side is told ----------------------------------------------------------------------------
+# --- notices ------------------------------------------------------------------------------------------------
 
 
-def notice_title(_: Texts, said: Remark) -> Markup:
-    """What an idle chat is told, too."""
-    if said.kind is RemarkKind.ANSWER:
+def notice_title(_: Texts, remark: Remark) -> Markup:
+    """The notice's title, which an idle chat is sent too."""
+    if remark.kind is RemarkKind.ANSWER:
         return _("💬 <b>The organization has answered</b>")
     return _("❓ <b>Question from the province</b>")
 
 
-def notice_screen(_: Texts, said: Remark) -> Screen:
-    """The whole notice: the question with a way to answer, or the answer with a way to both."""
-    if said.kind is RemarkKind.QUESTION:
-        return Screen(_told(_, said), (answer_row(_, said),))
-    return Screen(_told(_, said), read_rows(_, said))
+def notice_screen(_: Texts, remark: Remark) -> Screen:
+    """The full notice: a question with the button to answer it, or an answer with the button to read both."""
+    if remark.kind is RemarkKind.QUESTION:
+        return Screen(_remark_text(_, remark), (answer_row(_, remark),))
+    return Screen(_remark_text(_, remark), read_rows(_, remark))
 
 
-def read_rows(_: Texts, said: Remark) -> tuple[Row, ...]:
-    """อ่าน."""
-    return ((Button(_.plain("Read"), ReadRemark(said.id)),),)
+def read_rows(_: Texts, remark: Remark) -> tuple[Row, ...]:
+    """The row with the button อ่าน (Read), which opens the remark with its reply."""
+    return ((Button(_.plain("Read"), ReadRemark(remark.id)),),)

@@ -1,4 +1,4 @@
-"""Which taps and texts this room answers, with which right (handlers/dispatch.py)."""
+"""The handler of each tap and typed text of this room, and the right that it needs (handlers/dispatch.py)."""
 
 from handlers.chat.taps.remarks import (
     AnswerQuestion,
@@ -38,10 +38,10 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SeeRemark: (Right.LINKED, petition.see_remark),
 }
 
-# Those that only look.
+# Taps whose handlers change nothing.
 NAVIGATION: set[type[Tap]] = {Remarks, ReadRemark}
 
-# The texts that are asked for.
+# The texts that this room asks for.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.PETITION: Question(Right.LAO, petition.take_words, petition.ask_again),
     Awaiting.REOPENING: Question(Right.PROVINCE, petition.take_reopening, petition.ask_reopening_again),

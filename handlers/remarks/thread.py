@@ -1,4 +1,4 @@
-"""ข้อสังเกต: the thread of remarks of an organization in the round, as both sides read it."""
+"""ข้อสังเกต (Remarks): the thread of an organization's remarks in the round, which both levels read."""
 
 from dataclasses import replace
 
@@ -16,64 +16,69 @@ from models.register.roster import Category
 from models.remarks.question import Topic, topic_of
 from models.remarks.thread import Entry, read_entry, read_thread
 
-# Of a text and of an author's name and position on a page of several.
+# Letters of a remark, and of its author's name and position, on a page with several remarks.
 MAX_BODY = 250
 MAX_AUTHOR = 80
 
 
 async def show(turn: Turn, tap: Remarks) -> Screen:
-    """One page of the thread, newest first; each remark opens whole."""
+    """One page of the thread, newest first, with a button for each remark to read it in full. Raises NotYours."""
     _ = turn.texts
-    found = await read_thread(turn.session, turn.officer, tap.organization, tap.page)
-    parts: list[Markup | str] = [_("<b>Remarks</b>"), organization_line(_, found.organization)]
-    for entry in found.entries:
+    thread = await read_thread(turn.session, turn.officer, tap.organization, tap.page)
+    parts: list[Markup | str] = [_("<b>Remarks</b>"), organization_line(_, thread.organization)]
+    for entry in thread.entries:
         parts += ["", _part(_, entry.said, is_short=True)]
         if entry.is_open:
             parts.append(_waiting(_))
         if entry.reply is not None:
             parts.append(_part(_, entry.reply, is_short=True))
-    if not found.entries:
+    if not thread.entries:
         parts += ["", _("There are no remarks yet.")]
     label = _.plain("Read")
-    opened: Row = tuple(
-        Button(f"❓ {label} {one.said.id}" if one.is_open else f"{label} {one.said.id}", ReadRemark(one.said.id))
-        for one in found.entries
+    read_buttons: Row = tuple(
+        Button(
+            f"❓ {label} {entry.said.id}" if entry.is_open else f"{label} {entry.said.id}",
+            ReadRemark(entry.said.id),
+        )
+        for entry in thread.entries
     )
-    before, after = (replace(tap, page=max(found.page + step, 0)) for step in (-1, 1))
+    before, after = (replace(tap, page=max(thread.page + step, 0)) for step in (-1, 1))
     return Screen(
         lines(*parts),
         (
-            *((opened,) if opened else ()),
-            *pager(_, found.page, found.pages, before, after),
+            *((read_buttons,) if read_buttons else ()),
+            *pager(_, thread.page, thread.pages, before, after),
             way_out(_, review_tap(turn, tap.organization)),
         ),
     )
 
 
 async def read(turn: Turn, tap: ReadRemark) -> Screen:
-    """One remark whole, with what answered it; the organization can answer a question that is open."""
+    """One remark in full, with its reply; for an open question the organization's officer gets a button to answer.
+    Raises NotYours.
+    """
     _ = turn.texts
     entry = await read_entry(turn.session, turn.officer, tap.remark)
-    said = entry.said
+    remark = entry.said
     rows: tuple[Row, ...] = ()
     if entry.is_open and turn.officer.account.role is Role.LAO:
-        rows = (answer_row(_, said),)
-    return Screen(entry_text(_, entry), (*rows, way_out(_, Remarks(said.organization_code, 0))))
+        rows = (answer_row(_, remark),)
+    return Screen(entry_text(_, entry), (*rows, way_out(_, Remarks(remark.organization_code, 0))))
 
 
 def answer_row(_: Texts, question: Remark) -> Row:
-    """ตอบคำถาม."""
+    """The row with the button ตอบคำถาม (Answer the question)."""
     return (Button(_.plain("Answer the question"), AnswerQuestion(question.id), Style.PRIMARY),)
 
 
 def entry_text(_: Texts, entry: Entry) -> Markup:
-    """A remark and its reply, each whole."""
-    said = entry.said
+    """A remark and its reply, both in full."""
+    remark = entry.said
     return lines(
-        organization_line(_, said.organization),
-        _("Fiscal year B.E. {year}", year=said.round.fiscal_year),
+        organization_line(_, remark.organization),
+        _("Fiscal year B.E. {year}", year=remark.round.fiscal_year),
         "",
-        _part(_, said),
+        _part(_, remark),
         _waiting(_) if entry.is_open else None,
         *(["", _part(_, entry.reply)] if entry.reply is not None else []),
     )
@@ -83,46 +88,44 @@ def _waiting(_: Texts) -> Markup:
     return _("❓ Not answered yet")
 
 
-def _part(_: Texts, said: Remark, *, is_short: bool = False) -> Markup:
-    """What kind of remark it is and about what, who made it and when, and its words."""
-    author, body = said.author, said.body
+def _part(_: Texts, remark: Remark, *, is_short: bool = False) -> Markup:
+    """A remark's title, author, time and words."""
+    author, body = remark.author, remark.body
     if is_short:
         author, body = shortened(author, MAX_AUTHOR), shortened(body, MAX_BODY)
-    return lines(_title(_, said), _("By {name} · {moment}", name=author, moment=_.moment(said.made_at)), body)
+    return lines(_title(_, remark), _("By {name} · {moment}", name=author, moment=_.moment(remark.made_at)), body)
 
 
-def _title(_: Texts, said: Remark) -> Markup:
-    """`Question 12 · Officials`; an answer bears no number of its own. The revision is named from the second one
-    on.
-    """
-    if said.kind is RemarkKind.DECISION:
+def _title(_: Texts, remark: Remark) -> Markup:
+    """A remark's title: `Question 12 · Officials`. An answer has no number. Revisions from 2 on are named."""
+    if remark.kind is RemarkKind.DECISION:
         granted, refused = _("<b>Decision: granted</b>"), _("<b>Decision: refused</b>")
-        return granted if said.granted else refused
-    if said.kind is RemarkKind.ANSWER:
+        return granted if remark.granted else refused
+    if remark.kind is RemarkKind.ANSWER:
         return _("<b>Answer</b>")
     name = {
         RemarkKind.QUESTION: _.plain("Question"),
         RemarkKind.EXPLANATION: _.plain("Explanation"),
         RemarkKind.PETITION: _.plain("Petition"),
-    }[said.kind]
-    title = Markup("<b>{} {}</b>").format(name, said.id)
-    about = about_word(_, said)
+    }[remark.kind]
+    title = Markup("<b>{} {}</b>").format(name, remark.id)
+    about = about_word(_, remark)
     if about:
         title += Markup(" · {}").format(about)
-    if said.revision > 1:
-        title += Markup(" · ") + _("revision {revision}", revision=said.revision)
+    if remark.revision > 1:
+        title += Markup(" · ") + _("revision {revision}", revision=remark.revision)
     return title
 
 
-def about_word(_: Texts, said: Remark) -> str:
-    """What a remark is about, in words; the numbers themselves of an explanation."""
-    if said.kind is RemarkKind.QUESTION and said.about is not None:
-        return topic_words(_, said.about)
-    return said.about or ""
+def about_word(_: Texts, remark: Remark) -> str:
+    """What a remark is about: a question's topic in words, an explanation's numbers; empty for other kinds."""
+    if remark.kind is RemarkKind.QUESTION and remark.about is not None:
+        return topic_words(_, remark.about)
+    return remark.about or ""
 
 
 def topic_words(_: Texts, about: str) -> str:
-    """What a question is about."""
+    """A question's topic in words; a record by its number."""
     topic, record_no = topic_of(about)
     if topic is Topic.RECORD:
         return _.plain("Record {number}", number=record_no)
@@ -130,7 +133,7 @@ def topic_words(_: Texts, about: str) -> str:
 
 
 def topic_word(_: Texts, topic: Topic) -> str:
-    """A topic that an officer chooses from."""
+    """A topic in words, as offered to the officer."""
     if topic is Topic.WHOLE:
         return _.plain("Whole register")
     if topic is Topic.RECORD:

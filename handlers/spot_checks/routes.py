@@ -11,8 +11,9 @@ from handlers.chat.taps.spot_checks import (
     SpotSummaryPage,
 )
 from handlers.chat.taps.tap import Tap
-from handlers.chat.turn import Handler, Question, Right
+from handlers.chat.turn import Handler, Question, Right, Step
 from handlers.spot_checks import spot_checking
+from models.accounts.pin import Purpose
 from models.chats.conversation import Awaiting
 
 TAPS: dict[type[Tap], tuple[Right, Handler]] = {
@@ -23,7 +24,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     SpotSummary: (Right.PROVINCE, spot_checking.show_summary),
     SpotSummaryPage: (Right.PROVINCE, spot_checking.show_summary_page),
     HandIn: (Right.PROVINCE, spot_checking.ask_hand_in),
-    HandInIncorrect: (Right.PROVINCE, spot_checking.hand_in_incorrect),
+    HandInIncorrect: (Right.PROVINCE, spot_checking.confirm_hand_in),
 }
 
 # Those that only look.
@@ -32,4 +33,9 @@ NAVIGATION: set[type[Tap]] = {SpotRecord, SpotSummary, SpotSummaryPage}
 # The texts that are asked for.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.NOTE: Question(Right.PROVINCE, spot_checking.take_note, spot_checking.ask_note_again),
+}
+
+# What a right PIN leads to.
+AFTER_PIN: dict[Purpose, Step] = {
+    Purpose.HAND_IN: spot_checking.hand_in_incorrect,
 }

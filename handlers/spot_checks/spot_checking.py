@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from handlers.accounts import keypad
 from handlers.accounts.profile import ask
 from handlers.certification import province
 from handlers.chat.drafts import refused_words, words_typed
@@ -37,13 +38,23 @@ from handlers.chat.words import (
 )
 from handlers.register.difference import fields_text
 from models.accounts.access import find_organization
+from models.accounts.pin import Purpose
 from models.base.thai import shortened
 from models.certification.remark import RemarkRefused
 from models.certification.review import Review, review
 from models.certification.spot_check import Mark, SpotCheckItem
 from models.chats.conversation import Awaiting
 from models.register.roster import MenuState
-from models.spot_checks.spot_checking import Checking, MenusEmpty, draw, hand_in, load_checking, mark
+from models.spot_checks.spot_checking import (
+    Checking,
+    MarksChanged,
+    MenusEmpty,
+    draw,
+    hand_in,
+    load_checking,
+    mark,
+    require_ready_to_hand_in,
+)
 
 # What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
 # the summary of 20.
@@ -383,46 +394,61 @@ async def ask_hand_in(turn: Turn, tap: HandIn) -> Screen:
     checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
     if checking.check.is_all_correct:
         return await _summary(turn, checking)
-    if checking.check.handed_in_at is not None or not checking.check.incorrect:
-        return await _hand_in(turn, tap.organization, tap.check)
+    checking = await require_ready_to_hand_in(turn.session, turn.officer, tap.organization, tap.check)
+    handing_in = HandInIncorrect(tap.organization, tap.check, checking.check.fingerprint)
     return Screen(
-        lines(
-            _("<b>⚠️ Hand in the spot-check?</b>"),
-            organization_line(_, checking.organization),
-            "",
-            _failing(_, checking),
-        ),
+        lines(_hand_in_title(_), organization_line(_, checking.organization), "", _failing(_, checking)),
         (
-            (
-                Button(
-                    _.plain("Hand in the spot-check"), HandInIncorrect(tap.organization, tap.check), Style.DANGER
-                ),
-            ),
+            (Button(_.plain("Hand in the spot-check"), handing_in, Style.DANGER),),
             (Button(_.plain("Cancel"), SpotSummary(tap.organization, tap.check)),),
         ),
     )
 
 
-async def hand_in_incorrect(turn: Turn, tap: HandInIncorrect) -> Screen:
-    """After it was asked once more."""
-    return await _hand_in(turn, tap.organization, tap.check)
+def _hand_in_title(_: Texts) -> Markup:
+    return _("<b>⚠️ Hand in the spot-check?</b>")
 
 
-async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
+async def confirm_hand_in(turn: Turn, tap: HandInIncorrect) -> Screen:
+    """ส่งผลสุ่มตรวจสอบ, after it was asked once more: what is handed in, and the PIN."""
     _ = turn.texts
-    asked = await hand_in(
-        turn.session,
-        turn.officer,
-        organization,
-        check,
-        turn.now,
-        turn.setup.operator_chat,
-        clock_offset=turn.clock_offset,
-    )
+    try:
+        checking = await require_ready_to_hand_in(
+            turn.session, turn.officer, tap.organization, tap.check, tap.marks, clock_offset=turn.clock_offset
+        )
+    except MarksChanged:
+        return await _marks_changed(turn, tap)
+    check = checking.check
+    if check.is_all_correct:
+        return await _summary(turn, checking)
+    count = _("Not correct: {count} of {total}", count=len(check.incorrect), total=len(check.items))
+    heading = lines(_hand_in_title(_), organization_line(_, checking.organization), "", count)
+    return await keypad.ask_pin(turn, Purpose.HAND_IN, tap.pack(), heading)
+
+
+async def hand_in_incorrect(turn: Turn, subject: str) -> Screen:
+    """After the PIN: nothing in the spot-check changes any more, and the operator is asked for a reopening.
+    `subject` is the callback data of the press that the PIN was asked for.
+    """
+    _, tap = turn.texts, unpack(subject)
+    if not isinstance(tap, HandInIncorrect):
+        raise TypeError("this PIN is asked for by HandInIncorrect only")
+    try:
+        asked = await hand_in(
+            turn.session,
+            turn.officer,
+            tap.organization,
+            tap.check,
+            turn.now,
+            turn.setup.operator_chat,
+            marks=tap.marks,
+            clock_offset=turn.clock_offset,
+        )
+    except MarksChanged:
+        return await _marks_changed(turn, tap)
     if asked is None:
-        shown = await province.show_review(turn, ProvinceReview(organization))
-        return shown.headed(_("✅ The spot-check was handed in: all are correct."))
-    failed = await find_organization(turn.session, turn.officer, organization)
+        raise TypeError("these marks are not all correct: ask_hand_in has looked")
+    failed = await find_organization(turn.session, turn.officer, tap.organization)
     return Screen(
         lines(
             organization_line(_, failed),
@@ -436,3 +462,12 @@ async def _hand_in(turn: Turn, organization: str, check: int) -> Screen:
         ),
         (_next_row(_), way_out(_, ProvinceList())),
     )
+
+
+async def _marks_changed(turn: Turn, tap: HandInIncorrect) -> Screen:
+    """What the marks are now, with what follows from them."""
+    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    sentence = turn.texts(
+        "⚠️ A result was changed meanwhile. Nothing was handed in. Please check the results again."
+    )
+    return (await _summary(turn, checking)).headed(sentence)

@@ -53,6 +53,7 @@ class Purpose(enum.StrEnum):
     CONFIRM = "confirm"
     UNLOCK = "unlock"
     HAND_OVER = "hand_over"
+    HAND_IN = "hand_in"
 
 
 class KeypadExpired(DomainError):
@@ -313,18 +314,20 @@ def _keyed(keys: Keyring, key_id: str, user_id: int, pin: str) -> bytes:
 _NO_PIN = "$argon2id$v=19$m=19456,t=2,p=1$7iArSkkN2N6eVo//DtorAg$DdmpbP3UUMkpWRiPsTDzarYDLwVnlBnt3I7wwC5GL2I"
 
 
-async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
-    """Give the officer its PIN; failures with the old one are forgotten.
+async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> bool:
+    """Give the officer its PIN; failures with the old one are forgotten. Whether it replaces another one.
 
     Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first.
     """
     if not officer.may_set_pin(now):
         raise KeypadExpired
+    replaces = officer.pin_hash is not None
     officer.pin_hash = pin_hash
     officer.may_set_pin_until = None
     officer.last_seen_at = now
     await throttle.clear(session, [throttle.pin_key(officer.user_id)])
     await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+    return replaces
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:

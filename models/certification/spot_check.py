@@ -91,6 +91,11 @@ class SpotCheck(Base):
         return all(item.mark is Mark.CORRECT for item in self.items)
 
     @property
+    def fingerprint(self) -> str:
+        """16 letters that change with any mark: what a press to hand it in is bound to."""
+        return hashlib.sha256(self.marks.encode()).hexdigest()[:16]
+
+    @property
     def marks(self) -> str:
         """Which check it is and what was marked in it, by whom and when: what a confirmation is bound to."""
         return "/".join(

@@ -21,7 +21,7 @@ from models.imports.common import (
     read_rows,
 )
 from models.imports.tabular import BadCell, Column, ImportRefused, Layout, Problems, english, open_table, shown
-from models.imports.tabular.cells import printed_name
+from models.imports.tabular.cells import is_national_id, printed_name
 from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
@@ -47,6 +47,8 @@ def organization_code(text: str) -> str:
         raise BadCell(
             english("{text} is no organization's code", text=shown(text)), "write digits, for example 2110101"
         )
+    if is_national_id(text):
+        raise BadCell("is a national ID number, which is not stored", "write the organization's code")
     return text
 
 

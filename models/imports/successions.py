@@ -80,6 +80,7 @@ LAYOUT = Layout(
     ),
     further=_further,
     max_further=3,
+    kind="successions",
 )
 FOUNDING = ("name", "type", "district", "province")
 

@@ -51,6 +51,13 @@ async def new_links(session: AsyncSession, actor: Officer, officers: list[Office
     return await outbox.told(session, NoticeKind.LINKED, actor.user_id, lately)
 
 
+async def can_end(session: AsyncSession, actor: Officer, officer: Officer) -> bool:
+    """Whether `actor` can end the link of another officer of its account: a newer one, of which it was told."""
+    if officer.account_id != actor.account_id or officer.id <= actor.id:
+        return False
+    return bool(await outbox.told(session, NoticeKind.LINKED, actor.user_id, [officer.id]))
+
+
 async def end_disputed_link(
     session: AsyncSession, actor: Officer, officer_id: int, now: datetime, operator_chat: int | None
 ) -> tuple[Officer, bool]:
@@ -60,9 +67,7 @@ async def end_disputed_link(
     link of another account, an older one, and one that the actor was not told of.
     """
     officer = await load_officer(session, officer_id)
-    if officer is None or officer.account_id != actor.account_id or officer.id <= actor.id:
-        raise NotYours
-    if not await outbox.told(session, NoticeKind.LINKED, actor.user_id, [officer.id]):
+    if officer is None or not await can_end(session, actor, officer):
         raise NotYours
     ended = await unlink_officer(session, officer, now, by=f"{_BY_COLLEAGUE}{actor.id}")
     if ended and operator_chat is not None:

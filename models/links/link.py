@@ -99,6 +99,17 @@ async def announce_link(session: AsyncSession, officer: Officer, now: datetime) 
     await session.flush()
 
 
+async def announce_pin_reset(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """Tell every other officer of the account that this one has another PIN: whoever has its phone and the
+    account's password, or an invitation, can have chosen it. Once for each new PIN.
+    """
+    for colleague in await linked_officers(session, [officer.account_id]):
+        if colleague.id != officer.id:
+            occasion = f"{now.timestamp():.6f}"
+            outbox.enqueue(session, NoticeKind.PIN_RESET, colleague.user_id, officer.id, now, occasion)
+    await session.flush()
+
+
 async def unlink_officer(
     session: AsyncSession, officer: Officer, now: datetime, by: str = "officer", but: int | None = None
 ) -> bool:

@@ -23,6 +23,8 @@ class NoticeKind(enum.StrEnum):
     LINKED = "linked"
     LINK_DISPUTED = "link_disputed"
     HANDED_OVER = "handed_over"
+    # An officer has chosen another PIN; the subject is the officer.
+    PIN_RESET = "pin_reset"
     # Telegram refuses messages to a chat; the subject is its officer.
     UNREACHABLE = "unreachable"
     # The chat is reachable again; the subject is the number of notices that did not arrive.
@@ -121,6 +123,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.LINKED: Rules(),
     NoticeKind.LINK_DISPUTED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.HANDED_OVER: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.PIN_RESET: Rules(),
     NoticeKind.UNREACHABLE: Rules(),
     NoticeKind.MISSED: Rules(telling=Telling.WHOLE),
     NoticeKind.PIN_BLOCKED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),

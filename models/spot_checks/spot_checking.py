@@ -72,6 +72,10 @@ class SpotCheckUnfinished(DomainError):
     """A record of the spot-check has no mark yet."""
 
 
+class MarksChanged(DomainError):
+    """A mark was set after the screen was shown on which the spot-check was to be handed in."""
+
+
 class MenusEmpty(DomainError):
     """A menu of the record is empty, so that the officer must confirm that it is ถูกต้อง nevertheless.
 
@@ -222,6 +226,24 @@ async def mark(
     return checking
 
 
+async def require_ready_to_hand_in(
+    session: AsyncSession,
+    officer: Officer,
+    dla_code: str,
+    check_id: int,
+    marks: str | None = None,
+    *,
+    clock_offset: timedelta = RIGHT,
+) -> Checking:
+    """Before it is asked whether to hand in, and before the PIN: the check, as far as it could be handed in now.
+
+    Raises what hand_in raises.
+    """
+    checkable, check = await _find(session, officer, dla_code, check_id)
+    _require_ready(check, marks, clock_offset)
+    return await _with_records(session, checkable.organization, check)
+
+
 async def hand_in(
     session: AsyncSession,
     officer: Officer,
@@ -230,20 +252,19 @@ async def hand_in(
     now: datetime,
     operator_chat: int | None,
     *,
+    marks: str | None = None,
     clock_offset: timedelta = RIGHT,
 ) -> Remark | None:
     """Hand the spot-check in (ส่งผลสุ่มตรวจสอบ). It cannot change afterwards.
 
+    `marks` is the fingerprint of the marks that the officer was shown; with None the marks are not compared.
+
     With an incorrect record the revision cannot be certified: the province's petition for a reopening, with the
     notes as its text, is created in the same transaction and returned; otherwise None. Raises what `load_checking`
-    raises, SpotCheckHandedIn, SpotCheckUnfinished, ClockWrong.
+    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, ClockWrong.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
-    if check.handed_in_at is not None:
-        raise SpotCheckHandedIn
-    if check.marked < len(check.items):
-        raise SpotCheckUnfinished
-    require_right_clock(clock_offset, dla_code)
+    _require_ready(check, marks, clock_offset)
     check.handed_in_at = now
     await session.flush()
     if not check.incorrect:
@@ -254,6 +275,16 @@ async def hand_in(
     # The organization waits for the operator now, and no longer for the province.
     await card_marks.touch(session, checkable.organization.province_code, now)
     return petition
+
+
+def _require_ready(check: SpotCheck, marks: str | None, clock_offset: timedelta) -> None:
+    if check.handed_in_at is not None:
+        raise SpotCheckHandedIn
+    if check.marked < len(check.items):
+        raise SpotCheckUnfinished
+    if marks is not None and marks != check.fingerprint:
+        raise MarksChanged
+    require_right_clock(clock_offset, check.organization_code)
 
 
 def _notes(check: SpotCheck) -> str:

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import typst
 from openpyxl import load_workbook
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
+from demo.demonstration import Demonstration
+from demo.last_round import SUCCESSOR
+from demo.phones import Held
+from tests.chat import says
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, Thumb, chromium, demonstrated, find_chromium, opened
+from tests.demo.officers import become, log_in, tap
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # High enough for every screen of the bot as a whole.
@@ -19,19 +24,21 @@ WIDE_AND_LOW = {"width": 1440, "height": 790}
 LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
 
 
-async def shoot(thumb: Thumb, name: str, role: str | None = None) -> None:
-    """The page, or one phone of it, as a picture."""
+async def shoot(thumb: Thumb, name: str, role: str | None = None, phone: Locator | None = None) -> None:
+    """A picture of the page, or of one phone."""
     await thumb.page.mouse.move(0, 0)
     for toast in await thumb.page.locator(".toast").all():
         await toast.wait_for(state="detached")
     if role:
+        phone = thumb.phone(role)
+    if phone:
         # An edit leaves the view where it was: here the end of the card is wanted.
-        await thumb.phone(role).locator(".messages").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+        await phone.locator(".messages").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
     # Longer than every animation, so that none is caught half-way.
     await thumb.page.evaluate(
         "() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))"
     )
-    target = thumb.phone(role).locator(".screen") if role else thumb.page
+    target = phone.locator(".screen") if phone else thumb.page
     picture = await target.screenshot(path=IMAGES / f"{name}.png")
     print(f"{name}.png {len(picture) // 1024} KB")
 
@@ -61,7 +68,7 @@ async def lao_way(thumb: Thumb, folder: Path) -> None:
 
 
 async def typed(thumb: Thumb, role: str, text: str, expected: str) -> None:
-    """Type something and wait for the answer."""
+    """Send a text and wait for the answer."""
     field = thumb.phone(role).locator(".composer input[type=text]")
     await field.fill(text)
     await field.press("Enter")
@@ -216,8 +223,32 @@ async def two_phones(thumb: Thumb) -> None:
     await shoot(thumb, "reminder", "province")
 
 
+async def changed_organizations(thumb: Thumb, demonstration: Demonstration) -> None:
+    """An organization that is upgraded in the middle of the round, and one that took in another before it."""
+    upgraded = demonstration.open_phone("6830203")
+    await log_in(demonstration, upgraded)
+    await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("กมลา"))
+    await demonstration.switch("upgrade", True)
+    await says(upgraded.phone, "สิ้นสภาพแล้ว")
+    await shoot_phone(thumb, "lao-upgraded", upgraded)
+    merged = demonstration.open_phone(SUCCESSOR)
+    await log_in(demonstration, merged)
+    await tap(demonstration, merged, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+    await shoot_phone(thumb, "lao-merged-review", merged)
+    await tap(demonstration, merged, "ย้อนกลับ", "สถานะการรับรองข้อมูล")
+    await merged.phone.until(lambda phone: "ประวัติการรับรองข้อมูล" in phone.last.labels)
+    await tap(demonstration, merged, "ประวัติการรับรองข้อมูล", "หน่วยงานเดิม")
+    await shoot_phone(thumb, "lao-merged-history", merged)
+
+
+async def shoot_phone(thumb: Thumb, name: str, held: Held) -> None:
+    """One phone of several of its kind, as a picture."""
+    await thumb.page.locator(f".person[data-person='{held.phone.id}']").click()
+    await shoot(thumb, name, phone=thumb.page.locator(".phone.active"))
+
+
 async def main() -> None:
-    """Two demonstrations: one for the picture of both phones, one for the way of each."""
+    """Two demonstrations: one for the picture of both phones, one for each officer's steps."""
     if find_chromium() is None:
         sys.exit("make screenshots needs Chromium; on Debian: apt install chromium fonts-noto-color-emoji")
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -230,7 +261,7 @@ async def main() -> None:
                 await two_phones(thumb)
         with tempfile.TemporaryDirectory() as folder:
             async with (
-                demonstrated(Path(folder)) as (_, address),
+                demonstrated(Path(folder)) as (demonstration, address),
                 opened(browser, address, TALL, device_scale_factor=2, **LOOK) as thumb,
             ):
                 await thumb.look_at("province")
@@ -238,6 +269,7 @@ async def main() -> None:
                 await lao_way(thumb, Path(folder))
                 await province_way(thumb, Path(folder))
                 await reopened(thumb)
+                await changed_organizations(thumb, demonstration)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,9 @@ async def test_what_is_not_correct_is_asked_to_be_opened(thumb: Thumb) -> None:
     await thumb.next("province", "ยืนยันส่งผลสุ่มตรวจสอบหรือไม่")
     # Red, and not to be tapped by the way.
     await expect(thumb.phone("province").locator(".next")).to_have_count(0)
-    await thumb.tap("province", "ส่งผลสุ่มตรวจสอบ", "ส่งคำขอเปิดให้แก้ไขถึงผู้ดูแลระบบแล้ว")
+    await thumb.tap("province", "ส่งผลสุ่มตรวจสอบ", ENTER)
+    await look(thumb.page)
+    await thumb.enter_pin("province", "ส่งคำขอเปิดให้แก้ไขถึงผู้ดูแลระบบแล้ว")
     await look(thumb.page)
     await thumb.look_at("lao")
     await thumb.sees("lao", "จังหวัดขอเปิดให้แก้ไขข้อมูลที่รับรองแล้ว")
@@ -293,8 +295,8 @@ async def test_a_register_is_sent_and_taken_as_a_file(
     # From the beginning: Chromium is told late of who waits for a chooser.
     chooser: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
 
-    def noted(one: FileChooser) -> None:
-        chooser.set_result(one)
+    def noted(file_chooser: FileChooser) -> None:
+        chooser.set_result(file_chooser)
 
     page.once("filechooser", noted)
     await thumb.look_at("lao")
@@ -376,13 +378,13 @@ async def test_a_press_is_not_lost_when_the_page_is_drawn_anew_under_it(thumb: T
 @pytest.mark.parametrize("thumb", [WIDE], ids=["wide"], indirect=True)
 async def test_the_clock_is_moved_by_keyboard(thumb: Thumb, demonstration: tuple[Demonstration, str]) -> None:
     page = thumb.page
-    shown, last, one_before = (
+    clock_text, last, one_before = (
         page.locator(which) for which in ("#clock", "[data-jump=closing-0]", "[data-jump=closing-1]")
     )
     await thumb.next("lao", "เข้าสู่ระบบ")
     await last.focus()
     await page.keyboard.press("Enter")
-    await expect(shown).to_contain_text(re.compile(r"\b25\d\d · 09:0\d"))
+    await expect(clock_text).to_contain_text(re.compile(r"\b25\d\d · 09:0\d"))
     await expect(page.locator("#announcer")).to_contain_text("เวลาของการสาธิต")
     # What has passed keeps the focus, and leads nowhere.
     await expect(last).to_be_focused()
@@ -395,7 +397,7 @@ async def test_the_clock_is_moved_by_keyboard(thumb: Thumb, demonstration: tuple
     assert demonstration[0].session.clock.ahead == ahead
     await look(page)
     await page.locator("#language").click()
-    await expect(shown).to_contain_text("BE")
+    await expect(clock_text).to_contain_text("BE")
     await look(page)
 
 

@@ -1,4 +1,4 @@
-"""The demonstration's clock and where it can be moved to."""
+"""The demonstration's clock and its jumps."""
 
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,7 @@ def test_a_jump_is_seen_by_whoever_reads_the_same_file_and_the_clock_runs_on(tmp
 
 
 async def test_a_jump_moves_the_date_of_the_emulated_telegram(tmp_path: Path) -> None:
-    """The bot, which goes by the same clock, does not take it for wrong."""
+    """The bot, which uses the same clock, does not report an offset."""
     clock = MovedClock(tmp_path / "clock")
     async with Emulator(clock=clock.timestamp) as emulator, aiohttp.ClientSession() as session:
         for ahead in (timedelta(seconds=1), timedelta(days=16)):
@@ -52,11 +52,11 @@ def test_time_does_not_go_back(tmp_path: Path) -> None:
 def test_the_jumps_lead_to_nine_in_the_morning_of_bangkok() -> None:
     # Half past six in the evening in Bangkok, on the last of November.
     now = datetime(2026, 11, 30, 11, 30, tzinfo=UTC)
-    found = targets(now, date(2026, 12, 27))
-    assert found["hour"] - now == timedelta(hours=1)
-    assert found["day"] - now == timedelta(days=1)
-    assert found["morning"] == datetime(2026, 12, 1, 9, tzinfo=BANGKOK)
-    assert {name: (to.day, to.hour) for name, to in found.items() if name.startswith("closing")} == {
+    jump_targets = targets(now, date(2026, 12, 27))
+    assert jump_targets["hour"] - now == timedelta(hours=1)
+    assert jump_targets["day"] - now == timedelta(days=1)
+    assert jump_targets["morning"] == datetime(2026, 12, 1, 9, tzinfo=BANGKOK)
+    assert {name: (to.day, to.hour) for name, to in jump_targets.items() if name.startswith("closing")} == {
         "closing-14": (13, 9),
         "closing-7": (20, 9),
         "closing-3": (24, 9),

@@ -1,4 +1,4 @@
-"""The page's phones as a hand meets them: what fits, what moves, what is suggested, and the way by keyboard."""
+"""The page's phones in use: layout, scrolling, suggestions, and the keyboard."""
 
 import json
 from collections.abc import Iterable
@@ -31,7 +31,9 @@ class Chat:
     def __init__(self, thumb: Thumb, demonstration: Demonstration) -> None:
         self.thumb, self.page = thumb, thumb.page
         self.emulator = demonstration.session.emulator
-        self.held: Held = next(one for one in demonstration.phones.all.values() if one.role == "lao")
+        self.held: Held = next(
+            held_phone for held_phone in demonstration.phones.all.values() if held_phone.role == "lao"
+        )
         self.messages = self.phone.locator(".messages")
 
     @property
@@ -226,14 +228,14 @@ async def test_nothing_is_recommended_that_may_be_wrong(
     await chat.begin()
     following, word = chat.phone.locator(".next"), chat.phone.locator(".word")
     correct = key("✅ ถูกต้อง", "sm:1:1:1:correct", style="success")
-    for text, said in (
+    for text, expected_words in (
         ("✅ มี (2)\nผล: ยังไม่ได้ตรวจ", None),
         ("⚠️ ยังไม่บันทึก (1)\nการศึกษา\nผล: ยังไม่ได้ตรวจ", "มีเมนูที่ยังไม่บันทึก"),
         ("✅ มี (2)\nผล: ❌ ไม่ถูกต้อง", "เลือกได้ตามต้องการ"),
     ):
         await chat.says(text, correct, key("❌ ไม่ถูกต้อง", "sm:1:1:1:incorrect", style="danger"))
-        await expect(word).to_contain_text(said or "กรอบเส้นประ")
-        await expect(following).to_have_count(0 if said else 1)
+        await expect(word).to_contain_text(expected_words or "กรอบเส้นประ")
+        await expect(following).to_have_count(0 if expected_words else 1)
         await look(chat.page)
     await chat.says("?", key("ยืนยันการรับรอง", "confirm:0", style="danger"))
     await expect(following).to_have_text("ยืนยันการรับรอง")

@@ -1,4 +1,4 @@
-"""The phones, what the page is told of them, and what its server refuses."""
+"""The phones, their snapshots for the page, and what its server refuses."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -35,25 +35,25 @@ def phones(emulator: Emulator, folder: Path) -> Phones:
 
 
 async def test_an_officer_of_each_level_is_there_from_the_beginning(tmp_path: Path) -> None:
-    made = phones(Emulator(), tmp_path)
-    assert [held.role for held in made.all.values()] == ["lao", "province"]
+    held_phones = phones(Emulator(), tmp_path)
+    assert [held.role for held in held_phones.all.values()] == ["lao", "province"]
     again = phones(Emulator(), tmp_path)
-    assert [held.holder for held in again.all.values()] == [held.holder for held in made.all.values()]
+    assert [held.holder for held in again.all.values()] == [held.holder for held in held_phones.all.values()]
 
 
 async def test_others_are_opened(tmp_path: Path) -> None:
-    made = phones(Emulator(), tmp_path)
-    second = made.open("5830107")
-    outsider = made.open("")
+    held_phones = phones(Emulator(), tmp_path)
+    second = held_phones.open("5830107")
+    outsider = held_phones.open("")
     assert (second.holder.number, second.role) == (2, "lao")
     assert outsider.role == "outsider"
-    assert len({held.holder.given + held.holder.family for held in made.all.values()}) == 4
+    assert len({held.holder.given + held.holder.family for held in held_phones.all.values()}) == 4
     with pytest.raises(NoSuchPhone):
-        made.open("0000000")
-    while len(made.all) < MAX_PHONES:
-        made.open("")
+        held_phones.open("0000000")
+    while len(held_phones.all) < MAX_PHONES:
+        held_phones.open("")
     with pytest.raises(NoSuchPhone):
-        made.open("")
+        held_phones.open("")
 
 
 async def test_the_digits_of_a_pin_are_counted_by_toasts_where_no_dots_are_drawn(tmp_path: Path) -> None:
@@ -100,15 +100,15 @@ def keyboard(*labels: str) -> str:
 
 async def test_no_sample_is_shown_to_who_has_chosen_another_pin(tmp_path: Path) -> None:
     emulator = Emulator()
-    made = phones(emulator, tmp_path)
-    held = made.find(700_000_001)
+    held_phones = phones(emulator, tmp_path)
+    held = held_phones.find(700_000_001)
     await held.phone.start()
     keys = keyboard(*"0123456789", "⌫")
     sent = emulator.call("sendMessage", chat_id=held.phone.id, text="PIN ○○○○○○", reply_markup=keys)
 
     async def enter(*labels: str) -> None:
         for label in labels:
-            await made.tap(held.phone.id, sent["message_id"], f"x{label}")
+            await held_phones.tap(held.phone.id, sent["message_id"], f"x{label}")
 
     # A wrong one where it is asked for changes nothing.
     await enter(*"111111")
@@ -133,13 +133,13 @@ async def test_what_has_lapsed_is_not_recommended(tmp_path: Path) -> None:
     await held.phone.start()
     for text, keys in (("?", keyboard("ยืนยัน")), ("PIN ○○○○○○", keyboard(*"0123456789", "⌫"))):
         emulator.call("sendMessage", chat_id=held.phone.id, text=text, reply_markup=keys)
-    shown = held.snapshot(emulator)
-    assert shown["lapsed"] == []
-    assert shown["keypad"] is not None
+    snapshot = held.snapshot(emulator)
+    assert snapshot["lapsed"] == []
+    assert snapshot["keypad"] is not None
     now += 3600
-    shown = held.snapshot(emulator)
-    assert shown["lapsed"] == [message.id for message in held.phone.messages[1:]]
-    assert shown["keypad"] is None
+    snapshot = held.snapshot(emulator)
+    assert snapshot["lapsed"] == [message.id for message in held.phone.messages[1:]]
+    assert snapshot["keypad"] is None
 
 
 async def test_who_has_no_account_is_given_nothing_to_type(tmp_path: Path) -> None:
@@ -181,25 +181,25 @@ async def test_the_page_is_told_which_digit_comes_next(tmp_path: Path) -> None:
     send("🔔", "🔍")
     assert held.keypad() == {"message": card, "pin": held.holder.pin, "entered": 0, "astray": False}
     newer = send("PIN ○○○○○○", *"0123456789", "⌫")
-    shown = held.snapshot(emulator)
-    assert shown["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0, "astray": False}
-    assert [message["protected"] for message in shown["messages"]] == [False, True, True, True]
+    snapshot = held.snapshot(emulator)
+    assert snapshot["keypad"] == {"message": newer, "pin": held.holder.pin, "entered": 0, "astray": False}
+    assert [message["protected"] for message in snapshot["messages"]] == [False, True, True, True]
 
 
 async def test_only_what_is_on_the_screen_can_be_tapped(tmp_path: Path) -> None:
     emulator = Emulator()
-    made = phones(emulator, tmp_path)
-    held = next(iter(made.all.values()))
-    await made.send(held.phone.id, "/start")
+    held_phones = phones(emulator, tmp_path)
+    held = next(iter(held_phones.all.values()))
+    await held_phones.send(held.phone.id, "/start")
     keyboard = orjson.dumps({"inline_keyboard": [[{"text": "x", "callback_data": "x"}]]}).decode()
     sent = emulator.call("sendMessage", chat_id=held.phone.id, text="?", reply_markup=keyboard)
-    await made.tap(held.phone.id, sent["message_id"], "x")
+    await held_phones.tap(held.phone.id, sent["message_id"], "x")
     assert held.waiting
     for message, data in ((sent["message_id"], "forged"), (1, "x")):
         with pytest.raises(NoSuchPhone):
-            await made.tap(held.phone.id, message, data)
+            await held_phones.tap(held.phone.id, message, data)
     with pytest.raises(NoSuchPhone):
-        await made.send(1, "x")
+        await held_phones.send(1, "x")
 
 
 async def test_the_feed_tells_the_newest_of_each_topic() -> None:
@@ -248,10 +248,10 @@ async def test_the_stream_begins_with_everything(page: Page) -> None:
     demonstration, browser = page
     async with browser.get("/events") as answer:
         assert answer.content_type == "text/event-stream"
-        found = b""
-        while b"units" not in found:
-            found += await answer.content.readany()
-        assert b'event: stage\ndata: "preparing"' in found
+        stream = b""
+        while b"units" not in stream:
+            stream += await answer.content.readany()
+        assert b'event: stage\ndata: "preparing"' in stream
         demonstration.feed.put("stage", "ready")
         assert b'event: stage\ndata: "ready"' in await answer.content.readany()
 

@@ -1,4 +1,4 @@
-"""Starting, going on, trouble, and the end of a demonstration, without a browser."""
+"""Start, restart, trouble and end of a demonstration, without a browser."""
 
 import asyncio
 import signal
@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from demo.botapi import LOOSE, PATIENCE, Emulator
+from demo.botapi import LOOSE, Emulator
 from demo.clock import FILE, MovedClock
-from demo.demonstration import Demonstration
+from demo.last_round import MERGED, SUCCESSOR
 from demo.main import data_folder, listening, running
-from demo.phones import Held
+from demo.phones import NoSuchPhone
 from demo.session import DemoRefused, Session
 from models.accounts.account import Officer
 from models.base.calendar import BANGKOK
@@ -32,76 +31,8 @@ from models.schema.version import upgrade
 from tests.chat import reserved_port, says
 from tests.conftest import NOW
 from tests.demo.browser import AGAIN, CHOOSE, ENTER, demonstrated
+from tests.demo.officers import become, enter_digit, enter_pin, held, log_in, say, take_up, tap, to_the_keypad
 from tests.support import ORGANIZATIONS, before_words, certify_as, settle, until
-
-
-def held(demonstration: Demonstration, role: str) -> Held:
-    return next(one for one in demonstration.phones.all.values() if one.role == role)
-
-
-async def become(demonstration: Demonstration, predicate: Any) -> None:
-    """Wait for what the page is told."""
-    async with asyncio.timeout(PATIENCE):
-        async for _ in demonstration.feed.watch(0.1):
-            if predicate():
-                return
-
-
-async def say(demonstration: Demonstration, one: Held, text: str, expected: str) -> None:
-    last = max((message.id for message in one.phone.messages), default=0)
-    await demonstration.phones.send(one.phone.id, text)
-    await says(one.phone, expected, after=last)
-    await become(demonstration, lambda: not one.waiting)
-
-
-async def tap(demonstration: Demonstration, one: Held, label: str, expected: str) -> None:
-    button = one.phone.button(label)
-    await demonstration.phones.tap(one.phone.id, button.message.id, button.data or "")
-    await says(one.phone, expected)
-
-
-async def log_in(demonstration: Demonstration, one: Held) -> None:
-    await say(demonstration, one, "/start", "เข้าสู่ระบบ")
-    await tap(demonstration, one, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
-    for awaited, expected in (
-        (Awaiting.USERNAME, "รหัสผ่าน"),
-        (Awaiting.PASSWORD, "ชื่อ-สกุล"),
-        (Awaiting.FULL_NAME, "ตำแหน่ง"),
-        (Awaiting.POSITION, CHOOSE),
-    ):
-        await take_up(demonstration, one, awaited, expected)
-    await enter_pin(demonstration, one, AGAIN)
-    await enter_pin(demonstration, one, "ปีงบประมาณ")
-
-
-async def take_up(demonstration: Demonstration, one: Held, awaited: Awaiting, expected: str) -> None:
-    """Type what is suggested."""
-    await become(demonstration, lambda: one.awaiting is awaited and one.suggestions())
-    await say(demonstration, one, one.suggestions()[0]["text"], expected)
-
-
-async def enter_pin(demonstration: Demonstration, one: Held, expected: str) -> None:
-    for place in range(6):
-        await enter_digit(demonstration, one, place)
-    await says(one.phone, expected)
-
-
-async def enter_digit(demonstration: Demonstration, one: Held, place: int) -> None:
-    """Tap the key that the page points to, when so many digits are there."""
-    await become(demonstration, lambda: (pad := one.keypad()) is not None and pad["entered"] == place)
-    pad = one.keypad()
-    assert pad is not None
-    message = next(message for message in one.phone.messages if message.id == pad["message"])
-    button = one.phone.button(pad["pin"][place], message)
-    await demonstration.phones.tap(one.phone.id, message.id, button.data or "")
-
-
-async def to_the_keypad(demonstration: Demonstration, one: Held) -> None:
-    await tap(demonstration, one, "ระบบรับรองข้อมูล", "อปท. รับรอง")
-    await tap(demonstration, one, "ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
-    await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
-    await tap(demonstration, one, "รับรองระดับ อปท.", "จะไม่สามารถแก้ไข")
-    await tap(demonstration, one, "ยืนยันการรับรอง", ENTER)
 
 
 async def test_a_kept_folder_of_an_older_program_gets_its_words(
@@ -125,6 +56,41 @@ async def test_a_kept_folder_of_an_older_program_gets_its_words(
         await session.close()
     assert words is not None
     assert words.organization_name == "เทศบาลตำบลบางปู"
+
+
+# --- organizations that change
+
+
+async def test_an_organization_is_upgraded_in_the_middle_of_the_round(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        assert demonstration.trouble.value()["upgradable"] == "อบต.เกาะแก้ว"
+        upgraded = demonstration.open_phone("6830203")
+        # The one whose phone was opened last comes first.
+        await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("กมลา"))
+        await log_in(demonstration, upgraded)
+        await demonstration.switch("upgrade", True)
+        notice = await says(upgraded.phone, "สิ้นสภาพแล้ว")
+        assert "มีผลตั้งแต่วันที่" in notice.text
+        # Its officer goes on, with the register, under the new name.
+        await say(demonstration, upgraded, "/menu", "เทศบาลตำบลกมลา")
+        await to_the_keypad(demonstration, upgraded)
+        await enter_pin(demonstration, upgraded, "หลักฐานการรับรอง")
+        await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("เกาะแก้ว"))
+
+
+async def test_two_neighbours_had_merged_before_the_round(sample_folder: Path) -> None:
+    async with demonstrated(sample_folder) as (demonstration, _):
+        merged = demonstration.open_phone(SUCCESSOR)
+        await log_in(demonstration, merged)
+        await tap(demonstration, merged, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+        # Of the last round both are counted.
+        assert "รวม 74 → 74 คน" in merged.phone.screen()
+        await tap(demonstration, merged, "ย้อนกลับ", "สถานะการรับรองข้อมูล")
+        await merged.phone.until(lambda phone: "ประวัติการรับรองข้อมูล" in phone.last.labels)
+        await tap(demonstration, merged, "ประวัติการรับรองข้อมูล", "หน่วยงานเดิม")
+        assert "อบต.หงาว" in merged.phone.screen()
+        with pytest.raises(NoSuchPhone):
+            demonstration.open_phone(MERGED)
 
 
 # --- refusals
@@ -198,7 +164,7 @@ async def test_a_folder_whose_key_is_gone_is_not_gone_on_with(sample_folder: Pat
 
 @asynccontextmanager
 async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`laocert demo`; whatever a test finds, it is not left behind."""
+    """Run `laocert demo` during the block; it is always ended."""
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "demo", "--no-open", *options, stdout=-1, stderr=-1
     )
@@ -212,14 +178,14 @@ async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 def _bots(folder: Path) -> list[int]:
     """The processes whose working directory is the folder."""
-    found = []
+    process_ids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cwd").readlink() == folder:
-                found.append(int(entry.name))
+                process_ids.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return process_ids
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc to look for processes in")
@@ -261,26 +227,26 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
         await become(
             demonstration, lambda: told() == ["PIN set · only an Argon2id hash made with the secret key is stored"]
         )
-        # Who comes back keeps its PIN: that is no news.
+        # A returning officer keeps the PIN, about which no line is written.
         await say(demonstration, lao, "/logout", "ออกจากระบบแล้ว")
         await tap(demonstration, lao, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
         await take_up(demonstration, lao, Awaiting.USERNAME, "รหัสผ่าน")
         await take_up(demonstration, lao, Awaiting.PASSWORD, "ปีงบประมาณ")
         await become(
             demonstration,
-            lambda: sum("Password right" in one["en"] for one in demonstration.behind.value()["lines"]) == 2,
+            lambda: sum("Password right" in line["en"] for line in demonstration.behind.value()["lines"]) == 2,
         )
         assert len(told()) == 1
-        # Who has forgotten it chooses a new one.
+        # An officer who has forgotten the PIN chooses a new one.
         await to_the_keypad(demonstration, lao)
         await tap(demonstration, lao, "ลืม PIN", "รหัสผ่านของหน่วยงาน")
         await take_up(demonstration, lao, Awaiting.PASSWORD_FOR_PIN, CHOOSE)
         await enter_pin(demonstration, lao, AGAIN)
         await enter_pin(demonstration, lao, "✅ ตั้ง PIN แล้ว")
         await become(demonstration, lambda: len(told()) == 2)
-        shown = str(demonstration.behind.value())
-        assert lao.holder.pin not in shown
-        assert "argon2id$" not in shown
+        behind = str(demonstration.behind.value())
+        assert lao.holder.pin not in behind
+        assert "argon2id$" not in behind
 
 
 # --- going on, and trouble
@@ -291,16 +257,17 @@ async def test_a_kept_demonstration_is_gone_on_with(sample_folder: Path) -> None
         lao = held(demonstration, "lao")
         await log_in(demonstration, lao)
         other = demonstration.open_phone("5830104")
-        before = [one.holder for one in demonstration.phones.all.values()]
+        before = [held_phone.holder for held_phone in demonstration.phones.all.values()]
         assert other.holder in before
     async with demonstrated(sample_folder) as (demonstration, _):
-        assert [one.holder for one in demonstration.phones.all.values()] == before
+        assert [held_phone.holder for held_phone in demonstration.phones.all.values()] == before
         lao = held(demonstration, "lao")
         assert lao.phone.messages == []
         assert lao.phone.chat.bot_status == "member"
         await say(demonstration, lao, "/start", "ยังไม่รับรอง")
         async with demonstration.session.database.read() as session:
-            assert await session.scalar(select(func.count()).select_from(Officer)) == 1
+            linked = select(func.count()).where(Officer.unlinked_at.is_(None))
+            assert await session.scalar(linked) == 1
 
 
 async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
@@ -322,7 +289,10 @@ async def test_a_killed_bot_loses_nothing(sample_folder: Path) -> None:
         await says(province.phone, "🔔 รอท่าน 1 ")
         await become(demonstration, lambda: demonstration.behind.steps == [True, True, True, False, False])
         async with demonstration.session.database.read() as session:
-            assert await session.scalar(select(func.count()).select_from(Certification)) == 1
+            of_round = select(func.count()).where(
+                Certification.round_id == select(func.max(Round.id)).scalar_subquery()
+            )
+            assert await session.scalar(of_round) == 1
             assert await session.scalar(select(func.count()).where(InboxUpdate.finished_at.is_(None))) == 0
 
 
@@ -331,7 +301,7 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
         lao = held(demonstration, "lao")
         await log_in(demonstration, lao)
         async with demonstration.session.database.read() as session:
-            closes_on = (await session.scalars(select(Round.closes_on))).one()
+            closes_on = await session.scalar(select(Round.closes_on).order_by(Round.id.desc()).limit(1))
         assert closes_on is not None
         # A bot cannot delete what is older than 48 hours: the officer does.
         for message in lao.phone.messages:
@@ -349,7 +319,8 @@ async def test_the_bot_goes_by_the_moved_clock_and_keeps_it_when_it_is_killed(sa
             await enter_digit(demonstration, lao, place)
         receipt = await says(lao.phone, "หลักฐานการรับรอง")
         async with demonstration.session.database.read() as session:
-            moment = (await session.scalars(select(Certification.certified_at))).one().astimezone(BANGKOK)
+            newest = select(Certification.certified_at).order_by(Certification.id.desc()).limit(1)
+            moment = (await session.scalars(newest)).one().astimezone(BANGKOK)
         assert (moment.date(), moment.hour) == (closes_on - timedelta(days=1), 9)
         assert datetime.fromtimestamp(receipt.date, BANGKOK).date() == moment.date()
         assert demonstration.feed.value("clock")["jumps"]["closing-3"] is False

@@ -1,4 +1,4 @@
-"""The hand of the tests: a notice that comes below the card it uses does not lead it astray."""
+"""The simulated officer is not confused by notices below the card."""
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,7 +28,7 @@ async def test_a_notice_below_the_home_is_not_taken_for_it(
         await lose_a_colleague(session, clock)
     notice = await hand.sees("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
     assert hand.phone.last is notice
-    # Whoever has not used the phone yet finds the home above it.
+    # On a phone that was not used yet, Home is above the notice.
     assert "โปรดใส่ PIN" in await Hand(bot, hand.phone).way(*TO_PIN)
 
 
@@ -43,7 +43,7 @@ async def test_a_notice_below_an_answer_is_not_waited_out(bot: Emulator, country
     async def until_the_notice_is_there(*arguments, **options):  # type: ignore[no-untyped-def]
         async with country.write() as session:
             await lose_a_colleague(session, clock)
-        await until(lambda at: any("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้" in one.text for one in at.messages))
+        await until(lambda at: any("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้" in message.text for message in at.messages))
         return await until(*arguments, **options)
 
     phone.until = until_the_notice_is_there  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Who may use what: every pair of a role and a handler tried, and the table of docs/security.md kept true."""
+"""Rights: every pair of role and handler is tried, and compared with the table of docs/security.md."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ def test_every_tap_has_a_handler_with_a_declared_right() -> None:
     entries = [*routes.TAPS.values(), *routes.COMMANDS.values()]
     entries += [(question.right, question.take) for question in routes.QUESTIONS.values()]
     assert all(isinstance(right, Right) and callable(handler) for right, handler in entries)
-    # A room's table whose name is mistyped would be left out without a word.
+    # A room's table with a mistyped name would be left out silently.
     assert set(routes.QUESTIONS) == set(Awaiting) - {Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}
     assert set(routes.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
     assert set(HAS["stranger"] | HAS["lao"] | HAS["province"]) == set(Right)
@@ -94,7 +94,7 @@ async def test_only_the_declared_roles_pass(
 async def test_texts_are_taken_from_those_who_were_asked(
     role: str, stranger: Hand, officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A username of one who is not linked, everything else of officers; whatever the chat is said to wait for."""
+    """Only senders who are not linked may answer with a username, only officers anything else."""
     hand = await officer_of(role, stranger, officer, country)
     reached: list[Awaiting] = []
 
@@ -112,15 +112,15 @@ async def test_texts_are_taken_from_those_who_were_asked(
             await session.execute(update(Conversation).values(awaiting=step))
         reached.clear()
         await hand.say("ข้อความ")
-        asked = question.right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
-        assert reached == ([step] if asked else []), step
+        is_taken = question.right in HAS[role] and (step is Awaiting.USERNAME) is (role == "stranger")
+        assert reached == ([step] if is_taken else []), step
 
 
 async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger: Hand, country: Database) -> None:
     hand = await officer()
     await stranger.say("/start")
-    for one, data in ((hand, ProvinceMenu()), (stranger, LaoReview()), (hand, ProvinceHistory("6120401", 0))):
-        await one.forge(data)
+    for sender, data in ((hand, ProvinceMenu()), (stranger, LaoReview()), (hand, ProvinceHistory("6120401", 0))):
+        await sender.forge(data)
     async with country.read() as session:
         chains = await session.execute(
             select(AuditEvent.chain, func.count()).where(AuditEvent.kind == Event.REFUSED).group_by("chain")

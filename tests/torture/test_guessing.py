@@ -266,3 +266,54 @@ async def test_known_and_unknown_usernames_look_the_same(
     assert answers[0] == answers[1] == answers[2] == answers[3]
     assert [CLOSED in text for text in answers[0]] == [False] * 5 + [True] * 3
     assert hashed == {f"wrong-{username}": 5 for username in usernames}
+
+
+async def forgets_pin(hand: Hand) -> str:
+    """At the keypad of a chat that comes back: the question for the password."""
+    await hand.press("ระบบรับรองข้อมูล")
+    return await hand.press("ลืม PIN")
+
+
+async def test_strangers_keep_nobody_from_a_new_pin(bot: Emulator, country: Database, clock: Clock) -> None:
+    """They have filled the account's login: its officer who has forgotten the PIN is asked for the password as
+    ever, and what they have tried stays counted.
+    """
+    officer = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
+    async with country.write() as session:
+        await link(session, KNOWN[0], officer.phone.id, clock())
+    await officer.say("/start")
+    clock.move(hours=13)
+    (guesser,) = await strangers(bot, 1)
+    for number in range(6):
+        text = await guess(guesser, KNOWN[0], f"wrong-{number}")
+    assert CLOSED in text
+    await forgets_pin(officer)
+    assert "รหัสผ่านไม่ถูกต้อง" in await officer.say("wrong")
+    assert "ตั้ง PIN" in await officer.say(PASSWORD)
+    await officer.enter("271828" * 2, "✅ ตั้ง PIN แล้ว")
+    other = Hand(bot, bot.phone("แปลกหน้า"))
+    await other.say("/start")
+    assert CLOSED in await guess(other, KNOWN[0], PASSWORD)
+
+
+async def test_a_stolen_phone_guesses_its_password_no_faster(
+    bot: Emulator, country: Database, clock: Clock
+) -> None:
+    """Five tries, then growing blocks, on the chat's own count; logging out and in again goes on with it."""
+    phone = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
+    async with country.write() as session:
+        await link(session, KNOWN[0], phone.phone.id, clock())
+    await phone.say("/start")
+    clock.move(hours=13)
+    await forgets_pin(phone)
+    for minutes in (15, 30, 60):
+        for number in range(throttle.TRIES):
+            assert "รหัสผ่านไม่ถูกต้อง" in await phone.say(f"wrong-{number}")
+        assert CLOSED in await phone.say(PASSWORD)
+        clock.move(minutes=minutes - 1)
+        assert CLOSED in await phone.say(PASSWORD)
+        clock.move(minutes=2)
+    for number in range(throttle.TRIES):
+        await phone.say(f"wrong-{number}")
+    await phone.say("/logout")
+    assert CLOSED in await guess(phone, KNOWN[0], PASSWORD)

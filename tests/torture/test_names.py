@@ -284,6 +284,7 @@ async def screens(who: Cast) -> dict[str, Screen]:
         "position asked": profile.ask_position(turn),
         "reopened": rendering.reopened_screen(_, reopened, who.officer, whole=True),
         "linked": links.linked_screen(_, who.officer, whole=True),
+        "pin reset": links.pin_reset_screen(_, who.officer, whole=True, can_end_link=True),
         "logged in": Screen(_("✅ Logged in: {name}", name=who.officer.account.display_name)),
         **certified,
     }

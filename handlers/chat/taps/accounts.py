@@ -1,89 +1,89 @@
-"""Taps of logging in and out, the PIN, invitations and linked officers."""
+"""Taps for logging in and out, the PIN, invitations and linked officers."""
 
 from handlers.chat.taps.tap import Tap
 from models.chats.conversation import Language
 
 
 class Home(Tap, code="home"):
-    """หน้าหลัก, or the welcome of a chat that is not linked."""
+    """หน้าหลัก (Home); in a chat that is not linked, the welcome."""
 
 
 class LogIn(Tap, code="login"):
-    """เข้าสู่ระบบ."""
+    """เข้าสู่ระบบ (Log in): ask for the username."""
 
 
 class ChooseLanguage(Tap, code="languages"):
-    """The two languages."""
+    """ภาษา (Language): show the two languages."""
 
 
 class SetLanguage(Tap, code="language"):
-    """One of the two languages."""
+    """Switch the chat to this language."""
 
     language: Language
 
 
 class LogOut(Tap, code="logout"):
-    """ออกจากระบบ, asked first."""
+    """ออกจากระบบ (Log out): ask for confirmation."""
 
 
 class LogOutNow(Tap, code="logout!"):
-    """ออกจากระบบ, confirmed."""
+    """ออกจากระบบ (Log out), confirmed."""
 
 
 class Help(Tap, code="help"):
-    """วิธีใช้: what the commands do and how the way goes."""
+    """วิธีใช้ (Help): what the commands do, and the steps of certifying."""
 
 
 class RetypeName(Tap, code="name"):
-    """Back from the position to the name, before the profile is complete."""
+    """Go back from the question for the position to that for the name, before the profile is complete."""
 
 
 class EditProfile(Tap, code="profile"):
-    """Say name and position again."""
+    """Ask for the officer's name and position again."""
 
 
 class Key(Tap, code="k"):
-    """One key of a keypad: its place says nothing about its digit."""
+    """A key of a keypad, by its place. The digits are shuffled, so the place does not reveal the digit."""
 
     keypad: str
     place: int
 
 
 class EraseKey(Tap, code="ke"):
-    """⌫: the last digit of a keypad."""
+    """⌫: erase the last digit entered on a keypad."""
 
     keypad: str
 
 
 class ForgotPinToConfirm(Tap, code="forgotc"):
-    """ลืม PIN, before the irreversible press of the confirmation with this nonce."""
+    """ลืม PIN (Forgot the PIN), on the keypad before certifying; `nonce` is the confirmation's."""
 
     nonce: str
 
 
 class ForgotPin(Tap, code="forgot"):
-    """The password instead of the PIN."""
+    """ลืม PIN (Forgot the PIN): ask for the password instead."""
 
 
 class AcceptInvitation(Tap, code="accept"):
-    """Link this chat by an invitation; who has its code may."""
+    """Link this chat by the invitation with this code."""
 
     invitation: str
 
 
 class Officers(Tap, code="officers"):
-    """เจ้าหน้าที่ที่เชื่อมต่อ."""
+    """เจ้าหน้าที่ที่เชื่อมต่อ (Linked officers) of the account."""
 
 
 class NotOurs(Tap, code="notours"):
-    """A link that was announced is nobody's of ours: end it at once."""
+    """Dispute an announced link, because its officer is unknown here: end the link at once."""
 
     officer: int
 
 
 class HandOver(Tap, code="hand"):
-    """ส่งมอบงาน: what it does, asked first."""
+    """ส่งมอบงาน (Hand over): explain it and ask for confirmation."""
 
 
 class HandOverNow(Tap, code="hand!"):
-    """ส่งมอบงาน, to the PIN and then a code for the successor."""
+    """ส่งมอบงาน (Hand over), confirmed: ask for the PIN, then show a code for the successor."""

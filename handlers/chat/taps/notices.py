@@ -1,28 +1,28 @@
-"""Taps by which an officer chooses when to be disturbed."""
+"""Taps for the times at which notices may ring."""
 
 from handlers.chat.taps.tap import Tap
 from models.notices.tables import Quiet, Rhythm
 
 
 class NoticeTimes(Tap, code="notices"):
-    """การแจ้งเตือน."""
+    """การแจ้งเตือน (Notices): show the chat's settings."""
 
 
 class ChooseRhythm(Tap, code="nr"):
-    """How often the province's card rings."""
+    """Choose how often the province's live card rings."""
 
     rhythm: Rhythm
 
 
 class ChooseQuiet(Tap, code="nq"):
-    """The hours in which nothing rings."""
+    """Choose the hours in which nothing rings."""
 
     quiet: Quiet
 
 
 class RestOnDaysOff(Tap, code="nd"):
-    """Nothing rings on weekends and public holidays."""
+    """Let nothing ring on weekends and public holidays."""
 
 
 class RingOnDaysOff(Tap, code="nd!"):
-    """It rings on every day."""
+    """Let notices ring on every day."""

@@ -1,11 +1,11 @@
-"""Taps of petitions, explanations, questions, and their thread."""
+"""Taps for petitions, explanations, questions, and the thread of remarks."""
 
 from handlers.chat.taps.tap import Tap
 from models.remarks.question import Topic
 
 
 class AskForCorrection(Tap, code="ask"):
-    """ขอแก้ไขข้อมูล, of a locked register."""
+    """ขอแก้ไขข้อมูล (Ask for a correction) of the officer's locked register: ask for the words."""
 
 
 class SendPetition(Tap, code="send"):
@@ -13,7 +13,9 @@ class SendPetition(Tap, code="send"):
 
 
 class ExplainDifference(Tap, code="le"):
-    """ชี้แจงส่วนต่าง: numbers that differ from the last round's by more than the set share."""
+    """ชี้แจงส่วนต่าง (Explain the difference) of numbers that differ from the last round's by more than the set
+    percentage.
+    """
 
 
 class SendExplanation(Tap, code="le!"):
@@ -21,7 +23,7 @@ class SendExplanation(Tap, code="le!"):
 
 
 class AnswerQuestion(Tap, code="an"):
-    """ตอบคำถาม of the province."""
+    """ตอบคำถาม (Answer the question) of the province: ask for the words."""
 
     question: int
 
@@ -33,50 +35,50 @@ class SendAnswer(Tap, code="an!"):
 
 
 class AskForReopening(Tap, code="pa"):
-    """ขอเปิดให้แก้ไข, of an organization whose spot-check has failed."""
+    """ขอเปิดให้แก้ไข (Ask for a reopening) of an organization whose spot-check failed: ask for the words."""
 
     organization: str
 
 
 class SendReopening(Tap, code="pas"):
-    """Send the words for a reopening that were typed and shown."""
+    """Send the petition for a reopening that was typed and shown."""
 
     organization: str
 
 
 class AskOrganization(Tap, code="qa"):
-    """ถาม อปท.: to what it may be about."""
+    """ถาม อปท. (Ask the organization): show the topics that a question can have."""
 
     organization: str
 
 
 class AskAbout(Tap, code="qt"):
-    """What a question is about; to its words, or to the number of the record."""
+    """Choose a question's topic: ask for the words, or for the record's number first."""
 
     organization: str
     topic: Topic
 
 
 class SendQuestion(Tap, code="q!"):
-    """Send the question to this organization that was typed and shown."""
+    """Send the question that was typed and shown to this organization."""
 
     organization: str
 
 
 class SeeRemark(Tap, code="remark"):
-    """Read a petition or the decision on it, of which a chat was told that was left alone."""
+    """Read a petition or the decision on it, after a notice that showed only its title in an idle chat."""
 
     remark: int
 
 
 class Remarks(Tap, code="th"):
-    """ข้อสังเกต: a page of the thread of an organization in the round."""
+    """ข้อสังเกต (Remarks): a page of an organization's thread in the round."""
 
     organization: str
     page: int
 
 
 class ReadRemark(Tap, code="rr"):
-    """One remark of a thread whole, with its reply."""
+    """Show one remark of a thread in full, with its reply."""
 
     remark: int

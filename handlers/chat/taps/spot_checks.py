@@ -1,17 +1,17 @@
-"""Taps of a spot-check."""
+"""Taps of a spot-check. `check` is the draw's id, `place` a record's index in it."""
 
 from handlers.chat.taps.tap import Tap
 from models.certification.spot_check import Mark
 
 
 class DrawSpotCheck(Tap, code="sc"):
-    """สุ่มตรวจสอบ: draw the records of an organization, or go on with them."""
+    """สุ่มตรวจสอบ (Spot-check): draw records of an organization, or go on with those drawn."""
 
     organization: str
 
 
 class SpotRecord(Tap, code="sr"):
-    """One record of a draw, by its place."""
+    """Show one record of a draw."""
 
     organization: str
     check: int
@@ -19,7 +19,7 @@ class SpotRecord(Tap, code="sr"):
 
 
 class MarkRecord(Tap, code="sm"):
-    """ถูกต้อง or ไม่ถูกต้อง, of one record of a draw."""
+    """Mark one record of a draw as ถูกต้อง (Correct) or ไม่ถูกต้อง (Not correct)."""
 
     organization: str
     check: int
@@ -28,7 +28,7 @@ class MarkRecord(Tap, code="sm"):
 
 
 class MarkDespiteEmpty(Tap, code="sme"):
-    """ถูกต้อง of a record with a menu that is not filled in, after the question that names the menus."""
+    """Mark a record with empty menus as ถูกต้อง (Correct), after a screen that names those menus."""
 
     organization: str
     check: int
@@ -36,14 +36,14 @@ class MarkDespiteEmpty(Tap, code="sme"):
 
 
 class SpotSummary(Tap, code="ss"):
-    """The marks of a draw."""
+    """Show the marks of a draw."""
 
     organization: str
     check: int
 
 
 class SpotSummaryPage(Tap, code="ssp"):
-    """The same of a draw with many records, a page at a time."""
+    """Show the marks of a draw with many records, a page at a time."""
 
     organization: str
     check: int
@@ -51,14 +51,18 @@ class SpotSummaryPage(Tap, code="ssp"):
 
 
 class HandIn(Tap, code="sh"):
-    """ส่งผลสุ่มตรวจสอบ; asked once more when something is not correct."""
+    """ส่งผลสุ่มตรวจสอบ (Hand in the spot-check); asks for confirmation when a record is not correct."""
 
     organization: str
     check: int
 
 
 class HandInIncorrect(Tap, code="sh!"):
-    """ส่งผลสุ่มตรวจสอบ, confirmed, with something that is not correct."""
+    """ส่งผลสุ่มตรวจสอบ (Hand in the spot-check), confirmed, with a record that is not correct.
+
+    `marks` is the fingerprint of the marks that stood on the screen.
+    """
 
     organization: str
     check: int
+    marks: str

@@ -1,8 +1,8 @@
-"""What a button means: one frozen dataclass each, packed into callback data and back.
+"""The base class of taps: frozen dataclasses that are packed into a button's callback data and unpacked from it.
 
-Packed as a code and the fields, divided by colons, an enum by its first letter. Callback data comes from
-outside (anyone can forge it), so unpacking believes nothing: it yields a value of exactly the declared types or
-raises InvalidTap. Rights never come from here.
+The format is the tap's code and its fields, separated by colons; an enum is its first letter. Anyone can forge
+callback data, so `unpack` returns a tap with fields of exactly the declared types, or raises InvalidTap. A tap
+never grants a right.
 """
 
 import enum
@@ -19,16 +19,16 @@ _BY_CODE: dict[str, type["Tap"]] = {}
 
 
 class InvalidTap(ValueError):
-    """Callback data that no button of ours carries."""
+    """The callback data is not that of any tap of this program."""
 
 
 @dataclass_transform(frozen_default=True)
 class Tap:
-    """Root of all taps. Fields are int (0 or more), str (1 to 24 letters, digits, - and _) or a StrEnum whose
-    members differ in their first letter: whatever they hold, it fits.
+    """Base class of all taps. A field is an int from 0 to 999,999,999, a str of 1 to 24 letters, digits, - and _,
+    or a StrEnum whose members differ in their first letters.
 
-    `code` names the kind in callback data and stays the same from release to release: old cards keep their
-    buttons.
+    `code` names the class in callback data. It must not change between releases, because old cards keep their
+    buttons. A code that is used twice raises TypeError at import.
     """
 
     code: ClassVar[str]
@@ -44,7 +44,7 @@ class Tap:
         _BY_CODE[code] = cls
 
     def pack(self) -> str:
-        """The callback data. Raises ValueError when a field does not fit: that is a bug of ours."""
+        """The callback data. Raises ValueError when a field's value does not fit, which is a programming error."""
         data = ":".join([self.code, *(_part(getattr(self, name)) for name in self._types)])
         if len(data.encode()) > MAX_CALLBACK_DATA or unpack(data) != self:
             raise ValueError(f"{self} does not fit into callback data")
@@ -52,7 +52,7 @@ class Tap:
 
 
 def unpack(data: str) -> Tap:
-    """The tap behind callback data. Raises InvalidTap."""
+    """The tap that callback data stands for. Raises InvalidTap."""
     code, *parts = data.split(":")
     kind = _BY_CODE.get(code)
     if kind is None or len(parts) != len(kind._types):
@@ -77,5 +77,5 @@ def _value(hint: Any, part: str) -> Any:
 
 
 def all_kinds() -> list[type[Tap]]:
-    """Every declared tap, for tests that go through all of them."""
+    """All declared tap classes, for tests that go through them."""
     return list(_BY_CODE.values())

@@ -122,7 +122,12 @@ def refuse_undrawn(text: str) -> str:
 
 
 def printed_name(text: str) -> str:
-    """Return the text. Raises BadCell if Telegram would show a part of it as a link, or papers cannot show it."""
+    """Return the text. Raises BadCell if it has no letter or holds a national ID number, if Telegram would show a
+    part of it as a link, or papers cannot show it.
+    """
     if becomes_link(text):
         raise BadCell("holds what Telegram shows as a link", "write the plain name")
+    refuse_national_id(text)
+    if text and not any(letter.isalpha() for letter in text):
+        raise BadCell("has no letter", "write the name in letters")
     return refuse_undrawn(text)

@@ -194,6 +194,7 @@ _KIND_NAMES = {
     "organizations": english("organizations"),
     "accounts": english("accounts"),
     "personnel": english("personnel"),
+    "successions": english("successions"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`laocert broadcast`: what is shown and asked before, what is queued, and how its sending is followed."""
+"""`laocert broadcast`: the preview and its question, what is queued, and following the sending."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -42,7 +42,7 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def linked(country: Database) -> None:
-    """Three officers of organizations, and one of a province; nothing holds the database open."""
+    """Three officers of organizations and one of a province; no connection to the database is open."""
     async with country.write() as session:
         for username, user in (("lao5110201", 501), ("lao5110201", 502), ("lao6110301", 503), ("province11", 601)):
             await link(session, username, user, NOW)
@@ -51,13 +51,13 @@ async def linked(country: Database) -> None:
 
 @pytest.fixture
 def ends(database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[int, dict[str, object]]]:
-    """At each look of the command at the outbox one more of these has happened: chat to column to value."""
+    """Changes to the outbox, as {chat: {column: value}}: one is applied before each read of the command."""
     changes: list[dict[int, dict[str, object]]] = []
 
-    async def change(one: dict[int, dict[str, object]]) -> None:
+    async def change(values_by_chat: dict[int, dict[str, object]]) -> None:
         database = Database(database_url, KEYRING)
         async with database.write() as session:
-            for chat, values in one.items():
+            for chat, values in values_by_chat.items():
                 await session.execute(update(OutboxMessage).where(OutboxMessage.chat_id == chat).values(**values))
         await database.close()
 
@@ -74,9 +74,9 @@ def queued(database_url: str) -> int:
     async def look() -> int:
         database = Database(database_url)
         async with database.read() as session:
-            found = await session.scalar(select(func.count()).where(OutboxMessage.kind == NoticeKind.BROADCAST))
+            count = await session.scalar(select(func.count()).where(OutboxMessage.kind == NoticeKind.BROADCAST))
         await database.close()
-        return found or 0
+        return count or 0
 
     return asyncio.run(look())
 
@@ -92,8 +92,8 @@ def test_it_is_shown_queued_and_followed_to_its_end(
 ) -> None:
     ends += [{501: SENT}, {502: BLOCKED, 503: SENT}]
     result = laocert(*SEND, "--yes")
-    shown = f"📢 ประกาศจากผู้ดูแลระบบ\n\n{WORDS}\n"
-    assert shown in result.stdout
+    message = f"📢 ประกาศจากผู้ดูแลระบบ\n\n{WORDS}\n"
+    assert message in result.stdout
     assert "to lao: 3 chats of role lao" in result.stdout
     assert result.stdout.endswith("delivered 2, unreachable 1, dead 0, waiting 0\n")
     assert not ends
@@ -148,7 +148,7 @@ def test_when_nothing_moves_it_asks_once_whether_the_bot_runs(
     result = laocert(*SEND, "--yes", times=FollowTimes(still=0.0))
     assert result.stderr.count("is laocert run running?") == 1
     assert "delivered 3" in result.stdout
-    # Nobody watches, and nothing sends: it does not wait for ever.
+    # Stderr is no terminal, and no program sends: the command must not wait for ever.
     times = FollowTimes(still=0.0, give_up=0.0)
     assert "waiting 3" in laocert(*SEND, "--yes", "--again", times=times).stdout
 
@@ -192,15 +192,17 @@ def test_the_unreached_are_listed(laocert: Run) -> None:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    found = json.loads(status("--json"))
-    assert [one["organization"] for one in found] == ["6110303", "6110302", "6120401"]
-    assert found[0] == {
+    unreached = json.loads(status("--json"))
+    assert [organization["organization"] for organization in unreached] == ["6110303", "6110302", "6120401"]
+    assert unreached[0] == {
         "organization": "6110303",
         "name": "อบต.เทพารักษ์",
         "district": "บางพลี",
         "province": "11",
         "why": "nobody_linked",
     }
-    assert [one["organization"] for one in json.loads(status("--province", "๑๒", "--json"))] == ["6120401"]
+    assert [organization["organization"] for organization in json.loads(status("--province", "๑๒", "--json"))] == [
+        "6120401"
+    ]
     assert "อบต.ไทรม้า" in status()
     assert "nobody linked" in status()

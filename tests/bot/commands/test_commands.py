@@ -32,7 +32,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -66,13 +66,13 @@ def facts(result: Result) -> Any:
 def walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], click.Command]]:
     if not isinstance(command, click.Group):
         return [(path, command)]
-    found = [(path, command)]
+    commands = [(path, command)]
     context = click.Context(command)
     for name in command.list_commands(context):
         inner = command.get_command(context, name)
         assert inner is not None
-        found += walk(inner, (*path, name))
-    return found
+        commands += walk(inner, (*path, name))
+    return commands
 
 
 # --- the frame ----------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     assert run_process("db", "upgrade", LAOCERT_DATABASE_URL=url).returncode == 0
     code = (
         "import asyncio, signal, sys\n"
-        # A shell's background job is started with SIGINT ignored, and so is what it starts.
+        # A shell starts background jobs with SIGINT ignored, which child processes inherit.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import bot.commands.status as status\n"
         "from bot.__main__ import main\n"
@@ -161,9 +161,9 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     [
         ("postgresql+asyncpg://nobody@127.0.0.1:1/none", "the database cannot be used: "),
         ("sqlite+aiosqlite:////no/such/folder/laocert.db", "unable to open database file; check the directory"),
-        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is no URL of a database; write sqlite+aiosqlite"),
-        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is no URL of a database"),
-        ("nonsense", "LAOCERT_DATABASE_URL is no URL of a database"),
+        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is not the URL of a database; write sqlite+aiosqlite"),
+        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is not the URL of a database"),
+        ("nonsense", "LAOCERT_DATABASE_URL is not the URL of a database"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch, url: str, what: str) -> None:
@@ -369,7 +369,7 @@ def test_a_part_of_a_register_is_refused_unless_it_is_said_to_shrink(laocert: Ru
             for line, name, left in ((2, f"{FIRST} เทศบาลตำบลบางปู", 1), (3, "6110301 อบต.บางปู", 13))
         ] + ["2 problems; nothing was imported"]
     tried = facts(laocert("import", "personnel", str(path), "--dry-run", "--json", "--allow-shrink"))
-    assert [one["removed"] for one in tried["changes"]["organizations"]] == [19, 7]
+    assert [organization["removed"] for organization in tried["changes"]["organizations"]] == [19, 7]
     assert "20 → 1 records" in laocert("import", "personnel", str(path), "--allow-shrink").stdout
 
 
@@ -387,7 +387,7 @@ def test_the_registers_that_change_most_are_printed(laocert: Run, tmp_path: Path
     listed = printed[printed.index("the 10 that change most (all with --json):") + 1 : -1]
     assert [line.split()[0] for line in listed] == codes[:1:-1]
     everything = facts(laocert("import", "personnel", str(personnel), "--dry-run", "--json"))
-    assert [one["organization"] for one in everything["changes"]["organizations"]] == codes
+    assert [organization["organization"] for organization in everything["changes"]["organizations"]] == codes
 
 
 @pytest.mark.usefixtures("settled")
@@ -403,8 +403,8 @@ def test_status(laocert: Run) -> None:
         "province_certified": 1,
         "organizations": 5,
     }
-    one = facts(laocert("status", "--province", "๑๑", "--json"))
-    assert one["provinces"] == [
+    of_one_province = facts(laocert("status", "--province", "๑๑", "--json"))
+    assert of_one_province["provinces"] == [
         {
             "code": "11",
             "name_th": "สมุทรปราการ",
@@ -432,8 +432,8 @@ def test_locked_and_incomplete_organizations_are_listed(laocert: Run) -> None:
     table = laocert("status", "--locked").stdout
     assert all(text in table for text in (FIRST, "เทศบาลตำบลบางปู", "02/11/2569 09:30", "province certified"))
     assert laocert("status", "--locked", "--province", "12").stdout == "no register is locked\n"
-    found = facts(laocert("status", "--incomplete", "--json"))
-    assert {one["organization"]: one["lacks"] for one in found} == {
+    incomplete = facts(laocert("status", "--incomplete", "--json"))
+    assert {organization["organization"]: organization["lacks"] for organization in incomplete} == {
         "6110301": ["no_officer"],
         "6110302": ["no_officer"],
         "6110303": ["no_roster", "no_officer"],
@@ -455,7 +455,7 @@ def test_an_import_lists_the_locked_that_it_leaves_out(laocert: Run, tmp_path: P
     locked = [{"organization": FIRST, "name": "เทศบาลตำบลบางปู", "rows": 3}]
     tried = facts(laocert(*arguments, "--dry-run", "--json"))
     assert (tried["rows"], tried["locked"]) == (2, locked)
-    assert [one["organization"] for one in tried["changes"]["organizations"]] == ["6110303"]
+    assert [organization["organization"] for organization in tried["changes"]["organizations"]] == ["6110303"]
     assert laocert(*arguments).stdout.splitlines()[-3:] == [
         "certified and locked, left out: 1 organizations, 3 rows",
         f"  {FIRST} เทศบาลตำบลบางปู: 3 rows",
@@ -526,15 +526,15 @@ def test_reset_password(laocert: Run, database_url: str) -> None:
 
 
 def password_hash(url: str, username: str) -> str:
-    """What the database holds, read without the program's own sessions."""
+    """The stored hash, read without the program's own sessions."""
 
     async def read() -> str:
         database = Database(url)
         async with database.read() as session:
-            found = (await login_candidate(session, username)).password_hash
+            stored_hash = (await login_candidate(session, username)).password_hash
         await database.close()
-        assert found is not None
-        return found
+        assert stored_hash is not None
+        return stored_hash
 
     return asyncio.run(read())
 
@@ -566,5 +566,5 @@ def test_export(laocert: Run, tmp_path: Path) -> None:
     assert "does not end with .xlsx" in laocert("export", "certifications", "a.csv", code=1).stderr
     nowhere = laocert("export", "certifications", str(tmp_path / "no" / "a.xlsx"), code=1)
     assert "cannot be written: No such file or directory" in nowhere.stderr
-    assert sorted(found.name for found in tmp_path.glob("*.xlsx")) == ["certifications.xlsx", "other.xlsx"]
+    assert sorted(path.name for path in tmp_path.glob("*.xlsx")) == ["certifications.xlsx", "other.xlsx"]
     assert not list(tmp_path.glob(".*"))

@@ -1,4 +1,4 @@
-"""`laocert officer forget`: what it erases, what it leaves, and what it says of both."""
+"""`laocert officer forget`: what it erases, what it keeps, and what it prints about both."""
 
 import json
 import random
@@ -31,7 +31,7 @@ from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 
 FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
-# Long enough to be found in a whole database.
+# Long enough not to occur in a database by chance.
 PERSON, COLLEAGUE = 7_314_159_265, 7_271_828_182
 # As tests/support.py gives them.
 NAME, POSITION = "ทดสอบ ลงนาม", "ปลัด"
@@ -58,21 +58,21 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def looking(database: Database, look: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
-    """Look at the database beside the command, which has an event loop of its own."""
-    found: list[Any] = []
+    """Read the database in an event loop of its own, because the command runs in another one."""
+    results: list[Any] = []
 
     async def do() -> None:
         own = Database(database.url.render_as_string(hide_password=False))
         async with own.read() as session:
-            found.append(await look(session))
+            results.append(await look(session))
         await own.close()
 
     apart(do())
-    return found[0]
+    return results[0]
 
 
 async def _where(session: AsyncSession, needle: str) -> set[str]:
-    """Every table and column in which something stands."""
+    """All columns, as `table.column`, that contain the text."""
     connection = await session.connection()
     columns = await connection.run_sync(
         lambda sync: {
@@ -83,11 +83,11 @@ async def _where(session: AsyncSession, needle: str) -> set[str]:
     places = set()
     for table, names in columns.items():
         for name in names:
-            found = await session.execute(
+            count = await session.execute(
                 text(f'SELECT count(*) FROM "{table}" WHERE CAST("{name}" AS TEXT) LIKE :needle'),
                 {"needle": f"%{needle}%"},
             )
-            if found.scalar():
+            if count.scalar():
                 places.add(f"{table}.{name}")
     return places
 
@@ -98,7 +98,9 @@ def where(database: Database, needle: object) -> set[str]:
 
 @pytest.fixture
 async def person(country: Database) -> int:
-    """Somebody who has certified and petitioned, with everything that is ever kept of a chat; the officer's id."""
+    """An officer who has certified and petitioned, with every kind of row that a chat can have; the officer's
+    id.
+    """
     await certify_as(country, f"lao{FIRST}", PERSON, FIRST, Level.LAO, NOW)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", PERSON, NOW, NAME)
@@ -107,8 +109,8 @@ async def person(country: Database) -> int:
         (await load_listing(session, officer)).words = TYPED
         await note_opened(session, officer, FIRST, 1, NOW)
         province = await link(session, "province11", 601, NOW, "ทดสอบ จังหวัด")
-        asked = await ask(session, province, FIRST, "official", "เหตุใดจำนวนจึงลดลง", NOW)
-        await answer(session, officer, asked.id, "เกษียณสองราย", NOW)
+        question = await ask(session, province, FIRST, "official", "เหตุใดจำนวนจึงลดลง", NOW)
+        await answer(session, officer, question.id, "เกษียณสองราย", NOW)
         conversation = await load_conversation(session, PERSON)
         conversation.username, conversation.draft = "ร่าง", "ร่างคำขอ"
         conversation.subject = f"answer:{PERSON}"
@@ -133,8 +135,8 @@ async def person(country: Database) -> int:
 def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, country: Database, person: int) -> None:
     assert len(where(country, PERSON)) > 8
     assert where(country, TYPED) == {"listing.words"}
-    said = laocert("officer", "forget", str(person), *WHY).stdout.splitlines()
-    assert said == [
+    output_lines = laocert("officer", "forget", str(person), *WHY).stdout.splitlines()
+    assert output_lines == [
         f"officer {person} is forgotten: name, position, PIN and Telegram number are erased",
         "its link has ended",
         "erased: what was kept of its chat",
@@ -143,7 +145,7 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         "stays: name and position in 2 petitions or remarks",
         "stays: the Telegram number in the record of events, and all of it in copies made before this",
     ]
-    # The blanks, by which the chat loses its messages, are gone when done
+    # The outbox rows that blank the chat's messages are deleted when they are done
     # (tests/bot/outbound/test_courier_chats.py).
     assert where(country, PERSON) == {
         "certification.user_id",
@@ -162,8 +164,12 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         (NoticeKind.BLANK, 12, State.PENDING),
         (NoticeKind.BLANK, 10, State.PENDING),
     ]
-    made = looking(country, lambda session: session.scalar(select(Certification)))
-    assert (made.officer_name, made.officer_position, made.user_id) == (NAME, POSITION, PERSON)
+    certificate = looking(country, lambda session: session.scalar(select(Certification)))
+    assert (certificate.officer_name, certificate.officer_position, certificate.user_id) == (
+        NAME,
+        POSITION,
+        PERSON,
+    )
 
 
 def test_the_record_says_who_erased_and_names_nobody(laocert: Run, country: Database, person: int) -> None:
@@ -182,7 +188,7 @@ def test_others_keep_theirs(laocert: Run, country: Database, person: int) -> Non
     [other] = json.loads(laocert("account", "links", f"lao{FIRST}", "--json").stdout)
     assert other["user_id"] == COLLEAGUE
     everybody = json.loads(laocert("account", "links", f"lao{FIRST}", "--all", "--json").stdout)
-    assert [(one["officer"], one["full_name"], one["user_id"]) for one in everybody] == [
+    assert [(officer["officer"], officer["full_name"], officer["user_id"]) for officer in everybody] == [
         (person, None, -person),
         (other["officer"], "ทดสอบ เพื่อนร่วมงาน", COLLEAGUE),
     ]
@@ -208,10 +214,10 @@ def test_an_old_link_is_forgotten_without_the_new_one(laocert: Run, country: Dat
         await own.close()
 
     apart(move_on())
-    said = laocert("officer", "forget", str(person), *WHY).stdout
-    assert "its link has ended" not in said
-    assert "kept: the data of its chat, which is linked anew as another officer" in said
-    assert f"not erased: the same person as officer {new[0]}" in said
+    output = laocert("officer", "forget", str(person), *WHY).stdout
+    assert "its link has ended" not in output
+    assert "kept: the data of its chat, which is linked anew as another officer" in output
+    assert f"not erased: the same person as officer {new[0]}" in output
     assert {"conversation.chat_id", "card.chat_id", "officer.user_id"} <= where(country, PERSON)
     again = looking(country, lambda session: session.scalar(select(Officer).where(Officer.id == new[0])))
     assert (again.full_name, again.user_id, again.unlinked_at) == (NAME, PERSON, None)
@@ -221,8 +227,8 @@ def test_refusals(laocert: Run, country: Database, person: int) -> None:
     untouched = where(country, PERSON)
     assert "there is no officer 999" in laocert("officer", "forget", "999", *WHY, code=1).stderr
     for by, reason, option in (("  ", "เหตุ", "--by"), ("ผู้ดูแล", " - ", "--reason"), ("ก" * 1001, "เหตุ", "--by")):
-        said = laocert("officer", "forget", str(person), "--by", by, "--reason", reason, code=1).stderr
-        assert said.startswith(f"{option} must say something")
+        complaint = laocert("officer", "forget", str(person), "--by", by, "--reason", reason, code=1).stderr
+        assert complaint.startswith(f"{option} must say something")
     laocert("officer", "forget", str(person), code=2)
     assert where(country, PERSON) == untouched
     laocert("officer", "forget", str(person), *WHY)

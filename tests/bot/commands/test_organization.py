@@ -21,7 +21,7 @@ DECIDED = ("--by", "สถ. กองกฎหมาย", "--reason", "ประ
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -39,24 +39,24 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def settled(country: Database) -> Database:
-    """An organization is certified, with a chat linked; nothing holds the database open."""
+    """A certified organization with a linked chat; no connection to the database is open."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     await country.close()
     return country
 
 
 def events(database: Database) -> int:
-    """How far the record is."""
-    found = []
+    """The id of the newest audit event."""
+    ids = []
 
     async def look() -> None:
         own = Database(database.url.render_as_string(hide_password=False))
         async with own.read() as session:
-            found.append(await newest_id(session))
+            ids.append(await newest_id(session))
         await own.close()
 
     apart(look())
-    return found[0]
+    return ids[0]
 
 
 def test_close_says_what_it_ends_and_once_more_ends_nothing(settled: Database, laocert: Run) -> None:
@@ -190,8 +190,8 @@ def test_a_complete_import_lists_what_the_file_lacks(settled: Database, laocert:
         for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (0, 3, 4))
     ]
     laocert("close", FIRST, *DECIDED)
-    told = json.loads(laocert("organizations", "all.csv", "--complete", "--json", group="import").stdout)
-    assert told["missing"] == [
+    result = json.loads(laocert("organizations", "all.csv", "--complete", "--json", group="import").stdout)
+    assert result["missing"] == [
         {"organization": code, "name": kind + name, "command": close.format(code)}
         for code, kind, name, *_ in (ORGANIZATIONS[number] for number in (3, 4))
     ]

@@ -1,4 +1,4 @@
-"""`laocert outbox list` and `retry`: to whom, how far, why not further, and no name."""
+"""`laocert outbox list` and `retry`: receivers, states and reasons, without names."""
 
 import json
 from collections.abc import Callable
@@ -59,35 +59,35 @@ async def queued(country: Database) -> Database:
 
 
 def test_what_became_of_each_message(queued: Database, laocert: Run) -> None:
-    said = laocert("list").output
-    assert said.startswith("1 pending · 0 sending · 1 sent · 0 uncertain · 2 dead · 0 dropped · 0 held\n")
-    rows = [line.split() for line in said.splitlines()[2:]]
+    output = laocert("list").output
+    assert output.startswith("1 pending · 0 sending · 1 sent · 0 uncertain · 2 dead · 0 dropped · 0 held\n")
+    rows = [line.split() for line in output.splitlines()[2:]]
     assert [(row[0], row[1]) for row in rows] == [
         ("4", "petitioned"),
         ("3", "reopened"),
         ("2", "reopened"),
         ("1", "receipt"),
     ]
-    assert "a chat without an officer" in said
-    assert "province11, officer 2" in said
-    assert REASON in said
-    assert "501" not in said.replace("5110201", "")
-    assert "ทดสอบ" not in said
+    assert "a chat without an officer" in output
+    assert "province11, officer 2" in output
+    assert REASON in output
+    assert "501" not in output.replace("5110201", "")
+    assert "ทดสอบ" not in output
 
 
 def test_narrowed_for_another_program(queued: Database, laocert: Run) -> None:
     def numbers(*arguments: str) -> list[int]:
-        found = json.loads(laocert("list", "--json", *arguments).output)
-        return [one["number"] for one in found["messages"]]
+        listing = json.loads(laocert("list", "--json", *arguments).output)
+        return [message["number"] for message in listing["messages"]]
 
     assert numbers("--limit", "2") == [4, 3]
     assert numbers("--state", "dead") == [3, 2]
     assert numbers("--account", "province11") == [3]
     assert numbers("--organization", CODE) == [2, 1]
     assert numbers("--organization", CODE, "--state", "sent") == [1]
-    found = json.loads(laocert("list", "--json", "--account", f"lao{CODE}").output)
-    assert (found["counts"]["sent"], found["counts"]["dead"]) == (1, 1)
-    assert found["messages"][0] == {
+    listing = json.loads(laocert("list", "--json", "--account", f"lao{CODE}").output)
+    assert (listing["counts"]["sent"], listing["counts"]["dead"]) == (1, 1)
+    assert listing["messages"][0] == {
         "number": 2,
         "kind": "reopened",
         "account": f"lao{CODE}",
@@ -120,7 +120,9 @@ def test_dead_ones_are_tried_once_more_all_or_none(queued: Database, laocert: Ru
 
 
 def numbers_of(laocert: Run, state: str) -> list[int]:
-    return [one["number"] for one in json.loads(laocert("list", "--json", "--state", state).output)["messages"]]
+    return [
+        message["number"] for message in json.loads(laocert("list", "--json", "--state", state).output)["messages"]
+    ]
 
 
 async def _lost(database: Database) -> None:

@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -43,7 +43,7 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def petitioned(country: Database) -> Database:
-    """A certified organization that asks for a correction; nothing holds the database open."""
+    """A certified organization that asks for a correction; no connection to the database is open."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, NOW)
@@ -66,7 +66,7 @@ async def failed_check(country: Database) -> Database:
 
 
 async def tamper(database: Database) -> None:
-    """What a direct writer does who may drop triggers."""
+    """Change a row directly, as somebody can who may drop triggers."""
     async with database.engine.begin() as connection:
         for statement in (
             "DROP TRIGGER audit_event_no_update"
@@ -113,10 +113,10 @@ def test_whoever_decides_gives_a_name_that_can_be_read(petitioned: Database, lao
 )
 def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, decision: str, outcome: str) -> None:
     assert "พนักงานจ้างนับซ้ำหนึ่งราย" in laocert("petitions").stdout
-    (asked,) = json.loads(laocert("petitions", "--json").stdout)
-    assert (asked["organization"], asked["fiscal_year"], asked["revision"]) == (FIRST, 2570, 1)
-    assert asked["side"] == "lao"
-    number = str(asked["id"])
+    (petition,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (petition["organization"], petition["fiscal_year"], petition["revision"]) == (FIRST, 2570, 1)
+    assert petition["side"] == "lao"
+    number = str(petition["id"])
     assert "there is no open petition 99" in laocert("petition", "decide", "99", decision, *BY, code=1).stderr
     laocert("petition", "decide", number, *BY, code=2)
     assert outcome in laocert("petition", "decide", number, decision, *BY).stdout
@@ -127,9 +127,13 @@ def test_petitions_are_listed_and_decided(petitioned: Database, laocert: Run, de
 
 def test_a_provinces_petition_is_listed_and_decided(failed_check: Database, laocert: Run) -> None:
     assert "วันบรรจุไม่ตรง" in laocert("petitions").stdout
-    (asked,) = json.loads(laocert("petitions", "--json").stdout)
-    assert (asked["organization"], asked["side"], asked["author"]) == (FIRST, "province", "ทดสอบ ลงนาม ปลัด")
-    laocert("petition", "decide", str(asked["id"]), "--grant", *BY)
+    (petition,) = json.loads(laocert("petitions", "--json").stdout)
+    assert (petition["organization"], petition["side"], petition["author"]) == (
+        FIRST,
+        "province",
+        "ทดสอบ ลงนาม ปลัด",
+    )
+    laocert("petition", "decide", str(petition["id"]), "--grant", *BY)
     assert laocert("petitions").stdout == "no petition waits\n"
     assert json.loads(laocert("audit", "verify", "--json").stdout)["ok"] is True
 
@@ -149,7 +153,7 @@ def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laoce
 
 
 async def older_certificate(database: Database) -> None:
-    """As before schema 0012; nothing holds the database open."""
+    """A database with certificates as before schema 0012; no connection to it is open."""
     with before_words():
         await certify_as(database, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     await database.close()
@@ -158,7 +162,7 @@ async def older_certificate(database: Database) -> None:
 def test_the_words_of_older_certificates_are_kept_once(country: Database, laocert: Run) -> None:
     apart(older_certificate(country))
     line = (
-        "1 certificates from before schema 0012 do not say what their organizations were called;"
+        "1 certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words\n"
     )
     assert laocert("db", "upgrade").stdout.endswith(line)
@@ -176,8 +180,8 @@ def test_the_words_of_older_certificates_are_kept_once(country: Database, laocer
 
 def test_kept_words_as_json(country: Database, laocert: Run) -> None:
     apart(older_certificate(country))
-    kept = {"certificates": 1, "kept_at": NOW.isoformat()}
-    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == kept
+    facts = {"certificates": 1, "kept_at": NOW.isoformat()}
+    assert json.loads(laocert("audit", "keep-words", "--json").stdout) == facts
 
 
 def test_a_copy_keeps_the_words_of_older_certificates(country: Database, laocert: Run) -> None:

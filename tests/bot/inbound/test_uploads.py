@@ -1,4 +1,4 @@
-"""Files that officers send: fetched within a bound, read by a process of their own, and never lost."""
+"""Files that officers send: downloaded up to a limit, checked in a process of their own, and never lost."""
 
 import asyncio
 import csv
@@ -47,9 +47,9 @@ WANTED = Wanted("file", "register.csv", BANGPU)
 
 
 async def test_the_process_says_what_is_in_a_file() -> None:
-    found = unpacked_check(await uploads.check(WANTED, register(3)))
-    assert found == unpacked_check(packed_check("register.csv", register(3), BANGPU))
-    assert (found.file_name, found.menu_names, len(found.records)) == ("register.csv", ("ประวัติ",), 3)
+    checked = unpacked_check(await uploads.check(WANTED, register(3)))
+    assert checked == unpacked_check(packed_check("register.csv", register(3), BANGPU))
+    assert (checked.file_name, checked.menu_names, len(checked.records)) == ("register.csv", ("ประวัติ",), 3)
 
 
 async def test_the_process_says_what_is_wrong_with_a_file() -> None:
@@ -94,9 +94,9 @@ async def test_the_process_knows_neither_key_nor_token(monkeypatch: pytest.Monke
     monkeypatch.setattr(uploads.sys, "executable", str(program))
     monkeypatch.setenv("LAOCERT_SECRET_KEY", "a canary of a key")
     await uploads.check(WANTED, register(1))
-    told = (tmp_path / "environment").read_text()
-    assert "PYTHONPATH" in told
-    assert "LAOCERT_" not in told
+    environment = (tmp_path / "environment").read_text()
+    assert "PYTHONPATH" in environment
+    assert "LAOCERT_" not in environment
 
 
 # --- fetching -----------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ async def taking(emulator: Emulator) -> AsyncIterator[Uploads]:
 async def test_no_more_is_read_than_a_file_may_have(
     emulator: Emulator, taking: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever size Telegram has said."""
+    """Whatever size Telegram has reported."""
     phone = emulator.phone("ก")
     sent = await phone.send_document("register.csv", bytes(4 * MAX_BYTES))
     file_id = sent.content["document"]["file_id"]
@@ -132,7 +132,7 @@ async def test_a_file_that_telegram_does_not_have(emulator: Emulator, taking: Up
 async def test_a_server_that_keeps_files_to_itself_is_told_of(
     emulator: Emulator, taking: Uploads, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    """One that runs with --local gives a path of its own machine (Bot API, File), which may even be there."""
+    """A server with --local gives a path of its own machine (Bot API, File), which may exist here too."""
     phone = emulator.phone("ก")
     sent = await phone.send_document("register.csv", register(2))
     file = next(iter(emulator.world.files.values()))
@@ -161,7 +161,7 @@ async def test_a_bad_network_is_tried_again(emulator: Emulator, taking: Uploads)
 
 
 class Gate:
-    """In place of the check: it does not end before it is let."""
+    """Replaces the check: it waits until the test lets it end."""
 
     def __init__(self) -> None:
         self.let = asyncio.Event()
@@ -178,9 +178,9 @@ class Gate:
 
 @pytest.fixture
 async def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    made = Gate()
-    monkeypatch.setattr(uploads, "check", made)
-    return made
+    replacement = Gate()
+    monkeypatch.setattr(uploads, "check", replacement)
+    return replacement
 
 
 async def count(database: Database, kind: type[PersonnelRecord] | type[RosterDraft]) -> int:
@@ -202,21 +202,21 @@ async def test_a_file_goes_all_the_way_through_the_process(
 async def test_nobody_waits_for_a_file_that_is_checked(
     emulator: Emulator, country: Database, clock: Clock, gate: Gate
 ) -> None:
-    """More files than there are slots; the others' taps, and the process, go on."""
+    """With more files than slots, other officers' taps go on."""
     two_slots = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=2))
     senders = [Officer(emulator.phone(name)) for name in "กขค"]
     other = Officer(emulator.phone("ง"))
-    for one in senders:
-        await link(country, "lao5110201", one.phone, clock())
+    for sender in senders:
+        await link(country, "lao5110201", sender.phone, clock())
     async with running_bot(emulator, country, clock, tuning=two_slots):
-        for one in senders:
-            await one.phone.send_document("register.csv", register(3))
+        for sender in senders:
+            await sender.phone.send_document("register.csv", register(3))
         await until(gate.has_begun)
         await other.says("/help", "วิธีใช้")
         assert gate.begun == 1
         gate.let.set()
-        for one in senders:
-            await one.sees("สิ่งที่ไฟล์จะเปลี่ยน")
+        for sender in senders:
+            await sender.sees("สิ่งที่ไฟล์จะเปลี่ยน")
 
 
 async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
@@ -243,7 +243,7 @@ async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
         taking = Uploads(bot, TEST_TUNING.worker.retries, turn=0.3)
         slow = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "slow.csv", BANGPU)))
         await until(has_begun)
-        # One that does not wait for its outcome does not stay behind either.
+        # A check whose caller is cancelled ends too.
         left = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "left.csv", BANGPU)))
         await asyncio.sleep(0.1)
         assert begun == ["slow.csv"]
@@ -259,7 +259,7 @@ async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
 async def test_a_commit_that_fails_loses_no_file(
     emulator: Emulator, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The update is done again: fetched, checked and answered once."""
+    """The update is processed again: downloaded, checked, and answered once."""
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
     failures = [ConnectionRefusedError]

@@ -1,4 +1,4 @@
-"""Updates done: in order, side by side, once, and each to its end."""
+"""The worker: one sender's updates in order, senders in parallel, each update processed once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ from tests.support import PIN, Clock
 
 
 class Gate:
-    """The emulator's `sleep`: a delayed answer waits until it is opened."""
+    """Replaces the emulator's `sleep`: a delayed answer waits until the gate is opened."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
@@ -70,15 +70,15 @@ async def hits(fault: Any) -> bool:
 
 async def test_one_officer_is_served_in_order(bot: Emulator, country: Database) -> None:
     phone = bot.phone("ก")
-    wanted = ["/help", "/language", "/menu"] * 4
-    for words in wanted:
+    commands = ["/help", "/language", "/menu"] * 4
+    for words in commands:
         await phone.send(words)
-    await until(lambda: _answers(bot, phone.id, len(wanted)))
+    await until(lambda: _answers(bot, phone.id, len(commands)))
     texts = sent_texts(bot, phone.id)
     assert texts == texts[:3] * 4
     assert len(set(texts[:3])) == 3
     # Each new card takes the old one's place.
-    await phone.until(lambda at: len([one for one in at.messages if one.outgoing]) == 1)
+    await phone.until(lambda at: len([message for message in at.messages if message.outgoing]) == 1)
 
 
 async def _answers(emulator: Emulator, chat_id: int, count: int) -> bool:
@@ -118,7 +118,7 @@ async def test_a_crash_between_commit_and_receipt_doubles_nothing(
     assert "●●●●●○" in officer.text
     assert [row.state for row in await inbox_rows(country)] == [State.DONE] * len(await inbox_rows(country))
     async with running_bot(gated, country, clock):
-        # The receipt was in the transaction: it tells the officer all the same.
+        # The receipt was queued in the transaction, so the officer gets it all the same.
         await officer.sees("หลักฐานการรับรองของท่าน")
         await officer.phone.tap(PIN[-1], card)
         await officer.sees("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
@@ -146,35 +146,35 @@ async def test_what_a_dead_process_left_is_taken_up_in_order(
 async def test_a_look_that_was_overtaken_takes_nothing_up_again(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads before the intake tells of what it has committed, and its answer comes when that is done."""
-    phone, kept = emulator.phone("ก"), asyncio.Queue[list[inbox.InboxUpdate]]()
+    """A scan that began before intake passed on its commit returns rows that are done by then."""
+    phone, stored_batches = emulator.phone("ก"), asyncio.Queue[list[inbox.InboxUpdate]]()
     has_read, may_answer, pending = asyncio.Event(), asyncio.Event(), inbox.pending
 
     async def slow(*arguments: Any) -> list[inbox.InboxUpdate]:
-        found = await pending(*arguments)
+        pending_rows = await pending(*arguments)
         has_read.set()
         await may_answer.wait()
-        return found
+        return pending_rows
 
     monkeypatch.setattr(inbox, "pending", slow)
     async with opened_bot(emulator) as (bot, polls):
-        one = make_worker(bot, country, clock)
-        async with polled(bot, polls, country, clock, kept.put_nowait):
+        worker = make_worker(bot, country, clock)
+        async with polled(bot, polls, country, clock, stored_batches.put_nowait):
             await phone.send("/help")
-            rows = await kept.get()
-            look = asyncio.create_task(one.look())
+            rows = await stored_batches.get()
+            look = asyncio.create_task(worker.look())
             await has_read.wait()
-            one.take(rows)
-            await until(lambda: _is_idle(one, phone.id))
+            worker.take(rows)
+            await until(lambda: _is_idle(worker, phone.id))
             may_answer.set()
             await look
-            assert not one.serves(phone.id)
-        await one.drain(0)
+            assert not worker.serves(phone.id)
+        await worker.drain(0)
     assert len(sent_texts(emulator, phone.id)) == 1
 
 
-async def _is_idle(one: Worker, user: int) -> bool:
-    return not one.serves(user)
+async def _is_idle(worker: Worker, user: int) -> bool:
+    return not worker.serves(user)
 
 
 async def test_a_bug_is_tried_three_times_and_then_apologized_for(
@@ -199,9 +199,9 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     assert tries == [phone.id] * 3
     assert "ขออภัย" in sent_texts(bot, phone.id)[0]
     await until(lambda: finished(country))
-    first, *rest = await inbox_rows(country)
+    first, *later_rows = await inbox_rows(country)
     assert (first.state, first.attempts, first.body) == (State.SET_ASIDE, 3, None)
-    assert [row.state for row in rest] == [State.DONE, State.DONE]
+    assert [row.state for row in later_rows] == [State.DONE, State.DONE]
     async with country.read() as session:
         conversation = await load_conversation(session, phone.id)
     assert conversation.username is None
@@ -212,17 +212,17 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
 async def test_what_the_database_cannot_do_never_sets_an_update_aside(
     bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not after more failures than are allowed: they are noted by a database that is well again at once."""
+    """Failures of the database do not count, however many there are."""
     tries: list[int] = []
     over = asyncio.Event()
-    shown = routes.COMMANDS["help"]
+    help_entry = routes.COMMANDS["help"]
 
     async def waits_in_vain(turn: Turn, arguments: str) -> Screen:
         tries.append(turn.user_id)
         if not over.is_set():
             await turn.session.execute(text("SET LOCAL lock_timeout = '10ms'"))
             await turn.session.execute(text("SELECT pg_advisory_xact_lock(4711)"))
-        return await shown[1](turn, arguments)
+        return await help_entry[1](turn, arguments)
 
     async def full(turn: Turn, arguments: str) -> Screen:
         tries.append(turn.user_id)
@@ -230,9 +230,9 @@ async def test_what_the_database_cannot_do_never_sets_an_update_aside(
             pages = await turn.session.scalar(text("PRAGMA page_count"))
             await turn.session.execute(text(f"PRAGMA max_page_count = {pages}"))
             await turn.session.execute(text("CREATE TABLE too_much AS SELECT zeroblob(10000000)"))
-        return await shown[1](turn, arguments)
+        return await help_entry[1](turn, arguments)
 
-    monkeypatch.setitem(routes.COMMANDS, "help", (shown[0], full if country.is_sqlite else waits_in_vain))
+    monkeypatch.setitem(routes.COMMANDS, "help", (help_entry[0], full if country.is_sqlite else waits_in_vain))
     phone = bot.phone("ก")
     async with country.engine.connect() as holding:
         if not country.is_sqlite:
@@ -246,7 +246,7 @@ async def test_what_the_database_cannot_do_never_sets_an_update_aside(
     await until(lambda: finished(country))
     (row,) = await inbox_rows(country)
     assert (row.state, row.attempts) == (State.DONE, 0)
-    assert not [one for one in sent_texts(bot, phone.id) if "ขออภัย" in one]
+    assert not [text for text in sent_texts(bot, phone.id) if "ขออภัย" in text]
     words = "database or disk is full" if country.is_sqlite else "the database is busy"
     assert caplog.text.count(f"({words})") >= len(tries) - 1
     assert "the update waits for the database: " in caplog.text
@@ -311,7 +311,7 @@ async def test_the_end_does_not_wait_for_ever(
         await phone.send("/help")
         await until(lambda: hits(fault))
         await until(lambda: received(country, 2))
-    # The first was committed and is on its way; the second waits for the next start.
+    # The first was committed and is being answered; the second waits for the next start.
     assert [row.state for row in await inbox_rows(country)] == [State.DONE, State.PENDING]
     gate.opened.set()
     async with running_bot(gated, country, clock):
@@ -329,14 +329,14 @@ async def test_the_courier_is_woken_by_a_commit_that_queued_something(
     woken = []
     async with opened_bot(emulator) as (bot, polls):
         courier = Courier(bot, country, clock)
-        one = make_worker(bot, country, clock, lambda: woken.append(courier.wake()))
-        async with polled(bot, polls, country, clock, one.take):
+        worker = make_worker(bot, country, clock, lambda: woken.append(courier.wake()))
+        async with polled(bot, polls, country, clock, worker.take):
             phone = emulator.phone("ก")
             await phone.start()
             await phone.until(lambda at: at.last)
             assert woken == []
             await phone.send("/help")
             await until(lambda: _answers(emulator, phone.id, 2))
-        await one.drain(1)
+        await worker.drain(1)
     assert woken == [None]
     assert courier._awake.is_set()

@@ -1,4 +1,4 @@
-"""An office with a courier: who sends, to whom, and what has arrived."""
+"""Helpers for the tests of the courier: a database with queued messages, couriers, and what has arrived."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ from tests.bot.running import certificate, opened_bot, outbox_rows, until
 from tests.chat import TEST_TUNING
 from tests.support import Clock
 
-# A courier that nobody has to wait for.
+# Tuning of a courier with short pauses.
 HASTY = replace(
     TEST_TUNING,
     lease=replace(TEST_TUNING.lease, every=0.02),
@@ -42,7 +42,7 @@ HASTY = replace(
 
 @dataclass
 class Office:
-    """A database with an officer in it who certified a hundred times."""
+    """A database with an officer, for whose certificates messages are queued."""
 
     emulator: Emulator
     database: Database
@@ -56,7 +56,7 @@ class Office:
         return phone
 
     async def linked(self, name: str, username: str = "province11") -> Phone:
-        """A phone whose chat is linked and whose officer has just been there."""
+        """A phone whose chat is linked and not idle."""
         phone = self.phone(name)
         async with self.database.write() as session:
             await support.link(session, username, phone.id, self.clock(), f"ทดสอบ {name}")
@@ -76,20 +76,20 @@ class Office:
         """Queue a message about a new certificate; the verification code in it."""
         self.made += 1
         async with self.database.write() as session:
-            made = await certificate(session, self.officer_id, self.clock(), self.made)
-            outbox.enqueue(session, kind, phone.id, made, self.clock())
+            certification_id = await certificate(session, self.officer_id, self.clock(), self.made)
+            outbox.enqueue(session, kind, phone.id, certification_id, self.clock())
         return f"C{self.made:09}"
 
     async def state(self, row: int, *states: State) -> OutboxMessage:
         """Wait until the row, counted from 0, is in one of the states."""
 
         async def there() -> OutboxMessage | None:
-            found = (await outbox_rows(self.database))[row]
-            return found if found.state in states else None
+            row_in_state = (await outbox_rows(self.database))[row]
+            return row_in_state if row_in_state.state in states else None
 
-        found = await until(there)
-        assert found is not None
-        return found
+        row_in_state = await until(there)
+        assert row_in_state is not None
+        return row_in_state
 
 
 def make_courier(
@@ -99,7 +99,7 @@ def make_courier(
     tuning: Tuning = HASTY,
     operator_chat: int | None = None,
 ) -> Courier:
-    """A courier with a limiter of its own."""
+    """A courier that shares its limiter with nobody."""
     limiter = Limiter(rates=tuning.rates)
     return Courier(
         bot,
@@ -123,26 +123,26 @@ async def sending(
     read_timeout: float = READ_TIMEOUT,
 ) -> AsyncIterator[Courier]:
     async with opened_bot(emulator, read_timeout) as (bot, _):
-        one = make_courier(bot, database, clock, tuning, operator_chat)
-        task = asyncio.create_task(one.run())
+        courier = make_courier(bot, database, clock, tuning, operator_chat)
+        task = asyncio.create_task(courier.run())
         try:
-            yield one
+            yield courier
         finally:
             assert not task.done()
             task.cancel()
             await asyncio.wait({task})
-            await one.drain(grace)
+            await courier.drain(grace)
 
 
 async def hears_from(office: Office, update: dict[str, Any], operator_chat: int | None = None) -> None:
-    """What the worker does with an update of the chat."""
+    """Process an update of a chat as the worker does."""
     async with office.database.write() as session:
         setup = replace(DEFAULTS, operator_chat=operator_chat)
         await respond(session, decode(update), None, office.clock(), random.Random(1), setup)
 
 
 async def hears_all(office: Office, operator_chat: int | None = None) -> None:
-    """What the worker does with all that Telegram has for it; nothing is shown."""
+    """Process all waiting updates as the worker does, without showing the answers."""
     waiting = list(office.emulator.updates.pending)
     office.emulator.updates.pending.clear()
     for update in waiting:
@@ -152,8 +152,8 @@ async def hears_all(office: Office, operator_chat: int | None = None) -> None:
 
 def shown(phone: Phone, code: str) -> list[Message]:
     """The messages with this verification code."""
-    return [one for one in phone.messages if code in one.text.replace("-", "")]
+    return [message for message in phone.messages if code in message.text.replace("-", "")]
 
 
-async def count_of(check: Callable[[], int], wanted: int) -> bool:
-    return check() >= wanted
+async def count_of(check: Callable[[], int], least: int) -> bool:
+    return check() >= least

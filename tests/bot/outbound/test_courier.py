@@ -1,4 +1,4 @@
-"""Messages out: at least once, at most one copy too many, and within Telegram's limits."""
+"""The courier: each message at least once and at most twice, within Telegram's limits."""
 
 import asyncio
 import time
@@ -58,8 +58,8 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
     await office.emulator.close()
     bot, _ = make_bot(office.emulator)
     await bot._request[1].initialize()
-    one = make_courier(bot, office.database, office.clock)
-    running = asyncio.create_task(one.run())
+    running_courier = make_courier(bot, office.database, office.clock)
+    running = asyncio.create_task(running_courier.run())
 
     tries = 0
     real = delivery.deliver
@@ -70,7 +70,7 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
         return await real(*args)
 
     monkeypatch.setattr(courier, "deliver", counted)
-    # More often than a message may fail.
+    # More failures than attempts are allowed.
     await until(lambda: count_of(lambda: tries, outbox.MAX_ATTEMPTS + 2))
     (row,) = await outbox_rows(office.database)
     assert row.state in (State.PENDING, State.SENDING)
@@ -79,7 +79,7 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
     assert row.attempts == 1
     running.cancel()
     await asyncio.wait({running})
-    await one.drain(1)
+    await running_courier.drain(1)
     await bot._request[1].shutdown()
     assert len(shown(phone, code)) == 1
 
@@ -95,12 +95,14 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(office:
         faults.delay(0.5, method="sendMessage")
     else:
         getattr(faults, fault)(method="sendMessage")
-    async with sending(office.emulator, office.database, office.clock, read_timeout=read_timeout) as one:
+    async with sending(
+        office.emulator, office.database, office.clock, read_timeout=read_timeout
+    ) as running_courier:
         row = await office.state(0, State.UNCERTAIN)
         assert row.due_at > office.clock()
         assert row.error
         office.clock.move(seconds=PACE.uncertain_pause)
-        one.wake()
+        running_courier.wake()
         row = await office.state(0, State.SENT)
         assert row.attempts == 2
     arrived = 2 if fault in ("reset_after", "timeout") else 1
@@ -110,14 +112,14 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(office:
 async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) -> None:
     phone = office.phone("ก")
     code = await office.queue(phone)
-    # The 429 in between is without effect: it does not make the message certain again.
+    # The 429 in between sends nothing, and leaves the row uncertain.
     office.emulator.faults.reset_after(method="sendMessage")
     fault = office.emulator.faults.flood(1, method="sendMessage")
     office.emulator.faults.reset_after(method="sendMessage", times=5)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
         await office.state(0, State.UNCERTAIN)
         office.clock.move(seconds=PACE.uncertain_pause)
-        one.wake()
+        running_courier.wake()
 
         async def flooded() -> bool:
             (row,) = await outbox_rows(office.database)
@@ -125,7 +127,7 @@ async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) ->
 
         await until(flooded)
         office.clock.move(seconds=2)
-        one._limiter._paused.clear()
+        running_courier._limiter._paused.clear()
         row = await office.state(0, State.DEAD)
     assert row.attempts == 2
     assert row.error
@@ -136,7 +138,7 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
     paused, free = await office.linked("ก"), office.phone("ข")
     fault = office.emulator.faults.flood(60, chat_id=paused.id)
     first = await office.queue(paused)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
 
         async def refused() -> bool:
             return fault.hits == 1 and (await outbox_rows(office.database))[0].state is State.PENDING
@@ -144,15 +146,15 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
         await until(refused)
         await office.queue(paused)
         others = [await office.queue(free) for _ in range(3)]
-        one.wake()
+        running_courier.wake()
         await office.state(4, State.SENT)
         rows = await outbox_rows(office.database)
         assert [row.state for row in rows[:2]] == [State.PENDING, State.PENDING]
         assert (rows[0].due_at - office.clock()).total_seconds() == 60
         assert rows[0].attempts == 0
-        assert 40 < one._limiter.paused_for(paused.id) <= 60
+        assert 40 < running_courier._limiter.paused_for(paused.id) <= 60
         assert all(len(shown(free, code)) == 1 for code in others)
-    # Another courier, which has heard nothing of it: also what was never tried waits.
+    # Another courier, which did not get the 429: its untried messages wait too.
     async with sending(office.emulator, office.database, office.clock):
         await until(lambda: put_off(office, 1, office.clock() + timedelta(seconds=60)))
         assert fault.hits == 1
@@ -175,23 +177,23 @@ async def test_429s_of_several_chats_pause_all_bulk(office: Office, monkeypatch:
     for phone in phones:
         office.emulator.faults.flood(60, chat_id=phone.id)
         await office.queue(phone)
-    async with sending(office.emulator, office.database, office.clock) as one:
-        await until(lambda: count_of(lambda: int(one._limiter.bulk_rests()), 1))
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
+        await until(lambda: count_of(lambda: int(running_courier._limiter.bulk_rests()), 1))
         await office.queue(crowd, NoticeKind.COLLEAGUE_CERTIFIED)
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
-        one.wake()
+        running_courier.wake()
         await office.state(HASTY.rates.several + 1, State.SENT)
         assert (await outbox_rows(office.database))[HASTY.rates.several].state is State.PENDING
         # The latest pause over:
-        one._limiter._bulk_rests_until = 0.0
+        running_courier._limiter._bulk_rests_until = 0.0
         await office.state(HASTY.rates.several, State.SENT)
     assert len(crowd.messages) == len(urgent.messages) == 1
 
 
 async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> None:
-    gone, unknown, there = office.phone("ก"), office.emulator.phone("ไม่เคยเริ่ม"), office.phone("ข")
-    gone.block()
-    for phone in (gone, unknown, there, gone, there):
+    blocked, unknown, there = office.phone("ก"), office.emulator.phone("ไม่เคยเริ่ม"), office.phone("ข")
+    blocked.block()
+    for phone in (blocked, unknown, there, blocked, there):
         await office.queue(phone)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(4, State.SENT)
@@ -200,8 +202,8 @@ async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> N
     assert [row.state for row in rows] == [State.DEAD, State.DEAD, State.SENT, State.DEAD, State.SENT]
     assert "bot was blocked by the user" in (rows[0].error or "")
     assert "Chat not found" in (rows[1].error or "")
-    # One call a chat: what else waits there ends with it.
-    assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(gone.id)]) == 1
+    # One call for each chat: its other messages end with it.
+    assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(blocked.id)]) == 1
 
 
 @pytest.mark.parametrize("what", ["call", "screen"])
@@ -268,7 +270,7 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
         await until(lambda: count_of(lambda: fault.hits, 1))
     (row,) = await outbox_rows(office.database)
     assert row.state is State.SENDING
-    # A receipt may be on its way from a program that lives; after this it is not.
+    # After this time a receipt in `sending` counts as abandoned by its program.
     office.clock.move(seconds=PACE.doubt)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.UNCERTAIN)
@@ -278,7 +280,7 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
 
 
 async def test_receipts_come_before_notices(office: Office) -> None:
-    # Side by side a later one may overtake on its last metres.
+    # In parallel, a later call may overtake an earlier one.
     one_by_one = replace(HASTY, courier=replace(PACE, parallel=1))
     phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
@@ -297,13 +299,13 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
     codes = [await office.queue(phone) for _ in range(5)]
     async with sending(office.emulator, office.database, office.clock):
         await office.state(4, State.SENT)
-    texts = [one.text.replace("-", "") for one in phone.messages]
+    texts = [message.text.replace("-", "") for message in phone.messages]
     assert [code in text for code, text in zip(codes, texts, strict=True)] == [True] * 5
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_telegrams_limits_are_kept(country: Database, clock: Clock) -> None:
-    # Its buckets fill up in real time.
+    # The limiter's bucket refills in real time.
     async with Emulator(clock=time.time, weather=DESIGN) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
         office = Office(emulator, country, clock, officer_id)
@@ -342,18 +344,18 @@ async def test_a_database_that_is_away_is_not_asked_all_the_time(
     trouble.reads = 1000
     slow = replace(HASTY, courier=replace(HASTY.courier, idle=PATIENCE))
     async with opened_bot(office.emulator) as (bot, _):
-        one = make_courier(bot, office.database, office.clock, slow)
-        # A chat that will be free in no time: what is due for it would be looked for then.
-        one._limiter.begin(7)
-        one._limiter.end(7, True)
-        running = asyncio.create_task(one.run())
+        running_courier = make_courier(bot, office.database, office.clock, slow)
+        # A chat that is free soon: the courier would read the outbox then.
+        running_courier._limiter.begin(7)
+        running_courier._limiter.end(7, True)
+        running = asyncio.create_task(running_courier.run())
         await until(lambda: count_of(lambda: trouble.struck, 1))
         for _ in range(20):
             await asyncio.sleep(0.02)
         assert trouble.struck == 1
         running.cancel()
         await asyncio.wait({running})
-        await one.drain(0)
+        await running_courier.drain(0)
 
 
 @pytest.mark.parametrize("after_commit", [False, True])
@@ -383,9 +385,9 @@ async def test_a_commit_of_sending_that_went_astray_is_found_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone = await office.linked("ก")
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as running_courier:
         # The first look is over.
-        await until(lambda: count_of(lambda: int(not one._is_unsure), 1))
+        await until(lambda: count_of(lambda: int(not running_courier._is_unsure), 1))
         code = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
         trouble = Trouble(monkeypatch, office.database)
         trouble.times, trouble.after_commit = 1, True
@@ -438,12 +440,12 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
     for phone in crowd:
         await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
     held = office.emulator.faults.delay(0.5, method="sendMessage", times=2)
-    async with sending(office.emulator, office.database, office.clock, tuning=two_of_bulk) as one:
+    async with sending(office.emulator, office.database, office.clock, tuning=two_of_bulk) as running_courier:
         await until(lambda: count_of(lambda: held.hits, 2))
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
-        one.wake()
+        running_courier.wake()
         await office.state(4, State.SENT)
-        # All that bulk may take is taken: the others of it have not begun.
+        # Bulk uses all its places: its other messages have not started.
         assert [row.state for row in (await outbox_rows(office.database))[2:4]] == [State.PENDING] * 2
         for number in range(4):
             await office.state(number, State.SENT)
@@ -462,7 +464,7 @@ async def test_another_courier_takes_over_when_the_lease_is_lost(office: Office)
             codes = [await office.queue(phone) for _ in range(3)]
             await office.state(3, State.SENT)
             assert not second._lease.is_held
-            # Lost: nothing is begun any more by the first, and the second goes on.
+            # The lease is lost: the first courier starts no more sends, and the second takes over.
             assert first._keeping is not None
             first._keeping.cancel()
             await first._lease.give_back()

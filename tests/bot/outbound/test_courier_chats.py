@@ -1,4 +1,4 @@
-"""Chats that the courier meets: no longer linked, left alone, not to be written to, or somewhere else."""
+"""The courier and chats that are no longer linked, idle, unreachable, or moved."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -29,42 +29,42 @@ async def none_left(office: Office) -> bool:
 async def test_what_was_sent_is_taken_away_when_the_link_ends_and_receipts_stay(office: Office) -> None:
     phone = await office.linked("ก")
     notice, receipt = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED), await office.queue(phone)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as courier:
         for number in range(2):
             await office.state(number, State.SENT)
         (sent,) = shown(phone, notice)
         assert sent.buttons
         await office.unlink(phone)
-        one.wake()
+        courier.wake()
         await until(lambda: none_left(office))
     assert (sent.text, sent.buttons) == (BLANKED, [])
-    (kept,) = shown(phone, receipt)
-    assert "รวม 20" in kept.text
+    (receipt_message,) = shown(phone, receipt)
+    assert "รวม 20" in receipt_message.text
 
 
 async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Office) -> None:
     phone = await office.linked("ก")
     codes = [await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED) for _ in range(3)]
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as courier:
         for number in range(3):
             await office.state(number, State.SENT)
-        gone, fixed, blank = [shown(phone, code)[0] for code in codes]
-        gone.deleted = True
-        # What a message of a business account would say.
+        deleted, fixed, blank = [shown(phone, code)[0] for code in codes]
+        deleted.deleted = True
+        # As for a message of a business account.
         fixed.service = True
         blank.content, blank.markup = {"text": BLANKED}, None
         await office.unlink(phone)
-        one.wake()
+        courier.wake()
         await until(lambda: none_left(office))
     assert [call.params["message_id"] for call in office.emulator.calls_of("editMessageText")] == [
-        str(message.id) for message in (blank, fixed, gone)
+        str(message.id) for message in (blank, fixed, deleted)
     ]
 
 
 async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
     phone = await office.linked("ก")
     code = await office.queue(phone, NoticeKind.COLLEAGUE_CERTIFIED)
-    async with sending(office.emulator, office.database, office.clock) as one:
+    async with sending(office.emulator, office.database, office.clock) as courier:
         await office.state(0, State.SENT)
         (sent,) = shown(phone, code)
         times = outbox.MAX_ATTEMPTS + 2
@@ -73,11 +73,11 @@ async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
 
         async def done() -> bool:
             office.clock.move(seconds=70)
-            one.wake()
+            courier.wake()
             return await none_left(office)
 
         await until(done)
-    # Each of them may have arrived; the last one is answered "not modified".
+    # Each edit may have taken effect; the last one is answered "not modified".
     assert fault.hits == times
     assert sent.text == BLANKED
 
@@ -178,16 +178,16 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
             await office.state(number, State.SENT)
     (whole,) = shown(awake, codes[0])
     assert not shown(idle, codes[1])
-    kept, brief = idle.messages
+    receipt_message, brief = idle.messages
     assert brief.buttons[0][0].label == whole.buttons[0][0].label
     assert brief.text == (
         "🔔 หน่วยงานของท่านได้รับรองข้อมูลแล้ว\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
         "โปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
     )
     assert "ทดสอบ ลงชื่อ" in whole.text
-    # One's own receipt is whole, wherever it is, and may be passed on.
-    assert shown(idle, receipt) == [kept]
-    protected = [bool(one.options.get("has_protected_content")) for one in (whole, brief, kept)]
+    # An officer's own receipt is always shown in full, and can be forwarded.
+    assert shown(idle, receipt) == [receipt_message]
+    protected = [bool(message.options.get("has_protected_content")) for message in (whole, brief, receipt_message)]
     assert protected == [True, True, False]
 
 
@@ -201,60 +201,60 @@ async def unreachable_kinds(office: Office) -> list[tuple[int, int]]:
 
 async def officer_of(office: Office, phone: Phone) -> Officer:
     async with office.database.read() as session:
-        found = await active_officer(session, phone.id)
-    assert found is not None
-    return found
+        officer = await active_officer(session, phone.id)
+    assert officer is not None
+    return officer
 
 
 async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_heard_of_again(
     office: Office,
 ) -> None:
-    gone, colleague, operator = await office.linked("ก"), await office.linked("ข"), office.phone("ผู้ดูแล")
-    officer = await officer_of(office, gone)
-    notices = [await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)]
-    async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id) as one:
+    unreachable, colleague, operator = await office.linked("ก"), await office.linked("ข"), office.phone("ผู้ดูแล")
+    officer = await officer_of(office, unreachable)
+    notices = [await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED)]
+    async with sending(office.emulator, office.database, office.clock, operator_chat=operator.id) as courier:
         await office.state(0, State.SENT)
-        gone.block()
-        await office.enqueue(NoticeKind.BLANK, gone, gone.messages[0].id)
-        notices += [await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED) for _ in range(2)]
-        one.wake()
+        unreachable.block()
+        await office.enqueue(NoticeKind.BLANK, unreachable, unreachable.messages[0].id)
+        notices += [await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED) for _ in range(2)]
+        courier.wake()
         for number in (1, 2, 3):
             row = await office.state(number, State.DEAD)
             assert "blocked by the user" in (row.error or "")
         await office.state(4, State.SENT)
-        # What comes later does not even try.
+        # Later messages are not even tried.
         before = office.emulator.call_count
-        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
-        one.wake()
+        await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED)
+        courier.wake()
         assert "blocked by the user" in ((await office.state(5, State.DEAD)).error or "")
         assert office.emulator.call_count == before
         assert await unreachable_kinds(office) == [(colleague.id, officer.id)]
-        (told,) = colleague.messages
-        assert told.text.startswith("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
-        assert "ทดสอบ ก" in told.text
-        # Unblocked: what was to be taken away there is taken away, and notices come again.
-        gone.chat.bot_status = "member"
+        (notice,) = colleague.messages
+        assert notice.text.startswith("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
+        assert "ทดสอบ ก" in notice.text
+        # Unblocked: messages that were to be blanked are blanked, and notices arrive again.
+        unreachable.chat.bot_status = "member"
         member = {"status": "member"}
-        chat = {"id": gone.id, "type": "private"}
+        chat = {"id": unreachable.id, "type": "private"}
         await hears_from(
-            office, {"my_chat_member": {"chat": chat, "from": {"id": gone.id}, "new_chat_member": member}}
+            office, {"my_chat_member": {"chat": chat, "from": {"id": unreachable.id}, "new_chat_member": member}}
         )
-        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
-        one.wake()
+        await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED)
+        courier.wake()
         await until(lambda: none_left(office))
         # How much was missed, and what was queued after that.
         await office.state(5, State.SENT)
         await office.state(6, State.SENT)
-        assert gone.messages[0].text == BLANKED
-        # A second time, with the colleague gone as well: the operator hears of the last.
+        assert unreachable.messages[0].text == BLANKED
+        # A second time, with the colleague unreachable too: the operator is told of the last one.
         office.clock.move(minutes=1)
         colleague.block()
         await office.queue(colleague, NoticeKind.COLLEAGUE_CERTIFIED)
-        one.wake()
+        courier.wake()
         await office.state(7, State.DEAD)
-        gone.block()
-        await office.queue(gone, NoticeKind.COLLEAGUE_CERTIFIED)
-        one.wake()
+        unreachable.block()
+        await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED)
+        courier.wake()
 
         async def operator_told() -> bool:
             return (operator.id, officer.id) in await unreachable_kinds(office)
@@ -294,12 +294,16 @@ async def test_a_group_that_has_moved_is_followed_at_once_and_after_a_restart(of
     for _ in range(2):
         office.made += 1
         async with office.database.write() as session:
-            made = await certificate(session, office.officer_id, office.clock(), office.made)
-            outbox.enqueue(session, NoticeKind.PROVINCE_CERTIFIED, old, made, office.clock())
+            certification_id = await certificate(session, office.officer_id, office.clock(), office.made)
+            outbox.enqueue(session, NoticeKind.PROVINCE_CERTIFIED, old, certification_id, office.clock())
         async with sending(office.emulator, office.database, office.clock, operator_chat=old):
             await office.state(len(codes), State.SENT)
         codes.append(f"C{office.made:09}")
-    texts = [one.history[0].replace("-", "") for one in office.emulator.chat(new).messages.values() if one.history]
+    texts = [
+        message.history[0].replace("-", "")
+        for message in office.emulator.chat(new).messages.values()
+        if message.history
+    ]
     assert [sum(code in text for text in texts) for code in codes] == [1, 1]
     calls = [int(call.params["chat_id"]) for call in office.emulator.calls_of("sendMessage")]
     assert calls == [old, new, new]

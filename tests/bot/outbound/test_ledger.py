@@ -1,4 +1,4 @@
-"""Rows that are taken together, and ends that are written together."""
+"""Rows that are marked together, and outcomes that are recorded together."""
 
 import asyncio
 from datetime import datetime
@@ -25,7 +25,7 @@ BLAMED = 502
 
 @pytest.fixture
 async def rows(country: Database, clock: Clock) -> list[OutboxMessage]:
-    """Bulk to three chats that are linked."""
+    """Bulk messages for three linked chats."""
     async with country.write() as session:
         for chat in CHATS:
             await support.link(session, "lao5110201", chat, clock(), f"ทดสอบ {chat}")
@@ -48,7 +48,7 @@ async def test_one_that_cannot_be_said_holds_up_no_other(
 
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
     taken = await desk.take(rows)
-    assert [one.to for one in taken] == [501, 503]
+    assert [taken_message.to for taken_message in taken] == [501, 503]
     assert [(row.state, row.attempts, row.error) for row in await outbox_rows(country)] == [
         (State.SENDING, 1, None),
         (State.PENDING, 1, "LookupError"),
@@ -65,7 +65,7 @@ async def test_what_was_taken_by_somebody_else_is_left_out(
     monkeypatch.setattr("bot.outbound.ledger.notice", said)
     async with country.write() as session:
         assert await sending.mark_sending(session, rows[:1], clock()) == {rows[0].id}
-    assert [one.to for one in await desk.take(rows)] == [502, 503]
+    assert [taken_message.to for taken_message in await desk.take(rows)] == [502, 503]
 
 
 async def test_ends_that_come_together_share_transactions(

@@ -1,4 +1,4 @@
-"""Chats that come back: what their officers missed, and the operator's group under its new id."""
+"""Chats that are reachable again: what their officers missed, and the operator's group under a new id."""
 
 import pytest
 from sqlalchemy import select
@@ -22,7 +22,7 @@ async def all_settled(office: Office) -> bool:
 
 
 async def deliver_all(office: Office, operator_chat: int | None = None) -> None:
-    """A courier that has just started does all that there is, and ends."""
+    """Run a new courier until nothing is left to send."""
     async with sending(office.emulator, office.database, office.clock, operator_chat=operator_chat):
         await until(lambda: all_settled(office))
 
@@ -34,8 +34,8 @@ async def miss(office: Office, phone: Phone, count: int) -> None:
 
 
 def lines_of(phone: Phone) -> list[str]:
-    """What was missed, as it was told."""
-    return [one.text for one in phone.messages if one.text.startswith("🔕")]
+    """The notices about missed messages."""
+    return [message.text for message in phone.messages if message.text.startswith("🔕")]
 
 
 async def come_back(office: Office, phone: Phone) -> None:
@@ -55,7 +55,7 @@ async def test_who_unblocks_the_bot_is_told_in_one_line_how_much_was_missed(offi
     ]
     assert phone.last.labels == ["หน้าหลัก"]
     assert not lines_of(colleague)
-    # Nothing is told twice, and nothing of nothing.
+    # No notice a second time, and none without missed messages.
     phone.block()
     await come_back(office, phone)
     assert len(lines_of(phone)) == 1
@@ -74,7 +74,7 @@ async def test_a_line_that_is_lost_itself_stands_for_what_it_told_of(office: Off
     phone = await office.linked("ก")
     phone.block()
     await miss(office, phone, 2)
-    # What was sent before the block is read after it.
+    # Messages sent before the block can be read after it.
     phone.chat.bot_status = "member"
     await phone.send("/menu")
     phone.chat.bot_status = "kicked"
@@ -108,7 +108,7 @@ async def test_a_province_that_comes_back_hears_what_waits_for_it(office: Office
     await certify_as(office.database, "lao5110201", 501, "5110201", Level.LAO, office.clock())
     await deliver_all(office)
     await come_back(office, phone)
-    assert [one.text for one in phone.messages if one.text.startswith("🔔 รอท่าน 1")]
+    assert [message.text for message in phone.messages if message.text.startswith("🔔 รอท่าน 1")]
     # Nothing else was for it.
     assert not lines_of(phone)
 
@@ -117,17 +117,17 @@ async def test_a_province_that_comes_back_hears_what_waits_for_it(office: Office
 
 
 async def write_to(office: Office, chat_id: int) -> str:
-    """Queue something for the operator; the code in it."""
+    """Queue a message for the operator's chat; the code in it."""
     office.made += 1
     async with office.database.write() as session:
-        made = await certificate(session, office.officer_id, office.clock(), office.made)
-        outbox.enqueue(session, NoticeKind.PROVINCE_CERTIFIED, chat_id, made, office.clock())
+        certification_id = await certificate(session, office.officer_id, office.clock(), office.made)
+        outbox.enqueue(session, NoticeKind.PROVINCE_CERTIFIED, chat_id, certification_id, office.clock())
     await deliver_all(office, chat_id)
     return f"C{office.made:09}"
 
 
 def has_arrived(group: Group, code: str) -> bool:
-    return any(code in one.text.replace("-", "") for one in group.messages if one.outgoing)
+    return any(code in message.text.replace("-", "") for message in group.messages if message.outgoing)
 
 
 @pytest.fixture
@@ -137,10 +137,10 @@ def owner(office: Office) -> Phone:
 
 @pytest.fixture
 def group(office: Office, owner: Phone) -> Group:
-    """The operator's group, whose id the setting bears for ever."""
-    made = office.emulator.group("ผู้ดูแลระบบ", [owner])
-    made.add_bot(owner)
-    return made
+    """The operator's group; the setting keeps its first id."""
+    operators_group = office.emulator.group("ผู้ดูแลระบบ", [owner])
+    operators_group.add_bot(owner)
+    return operators_group
 
 
 async def test_a_group_is_followed_by_the_word_of_its_move(office: Office, owner: Phone, group: Group) -> None:
@@ -148,11 +148,11 @@ async def test_a_group_is_followed_by_the_word_of_its_move(office: Office, owner
     moved = group.upgrade(owner)
     await hears_all(office, group.id)
     assert has_arrived(moved, await write_to(office, group.id))
-    # At the first try.
+    # With the first attempt.
     assert [int(call.params["chat_id"]) for call in office.emulator.calls_of("sendMessage")] == [moved.id]
     async with office.database.read() as session:
-        told = await session.scalars(select(Conversation.told_private_only).order_by(Conversation.chat_id))
-        assert list(told) == [True, True]
+        flags = await session.scalars(select(Conversation.told_private_only).order_by(Conversation.chat_id))
+        assert list(flags) == [True, True]
 
 
 @pytest.mark.parametrize("lost", ["migrate_to_chat_id", "migrate_from_chat_id"])
@@ -178,13 +178,13 @@ async def test_a_group_that_has_moved_is_followed_through_a_removal_and_an_invit
     pending = office.emulator.updates.pending
     pending.clear()
     moved.add_bot(owner)
-    # One of the two that an invitation brings.
+    # One of the two updates that an invitation brings.
     [update] = [update for update in pending if update.kind == word]
     pending.clear()
     pending.append(update)
     await hears_all(office, group.id)
     await deliver_all(office, group.id)
-    [line] = [one.text for one in moved.messages if one.text.startswith("🔕")]
+    [line] = [message.text for message in moved.messages if message.text.startswith("🔕")]
     assert "2 รายการที่ไม่ได้ส่ง" in line
     assert "laocert outbox list --state dead" in line
     assert has_arrived(moved, await write_to(office, group.id))
@@ -200,7 +200,7 @@ async def test_a_group_that_moved_while_the_bot_was_away_is_found(
     moved.add_bot(owner)
     await hears_all(office, group.id)
     await deliver_all(office, group.id)
-    assert [one.text for one in moved.messages if one.text.startswith("🔕")]
+    assert [message.text for message in moved.messages if message.text.startswith("🔕")]
     assert has_arrived(moved, await write_to(office, group.id))
 
 
@@ -211,10 +211,10 @@ async def test_another_group_hears_nothing_of_the_operators(office: Office, owne
     other.add_bot(owner)
     await hears_all(office, group.id)
     await deliver_all(office, group.id)
-    assert not [one for one in other.messages if one.outgoing]
+    assert not [message for message in other.messages if message.outgoing]
     # What was to be told is told when the operator's group is there again.
     group.add_bot(owner)
     await hears_all(office, group.id)
     await deliver_all(office, group.id)
-    [line] = [one.text for one in group.messages if one.text.startswith("🔕")]
+    [line] = [message.text for message in group.messages if message.text.startswith("🔕")]
     assert "1 รายการ" in line

@@ -1,4 +1,4 @@
-"""The picture, the list and the certificate: what stands in them, whole, and the commands for them."""
+"""The picture, the list and the certificate: their contents, and the commands that write them."""
 
 import asyncio
 import io
@@ -60,15 +60,17 @@ def issued(level: Level = Level.LAO, **values: Any) -> IssuedCertificate:
         "is_late": False,
         "certified_at": NOW,
     }
-    made = Certification(**(facts | asdict(WORDS) | values))
-    made.round = Round(fiscal_year=2570)
-    return IssuedCertificate(made, None, NOW + timedelta(days=14))
+    certification = Certification(**(facts | asdict(WORDS) | values))
+    certification.round = Round(fiscal_year=2570)
+    return IssuedCertificate(certification, None, NOW + timedelta(days=14))
 
 
 def older_words(name: str = WORDS.organization_name) -> dict[str, Any]:
-    """Of a certificate that bears none, and for which they were kept."""
-    kept = CertificateWords(**asdict(replace(WORDS, organization_name=name)), kept_at=NOW + timedelta(days=7))
-    return dict.fromkeys(asdict(WORDS)) | {"kept_words": kept}
+    """Values of an older certificate, to which words were added later."""
+    added_words = CertificateWords(
+        **asdict(replace(WORDS, organization_name=name)), kept_at=NOW + timedelta(days=7)
+    )
+    return dict.fromkeys(asdict(WORDS)) | {"kept_words": added_words}
 
 
 def ended(reason: str) -> Reopening:
@@ -91,14 +93,14 @@ def test_a_certificate_says_all_that_was_certified() -> None:
     )
     assert not paper.says("หลังกำหนด")
     assert not paper.says("ไม่มีผลแล้ว")
-    # A file may be called in letters that the font does not have.
+    # A file's name may have letters that the font lacks.
     assert not paper.says("ทะเบียน.csv")
 
 
 def test_an_older_certificate_says_as_of_when_its_words_are() -> None:
     note = "ชื่อและที่ตั้ง ณ 9 พ.ย. 2569 09.30 น. เพราะหลักฐานนี้ออกก่อนที่ระบบจะเก็บไว้ในหลักฐาน"
-    kept = Paper(certificate.pdf(CertificatePage(issued(**older_words()), LINK)))
-    assert kept.says("เทศบาลตำบลบางปู", "อำเภอเมืองสมุทรปราการ จังหวัดสมุทรปราการ", note)
+    with_added_words = Paper(certificate.pdf(CertificatePage(issued(**older_words()), LINK)))
+    assert with_added_words.says("เทศบาลตำบลบางปู", "อำเภอเมืองสมุทรปราการ จังหวัดสมุทรปราการ", note)
     assert not Paper(certificate.pdf(CertificatePage(issued(), LINK))).says("ชื่อและที่ตั้ง ณ")
     none = Paper(certificate.pdf(CertificatePage(issued(**older_words() | {"kept_words": None}), LINK)))
     assert none.says(FIRST, "ยังไม่ได้เก็บชื่อของหน่วยงาน โปรดแจ้งผู้ดูแลระบบ")
@@ -117,7 +119,7 @@ def test_a_province_certificate_that_is_late_and_has_ended() -> None:
 
 
 def checked(count: int) -> str:
-    """What a certificate keeps of a spot-check (models/certification/spot_check.py)."""
+    """A spot-check as a certificate stores it (models/certification/spot_check.py)."""
     moment = NOW.isoformat()
     records = [
         {"record_no": f"{number:04}", "mark": "correct", "marked_at": moment} for number in range(1, count + 1)
@@ -133,7 +135,7 @@ def test_a_province_certificate_shows_what_was_drawn() -> None:
 
 
 def test_after_a_reopening_more_is_drawn_than_the_size_of_the_sample() -> None:
-    kept = json.loads(checked(7)) | {
+    stored_check = json.loads(checked(7)) | {
         "rule": 2,
         "size": 3,
         "since": [1],
@@ -141,7 +143,9 @@ def test_after_a_reopening_more_is_drawn_than_the_size_of_the_sample() -> None:
         "gone": [],
         "changed": [],
     }
-    paper = Paper(certificate.pdf(CertificatePage(issued(Level.PROVINCE, spot_check=json.dumps(kept)), LINK)))
+    paper = Paper(
+        certificate.pdf(CertificatePage(issued(Level.PROVINCE, spot_check=json.dumps(stored_check)), LINK))
+    )
     assert paper.says("ถูกต้องทั้งหมด 7 ราย", "0006, 0007")
 
 
@@ -158,7 +162,7 @@ def test_a_name_is_never_markup() -> None:
 )
 def test_the_longest_names_fit_on_the_page(name: str) -> None:
     name = name[:120].strip()
-    made = issued(
+    longest = issued(
         Level.PROVINCE,
         officer_name=name,
         officer_position=name,
@@ -166,7 +170,7 @@ def test_the_longest_names_fit_on_the_page(name: str) -> None:
         spot_check=checked(20),
         **older_words("เทศบาลตำบลทุ่งกุลาผู้กล้าหนองน้ำปู่ย่าที่ยิ่งใหญ่"),
     )
-    paper = Paper(certificate.pdf(CertificatePage(replace(made, ended=ended("เหตุผลที่ยาว " * 100)), LINK)))
+    paper = Paper(certificate.pdf(CertificatePage(replace(longest, ended=ended("เหตุผลที่ยาว " * 100)), LINK)))
     assert (paper.pages, paper.codes) == (1, [LINK])
     assert paper.is_clean_at_the_edges
     assert paper.says(name, "การตรวจสอบ", "…")
@@ -183,8 +187,8 @@ def progress(**values: Any) -> ProvinceProgress:
     )
     first = date(2026, 10, 1)
     days = tuple(DayCounts(first + timedelta(days=day), day * 6, day * 4) for day in range(33))
-    shown = ProvinceProgress("30", "นครราชสีมา", "Nakhon Ratchasima", 2570, date(2026, 12, 1), NOW, types, days)
-    return replace(shown, **values)
+    default = ProvinceProgress("30", "นครราชสีมา", "Nakhon Ratchasima", 2570, date(2026, 12, 1), NOW, types, days)
+    return replace(default, **values)
 
 
 def pixels(png: bytes) -> list[list[tuple[int, ...]]]:
@@ -216,11 +220,11 @@ def _predicted(kind: int, left: int, up: int, corner: int) -> int:
 
 
 def test_the_picture_fits_a_phone_and_is_opaque() -> None:
-    made = picture.png(progress())
-    width, height = struct.unpack(">II", made[16:24])
+    png = picture.png(progress())
+    width, height = struct.unpack(">II", png[16:24])
     assert width == 1080
     assert 900 < height < 1600
-    # A fifth of the size, to look at each pixel.
+    # A fifth of the size, to read each pixel.
     rows = pixels(typesetting.png("progress.typ", picture.facts(progress()), picture.PPI / 5))
     seen = {pixel for row in rows for pixel in row}
     assert {pixel[3] for pixel in seen} == {255}
@@ -233,7 +237,7 @@ def test_what_the_picture_draws() -> None:
     facts: Any = picture.facts(progress())
     assert (facts["province"], facts["as_of"]) == ("นครราชสีมา", "2 พ.ย. 2569 09.30 น.")
     assert facts["total"]["counts"] == [122, 76, 131]
-    assert [one["name"] for one in facts["types"]] == ["อบจ.", "เทศบาลตำบล", "อบต."]
+    assert [type_counts["name"] for type_counts in facts["types"]] == ["อบจ.", "เทศบาลตำบล", "อบต."]
     chart = facts["chart"]
     assert (chart["days"], chart["today"], chart["top"]) == (61, 32, 329)
     assert chart["deadline"] == {"at": 61, "label": "กำหนด 1 ธ.ค. 2569"}
@@ -247,10 +251,10 @@ def test_what_the_picture_draws() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "shown"), [(0, []), (1, [0]), (4, [0, 1, 2, 3]), (9, [0, 2, 4, 6]), (334, [0, 100, 200])]
+    ("total", "expected_levels"), [(0, []), (1, [0]), (4, [0, 1, 2, 3]), (9, [0, 2, 4, 6]), (334, [0, 100, 200])]
 )
-def test_levels_are_round_and_few(total: int, shown: list[int]) -> None:
-    assert picture.levels(total) == shown
+def test_levels_are_round_and_few(total: int, expected_levels: list[int]) -> None:
+    assert picture.levels(total) == expected_levels
 
 
 @pytest.mark.parametrize(
@@ -261,7 +265,7 @@ def test_levels_are_round_and_few(total: int, shown: list[int]) -> None:
         {"closes_on": date(2026, 10, 1)},
         {"types": (StatusCounts("อบต.", 1, 0, 0),)},
         {"types": (), "days": (DayCounts(date(2026, 11, 2), 0, 0),)},
-        {"types": tuple(StatusCounts(f"ประเภทที่มีชื่อยาว {one}", 1000, 1000, 1000) for one in range(6))},
+        {"types": tuple(StatusCounts(f"ประเภทที่มีชื่อยาว {number}", 1000, 1000, 1000) for number in range(6))},
     ],
     ids=["first day", "all at once", "deadline passed", "one", "none", "thousands"],
 )
@@ -289,15 +293,17 @@ def test_the_list_as_a_spreadsheet() -> None:
         ),
         ExportedOrganization("6110302", "อบต.", "อบต.ค", "เมือง", 1, lao=nameless, is_blocked=True),
     )
-    sheet, found = opened(province_list.xlsx(ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, NOW, rows)))
+    sheet, sheet_rows = opened(
+        province_list.xlsx(ProvinceList("11", "สมุทรปราการ", "Samut Prakan", 2570, NOW, rows))
+    )
     assert sheet.title == "สมุทรปราการ 2570"
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:Z4")
-    assert found[0]["รหัส อปท."] == "0110301"
-    assert found[0]["สถานะการรับรองข้อมูล"] == "ยังไม่รับรอง"
-    assert {name for name, value in found[0].items() if value} == {
+    assert sheet_rows[0]["รหัส อปท."] == "0110301"
+    assert sheet_rows[0]["สถานะการรับรองข้อมูล"] == "ยังไม่รับรอง"
+    assert {name for name, value in sheet_rows[0].items() if value} == {
         *("รหัส อปท.", "ประเภท", "ชื่อ อปท.", "อำเภอ", "สถานะการรับรองข้อมูล"),
     }
-    second = found[1]
+    second = sheet_rows[1]
     assert second["สถานะการรับรองข้อมูล"] == "รับรองระดับจังหวัด"
     assert [
         second[name] for name in ("ครั้งที่", "ข้าราชการ", "ลูกจ้างประจำ", "พนักงานจ้าง", "รวม", "ระเบียนที่ยังบันทึกเมนูไม่ครบ")
@@ -310,9 +316,9 @@ def test_the_list_as_a_spreadsheet() -> None:
         assert second[f"หลังกำหนด {level}"] == "หลังกำหนด"
         # As it stands everywhere else.
         assert second[f"รหัสตรวจสอบ {level}"] == "01234-56789"
-    assert [row["รอผู้ดูแลระบบ"] for row in found] == [None, None, "⛔ รอผู้ดูแลระบบ"]
+    assert [row["รอผู้ดูแลระบบ"] for row in sheet_rows] == [None, None, "⛔ รอผู้ดูแลระบบ"]
     assert second["ชื่อ อปท."] == "เทศบาลตำบลข"
-    assert [row["ชื่อในหลักฐาน (อปท.)"] for row in found] == [None, "อบต.ข", "ยังไม่ได้เก็บชื่อ"]
+    assert [row["ชื่อในหลักฐาน (อปท.)"] for row in sheet_rows] == [None, "อบต.ข", "ยังไม่ได้เก็บชื่อ"]
     assert second["ชื่อในหลักฐาน (จังหวัด)"] == "อบต.ข (ณ 2 พ.ย. 2569 09.30 น.)"
     kinds = {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None}
     assert kinds == {"n", "s"}
@@ -377,9 +383,9 @@ async def exported(database: Database) -> list[tuple[str, str]]:
 
 async def code_of(database: Database, level: Level) -> str:
     async with database.read() as session:
-        found = await session.scalar(select(Certification.code).where(Certification.level == level))
-        assert found is not None
-        return found
+        code = await session.scalar(select(Certification.code).where(Certification.level == level))
+        assert code is not None
+        return code
 
 
 async def test_export_organizations(laocert: Run, settled: Database, tmp_path: Path) -> None:
@@ -427,7 +433,7 @@ async def test_export_progress(laocert: Run, settled: Database, tmp_path: Path) 
 
 
 def files(folder: Path) -> list[str]:
-    """What is there beside the database."""
+    """The files beside the database."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("laocert.db"))
 
 

@@ -1,4 +1,4 @@
-"""The log: for people and as JSON, with no secret in it, tracebacks included."""
+"""Logging: console and JSON formats, without secrets, also in tracebacks."""
 
 import logging
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ log = logging.getLogger("laocert.test")
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    kept = root.handlers[:], root.level
+    handlers_and_level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs._TALKATIVE}
     yield
-    root.handlers[:], root.level = kept
+    root.handlers[:], root.level = handlers_and_level
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 

@@ -1,4 +1,4 @@
-"""The numbers for Prometheus: read by its own parser, and as they are."""
+"""The metrics for Prometheus, read by its own parser."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tests.support import Clock, certify_as
 
 __all__ = ["front"]
 
-# What alert rules are written against.
+# The metrics that alert rules use.
 NAMES = {
     "laocert_updates",
     "laocert_messages",
@@ -48,7 +48,7 @@ LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state
 
 @pytest.fixture(autouse=True)
 def _anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted from nothing."""
+    """Counters that start at zero."""
     for name, value in vars(Tally()).items():
         monkeypatch.setitem(vars(TALLY), name, value)
 
@@ -78,23 +78,23 @@ async def test_what_is_done_and_what_waits_is_told(
                 return numbers(await answer.text())
 
         async def counted() -> dict[tuple[str, ...], float] | None:
-            found = await scraped()
-            return found if found.get(("laocert_tap_seconds_count",)) else None
+            metrics = await scraped()
+            return metrics if metrics.get(("laocert_tap_seconds_count",)) else None
 
         assert (await scraped())["laocert_inbox_depth",] == 0
         emulator.faults.flood(1, method="sendMessage")
         await officer.says("/start", "เข้าสู่ระบบ")
         await officer.tap("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้")
-        found = await until(counted)
-    assert found["laocert_updates_total", "message", "done"] == 1
-    assert found["laocert_updates_total", "tap", "done"] == 1
-    assert found["laocert_floods_total",] == 1
-    assert found["laocert_bot_api",] == 1
-    assert found["laocert_conflicts_total",] == 0
-    assert found["laocert_tap_seconds_bucket", "0.05"] == 1
-    assert found["laocert_tap_seconds_bucket", "+Inf"] == 1
-    assert found["laocert_lease", "poller"] == 1
-    assert found["laocert_lease", "courier"] == 1
+        metrics = await until(counted)
+    assert metrics["laocert_updates_total", "message", "done"] == 1
+    assert metrics["laocert_updates_total", "tap", "done"] == 1
+    assert metrics["laocert_floods_total",] == 1
+    assert metrics["laocert_bot_api",] == 1
+    assert metrics["laocert_conflicts_total",] == 0
+    assert metrics["laocert_tap_seconds_bucket", "0.05"] == 1
+    assert metrics["laocert_tap_seconds_bucket", "+Inf"] == 1
+    assert metrics["laocert_lease", "poller"] == 1
+    assert metrics["laocert_lease", "courier"] == 1
 
 
 async def test_depth_age_and_certificates_are_read_from_the_database(
@@ -111,24 +111,24 @@ async def test_depth_age_and_certificates_are_read_from_the_database(
                 .where(outbox.OutboxMessage.subject_id == subject, outbox.OutboxMessage.chat_id == 7)
                 .values(state=state)
             )
-        # Due in future: it does not wait yet.
+        # Due later: it does not count as waiting.
         outbox.enqueue(session, NoticeKind.LINKED, 7, 99, clock() + timedelta(hours=1))
     with pytest.raises(ConnectionRefusedError):
         async with country.write():
             raise ConnectionRefusedError
     monkeypatch.setattr(TALLY, "troubles", country.troubles)
     before = (await stored.look(country)).messages.depth[outbox.State.PENDING]  # type: ignore[union-attr]
-    found = numbers(text(await stored.look(country), clock() + timedelta(seconds=90)).decode())
-    assert found["laocert_database_troubles_total", "away"] == 1
-    assert found["laocert_database_troubles_total", "full"] == 0
-    assert found["laocert_inbox_depth",] == 1
-    assert found["laocert_inbox_age_seconds",] == 90
-    assert found["laocert_outbox_depth", "pending"] == before
-    assert found["laocert_outbox_depth", "dead"] == 1
-    assert ("laocert_outbox_depth", "sent") not in found
-    assert found["laocert_outbox_age_seconds",] == 90
-    assert found["laocert_certificates", "lao"] == 1
-    assert found["laocert_certificates", "province"] == 0
+    metrics = numbers(text(await stored.look(country), clock() + timedelta(seconds=90)).decode())
+    assert metrics["laocert_database_troubles_total", "away"] == 1
+    assert metrics["laocert_database_troubles_total", "full"] == 0
+    assert metrics["laocert_inbox_depth",] == 1
+    assert metrics["laocert_inbox_age_seconds",] == 90
+    assert metrics["laocert_outbox_depth", "pending"] == before
+    assert metrics["laocert_outbox_depth", "dead"] == 1
+    assert ("laocert_outbox_depth", "sent") not in metrics
+    assert metrics["laocert_outbox_age_seconds",] == 90
+    assert metrics["laocert_certificates", "lao"] == 1
+    assert metrics["laocert_certificates", "province"] == 0
 
 
 def test_how_far_the_clock_is_off_is_told_when_it_is_known(clock: Clock) -> None:

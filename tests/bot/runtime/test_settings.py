@@ -23,6 +23,10 @@ def test_what_must_never_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(secret in repr(settings) for secret in secrets_of(settings))
 
 
+def test_it_listens_on_this_machine_unless_set_otherwise() -> None:
+    assert listen_address(Settings(_env_file=None)) == ("127.0.0.1", 8081)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("url", ["sqlite+aiosqlite:///a.db", "postgresql+asyncpg://postgres@127.0.0.1:5432/a"])
 def test_a_url_without_a_password_hides_nothing(url: str) -> None:
     assert secrets_of(Settings(database_url=url, _env_file=None)) == []  # type: ignore[call-arg, arg-type]

@@ -1,4 +1,4 @@
-"""Backup while in use, and the way back: nothing overwritten by accident, nothing sent twice."""
+"""Backup while the program runs, and restore: nothing is overwritten by accident or sent twice."""
 
 import asyncio
 import sqlite3
@@ -46,9 +46,9 @@ def elsewhere(country: Database, tmp_path: Path) -> Iterator[str]:
 
 async def test_a_copy_comes_back_whole_and_holds_its_messages(copied: Path, elsewhere: str, now: datetime) -> None:
     there = Database(elsewhere, KEYRING)
-    found = await restore(there, copied, force=False)
-    assert (found.differences, found.findings.breaks) == ([], [])
-    assert (found.findings.certificates, found.findings.rosters, found.held) == (1, 1, 1)
+    restored = await restore(there, copied, force=False)
+    assert (restored.differences, restored.findings.breaks) == ([], [])
+    assert (restored.findings.certificates, restored.findings.rosters, restored.held) == (1, 1, 1)
     with pytest.raises(Exception, match="locked"):
         async with there.write() as session:
             await session.execute(text(f"DELETE FROM personnel_record WHERE organization_code = '{FIRST}'"))
@@ -74,9 +74,9 @@ async def test_what_is_there_is_replaced_only_by_force(copied: Path, country: Da
     async with country.read() as session:
         assert await session.scalar(select(func.count()).select_from(Certification)) == 2
     await country.close()
-    found = await restore(country, copied, force=True)
-    assert found.findings.certificates == 1
-    assert found.findings.breaks == []
+    restored = await restore(country, copied, force=True)
+    assert restored.findings.certificates == 1
+    assert restored.findings.breaks == []
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -132,11 +132,11 @@ async def test_no_old_wal_survives(copied: Path, country: Database, now: datetim
     await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
     path = Path(str(country.url.database))
     await country.close()
-    # As after a crash: what was committed stands in the -wal only.
+    # As after a crash: the commit is only in the -wal file.
     for leftover in ("-wal", "-shm"):
         path.with_name(path.name + leftover).write_bytes(b"what an old bot left")
-    found = await restore(country, copied, force=True)
-    assert (found.differences, found.findings.certificates) == ([], 1)
+    restored = await restore(country, copied, force=True)
+    assert (restored.differences, restored.findings.certificates) == ([], 1)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

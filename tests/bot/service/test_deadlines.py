@@ -1,4 +1,4 @@
-"""The task beside the courier that looks after the round's last day: it never ends, and two of them do it once."""
+"""The task that queues reminders: it survives failures, and several programs queue each reminder once."""
 
 import asyncio
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.support import KEYRING, Clock, link
 
 @pytest.fixture
 async def last_days(country: Database, clock: Clock) -> Database:
-    """Three days before the last one, with one officer to remind."""
+    """Three days before the closing date, with one officer to remind."""
     async with country.write() as session:
         await link(session, "lao5110201", 501, clock())
         await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=3)))
@@ -28,20 +28,22 @@ async def last_days(country: Database, clock: Clock) -> Database:
 
 async def rows(database: Database) -> list[tuple[NoticeKind, int]]:
     async with database.read() as session:
-        found = await session.execute(select(OutboxMessage.kind, OutboxMessage.chat_id).order_by(OutboxMessage.id))
-        return [(kind, chat) for kind, chat in found]
+        kinds_and_chats = await session.execute(
+            select(OutboxMessage.kind, OutboxMessage.chat_id).order_by(OutboxMessage.id)
+        )
+        return [(kind, chat) for kind, chat in kinds_and_chats]
 
 
 async def test_several_who_look_at_once_remind_once(last_days: Database, database_url: str, clock: Clock) -> None:
     replicas = [Database(database_url, KEYRING) for _ in range(4)]
-    await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
+    await asyncio.gather(*(deadlines.look(replica, clock(), 900) for replica in replicas))
     assert await rows(last_days) == [(NoticeKind.REMINDER, 501)]
     async with last_days.write() as session:
         await session.execute(update(OutboxMessage).values(state="sent"))
-    await asyncio.gather(*(deadlines.look(one, clock(), 900) for one in replicas))
+    await asyncio.gather(*(deadlines.look(replica, clock(), 900) for replica in replicas))
     assert await rows(last_days) == [(NoticeKind.REMINDER, 501), (NoticeKind.ESCALATION, 900)]
-    for one in replicas:
-        await one.close()
+    for replica in replicas:
+        await replica.close()
     async with last_days.read() as session:
         assert len(list(await session.scalars(select(Reminder)))) == 1
 
@@ -58,4 +60,4 @@ async def test_an_error_is_logged_and_the_next_look_comes(
     await asyncio.wait({task})
     assert task.cancelled()
     assert await rows(last_days) == [(NoticeKind.REMINDER, 501)]
-    assert caplog.text.count("the deadlines could not be looked at: ConnectionRefusedError") == 2
+    assert caplog.text.count("the deadlines could not be checked: ConnectionRefusedError") == 2

@@ -1,4 +1,4 @@
-"""`laocert doctor`: well where all is well, and one line with the mend for each thing that is not."""
+"""`laocert doctor`: `ok` for each part, or one line that says how to fix it."""
 
 import json
 import re
@@ -48,7 +48,7 @@ NAMES = [
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """Its clock is right: the command goes by the machine's."""
+    """Telegram's clock follows the machine's, which the command uses."""
     async with Emulator() as running:
         yield running
         assert not running.violations
@@ -63,7 +63,7 @@ def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
 async def test_where_all_is_well(
     laocert: Run, emulator: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each kind of database has one of its own.
+    # Each kind of database has a check of its own.
     other = "database's clock" if country.is_sqlite else "write-ahead log"
     names = [name for name in NAMES if name != other]
     phone = emulator.phone("ผู้ดูแล")
@@ -74,18 +74,18 @@ async def test_where_all_is_well(
     assert [line.partition(":")[0] for line in lines] == names
     assert all(": ok, " in line for line in lines)
     facts = json.loads((await laocert("doctor", "--json")).output)
-    assert [one["name"] for one in facts] == names
-    assert all(one["ok"] and one["mend"] is None for one in facts)
+    assert [finding["name"] for finding in facts] == names
+    assert all(finding["ok"] and finding["mend"] is None for finding in facts)
     assert KEY not in result.output
     assert not emulator.calls_of("sendMessage")
 
 
 async def ill(laocert: Run) -> dict[str, str]:
-    """What is not well, with its mend."""
+    """The parts that are not ok, with how to fix them."""
     result = await laocert("doctor", code=1)
-    found = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert "things are to be mended" in result.stderr
-    return {name: said for name, said in found.items() if not said.startswith("ok, ")}
+    lines_by_name = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert "checks failed" in result.stderr
+    return {name: line_text for name, line_text in lines_by_name.items() if not line_text.startswith("ok, ")}
 
 
 @ONE_DATABASE
@@ -105,7 +105,7 @@ async def ill(laocert: Run) -> dict[str, str]:
         ("OPERATOR_CHAT", "4711", "operator's chat", "cannot be written to"),
         ("WEBHOOK_URL", "https://bot.example.org/hook", "updates", "run: laocert webhook set"),
         ("DATABASE_URL", "sqlite+aiosqlite:///empty.db", "database", "run: laocert db upgrade"),
-        ("DATABASE_URL", "sqlite+aiosqlite:////no/such/place.db", "database", "could not be looked at"),
+        ("DATABASE_URL", "sqlite+aiosqlite:////no/such/place.db", "database", "could not be checked"),
     ],
 )
 async def test_each_thing_has_its_mend(
@@ -116,18 +116,18 @@ async def test_each_thing_has_its_mend(
         monkeypatch.delenv(f"LAOCERT_{setting}")
     else:
         monkeypatch.setenv(f"LAOCERT_{setting}", value)
-    found = await ill(laocert)
-    assert list(found) == [name]
-    assert mend in found[name]
+    faults = await ill(laocert)
+    assert list(faults) == [name]
+    assert mend in faults[name]
 
 
 @ONE_DATABASE
 async def test_older_certificates_without_words_are_told(laocert: Run, country: Database, now: datetime) -> None:
     with before_words():
         await certify_as(country, "lao5110201", 501, "5110201", Level.LAO, now)
-    found = await ill(laocert)
-    assert found["certificates"].endswith(
-        "1 do not say what their organizations were called; run: laocert audit keep-words"
+    faults = await ill(laocert)
+    assert faults["certificates"].endswith(
+        "1 do not contain their organizations' names; run: laocert audit keep-words"
     )
 
 
@@ -140,7 +140,7 @@ async def test_a_way_that_others_can_read_is_told(
     monkeypatch.setenv("LAOCERT_API_INSECURE", "1")
     result = await laocert("doctor")
     [line] = [line for line in result.stdout.splitlines() if line.startswith("Bot API: ")]
-    assert "whoever is on the way reads along (LAOCERT_API_INSECURE)" in line
+    assert "whoever is on the way others on the network can read everything (LAOCERT_API_INSECURE)" in line
     monkeypatch.setenv("LAOCERT_API_URL", emulator.url)
     assert "LAOCERT_API_INSECURE" not in (await laocert("doctor")).stdout
 
@@ -166,9 +166,9 @@ async def test_a_port_that_is_taken_is_told(laocert: Run, monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("LAOCERT_LISTEN", address)
-        found = await ill(laocert)
-    assert list(found) == ["listener"]
-    assert address in found["listener"]
+        faults = await ill(laocert)
+    assert list(faults) == ["listener"]
+    assert address in faults["listener"]
 
 
 @ONE_DATABASE
@@ -181,7 +181,7 @@ async def test_a_full_disk_and_a_long_wal_are_named(
     make_engine = sqlite.make_engine
 
     def without_room(url: URL) -> AsyncEngine:
-        """No page more than there are, as on a full disk."""
+        """The database may not grow, as on a full disk."""
         engine = make_engine(url)
         event.listen(
             engine.sync_engine, "connect", lambda driver, _record: driver.execute("PRAGMA max_page_count = 1")
@@ -190,11 +190,11 @@ async def test_a_full_disk_and_a_long_wal_are_named(
 
     monkeypatch.setattr(sqlite, "make_engine", without_room)
     monkeypatch.setattr(wal, "is_long", lambda _url: True)
-    found = await ill(laocert)
-    assert found["database"] == (
+    faults = await ill(laocert)
+    assert faults["database"] == (
         "cannot be written to: database or disk is full; make room on the disk of the database"
     )
-    assert found["write-ahead log"].startswith("has 0 MB, which makes reading slow; end what reads")
+    assert faults["write-ahead log"].startswith("has 0 MB, which makes reading slow; end what reads")
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -211,25 +211,25 @@ async def test_a_server_that_takes_no_writes_is_named(laocert: Run, country: Dat
 async def test_work_that_is_left_undone_is_named(laocert: Run, country: Database) -> None:
     async with country.write() as session:
         await inbox.store(session, 1, [inbox.Received(1, 7, b"{}")], datetime.now(UTC) - timedelta(seconds=90))
-    found = await ill(laocert)
-    assert found["work"].startswith("the oldest update waits for 9")
-    assert found["work"].endswith(" s; see the log of laocert run")
+    faults = await ill(laocert)
+    assert faults["work"].startswith("the oldest update waits for 9")
+    assert faults["work"].endswith(" s; see the log of laocert run")
 
 
 async def test_a_lock_that_is_not_in_place_is_found(laocert: Run, country: Database) -> None:
     async with country.write() as session:
         where = "" if country.is_sqlite else " ON roster"
         await session.execute(text(f"DROP TRIGGER roster_locked_insert{where}"))
-    found = await ill(laocert)
-    assert found == {"locks and tables": "1 differences; run: laocert db check"}
+    faults = await ill(laocert)
+    assert faults == {"locks and tables": "1 differences; run: laocert db check"}
 
 
 @ONE_DATABASE
 async def test_a_font_that_is_gone_is_found(laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "missing_font", partial(typesetting.missing_font, "Another"))
-    found = await ill(laocert)
-    assert list(found) == ["documents"]
-    assert "the font Another is not there" in found["documents"]
+    faults = await ill(laocert)
+    assert list(faults) == ["documents"]
+    assert "the font Another is not there" in faults["documents"]
 
 
 @pytest.mark.parametrize(
@@ -238,15 +238,19 @@ async def test_a_font_that_is_gone_is_found(laocert: Run, monkeypatch: pytest.Mo
 async def test_a_clock_that_is_off_is_found(
     laocert: Run, country: Database, off: timedelta, way: str, stops: bool
 ) -> None:
-    ill = {one.name: one for one in await examine(load_settings(), lambda: datetime.now(UTC) + off) if one.mend}
+    ill = {
+        finding.name: finding
+        for finding in await examine(load_settings(), lambda: datetime.now(UTC) + off)
+        if finding.mend
+    }
     assert set(ill) == {"clock"} | (set() if country.is_sqlite else {"database's clock"})
 
     def seconds(finding: Finding) -> float:
-        found = re.match(rf"this machine is (\d+) s {way} \S", finding.mend or "")
-        assert found is not None, finding
-        return float(found[1])
+        match = re.match(rf"this machine is (\d+) s {way} \S", finding.mend or "")
+        assert match is not None, finding
+        return float(match[1])
 
     for finding in ill.values():
-        # What the call took is left out of it.
+        # The duration of the call is not part of the offset.
         assert 0 <= abs(off).total_seconds() - seconds(finding) < 60
     assert ("nothing can be certified" in (ill["clock"].mend or "")) is stops

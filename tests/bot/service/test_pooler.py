@@ -1,4 +1,4 @@
-"""A pooler that lends sessions out by the transaction is named; through one in session mode the bot works."""
+"""A pooler in transaction mode is refused; through one in session mode the bot works."""
 
 import asyncio
 import subprocess
@@ -84,12 +84,12 @@ async def test_run_refuses_them_and_doctor_names_them(
 ) -> None:
     async with pooled(database_url, "transaction") as url:
         monkeypatch.setenv("LAOCERT_DATABASE_URL", url)
-        said = "LAOCERT_DATABASE_URL leads through a pooler in transaction mode"
-        assert said in (await laocert("doctor", code=1)).stdout
+        refusal = "LAOCERT_DATABASE_URL leads through a pooler in transaction mode"
+        assert refusal in (await laocert("doctor", code=1)).stdout
         async with Program(tmp_path, emulator, url).running() as program:
             assert await program.wait() == 1
         (line,) = program.log.splitlines()
-        assert line.startswith(said)
+        assert line.startswith(refusal)
 
 
 async def test_an_officer_is_served_through_one_in_session_mode(

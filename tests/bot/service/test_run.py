@@ -27,7 +27,7 @@ from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # Those that have a register.
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]
-# At which the program is killed.
+# Moments at which the program is killed.
 Moment = Callable[[], Awaitable[bool]]
 
 
@@ -45,7 +45,7 @@ def program(tmp_path: Path, telegram: Emulator, country: Database, database_url:
 
 
 async def sees(phone: Phone, words: str) -> None:
-    await phone.until(lambda at: any(words in one.text for one in at.messages if one.outgoing))
+    await phone.until(lambda at: any(words in message.text for message in at.messages if message.outgoing))
 
 
 async def press(phone: Phone, label: str) -> None:
@@ -55,7 +55,7 @@ async def press(phone: Phone, label: str) -> None:
 
 
 def bearing(phone: Phone, words: str) -> list[Message]:
-    return [one for one in phone.messages if one.outgoing and words in one.text]
+    return [message for message in phone.messages if message.outgoing and words in message.text]
 
 
 @ONE_DATABASE
@@ -72,7 +72,7 @@ def bearing(phone: Phone, words: str) -> list[Message]:
         ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b:5432,c:5432/d"},
-            "LAOCERT_DATABASE_URL is no URL of a database",
+            "LAOCERT_DATABASE_URL is not the URL of a database",
         ),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b,c/d"},
@@ -91,7 +91,7 @@ async def test_what_is_missing_is_said_in_one_line(
     *before, line = program.log.splitlines()
     assert sentence in line
     # It listens before it asks whether Telegram knows the token.
-    assert all("listening at" in one for one in before)
+    assert all("listening at" in earlier_line for earlier_line in before)
     assert "short" not in program.log
     assert "x" * 35 not in program.log
 
@@ -108,7 +108,7 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
             await press(lao.phone, label)
         await lao.enter(PIN, "ประวัติการรับรองข้อมูล")
         await sees(lao.phone, "หลักฐานการรับรองของท่าน")
-        card = next(one for one in province.phone.messages if "ระบบรับรองข้อมูล" in str(one.labels))
+        card = next(message for message in province.phone.messages if "ระบบรับรองข้อมูล" in str(message.labels))
         for label in (
             "ระบบรับรองข้อมูล",
             "ดำเนินการ(จังหวัด)",
@@ -125,7 +125,7 @@ async def test_both_ways_through_the_program(program: Program, telegram: Emulato
         assert await program.stop() == 0
         assert time.monotonic() - begun < program.seconds(10)
     assert "Traceback" not in program.log
-    assert [one.level for one in await certificates(country)] == [Level.LAO, Level.PROVINCE]
+    assert [certificate.level for certificate in await certificates(country)] == [Level.LAO, Level.PROVINCE]
 
 
 async def check_and_confirm(phone: Phone, card: Message) -> None:
@@ -164,7 +164,7 @@ async def test_killed_within_a_login_it_goes_on_where_it_was(
         await program.start()
         await sees(phone, "พิมพ์รหัสผ่าน")
         await phone.send(PASSWORD)
-        # Wherever it is with that: received, deleted, hashed, done or answered.
+        # At any point: received, deleted, hashed, done or answered.
         await until(lambda: _received(country, 4))
         await program.kill()
         await program.start()
@@ -178,7 +178,7 @@ async def test_killed_within_a_login_it_goes_on_where_it_was(
             # It was killed between the commit and the answer: the next message brings the question.
             await phone.send("/menu")
         await sees(phone, "ชื่อ-สกุล")
-        assert not any(one.text == PASSWORD for one in phone.messages)
+        assert not any(message.text == PASSWORD for message in phone.messages)
         await program.stop()
     assert "Traceback" not in program.log
 
@@ -206,7 +206,7 @@ async def test_killed_around_the_irreversible_press(
 
     async def sent() -> bool:
         rows = [row for row in await outbox_rows(country) if row.kind not in CARD]
-        # With those of the last of the three certificates.
+        # Including those of the last of the three certificates.
         return len(rows) == 3 * (2 + 3) and rows[-1].state in (State.SENDING, State.SENT)
 
     provinces = [telegram.phone(f"จังหวัด {number}") for number in range(2)]
@@ -222,13 +222,19 @@ async def test_killed_around_the_irreversible_press(
             for phone in laos:
                 await link(country, f"lao{code}", phone, datetime.now(UTC))
             await lao_certifies(program, country, code, laos, lao_moment)
-            kind, title = next((kind, name) for one, kind, name, *_ in ORGANIZATIONS if one == code)
+            kind, title = next(
+                (kind, name) for organization_code, kind, name, *_ in ORGANIZATIONS if organization_code == code
+            )
             name = f"🔍 {kind.replace('เทศบาลตำบล', 'ทต.')}{title}"
             cards = [await live_card(phone, name) for phone in provinces]
             await province_certifies(program, provinces[0], cards[0], name, province_moment)
             for phone in laos:
                 await sees(phone, "จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
-            levels = [one.level for one in await certificates(country) if one.organization_code == code]
+            levels = [
+                certificate.level
+                for certificate in await certificates(country)
+                if certificate.organization_code == code
+            ]
             assert levels == [Level.LAO, Level.PROVINCE], code
         await until(lambda: _all_sent(country))
         await program.ready()
@@ -248,13 +254,13 @@ async def lao_certifies(
     await program.kill()
     await program.start()
     await sees(phones[0], "หลักฐานการรับรองของท่าน")
-    made = (await certificates(database))[-1]
-    assert (made.organization_code, made.level) == (code, Level.LAO)
-    await sees(phones[1], f"{made.code[:5]}-{made.code[5:]}")
+    certificate = (await certificates(database))[-1]
+    assert (certificate.organization_code, certificate.level) == (code, Level.LAO)
+    await sees(phones[1], f"{certificate.code[:5]}-{certificate.code[5:]}")
 
 
 async def province_certifies(program: Program, phone: Phone, card: Message, name: str, moment: Moment) -> None:
-    """From its live card; the program dies at the moment and is started again."""
+    """From the live card; the program is killed at the moment and started again."""
     await phone.tap(name, card)
     review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None))
     await check_and_confirm(phone, review)
@@ -266,11 +272,11 @@ async def province_certifies(program: Program, phone: Phone, card: Message, name
 
 
 async def assert_same_card(country: Database, provinces: list[Phone]) -> None:
-    """The same truth on both, whatever was cut short."""
+    """Both cards show the same state, whatever was interrupted."""
     async with country.read() as session:
         cards = {card.message_id for card in await session.scalars(select(ProvinceCard))}
     for phone in provinces:
-        (card,) = [one for one in phone.messages if one.id in cards]
+        (card,) = [message for message in phone.messages if message.id in cards]
         assert card.text.startswith("✅ ไม่มี อปท. รอท่าน")
 
 
@@ -278,13 +284,13 @@ async def assert_told_once_or_twice(country: Database, telegram: Emulator) -> No
     """Of each LAO's certificate the receipt and the colleague; of its province's the receipt and two LAOs."""
     rows = [row for row in await outbox_rows(country) if row.kind not in CARD]
     assert len(rows) == 3 * (2 + 3)
-    made = {one.id: one for one in await certificates(country)}
+    by_id = {certificate.id: certificate for certificate in await certificates(country)}
     for row in rows:
-        code = made[row.subject_id].code
+        code = by_id[row.subject_id].code
         copies = [
-            one
-            for one in telegram.chat(row.chat_id).messages.values()
-            if f"{code[:5]}-{code[5:]}" in one.history[0] and TITLES[row.kind] in one.history[0]
+            message
+            for message in telegram.chat(row.chat_id).messages.values()
+            if f"{code[:5]}-{code[5:]}" in message.history[0] and TITLES[row.kind] in message.history[0]
         ]
         assert 1 <= len(copies) <= 2, (row.kind, row.chat_id)
 
@@ -298,7 +304,7 @@ async def to_keypad(phone: Phone) -> None:
 
 
 async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Emulator, country: Database) -> None:
-    """Each tap counts once: whoever goes on after a kill has neither lost a digit nor entered one twice."""
+    """Each tap counts once: after a kill no digit is lost or entered twice."""
     phones = [telegram.phone(f"ปลัด {code}") for code in CODES]
     for code, phone in zip(CODES, phones, strict=True):
         await link(country, f"lao{code}", phone, datetime.now(UTC))
@@ -307,18 +313,18 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
             await to_keypad(phone)
         looks, hurries, waits = [(phone, await keypad(phone)) for phone in phones]
         received = len(await inbox_rows(country))
-        # One sees three digits before the kill, and enters the others while the bot is away.
+        # One officer sees three digits before the kill, and enters the others while the bot is away.
         for digit in PIN[:3]:
             await looks[0].tap(digit, looks[1])
         await looks[0].until(lambda _: "●●●○○○" in looks[1].text)
-        # One enters all in a hurry: they are anywhere between the server and the end.
+        # One enters all digits quickly: they are anywhere between the server and the answer.
         for digit in PIN:
             await hurries[0].tap(digit, hurries[1])
         await until(lambda: _received(country, received + 4))
         await program.kill()
         for digit in PIN[3:]:
             await looks[0].tap(digit, looks[1])
-        # One enters nothing before the bot is back.
+        # One enters digits only after the bot is back.
         await program.start()
         for digit in PIN:
             await waits[0].tap(digit, waits[1])
@@ -326,9 +332,9 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
             await sees(phone, "หลักฐานการรับรองของท่าน")
         assert await program.stop() == 0
     assert "Traceback" not in program.log
-    assert sorted(one.organization_code for one in await certificates(country)) == sorted(CODES)
+    assert sorted(certificate.organization_code for certificate in await certificates(country)) == sorted(CODES)
     async with country.read() as session:
-        # No try is held against anybody.
+        # No attempt counts as wrong.
         assert list(await session.scalars(select(Throttle))) == []
         assert list(await session.scalars(select(Keypad))) == []
 
@@ -344,19 +350,19 @@ CARD = {NoticeKind.WAITING, NoticeKind.REFRESH, NoticeKind.REMOVE}
 
 
 async def _all_sent(database: Database) -> bool:
-    """But for rings of the card that are planned for later."""
+    """All messages are sent, except rings of the card planned for later."""
     left = {row.kind for row in await outbox_rows(database) if row.state is not State.SENT}
     return left <= {NoticeKind.WAITING}
 
 
 async def live_card(phone: Phone, label: str) -> Message:
-    """The live card, as soon as it bears the button."""
+    """Wait for the live card with the button."""
     return await phone.until(
         lambda at: next(
             (
-                one
-                for one in at.messages
-                if one.text.startswith("🔔 รอท่าน") and any(label in other for other in one.labels)
+                message
+                for message in at.messages
+                if message.text.startswith("🔔 รอท่าน") and any(label in other for other in message.labels)
             ),
             None,
         )
@@ -373,12 +379,12 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
         async with program.running():
             await program.logged("the Bot API does not answer yet")
             assert await asked(port, "/healthz") == (200, {"status": "ok"})
-            status, said = await asked(port, "/readyz")
-            assert (status, said["database"]["ok"]) == (503, True)
-            assert said["started"]["said"].startswith("waits for the Bot API: ")
-            status, said = await asked(port, "/healthz/work")
-            assert (status, said["bot_api"]["ok"]) == (503, False)
-            assert said["bot_api"]["said"] not in ("", "not yet")
+            status, state = await asked(port, "/readyz")
+            assert (status, state["database"]["ok"]) == (503, True)
+            assert state["started"]["said"].startswith("waits for the Bot API: ")
+            status, state = await asked(port, "/healthz/work")
+            assert (status, state["bot_api"]["ok"]) == (503, False)
+            assert state["bot_api"]["said"] not in ("", "not yet")
             assert await program.stop() == 0
     program = Program(tmp_path, telegram, database_url)
     async with program.running():
@@ -388,7 +394,7 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
             await phone.send("/start")
             await sees(phone, "เข้าสู่ระบบ")
             assert await program.stop() == 0
-    # And again away, it ends when it is told to.
+    # Away again: the program still ends on a signal.
     async with program.running():
         await until(lambda: _times(program, "does not answer yet", 3))
         assert await program.stop() == 0

@@ -1,4 +1,4 @@
-"""What becomes of an answer when Telegram or the network does not take it as it is."""
+"""Answers that Telegram refuses or the network interrupts."""
 
 import asyncio
 import logging
@@ -51,7 +51,7 @@ async def test_the_same_screen_again_is_harmless(
         await tap.answer()
     await until(lambda: _calls(bot, "editMessageText", 3))
     await until(lambda: finished(country))
-    assert [one.id for one in officer.phone.messages if one.outgoing] == [card.id]
+    assert [message.id for message in officer.phone.messages if message.outgoing] == [card.id]
     assert "Traceback" not in caplog.text
     assert "failed" not in caplog.text
 
@@ -111,7 +111,7 @@ async def test_the_network_fails_under_an_edit(bot: Emulator, fault: str) -> Non
     await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
     await until(lambda: _calls(bot, "editMessageText", 3))
     await officer.says("lao5110201", "รหัสผ่าน")
-    await officer.phone.until(lambda at: card.id not in {one.id for one in at.messages})
+    await officer.phone.until(lambda at: card.id not in {message.id for message in at.messages})
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "reset_after", "server_error"])
@@ -121,9 +121,11 @@ async def test_the_network_fails_under_a_new_card(bot: Emulator, fault: str) -> 
     await officer.phone.send("/start")
     await until(lambda: _calls(bot, "sendMessage", 3))
     await officer.says("/help", "/language")
-    # A cut after the effect, or a proxy's 502, may leave copies: better than no answer.
-    wanted = 3 if fault == "reset_after" else 1
-    await officer.phone.until(lambda at: len([one for one in at.messages if one.outgoing]) == wanted)
+    # A connection cut after the effect, or a proxy's 502, may leave copies, which is better than no answer.
+    expected_count = 3 if fault == "reset_after" else 1
+    await officer.phone.until(
+        lambda at: len([message for message in at.messages if message.outgoing]) == expected_count
+    )
 
 
 async def test_no_network_for_long_does_not_stop_the_officer(bot: Emulator, country: Database) -> None:

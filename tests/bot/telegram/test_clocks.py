@@ -1,4 +1,4 @@
-"""The running program and a clock that is wrong: who is refused, who is told, what goes on when it is right."""
+"""The running program with a wrong clock: what is refused and logged, and what goes on once it is right."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ OFF = timedelta(minutes=6)
 
 
 class Elapsed:
-    """What a monotonic clock says: it goes on only when it is told to."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -51,13 +51,13 @@ class Elapsed:
         return self.seconds
 
     def next(self) -> None:
-        """From now on one more answer counts."""
+        """Move on, so that one more sample counts."""
         self.seconds += GAP
 
 
 @pytest.fixture
 def telegram() -> Clock:
-    """Telegram's clock, which is right whatever the program's says."""
+    """Telegram's clock, which is always right."""
     return Clock(NOW)
 
 
@@ -80,12 +80,12 @@ async def certificates(database: Database) -> int:
 
 
 def believed() -> timedelta:
-    """How far the running program takes its clock to be off: what a call took may be left out of it."""
+    """The offset that the running program believes, up to the duration of a call."""
     return TALLY.clock_offsets["telegram"]() or timedelta(0)
 
 
 async def hear(emulator: Emulator, elapsed: Elapsed, goal: Callable[[], bool]) -> None:
-    """Let the bot answer somebody again and again, each answer to count, until the clock is believed to be so."""
+    """Cause answers that count as samples, until the believed offset satisfies the condition."""
     somebody = Officer(emulator.phone("ใคร"))
     while not goal():
         elapsed.next()
@@ -97,7 +97,7 @@ def is_wrong() -> bool:
 
 
 async def press_confirm(officer: Officer, emulator: Emulator) -> None:
-    """Tap, and wait for both of its answers: the screen may be the same as before."""
+    """Tap, and wait for the toast and the screen, which may be the same as before."""
     calls = emulator.call_count
     await officer.phone.tap(CONFIRM)
     await until(lambda: emulator.call_count >= calls + 2)
@@ -119,12 +119,12 @@ async def test_nothing_is_certified_by_a_wrong_clock_and_all_goes_on_when_it_is_
         await officer.sees(WRONG)
         assert believed() <= OFF - SECOND
         assert "s ahead of Telegram's; set it, and keep it by NTP" in caplog.text
-        # The warning stands there as before, with its button; a PIN is not asked for in vain.
+        # The warning is shown again with its button; no PIN is asked for in vain.
         await officer.sees("จะไม่สามารถแก้ไข")
         await press_confirm(officer, emulator)
         assert await certificates(country) == 0
         clock.move(minutes=-6)
-        # Nobody knows yet that it is right.
+        # The clock is not known to be right yet.
         await press_confirm(officer, emulator)
         await hear(emulator, elapsed, lambda: not believed())
         await officer.tap(CONFIRM, "โปรดใส่ PIN ของท่าน")
@@ -138,7 +138,7 @@ async def test_nothing_is_certified_by_a_wrong_clock_and_all_goes_on_when_it_is_
 async def test_the_numbers_are_shown_with_what_was_not_done(
     emulator: Emulator, country: Database, clock: Clock
 ) -> None:
-    """Before a confirmation, and before a spot-check: the button stands there to be pressed again."""
+    """Before a confirmation and before a spot-check: the button can be pressed again."""
     elapsed = Elapsed()
     colleague = emulator.phone("ค")
     colleague.chat.bot_status = "member"
@@ -155,9 +155,9 @@ async def test_the_numbers_are_shown_with_what_was_not_done(
         await province.forge(ProvinceReview("6110301"))
         for hand, label in ((lao, "รับรองระดับ อปท."), (province, "สุ่มตรวจสอบ")):
             assert WRONG not in hand.text
-            shown = await hand.press(label)
-            assert WRONG in shown
-            assert "ข้อมูล ณ วันที่" in shown
+            text = await hand.press(label)
+            assert WRONG in text
+            assert "ข้อมูล ณ วันที่" in text
             assert label in hand.labels
     async with country.read() as session:
         assert (await session.scalars(select(SpotCheck))).all() == []
@@ -207,7 +207,7 @@ async def test_a_program_that_nobody_writes_to_asks_telegram_itself(
 async def test_postgresql_s_clock_warns_and_decides_nothing(
     emulator: Emulator, country: Database, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The clock of the tests stands still in another month than the server's."""
+    """The tests' clock stands still, in another month than the database server's."""
     caplog.set_level(logging.INFO)
     elapsed = Elapsed()
     async with opened_bot(emulator) as (bot, _):
@@ -249,7 +249,7 @@ async def test_clocks_that_cannot_be_asked_are_asked_again(
     ("headers", "content_type", "is_heard"),
     [
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT"}, "application/json", True),
-        # A proxy's page, and what a cache has kept.
+        # A proxy's page, and a cached answer.
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT"}, "text/html", False),
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT", "Age": "30"}, "application/json", False),
     ],
@@ -286,8 +286,8 @@ async def test_a_receipt_of_a_clock_ahead_is_sent_when_the_clock_is_right(
     phone = emulator.phone("ก")
     officer = await link(country, "lao5110201", phone, clock())
     async with country.write() as session:
-        made = await certificate(session, officer, clock())
-        outbox.enqueue(session, NoticeKind.RECEIPT, phone.id, made, clock() + timedelta(days=3))
+        certification_id = await certificate(session, officer, clock())
+        outbox.enqueue(session, NoticeKind.RECEIPT, phone.id, certification_id, clock() + timedelta(days=3))
     async with sending(emulator, country, clock):
         await upkeep.bring_forward(country, clock())
         await phone.until(lambda at: any("หลักฐาน" in message.text for message in at.messages))
@@ -325,13 +325,13 @@ async def test_the_program_that_sends_brings_messages_forward_by_itself(country:
 async def test_a_wrong_clock_reminds_nobody_and_a_right_one_takes_its_reminders_back(
     country: Database, clock: Clock
 ) -> None:
-    elapsed, theirs = Elapsed(), Clock(clock())
+    elapsed, telegrams_clock = Elapsed(), Clock(clock())
     offset = ClockOffset("Telegram's", clock, elapsed)
 
     def compare_three_times() -> None:
         for _ in range(3):
             elapsed.next()
-            offset.note(theirs(), 0.0)
+            offset.note(telegrams_clock(), 0.0)
 
     async def days() -> list[int]:
         async with country.read() as session:
@@ -355,6 +355,6 @@ async def test_a_wrong_clock_reminds_nobody_and_a_right_one_takes_its_reminders_
     assert await days() == []
     for move, expected in ((1, [3]), (2, [3, 1])):
         clock.move(days=move)
-        theirs.move(days=move)
+        telegrams_clock.move(days=move)
         await deadlines.look(country, clock(), None, offset)
         assert await days() == expected

@@ -177,11 +177,11 @@ def test_entities_beyond_the_hundredth_are_dropped_and_their_text_stays():
 def test_links_commands_and_mentions_are_found():
     text = formatted_user_text("/start abc @somchai #งาน ที่ https://example.org/x, a@b.go.th และ example.com")
     units = text.text.encode("utf-16-le")
-    found = [
+    entities = [
         (e["type"], units[2 * e["offset"] : 2 * (e["offset"] + e["length"])].decode("utf-16-le"))
         for e in text.entities
     ]
-    assert found == [
+    assert entities == [
         ("bot_command", "/start"),
         ("mention", "@somchai"),
         ("hashtag", "#งาน"),

@@ -30,7 +30,7 @@ async def test_privacy_mode(bot, phone, group, emulator):
     emulator.updates.pending.clear()
     here = group.phone(phone)
     question = await bot("sendMessage", chat_id=group.id, text="?")
-    asked = group.chat.messages[question["message_id"]]
+    question_message = group.chat.messages[question["message_id"]]
     other = await here.send("not for the bot")
     for text in ("@laocert_bot hello", "/menu@other_bot", "see /menu"):
         await here.send(text)
@@ -38,7 +38,7 @@ async def test_privacy_mode(bot, phone, group, emulator):
     assert await bot("getUpdates") == []
     await here.send("/menu")
     await here.send("/menu@laocert_bot now")
-    await here.send("answer", reply_to=asked)
+    await here.send("answer", reply_to=question_message)
     assert [u["message"]["text"] for u in await bot("getUpdates")] == ["/menu", "/menu@laocert_bot now", "answer"]
     group.promote_bot(phone)
     await here.send("now everything")

@@ -168,8 +168,8 @@ async def test_nobody_is_given_the_port_during_an_outage():
 
 
 async def test_two_emulators_live_side_by_side():
-    async with Emulator() as one, Emulator() as other:
-        assert one.port != other.port
+    async with Emulator() as first, Emulator() as other:
+        assert first.port != other.port
         assert (await fetch(f"{other.url}/bot{other.token}/getMe"))[0] == 200
 
 

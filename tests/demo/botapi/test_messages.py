@@ -66,12 +66,15 @@ async def test_replies(bot, phone):
     own = await phone.send("ถาม")
     answer = await bot("sendMessage", chat_id=phone.id, text="ตอบ", reply_parameters={"message_id": own.id})
     assert answer["reply_to_message"]["text"] == "ถาม"
-    gone = {"message_id": 99_999_999}
-    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x", reply_parameters=gone) == (
+    unknown_message = {"message_id": 99_999_999}
+    assert await bot.refusal("sendMessage", chat_id=phone.id, text="x", reply_parameters=unknown_message) == (
         "Bad Request: message to be replied not found"
     )
     lenient = await bot(
-        "sendMessage", chat_id=phone.id, text="x", reply_parameters={**gone, "allow_sending_without_reply": True}
+        "sendMessage",
+        chat_id=phone.id,
+        text="x",
+        reply_parameters={**unknown_message, "allow_sending_without_reply": True},
     )
     assert "reply_to_message" not in lenient
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from demo.botapi.state import Message
 from handlers.chat.taps.accounts import NotOurs
 from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.remarks import SeeRemark
@@ -21,8 +22,9 @@ from models.links.link import announce_link
 from models.notices.kind import NoticeKind
 from models.remarks.petition import decide, petition
 from tests.handlers.support import Hand, MakeHand
-from tests.support import PIN, Clock, certify_as, link
+from tests.support import PASSWORD, PIN, Clock, certify_as, link
 
+PIN_RESET = "🔔 เจ้าหน้าที่ในบัญชีของท่านตั้ง PIN ใหม่"
 LINKED = "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน"
 BLANKED = "แชตนี้ไม่ได้เชื่อมต่อแล้ว ระบบนำข้อความเดิมออกแล้ว"
 OFFICERS = "เจ้าหน้าที่ที่เชื่อมต่อ"
@@ -135,6 +137,67 @@ async def test_a_new_link_is_announced_and_its_officer_listed(officer: MakeHand,
     assert not any(LINKED in one.text for chat in (stranger, other) for one in chat.phone.messages)
     await stranger.press(OFFICERS)
     assert NOT_OURS not in " ".join(stranger.labels)
+
+
+async def new_pin(hand: Hand) -> None:
+    """The account's password in place of the PIN, as for ส่งมอบงาน, and another PIN."""
+    await hand.way(OFFICERS, "ส่งมอบงาน", "ออกลิงก์ให้ผู้รับมอบงาน", "ลืม PIN")
+    await hand.say(PASSWORD)
+    await hand.enter("271828" * 2, "✅ ตั้ง PIN แล้ว")
+
+
+def resets(hand: Hand) -> list[Message]:
+    """The announcements of new PINs."""
+    return [one for one in hand.phone.messages if one.text.startswith(PIN_RESET)]
+
+
+async def test_a_new_pin_is_announced_to_the_others_each_time(
+    officer: MakeHand, stranger: Hand, country: Database, clock: Clock
+) -> None:
+    hand, other = await officer(), await officer("lao6110301", "ทดสอบ สอง")
+    await newcomer(stranger)
+    # A first PIN is part of the new link.
+    await told(hand)
+    assert resets(hand) == []
+    for count in (1, 2):
+        clock.move(minutes=1)
+        await new_pin(stranger)
+        await hand.phone.until(lambda _phone, count=count: len(resets(hand)) == count)
+    assert resets(hand)[-1].text == "\n".join(
+        [
+            PIN_RESET,
+            BANGPU,
+            "",
+            "สมชาย ใจดี นักทรัพยากรบุคคล",
+            "",
+            "หากเจ้าหน้าที่ผู้นี้ไม่ได้ตั้งเอง โปรดแจ้งผู้ดูแลระบบทันที เพราะอาจมีผู้อื่นใช้โทรศัพท์ของเจ้าหน้าที่และรู้รหัสผ่านของบัญชี",
+            "หากไม่ใช่เจ้าหน้าที่ของหน่วยงานท่าน โปรดยุติการเชื่อมต่อนี้ทันที",
+        ]
+    )
+    # The newer one cannot end the older one's link, and is told of its new PIN all the same.
+    await new_pin(hand)
+    await stranger.phone.until(lambda _phone: resets(stranger))
+    assert [one.labels for one in resets(stranger)] == [[OFFICERS]]
+    assert "โปรดยุติการเชื่อมต่อ" not in resets(stranger)[0].text
+    assert "✅ ยุติการเชื่อมต่อแล้ว" in await hand.press(NOT_OURS, resets(hand)[-1])
+    assert resets(other) == []
+
+
+async def test_an_idle_chat_is_told_of_a_new_pin_without_a_name(
+    officer: MakeHand, stranger: Hand, clock: Clock
+) -> None:
+    hand = await officer()
+    await newcomer(stranger)
+    await told(hand)
+    clock.move(hours=13)
+    await stranger.say("/menu")
+    await stranger.press("ลืม PIN")
+    await stranger.say(PASSWORD)
+    await stranger.enter("271828" * 2, "✅ ตั้ง PIN แล้ว")
+    await hand.phone.until(lambda _phone: resets(hand))
+    assert [(one.text, one.labels) for one in resets(hand)] == [
+        (f"{PIN_RESET}\n{BANGPU}\n\nโปรดเปิดด้วย PIN เพื่อดูรายละเอียด", [OFFICERS])
+    ]
 
 
 @pytest.mark.parametrize("where", ["notice", "list"])

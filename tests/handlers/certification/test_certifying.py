@@ -1,4 +1,4 @@
-"""The irreversible press: what the officer saw is what is certified, once, by whom it concerns."""
+"""Certifying: exactly what the officer saw, once, and only by the officer of the confirmation."""
 
 import pytest
 
@@ -92,11 +92,11 @@ async def test_cancelling_leads_back_to_the_numbers(officer: MakeHand, country: 
     hand = await officer()
     review = await hand.way(*TO_REVIEW)
     await hand.press("รับรองระดับ อปท.")
-    asked = hand.phone.button("ยืนยันการรับรอง").data or ""
+    confirm_data = hand.phone.button("ยืนยันการรับรอง").data or ""
     assert await hand.press("ยกเลิก") == review
     assert await certificates(country) == 0
-    # The officer may press on; and a warning that was left can still be confirmed while the numbers are those.
-    await hand.forge(asked)
+    # A warning that the officer has left can still be confirmed while the numbers are the same.
+    await hand.forge(confirm_data)
     await hand.enter()
     assert await certificates(country) == 1
 
@@ -112,7 +112,7 @@ async def test_the_second_press_names_who_certified_and_when(
     confirm = [hand.phone.button("ยืนยันการรับรอง") for hand in (first, second)]
     await first.press("ยืนยันการรับรอง")
     assert "ประวัติการรับรองข้อมูล" in await first.enter()
-    made = await facts(country)
+    certificates_and_links = await facts(country)
     clock.move(minutes=45)
     # The keypad is gone: the first presses on another card.
     await first.say("/menu")
@@ -121,22 +121,22 @@ async def test_the_second_press_names_who_certified_and_when(
         assert text.startswith(OWN if hand is first else ALREADY)
         assert "เทศบาลตำบลบางปู" in text
         assert "ทดสอบ หนึ่ง · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ" in text
-    assert await facts(country) == made
+    assert await facts(country) == certificates_and_links
     assert "สถานะการรับรองข้อมูล: รับรองระดับ อปท." in await second.press("ดูจำนวนบุคลากร", confirm[1].message)
 
 
-@pytest.mark.parametrize(("minutes", "made"), [(30, 1), (31, 0)])
+@pytest.mark.parametrize(("minutes", "count"), [(30, 1), (31, 0)])
 async def test_a_confirmation_lasts_half_an_hour(
-    officer: MakeHand, country: Database, clock: Clock, minutes: int, made: int
+    officer: MakeHand, country: Database, clock: Clock, minutes: int, count: int
 ) -> None:
     hand = await officer()
     await hand.way(*TO_REVIEW, "รับรองระดับ อปท.")
     clock.move(minutes=minutes)
     text = await hand.press("ยืนยันการรับรอง")
-    assert (EXPIRED in text) is not made
-    if made:
+    assert (EXPIRED in text) is not count
+    if count:
         await hand.enter()
-    assert await certificates(country) == made
+    assert await certificates(country) == count
 
 
 async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Database) -> None:
@@ -145,7 +145,7 @@ async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Da
     confirm, cancel = (first.phone.button(label).data or "" for label in ("ยืนยันการรับรอง", "ยกเลิก"))
     for data in (confirm, cancel, Confirm("0"), Cancel("0")):
         assert EXPIRED in await second.forge(data)
-    # Nor is it good after logging out and in again: that is another link.
+    # Not valid after logging out and in again either, because that is another link.
     await first.say("/logout")
     assert "โปรดเข้าสู่ระบบก่อน" in await first.forge(confirm)
     assert await certificates(country) == 0
@@ -175,7 +175,7 @@ async def test_outside_a_round_nothing_is_certified(
     await hand.forge(LaoReview() if level is Level.LAO else ProvinceReview(BANGPU), review)
     assert label not in hand.labels
     assert "ปิดรอบแล้ว" in hand.text
-    # In the next round the press of the last one is not good either.
+    # A confirmation of the last round is not valid in the next one.
     async with country.write() as session:
         await open_round(session, 2571, None, clock())
     for stale in (ask, confirm):
@@ -254,7 +254,7 @@ OF_A_PROVINCE = [ProvinceMenu(), ChooseStatus(Status.LAO_CERTIFIED), ProvinceSea
 
 
 def of_its_organization(code: str) -> list[Tap]:
-    """What a province's officer taps of an organization."""
+    """The taps of a province's officer on an organization."""
     return [
         ProvinceReview(code),
         ProvincePositions(code, Category.OFFICIAL, 0),
@@ -266,7 +266,7 @@ def of_its_organization(code: str) -> list[Tap]:
         MarkRecord(code, 1, 1, Mark.INCORRECT),
         SpotSummary(code, 1),
         HandIn(code, 1),
-        HandInIncorrect(code, 1),
+        HandInIncorrect(code, 1, "0"),
         AskForReopening(code),
     ]
 
@@ -304,7 +304,7 @@ async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
 
 
 async def test_a_keypad_too_old_to_be_deleted_loses_its_keys(officer: MakeHand, clock: Clock) -> None:
-    """A bot can delete a message for 48 hours (Bot API, deleteMessage)."""
+    """A bot can delete a message within 48 hours (Bot API, deleteMessage)."""
     hand = await officer()
     clock.move(hours=47)
     await hand.forge(Home())

@@ -19,12 +19,12 @@ async def test_its_province_finds_it_and_how_it_ended(officer: MakeHand, country
     province = await officer("province11")
     async with country.write() as session:
         await close(session, FIRST, decided(clock.now), clock.now)
-    found = await province.say("บางปู")
-    assert "✕ เทศบาลตำบลบางปู ยุบเลิกแล้ว" in found
-    shown = await province.press("✕🔍 ทต.บางปู")
-    assert "อปท. แห่งนี้สิ้นสภาพแล้ว" in shown
-    assert f"โดย {BY}" in shown
-    assert f"ราชกิจจานุเบกษา: {GAZETTE}" in shown
+    result = await province.say("บางปู")
+    assert "✕ เทศบาลตำบลบางปู ยุบเลิกแล้ว" in result
+    screen = await province.press("✕🔍 ทต.บางปู")
+    assert "อปท. แห่งนี้สิ้นสภาพแล้ว" in screen
+    assert f"โดย {BY}" in screen
+    assert f"ราชกิจจานุเบกษา: {GAZETTE}" in screen
     assert province.labels == ["ประวัติการรับรองข้อมูล", "ย้อนกลับ", "หน้าหลัก"]
     assert "ยังไม่มีการรับรองข้อมูล" in await province.press("ประวัติการรับรองข้อมูล")
     # A button of a card that is older than the end.
@@ -39,7 +39,7 @@ async def test_its_officers_are_told_and_their_chat_is_linked_no_more(
         await close(session, FIRST, decided(clock.now), clock.now)
 
     def told() -> str:
-        texts = [one.text for one in hand.phone.messages]
+        texts = [message.text for message in hand.phone.messages]
         return next((text for text in texts if text.startswith("✕ หน่วยงานของท่านสิ้นสภาพแล้ว")), "")
 
     assert "แชตนี้ไม่ได้เชื่อมต่อกับระบบแล้ว" in await until(told)
@@ -53,12 +53,12 @@ async def test_after_an_upgrade_its_officer_goes_on_and_sees_what_was_certified(
     officer: MakeHand, country: Database, clock: Clock, tmp_path: Path
 ) -> None:
     hand, province = await officer(), await officer("province11", "ทดสอบ จังหวัด")
-    made = await certify_as(country, f"lao{FIRST}", hand.phone.id, FIRST, Level.LAO, clock.now)
+    certificate = await certify_as(country, f"lao{FIRST}", hand.phone.id, FIRST, Level.LAO, clock.now)
     path = write(tmp_path / "changes.csv", [HEADER, UPGRADE])
     await succeed_from_file(country, path, decided(clock.now), clock.now)
 
     def told() -> str:
-        texts = [one.text for one in hand.phone.messages]
+        texts = [message.text for message in hand.phone.messages]
         return next((text for text in texts if text.startswith("✕ หน่วยงานของท่านสิ้นสภาพแล้ว")), "")
 
     assert "เปลี่ยนเป็น\nเทศบาลเมืองบางปูใหม่" in await until(told)
@@ -66,10 +66,10 @@ async def test_after_an_upgrade_its_officer_goes_on_and_sees_what_was_certified(
     assert "เทศบาลเมืองบางปูใหม่" in await hand.say("/menu")
     history = await hand.forge(LaoHistory(0))
     assert "หน่วยงานเดิม: เทศบาลตำบลบางปู" in history
-    assert made.officer_name in history
+    assert certificate.officer_name in history
     # Its province finds both, and goes from the one to the other.
-    found = await province.say("บางปู")
-    assert "✕ เทศบาลตำบลบางปู เปลี่ยนเป็นเทศบาลเมืองบางปูใหม่" in found
+    result = await province.say("บางปู")
+    assert "✕ เทศบาลตำบลบางปู เปลี่ยนเป็นเทศบาลเมืองบางปูใหม่" in result
     await province.press("✕🔍 ทต.บางปู")
     assert "เทศบาลเมืองบางปูใหม่" in await province.press("🔍 ทม.บางปูใหม่")
     assert province.text.startswith("ตรวจสอบข้อมูลระดับจังหวัด")

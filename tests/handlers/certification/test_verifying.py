@@ -1,4 +1,4 @@
-"""`/verify` of the menu, and the code typed after it."""
+"""`/verify` without a code, and the code as the next message."""
 
 from models.certification.certificate import Level
 from models.database.engine import Database
@@ -9,8 +9,8 @@ BANGPU = "5110201"
 
 
 async def certified(hand: Hand, country: Database, clock: Clock) -> str:
-    made = await certify_as(country, f"lao{BANGPU}", hand.phone.id, BANGPU, Level.LAO, clock())
-    return f"{made.code[:5]}-{made.code[5:]}"
+    certificate = await certify_as(country, f"lao{BANGPU}", hand.phone.id, BANGPU, Level.LAO, clock())
+    return f"{certificate.code[:5]}-{certificate.code[5:]}"
 
 
 async def test_the_code_may_be_typed_after_the_command(officer: MakeHand, country: Database, clock: Clock) -> None:
@@ -34,7 +34,7 @@ async def test_a_province_types_a_code_where_it_searches(
 
 
 async def test_a_number_of_ten_digits_is_no_code(officer: MakeHand) -> None:
-    """It may be a secret: it is deleted, like any other text that nobody asked for."""
+    """Other text may be a secret and is deleted, like any text that was not asked for."""
     assert "ลบข้อความของท่านแล้ว" in await (await officer()).say("0812345678")
 
 

@@ -1,4 +1,4 @@
-"""The two ways of the procedure, from login to the certified status, and everything beside the way."""
+"""The procedure at both levels, from login to the certified status, and all screens beside it."""
 
 import re
 
@@ -48,9 +48,9 @@ async def test_the_lao_certifies_and_then_its_province(lao: Officer, province: O
     await lao.sees("จังหวัดได้รับรองข้อมูลของหน่วยงานท่านแล้ว")
 
     async with country.read() as session:
-        made = list(await session.scalars(select(Certification).order_by(Certification.id)))
-    assert [one.level for one in made] == [Level.LAO, Level.PROVINCE]
-    assert [one.headcount.total for one in made] == [20, 20]
+        certificates = list(await session.scalars(select(Certification).order_by(Certification.id)))
+    assert [certificate.level for certificate in certificates] == [Level.LAO, Level.PROVINCE]
+    assert [certificate.headcount.total for certificate in certificates] == [20, 20]
 
 
 async def test_the_history_says_who_certified_what_and_when(
@@ -59,7 +59,7 @@ async def test_the_history_says_who_certified_what_and_when(
     lao, province = await officer(), await officer("province11", "ทดสอบ สอง")
     empty = await lao.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล")
     assert empty.endswith("ยังไม่มีการรับรองข้อมูล")
-    made = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
+    certificate = await certify_as(country, "lao5110201", lao.phone.id, BANGPU, Level.LAO, clock())
     clock.move(days=60, hours=1)
     final = await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
     numbers = "รวม 20 คน · ข้าราชการ 12 คน\nลูกจ้างประจำ 3 คน · พนักงานจ้าง 5 คน"
@@ -68,7 +68,7 @@ async def test_the_history_says_who_certified_what_and_when(
         f"ปีงบประมาณ 2570 · รับรองระดับจังหวัด\n{numbers}\n"
         f"ทดสอบ ลงนาม · ปลัด\n1 ม.ค. 2570 10.30 น.\nรหัสตรวจสอบ {final.code[:5]}-{final.code[5:]}\n\n"
         f"ปีงบประมาณ 2570 · รับรองระดับ อปท.\n{numbers}\n"
-        f"ทดสอบ ลงนาม · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ {made.code[:5]}-{made.code[5:]}"
+        f"ทดสอบ ลงนาม · ปลัด\n2 พ.ย. 2569 09.30 น.\nรหัสตรวจสอบ {certificate.code[:5]}-{certificate.code[5:]}"
     )
     await lao.say("/start")
     assert await lao.way("PIN", "ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล") == expected
@@ -104,7 +104,7 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
     assert "ไม่มีระเบียน" in await hand.forge(LaoPositions(Category.PERMANENT_EMPLOYEE, 0))
 
 
-# In the order of the dictionary of the Royal Institute.
+# In the order of the Royal Institute's dictionary.
 IN_ORDER = ["กระทุ่ม", "เกาะ", "ขาม", "โขลน", "คลอง", "งิ้ว", "แจ้", "ชัย", "ไชยา", "ดอน", "เตย", "ทุ่ง"]
 
 
@@ -195,13 +195,13 @@ async def test_every_screen_answers_and_has_a_way_on(
                 assert ways_out & set(screen.labels), screen
             if language is Language.ENGLISH:
                 # Organizations, types, districts and menus are in Thai in both languages.
-                ours = [
+                translated_labels = [
                     label
                     for label, data in screen.buttons
                     if not label.startswith(("🔍", "📂", "ภาษา", "ไทย"))
                     and not isinstance(unpack(data), ChooseType | ChooseDistrict)
                 ]
-                assert not re.search("[ก-๙]", " ".join(ours)), screen
+                assert not re.search("[ก-๙]", " ".join(translated_labels)), screen
 
 
 async def test_back_leads_one_step_back(officer: MakeHand) -> None:
@@ -222,7 +222,7 @@ PROVINCE_DID = "✅ จังหวัดได้รับรองข้อม
 
 
 def told(hand: Hand) -> list[str]:
-    """The notices that a chat ever got."""
+    """All notices that a chat has received."""
     got = [message for message in hand.phone.messages if message.outgoing and not is_card(message)]
     return [message.history[0].splitlines()[0] for message in got]
 

@@ -1,4 +1,4 @@
-"""What a certificate calls its organization, on every screen and paper, whatever it is called now."""
+"""The organization's name on certificates stays the same on every screen and paper after a renaming."""
 
 import pytest
 from sqlalchemy import delete, text
@@ -40,18 +40,18 @@ async def rename(country: Database, **columns: str) -> None:
 
 
 async def rename_and_move(country: Database) -> None:
-    """From THEN to LATER."""
+    """Rename and move the organization, from THEN to LATER."""
     await rename(country, type_th="เทศบาลเมือง", name_th="ปูใหม่", district_th="ไทรน้อย", province_code="12")
 
 
 async def certify(country: Database, clock: Clock, username: str, level: Level) -> Certification:
-    """By an officer who has no chat: nobody is told."""
+    """Certify as an officer without a chat, and without notices."""
     async with country.write() as session:
-        made = await certify_as(
+        certificate = await certify_as(
             country, username, 501 + (level is Level.PROVINCE), BANGPU, level, clock(), session
         )
         await session.execute(delete(OutboxMessage))
-        return made
+        return certificate
 
 
 async def certified(country: Database, clock: Clock) -> tuple[Certification, Certification]:
@@ -66,11 +66,13 @@ async def certified(country: Database, clock: Clock) -> tuple[Certification, Cer
 
 
 async def paper_after(bot: Emulator, hand: Hand, certificate: int) -> tuple[str, Paper]:
-    """Ask for a certificate as a file; what is written below it, and the page."""
+    """Request a certificate as a file; its caption and its page."""
     known = hand.phone.messages[-1].id
     await hand.forge(CertificatePdf(certificate))
     message = await hand.phone.until(
-        lambda phone: next((one for one in phone.messages if one.id > known and "document" in one.content), None)
+        lambda phone: next(
+            (message for message in phone.messages if message.id > known and "document" in message.content), None
+        )
     )
     return message.content["caption"], Paper(bot.world.files[message.content["document"]["file_id"]].content)
 
@@ -95,7 +97,7 @@ async def test_a_change_between_warning_and_pin_is_refused_with_the_new_facts(
     assert expected in refused
     async with country.read() as session:
         assert (await session.execute(text("SELECT count(*) FROM certification"))).scalar() == 0
-    # With the new facts before its eyes the officer may go on.
+    # With the new facts on the screen the officer can certify.
     assert expected in await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง")
     assert expected in await hand.enter()
 
@@ -106,11 +108,11 @@ async def test_every_screen_and_paper_keeps_the_words(
     lao, province = await certified(country, clock)
     await rename_and_move(country)
     hand = await officer()
-    for made in (lao, province):
-        shown = await hand.say(f"/verify {made.code}")
-        assert THEN in shown
-        assert "ปูใหม่" not in shown
-        caption, paper = await paper_after(bot, hand, made.id)
+    for certificate in (lao, province):
+        text = await hand.say(f"/verify {certificate.code}")
+        assert THEN in text
+        assert "ปูใหม่" not in text
+        caption, paper = await paper_after(bot, hand, certificate.id)
         assert THEN in caption
         assert "ปูใหม่" not in caption
         assert paper.says("เทศบาลตำบลบางปู", "อำเภอเมืองสมุทรปราการ จังหวัดสมุทรปราการ")
@@ -120,13 +122,13 @@ async def test_every_screen_and_paper_keeps_the_words(
     assert history.startswith(f"ประวัติการรับรองข้อมูล\n{LATER}\n")
     assert history.count(f"{IN_CERTIFICATE}\n{THEN}") == 2
     async with country.read() as session:
-        for kind, made in (
+        for kind, certificate in (
             (NoticeKind.RECEIPT, lao),
             (NoticeKind.RECEIPT, province),
             (NoticeKind.COLLEAGUE_CERTIFIED, lao),
             (NoticeKind.PROVINCE_CERTIFIED, province),
         ):
-            screen = await notice(session, kind, 501, made.id, clock(), None)
+            screen = await notice(session, kind, 501, certificate.id, clock(), None)
             assert isinstance(screen, Screen)
             assert "<b>เทศบาลตำบลบางปู</b>\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ" in screen.text
             assert "ปูใหม่" not in screen.text
@@ -139,9 +141,9 @@ async def test_a_review_says_how_the_certificate_names_it_where_that_differs(
     hand = await officer("province11", "ทดสอบ สอง")
     assert IN_CERTIFICATE not in await hand.forge(ProvinceReview(BANGPU))
     await rename(country, name_th="ปูใหม่")
-    shown = await hand.forge(ProvinceReview(BANGPU))
-    assert f"{IN_CERTIFICATE}\n{THEN}" in shown
-    assert "เทศบาลตำบลปูใหม่\nอ.เมืองสมุทรปราการ" in shown
+    text = await hand.forge(ProvinceReview(BANGPU))
+    assert f"{IN_CERTIFICATE}\n{THEN}" in text
+    assert "เทศบาลตำบลปูใหม่\nอ.เมืองสมุทรปราการ" in text
 
 
 async def test_a_province_keeps_sight_of_what_was_certified_there(
@@ -153,16 +155,20 @@ async def test_a_province_keeps_sight_of_what_was_certified_there(
     later = await certify(country, clock, f"lao{BANGPU}", Level.LAO)
     before, after = await officer("province11", "ทดสอบ สอง"), await officer("province12", "ทดสอบ สาม")
     for hand in (before, after):
-        for made in (lao, province):
-            assert THEN in await hand.say(f"/verify {made.code}")
-            _caption, paper = await paper_after(bot, hand, made.id)
+        for certificate in (lao, province):
+            assert THEN in await hand.say(f"/verify {certificate.code}")
+            _caption, paper = await paper_after(bot, hand, certificate.id)
             assert paper.says("เทศบาลตำบลบางปู")
     assert LATER in await after.say(f"/verify {later.code}")
     assert await before.say(f"/verify {later.code}") == "ไม่พบการรับรองของท่านที่ใช้รหัสนี้ โปรดตรวจรหัสทีละตัว"
     for tap in (ProvinceHistory(BANGPU, 0), SeeHistory(BANGPU)):
         history = await before.forge(tap)
         assert history.startswith(f"ประวัติการรับรองข้อมูล\n{THEN}\n")
-        assert [written_code(made.code) in history for made in (lao, province, later)] == [True, True, False]
+        assert [written_code(certificate.code) in history for certificate in (lao, province, later)] == [
+            True,
+            True,
+            False,
+        ]
         assert "ปูใหม่" not in history
     # The review is its new province's, so that the way back leads to the list.
     assert (await before.press("ย้อนกลับ")).startswith("สถานภาพรับรองข้อมูล")
@@ -170,7 +176,7 @@ async def test_a_province_keeps_sight_of_what_was_certified_there(
     assert NO_RIGHT in await before.forge(CertificatePdf(later.id))
     whole = await after.forge(ProvinceHistory(BANGPU, 0))
     assert whole.startswith(f"ประวัติการรับรองข้อมูล\n{LATER}\n")
-    assert all(written_code(made.code) in whole for made in (lao, province, later))
+    assert all(written_code(certificate.code) in whole for certificate in (lao, province, later))
     stranger = await officer(f"lao{OTHER}", "ทดสอบ สี่")
     assert THEN not in await stranger.say(f"/verify {lao.code}")
 
@@ -182,11 +188,11 @@ async def test_an_older_certificate_says_as_of_when_its_words_are(
         lao, province = await certified(country, clock)
     hand = await officer()
     # Until they are kept nothing stands for them, least of all what the organization is called now.
-    for made in (lao, province):
-        shown = await hand.say(f"/verify {made.code}")
-        assert f"รหัส อปท. {BANGPU}\n{NOT_KEPT}" in shown
-        assert "บางปู" not in shown
-        caption, paper = await paper_after(bot, hand, made.id)
+    for certificate in (lao, province):
+        text = await hand.say(f"/verify {certificate.code}")
+        assert f"รหัส อปท. {BANGPU}\n{NOT_KEPT}" in text
+        assert "บางปู" not in text
+        caption, paper = await paper_after(bot, hand, certificate.id)
         assert f"รหัส อปท. {BANGPU}\n{NOT_KEPT}" in caption
         assert paper.says(BANGPU, NOT_KEPT)
         assert not paper.says("บางปู")
@@ -197,13 +203,13 @@ async def test_an_older_certificate_says_as_of_when_its_words_are(
     assert (history.count(KEPT), IN_CERTIFICATE in history) == (2, False)
     await rename_and_move(country)
     clock.move(hours=1)
-    for made in (lao, province):
-        assert f"{THEN}\n{KEPT}" in await hand.say(f"/verify {made.code}")
-        caption, paper = await paper_after(bot, hand, made.id)
+    for certificate in (lao, province):
+        assert f"{THEN}\n{KEPT}" in await hand.say(f"/verify {certificate.code}")
+        caption, paper = await paper_after(bot, hand, certificate.id)
         assert f"{THEN}\n{KEPT}" in caption
         assert paper.says("เทศบาลตำบลบางปู", "จังหวัดสมุทรปราการ", KEPT)
     history = await hand.forge(LaoHistory(0))
     assert history.count(f"{IN_CERTIFICATE}\n{THEN}\n{KEPT}") == 2
-    # What is certified now bears its words itself.
+    # New certificates contain their words.
     await certify(country, clock, f"lao{BANGPU}", Level.LAO)
     assert (await hand.forge(LaoHistory(0))).count(KEPT) == 2

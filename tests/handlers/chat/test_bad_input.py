@@ -1,4 +1,4 @@
-"""What nobody should send: an answer that says what to do next, nothing changed, no error in the log."""
+"""Bad input: the answer says what to do, nothing is changed, and the log has no error."""
 
 from collections.abc import Awaitable, Callable
 
@@ -45,14 +45,14 @@ async def test_a_message_where_a_button_is_expected(officer: MakeHand, stranger:
     hand = await officer()
     await stranger.say("/start")
     before = await facts(country)
-    for one, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
+    for sender, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
         for what, text in TEXTS.items():
-            assert (await one.say(text)).startswith(USE_BUTTONS), what
-            assert one.labels[0] == first_button, what
+            assert (await sender.say(text)).startswith(USE_BUTTONS), what
+            assert sender.labels[0] == first_button, what
         for what, sending in NO_TEXT.items():
             # Files are a matter of their own: tests/handlers/register/test_register_file.py.
             if what not in ("photo", "document"):
-                assert (await one.reply_to(sending(one.phone))).startswith(USE_BUTTONS), what
+                assert (await sender.reply_to(sending(sender.phone))).startswith(USE_BUTTONS), what
     assert await facts(country) == before
 
 
@@ -65,18 +65,18 @@ async def test_something_else_where_a_text_is_expected(
     await stranger.say("/start")
     await stranger.press("เข้าสู่ระบบ")
     before = await facts(country)
-    for one, question, answer in (
+    for sender, question, answer in (
         (stranger, "พิมพ์ชื่อผู้ใช้", "lao5110201"),
         (stranger, "พิมพ์รหัสผ่าน", None),
         (hand, "พิมพ์ชื่อ-สกุล", "ทดสอบ หนึ่ง"),
         (hand, "พิมพ์ตำแหน่ง", "ปลัด"),
     ):
         for what, sending in NO_TEXT.items():
-            text = await one.reply_to(sending(one.phone))
+            text = await sender.reply_to(sending(sender.phone))
             assert text.startswith(ANSWER_IN_LETTERS), what
             assert question in text, what
         if answer is not None:
-            await one.say(answer)
+            await sender.say(answer)
     assert await facts(country) == before
 
 
@@ -104,9 +104,9 @@ async def test_forged_callback_data(officer: MakeHand, stranger: Hand, country: 
     await stranger.say("/start")
     before = await facts(country)
     for data in FORGED:
-        for one, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
-            assert (await one.forge(data)).startswith(UNUSED), data
-            assert one.labels[0] == first_button, data
+        for sender, first_button in ((hand, "รับรองข้อมูลระดับ อปท."), (stranger, "เข้าสู่ระบบ")):
+            assert (await sender.forge(data)).startswith(UNUSED), data
+            assert sender.labels[0] == first_button, data
     assert await facts(country) == before
 
 
@@ -128,7 +128,7 @@ async def test_pages_that_are_not_there(officer: MakeHand) -> None:
 
 
 async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot: Emulator) -> None:
-    """From before logging out, from another officer, from last week, or deleted: answered, without effect."""
+    """Old buttons, of an ended link, another officer, last week, or a deleted message: answered without effect."""
     first, second = await officer(name="ทดสอบ หนึ่ง"), await officer(name="ทดสอบ สอง")
     review = await first.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     card, certify = first.card, first.phone.button("รับรองระดับ อปท.").data or ""
@@ -138,7 +138,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
 
     assert "การยืนยันนี้หมดอายุแล้ว" in await second.forge(confirm)
     clock.move(days=7)
-    # A chat that was left alone asks for the PIN first, and goes on with the tap after it.
+    # An idle chat asks for the PIN first, and continues with the tap.
     assert "PIN" in await first.forge(confirm, card)
     assert "การยืนยันนี้หมดอายุแล้ว" in await first.enter()
     assert "ยืนยันการรับรอง" in (await first.forge(certify, card), first.labels)[1]
@@ -148,7 +148,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
     await first.say("/logout")
     logged_out = await facts(country)
     first.phone.delete_own(card)
-    # The card is gone for the bot too: the answer comes as a new one.
+    # The card is deleted for the bot too: the answer is a new one.
     tap = await first.phone.tap_data(card, certify)
     await tap.answer()
     await first.sees("แชตนี้ยังไม่ได้เข้าสู่ระบบ")
@@ -179,10 +179,10 @@ async def test_a_group_is_told_once(
     group = bot.group("สำนักปลัด", [hand.phone], supergroup=supergroup)
     there = group.phone(hand.phone)
     group.add_bot(hand.phone)
-    told = await says(there, "")
-    assert told.text.startswith("ระบบนี้ใช้ได้เฉพาะแชตส่วนตัว")
-    assert "I work in private chats only." in told.text
-    assert told.labels == []
+    answer = await says(there, "")
+    assert answer.text.startswith("ระบบนี้ใช้ได้เฉพาะแชตส่วนตัว")
+    assert "I work in private chats only." in answer.text
+    assert answer.labels == []
     for text in ("/start", "/menu@laocert_bot", "/logout", "/language"):
         await there.send(text)
     group.promote_bot(hand.phone)
@@ -190,5 +190,5 @@ async def test_a_group_is_told_once(
     await there.send_photo()
     # One sender's updates are done in order: when the private chat answers, the group's are done.
     assert "เทศบาลตำบลบางปู" in await hand.say("/menu")
-    assert [message for message in there.messages if message.outgoing] == [told]
+    assert [message for message in there.messages if message.outgoing] == [answer]
     assert await facts(country) == before

@@ -1,4 +1,4 @@
-"""The closing date on the screens, and what the bot says on its own because of it."""
+"""The closing date on screens, reminders and escalations."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -69,9 +69,9 @@ async def close_in(country: Database, clock: Clock, days: int) -> None:
 
 
 async def told(hand: Hand, title: str) -> Message:
-    """The message that begins so, as soon as it is there."""
+    """Wait for the message that begins with the title."""
     return await hand.phone.until(
-        lambda phone: next((one for one in phone.messages if one.text.startswith(title)), None)
+        lambda phone: next((message for message in phone.messages if message.text.startswith(title)), None)
     )
 
 
@@ -166,9 +166,9 @@ async def test_without_an_operators_chat_the_log_says_it_once(
     await close_in(country, clock, 3)
     for _ in range(2):
         await deadlines.look(country, clock(), None)
-    assert [one.levelname for one in caplog.records if "LAOCERT_OPERATOR_CHAT is not set" in one.message] == [
-        "WARNING"
-    ]
+    assert [
+        record.levelname for record in caplog.records if "LAOCERT_OPERATOR_CHAT is not set" in record.message
+    ] == ["WARNING"]
 
 
 def test_an_escalation_fits_into_one_message_whatever_the_country() -> None:
@@ -187,9 +187,14 @@ def test_an_escalation_fits_into_one_message_whatever_the_country() -> None:
             for code in range(provinces)
             for number in range(each)
         ]
-        by_code = {one.organization.province.code: one.organization.province for one in unreached}
-        for one in unreached:
-            one.organization.province = by_code[one.organization.province.code]
+        by_code = {
+            unreached_organization.organization.province.code: unreached_organization.organization.province
+            for unreached_organization in unreached
+        }
+        for organization_unreached in unreached:
+            organization_unreached.organization.province = by_code[
+                organization_unreached.organization.province.code
+            ]
         round_ = Round(fiscal_year=2570, state=RoundState.OPEN, closes_on=CLOSES)
         now = datetime.fromisoformat("2027-09-12 10:00+07:00")
         for language in Language:
@@ -199,7 +204,7 @@ def test_an_escalation_fits_into_one_message_whatever_the_country() -> None:
 
 
 def _names(provinces: Iterable[Province], language: Language) -> list[str]:
-    return [one.name_th if language is Language.THAI else one.name_en for one in provinces]
+    return [province.name_th if language is Language.THAI else province.name_en for province in provinces]
 
 
 async def test_the_operators_word_arrives_as_it_was_written(
@@ -214,19 +219,19 @@ async def test_the_operators_word_arrives_as_it_was_written(
     assert message.text == f"📢 ประกาศจากผู้ดูแลระบบ\n\n{words}"
     assert message.buttons == []
     assert "has_protected_content" not in message.options
-    assert not any(one.text.startswith("📢") for one in province.phone.messages)
+    assert not any(message.text.startswith("📢") for message in province.phone.messages)
 
 
 async def test_a_decided_petition_leads_on(country: Database, officer: MakeHand, clock: Clock) -> None:
-    """Refused: to the thread that says why. Granted: to the register that is to be certified anew."""
+    """After a refusal the button leads to the thread, after a grant to the register."""
     hand = await officer()
     await certify_as(country, "lao5110201", hand.phone.id, "5110201", Level.LAO, clock())
 
     async def decided(*, granted: bool) -> None:
         async with country.write() as session:
             asker = await link(session, "lao5110201", hand.phone.id, clock())
-            asked = await petition(session, asker, "พนักงานจ้างนับซ้ำหนึ่งราย", clock(), None)
-            await decide(session, asked.id, granted=granted, by="สถ.", reason="ตรวจสอบแล้ว", now=clock())
+            petition_made = await petition(session, asker, "พนักงานจ้างนับซ้ำหนึ่งราย", clock(), None)
+            await decide(session, petition_made.id, granted=granted, by="สถ.", reason="ตรวจสอบแล้ว", now=clock())
 
     await decided(granted=False)
     message = await told(hand, "✉️ ไม่อนุญาต")
@@ -243,12 +248,12 @@ async def test_the_operator_is_told_how_to_decide(country: Database, clock: Cloc
     await certify_as(country, "lao5110201", 501, "5110201", Level.LAO, clock())
     async with country.write() as session:
         asker = await link(session, "lao5110201", 501, clock())
-        asked = await petition(session, asker, "พนักงานจ้างนับซ้ำหนึ่งราย", clock(), 900)
+        petition_made = await petition(session, asker, "พนักงานจ้างนับซ้ำหนึ่งราย", clock(), 900)
         screen = await notice(
-            session, NoticeKind.PETITIONED, 900, asked.id, clock(), await active_officer(session, 900)
+            session, NoticeKind.PETITIONED, 900, petition_made.id, clock(), await active_officer(session, 900)
         )
     assert isinstance(screen, Screen)
-    assert f"laocert petition decide {asked.id} --grant|--refuse" in screen.text
+    assert f"laocert petition decide {petition_made.id} --grant|--refuse" in screen.text
     assert screen.rows == ()
 
 

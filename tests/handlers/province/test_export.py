@@ -1,4 +1,4 @@
-"""Files in the chat: what comes, to whom, with which sign before it, and what is scanned from paper."""
+"""Files for officers, their chat actions, and scanned certificate codes."""
 
 import asyncio
 import io
@@ -33,16 +33,18 @@ from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 TO_PROVINCE_MENU = ("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)")
 TO_LAO_HISTORY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล")
-# One update in hand at once, and a chat action that is renewed soon.
+# One worker slot, and a short interval between chat actions.
 ONE_SLOT = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=1, action_every=0.02))
 
 
 async def file_after(hand: Hand, label: str) -> Message:
-    """Tap a button; the file that comes."""
+    """Tap a button, and wait for the file."""
     known = hand.phone.messages[-1].id
     await hand.press(label)
     return await hand.phone.until(
-        lambda phone: next((one for one in phone.messages if one.id > known and file_of(one)), None)
+        lambda phone: next(
+            (message for message in phone.messages if message.id > known and file_of(message)), None
+        )
     )
 
 
@@ -52,9 +54,9 @@ def file_of(message: Message) -> dict[str, Any] | None:
 
 
 def content_of(bot: Emulator, message: Message) -> bytes:
-    found = file_of(message)
-    assert found is not None
-    return bot.world.files[found["file_id"]].content
+    file = file_of(message)
+    assert file is not None
+    return bot.world.files[file["file_id"]].content
 
 
 def label_of(hand: Hand) -> str:
@@ -146,12 +148,12 @@ async def test_both_sides_get_each_certificate(
 ) -> None:
     codes = await certified(country, clock)
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
-    shown = await hand.way(*TO_LAO_HISTORY)
+    text = await hand.way(*TO_LAO_HISTORY)
     for code, level in zip(codes, ("รับรองระดับ อปท.", "รับรองระดับจังหวัด"), strict=True):
         button = "📄 " + level.replace("รับรอง", "หลักฐาน")
         dashed = f"{code[:5]}-{code[5:]}"
         sent = await file_after(hand, f"{button} {dashed}")
-        assert hand.text == shown
+        assert hand.text == text
         assert sent.content["document"]["file_name"] == f"certificate-{dashed}.pdf"
         place = "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ"
         assert sent.text == f"การรับรอง {dashed}\n{place}\nปีงบประมาณ 2570 · {level}"
@@ -208,8 +210,8 @@ async def test_a_scanned_code_shows_the_certificate_and_its_file(
 ) -> None:
     code, _ = await certified(country, clock)
     hand = await officer()
-    shown = await hand.say(f"/start v{code}")
-    assert "ยังมีผลอยู่" in shown
+    text = await hand.say(f"/start v{code}")
+    assert "ยังมีผลอยู่" in text
     assert (await file_after(hand, label_of(hand))).content["document"]["mime_type"] == "application/pdf"
     async with country.write() as session:
         await reopen(session, FIRST, "ผู้ดูแลระบบ", "นับซ้ำหนึ่งราย", clock())
@@ -222,13 +224,13 @@ async def test_a_stranger_learns_nothing_from_a_code(
     stranger: Hand, officer: MakeHand, country: Database, clock: Clock
 ) -> None:
     code, _ = await certified(country, clock)
-    told = {await stranger.say(f"/start v{tried}") for tried in (code, code.lower(), "AAAAAAAAAA", "0" * 10)}
-    assert len(told) == 1
-    assert "โปรดเข้าสู่ระบบก่อน" in told.pop()
+    answers = {await stranger.say(f"/start v{tried}") for tried in (code, code.lower(), "AAAAAAAAAA", "0" * 10)}
+    assert len(answers) == 1
+    assert "โปรดเข้าสู่ระบบก่อน" in answers.pop()
     outsider = await officer("province12", "ทดสอบ สี่")
-    told = {await outsider.say(f"/start v{tried}") for tried in (code, "AAAAAAAAAA")}
-    assert len(told) == 1
-    assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in told.pop()
+    answers = {await outsider.say(f"/start v{tried}") for tried in (code, "AAAAAAAAAA")}
+    assert len(answers) == 1
+    assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in answers.pop()
 
 
 async def test_what_is_no_certificate_is_an_invitation(stranger: Hand) -> None:
@@ -240,21 +242,23 @@ async def test_an_idle_chat_gives_its_pin_first(officer: MakeHand, country: Data
     code, _ = await certified(country, clock)
     hand = await officer()
     clock.move(hours=13)
-    asked = await hand.say(f"/start v{code}")
-    assert code[:5] not in asked
+    text = await hand.say(f"/start v{code}")
+    assert code[:5] not in text
     assert "ยังมีผลอยู่" in await hand.enter(PIN)
     clock.move(hours=13)
     assert "โปรดใส่ PIN" in await hand.forge(CertificatePdf(1))
     known = hand.phone.messages[-1].id
     await hand.enter(PIN)
-    await hand.phone.until(lambda phone: any(one.id > known and file_of(one) for one in phone.messages))
+    await hand.phone.until(
+        lambda phone: any(message.id > known and file_of(message) for message in phone.messages)
+    )
 
 
 # --- how it is made -----------------------------------------------------------------------------------------
 
 
 class Gate:
-    """A maker that waits until it is told to go on."""
+    """A maker of files that waits until the test lets it continue."""
 
     def __init__(self) -> None:
         self.begun, self.opened = asyncio.Event(), asyncio.Event()
@@ -279,7 +283,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 async def test_nobody_waits_for_a_file(
     officer: MakeHand, country: Database, clock: Clock, gate: Gate, bot: Emulator
 ) -> None:
-    """Not the officer's own taps, not others'; the sign is renewed, and a second tap brings no second file."""
+    """A slow file delays no taps; the chat action is renewed, and a second tap makes no second file."""
     await certified(country, clock)
     hand, other = await officer(), await officer(f"lao{SECOND}", "ทดสอบ สาม")
     await hand.way(*TO_LAO_HISTORY)
@@ -307,7 +311,7 @@ async def test_nobody_waits_for_a_file(
 async def test_nobody_waits_while_a_list_is_read(
     officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is read after the tap's transaction: in it, nobody else on SQLite could write."""
+    """The list is read after the tap's transaction, during which nobody else could write on SQLite."""
     begun, opened, read = asyncio.Event(), asyncio.Event(), export.province_list
 
     async def held(*arguments: Any) -> export.ProvinceList:

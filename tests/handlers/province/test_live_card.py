@@ -34,15 +34,16 @@ async def shows(hand: Hand, start: str) -> Message:
     """Wait until a live card says something; that card."""
     return await hand.phone.until(
         lambda phone: next(
-            (one for one in phone.messages if is_live_card(one) and one.text.startswith(start)), None
+            (message for message in phone.messages if is_live_card(message) and message.text.startswith(start)),
+            None,
         )
     )
 
 
 async def sent(country: Database, kind: NoticeKind, count: int) -> list[OutboxMessage]:
     async def there() -> list[OutboxMessage]:
-        found = [row for row in await outbox_rows(country) if row.kind is kind and row.state is State.SENT]
-        return found if len(found) >= count else []
+        sent_rows = [row for row in await outbox_rows(country) if row.kind is kind and row.state is State.SENT]
+        return sent_rows if len(sent_rows) >= count else []
 
     return await until(there)
 
@@ -64,7 +65,7 @@ async def test_one_message_rings_and_then_it_is_edited(
     # The first of the two may have been an edit of its own.
     clock.move(seconds=3)
     await shows(province, "🔔 รอท่าน 3 แห่ง")
-    (card,) = [one for one in province.phone.messages if is_live_card(one)]
+    (card,) = [message for message in province.phone.messages if is_live_card(message)]
     assert card.labels == [
         "🔍 อบต.แพรกษา",
         "🔍 อบต.บางปู",
@@ -88,7 +89,7 @@ async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
     assert province.card is review
     async with country.read() as session:
         assert (await load_conversation(session, province.phone.id)).card_message_id == review.id
-    # Now and whenever something changes.
+    # Now and at each change.
     await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
     await shows(province, "✅ ไม่มี อปท. รอท่าน")
     assert not card.labels
@@ -105,8 +106,8 @@ async def test_who_has_looked_is_rung_once_more_and_the_old_card_goes(
     await province.say("/menu")
     await arrives(bot, country, NAMESAKE, clock)
     await province.phone.until(lambda _: old.deleted)
-    cards = [one for one in province.phone.messages if is_live_card(one) and not one.deleted]
-    assert [one.text.splitlines()[0] for one in cards] == ["🔔 รอท่าน 2 แห่ง"]
+    cards = [message for message in province.phone.messages if is_live_card(message) and not message.deleted]
+    assert [card.text.splitlines()[0] for card in cards] == ["🔔 รอท่าน 2 แห่ง"]
 
 
 async def test_a_card_too_old_to_be_deleted_says_so(
@@ -192,7 +193,7 @@ async def test_an_organization_chooses_its_quiet_hours(officer: MakeHand, clock:
     assert "ขณะนี้แจ้งเตือนได้ทันที" in text
     assert not any("ทุกชั่วโมง" in label for label in hand.labels)
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in await hand.press("งดเตือน 20.00")
-    # The rhythm is a province's.
+    # Only a province's officer has a rhythm.
     assert "ทุกชั่วโมง" not in await hand.forge(ChooseRhythm(Rhythm.HOURLY))
     await hand.forge(NoticeTimes())
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in hand.text

@@ -1,4 +1,4 @@
-"""An organization's officer sends its register as a file: seen first, written when it says so."""
+"""An officer sends the register as a file: first the changes are shown, then the officer saves it."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ Rows = list[list[str]]
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process; tests/bot/inbound/test_uploads.py has the one that is meant for it."""
+    """Checks files in this process; tests/bot/inbound/test_uploads.py tests the real one."""
 
     async def check(wanted: Wanted, content: bytes) -> bytes:
         return packed_check(wanted.name, content, wanted.organization)
@@ -51,9 +51,9 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def register(country: Database, organization: str = BANGPU) -> Rows:
-    """The register as a file has it."""
+    """The stored register as the rows of a file."""
     async with country.read() as session:
-        found = await session.scalars(
+        records = await session.scalars(
             select(PersonnelRecord)
             .where(PersonnelRecord.organization_code == organization)
             .order_by(PersonnelRecord.record_no)
@@ -61,14 +61,14 @@ async def register(country: Database, organization: str = BANGPU) -> Rows:
         return [
             [
                 organization,
-                one.record_no,
-                one.full_name,
-                CATEGORIES[one.category],
-                one.position,
-                one.level,
-                *(STATES[letter] for letter in one.menus),
+                record.record_no,
+                record.full_name,
+                CATEGORIES[record.category],
+                record.position,
+                record.level,
+                *(STATES[letter] for letter in record.menus),
             ]
-            for one in found
+            for record in records
         ]
 
 
@@ -249,7 +249,9 @@ async def template(hand: Hand) -> tuple[str, bytes]:
     await hand.say("/menu")
     await hand.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ส่งทะเบียนเป็นไฟล์", "ขอแบบฟอร์มที่มีข้อมูลปัจจุบัน")
     message = await hand.phone.until(
-        lambda phone: next((one for one in phone.messages if one.outgoing and "document" in one.content), None)
+        lambda phone: next(
+            (message for message in phone.messages if message.outgoing and "document" in message.content), None
+        )
     )
     assert not message.options.get("has_protected_content")
     document = message.content["document"]
@@ -294,14 +296,18 @@ async def test_the_template_teaches_the_right_way(officer: MakeHand) -> None:
     assert sheet.freeze_panes == "A2"
     for column in "ABCDEFGHI":
         dimension = sheet.column_dimensions[column]
-        group = next(one for one in sheet.column_dimensions.values() if one.min <= ord(column) - 64 <= one.max)
+        group = next(
+            dimension
+            for dimension in sheet.column_dimensions.values()
+            if dimension.min <= ord(column) - 64 <= dimension.max
+        )
         assert (dimension if dimension.min else group).number_format == "@"
     offered = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
     assert offered["D2:D1048576"] == '"ข้าราชการ,ลูกจ้างประจำ,พนักงานจ้าง"'
     assert all(offered[f"{column}2:{column}1048576"] == '"มี,ไม่มี"' for column in "GHI")
     assert (explanation.title, explanation["A1"].value) == EXPLANATION
-    told = {str(row[0].value) for row in explanation.iter_rows()}
-    assert {column.thai for column in layout(str).columns} <= told
+    explanations = {str(row[0].value) for row in explanation.iter_rows()}
+    assert {column.thai for column in layout(str).columns} <= explanations
 
 
 # --- what is refused ----------------------------------------------------------------------------------------
@@ -329,10 +335,10 @@ ROW = [BANGPU, "1", "สมมุติ หนึ่ง", "ข้าราชก
 
 def row(**changes: str) -> list[str]:
     places = {"code": 0, "number": 1, "name": 2, "category": 3, "position": 4, "menu": 6}
-    made = list(ROW)
+    cells = list(ROW)
     for key, value in changes.items():
-        made[places[key]] = value
-    return made
+        cells[places[key]] = value
+    return cells
 
 
 def as_number(value: int, number_format: str) -> bytes:
@@ -564,7 +570,7 @@ async def test_a_file_waits_for_a_day(
     await send(hand, as_csv(await changed(country)))
     save = hand.phone.button("บันทึกทะเบียน", hand.card).data or ""
     clock.move(hours=hours)
-    # The chat was left alone: the PIN comes first.
+    # The chat is idle: the PIN comes first.
     await hand.forge(save)
     text = await hand.enter()
     assert text.startswith("✅ บันทึกทะเบียนแล้ว 20 ราย" if is_saved else GONE)
@@ -634,7 +640,7 @@ async def test_a_picture_of_the_register_is_no_file(officer: MakeHand, bot: Emul
 
 
 async def test_a_file_while_the_pin_is_asked_for(officer: MakeHand, country: Database) -> None:
-    """The keypad is left, and what it was for is not done."""
+    """A file ends the keypad, and its purpose is not carried out."""
     hand = await officer()
     await hand.way(*TO_PIN)
     rows = await changed(country)

@@ -29,9 +29,9 @@ async def test_the_history_shows_both_revisions_whole(officer: MakeHand, country
     await hand.way(*CERTIFY)
     await province.sees("รอท่าน 1 แห่ง")
     await reopened(country, clock)
-    for told in (hand, province):
-        await told.sees("เปิดให้แก้ไขข้อมูลแล้ว")
-        await told.sees("เหตุผล: นับซ้ำหนึ่งราย")
+    for reader in (hand, province):
+        await reader.sees("เปิดให้แก้ไขข้อมูลแล้ว")
+        await reader.sees("เหตุผล: นับซ้ำหนึ่งราย")
     async with country.write() as session:
         await put_roster(session, LAO, (11, 3, 5), clock())
     await hand.say("/menu")
@@ -51,10 +51,10 @@ async def test_a_notice_of_a_reopening_leads_both_sides_to_the_history(
     hand, province = await officer(), await officer("province11", "ทดสอบ สอง")
     await hand.way(*CERTIFY)
     await reopened(country, clock)
-    for told in (hand, province):
-        await told.sees("เปิดให้แก้ไขข้อมูลแล้ว")
-        notice = next(one for one in told.phone.messages if "เปิดให้แก้ไข" in one.text)
-        assert "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู" in await told.press("ประวัติการรับรองข้อมูล", notice)
+    for reader in (hand, province):
+        await reader.sees("เปิดให้แก้ไขข้อมูลแล้ว")
+        notice = next(message for message in reader.phone.messages if "เปิดให้แก้ไข" in message.text)
+        assert "ประวัติการรับรองข้อมูล\nเทศบาลตำบลบางปู" in await reader.press("ประวัติการรับรองข้อมูล", notice)
 
 
 async def test_a_locked_lao_petitions_in_its_own_words(officer: MakeHand, country: Database, clock: Clock) -> None:
@@ -64,8 +64,8 @@ async def test_a_locked_lao_petitions_in_its_own_words(officer: MakeHand, countr
     await hand.way(*TO_REVIEW, "ขอแก้ไขข้อมูล")
     assert "สิ่งที่ต้องแก้ไขและเหตุผล" in hand.text
     assert "ข้อความไม่มีตัวอักษร" in await hand.say("😀😀😀😀😀😀")
-    shown = await hand.say("พนักงานจ้างนับซ้ำ <b>1</b> ราย")
-    assert "พนักงานจ้างนับซ้ำ <b>1</b> ราย" in shown
+    text_before_sending = await hand.say("พนักงานจ้างนับซ้ำ <b>1</b> ราย")
+    assert "พนักงานจ้างนับซ้ำ <b>1</b> ราย" in text_before_sending
     async with country.read() as session:
         assert await list_petitions(session) == []
     assert "ส่งคำขอแล้ว" in await hand.press("ส่งคำขอ")
@@ -75,11 +75,11 @@ async def test_a_locked_lao_petitions_in_its_own_words(officer: MakeHand, countr
     assert "อยู่ระหว่างพิจารณา" in text
     assert "รับรองข้อมูลระดับ อปท." in text, "the review stays"
     async with country.write() as session:
-        (asked,) = await list_petitions(session)
-        await decide(session, asked.id, granted=False, by="ผู้ดูแล", reason="จำนวนถูกต้องแล้ว", now=clock())
-    for told in (hand, province):
-        await told.sees("ไม่อนุญาตให้แก้ไขข้อมูล")
-        await told.sees("เหตุผล: จำนวนถูกต้องแล้ว")
+        (waiting_petition,) = await list_petitions(session)
+        await decide(session, waiting_petition.id, granted=False, by="ผู้ดูแล", reason="จำนวนถูกต้องแล้ว", now=clock())
+    for reader in (hand, province):
+        await reader.sees("ไม่อนุญาตให้แก้ไขข้อมูล")
+        await reader.sees("เหตุผล: จำนวนถูกต้องแล้ว")
 
 
 async def test_a_petition_is_sent_once(officer: MakeHand, country: Database) -> None:
@@ -110,14 +110,14 @@ async def test_a_verification_code_shows_what_was_certified(
     text = await hand.way(*CERTIFY)
     code = text.partition("รหัสตรวจสอบ ")[2].partition("\n")[0]
     assert len(code.replace("-", "")) == 10
-    for one in (hand, province):
-        shown = await one.say(f"/verify {code.lower()}")
-        assert "รวม 20" in shown
-        assert "ทดสอบ หนึ่ง" in shown
-        assert "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก" in shown
-        assert "ยังมีผลอยู่" in shown
-    for one in (outsider, neighbour):
-        assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in await one.say(f"/verify {code}")
+    for reader in (hand, province):
+        certificate_text = await reader.say(f"/verify {code.lower()}")
+        assert "รวม 20" in certificate_text
+        assert "ทดสอบ หนึ่ง" in certificate_text
+        assert "อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก" in certificate_text
+        assert "ยังมีผลอยู่" in certificate_text
+    for reader in (outsider, neighbour):
+        assert "ไม่พบการรับรองของท่านที่ใช้รหัสนี้" in await reader.say(f"/verify {code}")
     assert "ABCDE-FGHJK" in await hand.say("/verify")
     await reopened(country, clock)
     ended = await hand.say(f"/verify {code}")

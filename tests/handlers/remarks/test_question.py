@@ -51,7 +51,9 @@ async def ask(hand: Hand, topic: str = "พนักงานจ้าง", word
 
 
 def notices(hand: Hand, title: str) -> Iterator[Message]:
-    return (one for one in hand.phone.messages if one.outgoing and one.history[0].startswith(title))
+    return (
+        message for message in hand.phone.messages if message.outgoing and message.history[0].startswith(title)
+    )
 
 
 async def notice(hand: Hand, title: str) -> Message:
@@ -85,21 +87,21 @@ async def test_a_question_is_asked_told_and_answered(officer: MakeHand, certifie
     text = await province.press("ส่งคำถาม")
     assert text == f"✅ ส่งคำถามแล้ว\n\nเรื่อง: พนักงานจ้าง\n{ASK}"
 
-    told = await notice(lao, "❓ คำถามจากจังหวัด")
-    assert "เทศบาลตำบลบางปู" in told.text
-    assert f"เรื่อง: พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{ASK}" in told.text
-    text = await lao.press("ตอบคำถาม", told)
+    notice_message = await notice(lao, "❓ คำถามจากจังหวัด")
+    assert "เทศบาลตำบลบางปู" in notice_message.text
+    assert f"เรื่อง: พนักงานจ้าง\nโดย ทดสอบ สอง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{ASK}" in notice_message.text
+    text = await lao.press("ตอบคำถาม", notice_message)
     assert f"{ASK}\n\nพิมพ์คำตอบ" in text
     assert "ไม่รับตัวเลขเพียงอย่างเดียว" in await lao.say("1 2 3 4 5 6")
     assert f"เรื่อง: พนักงานจ้าง\nคำถาม: {ASK}\n\n{REPLY}" in await lao.say(REPLY)
     assert len(await remarks(certified)) == 1
     assert (await lao.press("ส่งคำตอบ")).startswith("✅ ส่งคำตอบแล้ว")
 
-    told = await notice(province, "💬 อปท. ตอบคำถามแล้ว")
-    assert f"โดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{REPLY}" in told.text
-    text = await province.press("อ่าน", told)
+    notice_message = await notice(province, "💬 อปท. ตอบคำถามแล้ว")
+    assert f"โดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n\n{REPLY}" in notice_message.text
+    text = await province.press("อ่าน", notice_message)
     assert f"\n{ASK}\n\nคำตอบ\nโดย ทดสอบ หนึ่ง ปลัด · 2 พ.ย. 2569 09.30 น.\n{REPLY}" in text
-    assert [(one.kind, one.about) for one in await remarks(certified)] == [
+    assert [(remark.kind, remark.about) for remark in await remarks(certified)] == [
         (RemarkKind.QUESTION, "contract_employee"),
         (RemarkKind.ANSWER, "contract_employee"),
     ]
@@ -114,10 +116,10 @@ async def test_a_record_is_asked_about_by_its_number(officer: MakeHand, certifie
     assert "เรื่อง: ระเบียนเลขที่ 0007\nพิมพ์คำถาม" in await province.say("๐๐๐๗")
     await province.say(ASK)
     await province.press("ส่งคำถาม")
-    told = await notice(lao, "❓ คำถามจากจังหวัด")
-    assert "เรื่อง: ระเบียนเลขที่ 0007" in told.text
-    assert "บุคคล" not in told.text
-    assert [one.about for one in await remarks(certified)] == ["record:0007"]
+    notice_message = await notice(lao, "❓ คำถามจากจังหวัด")
+    assert "เรื่อง: ระเบียนเลขที่ 0007" in notice_message.text
+    assert "บุคคล" not in notice_message.text
+    assert [remark.about for remark in await remarks(certified)] == ["record:0007"]
 
 
 async def test_the_home_of_the_lao_shows_what_waits(officer: MakeHand, certified: Database) -> None:
@@ -156,7 +158,7 @@ async def test_both_sides_read_the_thread(officer: MakeHand, certified: Database
         assert "❓ คำถามที่ยังไม่ได้ตอบ 2 ข้อ" in await hand.forge(review)
         text = await hand.press("❓ ข้อสังเกต (4)")
         assert text.startswith("ข้อสังเกต\nเทศบาลตำบลบางปู")
-        petition, third, second = (text.index(one) for one in ("คำขอแก้ไขเลขที่ 5", "คำถามเลขที่ 3", "คำถามเลขที่ 2"))
+        petition, third, second = (text.index(title) for title in ("คำขอแก้ไขเลขที่ 5", "คำถามเลขที่ 3", "คำถามเลขที่ 2"))
         assert petition < third < second
         assert "ก" * 249 + "…" in text
         assert long not in text
@@ -244,7 +246,7 @@ async def test_a_question_is_answered_once(officer: MakeHand, certified: Databas
     await lao.say(REPLY)
     await lao.press("ส่งคำตอบ")
     assert "คำถามนี้มีคำตอบแล้ว" in await colleague.say(REPLY)
-    assert [one.kind for one in await remarks(certified)] == [RemarkKind.QUESTION, RemarkKind.ANSWER] * 2
+    assert [remark.kind for remark in await remarks(certified)] == [RemarkKind.QUESTION, RemarkKind.ANSWER] * 2
 
 
 async def test_foreign_organizations_and_questions(officer: MakeHand, certified: Database) -> None:
@@ -272,7 +274,7 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
         text = await neighbour.forge(data)
         assert "ไม่มีสิทธิ์" in text or "ไม่พบข้อความที่จะส่ง" in text, data
         assert ASK not in text
-    # The other side's buttons.
+    # Buttons of the other level.
     assert "ไม่มีสิทธิ์" in await province.forge(AnswerQuestion(1))
     assert "ไม่มีสิทธิ์" in await lao.forge(AskOrganization(BANGPU))
     # A draft for one organization is not sent to another.
@@ -307,13 +309,13 @@ async def test_an_idle_chat_is_told_of_the_organization_only(
     clock.move(hours=13)
     province = await officer("province11", "ทดสอบ สอง")
     await ask(province)
-    told = await notice(lao, "❓ คำถามจากจังหวัด")
-    assert ASK not in told.text
-    assert "พนักงานจ้าง" not in told.text
-    assert "ทดสอบ สอง" not in told.text
-    assert told.labels == ["อ่าน"]
-    # After the PIN it goes on with what was tapped.
-    await lao.press("อ่าน", told)
+    notice_message = await notice(lao, "❓ คำถามจากจังหวัด")
+    assert ASK not in notice_message.text
+    assert "พนักงานจ้าง" not in notice_message.text
+    assert "ทดสอบ สอง" not in notice_message.text
+    assert notice_message.labels == ["อ่าน"]
+    # After the PIN the bot continues with the tap.
+    await lao.press("อ่าน", notice_message)
     assert ASK in await lao.enter()
     assert "ตอบคำถาม" in lao.labels
 

@@ -32,6 +32,8 @@ from tests.support import Clock, certify_as, put_roster, record
 BANGPU, ELSEWHERE = "5110201", "6120401"
 NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"
 ENDED = "การสุ่มตรวจสอบนี้ใช้ไม่ได้แล้ว"
+# From the summary with anything not correct to its hand-in.
+HAND_IN = ("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ", "PIN")
 NO_RIGHT = "บัญชีของท่านไม่มีสิทธิ์ในรายการนี้"
 
 
@@ -156,7 +158,7 @@ async def test_what_only_the_operator_can_unblock_does_not_wait_for_the_province
     await certify_as(country, "lao6110301", neighbour.phone.id, "6110301", Level.LAO, clock())
     await reviewer.press("สุ่มตรวจสอบ")
     await not_correct(reviewer)
-    await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง", "ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง", *HAND_IN)
     # ถัดไป is in reach, and leads to what the province can certify.
     assert "ถัดไป" in reviewer.labels
     assert "\nอบต.บางปู\n" in await reviewer.press("ถัดไป")
@@ -228,7 +230,7 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     assert "สรุปผลสุ่มตรวจสอบ" in await reviewer.press("ยกเลิก")
     async with country.read() as session:
         assert await list_petitions(session) == []
-    text = await reviewer.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    text = await reviewer.way(*HAND_IN)
     first, *_ = await items(country)
     assert text.startswith("เทศบาลตำบลบางปู\n")
     assert "⛔ ส่งผลสุ่มตรวจสอบแล้ว ครั้งนี้รับรองไม่ได้" in text
@@ -274,6 +276,47 @@ async def test_a_failed_check_blocks_and_asks_for_a_reopening(
     assert len(again) == 3 + (first.record_no not in again[:3])
 
 
+async def test_a_failed_check_is_handed_in_with_the_pin_only(reviewer: Hand, country: Database) -> None:
+    await reviewer.press("สุ่มตรวจสอบ")
+    await not_correct(reviewer)
+    summary = await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง")
+    text = await reviewer.way(*HAND_IN[:-1])
+    assert text == (
+        "⚠️ ยืนยันส่งผลสุ่มตรวจสอบหรือไม่\nเทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ\n\n"
+        "ไม่ถูกต้อง 1 จาก 3 ราย\n\nโปรดใส่ PIN ของท่าน\n○○○○○○"
+    )
+    assert reviewer.labels[-2:] == ["ยกเลิก", "ลืม PIN"]
+    assert await reviewer.press("ยกเลิก") == summary
+    assert await handed_in(country) is None
+    await reviewer.way(*HAND_IN[:-1])
+    assert "PIN ไม่ถูกต้อง ใส่ได้อีก 4 ครั้ง" in await reviewer.enter("135790")
+    assert await handed_in(country) is None
+    async with country.read() as session:
+        assert await list_petitions(session) == []
+    assert "⛔ ส่งผลสุ่มตรวจสอบแล้ว" in await reviewer.enter()
+    assert await handed_in(country)
+    async with country.read() as session:
+        assert len(await list_petitions(session)) == 1
+
+
+@pytest.mark.parametrize("before", ["the press", "the PIN"])
+async def test_a_mark_that_changes_meanwhile_is_not_handed_in(
+    reviewer: Hand, officer: MakeHand, country: Database, before: str
+) -> None:
+    colleague = await officer("province11", "ทดสอบ สาม")
+    await reviewer.press("สุ่มตรวจสอบ")
+    await not_correct(reviewer)
+    await reviewer.way("✅ ถูกต้อง", "✅ ถูกต้อง", *HAND_IN[: 1 if before == "the press" else 2])
+    await colleague.forge(ProvinceReview(BANGPU))
+    await colleague.way("สุ่มตรวจสอบ (3/3)", "ดูทีละราย", "รายที่ 2/3 ▶")
+    await not_correct(colleague)
+    text = await reviewer.press("ส่งผลสุ่มตรวจสอบ" if before == "the press" else "PIN")
+    assert text.startswith("⚠️ มีผู้แก้ไขผลตรวจระหว่างนี้ จึงยังไม่ได้ส่งผล")
+    assert "ไม่ถูกต้อง 2 ราย เมื่อส่งผลแล้วจะรับรองครั้งนี้ไม่ได้" in text
+    assert await handed_in(country) is None
+    assert "⛔ ส่งผลสุ่มตรวจสอบแล้ว" in await reviewer.way(*HAND_IN)
+
+
 async def handed_in(country: Database) -> datetime | None:
     """When the only spot-check was handed in."""
     async with country.read() as session:
@@ -300,7 +343,7 @@ async def test_colleagues_share_one_draw(reviewer: Hand, officer: MakeHand, coun
     assert [one.mark for one in await items(country)] == [Mark.INCORRECT, Mark.CORRECT, None]
     old = reviewer.phone.button("✅ ถูกต้อง", reviewer.card).data or ""
     await colleague.press("✅ ถูกต้อง")
-    await colleague.way("ส่งผลสุ่มตรวจสอบ", "ส่งผลสุ่มตรวจสอบ")
+    await colleague.way(*HAND_IN)
     # After handing in nothing is marked any more.
     assert "ส่งผลสุ่มตรวจสอบไปแล้ว จึงแก้ไขไม่ได้" in await reviewer.forge(old)
     assert "ส่งผลแล้วเมื่อ 2 พ.ย. 2569 09.30 น." in await reviewer.forge(DrawSpotCheck(BANGPU))
@@ -372,7 +415,7 @@ async def test_an_old_card_of_an_ended_revision_marks_nothing(
         *old,
         SpotSummary(BANGPU, 1),
         HandIn(BANGPU, 1),
-        HandInIncorrect(BANGPU, 1),
+        HandInIncorrect(BANGPU, 1, "0"),
         MarkRecord(BANGPU, 2, 9, Mark.CORRECT),
         AskForReopening(BANGPU),
     ):
@@ -403,7 +446,7 @@ async def test_foreign_spot_checks_are_nobodys_business(
         MarkRecord(BANGPU, 1, 1, Mark.INCORRECT),
         SpotSummary(BANGPU, 1),
         HandIn(BANGPU, 1),
-        HandInIncorrect(BANGPU, 1),
+        HandInIncorrect(BANGPU, 1, "0"),
         AskForReopening(BANGPU),
         SendReopening(BANGPU),
     ]

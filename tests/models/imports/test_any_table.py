@@ -21,6 +21,7 @@ from models.imports.accounts import LAYOUT as ACCOUNTS
 from models.imports.organizations import LAYOUT as ORGANIZATIONS
 from models.imports.personnel import layout as personnel
 from models.imports.sent_file import check_file
+from models.imports.successions import LAYOUT as SUCCESSIONS
 from models.imports.tabular import ImportRefused, Layout
 from models.imports.tabular.foreign import KINDS
 from tests.models.imports.fuzz import fuzzed
@@ -224,7 +225,12 @@ def test_what_is_typed_into_the_template_comes_back_as_it_was_typed() -> None:
 
 
 def test_kinds_are_told_apart_by_the_columns_that_they_have() -> None:
-    layouts = {"organizations": ORGANIZATIONS, "accounts": ACCOUNTS, "personnel": personnel(str)}
+    layouts = {
+        "organizations": ORGANIZATIONS,
+        "accounts": ACCOUNTS,
+        "personnel": personnel(str),
+        "successions": SUCCESSIONS,
+    }
     assert {kind: tuple((c.name, c.thai) for c in layout.columns) for kind, layout in layouts.items()} == KINDS
     assert all(layout.kind == kind for kind, layout in layouts.items())
 
@@ -237,6 +243,9 @@ def test_kinds_are_told_apart_by_the_columns_that_they_have() -> None:
         ("organizations", ACCOUNTS),
         ("accounts", personnel(str)),
         ("personnel", ORGANIZATIONS),
+        ("successions", ORGANIZATIONS),
+        ("organizations", SUCCESSIONS),
+        ("personnel", SUCCESSIONS),
     ],
 )
 def test_a_file_of_another_kind_is_named(tmp_path: Path, given_kind: str, layout: Layout, language: int) -> None:

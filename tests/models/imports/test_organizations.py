@@ -112,6 +112,10 @@ async def test_every_bad_organization_is_reported_and_none_is_written(database: 
         organization("1234567"),
         organization("3234567", type_code="อบต."),
         organization("4234567", name_th="=1+1"),
+        organization("5234567", name_th="2110101"),
+        organization("6234567", district_th="12"),
+        organization("7234567", name_th="ทดสอบ 1101700230708"),
+        organization("1101700230708"),
     ]
     for dry_run in (True, False):
         with pytest.raises(ImportRefused) as refused:
@@ -122,6 +126,10 @@ async def test_every_bad_organization_is_reported_and_none_is_written(database: 
             "line 5, dla_code: 1234567 is on line 2 already",
             "line 6, type_code: อบต. is no type's code",
             "line 7, name_th: starts with = like a formula",
+            "line 8, name_th: has no letter",
+            "line 9, district_th: has no letter",
+            "line 10, name_th: holds a national ID number, which is not stored",
+            "line 11, dla_code: is a national ID number, which is not stored",
         ]
     assert await count(database, Organization) == 0
 

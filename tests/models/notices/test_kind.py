@@ -45,6 +45,7 @@ def test_what_bears_an_accounts_numbers_is_for_linked_chats_and_brief_when_idle(
         NoticeKind.QUESTIONED,
         NoticeKind.ANSWERED,
         NoticeKind.LINKED,
+        NoticeKind.PIN_RESET,
         NoticeKind.UNREACHABLE,
         NoticeKind.REMINDER,
         NoticeKind.WAITING,

@@ -35,6 +35,7 @@ from models.remarks.petition import PetitionPending, decide, list_petitions, pet
 from models.rounds.round import NoOpenRound, close_round
 from models.spot_checks.spot_checking import (
     MAX_NOTES,
+    MarksChanged,
     NothingToDraw,
     SpotCheckEnded,
     SpotCheckHandedIn,
@@ -44,6 +45,7 @@ from models.spot_checks.spot_checking import (
     hand_in,
     load_checking,
     mark,
+    require_ready_to_hand_in,
 )
 from tests.models.certification.spot_checks import (
     NOTE,
@@ -332,6 +334,23 @@ async def test_a_confirmation_is_bound_to_the_marks(waiting: Database, now: date
                 session, officer, asked.nonce, now + timedelta(seconds=1), rng, demands=Demands(SIZE, 100)
             )
         assert await session.scalar(select(SpotCheck.handed_in_at)) is None
+
+
+async def test_a_hand_in_is_bound_to_the_marks(waiting: Database, now: datetime) -> None:
+    """Another note for a record that was not correct before is another mark: the press was for the first one."""
+    check = await marked(waiting, now, Mark.INCORRECT, Mark.CORRECT, Mark.CORRECT)
+    later = now + timedelta(seconds=1)
+    async with waiting.write() as session:
+        officer = await province(session, now)
+        seen = (await load_checking(session, officer, WAITING, check)).check.fingerprint
+        found = await mark(session, officer, WAITING, check, 1, Mark.INCORRECT, f"{NOTE} อีก", later)
+        for fingerprint in (seen, "0"):
+            with pytest.raises(MarksChanged):
+                await hand_in(session, officer, WAITING, check, later, None, marks=fingerprint)
+            with pytest.raises(MarksChanged):
+                await require_ready_to_hand_in(session, officer, WAITING, check, fingerprint)
+        assert await session.scalar(select(SpotCheck.handed_in_at)) is None
+        assert await hand_in(session, officer, WAITING, check, later, None, marks=found.check.fingerprint)
 
 
 async def test_a_failed_check_blocks_its_revision_whatever_is_asked_for(waiting: Database, now: datetime) -> None:
