@@ -85,7 +85,7 @@ class Hand:
         self.day = day
         self.card: Message | None = None
         self._may_tap_at = 0.0
-        # What an officer waits for between two taps, apart from the thumb.
+        # Awaited before each tap; benchmarks/overload.py limits the number of tapping officers by it.
         self.before_tap: Callable[[], Awaitable[None]] = _nothing
 
     async def say(self, text: str, words: str) -> None:

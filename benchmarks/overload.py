@@ -57,7 +57,7 @@ QUIET, AFTER = 60.0, 60.0
 
 
 class Turnstile:
-    """Lets so many officers tap. The others put their phones away between two taps until there is room."""
+    """Limits how many officers tap at once. The others pause between two taps until there is room."""
 
     def __init__(self) -> None:
         self._limit = 0
@@ -65,13 +65,13 @@ class Turnstile:
         self._changed = asyncio.Condition()
 
     async def set_limit(self, officers: int) -> None:
-        """So many may tap from now on."""
+        """Set how many officers may tap from now on."""
         async with self._changed:
             self._limit = officers
             self._changed.notify_all()
 
     async def pass_through(self, hand: Hand) -> None:
-        """Wait until this officer may tap."""
+        """Wait until this officer may tap. Called before each tap."""
         async with self._changed:
             if len(self._tapping) > self._limit:
                 self._tapping.discard(hand)
@@ -80,7 +80,7 @@ class Turnstile:
                 self._tapping.add(hand)
 
     async def leave(self, hand: Hand) -> None:
-        """The officer has finished."""
+        """Free the place of an officer who has finished."""
         async with self._changed:
             self._tapping.discard(hand)
             self._changed.notify_all()

@@ -202,7 +202,7 @@ class Behind:
                 f"Password right · chat linked to {name} · only an Argon2id hash is stored",
                 "models/security/passwords.py",
             )
-        # Who links again keeps its PIN, and its hash with it.
+        # An officer who links again keeps the PIN, and so the hash.
         if officer.pin_hash and officer.pin_hash not in self._seen.pins:
             self._seen.pins.add(officer.pin_hash)
             self.say(

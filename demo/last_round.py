@@ -1,5 +1,5 @@
-"""What came before the open round: two neighbours were certified in the last one, and then the smaller of them
-merged into the other, as happens between two rounds.
+"""The history before the open round: two neighbouring organizations were certified in the last round, then the
+smaller one merged into the other, as happens between two rounds.
 """
 
 import csv
@@ -34,7 +34,7 @@ MERGED, SUCCESSOR, PROVINCE = "6850110", "5850105", "85"
 LAST_REGISTERS = "personnel-last-round.csv"
 OPERATOR = "ผู้ดูแลระบบสาธิต"
 
-# The officers of the last round are linked to no phone of the demonstration. Telegram's own ids are lower.
+# User ids from here on belong to the last round's officers, who have no phone. Telegram's own ids are lower.
 _FIRST_USER = 1 << 51
 _BEFORE_THE_YEAR = timedelta(days=16)
 _ROUND_LASTED = timedelta(days=8)
@@ -42,8 +42,9 @@ _DEMANDS = Demands(3, 100)
 
 
 async def hold_last_round(database: Database, folder: Path, year_begins: date, fiscal_year: int) -> None:
-    """The round of the fiscal year before, in which both neighbours were certified at both levels. It is closed
-    16 days before the year begins. Held once: a database that has had a round stays as it is.
+    """Open the round of the previous fiscal year, certify both neighbours at both levels, and close it 16 days
+    before the year begins (`year_begins`, fiscal year `fiscal_year`). Does nothing if the database has a round
+    already.
     """
     async with database.read() as session:
         if await current_round(session) is not None:
@@ -54,7 +55,7 @@ async def hold_last_round(database: Database, folder: Path, year_begins: date, f
     path = folder / LAST_REGISTERS
     sample.write_personnel(path, units, rng)
     await import_personnel(database, path, now=opened)
-    # In one transaction: the bot runs already, and must not write to officers without a phone.
+    # In one transaction: the bot is running already, and must not send messages to officers without a phone.
     async with database.write() as session:
         await open_round(session, fiscal_year - 1, None, opened)
         province = await _officer(session, f"province{PROVINCE}", opened, rng)
@@ -66,12 +67,12 @@ async def hold_last_round(database: Database, folder: Path, year_begins: date, f
             await unlink_officer(session, lao, opened + _ROUND_LASTED)
         await unlink_officer(session, province, opened + _ROUND_LASTED)
         await close_round(session, opened + _ROUND_LASTED)
-        # Their receipts would find no chat.
+        # The officers' receipts have no chat to go to.
         await session.execute(delete(OutboxMessage).where(OutboxMessage.chat_id > _FIRST_USER))
 
 
 async def merge(database: Database, folder: Path, year_begins: date, now: datetime) -> None:
-    """Let the smaller neighbour go on as the other, on the first day of the fiscal year; once."""
+    """Merge the smaller neighbour into the other one, on the first day of the fiscal year. Idempotent."""
     async with database.read() as session:
         if await find_end(session, MERGED) is not None:
             return
@@ -83,7 +84,9 @@ async def merge(database: Database, folder: Path, year_begins: date, now: dateti
 
 
 async def deliver_merged_register(database: Database, folder: Path, now: datetime) -> None:
-    """Import the register of all people of both, as the successor's own system delivers it in the new round."""
+    """Import the successor's register with the people of both, as its own system would deliver it in the new
+    round.
+    """
     path = folder / "personnel-merged.csv"
     with (
         (folder / LAST_REGISTERS).open(encoding="utf-8", newline="") as source,
@@ -97,7 +100,9 @@ async def deliver_merged_register(database: Database, folder: Path, now: datetim
 
 
 def write_successions(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """A file for `laocert organization succeed`: from, to, kind, and of a successor that is new its words."""
+    """Write a file for `laocert organization succeed`. Each row: from, to, kind, and the name, type, district and
+    province of a new successor.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["from", "to", "kind", "name", "type", "district", "province"])
@@ -105,7 +110,7 @@ def write_successions(path: Path, rows: Sequence[Sequence[str]]) -> None:
 
 
 async def _officer(session: AsyncSession, username: str, now: datetime, rng: random.Random) -> Officer:
-    """Somebody with a made-up name who is linked to an account."""
+    """Link an officer with a made-up name to an account."""
     account = await session.scalar(
         select(Account)
         .where(Account.username == username)
@@ -121,7 +126,7 @@ async def _officer(session: AsyncSession, username: str, now: datetime, rng: ran
 async def _check_all(
     session: AsyncSession, officer: Officer, code: str, now: datetime, rng: random.Random
 ) -> None:
-    """A spot-check in which everything is correct."""
+    """Draw a spot-check, mark every record as correct, and hand it in."""
     checking = await draw(session, officer, code, now, rng, size=_DEMANDS.spot_check_size)
     for item in checking.check.items:
         await mark(

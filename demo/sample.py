@@ -130,7 +130,7 @@ def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random, share
 
 
 def person_name(rng: random.Random) -> str:
-    """A made-up first and family name."""
+    """Return a made-up first and family name."""
     return f"{rng.choice(GIVEN)} {rng.choice(FAMILY_START)}{rng.choice(FAMILY_END)}"
 
 

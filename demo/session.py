@@ -52,7 +52,7 @@ class Session:
         self.folder = folder
         self.emulator = emulator
         self.clock = clock
-        # One of them had merged into another before the round.
+        # Without the organization that merged into another one before the round.
         self.units = [unit for unit in sample.read_units(PROVINCES) if unit.code != last_round.MERGED]
         self.database = Database(f"sqlite+aiosqlite:///{folder / 'demo.db'}", Keyring(self._secret_key()))
         self._bot: asyncio.subprocess.Process | None = None

@@ -50,7 +50,7 @@ class Trouble:
         self._certified: Organization | None = None
         # The organization that was reopened last, while its register is still as it was certified.
         self._reopened: Organization | None = None
-        # The one that can become a เทศบาลตำบล.
+        # The organization that can be upgraded to a เทศบาลตำบล.
         self._upgradable: Organization | None = None
 
     def value(self) -> dict[str, Any]:

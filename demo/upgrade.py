@@ -1,4 +1,4 @@
-"""An อบต. becomes a เทศบาลตำบล in the middle of a round, as happens every year: with a code of its own."""
+"""The upgrade of an อบต. to a เทศบาลตำบล with a new code in the middle of a round, as happens every year."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,32 +18,30 @@ _BEFORE, _AFTER, _AFTER_TH = "subdistrict_admin_org", "subdistrict_municipality"
 
 
 async def find_upgradable(session: AsyncSession, preferred: Sequence[str]) -> Organization | None:
-    """The อบต. that can become a เทศบาลตำบล next: one of the codes `preferred`, the last first, or any; none whose
-    name a เทศบาลตำบล has already.
+    """Return the อบต. to upgrade next: the last of the codes `preferred` that can be upgraded, or else any; None
+    if there is none. An อบต. cannot be upgraded if a เทศบาลตำบล has the same name.
     """
     ended = select(OrganizationEnd.organization_code)
-    going_on = list(
+    active = list(
         await session.scalars(
             select(Organization).where(Organization.dla_code.not_in(ended)).order_by(Organization.dla_code)
         )
     )
-    taken = {organization.name_th for organization in going_on if organization.type_code == _AFTER}
+    used_names = {organization.name_th for organization in active if organization.type_code == _AFTER}
     upgradable = {
         organization.dla_code: organization
-        for organization in going_on
-        if organization.type_code == _BEFORE and organization.name_th not in taken
+        for organization in active
+        if organization.type_code == _BEFORE and organization.name_th not in used_names
     }
     first = next((code for code in reversed(preferred) if code in upgradable), next(iter(upgradable), None))
     return None if first is None else upgradable[first]
 
 
 async def upgrade(database: Database, folder: Path, organization: Organization, now: datetime) -> str:
-    """Let an อบต. go on as a เทศบาลตำบล with a new code, which is returned. Raises ImportRefused when something
-    stands in the way.
-    """
+    """Upgrade an อบต. to a เทศบาลตำบล, and return its new code. Raises ImportRefused."""
     async with database.read() as session:
         codes = set(await session.scalars(select(Organization.dla_code)))
-    # The first digit follows the type, the next two the province, the next two the district.
+    # The first digit stands for the type, the next two for the province, the next two for the district.
     place = f"5{organization.dla_code[1:5]}"
     code = next(code for number in range(1, 100) if (code := f"{place}{number:02}") not in codes)
     path = folder / f"upgrade-{organization.dla_code}.csv"

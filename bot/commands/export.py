@@ -142,11 +142,11 @@ def certificate(code: str, file: Path) -> None:
     async def write(database: Database) -> str:
         async with database.read() as session:
             issued = await certificate_of_code(session, code, now())
-        link = link_to(await _bot_username(), issued.made.code)
+        link = link_to(await _bot_username(), issued.certificate.code)
         with _renamed_when_done(file) as unfinished:
             unfinished.write_bytes(certificate_page.pdf(CertificatePage(issued, link)))
-        details = {"what": "certificate", "file": file.name, "certificate": issued.made.code}
-        await _record(database, issued.made.organization_code, **details)
+        details = {"what": "certificate", "file": file.name, "certificate": issued.certificate.code}
+        await _record(database, issued.certificate.organization_code, **details)
         return link
 
     link = with_database(write, Use.RECORDS)

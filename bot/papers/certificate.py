@@ -31,7 +31,7 @@ def pdf(page: CertificatePage) -> bytes:
 def facts(page: CertificatePage) -> dict[str, object]:
     """What the page shows, by the names that documents/certificate.typ reads."""
     issued, link = page.issued, page.link
-    certificate, words = issued.made, issued.made.words
+    certificate, words = issued.certificate, issued.certificate.words
     return {
         "code": written_code(certificate.code),
         "level": STATUSES[certificate.status],

@@ -78,8 +78,8 @@ class Api:
         text = params.text("chat_id")
         if not text:
             raise bad_request("chat_id is empty")
-        found = _LEADING_INTEGER.match(text)
-        chat = self.world.chats.get(int(found.group())) if found else None
+        match = _LEADING_INTEGER.match(text)
+        chat = self.world.chats.get(int(match.group())) if match else None
         if chat is None:
             raise bad_request("chat not found")
         if chat.user is None:
@@ -113,7 +113,7 @@ class Api:
 
     @staticmethod
     def check_blocked(chat: Chat) -> None:
-        """Refuse what only Telegram's servers refuse, after the rest was found right."""
+        """Raise what only Telegram's servers refuse, after all other checks have passed."""
         if chat.user is not None and chat.bot_status == "kicked":
             raise forbidden("bot was blocked by the user")
 
@@ -123,7 +123,7 @@ METHODS: dict[str, Handler] = {}
 
 
 def method(name: str) -> Callable[[Handler], Handler]:
-    """Enter a function as what a method does."""
+    """Return a decorator that registers a function as the handler of a method."""
 
     def enter(handler: Handler) -> Handler:
         METHODS[name.lower()] = handler

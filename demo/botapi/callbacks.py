@@ -14,7 +14,7 @@ from demo.botapi.updates import CALLBACK_LIFE
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the bot answered to a tap."""
+    """The bot's answer to a tap (answerCallbackQuery)."""
 
     text: str
     show_alert: bool
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class CallbackQuery:
-    """One tap."""
+    """One tap on a button."""
 
     id: str
     user: User
@@ -45,7 +45,7 @@ class Callbacks:
         self.open: dict[str, CallbackQuery] = {}
 
     def add(self, user: User, chat: Chat, message: Message | None, data: str) -> CallbackQuery:
-        """Note a tap. Taps are in order of time, so the expired ones are in front."""
+        """Add a tap, and drop the expired ones, which are at the front, because taps are in order of time."""
         oldest = self.clock() - CALLBACK_LIFE
         while self.open:
             first = next(iter(self.open.values()))
@@ -57,7 +57,7 @@ class Callbacks:
         return query
 
     def answer(self, query_id: str, answer: Answer) -> CallbackQuery:
-        """Answer a tap once, in time; a second answer is refused like a late one."""
+        """Answer a tap. Raises ApiError if it is unknown, was answered already, or is too old."""
         query = self.open.get(query_id)
         if query is None or query.created + CALLBACK_LIFE <= self.clock():
             raise query_expired()

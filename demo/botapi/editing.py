@@ -51,7 +51,9 @@ def _apply(
     markup: Markup | None,
     options: JsonDict | None = None,
 ) -> JsonDict:
-    """Change the message, unless nothing would change; the old keyboard goes when no new one is given."""
+    """Change a message. Without a new keyboard, the old one is removed. Raises ApiError if nothing would
+    change.
+    """
     api.limits.spend(message.chat.id, method_name)
     api.check_blocked(message.chat)
     check_on_send(markup)
@@ -82,7 +84,7 @@ def edit_message_text(api: Api, params: Params) -> JsonDict:
     message = _to_edit(api, params, markup)
     if "text" not in message.content:
         raise bad_request("There is no text in the message to edit")
-    # Not checked on this side by tdlib: the bare error of Telegram's servers comes through.
+    # tdlib does not check this itself: the bot gets the bare error of Telegram's servers.
     if len(content["text"]) > TEXT_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
     return _apply(api, "editMessageText", message, content, markup, options)
@@ -98,7 +100,7 @@ def edit_message_reply_markup(api: Api, params: Params) -> JsonDict:
 
 @method("editMessageCaption")
 def edit_message_caption(api: Api, params: Params) -> JsonDict:
-    """Change what stands below a picture or file, and the keyboard."""
+    """Change the caption of a picture or file, and the keyboard."""
     markup = read_markup(params, api.complain)
     caption = read_caption(api, params)
     message = _to_edit(api, params, markup)
@@ -142,7 +144,7 @@ def _media_content(api: Api, params: Params, media: Any) -> JsonDict:
 
 @method("deleteMessage")
 def delete_message(api: Api, params: Params) -> bool:
-    """Take one message away."""
+    """Delete one message."""
     message_id = params.integer("message_id")
     if not params.text("chat_id"):
         raise bad_request("Chat identifier is not specified")
@@ -159,7 +161,7 @@ def delete_message(api: Api, params: Params) -> bool:
 
 @method("deleteMessages")
 def delete_messages(api: Api, params: Params) -> bool:
-    """Take up to a hundred messages away; unknown ones are passed over."""
+    """Delete up to a hundred messages; unknown ones are ignored."""
     message_ids = _message_ids(params)
     if not message_ids:
         raise bad_request("Message identifiers are not specified")
@@ -197,7 +199,9 @@ def _message_ids(params: Params) -> list[int]:
 
 
 def _check_delete(api: Api, chat: Chat, message: Message) -> None:
-    """Own messages, and a person's in a private chat, for 48 hours; in groups others' only as administrator."""
+    """Check that the bot may delete a message: its own, and a person's in a private chat, for 48 hours; in groups
+    other people's messages only as administrator. Raises ApiError.
+    """
     admin = chat.bot_status == "administrator"
     if chat.type == "supergroup":
         if not message.outgoing and not admin:

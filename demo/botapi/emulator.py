@@ -32,8 +32,10 @@ DEFAULT_TOKEN = "123456789:emulated-token-that-opens-nothing-x"  # noqa: S105 - 
 
 
 def reserve_port(host: str, port: int = 0) -> socket.socket:
-    """Bind a port, by default any free one, without listening. Connections are refused, the system gives the port
-    to nobody else, and whoever is told its number can listen on it (socket(7), SO_REUSEADDR).
+    """Bind a port, by default any free one, without listening on it.
+
+    Connections to it are refused, the system assigns it to no other program, and a process that knows its number
+    can listen on it (socket(7), SO_REUSEADDR).
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,11 +44,11 @@ def reserve_port(host: str, port: int = 0) -> socket.socket:
 
 
 class Emulator:
-    """An emulated Bot API server for one bot, the people who talk to it, and the means to test both.
+    """An emulated Bot API server for one bot, and the people who talk to it.
 
-    `clock` dates messages and HTTP answers, and ages messages. `patience` (the same clock unless given) ages what
-    waits for the bot, updates and taps, and refills the limits. `sleep` makes the waits of latency, delays,
-    repeated conflicts and webhook retries. Polling itself waits in real time.
+    `clock` dates messages and HTTP answers, and determines the age of messages. `patience` (by default the same
+    clock) determines the age of pending updates and taps, and refills the limits. `sleep` implements latency,
+    delays, the hold of repeated conflicts and the pauses of webhook retries. Polling itself waits in real time.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class Emulator:
 
     @property
     def weather(self) -> Weather | None:
-        """Which of Telegram's limits on sends and edits are enforced, and then hot polling is slowed down, too."""
+        """Which of Telegram's limits on sends and edits are enforced; None enforces none. With limits, polling in
+        a hot loop is slowed down too.
+        """
         return self.api.limits.weather
 
     @weather.setter
@@ -94,7 +98,7 @@ class Emulator:
         self.api.updates.throttle = weather is not None
 
     def spent(self, chat_id: int) -> list[CountedCall]:
-        """Give the sends and edits that passed into a chat, oldest first; they are counted in any weather."""
+        """Return the sends and edits into a chat that were not refused, oldest first, also without limits."""
         return list(self.api.limits.passed.get(chat_id, ()))
 
     @property
@@ -104,8 +108,8 @@ class Emulator:
 
     @property
     def violations(self) -> list[str]:
-        """What the bot sent that the real server tolerates but the documentation does not know; and what it sent
-        into a chat that a 429 had closed.
+        """Calls that the real server tolerates but that are undocumented, and calls into a chat that a 429 had
+        closed.
         """
         return self.api.violations
 
@@ -116,7 +120,7 @@ class Emulator:
 
     @property
     def call_count(self) -> int:
-        """How many calls there were in all."""
+        """The number of all calls."""
         return self.frontend.call_count
 
     @property
@@ -135,7 +139,7 @@ class Emulator:
         return self.api.callbacks.open
 
     def calls_of(self, method: str) -> list[Call]:
-        """Give the kept calls of one method."""
+        """Return the recorded calls of one method."""
         return [call for call in self.frontend.calls if call.method.lower() == method.lower()]
 
     def phone(
@@ -147,7 +151,7 @@ class Emulator:
         last_name: str = "",
         username: str = "",
     ) -> Phone:
-        """Add a person with a phone, who has not started the bot yet."""
+        """Add a person who has not started the bot yet, and return the person's phone."""
         user = User(user_id or self.world.new_user_id(), name, last_name, username, language_code)
         return Phone(self.api, user, self.world.add_user(user))
 
@@ -157,16 +161,16 @@ class Emulator:
         return Group(self.api, chat)
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Call `observer(chat, event)` on each change of a chat; the result ends it."""
+        """Call `observer(chat, event)` on each change of a chat. Returns a function that ends the subscription."""
         self.world.observers.append(observer)
         return lambda: self.world.observers.remove(observer)
 
     def chat(self, chat_id: int) -> Chat:
-        """Give a chat by its id."""
+        """Return a chat by its id. Raises KeyError."""
         return self.world.chats[chat_id]
 
     def call(self, method: str, **params: Any) -> Any:
-        """Do a method as the bot, without HTTP; values are text, as they would come."""
+        """Call a method as the bot, without HTTP. Values are converted to text, as HTTP would. Raises ApiError."""
         return self.frontend.perform(method.lower(), Params({key: str(value) for key, value in params.items()}))
 
     async def start(self) -> None:
@@ -194,7 +198,9 @@ class Emulator:
         self._courier = Courier(self.api, self.frontend.perform, self._sleep)
 
     async def close(self) -> None:
-        """Close the port, which stays reserved, and raise the first bug of the emulator that an answer hid."""
+        """Stop listening; the port stays reserved. Raises the first internal error that was answered with a
+        500.
+        """
         self.updates.wake()
         if self._courier is not None:
             await self._courier.close()

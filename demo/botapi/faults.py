@@ -1,4 +1,4 @@
-"""Faults on demand: what a bot meets when Telegram or the network has a bad day."""
+"""Faults on demand, as a bot meets them when Telegram or the network has problems."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SERVER_ERROR_PAGE = (
     "</center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n"
 )
 
-# Bodies that are not the Bot API's, each of which comes with status 200: from a proxy, a captive portal, another
-# server, or a connection that ended early.
+# Bodies with status 200 that are not the Bot API's: from a proxy, a captive portal, another server, or a
+# connection that ended early.
 STRANGE_BODIES = {
     "nothing": b"",
     "a page": b"<!doctype html><title>Sign in</title>",
@@ -48,7 +48,7 @@ class Fault:
     content_type: str = ""
 
     def matches(self, method: str, params: Params) -> bool:
-        """Tell whether it strikes this call. Polling is struck only when it is named."""
+        """Return whether the fault applies to this call. It applies to getUpdates only if its `method` says so."""
         if self.remaining <= 0:
             return False
         if self.method is None:
@@ -60,7 +60,7 @@ class Fault:
 
 
 class Faults:
-    """The planned faults, struck in the order in which they were planned, one a call."""
+    """The planned faults. Each call meets at most one, the first one that matches."""
 
     def __init__(self) -> None:
         self.latency = 0.0
@@ -89,13 +89,13 @@ class Faults:
         return self._plan(Fault("reset_before", method, chat_id, times))
 
     def reset_after(self, *, method: str | None = None, chat_id: int | None = None, times: int = 1) -> Fault:
-        """Do it, then cut the connection instead of answering: the bot cannot know."""
+        """Perform the call, then cut the connection instead of answering, so that the bot cannot know."""
         return self._plan(Fault("reset_after", method, chat_id, times, after_effect=True))
 
     def delay(
         self, seconds: float, *, method: str | None = None, chat_id: int | None = None, times: int = 1
     ) -> Fault:
-        """Do it, then answer only after some seconds: a read timeout for an impatient bot."""
+        """Perform the call, then answer after some seconds, which exceeds a short read timeout of the bot."""
         return self._plan(Fault("delay", method, chat_id, times, seconds, after_effect=True))
 
     def strange_answer(
@@ -109,21 +109,23 @@ class Faults:
         times: int = 1,
         after_effect: bool = True,
     ) -> Fault:
-        """Do it, then answer with any bytes, such as those of STRANGE_BODIES; or answer so without doing it."""
+        """Perform the call (unless `after_effect` is false), then answer with any bytes, such as of
+        STRANGE_BODIES.
+        """
         fault = Fault("bytes", method, chat_id, times, status, after_effect, body=body, content_type=content_type)
         return self._plan(fault)
 
     def truncated(self, *, method: str | None = None, chat_id: int | None = None, times: int = 1) -> Fault:
-        """Do it, then close the connection in the middle of the answer, whose length was announced."""
+        """Perform the call, then close the connection in the middle of the answer, whose length was announced."""
         return self._plan(Fault("truncated", method, chat_id, times, after_effect=True))
 
     def clear(self) -> None:
-        """Forget all planned faults and the latency."""
+        """Remove all planned faults and the latency."""
         self.planned.clear()
         self.latency = 0.0
 
     def strike(self, method: str, params: Params) -> Fault | None:
-        """Give the fault that this call meets, and count it."""
+        """Return the fault that this call meets, and count it; None if it meets none."""
         for fault in self.planned:
             if fault.matches(method, params):
                 fault.remaining -= 1

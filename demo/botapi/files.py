@@ -52,12 +52,14 @@ def _store(api: Api, upload: Upload, kind: str) -> File:
 
 
 def document_content(file: File) -> dict[str, Any]:
-    """Give the Document of a message."""
+    """Return the Document field of a message."""
     return {"document": {"file_name": file.name, "mime_type": file.mime, **file.json()}}
 
 
 def photo_content(file: File) -> dict[str, Any]:
-    """Give the sizes of a photo; the emulator keeps one, the original."""
+    """Return the photo field of a message, with the original as its only size. Raises ApiError for a bad
+    picture.
+    """
     width, height = _dimensions(file.content)
     if width + height > _SIDES_LIMIT or max(width, height) > _RATIO_LIMIT * min(width, height):
         raise bad_request("PHOTO_INVALID_DIMENSIONS")
@@ -86,7 +88,7 @@ def _jpeg_dimensions(content: bytes) -> tuple[int, int]:
 
 @method("getFile")
 def get_file(api: Api, params: Params) -> dict[str, Any]:
-    """Prepare a file for download; its link holds for an hour."""
+    """Prepare a file for download. Its link is valid for an hour."""
     file_id = params.text("file_id")
     if not file_id:
         raise bad_request("file_id not specified")
@@ -104,7 +106,7 @@ def get_file(api: Api, params: Params) -> dict[str, Any]:
 
 
 def download(api: Api, path: str) -> bytes:
-    """Give a file's bytes at a path that getFile gave."""
+    """Return the bytes of a file at a path from getFile. Raises ApiError if it is unknown or has expired."""
     file = api.world.paths.get(path)
     if file is None or file.valid_until < api.world.clock():
         raise ApiError(404, "Not Found")

@@ -1,4 +1,5 @@
-"""Texts as the real server makes them: HTML to text and entities, cleaned, trimmed, links and commands found.
+"""Formats texts as the real server does: HTML to text and entities, cleaning, trimming, detection of links and
+commands.
 
 Rules and error messages: td/telegram/MessageEntity.cpp (parse_html, fix_formatted_text), misc.cpp
 (clean_input_string) and Client.cpp (get_formatted_text). Offsets and lengths are in UTF-16 units.
@@ -18,9 +19,9 @@ Entity = dict[str, Any]
 
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
-# Telegram's servers pass over those that come after (tdlib/telegram-bot-api #820, rubenlagus/TelegramBots #854).
+# Telegram's servers ignore further entities (tdlib/telegram-bot-api #820, rubenlagus/TelegramBots #854).
 ENTITIES_LIMIT = 100
-# Checked before parsing, in bytes: a Thai letter has three of them, and tags count.
+# In bytes of the unparsed text: a Thai letter has three, and tags count.
 BYTE_LIMIT = 1 << 15
 
 _DROPPED = "\r" + "".join(map(chr, range(0x2028, 0x202F))) + "\u0333\u033f\u030a"
@@ -29,7 +30,7 @@ _DIRTY = re.compile("[\x00-\x09\x0b-\x1f\u2028-\u202e\u0333\u033f\u030a]")
 _INVISIBLE = re.compile(
     "[\\s\u1680\u180e\u2000-\u200f\u202e\u202f\u205f\u2800\u3000\ufffc\ufeff\u00a0\U000e0000-\U000e007f]*"
 )
-# Styles of one kind that touch or overlap become one; the others are kept whole.
+# Adjacent or overlapping spans of these types are merged. Of other types, the outermost spans are kept.
 _MERGED = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler"})
 _ORDER = ("blockquote", "expandable_blockquote", "bold", "italic", "underline", "strikethrough", "spoiler")
 _GIVEN_BY_BOT = {*_ORDER, "code", "pre", "text_link", "text_mention", "custom_emoji", "date_time"}
@@ -47,19 +48,19 @@ _FOUND = re.compile(
 
 @dataclass(slots=True)
 class Formatted:
-    """A text and its entities, as they stand in a Message."""
+    """A text and its entities, as in a Message."""
 
     text: str
     entities: list[Entity] = field(default_factory=list)
 
 
 def utf16(text: str) -> int:
-    """Count UTF-16 units, in which the Bot API gives offsets."""
+    """Return a text's length in UTF-16 units, in which the Bot API counts offsets."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def format_text(text: str, parse_mode: str, entities: Any, *, allow_empty: bool) -> Formatted:
-    """Do what the server does to a text or caption that a bot sends."""
+    """Format a text or caption that a bot sends, as the server does. Raises ApiError."""
     if len(text) * 4 > BYTE_LIMIT and len(text.encode()) > BYTE_LIMIT:
         raise bad_request("Text is too long")
     mode = parse_mode.lower()
@@ -76,12 +77,16 @@ def format_text(text: str, parse_mode: str, entities: Any, *, allow_empty: bool)
 
 
 def formatted_user_text(text: str) -> Formatted:
-    """Do what the server does to a text that a person types: no markup, links and commands found."""
+    """Format a text that a person types, as the server does: without markup, but with detected links and
+    commands.
+    """
     return _finish(text, [], allow_empty=True)
 
 
 def _given_spans(text: str, entities: list[Any]) -> list[Span]:
-    """Read entities given as JSON; positions are turned from UTF-16 units into characters."""
+    """Convert entities from JSON to spans, and their positions from UTF-16 units to characters. Raises
+    ApiError.
+    """
     spans = []
     at: dict[int, int] = {}
     unit = 0
@@ -125,7 +130,7 @@ def _finish(text: str, spans: list[Span], allow_empty: bool) -> Formatted:
 
 
 def _clean(text: str, spans: list[Span]) -> tuple[str, list[Span]]:
-    """Replace control characters by blanks and drop what disturbs a chat's direction or lines."""
+    """Replace control characters by spaces, and drop characters that affect text direction or lines."""
     if not spans:
         return text.translate(_CLEAN), spans
     position = [0]
@@ -136,7 +141,7 @@ def _clean(text: str, spans: list[Span]) -> tuple[str, list[Span]]:
 
 
 def _settle(spans: list[Span], text: str) -> list[Span]:
-    """Join styles that touch, cut them out of code, and drop what covers only blanks."""
+    """Merge adjacent styles, exclude code from them, and drop spans that cover only whitespace."""
     if not spans:
         return spans
     code = [span for span in spans if span.type in {"code", "pre"}]

@@ -93,7 +93,7 @@ class _Parser:
         self.length += len(text)
 
     def reference(self) -> str:
-        """Decode &…; at the current place; what is unknown stays as it is written."""
+        """Decode a character reference `&…;` at the current position. An unknown one stays as written."""
         match = _REFERENCE.match(self.source, self.at)
         char = ""
         if match is not None:
@@ -250,7 +250,9 @@ def _argument(tag: str, name: str, value: str | None, argument: str) -> str:
 
 
 def parse_html(source: str) -> tuple[str, list[Span]]:
-    """Give the text of some HTML and its spans, or refuse it as the real server does."""
+    """Return the text of some HTML and its spans. Raises ApiError with the real server's message if it is
+    invalid.
+    """
     if "<" not in source and "&" not in source:
         return source, []
     text, spans = _Parser(source).parse()

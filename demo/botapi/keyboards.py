@@ -1,4 +1,4 @@
-"""Reply markups: what the server refuses, drops and keeps.
+"""Reply markups: which ones the server refuses, and which buttons it drops silently.
 
 Rules and wordings: Client.cpp (get_reply_markup, get_inline_keyboard_button_type) and td/telegram/ReplyMarkup.cpp.
 From Telegram's own servers behind them: BUTTON_DATA_INVALID, BUTTON_COPY_TEXT_INVALID, and REPLY_MARKUP_TOO_LONG,
@@ -44,19 +44,22 @@ _ACTIONS = (
 
 
 class _MalformedError(Exception):
-    """A button that cannot be read; the caller says where it stood."""
+    """A button cannot be parsed. The caller adds the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """A reply markup; only an inline one is part of the message, the others change the chat's keyboard."""
+    """A reply markup. An inline one is part of the message; others change the chat's keyboard."""
 
     inline: bool
     value: JsonDict
 
 
 def read_markup(params: Params, complain: Callable[[str], None]) -> Markup | None:
-    """Read the parameter reply_markup; `complain` gets what the real server takes but the docs forbid."""
+    """Parse the parameter reply_markup; None if there is none. Raises ApiError.
+
+    `complain` is called with what the real server accepts although it is undocumented.
+    """
     try:
         value = params.json("reply_markup")
     except ValueError:
@@ -78,7 +81,7 @@ def read_markup(params: Params, complain: Callable[[str], None]) -> Markup | Non
 
 
 def check_on_send(markup: Markup | None) -> None:
-    """Refuse what only Telegram's servers refuse, after all the rest was found right."""
+    """Raise what only Telegram's servers refuse, after all other checks have passed."""
     if markup is None:
         return
     if len(orjson.dumps(markup.value)) > MARKUP_LIMIT:
@@ -182,7 +185,7 @@ def _inline_button(button: Any, complain: Callable[[str], None]) -> JsonDict:
 
 
 def _copy_text(value: JsonDict) -> JsonDict:
-    """A CopyTextButton: its one field, as text."""
+    """Return a CopyTextButton with its only field as text."""
     if "text" not in value:
         raise _MalformedError('Can\'t find field "text"')
     return {"text": _string(value, "text")}

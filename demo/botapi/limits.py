@@ -1,18 +1,18 @@
-"""What Telegram counts in a chat, and how much of it passes: new messages and edits together.
+"""Telegram's limits on new messages and edits in a chat.
 
 Telegram documents no figures beyond its FAQ for bots ("My bot is hitting limits, how do I avoid this?"). The rest
-is the word of TDLib's maintainer and what others met:
+are statements of TDLib's maintainer and experiences of others:
 
 - Sends and edits share one limit, "about 20 times per minute in a specific chat" (tdlib/td #2592 and #3034).
   Twenty edits one second apart were followed by minutes of refusals (python-telegram-bot #939).
 - `answerCallbackQuery` is free (tdlib/telegram-bot-api #648).
 - Deletions are free: their limits "cover all reasonable usages" (tdlib/telegram-bot-api #572).
-- `sendChatAction` is free here: it is no message and no edit, and nobody says that it shares their limit. It has
-  one of its own, which is not known and not emulated.
+- `sendChatAction` is free here: it is no message and no edit, and no source says that it shares their limit. Its
+  own limit is unknown and not emulated.
 - The bot as a whole sends about 30 messages a second (FAQ, on broadcasts). Edits do not count there.
 
-A call counts when it reaches Telegram's own servers: after all that the Bot API server checks by itself, and also
-when those servers then refuse it. Times are in seconds.
+A call counts when it reaches Telegram's own servers, after all checks of the Bot API server, even if those servers
+then refuse it. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from demo.botapi.errors import ApiError, too_many_requests
 NEW_MESSAGES = frozenset({"sendMessage", "sendPhoto", "sendDocument"})
 EDITS = frozenset({"editMessageText", "editMessageReplyMarkup", "editMessageCaption", "editMessageMedia"})
 
-# Times since 1970 are floats of about a microsecond; a wait shorter than this is none.
+# Floats of seconds since 1970 have a precision of about a microsecond. Shorter waits count as zero.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many calls in so many seconds: in any such stretch (`rolling`), or as a token bucket.
+    """At most `calls` in `seconds`: within any window of that length (`rolling`), or as a token bucket.
 
-    The bucket holds `calls` and is refilled evenly over `seconds`.
+    The bucket has a capacity of `calls`, and is refilled evenly over `seconds`.
     """
 
     calls: int
@@ -45,10 +45,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How patient Telegram is.
+    """A set of limits, for private chats and groups.
 
-    `shortest_wait` is the least `retry_after` of a chat that has spent its limit. Where `closes` is set, a chat
-    that was refused stays closed for the announced seconds, and a counted call meanwhile is a violation.
+    `shortest_wait`: the minimum `retry_after` of a chat that has used up its limit. `closes`: a chat that got a
+    429 stays closed for the announced seconds, and a counted call meanwhile is a violation.
     """
 
     private: Limit
@@ -57,9 +57,9 @@ class Weather:
     closes: bool = False
 
 
-# What the program is designed for: the maintainer's "20 times per minute", and waits as long as they are met.
+# The limits that the program is designed for: the maintainer's "20 times per minute", and long waits as reported.
 DESIGN = Weather(Limit(20, 60, rolling=True), Limit(20, 60, rolling=True), shortest_wait=30, closes=True)
-# What Telegram mostly lets pass: the FAQ's one a second with bursts, and 20 a minute in a group.
+# What Telegram mostly allows: the FAQ's one a second with bursts, and 20 a minute in a group.
 LOOSE = Weather(Limit(20, 20), Limit(20, 60))
 WEATHERS: dict[str, Weather | None] = {"design": DESIGN, "loose": LOOSE, "none": None}
 
@@ -68,7 +68,7 @@ _BOT = Limit(30, 1)
 
 @dataclass(frozen=True, slots=True)
 class CountedCall:
-    """A call that Telegram counts in its chat; `retry_after` is 0 when it passed."""
+    """A call that Telegram counts in its chat. `retry_after` is 0 if it was not refused."""
 
     time: float
     chat_id: int
@@ -77,7 +77,7 @@ class CountedCall:
 
 
 class _Window:
-    """At most `calls` in any stretch of `seconds`."""
+    """A rolling window: at most `calls` within any `seconds`."""
 
     def __init__(self, limit: Limit) -> None:
         self._seconds = limit.seconds
@@ -92,7 +92,7 @@ class _Window:
 
 
 class _Bucket:
-    """A token bucket, full at first."""
+    """A token bucket, initially full."""
 
     def __init__(self, limit: Limit) -> None:
         self._size = float(limit.calls)
@@ -118,7 +118,9 @@ def _budget(limit: Limit) -> _Window | _Bucket:
 
 
 class Limits:
-    """Counts always, refuses only in a weather. `complain` gets the calls into a chat that is closed."""
+    """Counts all calls, and refuses some if a weather is set. `complain` is called for calls into a closed
+    chat.
+    """
 
     def __init__(self, clock: Callable[[], float], complain: Callable[[str], None]) -> None:
         self.passed: dict[int, list[CountedCall]] = {}
@@ -132,7 +134,7 @@ class Limits:
 
     @property
     def weather(self) -> Weather | None:
-        """Which limits are enforced; None enforces none. A new one counts what passed before it, too."""
+        """Which limits are enforced; None enforces none. New limits count the calls before them, too."""
         return self._weather
 
     @weather.setter
@@ -142,7 +144,7 @@ class Limits:
         self._open_at.clear()
 
     def spend(self, chat_id: int, method: str) -> None:
-        """Count one call in its chat. Raises ApiError 429, with which it is refused instead."""
+        """Count one call in its chat. Raises ApiError 429 instead if the limit is used up."""
         now = self._clock()
         if self._weather is not None:
             wait = self._wait(self._weather, chat_id, method, now)
@@ -154,7 +156,7 @@ class Limits:
         self.passed.setdefault(chat_id, []).append(CountedCall(now, chat_id, method))
 
     def refuse(self, chat_id: int, method: str, retry_after: int) -> ApiError:
-        """Give the refusal of a counted call; note it, and close its chat where the weather does that."""
+        """Record and return the refusal of a counted call, and close its chat if the weather says so."""
         now = self._clock()
         remaining = self._open_at.get(chat_id, now) - now
         if remaining > _ROUNDING:

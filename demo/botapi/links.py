@@ -1,4 +1,6 @@
-"""Which links the server takes, and how it writes them (td/telegram/LinkManager.cpp, tdutils HttpUrl.cpp)."""
+"""Which links the server accepts, and how it normalizes them (td/telegram/LinkManager.cpp, tdutils
+HttpUrl.cpp).
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ _OPAQUE = ("tg", "ton", "tonsite")
 
 
 def user_link(url: str) -> int | None:
-    """Give the user of a tg://user?id=… link."""
+    """Return the user id of a tg://user?id=… link; None for any other link."""
     match = _USER.fullmatch(url)
     return int(match.group(1)) if match else None
 
 
 def checked_url(url: str) -> tuple[str | None, str]:
-    """Give the link as the server keeps it, or None and the reason."""
+    """Return the normalized link and "", or None and the reason why the server refuses it."""
     try:
         return _checked(url.strip()), ""
     except ValueError as error:

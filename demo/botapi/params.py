@@ -1,7 +1,7 @@
-"""A request's parameters: from the query string, a form, multipart or JSON, all of them text in the end.
+"""A request's parameters, from the query string, a form, multipart or JSON, all converted to text.
 
-The real server keeps every parameter as text too (HttpReader.cpp): a JSON body's strings as they are, its
-other values as their JSON. Numbers are read leniently there, so they are here (td::to_integer).
+The real server converts every parameter to text too (HttpReader.cpp): strings of a JSON body unchanged, other
+values as JSON. Like the real server, this one parses numbers leniently (td::to_integer).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ class Upload:
 
 @dataclass(slots=True)
 class Params:
-    """What the bot sent with one call."""
+    """The parameters and files of one call."""
 
     args: dict[str, str]
     files: dict[str, Upload] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """Give a parameter's text, empty when it was not sent: the real server does not tell these apart."""
+        """Return a parameter's text, or "" if it is missing: the real server does not distinguish these."""
         return self.args.get(name, "")
 
     def flag(self, name: str) -> bool:
-        """Read a Boolean (Client.cpp, to_bool)."""
+        """Parse a Boolean (Client.cpp, to_bool)."""
         return self.text(name).strip().lower() in {"true", "yes", "1"}
 
     def integer(self, name: str, default: int = 0, low: int | None = None, high: int | None = None) -> int:
-        """Read an Integer, clamped, never refused (Client.cpp, get_integer_arg)."""
+        """Parse an Integer, and clamp it to `low` and `high`. Never fails (Client.cpp, get_integer_arg)."""
         text = self.text(name)
         match = _LEADING_INTEGER.match(text) if text else None
         value = (int(match.group()) if match else 0) if text else default
@@ -58,13 +58,13 @@ class Params:
         return value if high is None else min(high, value)
 
     def json(self, name: str) -> Any:
-        """Decode a JSON parameter: MISSING when it is empty, ValueError when it is no JSON."""
+        """Decode a JSON parameter. Returns MISSING if it is empty. Raises ValueError if it is not JSON."""
         text = self.text(name)
         return orjson.loads(text) if text else MISSING
 
 
 async def read_params(request: web.BaseRequest) -> Params:
-    """Read all parameters of a request, whichever way they came."""
+    """Read all parameters of a request, in any of the encodings. Raises ApiError."""
     args = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
     length = request.content_length
     if length is not None and length > _BODY_LIMIT:
@@ -91,7 +91,7 @@ async def _read_body(request: web.BaseRequest, args: dict[str, str]) -> Params:
 
 
 def _json_args(body: bytes) -> Mapping[str, str]:
-    # A body that is no JSON object is logged and passed over by the real server, not refused.
+    # The real server logs and ignores a body that is not a JSON object, and does not refuse it.
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -20,11 +20,10 @@ from demo.botapi.updates import CALLBACK_LIFE
 T = TypeVar("T")
 JsonDict = dict[str, Any]
 
-# Seconds after which what must come is taken for hung. The one limit of the tests, which wait for states: far more
-# than the slowest machine needs for any of them.
+# The timeout in seconds of all waits of the tests: far more than the slowest machine needs for any state.
 PATIENCE = 300.0
 
-# The smallest PNG header that has a size; what phones send here is not looked at.
+# The smallest PNG header with dimensions. The emulator does not decode what phones send.
 _PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 640, 480) + b"\x08\x02\x00\x00\x00"
 
 
@@ -33,7 +32,7 @@ _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(slots=True, eq=False)
 class Tap:
-    """A tap on a button; the bot's answer may be waited for."""
+    """A tap on a button, whose answer can be awaited."""
 
     query: CallbackQuery
 
@@ -44,11 +43,11 @@ class Tap:
 
     @property
     def answered(self) -> Answer | None:
-        """The answer, if there is one already."""
+        """The bot's answer; None if there is none yet."""
         return self.query.answered
 
     async def answer(self, timeout: float = PATIENCE) -> Answer:  # noqa: ASYNC109 - an assertion, not a cancellation
-        """Wait for the bot's answer."""
+        """Wait for the bot's answer. Raises AssertionError after `timeout` seconds."""
         if self.query.answered is not None:
             return self.query.answered
         waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -66,7 +65,7 @@ class Phone:
         self.api = api
         self.user = user
         self.chat = chat
-        # What a button has put there last.
+        # The text that a copy button has copied last.
         self.clipboard = ""
 
     def __repr__(self) -> str:
@@ -79,12 +78,12 @@ class Phone:
 
     @property
     def messages(self) -> list[Message]:
-        """What the screen shows now, oldest first."""
+        """The messages that the screen shows now, oldest first."""
         return list(self.chat.shown())
 
     @property
     def last(self) -> Message:
-        """The newest message of the bot."""
+        """The newest message of the bot. Raises AssertionError if there is none."""
         for message in reversed(self.messages):
             if message.outgoing and not message.service:
                 return message
@@ -92,15 +91,15 @@ class Phone:
 
     @property
     def events(self) -> list[Event]:
-        """All that ever happened in this chat."""
+        """All events of this chat, oldest first."""
         return self.chat.events
 
     def snapshot(self) -> JsonDict:
-        """Give the screen as JSON-able data."""
+        """Return the screen as JSON-able data."""
         return snapshot(self.chat)
 
     def screen(self) -> str:
-        """Give the screen as text, for the message of a failed test."""
+        """Return the screen as text, for the message of a failed test."""
         lines = [f"--- {self!r} {self.chat.bot_status} ---"]
         for message in self.messages:
             lines.append(f"[{message.id}] {message.sender.first_name}: {message.text}")
@@ -108,9 +107,10 @@ class Phone:
         return "\n".join(lines)
 
     async def until(self, predicate: Callable[[Phone], T], timeout: float = PATIENCE) -> T:  # noqa: ASYNC109
-        """Wait for changes of the chat until the predicate is true, and give what it gave.
+        """Evaluate the predicate after each change of the chat until its result is true, and return the result.
 
-        A predicate that fails an assertion (`phone.last` on an empty screen) is not true yet.
+        An AssertionError in the predicate (`phone.last` on an empty screen) counts as false. Raises AssertionError
+        with the screen after `timeout` seconds.
         """
         failure: AssertionError | None = None
         try:
@@ -135,10 +135,10 @@ class Phone:
     # --- sending
 
     async def start(self, payload: str = "") -> Message:
-        """Press START, or follow a link with a payload.
+        """Press START, or follow a deep link with a payload.
 
-        Telegram's apps open no link with another payload than 1 to 64 of A-Z, a-z, 0-9, _ and - (Bot features,
-        "Deep linking"). What a person types is bound by nothing: `send("/start …")`.
+        Telegram's apps open only links whose payload has 1 to 64 characters of A-Z, a-z, 0-9, _ and - (Bot
+        features, "Deep linking"). A person may type any other: `send("/start …")`.
         """
         assert not payload or _PAYLOAD.fullmatch(payload), f"no link has the payload {payload!r}"  # noqa: S101
         return await self.send(f"/start {payload}".rstrip())
@@ -179,16 +179,16 @@ class Phone:
         return self._post({"sticker": sticker})
 
     async def send_contact(self, phone_number: str = "+66810000000") -> Message:
-        """Share the own contact."""
+        """Share the person's own contact."""
         contact = {"phone_number": phone_number, "first_name": self.user.first_name, "user_id": self.user.id}
         return self._post({"contact": contact})
 
     async def send_location(self, latitude: float = 13.7563, longitude: float = 100.5018) -> Message:
-        """Share a place."""
+        """Share a location."""
         return self._post({"location": {"latitude": latitude, "longitude": longitude}})
 
     async def edit_own(self, message: Message, text: str) -> None:
-        """Change the text of an own message, or its caption; the bot gets edited_message."""
+        """Change the text or caption of one of the person's messages. The bot gets edited_message."""
         assert message.sender is self.user, "only own messages can be edited"  # noqa: S101
         if "text" in message.content:
             message.content = text_content(formatted_user_text(text))
@@ -201,7 +201,7 @@ class Phone:
         self._tell("edited_message", message)
 
     def delete_own(self, message: Message) -> None:
-        """Delete a message on this phone for everybody; bots are not told."""
+        """Delete a message for everybody. Bots get no update about it."""
         self.api.world.delete(message)
 
     def _post(self, content: JsonDict, reply_to: Message | None = None) -> Message:
@@ -218,7 +218,7 @@ class Phone:
             self.api.updates.add(kind, message.json(), self.user.id)
 
     def _visible(self, message: Message) -> bool:
-        """Whether the bot sees it in a group: privacy mode is on, as it is for a new bot."""
+        """Return whether the bot receives a message of a group. Privacy mode is on, as for any new bot."""
         if self.chat.bot_status not in {"member", "administrator"}:
             return False
         if self.chat.bot_status == "administrator":
@@ -233,7 +233,10 @@ class Phone:
     # --- tapping
 
     def button(self, label: str, message: Message | None = None) -> Button:
-        """Find a button in the newest message that has one with this label, or with it as a part, once."""
+        """Return the button of the newest message that has exactly one with this label, or else containing it.
+
+        With `message`, searches only that message. Raises AssertionError if there is no or no unique button.
+        """
         candidates = [message] if message is not None else list(reversed(self.messages))
         for candidate in candidates:
             buttons = [button for row in candidate.buttons for button in row]
@@ -247,11 +250,11 @@ class Phone:
         raise AssertionError(f"no button {label!r} among {all_labels}\n{self.screen()}")
 
     async def tap(self, label: str, message: Message | None = None) -> Tap:
-        """Tap a button by its label or an unmistakable part of it."""
+        """Tap a button by its label or a unique part of it."""
         return await self.press(self.button(label, message))
 
     async def press(self, button: Button, wait: bool = False) -> Tap:
-        """Tap a button that was looked up before; with `wait`, until the bot answers."""
+        """Tap a button that was looked up before. With `wait`, wait for the bot's answer."""
         if button.data is None:
             instead = button.url or f"it copies {button.copies!r}, see Phone.copy"
             raise AssertionError(f"the button {button.label!r} sends nothing to the bot: {instead}")
@@ -261,7 +264,7 @@ class Phone:
         return tap
 
     def copy(self, label: str, message: Message | None = None) -> str:
-        """Tap a button that copies; give what is in the clipboard then. The bot hears nothing of it."""
+        """Tap a copy button, and return the copied text. The bot gets no update about it."""
         button = self.button(label, message)
         if button.copies is None:
             raise AssertionError(f"the button {button.label!r} copies nothing")
@@ -269,7 +272,7 @@ class Phone:
         return button.copies
 
     async def tap_data(self, message: Message, data: str) -> Tap:
-        """Send any callback data for any message: forged, deleted, or of another chat."""
+        """Send any callback data for any message, even a deleted one or one of another chat."""
         chat = message.chat
         if message.deleted:
             message_json: JsonDict = {"message_id": message.id, "chat": chat.json(), "date": 0}
@@ -293,15 +296,15 @@ class Phone:
     # --- the relation to the bot
 
     def block(self) -> None:
-        """Stop the bot: it gets my_chat_member, and 403 from then on."""
+        """Block the bot, which gets my_chat_member, and 403 from then on."""
         self._change_status("member", "kicked")
 
     def unblock(self) -> None:
-        """Restart the bot; START is sent separately."""
+        """Unblock the bot. The app's START message is sent separately (`start`)."""
         self._change_status("kicked", "member")
 
     def deactivate(self) -> None:
-        """Delete the person's account; the bot is not told."""
+        """Delete the person's account. The bot gets no update about it."""
         self.user.deactivated = True
 
     def _change_status(self, old: str, new: str) -> None:
@@ -313,7 +316,7 @@ class Phone:
 
 
 def tell_member(api: Api, chat: Chat, by: User, old: str, new: str) -> None:
-    """Send my_chat_member: the bot's own standing in a chat has changed."""
+    """Send the update my_chat_member: the bot's own status in a chat has changed."""
     api.updates.add(
         "my_chat_member",
         {

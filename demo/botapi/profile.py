@@ -22,7 +22,7 @@ _COMMANDS_LIMIT = 100
 
 @method("getMe")
 def get_me(api: Api, params: Params) -> JsonDict:
-    """Tell the bot who it is."""
+    """Return the bot's own User object."""
     return {
         **api.world.bot.json(),
         "can_join_groups": True,
@@ -39,7 +39,7 @@ def get_me(api: Api, params: Params) -> JsonDict:
 
 @method("answerCallbackQuery")
 def answer_callback_query(api: Api, params: Params) -> bool:
-    """Answer a tap: the person's phone stops waiting, and shows a text if there is one."""
+    """Answer a tap. The person's app stops waiting, and shows the text if there is one."""
     text = params.text("text")
     if len(text) > _ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
@@ -54,7 +54,7 @@ def answer_callback_query(api: Api, params: Params) -> bool:
 
 
 def _scope(api: Api, params: Params) -> str:
-    """Read scope into a key."""
+    """Parse the parameter scope into a key."""
     try:
         value = params.json("scope")
     except ValueError:
@@ -123,19 +123,19 @@ def _command(value: Any) -> dict[str, str]:
 
 @method("getMyCommands")
 def get_my_commands(api: Api, params: Params) -> list[dict[str, str]]:
-    """Give the commands of exactly this scope and language."""
+    """Return the commands of exactly this scope and language."""
     return api.commands.get((_scope(api, params), _language(params)), [])
 
 
 @method("deleteMyCommands")
 def delete_my_commands(api: Api, params: Params) -> bool:
-    """Forget the commands of a scope and language."""
+    """Delete the commands of a scope and language."""
     api.commands.pop((_scope(api, params), _language(params)), None)
     return True
 
 
 def _profile_text(title: str, field: str, limit: int) -> None:
-    """Enter the setter and getter of one of the bot's texts."""
+    """Register the setter and getter of one of the bot's texts."""
 
     @method(f"setMy{title}")
     def set_text(api: Api, params: Params) -> bool:
@@ -159,7 +159,7 @@ _profile_text("ShortDescription", "short_description", 120)
 
 @method("setChatMenuButton")
 def set_chat_menu_button(api: Api, params: Params) -> bool:
-    """Set the button beside the text field."""
+    """Set the menu button next to the text field."""
     try:
         value = params.json("menu_button")
     except ValueError:
@@ -175,7 +175,7 @@ def set_chat_menu_button(api: Api, params: Params) -> bool:
 
 @method("getChat")
 def get_chat(api: Api, params: Params) -> JsonDict:
-    """Describe a chat in full, with the values that an ordinary one has."""
+    """Return a chat's full info, with the values of an ordinary chat."""
     chat = api.chat(params, Access.READ)
     gifts = dict.fromkeys(
         ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), True

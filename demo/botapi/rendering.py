@@ -1,4 +1,4 @@
-"""From text and entities back to HTML, and a chat as JSON for whoever draws it."""
+"""Renders text and entities as HTML, and a chat as JSON-able data for the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAGS = {
 
 
 def to_html(text: str, entities: list[Entity]) -> str:
-    """Write a text with its entities as the HTML that a bot would send."""
+    """Return a text with its entities as the HTML that a bot would send."""
     units = text.encode("utf-16-le")
     marks: list[tuple[int, int, int, str]] = []
     for index, entity in enumerate(entities):
@@ -49,7 +49,7 @@ def _tags(entity: Entity) -> tuple[str, str]:
 
 
 def snapshot_message(message: Message) -> dict[str, Any]:
-    """Give one message as JSON-able data."""
+    """Return one message as JSON-able data."""
     return {
         "id": message.id,
         "outgoing": message.outgoing,
@@ -72,7 +72,7 @@ def snapshot_message(message: Message) -> dict[str, Any]:
 
 
 def snapshot(chat: Chat) -> dict[str, Any]:
-    """Give what a chat's screen shows now, as JSON-able data."""
+    """Return what a chat's screen shows now, as JSON-able data."""
     return {
         "chat": chat.json(),
         "bot_status": chat.bot_status,

@@ -1,7 +1,7 @@
-"""The Bot API as data (schema/botapi.json), compiled once into small functions.
+"""The Bot API's schema (schema/botapi.json), compiled into checkers.
 
-A checker takes a decoded JSON value and returns None, or what is wrong with it. The same checkers hold what
-the emulator answers (Message, Update, …) and what the bot sends (reply_markup, commands, …).
+A checker takes a decoded JSON value, and returns None or a description of what is wrong. The same checkers
+validate what the emulator sends (Message, Update, …) and what the bot sends (reply_markup, commands, …).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _PRIMITIVES: dict[str, Checker] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One documented parameter of a method; `check` takes the text that came over HTTP."""
+    """One documented parameter of a method. `check` validates its text from HTTP."""
 
     name: str
     types: tuple[str, ...]
@@ -68,7 +68,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Method:
-    """One documented method with its parameters and what it returns."""
+    """One documented method: its parameters, and the checker of its result."""
 
     name: str
     parameters: dict[str, Parameter]
@@ -76,7 +76,7 @@ class Method:
 
 
 class Schema:
-    """Every type and method of the documentation, each compiled at its first use."""
+    """All documented types and methods, each compiled at its first use."""
 
     def __init__(self, document: JsonDict) -> None:
         self.version: str = document["version"]
@@ -86,7 +86,7 @@ class Schema:
         self._compiled: dict[str, Method] = {}
 
     def method(self, name: str) -> Method | None:
-        """Find a method by its name in any letter case, as the real server does."""
+        """Return a method by its name in any letter case, as in the real server; None if it is unknown."""
         compiled = self._compiled.get(name)
         if compiled is None:
             key = name.lower()
@@ -97,7 +97,7 @@ class Schema:
         return compiled
 
     def checker(self, name: str) -> Checker:
-        """Give the checker of a type; one that refers to itself is looked up again when it is called."""
+        """Return the checker of a type. A recursive type is resolved when its checker is called."""
         checker = self._checkers.get(name)
         if checker is not None:
             return checker
@@ -116,7 +116,7 @@ class Schema:
         return compiled
 
     def union(self, names: tuple[str, ...]) -> Checker:
-        """Check that a value is one of several types."""
+        """Return a checker that accepts a value of any of several types."""
         if len(names) == 1:
             return self.checker(names[0])
         checkers = [self.checker(name) for name in names]
@@ -133,7 +133,7 @@ class Schema:
         return check
 
     def verify(self, type_name: str, value: Any) -> None:
-        """Raise when the emulator is about to say something undocumented."""
+        """Raise EmulatorBug if a value that the emulator is about to send is undocumented."""
         error = self.checker(type_name)(value)
         if error is not None:
             raise EmulatorBug(f"{type_name}: {error}")
@@ -177,7 +177,7 @@ class Schema:
         return Method(data["name"], parameters, self.union(tuple(data["returns"])))
 
     def _parameter(self, types: tuple[str, ...]) -> Callable[[str], str | None]:
-        """Check a parameter as it comes over HTTP: text, in which arrays and objects are JSON."""
+        """Return a checker of a parameter's text from HTTP, in which arrays and objects are JSON."""
         if {"String", "InputFile"} & set(types):
             return lambda text: None
         if types == ("Integer",):
@@ -215,5 +215,5 @@ def _array(item: Checker) -> Checker:
 
 @lru_cache(maxsize=1)
 def load() -> Schema:
-    """Load the documentation once a process; it is about a megabyte of JSON."""
+    """Load the schema, about a megabyte of JSON, once for each process."""
     return Schema(orjson.loads(_SCHEMA.read_bytes()))

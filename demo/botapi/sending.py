@@ -22,7 +22,7 @@ _ACTIONS = frozenset({
 
 
 def entities_of(params: Params, name: str) -> Any:
-    """Decode entities given as a parameter; what is no JSON counts as none (Client.cpp, get_input_entities)."""
+    """Decode a parameter with entities. Invalid JSON counts as missing (Client.cpp, get_input_entities)."""
     try:
         return params.json(name)
     except ValueError:
@@ -30,7 +30,7 @@ def entities_of(params: Params, name: str) -> Any:
 
 
 def read_formatted(api: Api, text: str, parse_mode: str, entities: Any, *, allow_empty: bool = True) -> Formatted:
-    """Format a text; a mention of somebody whom nobody knows is dropped and its text stays."""
+    """Format a text. A mention of an unknown user is dropped, and its text stays. Raises ApiError."""
     formatted = format_text(text, parse_mode, entities, allow_empty=allow_empty)
     for entity in list(formatted.entities):
         if entity["type"] == "text_mention":
@@ -43,7 +43,7 @@ def read_formatted(api: Api, text: str, parse_mode: str, entities: Any, *, allow
 
 
 def read_text(api: Api, params: Params) -> Formatted:
-    """Read text, parse_mode and entities."""
+    """Parse the parameters text, parse_mode and entities. Raises ApiError."""
     text = params.text("text")
     if not text:
         raise bad_request("Message text is empty")
@@ -52,13 +52,13 @@ def read_text(api: Api, params: Params) -> Formatted:
 
 
 def read_caption(api: Api, params: Params) -> JsonDict:
-    """Read caption, parse_mode and caption_entities into a message's fields."""
+    """Parse the parameters caption, parse_mode and caption_entities into a message's fields. Raises ApiError."""
     entities = entities_of(params, "caption_entities")
     return caption_content(read_formatted(api, params.text("caption"), params.text("parse_mode"), entities))
 
 
 def caption_content(caption: Formatted) -> JsonDict:
-    """Give a caption as a message's fields."""
+    """Return a caption as a message's fields."""
     content: JsonDict = {"caption": caption.text} if caption.text else {}
     if caption.entities:
         content["caption_entities"] = caption.entities
@@ -66,12 +66,12 @@ def caption_content(caption: Formatted) -> JsonDict:
 
 
 def text_content(text: Formatted) -> JsonDict:
-    """Give a text as a message's fields."""
+    """Return a text as a message's fields."""
     return {"text": text.text, "entities": text.entities} if text.entities else {"text": text.text}
 
 
 def link_preview(params: Params) -> JsonDict:
-    """Read link_preview_options, or the older flag (Client.cpp, get_link_preview_options)."""
+    """Parse link_preview_options, or the older flag (Client.cpp, get_link_preview_options). Raises ApiError."""
     try:
         value = params.json("link_preview_options")
     except ValueError:

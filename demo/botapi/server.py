@@ -1,4 +1,4 @@
-"""The HTTP face: routing, tokens, faults, answers (HttpConnection.cpp, ClientManager.cpp, Query.cpp)."""
+"""The HTTP front end: routing, tokens, faults, answers (HttpConnection.cpp, ClientManager.cpp, Query.cpp)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _PATH = re.compile(r"/bot([^/]+)/(?:test/)?([^/]*)")
 _FILE_PATH = re.compile(r"/file/bot([^/]+)/(.+)")
 _TOKEN = re.compile(r"[1-9]\d*:[A-Za-z0-9_-]{30,}")
 _REASONS = {500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
-# SO_LINGER with zero seconds makes close() send RST, as a dying peer does.
+# SO_LINGER with zero seconds makes close() send RST, as a crashed peer does.
 _RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call by the bot, for tests to look at; `params` is text, as it came."""
+    """One call by the bot, recorded for tests. `params` are the texts from HTTP, `files` the names of uploads."""
 
     time: float
     method: str
@@ -43,7 +43,7 @@ class Call:
     files: dict[str, str] = field(default_factory=dict)
 
     def json(self, name: str) -> Any:
-        """Decode a parameter that is JSON."""
+        """Decode a JSON parameter."""
         return orjson.loads(self.params[name])
 
 
@@ -73,8 +73,8 @@ class Frontend:
         except ApiError as error:
             return _refusal(error)
         except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
-            return web.Response()  # the bot hung up while it was sending; nobody reads this
-        except Exception as error:  # a bug of the emulator: kept, and raised when it closes
+            return web.Response()  # the bot closed the connection while sending, so this is never read
+        except Exception as error:  # a bug of the emulator, which `Emulator.close` raises
             self.errors.append(error)
             return _refusal(ApiError(500, f"Internal Server Error: emulator bug: {error!r}"))
 
@@ -96,7 +96,7 @@ class Frontend:
     def _check_token(self, token: str) -> None:
         if token == self.token:
             return
-        # The server itself says 401 to both; the proxy before the hosted one says 404 to what is no token.
+        # The server itself answers 401; the proxy in front of the hosted one answers 404 to a malformed token.
         raise ApiError(401, "Unauthorized") if _TOKEN.fullmatch(token) else ApiError(404, "Not Found")
 
     def _download(self, path: str) -> web.Response:
@@ -115,7 +115,7 @@ class Frontend:
         return web.Response(body=b'{"ok":true,"result":%s}' % result, content_type="application/json")
 
     def perform(self, name: str, params: Params, documented: Method | None = None) -> Any:
-        """Do a method and check what it answers."""
+        """Run a method, check its result against the schema, and return it. Raises ApiError, EmulatorBug."""
         handler = METHODS.get(name)
         documented = documented or load().method(name)
         if handler is None or documented is None:
@@ -160,7 +160,9 @@ class Frontend:
     async def _faulty(
         self, request: web.BaseRequest, fault: Fault, name: str, params: Params
     ) -> web.StreamResponse:
-        """Let a planned fault strike; with `after_effect` the call is done first, its answer lost or late."""
+        """Answer with a planned fault. With `after_effect`, the call is performed first, and its answer lost
+        or late.
+        """
         if not fault.after_effect:
             self._record(name, params)
         response: web.Response | None = None
@@ -185,7 +187,7 @@ class Frontend:
         return _cut(request)
 
     def _flooded(self, name: str, params: Params, retry_after: int) -> ApiError:
-        """Give a planned 429; of a counted call it is one of the chat's, as the weather's own are."""
+        """Return a planned 429. For a counted call, it is recorded in the chat like one of the weather."""
         documented = load().method(name)
         chat_id = params.integer("chat_id")
         if (
@@ -207,7 +209,7 @@ def _cut(request: web.BaseRequest) -> web.Response:
 
 
 async def _truncated(request: web.BaseRequest, response: web.Response) -> web.StreamResponse:
-    """Announce the whole answer and send its first half."""
+    """Announce the length of the whole answer, and send its first half."""
     body = response.body
     assert isinstance(body, bytes)  # noqa: S101 - answers are JSON
     half = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})

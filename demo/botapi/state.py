@@ -1,4 +1,4 @@
-"""What the emulated Telegram knows: people, chats, messages, files. Nothing here speaks HTTP."""
+"""The state of the emulated Telegram: people, chats, messages, files. Nothing here uses HTTP."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class User:
     deactivated: bool = False
 
     def json(self) -> JsonDict:
-        """Give the User object."""
+        """Return the User object."""
         value: JsonDict = {"id": self.id, "is_bot": self.is_bot, "first_name": self.first_name}
         for name in ("last_name", "username", "language_code"):
             if getattr(self, name):
@@ -39,7 +39,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Button:
-    """An inline button as a person sees it. `copies` is what a copying one puts into the clipboard."""
+    """An inline button as a person sees it. `copies`: the text that a copy button copies."""
 
     label: str
     data: str | None
@@ -62,7 +62,7 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class File:
-    """A stored file; `path` is given at the first getFile and holds for an hour."""
+    """A stored file. `path` is assigned at the first getFile, and valid until `valid_until`."""
 
     id: str
     unique_id: str
@@ -74,13 +74,15 @@ class File:
     valid_until: float = 0.0
 
     def json(self) -> JsonDict:
-        """Give the fields that Document, PhotoSize and File share."""
+        """Return the fields that Document, PhotoSize and File share."""
         return {"file_id": self.id, "file_unique_id": self.unique_id, "file_size": len(self.content)}
 
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message: what the Bot API says of it, and what the person's screen shows."""
+    """A message: its fields of the Bot API, and what a person's screen shows of it. `history`: its successive
+    texts.
+    """
 
     chat: Chat
     id: int
@@ -139,7 +141,7 @@ class Message:
         return [button.label for row in self.buttons for button in row]
 
     def json(self, *, with_reply: bool = True) -> JsonDict:
-        """Give the Message object."""
+        """Return the Message object."""
         value: JsonDict = {
             "message_id": self.id,
             "from": self.sender.json(),
@@ -175,7 +177,7 @@ class Chat:
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
     def json(self) -> JsonDict:
-        """Give the Chat object."""
+        """Return the Chat object."""
         if self.user is None:
             return {"id": self.id, "title": self.title, "type": self.type}
         value: JsonDict = {"id": self.id, "first_name": self.user.first_name, "type": "private"}
@@ -185,7 +187,7 @@ class Chat:
         return value
 
     def shown(self) -> Iterator[Message]:
-        """Go through what the screen shows, oldest first."""
+        """Iterate over the messages that the screen shows, oldest first."""
         return (message for message in self.messages.values() if not message.deleted)
 
 
@@ -208,18 +210,18 @@ class World:
         self._last_user_id = 1_000_000_000 + rng.randrange(1000) * 1000
 
     def now(self) -> int:
-        """Give the time as the Bot API does, in whole seconds."""
+        """Return the time in whole seconds, as in the Bot API."""
         return int(self.clock())
 
     def new_user_id(self) -> int:
-        """Give an id that nobody has yet."""
+        """Return a user id that is not in use."""
         self._last_user_id += 1
         while self._last_user_id in self.users:
             self._last_user_id += 1
         return self._last_user_id
 
     def add_user(self, user: User) -> Chat:
-        """Add a person and the private chat that they may open with the bot."""
+        """Add a person and the private chat with the bot. Raises ValueError if the id is in use."""
         if user.id in self.users:
             raise ValueError(f"user {user.id} exists already")
         self.users[user.id] = user
@@ -235,7 +237,7 @@ class World:
         return chat
 
     def post(self, chat: Chat, sender: User, content: JsonDict, **extra: Any) -> Message:
-        """Put a new message into a chat. Ids rise over all private chats and groups of an account together."""
+        """Add a new message to a chat. Ids increase over all private chats and groups of the bot together."""
         self._last_message_id += 1
         message = Message(chat, self._last_message_id, sender, self.now(), content, **extra)
         message.history.append(message.text)
@@ -244,7 +246,7 @@ class World:
         return message
 
     def delete(self, message: Message) -> None:
-        """Take a message off every screen; it stays known, so that it can be told from one never sent."""
+        """Remove a message from all screens. It stays stored, to be distinguished from one that never existed."""
         message.deleted = True
         self.happened(message.chat, "deleted", message, message.text)
 
@@ -256,7 +258,7 @@ class World:
         text: str = "",
         detail: JsonDict | None = None,
     ) -> None:
-        """Record an event, wake whoever waits for a change of this chat, and tell the observers."""
+        """Record an event, wake the tasks that wait for a change of this chat, and call the observers."""
         event = Event(self.clock(), kind, message, text, detail or {})
         chat.events.append(event)
         if chat.waiters:
@@ -268,7 +270,7 @@ class World:
             observer(chat, event)
 
     def store_file(self, kind: str, name: str, mime: str, content: bytes) -> File:
-        """Keep a file under a new id, which only this bot can use, as in reality."""
+        """Store a file under a new id."""
         file_id = base64.urlsafe_b64encode(self.rng.randbytes(54)).decode()
         unique_id = base64.urlsafe_b64encode(self.rng.randbytes(12)).decode()
         file = self.files[file_id] = File(file_id, unique_id, kind, name, mime, content)

@@ -21,12 +21,12 @@ from demo.botapi.params import MISSING, Params
 from demo.botapi.schema import load
 
 DAY = 86400.0
-CALLBACK_LIFE = 150.0  # a tap that nobody fetched in this time is gone
+CALLBACK_LIFE = 150.0  # seconds after which a tap that was not fetched expires
 _MAX_TIMEOUT = 50
 _CONFLICT_PAUSE = 3.0
 _MAX_PENDING = 100_000
 _ID_LIMIT = 2**31 - 2
-# Not sent unless asked for by name (Client.h, DEFAULT_ALLOWED_UPDATE_TYPES).
+# Only sent if allowed_updates names them (Client.h, DEFAULT_ALLOWED_UPDATE_TYPES).
 _OPT_IN = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 _TERMINATED = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 _WEBHOOK_ACTIVE = (
@@ -36,7 +36,7 @@ _WEBHOOK_ACTIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A pending update, encoded when it happened: later changes of a message do not reach it."""
+    """A pending update. It is encoded when it happens, so that later changes of a message do not affect it."""
 
     id: int
     kind: str
@@ -45,12 +45,12 @@ class Update:
     queue: int
 
     def encoded(self) -> bytes:
-        """Give it as JSON."""
+        """Return the update as JSON."""
         return b'{"update_id":%d,"%s":%s}' % (self.id, self.kind.encode(), self.body)
 
 
 class Updates:
-    """Updates wait here until an offset confirms them, or they get too old."""
+    """The queue of updates, until an offset confirms them or they expire."""
 
     def __init__(
         self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]], rng: random.Random
@@ -59,10 +59,10 @@ class Updates:
         self.sleep = sleep
         self.rng = rng
         self.pending: deque[Update] = deque()
-        self.allowed: frozenset[str] | None = None  # None: all but those to be asked for
+        self.allowed: frozenset[str] | None = None  # None: all except _OPT_IN
         self.webhook_active = False
         self.on_added: Callable[[], None] | None = None
-        # Slows down a bot that polls in a hot loop; on with the other limits only.
+        # Whether a bot that polls in a hot loop is slowed down. Set together with the other limits.
         self.throttle = False
         self._tail = rng.randrange(2_000_001, _ID_LIMIT // 2)
         self._earliest = math.inf
@@ -73,11 +73,14 @@ class Updates:
 
     @property
     def next_id(self) -> int:
-        """The id that the next update will have."""
+        """The id of the next update."""
         return self._tail
 
     def restart_ids(self, *, smaller: bool | None = None) -> None:
-        """Choose the next id at random, as after a week without updates; pending ones are lost with it."""
+        """Restart the ids at a random number, as after a week without updates. Pending updates are dropped.
+
+        `smaller`: below the current id, or above; None chooses at random.
+        """
         lower = self.rng.random() < 0.5 if smaller is None else smaller
         self.pending.clear()
         if lower:
@@ -86,7 +89,9 @@ class Updates:
             self._tail = self.rng.randrange(self._tail + 200_000, _ID_LIMIT - 1_000_000)
 
     def add(self, kind: str, payload: dict[str, Any], queue: int, life: float = DAY) -> None:
-        """Queue an update, unless the bot did not ask for this kind; `queue` keeps one person's in order."""
+        """Queue an update for `life` seconds, if the bot allows its kind. Webhooks deliver each `queue` in
+        order.
+        """
         if not (kind not in _OPT_IN if self.allowed is None else kind in self.allowed):
             return
         load().verify("Update", {"update_id": self._tail, kind: payload})
@@ -101,14 +106,14 @@ class Updates:
             self.on_added()
 
     def expire(self) -> None:
-        """Drop what is too old; lifetimes differ, so the whole queue is looked through only when needed."""
+        """Drop expired updates. Lifetimes differ, so the whole queue is scanned, but only when one has expired."""
         now = self.clock()
         if now >= self._earliest:
             self.pending = deque(update for update in self.pending if update.expires_at > now)
             self._earliest = min((update.expires_at for update in self.pending), default=math.inf)
 
     def wake(self) -> None:
-        """Let a waiting getUpdates look again."""
+        """Let a waiting getUpdates check the queue again."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
@@ -118,7 +123,7 @@ class Updates:
             self._waiting.set_exception(ApiError(409, description))
 
     def set_allowed(self, params: Params) -> None:
-        """Remember allowed_updates until the next call that names it; nonsense changes nothing."""
+        """Store allowed_updates until the next call that sets it. Invalid values are ignored."""
         try:
             names = params.json("allowed_updates")
         except ValueError:
@@ -128,9 +133,9 @@ class Updates:
         self.allowed = frozenset(name.lower() for name in names) or None
 
     async def get(self, params: Params) -> bytes:
-        """Do getUpdates and give the encoded list.
+        """Run getUpdates, and return the encoded list.
 
-        Raises ApiError 409; when the last one was answered within 3 s, it is held for 3 s (Client.cpp,
+        Raises ApiError 409; if the previous one was less than 3 s ago, only after 3 s (Client.cpp,
         fail_query_conflict).
         """
         try:
@@ -154,7 +159,7 @@ class Updates:
             limit, timeout = self._throttled(offset, limit, timeout)
         updates = self._take(offset, limit)
         if not updates and timeout > 0:
-            # Only a call that has to wait ends the one that waits; one that finds updates leaves it alone.
+            # Only a call that has to wait aborts a waiting one; a call that finds updates does not.
             self.abort()
             if await self._wait(timeout):
                 updates = self._take(offset, limit)
@@ -174,13 +179,14 @@ class Updates:
             while len(self.pending) > -offset:
                 self.pending.popleft()
         elif 0 < offset <= self._tail + 10:
-            # An offset far beyond the newest id is taken for a mistake: nothing is confirmed, all is given.
+            # An offset far beyond the newest id counts as a mistake: it confirms nothing, and all updates are
+            # returned.
             while self.pending and self.pending[0].id < offset:
                 self.pending.popleft()
         return list(islice(self.pending, limit))
 
     async def until_waiting(self) -> None:
-        """Wait until the bot's getUpdates has nothing to do but wait: it has taken all that was pending."""
+        """Wait until a getUpdates of the bot waits, because it has fetched all pending updates."""
         while self._waiting is None:
             watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._watchers.append(watcher)

@@ -26,7 +26,7 @@ _NOT_IN_ANSWER = ("deletewebhook", "setwebhook", "close", "logout")
 
 @method("setWebhook")
 def set_webhook(api: Api, params: Params) -> bool:
-    """Have updates sent to a URL; an empty one means deleteWebhook."""
+    """Deliver updates to a URL from now on. An empty URL means deleteWebhook."""
     url = params.text("url")
     if not url:
         return _unset(api, params)
@@ -56,7 +56,7 @@ def _check_url(url: str) -> None:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise bad_request("invalid webhook URL specified")
     if parts.hostname in _LOCAL:
-        return  # as a server in local mode: any port, without TLS
+        return  # like a server in local mode: any port, without TLS
     if parts.scheme == "http":
         raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
     if port not in _PORTS:
@@ -70,7 +70,7 @@ def _drop_pending(api: Api, params: Params) -> None:
 
 @method("deleteWebhook")
 def delete_webhook(api: Api, params: Params) -> bool:
-    """Go back to getUpdates."""
+    """Remove the webhook; the bot polls again."""
     return _unset(api, params)
 
 
@@ -83,7 +83,7 @@ def _unset(api: Api, params: Params) -> bool:
 
 @method("getWebhookInfo")
 def get_webhook_info(api: Api, params: Params) -> dict[str, Any]:
-    """Tell how the webhook does."""
+    """Return the state of the webhook."""
     api.updates.expire()
     hook = api.webhook
     info: dict[str, Any] = {
@@ -103,7 +103,9 @@ def get_webhook_info(api: Api, params: Params) -> dict[str, Any]:
 
 
 class Courier:
-    """Sends updates to the webhook: one person's in order, several people's at once, again until 2xx."""
+    """Delivers updates to the webhook: each person's in order, several people's in parallel, with retries
+    until 2xx.
+    """
 
     def __init__(
         self, api: Api, call: Callable[[str, Params], Any], sleep: Callable[[float], Awaitable[object]]
@@ -116,7 +118,7 @@ class Courier:
         api.updates.on_added = self.send_ready
 
     async def close(self) -> None:
-        """Stop all sending."""
+        """Stop all deliveries."""
         self._api.updates.on_added = None
         tasks = list(self._busy.values())
         for task in tasks:
@@ -126,7 +128,7 @@ class Courier:
             await self._session.close()
 
     def send_ready(self) -> None:
-        """Start sending whatever may go now."""
+        """Start the deliveries that may begin now."""
         hook = self._api.webhook
         if not hook.url:
             return
@@ -172,7 +174,7 @@ class Courier:
             return "Webhook connection closed", 0.0
 
     def _act_on(self, body: bytes) -> None:
-        """Do the method that an answer may carry; nobody learns of its result."""
+        """Run the method that an answer of the webhook may contain. Its result is discarded."""
         try:
             values = orjson.loads(body) if body else {}
         except orjson.JSONDecodeError:

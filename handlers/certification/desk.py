@@ -50,4 +50,4 @@ async def sit_down(turn: Turn, review: Review) -> Desk | None:
 
 def day_line(_: Texts, day: Day) -> Markup:
     """The province's progress today: `วันนี้รับรองแล้ว 12 จาก 37 แห่ง`."""
-    return _("{done:,} of {total:,} today", done=day.done, total=day.total)
+    return _("{done:,} of {total:,} today", done=day.certified, total=day.total)

@@ -104,7 +104,7 @@ async def certificate_pdf(turn: Turn, tap: CertificatePdf) -> Screen:
     """📄: send one certificate as a PDF, below the page of the history that lists it. Raises NotYours."""
     _ = turn.texts
     issued = await export.take_certificate(turn.session, turn.officer, tap.certification, turn.now)
-    certificate = issued.made
+    certificate = issued.certificate
     caption = lines(
         _("<b>Certificate</b> <code>{code}</code>", code=written_code(certificate.code)),
         certified_organization(_, certificate),

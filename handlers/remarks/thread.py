@@ -27,7 +27,7 @@ async def show(turn: Turn, tap: Remarks) -> Screen:
     thread = await read_thread(turn.session, turn.officer, tap.organization, tap.page)
     parts: list[Markup | str] = [_("<b>Remarks</b>"), organization_line(_, thread.organization)]
     for entry in thread.entries:
-        parts += ["", _part(_, entry.said, is_short=True)]
+        parts += ["", _part(_, entry.remark, is_short=True)]
         if entry.is_open:
             parts.append(_waiting(_))
         if entry.reply is not None:
@@ -37,8 +37,8 @@ async def show(turn: Turn, tap: Remarks) -> Screen:
     label = _.plain("Read")
     read_buttons: Row = tuple(
         Button(
-            f"❓ {label} {entry.said.id}" if entry.is_open else f"{label} {entry.said.id}",
-            ReadRemark(entry.said.id),
+            f"❓ {label} {entry.remark.id}" if entry.is_open else f"{label} {entry.remark.id}",
+            ReadRemark(entry.remark.id),
         )
         for entry in thread.entries
     )
@@ -59,7 +59,7 @@ async def read(turn: Turn, tap: ReadRemark) -> Screen:
     """
     _ = turn.texts
     entry = await read_entry(turn.session, turn.officer, tap.remark)
-    remark = entry.said
+    remark = entry.remark
     rows: tuple[Row, ...] = ()
     if entry.is_open and turn.officer.account.role is Role.LAO:
         rows = (answer_row(_, remark),)
@@ -73,7 +73,7 @@ def answer_row(_: Texts, question: Remark) -> Row:
 
 def entry_text(_: Texts, entry: Entry) -> Markup:
     """A remark and its reply, both in full."""
-    remark = entry.said
+    remark = entry.remark
     return lines(
         organization_line(_, remark.organization),
         _("Fiscal year B.E. {year}", year=remark.round.fiscal_year),

@@ -342,8 +342,8 @@ async def _refuse_changed(session: AsyncSession, file: _File, problems: Problems
     origins = await load_origins(session, sorted(file.lines))
     for code in sorted(file.lines):
         if origins.get(code) != file.origins.get(code):
-            what = f"the register of {code} {file.names[code]} was saved anew meanwhile"
-            problems.add(file.lines[code], file.code_column, what, "look at its changes and import once more")
+            what = f"the register of {code} {file.names[code]} was saved again during the import"
+            problems.add(file.lines[code], file.code_column, what, "check its changes and import again")
 
 
 async def _check(

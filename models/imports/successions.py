@@ -169,9 +169,11 @@ class _Check:
                 continue
             before = first.setdefault(row.old, row.line)
             if before != row.line:
-                self._note(row, "from", f"{shown(row.old)} is on line {before} already", "let it go on as one")
+                mend = "keep one of the two: an organization has one successor"
+                self._note(row, "from", f"{shown(row.old)} is on line {before} already", mend)
             elif row.old in successors:
-                what = f"{shown(row.old)} ends here and goes on by line {successors[row.old]}: a cycle, or a chain"
+                line = successors[row.old]
+                what = f"{shown(row.old)} ends here and is a successor on line {line}: a cycle or a chain"
                 self._note(row, "from", what, "write each organization's last successor, or use two files")
             elif row.old in self._existing.ends:
                 self._note(row, "from", f"{self._existing.ends[row.old]} already", "leave the line out")
@@ -183,7 +185,7 @@ class _Check:
         kind = EndKind(rows[0].cells["kind"]) if rows[0].cells["kind"] else EndKind.MERGER
         for row in rows[1:]:
             if row.cells["kind"] != rows[0].cells["kind"]:
-                what = f"{shown(code)} is the successor of another kind on line {rows[0].line}"
+                what = f"{shown(code)} has another kind of succession on line {rows[0].line}"
                 self._note(row, "kind", what, "write merger in all of its lines")
             elif kind in ONE_TO_ONE:
                 what = f"{shown(code)} succeeds another organization too, on line {rows[0].line}"
@@ -268,7 +270,7 @@ class _Check:
             for column, word in current_words.items():
                 if row.cells[column] not in ("", word):
                     what = f"{successor.dla_code} is an organization already, with the {column} {word}"
-                    self._note(row, column, what, "leave it empty; laocert organization rename is another command")
+                    self._note(row, column, what, "leave it empty; to rename: laocert organization rename")
 
     def _predecessor(self, code: str, kind: EndKind, row: _Row, rows: list[_Row]) -> Predecessor:
         username = row.cells.get("account") or None
@@ -276,7 +278,7 @@ class _Check:
             return Predecessor(row.old)
         account = self._existing.accounts.get(username)
         if kind in ONE_TO_ONE:
-            self._note(row, "account", f"all accounts of {row.old} go over", "leave it empty")
+            self._note(row, "account", f"all accounts of {row.old} move to the successor", "leave it empty")
         elif account is None or account.role is not Role.LAO:
             self._note(row, "account", f"there is no account {shown(username)} of an organization", "correct it")
         elif account.disabled_at is not None:
@@ -296,7 +298,7 @@ class _Check:
             what = f"{account.username} is the account of {owner}"
             self._note(row, "account", what, f"name one of {code} or of those that it succeeds")
         elif own.cells.get("account") != account.username:
-            what = f"{account.username} goes over only if the line of {owner} names it too"
+            what = f"{account.username} moves to the successor only if the line of {owner} names it too"
             self._note(row, "account", what, f"write it in line {own.line} as well")
 
 

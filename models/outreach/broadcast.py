@@ -170,7 +170,7 @@ async def announce(
     # After the audit record, whose lock serializes two simultaneous announcements.
     if not again and await _was_said(session, broadcast):
         raise BroadcastRefused(
-            "the same was announced to the same officers within the hour; --again says it again"
+            "the same text was announced to the same officers within the hour; add --again to send it again"
         )
     return broadcast
 

@@ -112,11 +112,11 @@ class ProvinceList:
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """One certificate (`made`) with its words and round loaded, and the reopening that ended its revision, if
+    """One certificate with its words and round loaded, and the reopening that ended its revision, if
     any.
     """
 
-    made: Certification
+    certificate: Certification
     ended: Reopening | None
     issued_at: datetime
 

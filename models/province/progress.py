@@ -35,17 +35,17 @@ class UnknownProvince(DomainError):
 
 @dataclass(frozen=True)
 class Day:
-    """A province's day in the round: how many organizations it has certified since midnight in Bangkok (`done`),
-    and how many still wait for it.
+    """A province's day in the round: how many organizations it has certified since midnight in Bangkok, and
+    how many still wait for it.
     """
 
-    done: int
+    certified: int
     waiting: int
 
     @property
     def total(self) -> int:
         """All organizations of the day: certified and waiting."""
-        return self.done + self.waiting
+        return self.certified + self.waiting
 
 
 # The name of a province's capital district is this word followed by the province's name.

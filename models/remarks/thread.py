@@ -21,12 +21,12 @@ ENTRIES_PER_PAGE = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """A question, explanation or petition (`said`), with its answer or decision if there is one.
+    """A question, explanation or petition (`remark`), with its answer or decision if there is one.
 
     `is_open`: it is a question that can still be answered.
     """
 
-    said: Remark
+    remark: Remark
     reply: Remark | None
     is_open: bool
 

@@ -73,7 +73,7 @@ class SpotCheckUnfinished(DomainError):
 
 
 class MarksChanged(DomainError):
-    """A mark was set after the screen was shown on which the spot-check was to be handed in."""
+    """A mark has changed since the officer was shown the screen on which to hand the spot-check in."""
 
 
 class MenusEmpty(DomainError):
@@ -235,9 +235,10 @@ async def require_ready_to_hand_in(
     *,
     clock_offset: timedelta = RIGHT,
 ) -> Checking:
-    """Before it is asked whether to hand in, and before the PIN: the check, as far as it could be handed in now.
+    """Check that the spot-check can be handed in now, and return it with its records. Called before the question
+    whether to hand in, and before the PIN.
 
-    Raises what hand_in raises.
+    `marks`: see `hand_in`. Raises what `hand_in` raises.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     _require_ready(check, marks, clock_offset)
@@ -257,7 +258,7 @@ async def hand_in(
 ) -> Remark | None:
     """Hand the spot-check in (ส่งผลสุ่มตรวจสอบ). It cannot change afterwards.
 
-    `marks` is the fingerprint of the marks that the officer was shown; with None the marks are not compared.
+    `marks` is the fingerprint of the marks that the officer was shown; None skips the comparison.
 
     With an incorrect record the revision cannot be certified: the province's petition for a reopening, with the
     notes as its text, is created in the same transaction and returned; otherwise None. Raises what `load_checking`

@@ -38,7 +38,8 @@ def decision(by: str, reason: str, gazette: str | None, effective_on: date | Non
     effective_on = effective_on or today
     if effective_on > today:
         raise ChangeRefused(
-            f"--effective {effective_on} has not come yet; the change is made now: run this on that day or later"
+            f"--effective {effective_on} is in the future, and the change takes effect at once;"
+            " run the command on that day or later"
         )
     return Decision(operator_name(by), remark_text(reason), _gazette(gazette), effective_on)
 
@@ -48,7 +49,7 @@ def _gazette(typed: str | None) -> str | None:
         return None
     tidy = " ".join(spelled(typed).split())
     if any(is_unseen(letter) for letter in tidy) or not any(letter.isalnum() for letter in tidy):
-        raise ChangeRefused("--gazette says where it was published, in letters that can be seen")
+        raise ChangeRefused("--gazette is empty or has invisible characters; write where it was published")
     if len(tidy) > MAX_GAZETTE:
         raise ChangeRefused(f"--gazette has {len(tidy)} letters; shorten it to {MAX_GAZETTE}")
     return tidy

@@ -114,7 +114,9 @@ def _name(typed: str) -> str:
     """Normalize a typed name: one spelling, single spaces. Raises ChangeRefused if it cannot be used."""
     tidy = " ".join(spelled(typed).split())
     if not any(letter.isalpha() for letter in tidy) or any(is_unseen(letter) for letter in tidy):
-        raise ChangeRefused("NAME is the organization's name in letters that can be seen, without its type")
+        raise ChangeRefused(
+            "NAME has no letter or has invisible characters; write the organization's name without its type"
+        )
     letter = undrawn(tidy)
     if letter is not None:
         raise ChangeRefused(

@@ -269,14 +269,14 @@ async def test_known_and_unknown_usernames_look_the_same(
 
 
 async def forgets_pin(hand: Hand) -> str:
-    """At the keypad of a chat that comes back: the question for the password."""
+    """Choose the forgotten PIN at the keypad of a returning chat, and return the question for the password."""
     await hand.press("ระบบรับรองข้อมูล")
     return await hand.press("ลืม PIN")
 
 
 async def test_strangers_keep_nobody_from_a_new_pin(bot: Emulator, country: Database, clock: Clock) -> None:
-    """They have filled the account's login: its officer who has forgotten the PIN is asked for the password as
-    ever, and what they have tried stays counted.
+    """After strangers' guesses have closed an account's login, its officer who has forgotten the PIN can still
+    enter the password. The strangers' guesses stay counted.
     """
     officer = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
     async with country.write() as session:
@@ -299,7 +299,9 @@ async def test_strangers_keep_nobody_from_a_new_pin(bot: Emulator, country: Data
 async def test_a_stolen_phone_guesses_its_password_no_faster(
     bot: Emulator, country: Database, clock: Clock
 ) -> None:
-    """Five tries, then growing blocks, on the chat's own count; logging out and in again goes on with it."""
+    """A linked chat has five attempts, then blocks of growing length. Logging out and in again does not reset
+    them.
+    """
     phone = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
     async with country.write() as session:
         await link(session, KNOWN[0], phone.phone.id, clock())

@@ -103,11 +103,11 @@ def test_rename_says_both_names(settled: Database, laocert: Run) -> None:
     ("arguments", "says"),
     [
         (("close", "999", *DECIDED), "there is no organization 999"),
-        (("close", FIRST, *DECIDED, "--effective", "2026-11-03"), "2026-11-03 has not come yet"),
+        (("close", FIRST, *DECIDED, "--effective", "2026-11-03"), "2026-11-03 is in the future"),
         (("close", FIRST, *DECIDED, "--effective", "yesterday"), "yesterday is not a day"),
         (("close", FIRST, "--by", "", "--reason", "เหตุผลที่ยาวพอ"), "--by names the person"),
         (("close", FIRST, "--by", "สถ.", "--reason", "x"), "a reason is written in words"),
-        (("rename", FIRST, "  ", *DECIDED), "NAME is the organization's name"),
+        (("rename", FIRST, "  ", *DECIDED), "NAME has no letter"),
     ],
 )
 def test_a_refusal_is_one_line_and_changes_nothing(

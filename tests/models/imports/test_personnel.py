@@ -308,8 +308,8 @@ async def test_a_register_that_was_saved_since_it_was_compared_is_not_replaced(
     with pytest.raises(ImportRefused) as refused:
         await import_personnel(country, path, now)
     assert str(refused.value) == (
-        f"line 2, organization: the register of {FIRST} เทศบาลตำบลบางปู was saved anew meanwhile;"
-        " look at its changes and import once more"
+        f"line 2, organization: the register of {FIRST} เทศบาลตำบลบางปู was saved again during the import;"
+        " check its changes and import again"
     )
     assert len(await records(country, FIRST)) == 40
 

@@ -97,7 +97,7 @@ async def test_nobody_takes_what_is_not_its_own(country: Database, now: datetime
             with pytest.raises(NotYours):
                 await take_certificate(session, lao_officer, certification_id, now)
         issued = await take_certificate(session, lao_officer, 2, now)
-        assert issued.made.organization_code == ABROAD
+        assert issued.certificate.organization_code == ABROAD
 
 
 async def test_the_operator_finds_a_certificate_by_its_code(country: Database, now: datetime) -> None:
@@ -173,13 +173,13 @@ async def test_the_record_says_what_was_taken_by_whom(country: Database, now: da
         officer = await link(session, "province11", 502, now)
         await take_list(session, officer, now)
         issued = await take_certificate(session, officer, 1, now)
-        assert (issued.issued_at, issued.ended, issued.made.province_code) == (now, None, "11")
+        assert (issued.issued_at, issued.ended, issued.certificate.province_code) == (now, None, "11")
         events = await session.scalars(
             select(AuditEvent.details).where(AuditEvent.kind == Event.EXPORTED).order_by(AuditEvent.id)
         )
         assert [json.loads(details) for details in events] == [
             {"what": "organizations", "organizations": 4, "officer": officer.id},
-            {"what": "certificate", "certificate": issued.made.code, "officer": officer.id},
+            {"what": "certificate", "certificate": issued.certificate.code, "officer": officer.id},
         ]
 
 

@@ -34,7 +34,7 @@ async def test_the_day_counts_what_the_province_certified_since_midnight(country
         assert round_ is not None
         officer = await link(session, "province11", 601, now)
         day = await count_day(session, officer, round_.id, now)
-        assert (day, day.total) == (Day(done=1, waiting=1), 2)
+        assert (day, day.total) == (Day(certified=1, waiting=1), 2)
         outsider = await link(session, "province12", 701, now)
         assert await count_day(session, outsider, round_.id, now) == Day(0, 0)
 
@@ -113,8 +113,8 @@ async def test_a_day_begins_at_midnight_in_bangkok(country: Database, now: datet
     await certify_as(country, "province11", 601, FIRST, Level.PROVINCE, evening)
     async with country.write() as session:
         officer = await link(session, "province11", 601, now)
-        assert await count_day(session, officer, 1, evening) == Day(done=1, waiting=0)
-        assert await count_day(session, officer, 1, now.replace(hour=17, minute=0)) == Day(done=0, waiting=0)
+        assert await count_day(session, officer, 1, evening) == Day(certified=1, waiting=0)
+        assert await count_day(session, officer, 1, now.replace(hour=17, minute=0)) == Day(certified=0, waiting=0)
         # Another round, and another province.
         assert await count_day(session, officer, 99, evening) == Day(0, 0)
         abroad = await link(session, "province12", 602, now)

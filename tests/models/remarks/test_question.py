@@ -174,7 +174,7 @@ async def test_a_question_belongs_to_its_revision(country: Database, now: dateti
         assert (await review(session, lao, FIRST)).remarks == 0
         assert (await read_thread(session, lao, FIRST, 0)).entries == []
         # It can still be read by its number.
-        assert (await read_entry(session, lao, new.id)).said.id == new.id
+        assert (await read_entry(session, lao, new.id)).remark.id == new.id
     assert await waiting(country) == []
     with pytest.raises(QuestionClosed):
         await reply(country, new.id, now)
