@@ -7,8 +7,8 @@ import click
 from bot.commands.common import echo_json, json_option, now, reading, thai_time, writing
 from models.audit.event_chain import take_head
 from models.base.errors import DomainError
-from models.operator.verification import verify as verify_record
 from models.succession.word_keeping import keep_words as keep
+from models.verification.verify import verify as verify_record
 
 
 class RecordBroken(DomainError):

@@ -24,9 +24,9 @@ from models.database.engine import Database
 from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
-from models.operator.verification import Findings, verify
 from models.schema import drift, postgresql_triggers, version
 from models.security.keys import Keyring
+from models.verification.verify import Findings, verify
 
 COPY = "the newest event of the copy"
 # Seconds that a table is waited for which somebody else than the program holds, such as psql.

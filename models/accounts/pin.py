@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts import throttle
 from models.accounts.account import Officer
 from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
@@ -324,7 +325,14 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
     officer.may_set_pin_until = None
     officer.last_seen_at = now
     await throttle.clear(session, [throttle.pin_key(officer.user_id)])
-    await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+    await event_chain.record(
+        session,
+        event_chain.Event.PIN_SET,
+        officer.account.unit,
+        now,
+        officer=officer.id,
+        pin=keyed_digest(event_chain.keyring(session), pin_hash),
+    )
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:

@@ -23,8 +23,8 @@ from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.certification.remark import operator_name
 from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
-from models.certification.spot_check import hand_in_correct, kept, require_passed
-from models.certification.statement import statement_name
+from models.certification.spot_check import hand_in_correct, kept, record_hand_in, require_passed, require_recorded
+from models.certification.statement import statement_digest, statement_name
 from models.chats.conversation import Language
 from models.notices import card_marks, outbox
 from models.notices.kind import NoticeKind
@@ -188,7 +188,8 @@ async def certify(
     province's hands in its spot-check, where that was not done before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong (the confirmation stays good).
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong (the
+    confirmation stays good).
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
@@ -206,15 +207,23 @@ async def certify(
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
-        hand_in_correct(shown.spot_check, now)
+        await require_recorded(session, shown.spot_check)
+        check = hand_in_correct(shown.spot_check, now)
         await session.flush()
+        if check is not None:
+            await record_hand_in(session, check, now)
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
     session.add(certification)
     await session.flush()
     await event_chain.record(
-        session, event_chain.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
+        session,
+        event_chain.Event.CERTIFIED,
+        organization.dla_code,
+        now,
+        certificate=snapshot(certification),
+        statement_sha256=statement_digest(certification.statement),
     )
     await _announce(session, officer, certification, organization, now)
     return certification

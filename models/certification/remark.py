@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
+from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.base.errors import DomainError
 from models.base.font import undrawn, visible
 from models.base.names import is_unseen
@@ -114,6 +116,14 @@ async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **f
     session.add(remark)
     await session.flush()
     return remark
+
+
+def recorded_of(session: AsyncSession, remark: Remark) -> dict[str, Any]:
+    """What every remark's event says: to which round (by number) and revision it belongs, and, as a keyed digest,
+    under which name. The name itself is in no event.
+    """
+    author = keyed_digest(event_chain.keyring(session), remark.author)
+    return {"round_id": remark.round_id, "revision": remark.revision, "author": author}
 
 
 def remark_text(typed: str) -> str:

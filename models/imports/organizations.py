@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
+from models.audit.reading import described_chains
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -26,6 +27,7 @@ from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
     Province,
+    description,
     ends_among,
     full_name,
     has_ended,
@@ -208,17 +210,35 @@ async def _write(
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
     for some in chunks(changed):
         await session.execute(update(Organization), some)
-    words = {row["dla_code"]: changed_words(existing[row["dla_code"]], row) for row in changed}
-    renamed = [
-        event_chain.Link(
-            event_chain.Event.RENAMED,
-            code,
-            {"before": one["before"], "after": one["after"], "file": file_name},
-        )
-        for code, one in sorted(words.items())
-        if one
-    ]
-    await event_chain.record_all(session, renamed, now)
+    await _record_descriptions(session, file, existing, provinces, file_name, now)
+
+
+async def _record_descriptions(
+    session: AsyncSession,
+    file: _File,
+    existing: dict[str, dict[str, Any]],
+    provinces: dict[str, dict[str, Any]],
+    file_name: str,
+    now: datetime,
+) -> None:
+    """An event for each organization and province that is described otherwise than before, and for each of which
+    no event says how it is described: those are from before descriptions were recorded.
+    """
+    known = await described_chains(session)
+    ended = await ends_among(session, existing)
+    links = []
+    for code, row in sorted(file.organizations.items()):
+        before = existing.get(code)
+        if (before == row and code in known) or code in ended:
+            continue
+        words = changed_words(before, row) if before is not None else {}
+        kind = event_chain.Event.RENAMED if words else event_chain.Event.DESCRIBED
+        links.append(event_chain.Link(kind, code, {**words, "description": description(row), "file": file_name}))
+    for code, row in sorted(file.provinces.items()):
+        if provinces.get(code) != row or code not in known:
+            details = {"description": description(row), "file": file_name}
+            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, details))
+    await event_chain.record_all(session, links, now)
 
 
 async def _missing(session: AsyncSession, file: _File) -> tuple[Missing, ...]:

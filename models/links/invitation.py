@@ -100,6 +100,7 @@ async def invite(
         username=account.username,
         invitation=invitation.id,
         expires_at=invitation.expires_at.isoformat(),
+        code=invitation.code_hash,
         by="officer" if by else "operator",
         **({"officer": by.id} if by else {}),
     )

@@ -85,7 +85,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     )
     if officer is None:
         raise UnknownOfficer(officer_id)
-    if officer.user_id == _nobody(officer):
+    if officer.user_id == nobody(officer):
         raise AlreadyForgotten(officer_id)
     person = officer.user_id
     was_linked = await unlink_officer(session, officer, now, by="operator")
@@ -102,7 +102,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     await drop_card_and_preference(session, officer.id)
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
-    officer.user_id = _nobody(officer)
+    officer.user_id = nobody(officer)
     await session.flush()
     await event_chain.record(
         session, event_chain.Event.FORGOTTEN, officer.account.unit, now, officer=officer.id, by=by, reason=reason
@@ -153,6 +153,6 @@ def _words(option: str, typed: str) -> str:
     return tidy
 
 
-def _nobody(officer: Officer) -> int:
+def nobody(officer: Officer) -> int:
     """A number that is no user's: those are positive."""
     return -officer.id

@@ -5,7 +5,7 @@ register, for ever, in models/schema/trigger_conditions.py.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -176,6 +176,16 @@ def has_namesake(organization: Any) -> ColumnElement[bool]:
 def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str:
     """Thai dictionary order by name, then type and district; the code makes it total whatever the data."""
     return "\x01".join((thai.sort_key(name_th), thai.sort_key(type_th), thai.sort_key(district_th), dla_code))
+
+
+def description(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of an organization or a province: every column of its row but the code."""
+    return {name: value for name, value in row.items() if name not in ("dla_code", "code")}
+
+
+def described(organization: Organization) -> dict[str, Any]:
+    """The description of an organization that is loaded."""
+    return description({column.key: getattr(organization, column.key) for column in Organization.core().columns})
 
 
 def how_it_ended(end: OrganizationEnd) -> str:

@@ -150,6 +150,7 @@ async def announce(
         event_chain.Event.BROADCAST,
         event_chain.SYSTEM,
         now,
+        broadcast=made.id,
         audience=made.audience,
         chats=queued,
         digest=digest,

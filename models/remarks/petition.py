@@ -15,7 +15,15 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, is_live
 from models.certification.certify import reopen
-from models.certification.remark import Remark, RemarkKind, add_remark, operator_name, operator_reason, remark_text
+from models.certification.remark import (
+    Remark,
+    RemarkKind,
+    add_remark,
+    operator_name,
+    operator_reason,
+    recorded_of,
+    remark_text,
+)
 from models.certification.review import live_certificates
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -125,6 +133,7 @@ async def _petition(
         petition=made.id,
         officer=officer.id,
         body=body,
+        **recorded_of(session, made),
     )
     chats = {one.user_id for one in told} | ({operator_chat} if operator_chat else set())
     await outbox.enqueue_each(session, NoticeKind.PETITIONED, sorted(chats), made.id, now)
@@ -209,6 +218,7 @@ async def decide(
         granted=granted,
         by=by,
         reason=made.body,
+        **recorded_of(session, made),
     )
     if granted:
         await reopen(session, asked.organization_code, by, made.body, now)

@@ -141,6 +141,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
         now,
         fiscal_year=fiscal_year,
         closes_on=closes_on,
+        round=opened.id,
     )
     await card_marks.touch_all(session, now)
     return opened

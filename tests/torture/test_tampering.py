@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.audit.event_chain import take_head
 from models.certification.certificate import Level
 from models.database.engine import Database
-from models.operator.verification import verify
 from models.schema import postgresql_triggers, sqlite_triggers
 from models.succession.word_keeping import keep_words
+from models.verification.verify import verify
 from tests.support import ORGANIZATIONS, before_words, certify_as
 
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]

@@ -23,11 +23,11 @@ from models.notices import card_marks
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
-from models.operator.verification import verify
 from models.province import live_card
 from models.register.roster import load_summary
 from models.schema import drift, triggers, version
 from models.succession.word_keeping import keep_words
+from models.verification.verify import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from models.certification.certificate import Certification, Level
-from models.certification.spot_check import Basis, Mark, draw_numbers, is_drawn_from, sample
+from models.certification.spot_check import Basis, Mark, draw_numbers, is_drawn_from
 from models.database.engine import Database
-from models.operator.verification import verify
 from models.register.roster import Category, PersonnelRecord, Roster
+from models.register.sampling import sample
 from models.security.keys import Keyring
 from models.spot_checks.spot_checking import MAX_NOTES, Checking, draw, hand_in, load_checking, mark
+from models.verification.verify import verify
 from tests.models.audit.record import without_triggers
 from tests.models.certification.reopened import (
     FIRST,

@@ -29,7 +29,6 @@ from models.certification.spot_check import Mark, SpotCheck, SpotCheckFailed, Sp
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
-from models.operator.verification import verify
 from models.register.roster import Category
 from models.remarks.petition import PetitionPending, decide, list_petitions, petition
 from models.rounds.round import NoOpenRound, close_round
@@ -45,6 +44,7 @@ from models.spot_checks.spot_checking import (
     load_checking,
     mark,
 )
+from models.verification.verify import verify
 from tests.models.certification.spot_checks import (
     NOTE,
     OPEN,
