@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from models.accounts import throttle
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.font import undrawn
 from models.base.names import becomes_link, is_unseen
@@ -103,6 +105,10 @@ class UnknownAccount(DomainError):
 class Account(Base):
     """A login of one organization (role `lao`) or one province (role `province`)."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="id username password_hash role organization_code province_code display_name disabled_at"
+    )
+
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(
@@ -136,6 +142,13 @@ class Officer(Base):
 
     A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
     """
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id account_id user_id linked_at unlinked_at pin_hash",
+        "the events of the link; of the PIN's hash a keyed digest",
+        sealed="id account_id user_id full_name position linked_at unlinked_at pin_hash may_set_pin_until"
+        " last_seen_at",
+    )
 
     __tablename__ = "officer"
     __table_args__ = (

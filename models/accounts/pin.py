@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from argon2 import PasswordHasher
@@ -31,6 +31,7 @@ from models.accounts.account import Officer
 from models.audit import event_chain
 from models.audit.digests import keyed_digest
 from models.base.clocks import is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.security.keys import Keyring
@@ -66,6 +67,11 @@ class WeakPin(DomainError):
 
 class Keypad(Base):
     """The keypad that a person has open; opening another one ends it."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="user_id nonce purpose subject sealed",
+        uncovered={"opened_at": "a keypad that is open longer opens nothing without its PIN"},
+    )
 
     __tablename__ = "keypad"
 

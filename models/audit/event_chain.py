@@ -14,13 +14,14 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.calendar import BANGKOK
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization, Province
@@ -104,6 +105,12 @@ class Event(enum.StrEnum):
 
 class AuditEvent(Base):
     """One event of one chain."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "chain number kind at details key_id mac",
+        "the keyed hash of the event and the one after it, and filed heads",
+        uncovered={"id": "it must ascend within its chain; heads rest on it"},
+    )
 
     __tablename__ = "audit_event"
     __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})

@@ -9,6 +9,7 @@ revision, by a reopening: another row; the certificates of the ended revision st
 import random
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET, is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
@@ -77,6 +79,10 @@ class AlreadyCertified(DomainError):
 
 class Confirmation(Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="nonce officer_id organization_code round_id level fingerprint shown_at used_at"
+    )
 
     __tablename__ = "confirmation"
 

@@ -7,7 +7,7 @@ certificates; insert only.
 
 import enum
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.audit.digests import keyed_digest
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.font import undrawn, visible
 from models.base.names import is_unseen
@@ -81,6 +82,11 @@ def _not_drawn(text: str, letter: str) -> str:
 
 class Remark(Base):
     """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision kind body about author officer_id answers_id granted made_at",
+        "its event; of the author's name a keyed digest",
+    )
 
     __tablename__ = "remark"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.audit import event_chain
 from models.audit.event_chain import Event
 from models.audit.reading import authentic_events
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.register.roster import Category
@@ -65,6 +66,11 @@ class Verdict(enum.StrEnum):
 class SpotCheck(Base):
     """The draw of one revision. `seed` (hexadecimal) and the locked register give the sample."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision officer_id seed drawn_at handed_in_at basis",
+        "the events of its draw and its handing in; refused at the press as well",
+    )
+
     __tablename__ = "spot_check"
     __table_args__ = (UniqueConstraint("organization_code", "round_id", "revision"),)
 
@@ -107,6 +113,11 @@ class SpotCheck(Base):
 
 class SpotCheckItem(Base):
     """One drawn record; `place` counts from 1. A mark can be changed until the check is handed in."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "spot_check_id place record_no mark note marked_at officer_id",
+        "the event of the draw and the last one of each mark; refused at the press as well",
+    )
 
     __tablename__ = "spot_check_item"
     __table_args__ = (UniqueConstraint("spot_check_id", "record_no"),)

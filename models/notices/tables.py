@@ -5,11 +5,13 @@ The rules are in models/province/live_card.py and models/notices/timing.py. Both
 
 import enum
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, ForeignKey, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.coverage import Coverage, not_covered
 from models.base.tables import Base, text_enum
 
 
@@ -33,6 +35,8 @@ class Quiet(enum.StrEnum):
 class NoticePreference(Base):
     """What one officer has chosen."""
 
+    COVERAGE: ClassVar[Coverage] = not_covered("when an officer wants to be told")
+
     __tablename__ = "notice_preference"
 
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"), primary_key=True)
@@ -43,6 +47,8 @@ class NoticePreference(Base):
 
 class ProvinceCard(Base):
     """The one live card of a province's officer: where it is, and what it has told."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("what the live card shows is read anew each time")
 
     __tablename__ = "province_card"
 

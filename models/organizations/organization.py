@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
 
 from models.base import thai
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, BinaryText, text_enum
 
@@ -42,6 +43,8 @@ class UnknownOrganization(DomainError):
 class Province(Base):
     """A province (จังหวัด), by its two-digit code; Bangkok has no organizations and is absent."""
 
+    COVERAGE: ClassVar[Coverage] = covered("code name_th name_en", "the last event that describes it")
+
     __tablename__ = "province"
 
     code: Mapped[str] = mapped_column(String(2), primary_key=True)
@@ -51,6 +54,12 @@ class Province(Base):
 
 class Organization(Base):
     """A local administrative organization, by its dla_code (text, never a number)."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "dla_code type_th type_code name_th district_th province_code sort_key",
+        "the last event that describes it",
+        sealed="dla_code province_code",
+    )
 
     __tablename__ = "organization"
     __table_args__ = (Index("ix_organization_listing", "province_code", "sort_key"),)
@@ -87,6 +96,11 @@ class EndKind(enum.StrEnum):
 
 class OrganizationEnd(Base):
     """That an organization has ended, by whose decision, and its successor where it has one."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code successor_code founds_successor kind effective_on by_name reason gazette ended_at",
+        "its event, the last of the organization's chain",
+    )
 
     __tablename__ = "organization_end"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form

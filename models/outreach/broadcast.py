@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, String, Text, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.names import is_unseen
 from models.base.tables import Base, BigKey
@@ -49,6 +51,8 @@ class Audience:
 
 class Broadcast(Base):
     """One announcement, as it was sent."""
+
+    COVERAGE: ClassVar[Coverage] = covered("id audience body made_at", "its event; of the words a digest")
 
     __tablename__ = "broadcast"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form

@@ -6,7 +6,7 @@ reminders of a round did not reach: models/outreach/unreached.py.
 
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
+from models.base.coverage import Coverage, not_covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, conflict_insert
 from models.certification.certificate import Certification, Level, Status, is_live
@@ -54,6 +55,8 @@ class NotTrue(DomainError):
 
 class Reminder(Base):
     """One day's reminder of a round's last day. The row decides who queues it, and it is queued once."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("who changes it has a reminder sent twice, or not")
 
     __tablename__ = "reminder"
     __table_args__ = (UniqueConstraint("round_id", "days_before"),)

@@ -8,7 +8,7 @@ that has ended is never read again, and goes when the officer is forgotten (mode
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import CTE, ColumnElement, ForeignKey, String, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
+from models.base.coverage import Coverage, not_covered
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
 from models.certification.certificate import Certification, Level, Status, is_live, is_open
@@ -58,6 +59,8 @@ class Listing(Base):
 
     None: not narrowed by that. `page` counts from 0.
     """
+
+    COVERAGE: ClassVar[Coverage] = not_covered("what an officer's list is narrowed to")
 
     __tablename__ = "listing"
 

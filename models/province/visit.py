@@ -6,12 +6,14 @@ never counted, and go when the officer is forgotten (models/operator/erasure.py)
 """
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, Index, ScalarSelect, SQLColumnExpression, bindparam, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer
+from models.base.coverage import Coverage, not_covered
 from models.base.tables import Base, conflict_insert
 
 # So long is an organization said to be looked at after it was opened.
@@ -20,6 +22,8 @@ LOOKING = timedelta(minutes=10)
 
 class Visit(Base):
     """That an officer opened an organization, the last time; and when it left it for later, if it did."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("which organizations an officer has opened")
 
     __tablename__ = "visit"
     # The newest visit of an officer is looked for.

@@ -8,6 +8,7 @@ holds names. What differs from it is worked out in models/certification/changes.
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import orjson
 from sqlalchemy import ForeignKey, LargeBinary, delete
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.base.coverage import Coverage, covered
 from models.base.tables import Base, BigKey
 from models.register.draft import record
 from models.register.roster import Record
@@ -23,6 +25,12 @@ from models.security.sealing import Seal, Unreadable
 
 class CertifiedRegister(Base):
     """The register that a reopening has ended. Inserted with the reopening, deleted when the next round opens."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "reopening_id by_province sealed",
+        "the digest on the certificate that the reopening has ended",
+        uncovered={"id": "nothing refers to it"},
+    )
 
     __tablename__ = "certified_register"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form

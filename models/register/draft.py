@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import ForeignKey, LargeBinary, String, delete
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.clocks import is_past
+from models.base.coverage import Coverage, not_covered
 from models.base.errors import DomainError
 from models.base.tables import Base
 from models.register.roster import Category, Record
@@ -50,6 +51,10 @@ def record(values: Sequence[str]) -> Record:
 
 class RosterDraft(Base):
     """One officer's file. `base_digest` is that of the roster it was compared with, "" when there was none."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered(
+        "a file that waits for a day; its officer sees what it would change before it is saved"
+    )
 
     __tablename__ = "roster_draft"
 

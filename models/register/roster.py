@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, Select, String, UniqueConstraint, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import thai
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
@@ -47,6 +48,11 @@ class NoRoster(DomainError):
 class Roster(Base):
     """That an organization has a register, and the import that it comes from."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        "organization_code file_name imported_at menu_names",
+        "the certificate, while the register is locked by one",
+    )
+
     __tablename__ = "roster"
 
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"), primary_key=True)
@@ -58,6 +64,12 @@ class Roster(Base):
 
 class PersonnelRecord(Base):
     """One person in a register."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "organization_code record_no full_name category position level menus",
+        "the digest on the certificate, while the register is locked by one or for ever",
+        uncovered={"id": "nothing refers to it"},
+    )
 
     __tablename__ = "personnel_record"
     __table_args__ = (UniqueConstraint("organization_code", "record_no"),)

@@ -6,6 +6,7 @@ What that ends, and how a closing is undone: models/operator/closing.py.
 import enum
 from datetime import date, datetime
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.notices import card_marks
@@ -38,6 +40,12 @@ class NoOpenRound(DomainError):
 
 class Round(Base):
     """One yearly run. The newest one's certificates are the ones that lock."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id fiscal_year state closes_on opened_at closed_at",
+        "the events of the round",
+        sealed="id fiscal_year state closes_on opened_at closed_at",
+    )
 
     __tablename__ = "round"
     __table_args__ = (

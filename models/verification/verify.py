@@ -23,8 +23,8 @@ _UNREADABLE_ROW = (LookupError, ValueError, TypeError, ArithmeticError)
 
 Check = Callable[[AsyncSession, Record, Findings], Awaitable[None]]
 
-# In the order in which breaks are listed. Certificates come first: which of them are unrecorded says which rounds are
-# older than the record.
+# In the order in which breaks are listed. Certificates come first: which of them are unrecorded says which rounds
+# are older than the record.
 CHECKS: tuple[tuple[Subject, Check], ...] = (
     (Subject.CERTIFICATE, certificates.check_certificates),
     (Subject.WORDS, certificates.check_words),
