@@ -44,7 +44,7 @@ async def check_officers(session: AsyncSession, record: Record, found: Findings)
         if told is not None:
             _compare(session, officer, told, found)
         elif first is None or officer.id < first:
-            found.uncompared["links"] += 1
+            found.leave("links")
         else:
             found.add(Subject.OFFICER, f"officer {officer.id}: no event records the link")
     found.add(Subject.OFFICER, *(f"officer {number}: was recorded and is gone" for number in sorted(expected)))
@@ -60,7 +60,7 @@ def _compare(session: AsyncSession, officer: Officer, told: _Expected, found: Fi
     if (officer.linked_at, officer.unlinked_at) != (told.login.at, told.unlinked_at):
         found.add(Subject.OFFICER, f"{name}: the link did not begin or end as was recorded")
     if told.pin == _UNTOLD:
-        found.uncompared["PINs"] += officer.pin_hash is not None
+        found.leave("PINs", officer.pin_hash is not None)
     elif told.pin is None and officer.pin_hash is not None:
         found.add(Subject.OFFICER, f"{name}: has a PIN that no event records")
     elif told.pin is not None and is_digest_of(keyring(session), told.pin, officer.pin_hash) is False:
@@ -115,7 +115,7 @@ async def check_invitations(session: AsyncSession, record: Record, found: Findin
             if not _is_as_made(invitation, event, found):
                 found.add(Subject.INVITATION, f"{name}: is not as it was made")
         elif first is None or invitation.id < first:
-            found.uncompared["invitations"] += 1
+            found.leave("invitations")
         else:
             found.add(Subject.INVITATION, f"{name}: no event records it")
     found.add(
@@ -125,7 +125,7 @@ async def check_invitations(session: AsyncSession, record: Record, found: Findin
 
 def _is_as_made(invitation: Invitation, event: Told, found: Findings) -> bool:
     details = event.details
-    found.uncompared["codes of invitations"] += "code" not in details
+    found.leave("codes of invitations", "code" not in details)
     return (
         invitation.made_at == event.at
         and invitation.expires_at <= datetime.fromisoformat(str(details.get("expires_at")))

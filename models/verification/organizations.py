@@ -23,7 +23,7 @@ async def check_descriptions(session: AsyncSession, record: Record, found: Findi
             known = recorded.pop(row[key], {})
             stands = description(row)
             if known.keys() < stands.keys():
-                found.uncompared[f"{what}s"] += 1
+                found.leave(f"{what}s")
             if any(stands.get(name) != value for name, value in known.items()):
                 found.add(
                     Subject.ORGANIZATION, f"{what} {row[key]}: is not described as its last event describes it"

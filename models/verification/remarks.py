@@ -81,7 +81,7 @@ async def check_remarks(session: AsyncSession, record: Record, found: Findings) 
             _ANSWERED.get(kind, "answers"): remark.answers_id,
         }
         told = events.get(key, {})
-        found.uncompared["remarks"] += bool(told) and "round_id" not in told
+        found.leave("remarks", bool(told) and "round_id" not in told)
         if is_digest_of(keyring(session), told.get("author"), remark.author) is False:
             rows[key]["author"] = None
     compare(rows, events, Subject.REMARK, found)
@@ -102,7 +102,7 @@ async def check_broadcasts(session: AsyncSession, record: Record, found: Finding
     for key in list(rows):
         if first is None or int(key[1]) < first:
             # From before its event named it.
-            found.uncompared["broadcasts"] += 1
+            found.leave("broadcasts")
             del rows[key]
     compare(rows, events, Subject.BROADCAST, found)
 

@@ -115,12 +115,13 @@ def selects(database: Database) -> Iterator[list[str]]:
     event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
-async def test_a_draw_and_a_look_at_it_take_five_queries(waiting: Database, now: datetime) -> None:
+async def test_a_draw_and_a_look_at_it_take_few_queries(waiting: Database, now: datetime) -> None:
     async with waiting.write() as session:
         officer = await province(session, now)
         with selects(waiting) as seen:
             found = await draw(session, officer, WAITING, now, random.Random(1), size=SIZE)
-        assert len(seen) <= 5, seen
+        # One or two of them for the event: the end of its chain, and on PostgreSQL the rows that hold it.
+        assert len(seen) <= (6 if waiting.is_sqlite else 8), seen
     async with waiting.write() as session:
         officer = await province(session, now)
         with selects(waiting) as seen:
