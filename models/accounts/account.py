@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.accounts import throttle
 from models.audit import event_chain
+from models.audit.repeated import record_refused
 from models.base.clocks import is_ahead, is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -320,27 +321,32 @@ async def record_pin_block(session: AsyncSession, officer: Officer, now: datetim
 async def record_refusal(
     session: AsyncSession, officer: Officer | None, user_id: int, what: str, now: datetime
 ) -> None:
-    """Record that somebody tried what it has no right to; the chain is that of its own account."""
+    """Record that somebody tried what it has no right to, or count it where that was recorded on the same day; the
+    chain is that of its own account.
+    """
     chain = officer.account.unit if officer else event_chain.SYSTEM
-    await event_chain.record(
+    await record_refused(
         session,
         event_chain.Event.REFUSED,
         chain,
         now,
-        user=user_id,
-        officer=officer.id if officer else None,
+        user_id,
+        officer.id if officer else None,
         what=what,
     )
 
 
 async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
     """Record a refused login in the account's chain; what was typed for an unknown account is not kept, for it
-    may be a password.
+    may be a password. Those for unknown accounts are counted after the first of a chat and day: what bounds the
+    others is the account's own throttle.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
-    chain = account.unit if account else event_chain.SYSTEM
-    known = {"username": account.username} if account else {}
-    await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
+    failed = event_chain.Event.LOGIN_FAILED
+    if account is None:
+        await record_refused(session, failed, event_chain.SYSTEM, now, user_id)
+    else:
+        await event_chain.record(session, failed, account.unit, now, user=user_id, username=account.username)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:

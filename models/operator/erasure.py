@@ -15,6 +15,7 @@ from models.accounts import throttle
 from models.accounts.account import Officer
 from models.accounts.pin import Keypad
 from models.audit import event_chain
+from models.audit.repeated import forget_repeated
 from models.base.errors import DomainError
 from models.certification.certificate import Certification
 from models.certification.remark import Remark
@@ -96,6 +97,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     is_linked_elsewhere = any(one.unlinked_at is None for one in rows)
     if not is_linked_elsewhere:
         await _erase_chat(session, person)
+        await forget_repeated(session, person)
     await session.execute(delete(Listing).where(Listing.officer_id == officer.id))
     await session.execute(delete(Visit).where(Visit.officer_id == officer.id))
     await drop_draft(session, officer.id)
