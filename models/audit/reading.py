@@ -33,13 +33,6 @@ class UnknownKind(DomainError):
         super().__init__(f"there is no kind of event {ascii(kind)[1:-1]:.40}; there are: {', '.join(Event)}")
 
 
-class UnknownUnit(DomainError):
-    """No province has this code."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"there is no province {code}; a province's code has two digits, for example 11")
-
-
 class NoPeriod(DomainError):
     """The first day that was asked for is after the last one."""
 
@@ -171,13 +164,6 @@ async def require_organization(session: AsyncSession, dla_code: str) -> str:
     if await session.get(Organization, dla_code) is None:
         raise UnknownOrganization(dla_code)
     return dla_code
-
-
-async def require_province(session: AsyncSession, code: str) -> str:
-    """The code, if a province has it. Raises UnknownUnit."""
-    if await session.get(Province, code) is None:
-        raise UnknownUnit(code)
-    return code
 
 
 async def _entries(session: AsyncSession, events: list[AuditEvent]) -> list[Entry]:

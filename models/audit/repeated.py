@@ -2,8 +2,8 @@
 
 Whoever can write to the bot could fill the record, which never shrinks, with as many events as it sends messages.
 When the day is over (Bangkok's), or at the chat's next refusal on a later day, one event says how many more there
-were, and the count is dropped. Of an officer each thing that it has no right to is counted by itself: there are only
-as many as there are buttons.
+were, and the count is dropped. Of an officer each thing that it has no right to is counted by itself: there are
+only as many as there are buttons.
 """
 
 from datetime import date, datetime, timedelta

@@ -39,6 +39,12 @@ class UnknownOfficer(DomainError):
         super().__init__(f"there is no officer {officer_id}; see: laocert account links USERNAME --all")
 
 
+async def require_officer(session: AsyncSession, officer_id: int) -> None:
+    """Raises UnknownOfficer."""
+    if await session.get(Officer, officer_id) is None:
+        raise UnknownOfficer(officer_id)
+
+
 class AlreadyForgotten(DomainError):
     """The officer's data has been erased before."""
 

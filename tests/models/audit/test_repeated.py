@@ -1,4 +1,4 @@
-"""Refusals that come again: the first of a chat and day is an event, and one more says how many others there were."""
+"""Refusals that come again: the first of a chat and day is an event, and one more says how many others came."""
 
 import json
 from datetime import datetime, timedelta
@@ -109,9 +109,7 @@ async def test_of_an_officer_each_thing_is_counted_in_its_own_chain(country: Dat
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=40), timedelta(days=-40)])
-async def test_a_clock_that_was_wrong_leaves_no_count(
-    country: Database, now: datetime, ahead: timedelta
-) -> None:
+async def test_a_clock_that_was_wrong_leaves_no_count(country: Database, now: datetime, ahead: timedelta) -> None:
     await refuse(country, now + ahead, 5)
     async with country.write() as session:
         await tell_repeated(session, now)
