@@ -241,6 +241,13 @@ async def _record_descriptions(
     await event_chain.record_all(session, links, now)
 
 
+async def count_undescribed(session: AsyncSession) -> int:
+    """How many organizations and provinces there are of which no event says how they are described."""
+    known = await described_chains(session)
+    codes = [*await session.scalars(select(Organization.dla_code)), *await session.scalars(select(Province.code))]
+    return sum(code not in known for code in codes)
+
+
 async def _missing(session: AsyncSession, file: _File) -> tuple[Missing, ...]:
     """The organizations that go on and are not in the file, by code."""
     columns = Organization.dla_code, Organization.type_code, Organization.type_th, Organization.name_th
@@ -290,7 +297,11 @@ async def import_organizations(
             progress("writing", 0, len(codes))
             await _write(session, file, existing, path.name, now)
             told = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
-            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
+            # Those that ended before descriptions were recorded, and those that no file has named since.
+            left = await count_undescribed(session)
+            await event_chain.record(
+                session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told, undescribed=left
+            )
             # Names and totals.
             await card_marks.touch_all(session, now)
         progress("writing", len(codes), len(codes))

@@ -14,7 +14,7 @@ from models.verification.remarks import Rows, compare
 
 async def check_descriptions(session: AsyncSession, record: Record, found: Findings) -> None:
     """Each is described as its last event says, and none that was recorded is gone."""
-    recorded = _descriptions(record)
+    recorded, undescribed = _descriptions(record), 0
     for table, key, what in (
         (Organization.core(), "dla_code", "organization"),
         (Province.core(), "code", "province"),
@@ -22,6 +22,7 @@ async def check_descriptions(session: AsyncSession, record: Record, found: Findi
         for row in (await session.execute(select(table).order_by(table.c[key]))).mappings():
             known = recorded.pop(row[key], {})
             stands = description(row)
+            undescribed += not known
             if known.keys() < stands.keys():
                 found.leave(f"{what}s")
             if any(stands.get(name) != value for name, value in known.items()):
@@ -29,6 +30,15 @@ async def check_descriptions(session: AsyncSession, record: Record, found: Findi
                     Subject.ORGANIZATION, f"{what} {row[key]}: is not described as its last event describes it"
                 )
     found.add(Subject.ORGANIZATION, *(f"{code}: was recorded and is gone" for code in sorted(recorded)))
+    left = [event.details.get("undescribed") for event in record.of(Event.IMPORTED)]
+    # Whatever comes later is described when it comes.
+    most = next((number for number in reversed(left) if isinstance(number, int)), undescribed)
+    if undescribed > most:
+        found.add(
+            Subject.ORGANIZATION,
+            f"organizations and provinces: {undescribed} are described by no event; after the last import that"
+            f" was {most}",
+        )
 
 
 def _descriptions(record: Record) -> dict[str, dict[str, Any]]:
