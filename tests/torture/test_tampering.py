@@ -171,7 +171,8 @@ def another(rng: random.Random, column: Column[Any], value: Any) -> Any:
         bytes: lambda value: value[:-1] + bytes([value[-1] ^ 1]),
         list: lambda value: [*value, "x"],
     }
-    return changed.get(type(value), lambda _: f"x{rng.randint(0, 999999)}")(value)
+    length = getattr(column.type, "length", None)
+    return changed.get(type(value), lambda _: f"x{rng.randint(0, 999999)}"[:length])(value)
 
 
 def something(rng: random.Random, column: Column[Any]) -> Any:
