@@ -28,7 +28,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.accounts import throttle
 from models.audit import event_chain
-from models.audit.repeated import record_refused
+from models.audit.repeated import is_first_refusal
 from models.base.clocks import is_ahead, is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -325,15 +325,10 @@ async def record_refusal(
     chain is that of its own account.
     """
     chain = officer.account.unit if officer else event_chain.SYSTEM
-    await record_refused(
-        session,
-        event_chain.Event.REFUSED,
-        chain,
-        now,
-        user_id,
-        officer.id if officer else None,
-        what=what,
-    )
+    number, counted_as = (officer.id, what) if officer else (None, "")
+    refused = event_chain.Event.REFUSED
+    if await is_first_refusal(session, refused, chain, now, user_id, officer_id=number, what=counted_as):
+        await event_chain.record(session, refused, chain, now, user=user_id, officer=number, what=what)
 
 
 async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
@@ -343,10 +338,10 @@ async def record_failed_login(session: AsyncSession, username: str, user_id: int
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     failed = event_chain.Event.LOGIN_FAILED
-    if account is None:
-        await record_refused(session, failed, event_chain.SYSTEM, now, user_id)
-    else:
+    if account is not None:
         await event_chain.record(session, failed, account.unit, now, user=user_id, username=account.username)
+    elif await is_first_refusal(session, failed, event_chain.SYSTEM, now, user_id):
+        await event_chain.record(session, failed, event_chain.SYSTEM, now, user=user_id)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:

@@ -37,21 +37,24 @@ class RepeatedRefusal(Base):
     more: Mapped[int]
 
 
-async def record_refused(
+async def is_first_refusal(
     session: AsyncSession,
     kind: event_chain.Event,
     chain: str,
     now: datetime,
     user_id: int,
+    *,
     officer_id: int | None = None,
-    **details: object,
-) -> None:
-    """Record that a chat was refused, or count it where one like it was recorded on the same day."""
+    what: str = "",
+) -> bool:
+    """Count that a chat was refused. Whether it is the first time on this day, which the caller records as `kind`
+    in `chain`; what was counted of days before is recorded here. `what` an officer tried, of strangers nothing.
+    """
     row = {
         "user_id": user_id,
         "day": bangkok_day(now),
         "kind": kind.value,
-        "what": str(details.get("what", "")) if officer_id is not None else "",
+        "what": what,
         "chain": chain,
         "officer_id": officer_id,
         "more": 0,
@@ -63,10 +66,9 @@ async def record_refused(
         ).returning(RepeatedRefusal.more)
     )
     if more:
-        return
+        return False
     await _tell(session, now, RepeatedRefusal.user_id == user_id)
-    known = {"officer": officer_id} if "what" in details else {}
-    await event_chain.record(session, kind, chain, now, user=user_id, **known, **details)
+    return True
 
 
 async def tell_repeated(session: AsyncSession, now: datetime) -> None:

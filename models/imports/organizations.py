@@ -232,8 +232,17 @@ async def _record_descriptions(
         if (before == row and code in known) or code in ended:
             continue
         words = changed_words(before, row) if before is not None else {}
-        kind = event_chain.Event.RENAMED if words else event_chain.Event.DESCRIBED
-        links.append(event_chain.Link(kind, code, {**words, "description": description(row), "file": file_name}))
+        if words:
+            renamed = {
+                "before": words["before"],
+                "after": words["after"],
+                "description": description(row),
+                "file": file_name,
+            }
+            links.append(event_chain.Link(event_chain.Event.RENAMED, code, renamed))
+        else:
+            added = {"description": description(row), "file": file_name}
+            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, added))
     for code, row in sorted(file.provinces.items()):
         if provinces.get(code) != row or code not in known:
             details = {"description": description(row), "file": file_name}
