@@ -26,7 +26,8 @@ from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
 from models.schema import drift, postgresql_triggers, version
 from models.security.keys import Keyring
-from models.verification.verify import Findings, verify
+from models.verification.findings import Findings
+from models.verification.verify import verify
 
 COPY = "the newest event of the copy"
 # Seconds that a table is waited for which somebody else than the program holds, such as psql.

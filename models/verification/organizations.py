@@ -21,7 +21,7 @@ async def check_descriptions(session: AsyncSession, record: Record, found: Findi
     ):
         for row in (await session.execute(select(table).order_by(table.c[key]))).mappings():
             known = recorded.pop(row[key], {})
-            stands = description(row)
+            stands = description(dict(row))
             undescribed += not known
             if known.keys() < stands.keys():
                 found.leave(f"{what}s")

@@ -38,7 +38,7 @@ async def describe(session: AsyncSession, now: datetime) -> None:
     links = []
     for table, key in ((Organization.core(), "dla_code"), (Province.core(), "code")):
         for row in (await session.execute(select(table).order_by(table.c[key]))).mappings():
-            links.append(Link(Event.DESCRIBED, row[key], {"description": description(row)}))
+            links.append(Link(Event.DESCRIBED, row[key], {"description": description(dict(row))}))
     await record_all(session, links, now)
     await record(session, Event.IMPORTED, SYSTEM, now, what="organizations", file="x", rows=5, undescribed=0)
 

@@ -13,7 +13,8 @@ from models.remarks.petition import decide, petition
 from models.remarks.question import answer, ask
 from models.rounds.round import close_round
 from models.schema import sqlite_triggers
-from models.verification.verify import Findings, verify
+from models.verification.findings import Findings
+from models.verification.verify import verify
 from tests.support import ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD = (code for code, *_ in ORGANIZATIONS[:3])
