@@ -82,7 +82,8 @@ async def load_record(session: AsyncSession) -> tuple[Record, int]:
     )
     async for event_id, kind, chain, number, at, mac, key_id, written in rows:
         count += 1
-        if kind not in _KINDS:
+        if kind not in _KINDS or (kind == Event.IMPORTED and chain != SYSTEM):
+            # Of imports only those of organizations say something that is compared.
             continue
         try:
             details = json.loads(written)

@@ -81,6 +81,9 @@ async def check_remarks(session: AsyncSession, record: Record, found: Findings) 
             _ANSWERED.get(kind, "answers"): remark.answers_id,
         }
         told = events.get(key, {})
+        if "round_id" in told:
+            # What an event of this kind does not name is empty.
+            told = events[key] = dict.fromkeys(("about", "granted", "officer", "answers")) | told
         found.leave("remarks", bool(told) and "round_id" not in told)
         if is_digest_of(keyring(session), told.get("author"), remark.author) is False:
             rows[key]["author"] = None
