@@ -45,7 +45,7 @@ CHANGES = {
     "UPDATE officer SET unlinked_at = '2026-11-03 00:00:00' WHERE id = 1": "officer 1: the link did not begin",
     "UPDATE officer SET pin_hash = 'x' WHERE id = 1": "officer 1: has another PIN than was recorded",
     "UPDATE officer SET pin_hash = NULL WHERE id = 1": "officer 1: has another PIN than was recorded",
-    "INSERT INTO officer (account_id, user_id, linked_at) VALUES (1, 999, '2026-11-02 00:00:00')": "no event records",
+    "INSERT INTO officer (account_id, user_id, linked_at) VALUES (1, 999, '2026-11-02 00:00:00')": "no event",
     "UPDATE invitation SET account_id = 1": "invitation 1: is not as it was made",
     "UPDATE invitation SET code_hash = 'x'": "invitation 1: is not as it was made",
     "UPDATE invitation SET from_officer_id = 1": "invitation 1: is not as it was made",
