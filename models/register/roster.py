@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -186,6 +186,18 @@ async def register_digest(session: AsyncSession, dla_code: str) -> str:
         return (await load_summary(session, dla_code)).digest
     except NoRoster:
         return ""
+
+
+async def register_origin(session: AsyncSession, dla_code: str) -> list[str] | None:
+    """From which file a register is and when it was imported (UTC), as the end of its organization notes it; None
+    where there is none.
+    """
+    row = (
+        await session.execute(
+            select(Roster.file_name, Roster.imported_at).where(Roster.organization_code == dla_code)
+        )
+    ).first()
+    return None if row is None else [row.file_name, row.imported_at.astimezone(UTC).isoformat()]
 
 
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.audit.event_chain import PURPOSE, Event, keyring
 from models.certification.certificate import Certification, Level, Reopening, is_live
 from models.register.certified import CertifiedRegister, RegisterContent, open_certified
-from models.register.roster import NoRoster, Roster, load_summary, register_digest, summarize
+from models.register.roster import NoRoster, Roster, load_summary, register_digest, register_origin, summarize
 from models.rounds.round import current_round
 from models.verification.findings import Findings, Subject
 from models.verification.record import Record
@@ -43,7 +43,9 @@ async def check_ended(session: AsyncSession, record: Record, found: Findings) ->
     for event in sorted(record.of(Event.ENDED), key=lambda event: event.chain):
         code = event.chain
         found.rosters += 1
-        if await register_digest(session, code) != event.details.get("roster_digest"):
+        origin = await register_origin(session, code)
+        is_same = await register_digest(session, code) == event.details.get("roster_digest")
+        if not is_same or origin != event.details.get("roster_origin", origin):
             found.add(Subject.REGISTER, f"roster of {code}: is not what it was when the organization ended")
 
 
