@@ -45,6 +45,7 @@ messages: $(VENV)/.test
 # Writes down what others know the program by; a test fails while it differs (tests/freeze/).
 freeze: $(VENV)/.test
 	$(BIN)/python -m tests.freeze.outside
+	$(BIN)/python -m tests.freeze.coverage
 
 # The locks name no registry and hold for every Python from 3.11 on.
 LOCK_OF = $(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

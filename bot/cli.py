@@ -25,7 +25,7 @@ COMMANDS = {
     "reopen": Lazy("bot.commands.reopen:reopen", "End the certified revision of an organization."),
     "petitions": Lazy("bot.commands.reopen:petitions", "Petitions that wait for a decision."),
     "petition": Lazy("bot.commands.reopen:petition", "Decide a petition."),
-    "audit": Lazy("bot.commands.audit:audit", "The record: take heads, verify."),
+    "audit": Lazy("bot.commands.audit:audit", "The record: read it, take heads, verify."),
     "outbox": Lazy("bot.commands.outbox:outbox", "Messages that the bot sends on its own."),
     "broadcast": Lazy("bot.commands.broadcast:broadcast", "Announce something to all officers of one role."),
     "export": Lazy("bot.commands.export:export", "Write what was certified to a file."),

@@ -22,6 +22,7 @@ from models.accounts.access import NotYours
 from models.accounts.account import record_refusal, saw_officer
 from models.accounts.pin import Purpose, leave_keypad
 from models.base.errors import DomainError
+from models.certification.spot_check import SpotCheckAltered
 from models.chats.conversation import Conversation, Language
 from models.database.engine import Session
 from models.links.arrival import load_arrival
@@ -224,6 +225,9 @@ async def _or_refusal(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Sc
         await turn.session.refresh(turn.conversation)
         if isinstance(problem, NotYours):
             await record_refusal(turn.session, turn.linked, turn.user_id, "not yours", turn.now)
+        if isinstance(problem, SpotCheckAltered):
+            # Somebody has written to the database: `laocert audit verify` says what.
+            await record_refusal(turn.session, turn.linked, turn.user_id, "spot-check altered", turn.now)
         return await problems.explain(turn, problem)
 
 

@@ -30,7 +30,7 @@ from models.certification.certify import (
 )
 from models.certification.remark import RemarkRefused
 from models.certification.review import ExplanationMissing, RosterChanged
-from models.certification.spot_check import SpotCheckFailed, SpotCheckMissing
+from models.certification.spot_check import SpotCheckAltered, SpotCheckFailed, SpotCheckMissing
 from models.certification.words import Words
 from models.chats.conversation import Language
 from models.imports.sent_roster import BaseChanged, RosterLocked
@@ -141,6 +141,11 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         SpotCheckFailed: _(
             "The spot-check found something that is not correct, so this revision cannot be certified. "
             "The organization must be opened for correction first."
+        ),
+        SpotCheckAltered: _(
+            "⛔ This spot-check is not as it was drawn and marked. It cannot be used, and nothing was done. "
+            "Please tell {operator}.",
+            operator=_.operator,
         ),
         NothingToDraw: _("No spot-check is needed here. Please open the organization to certify."),
         SpotCheckEnded: _("This spot-check no longer counts. Please open the organization again."),

@@ -25,9 +25,10 @@ from models.database.engine import Database
 from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
-from models.operator.verification import Findings, verify
 from models.schema import drift, postgresql_triggers, roles, version
 from models.security.keys import Keyring
+from models.verification.findings import Findings
+from models.verification.verify import verify
 
 COPY = "the newest event of the copy"
 # Seconds to wait for a table that a foreign session, such as psql, has locked.

@@ -8,7 +8,7 @@ from functools import wraps
 
 from bot.runtime.clock import Clock, nap
 from models.accounts import pin, throttle
-from models.audit import event_chain
+from models.audit import event_chain, repeated
 from models.audit.event_chain import take_head
 from models.base.calendar import bangkok_day
 from models.chats import inbox
@@ -56,6 +56,7 @@ async def forget(database: Database, now: datetime) -> None:
         await throttle.forget_old(session, now)
         await pin.forget_old_keypads(session, now)
         await draft.forget_old_drafts(session, now)
+        await repeated.tell_repeated(session, now)
 
 
 async def keep_wal_short(database: Database, _now: datetime) -> None:

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -27,7 +28,9 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.accounts import throttle
 from models.audit import event_chain
+from models.audit.repeated import is_first_refusal
 from models.base.clocks import is_ahead, is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.font import undrawn
 from models.base.grants import Grants
@@ -104,6 +107,10 @@ class UnknownAccount(DomainError):
 class Account(Lockable, Base):
     """A login of one organization (role `lao`) or one province (role `province`)."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="id username password_hash role organization_code province_code display_name disabled_at"
+    )
+
     __tablename__ = "account"
     __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
     __table_args__ = (
@@ -138,6 +145,13 @@ class Officer(Base):
 
     A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
     """
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id account_id user_id linked_at unlinked_at pin_hash",
+        "the events of the link; of the PIN's hash a keyed digest",
+        sealed="id account_id user_id full_name position linked_at unlinked_at pin_hash may_set_pin_until"
+        " last_seen_at",
+    )
 
     __tablename__ = "officer"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, UPDATE")
@@ -310,27 +324,27 @@ async def record_pin_block(session: AsyncSession, officer: Officer, now: datetim
 async def record_refusal(
     session: AsyncSession, officer: Officer | None, user_id: int, what: str, now: datetime
 ) -> None:
-    """Record that somebody tried what it has no right to; the chain is that of its own account."""
+    """Record that somebody tried what it has no right to, or count it where that was recorded on the same day; the
+    chain is that of its own account.
+    """
     chain = officer.account.unit if officer else event_chain.SYSTEM
-    await event_chain.record(
-        session,
-        event_chain.Event.REFUSED,
-        chain,
-        now,
-        user=user_id,
-        officer=officer.id if officer else None,
-        what=what,
-    )
+    number, counted_as = (officer.id, what) if officer else (None, "")
+    refused = event_chain.Event.REFUSED
+    if await is_first_refusal(session, refused, chain, now, user_id, officer_id=number, what=counted_as):
+        await event_chain.record(session, refused, chain, now, user=user_id, officer=number, what=what)
 
 
 async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
     """Record a refused login in the account's chain; what was typed for an unknown account is not kept, for it
-    may be a password.
+    may be a password. Those for unknown accounts are counted after the first of a chat and day: what bounds the
+    others is the account's own throttle.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
-    chain = account.unit if account else event_chain.SYSTEM
-    known = {"username": account.username} if account else {}
-    await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
+    failed = event_chain.Event.LOGIN_FAILED
+    if account is not None:
+        await event_chain.record(session, failed, account.unit, now, user=user_id, username=account.username)
+    elif await is_first_refusal(session, failed, event_chain.SYSTEM, now, user_id):
+        await event_chain.record(session, failed, event_chain.SYSTEM, now, user=user_id)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:

@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from argon2 import PasswordHasher
@@ -29,7 +29,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts import throttle
 from models.accounts.account import Officer
 from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.base.clocks import is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
@@ -67,6 +69,11 @@ class WeakPin(DomainError):
 
 class Keypad(Base):
     """The keypad that a person has open; opening another one ends it."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="user_id nonce purpose subject sealed",
+        uncovered={"opened_at": "a keypad that is open longer opens nothing without its PIN"},
+    )
 
     __tablename__ = "keypad"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
@@ -328,7 +335,14 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
     officer.may_set_pin_until = None
     officer.last_seen_at = now
     await throttle.clear(session, [throttle.pin_key(officer.user_id)])
-    await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+    await event_chain.record(
+        session,
+        event_chain.Event.PIN_SET,
+        officer.account.unit,
+        now,
+        officer=officer.id,
+        pin=keyed_digest(event_chain.keyring(session), pin_hash),
+    )
     return replaces
 
 

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
+from models.base.coverage import Coverage, covered
 from models.base.grants import Grants
 from models.base.tables import Base, conflict_insert
 
@@ -32,6 +34,8 @@ _PIN = "pin:"
 
 class Throttle(Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
+
+    COVERAGE: ClassVar[Coverage] = covered(sealed="key failures since blocks blocked_until last_update")
 
     __tablename__ = "throttle"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")

@@ -14,13 +14,14 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base.calendar import BANGKOK
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey
@@ -78,15 +79,24 @@ class Event(enum.StrEnum):
     ROUND_CLOSED = "round_closed"
     ROUND_REOPENED = "round_reopened"
     CERTIFIED = "certified"
+    # A spot-check: its draw, each mark, and that nothing in it changes any more.
+    DRAWN = "drawn"
+    MARKED = "marked"
+    HANDED_IN = "handed_in"
     REOPENED = "reopened"
     PETITIONED = "petitioned"
     DECIDED = "decided"
     QUESTIONED = "questioned"
     ANSWERED = "answered"
     EXPLAINED = "explained"
+    # What somebody has no right to was tried; how many more of a chat and day there were
+    # (models/audit/repeated.py).
     REFUSED = "refused"
+    REPEATED = "repeated"
     WORDS_KEPT = "words_kept"
     BROADCAST = "broadcast"
+    # An organization or a province is described so from now on.
+    DESCRIBED = "described"
     # An organization has other words than before; has ended: the last event of its chain; goes on from others.
     RENAMED = "renamed"
     ENDED = "ended"
@@ -96,6 +106,12 @@ class Event(enum.StrEnum):
 
 class AuditEvent(Base):
     """One event of one chain."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "chain number kind at details key_id mac",
+        "the keyed hash of the event and the one after it, and filed heads",
+        uncovered={"id": "it must ascend within its chain; heads rest on it"},
+    )
 
     __tablename__ = "audit_event"
     __grants__ = Grants(application="SELECT, INSERT", operator="SELECT, INSERT")
@@ -327,12 +343,13 @@ async def has_head(session: AsyncSession, day: date) -> bool:
 
 @dataclass
 class Walk:
-    """What a walk along all chains found: a line for the first break of each, and how many events could not be
-    checked, by the id of the key that is not here.
+    """What a walk along all chains found: a line for the first break of each, how many events could not be
+    checked, by the id of the key that is not here, and whether the chains fit the head that was filed.
     """
 
     breaks: list[str] = field(default_factory=list)
     unknown_keys: dict[str, int] = field(default_factory=dict)
+    fits_head: bool = True
 
 
 async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
@@ -351,18 +368,22 @@ async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
         .order_by(AuditEvent.chain, AuditEvent.number)
         .execution_options(yield_per=1000, populate_existing=True)
     )
+    ids: dict[str, int] = {}
     async for event in rows:
         number, mac = previous.get(event.chain, (0, ""))
         key = keys.key(PURPOSE, event.key_id)
         unknown[event.key_id] += key is None
         if event.chain not in breaks and (fault := _fault(event, key, number, mac)):
             breaks[event.chain] = f"chain {event.chain}, event {number + 1}: {fault}"
+        if event.chain not in breaks and event.id <= ids.get(event.chain, 0):
+            # The id is not in the hash: it is the order in which rows of several chains are compared.
+            breaks[event.chain] = f"chain {event.chain}, event {event.number}: has the id of an older one"
+        ids[event.chain] = event.id
         previous[event.chain] = (event.number, event.mac)
         if head_id is not None and event.id <= head_id:
             at_head[event.chain] = event.mac
     walk = Walk(list(breaks.values()), dict(+unknown))
-    if head is not None and (head_id is None or _head(head_id, at_head) != head):
-        walk.breaks.append(f"head {head}: what was recorded before it is not as it was then")
+    walk.fits_head = head is None or (head_id is not None and _head(head_id, at_head) == head)
     return walk
 
 
@@ -371,6 +392,12 @@ def _head_id(head: str | None) -> int | None:
         return None
     number = head.partition("-")[0]
     return int(number) if number.isdecimal() else None
+
+
+def is_authentic(event: AuditEvent, previous: str, keys: Keyring) -> bool:
+    """Whether an event was made with a key that is here, after the one with the hash `previous`."""
+    key = keys.key(PURPOSE, event.key_id)
+    return key is not None and _fault(event, key, event.number - 1, previous) is None
 
 
 def _fault(event: AuditEvent, key: bytes | None, number: int, previous: str) -> str | None:

@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
+from models.base.coverage import Coverage, covered
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.certification.remark import Remark, RemarkKind
@@ -57,6 +59,14 @@ class Status(enum.StrEnum):
 
 class Certification(Base):
     """A certificate: the frozen numbers, whose they are, and who stood for them. Insert only."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision level officials permanent_employees contract_employees"
+        " with_empty_menus roster_digest roster_file roster_imported_at officer_id officer_name officer_position"
+        " user_id account_username statement audit_head code is_late certified_at spot_check organization_name"
+        " organization_type district_th province_code province_th province_en",
+        "its event, which holds all of it; the statement's text by a digest",
+    )
 
     __tablename__ = "certification"
     __grants__ = Grants(application="SELECT, INSERT", operator="SELECT")
@@ -133,6 +143,10 @@ class Certification(Base):
 
 class Reopening(Base):
     """The end of a revision: its certificates stay in the history, the register can be changed. Insert only."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision by_name reason reopened_at", "its event"
+    )
 
     __tablename__ = "reopening"
     __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")

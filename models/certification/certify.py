@@ -9,6 +9,7 @@ revision, by a reopening: another row; the certificates of the ended revision st
 import random
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,14 +19,15 @@ from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.base.clocks import LARGEST_OFFSET, is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
 from models.certification.remark import operator_name
 from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
-from models.certification.spot_check import hand_in_correct, kept, require_passed
-from models.certification.statement import statement_name
+from models.certification.spot_check import hand_in_correct, kept, record_hand_in, require_passed, require_recorded
+from models.certification.statement import statement_digest, statement_name
 from models.chats.conversation import Language
 from models.notices import card_marks, outbox
 from models.notices.kind import NoticeKind
@@ -78,6 +80,10 @@ class AlreadyCertified(DomainError):
 
 class Confirmation(Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        sealed="nonce officer_id organization_code round_id level fingerprint shown_at used_at"
+    )
 
     __tablename__ = "confirmation"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")
@@ -190,7 +196,8 @@ async def certify(
     province's hands in its spot-check, where that was not done before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong (the confirmation stays good).
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong (the
+    confirmation stays good).
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
@@ -208,15 +215,23 @@ async def certify(
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
-        hand_in_correct(shown.spot_check, now)
+        await require_recorded(session, shown.spot_check)
+        check = hand_in_correct(shown.spot_check, now)
         await session.flush()
+        if check is not None:
+            await record_hand_in(session, check, now)
     certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
     session.add(certification)
     await session.flush()
     await event_chain.record(
-        session, event_chain.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
+        session,
+        event_chain.Event.CERTIFIED,
+        organization.dla_code,
+        now,
+        certificate=snapshot(certification),
+        statement_sha256=statement_digest(certification.statement),
     )
     await _announce(session, officer, certification, organization, now)
     return certification

@@ -7,13 +7,16 @@ certificates; insert only.
 
 import enum
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.accounts.account import Officer, Role
+from models.audit import event_chain
+from models.audit.digests import keyed_digest
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.font import undrawn, visible
 from models.base.grants import Grants
@@ -81,6 +84,11 @@ def _not_drawn(text: str, letter: str) -> str:
 class Remark(Base):
     """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision kind body about author officer_id answers_id granted made_at",
+        "its event; of the author's name a keyed digest",
+    )
+
     __tablename__ = "remark"
     __grants__ = Grants(application="SELECT, INSERT", operator="SELECT, INSERT")
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
@@ -116,6 +124,14 @@ async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **f
     session.add(remark)
     await session.flush()
     return remark
+
+
+def recorded_of(session: AsyncSession, remark: Remark) -> dict[str, Any]:
+    """What every remark's event says: to which round (by number) and revision it belongs, and, as a keyed digest,
+    under which name. The name itself is in no event.
+    """
+    author = keyed_digest(event_chain.keyring(session), remark.author)
+    return {"round_id": remark.round_id, "revision": remark.revision, "author": author}
 
 
 def remark_text(typed: str) -> str:

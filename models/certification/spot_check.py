@@ -10,20 +10,24 @@ anybody can draw the sample again. What officers do with it is in models/spot_ch
 import enum
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from models.audit import event_chain
+from models.audit.event_chain import Event
+from models.audit.reading import authentic_events
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.register.roster import Category
+from models.register.sampling import rank, sample
 
 # The version of the rule by which is drawn now; a draw without a basis is by rule 1.
 RULE = 2
@@ -35,6 +39,10 @@ class SpotCheckMissing(DomainError):
 
 class SpotCheckFailed(DomainError):
     """Something in the spot-check is not correct: only the next revision can be certified."""
+
+
+class SpotCheckAltered(DomainError):
+    """The spot-check is not what was recorded of it: somebody has written to the database. Nothing rests on it."""
 
 
 class Mark(enum.StrEnum):
@@ -58,6 +66,11 @@ class Verdict(enum.StrEnum):
 
 class SpotCheck(Base):
     """The draw of one revision. `seed` (hexadecimal) and the locked register give the sample."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code round_id revision officer_id seed drawn_at handed_in_at basis",
+        "the events of its draw and its handing in; refused at the press as well",
+    )
 
     __tablename__ = "spot_check"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT")
@@ -107,6 +120,11 @@ class SpotCheck(Base):
 
 class SpotCheckItem(Base):
     """One drawn record; `place` counts from 1. A mark can be changed until the check is handed in."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "spot_check_id place record_no mark note marked_at officer_id",
+        "the event of the draw and the last one of each mark; refused at the press as well",
+    )
 
     __tablename__ = "spot_check_item"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT")
@@ -178,48 +196,9 @@ def draw_numbers(seed: str, records: Iterable[tuple[str, Category]], basis: Basi
     drawn += [number for number in basis.incorrect if number not in drawn]
     pools = [basis.changed, [number for number, _ in register] if basis.may_all_differ else []]
     for pool in pools:
-        left = sorted(set(pool) - set(drawn), key=lambda number: _rank(seed, f"changed/{number}"))
+        left = sorted(set(pool) - set(drawn), key=lambda number: rank(seed, f"changed/{number}"))
         drawn += left[: basis.size]
     return drawn
-
-
-def sample(seed: str, records: Iterable[tuple[str, Category]], size: int) -> list[str]:
-    """The numbers of the records that a seed draws from a register (record_no, category): `size`, or all.
-
-    The rule, so that anybody can draw again: within a category the records are ordered by SHA-256 of
-    `<seed>/<record_no>`, and its first ones are drawn. The places go to the categories one by one: first one to
-    each category that has records (in order of SHA-256 of `<seed>/<category>`), then each to the category with the
-    most records for each of its places and one more (so that places follow the numbers), ties in that same order.
-    The sample is listed category by category, in the order drawn. Nothing depends on the order of `records`.
-    """
-    by_category: dict[Category, list[str]] = {category: [] for category in Category}
-    for record_no, category in records:
-        by_category[category].append(record_no)
-    counts = {category: len(found) for category, found in by_category.items() if found}
-    places = _places(seed, counts, size)
-    drawn = (
-        sorted(by_category[category], key=lambda number: _rank(seed, number))[: places[category]]
-        for category in Category
-    )
-    return [record_no for some in drawn for record_no in some]
-
-
-def _places(seed: str, counts: dict[Category, int], size: int) -> Counter[Category]:
-    """How many records of each category are drawn."""
-    places: Counter[Category] = Counter()
-
-    def urgency(category: Category) -> tuple[bool, Fraction, str]:
-        has = places[category]
-        share = Fraction(counts[category], has + 1) if has else Fraction(0)
-        return has > 0, -share, _rank(seed, category)
-
-    for _ in range(min(size, sum(counts.values()))):
-        places[min((one for one in counts if places[one] < counts[one]), key=urgency)] += 1
-    return places
-
-
-def _rank(seed: str, what: str) -> str:
-    return hashlib.sha256(f"{seed}/{what}".encode()).hexdigest()
 
 
 # --- what it proves -----------------------------------------------------------------------------------------
@@ -243,12 +222,14 @@ def require_passed(check: SpotCheck | None, *, size: int, records: int) -> None:
         raise SpotCheckMissing
 
 
-def hand_in_correct(check: SpotCheck | None, now: datetime) -> None:
+def hand_in_correct(check: SpotCheck | None, now: datetime) -> SpotCheck | None:
     """Hand in a check in which every record is correct: part of the province's certification, so that whoever
-    cancels has handed in nothing. Nothing happens to one that was handed in before.
+    cancels has handed in nothing. The check, if it was handed in by that; nothing happens to one that was before.
     """
-    if check is not None and check.handed_in_at is None and check.is_all_correct:
-        check.handed_in_at = now
+    if check is None or check.handed_in_at is not None or not check.is_all_correct:
+        return None
+    check.handed_in_at = now
+    return check
 
 
 def kept(check: SpotCheck | None) -> str | None:
@@ -276,6 +257,138 @@ def _canonical(facts: dict[str, Any]) -> str:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat() if moment else None
+
+
+# --- what is recorded of it ----------------------------------------------------------------------------------
+
+
+@dataclass
+class CheckEvents:
+    """What the events say of one check: its draw, the last mark of each place, and the handing in.
+
+    `is_required`: its organization certified when draws and marks were recorded already, so that a check without
+    them is none that the program has made.
+    """
+
+    is_required: bool = False
+    drawn: dict[str, Any] | None = None
+    marks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    handed_in: dict[str, Any] | None = None
+
+
+class RecordedChecks:
+    """What the events of an organization's chain say of its checks: each event's kind and details, with its time
+    under `at`, in order.
+    """
+
+    def __init__(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        self._required: set[tuple[str, str]] = set()
+        self._checks: dict[str, CheckEvents] = {}
+        for kind, details in events:
+            if kind == Event.CERTIFIED:
+                self._note_certificate(details)
+                continue
+            events_ = self._checks.setdefault(str(details.get("check")), CheckEvents())
+            if kind == Event.DRAWN:
+                events_.drawn = details
+            elif kind == Event.MARKED:
+                events_.marks[details.get("place", 0)] = details
+            elif kind == Event.HANDED_IN:
+                events_.handed_in = details
+
+    def _note_certificate(self, details: dict[str, Any]) -> None:
+        certificate = details.get("certificate")
+        # Since the texts of statements are recorded, draws are too.
+        if "statement_sha256" in details and isinstance(certificate, dict):
+            self._required.add((str(certificate.get("round_id")), str(certificate.get("revision"))))
+
+    def of(self, check: SpotCheck) -> CheckEvents:
+        """What they say of one check."""
+        events = self._checks.get(str(check.id), CheckEvents())
+        return replace(events, is_required=(str(check.round_id), str(check.revision)) in self._required)
+
+
+async def require_recorded(session: AsyncSession, check: SpotCheck | None) -> None:
+    """Before anything rests on a check: it must be what its events tell, made with the secret key.
+
+    Raises SpotCheckAltered.
+    """
+    if check is None:
+        return
+    kinds = Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN
+    events = await authentic_events(session, check.organization_code, kinds)
+    if differences(check, RecordedChecks(events).of(check)):
+        raise SpotCheckAltered
+
+
+async def record_hand_in(session: AsyncSession, check: SpotCheck, now: datetime) -> None:
+    """Record that a check was handed in."""
+    await event_chain.record(session, Event.HANDED_IN, check.organization_code, now, **handed_in_facts(check))
+
+
+def drawn_facts(check: SpotCheck) -> dict[str, Any]:
+    """What the event of the draw says, beside its time."""
+    return {
+        "check": check.id,
+        "round_id": check.round_id,
+        "revision": check.revision,
+        "officer": check.officer_id,
+        "seed": check.seed,
+        "basis": _digest(check.basis),
+        "records": [item.record_no for item in check.items],
+    }
+
+
+def marked_facts(item: SpotCheckItem) -> dict[str, Any]:
+    """What the event of a mark says, beside its time. Of the note a digest: it may name a person."""
+    return {
+        "check": item.spot_check_id,
+        "place": item.place,
+        "record_no": item.record_no,
+        "mark": item.mark,
+        "note": _digest(item.note),
+        "officer": item.officer_id,
+    }
+
+
+def handed_in_facts(check: SpotCheck) -> dict[str, Any]:
+    """What the event of the handing in says, beside its time: how many are not correct, and a digest of all marks
+    with who made them and when.
+    """
+    return {"check": check.id, "incorrect": len(check.incorrect), "marks": _digest(check.marks)}
+
+
+def differences(check: SpotCheck, events: CheckEvents) -> list[str]:
+    """In what a check is not what its events tell; in nothing for one from before there were such events."""
+    if events.drawn is None:
+        return ["no event records its draw"] if events.is_required else []
+    found = []
+    if _without_time(events.drawn) != drawn_facts(check) or events.drawn["at"] != check.drawn_at:
+        found.append("is not as it was drawn")
+    for item in check.items:
+        told = events.marks.get(item.place)
+        if told is None:
+            if (item.mark, item.note, item.marked_at, item.officer_id) != (None, None, None, None):
+                found.append(f"no event records the mark at place {item.place}")
+        elif _without_time(told) != marked_facts(item) or told["at"] != item.marked_at:
+            found.append(f"the mark at place {item.place} is another one")
+    told = events.handed_in
+    if (None if told is None else told["at"]) != check.handed_in_at:
+        found.append("was not handed in so")
+    elif told is not None and _without_time(told) != handed_in_facts(check):
+        found.append("is not as it was handed in")
+    return found
+
+
+def _without_time(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "at"}
+
+
+def _digest(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- what stands on the certificate --------------------------------------------------------------------------
 
 
 def is_drawn_from(certified: str, records: Iterable[tuple[str, Category]]) -> bool:

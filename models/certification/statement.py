@@ -4,6 +4,8 @@ A certificate names the version and the language, so that it can be read later w
 words is a new version; old ones stay.
 """
 
+import hashlib
+
 from models.chats.conversation import Language
 
 CURRENT = 1
@@ -34,6 +36,17 @@ def agreed_statement(name: str) -> str:
         return ""
     level, version, language = parts
     return statement(level, Language(language), int(version))
+
+
+def statement_digest(name: str) -> str:
+    """SHA-256 of the words behind a certificate's `statement`, hexadecimal: what its event says of them. Empty
+    where this program has no such words.
+    """
+    try:
+        words = agreed_statement(name)
+    except (KeyError, ValueError):
+        return ""
+    return hashlib.sha256(words.encode()).hexdigest() if words else ""
 
 
 def statement_name(level: str, language: Language) -> str:

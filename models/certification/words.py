@@ -6,10 +6,12 @@ compared with its event, so its words stand in a table beside it (models/success
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.coverage import Coverage, covered
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization
@@ -47,6 +49,13 @@ class Words:
 
 class CertificateWords(Base):
     """The words of a certificate that has none itself, as of the moment at which they were kept. Insert only."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "certification_id organization_name organization_type district_th province_code province_th province_en"
+        " kept_at",
+        "the digest of all that were kept at one moment",
+        uncovered={"id": "nothing refers to it"},
+    )
 
     __tablename__ = "certificate_words"
     __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")

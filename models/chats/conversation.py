@@ -4,11 +4,13 @@ awaits.
 
 import enum
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, String, Text, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.coverage import Coverage, not_covered
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 
@@ -43,6 +45,10 @@ class Awaiting(enum.StrEnum):
 
 class Conversation(Base):
     """The state of one chat. The id of a private chat is the user's id."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered(
+        "what is on the screen and asked for; what a tap or a text does is decided by other rows"
+    )
 
     __tablename__ = "conversation"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, UPDATE, DELETE")
@@ -81,6 +87,8 @@ class Card(Base):
     """A message with buttons that the bot has sent and not deleted. All of a chat are blanked when its link
     ends.
     """
+
+    COVERAGE: ClassVar[Coverage] = not_covered("which messages are blanked when the link ends")
 
     __tablename__ = "card"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")

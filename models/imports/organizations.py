@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
+from models.audit.reading import described_chains
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -26,6 +27,7 @@ from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
     Province,
+    description,
     ends_among,
     full_name,
     has_ended,
@@ -225,17 +227,51 @@ async def _write(
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
     for chunk in chunks(changed):
         await session.execute(update(Organization), chunk)
-    words = {row["dla_code"]: changed_words(existing[row["dla_code"]], row) for row in changed}
-    renamed = [
-        event_chain.Link(
-            event_chain.Event.RENAMED,
-            code,
-            {"before": differences["before"], "after": differences["after"], "file": file_name},
-        )
-        for code, differences in sorted(words.items())
-        if differences
-    ]
-    await event_chain.record_all(session, renamed, now)
+    await _record_descriptions(session, file, existing, provinces, file_name, now)
+
+
+async def _record_descriptions(
+    session: AsyncSession,
+    file: _File,
+    existing: dict[str, dict[str, Any]],
+    provinces: dict[str, dict[str, Any]],
+    file_name: str,
+    now: datetime,
+) -> None:
+    """An event for each organization and province that is described otherwise than before, and for each of which
+    no event says how it is described: those are from before descriptions were recorded.
+    """
+    known = await described_chains(session)
+    ended = await ends_among(session, existing)
+    links = []
+    for code, row in sorted(file.organizations.items()):
+        before = existing.get(code)
+        if (before == row and code in known) or code in ended:
+            continue
+        words = changed_words(before, row) if before is not None else {}
+        if words:
+            renamed = {
+                "before": words["before"],
+                "after": words["after"],
+                "description": description(row),
+                "file": file_name,
+            }
+            links.append(event_chain.Link(event_chain.Event.RENAMED, code, renamed))
+        else:
+            added = {"description": description(row), "file": file_name}
+            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, added))
+    for code, row in sorted(file.provinces.items()):
+        if provinces.get(code) != row or code not in known:
+            details = {"description": description(row), "file": file_name}
+            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, details))
+    await event_chain.record_all(session, links, now)
+
+
+async def count_undescribed(session: AsyncSession) -> int:
+    """How many organizations and provinces there are of which no event says how they are described."""
+    known = await described_chains(session)
+    codes = [*await session.scalars(select(Organization.dla_code)), *await session.scalars(select(Province.code))]
+    return sum(code not in known for code in codes)
 
 
 async def _missing(session: AsyncSession, file: _File) -> tuple[Missing, ...]:
@@ -287,7 +323,11 @@ async def import_organizations(
             progress("writing", 0, len(codes))
             await _write(session, file, existing, path.name, now)
             details = {"what": "organizations", "file": path.name, "rows": len(file.organizations)}
-            await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **details)
+            # Those that ended before descriptions were recorded, and those that no file has named since.
+            undescribed = await count_undescribed(session)
+            await event_chain.record(
+                session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **details, undescribed=undescribed
+            )
             # Live cards show names and totals.
             await card_marks.touch_all(session, now)
         progress("writing", len(codes), len(codes))

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, ForeignKey, String, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_c
 from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
 from models.base.clocks import is_past
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey
@@ -37,6 +39,12 @@ def is_code(word: str) -> bool:
 
 class Invitation(Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id account_id code_hash from_officer_id made_at",
+        "the event by which it was made",
+        sealed="id account_id code_hash from_officer_id made_at expires_at used_at used_by_id",
+    )
 
     __tablename__ = "invitation"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
@@ -102,6 +110,7 @@ async def invite(
         username=account.username,
         invitation=invitation.id,
         expires_at=invitation.expires_at.isoformat(),
+        code=invitation.code_hash,
         by="officer" if by else "operator",
         **({"officer": by.id} if by else {}),
     )

@@ -17,6 +17,7 @@ from models.accounts.account import (
     record_change,
 )
 from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.notices import outbox
@@ -84,6 +85,7 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
         officer=officer.id,
         user=user_id,
         by=how,
+        pin=keyed_digest(event_chain.keyring(session), pin_hash),
     )
     return officer
 

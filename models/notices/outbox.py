@@ -14,6 +14,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -35,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.coverage import Coverage, not_covered
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
 from models.notices.kind import FOR_ANY_CHAT, KEPT_IN_CHAT, NoticeKind
@@ -76,6 +78,10 @@ OVER = (State.SENT, State.DROPPED)
 
 class OutboxMessage(Base):
     """One message to one chat. `kind` says what `subject_id` refers to."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered(
+        "a queue: what a message says is read when it is sent; who changes it holds a message back, or repeats one"
+    )
 
     __tablename__ = "outbox"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")

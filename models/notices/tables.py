@@ -6,11 +6,13 @@ officer's link.
 
 import enum
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, ForeignKey, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.base.coverage import Coverage, not_covered
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 
@@ -35,6 +37,8 @@ class Quiet(enum.StrEnum):
 class NoticePreference(Base):
     """The notice preference that one officer has chosen."""
 
+    COVERAGE: ClassVar[Coverage] = not_covered("when an officer wants to be told")
+
     __tablename__ = "notice_preference"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")
 
@@ -46,6 +50,8 @@ class NoticePreference(Base):
 
 class ProvinceCard(Base):
     """The live card of a province officer: its message, and which news it has shown."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("what the live card shows is read anew each time")
 
     __tablename__ = "province_card"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, INSERT, UPDATE, DELETE")

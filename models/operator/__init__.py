@@ -1,4 +1,4 @@
-"""What the operator does to the whole: end a round, forget a person, verify everything against the events, see
+"""What the operator does to the whole: end a round, forget a person, see
 what organizations lack.
 
 Work on one account is in models/links, on one organization in models/certification.

@@ -15,6 +15,7 @@ from models.accounts import throttle
 from models.accounts.account import Officer
 from models.accounts.pin import Keypad
 from models.audit import event_chain
+from models.audit.repeated import forget_repeated
 from models.base.errors import DomainError
 from models.certification.certificate import Certification
 from models.certification.remark import Remark
@@ -36,6 +37,12 @@ class UnknownOfficer(DomainError):
 
     def __init__(self, officer_id: int) -> None:
         super().__init__(f"there is no officer {officer_id}; see: laocert account links USERNAME --all")
+
+
+async def require_officer(session: AsyncSession, officer_id: int) -> None:
+    """Raises UnknownOfficer."""
+    if await session.get(Officer, officer_id) is None:
+        raise UnknownOfficer(officer_id)
 
 
 class AlreadyForgotten(DomainError):
@@ -85,7 +92,7 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     )
     if officer is None:
         raise UnknownOfficer(officer_id)
-    if officer.user_id == _nobody(officer):
+    if officer.user_id == nobody(officer):
         raise AlreadyForgotten(officer_id)
     person = officer.user_id
     was_linked = await unlink_officer(session, officer, now, by="operator")
@@ -96,13 +103,14 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     is_linked_elsewhere = any(one.unlinked_at is None for one in rows)
     if not is_linked_elsewhere:
         await _erase_chat(session, person)
+        await forget_repeated(session, person)
     await session.execute(delete(Listing).where(Listing.officer_id == officer.id))
     await session.execute(delete(Visit).where(Visit.officer_id == officer.id))
     await drop_draft(session, officer.id)
     await drop_card_and_preference(session, officer.id)
     officer.full_name = officer.position = officer.pin_hash = None
     officer.may_set_pin_until = officer.last_seen_at = None
-    officer.user_id = _nobody(officer)
+    officer.user_id = nobody(officer)
     await session.flush()
     await event_chain.record(
         session, event_chain.Event.FORGOTTEN, officer.account.unit, now, officer=officer.id, by=by, reason=reason
@@ -153,6 +161,6 @@ def _words(option: str, typed: str) -> str:
     return tidy
 
 
-def _nobody(officer: Officer) -> int:
+def nobody(officer: Officer) -> int:
     """A number that is no user's: those are positive."""
     return -officer.id

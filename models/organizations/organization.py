@@ -5,10 +5,10 @@ ended organization's register is a trigger (models/schema/trigger_conditions.py)
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
 
 from models.base import thai
+from models.base.coverage import SEAL_COLUMNS, Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, BinaryText, Lockable, text_enum
@@ -43,6 +44,8 @@ class UnknownOrganization(DomainError):
 class Province(Lockable, Base):
     """A province (จังหวัด), identified by its two-digit code. Bangkok is absent: it has no such organizations."""
 
+    COVERAGE: ClassVar[Coverage] = covered("code name_th name_en", "the last event that describes it")
+
     __tablename__ = "province"
     __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
 
@@ -53,6 +56,12 @@ class Province(Lockable, Base):
 
 class Organization(Lockable, Base):
     """A local administrative organization, identified by its dla_code (text, never a number)."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "dla_code type_th type_code name_th district_th province_code sort_key",
+        "the last event that describes it",
+        sealed="dla_code province_code",
+    )
 
     __tablename__ = "organization"
     __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
@@ -90,6 +99,11 @@ class EndKind(enum.StrEnum):
 
 class OrganizationEnd(Base):
     """The end of one organization: who decided it, why, and the successor if there is one. Inserted once."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id organization_code successor_code founds_successor kind effective_on by_name reason gazette ended_at",
+        "its event, the last of the organization's chain",
+    )
 
     __tablename__ = "organization_end"
     __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
@@ -181,6 +195,16 @@ def has_namesake(organization: Any) -> ColumnElement[bool]:
 def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str:
     """Return the sort key of an organization: Thai dictionary order by name, type and district, then by code."""
     return "\x01".join((thai.sort_key(name_th), thai.sort_key(type_th), thai.sort_key(district_th), dla_code))
+
+
+def description(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of an organization or a province: every column of its row but the code and a seal."""
+    return {name: value for name, value in row.items() if name not in {"dla_code", "code", *SEAL_COLUMNS}}
+
+
+def described(organization: Organization) -> dict[str, Any]:
+    """The description of an organization that is loaded."""
+    return description({column.key: getattr(organization, column.key) for column in Organization.core().columns})
 
 
 def how_it_ended(end: OrganizationEnd) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, String, Text, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.account import Account, Role, chats
 from models.audit import event_chain
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.names import is_unseen
@@ -50,6 +52,8 @@ class Audience:
 
 class Broadcast(Base):
     """One announcement as it was queued."""
+
+    COVERAGE: ClassVar[Coverage] = covered("id audience body made_at", "its event; of the words a digest")
 
     __tablename__ = "broadcast"
     __grants__ = Grants(application="SELECT", operator="SELECT, INSERT")
@@ -163,6 +167,7 @@ async def announce(
         event_chain.Event.BROADCAST,
         event_chain.SYSTEM,
         now,
+        broadcast=broadcast.id,
         audience=broadcast.audience,
         chats=queued,
         digest=digest,

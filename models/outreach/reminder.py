@@ -6,7 +6,7 @@ finds the organizations that the reminders did not reach.
 
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer, Role, chats
 from models.base.calendar import BANGKOK
+from models.base.coverage import Coverage, not_covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, conflict_insert
@@ -55,6 +56,8 @@ class NotTrue(DomainError):
 
 class Reminder(Base):
     """One day's reminder of a round's last day. The process that inserts the unique row enqueues the messages."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("who changes it has a reminder sent twice, or not")
 
     __tablename__ = "reminder"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT")

@@ -8,7 +8,7 @@ link is never read again, and is deleted when the officer is erased (models/oper
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import CTE, ColumnElement, ForeignKey, String, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.access import NotYours
 from models.accounts.account import Officer, Role
+from models.base.coverage import Coverage, not_covered
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
 from models.base.thai import sort_key
@@ -59,6 +60,8 @@ class Listing(Base):
 
     `page` counts from 0.
     """
+
+    COVERAGE: ClassVar[Coverage] = not_covered("what an officer's list is narrowed to")
 
     __tablename__ = "listing"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")

@@ -6,12 +6,14 @@ are ignored, and deleted when the officer is erased (models/operator/erasure.py)
 """
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, Index, ScalarSelect, SQLColumnExpression, bindparam, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from models.accounts.account import Account, Officer
+from models.base.coverage import Coverage, not_covered
 from models.base.grants import Grants
 from models.base.tables import Base, conflict_insert
 
@@ -21,6 +23,8 @@ LOOKING = timedelta(minutes=10)
 
 class Visit(Base):
     """The last time an officer opened an organization, and when the officer skipped it, if at all."""
+
+    COVERAGE: ClassVar[Coverage] = not_covered("which organizations an officer has opened")
 
     __tablename__ = "visit"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, DELETE")

@@ -8,6 +8,7 @@ its one organization before anything in it can change. The copy contains persona
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import orjson
 from sqlalchemy import ForeignKey, LargeBinary, delete
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.base.coverage import Coverage, covered
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.register.draft import record
@@ -24,6 +26,12 @@ from models.security.sealing import Seal, Unreadable
 
 class CertifiedRegister(Base):
     """The sealed register that was certified before a reopening."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "reopening_id by_province sealed",
+        "the digest on the certificate that the reopening has ended",
+        uncovered={"id": "nothing refers to it"},
+    )
 
     __tablename__ = "certified_register"
     __grants__ = Grants(application="SELECT", operator="SELECT, INSERT, DELETE")

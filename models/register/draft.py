@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import ForeignKey, LargeBinary, String, delete
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.clocks import is_past
+from models.base.coverage import Coverage, not_covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base
@@ -55,6 +56,10 @@ class RosterDraft(Base):
     """One officer's draft. `base_digest` is the digest of the roster that it was compared with; "" if none
     existed.
     """
+
+    COVERAGE: ClassVar[Coverage] = not_covered(
+        "a file that waits for a day; its officer sees what it would change before it is saved"
+    )
 
     __tablename__ = "roster_draft"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, DELETE")

@@ -6,15 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, Select, String, UniqueConstraint, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import thai
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.spelling import spelled
@@ -48,6 +49,11 @@ class NoRoster(DomainError):
 class Roster(Base):
     """An organization's register, and the import that it comes from. Its rows are PersonnelRecords."""
 
+    COVERAGE: ClassVar[Coverage] = covered(
+        "organization_code file_name imported_at menu_names",
+        "the certificate, while the register is locked by one",
+    )
+
     __tablename__ = "roster"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE", operator="SELECT, INSERT, UPDATE")
 
@@ -60,6 +66,12 @@ class Roster(Base):
 
 class PersonnelRecord(Base):
     """One person in a register."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "organization_code record_no full_name category position level menus",
+        "the digest on the certificate, while the register is locked by one or for ever",
+        uncovered={"id": "nothing refers to it"},
+    )
 
     __tablename__ = "personnel_record"
     __grants__ = Grants(application="SELECT, INSERT, DELETE", operator="SELECT, INSERT, DELETE")
@@ -178,6 +190,18 @@ async def register_digest(session: AsyncSession, dla_code: str) -> str:
         return (await load_summary(session, dla_code)).digest
     except NoRoster:
         return ""
+
+
+async def register_origin(session: AsyncSession, dla_code: str) -> list[str] | None:
+    """From which file a register is and when it was imported (UTC), as the end of its organization notes it; None
+    where there is none.
+    """
+    row = (
+        await session.execute(
+            select(Roster.file_name, Roster.imported_at).where(Roster.organization_code == dla_code)
+        )
+    ).first()
+    return None if row is None else [row.file_name, row.imported_at.astimezone(UTC).isoformat()]
 
 
 async def load_records(session: AsyncSession, dla_code: str) -> list[Record]:

@@ -9,7 +9,7 @@ from models.accounts.account import Officer, Role
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Status
-from models.certification.remark import Remark, RemarkKind, add_remark, remark_text
+from models.certification.remark import Remark, RemarkKind, add_remark, recorded_of, remark_text
 from models.certification.review import Review, RosterChanged, review
 from models.organizations.organization import lock_organization
 from models.register.comparison import numbers
@@ -72,5 +72,6 @@ async def explain(
         officer=officer.id,
         about=about,
         body=body,
+        **recorded_of(session, explanation),
     )
     return explanation

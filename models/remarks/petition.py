@@ -16,7 +16,15 @@ from models.audit import event_chain
 from models.base.errors import DomainError
 from models.certification.certificate import Certification, is_live
 from models.certification.certify import reopen
-from models.certification.remark import Remark, RemarkKind, add_remark, operator_name, operator_reason, remark_text
+from models.certification.remark import (
+    Remark,
+    RemarkKind,
+    add_remark,
+    operator_name,
+    operator_reason,
+    recorded_of,
+    remark_text,
+)
 from models.certification.review import live_certificates
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -129,6 +137,7 @@ async def _petition(
         petition=petition_.id,
         officer=officer.id,
         body=body,
+        **recorded_of(session, petition_),
     )
     chats = {recipient.user_id for recipient in recipients} | ({operator_chat} if operator_chat else set())
     await outbox.enqueue_each(session, NoticeKind.PETITIONED, sorted(chats), petition_.id, now)
@@ -211,6 +220,7 @@ async def decide(
         granted=granted,
         by=by,
         reason=decision.body,
+        **recorded_of(session, decision),
     )
     if granted:
         await reopen(session, petition_.organization_code, by, decision.body, now)

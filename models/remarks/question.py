@@ -19,7 +19,7 @@ from models.base.errors import DomainError
 from models.base.spelling import spelled
 from models.base.thai import arabic_digits
 from models.certification.certificate import is_open
-from models.certification.remark import Remark, RemarkKind, add_remark, remark_text
+from models.certification.remark import Remark, RemarkKind, add_remark, recorded_of, remark_text
 from models.certification.review import current_revision
 from models.notices import outbox
 from models.notices.kind import NoticeKind
@@ -136,6 +136,7 @@ async def ask(
         officer=officer.id,
         about=about,
         body=body,
+        **recorded_of(session, question),
     )
     await outbox.enqueue_each(
         session,
@@ -179,6 +180,7 @@ async def answer(session: AsyncSession, officer: Officer, question_id: int, type
         officer=officer.id,
         about=answer_.about,
         body=body,
+        **recorded_of(session, answer_),
     )
     await outbox.enqueue_each(
         session,

@@ -6,6 +6,7 @@ models/operator/closing.py says what a closing ends, and undoes one.
 import enum
 from datetime import date, datetime
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
+from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, Lockable, text_enum
@@ -41,6 +43,12 @@ class NoOpenRound(DomainError):
 
 class Round(Lockable, Base):
     """One yearly round. Only the certificates of the newest round lock registers."""
+
+    COVERAGE: ClassVar[Coverage] = covered(
+        "id fiscal_year state closes_on opened_at closed_at",
+        "the events of the round",
+        sealed="id fiscal_year state closes_on opened_at closed_at",
+    )
 
     __tablename__ = "round"
     __grants__ = Grants(application="SELECT, UPDATE (row_lock)", operator="SELECT, INSERT, UPDATE")
@@ -147,6 +155,7 @@ async def open_round(session: AsyncSession, fiscal_year: int, closes_on: date | 
         now,
         fiscal_year=fiscal_year,
         closes_on=closes_on,
+        round=opened.id,
     )
     await card_marks.touch_all(session, now)
     return opened

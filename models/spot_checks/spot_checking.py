@@ -18,6 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
+from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
@@ -39,6 +40,10 @@ from models.certification.spot_check import (
     Verdict,
     basis_of,
     draw_numbers,
+    drawn_facts,
+    marked_facts,
+    record_hand_in,
+    require_recorded,
     verdict,
 )
 from models.notices import card_marks
@@ -180,6 +185,7 @@ async def _draw(
     )
     session.add(check)
     await session.flush()
+    await event_chain.record(session, event_chain.Event.DRAWN, check.organization_code, now, **drawn_facts(check))
     return check
 
 
@@ -223,6 +229,7 @@ async def mark(
     require_right_clock(clock_offset, dla_code)
     item.mark, item.note, item.marked_at, item.officer_id = new_mark, words, now, officer.id
     await session.flush()
+    await event_chain.record(session, event_chain.Event.MARKED, dla_code, now, **marked_facts(item))
     return checking
 
 
@@ -262,12 +269,14 @@ async def hand_in(
 
     With an incorrect record the revision cannot be certified: the province's petition for a reopening, with the
     notes as its text, is created in the same transaction and returned; otherwise None. Raises what `load_checking`
-    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, ClockWrong.
+    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, SpotCheckAltered, ClockWrong.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     _require_ready(check, marks, clock_offset)
+    await require_recorded(session, check)
     check.handed_in_at = now
     await session.flush()
+    await record_hand_in(session, check, now)
     if not check.incorrect:
         return None
     petition = await petition_of_province(

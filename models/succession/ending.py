@@ -23,7 +23,7 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import EndKind, Organization, OrganizationEnd
 from models.register.draft import RosterDraft
-from models.register.roster import register_digest
+from models.register.roster import register_digest, register_origin
 from models.rounds.round import current_round
 from models.succession.decision import Decision
 
@@ -178,6 +178,7 @@ async def end_organization(
         successor=end.successor_code,
         founds_successor=founds_successor,
         roster_digest=await register_digest(session, code),
+        roster_origin=await register_origin(session, code),
         by=decision.by,
         reason=decision.reason,
         gazette=decision.gazette,

@@ -19,6 +19,7 @@ from models.notices import card_marks
 from models.organizations.organization import (
     Organization,
     UnknownOrganization,
+    described,
     lock_organization,
     require_going_on,
     sort_key,
@@ -89,6 +90,7 @@ async def rename(session: AsyncSession, dla_code: str, typed: str, decision: Dec
         now,
         before=words["before"],
         after=words["after"],
+        description=described(organization),
         by=decision.by,
         reason=decision.reason,
         gazette=decision.gazette,

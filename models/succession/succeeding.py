@@ -17,7 +17,7 @@ from models.certification.certify import reopen
 from models.links.link import announce_link
 from models.notices import card_marks, outbox
 from models.notices.kind import NoticeKind
-from models.organizations.organization import EndKind, Organization, Province, sort_key
+from models.organizations.organization import EndKind, Organization, Province, described, sort_key
 from models.register.roster import PersonnelRecord, Roster
 from models.succession.decision import Decision
 from models.succession.ending import People, disable_accounts, end_organization, stop_waiting
@@ -144,7 +144,7 @@ async def _succeed(
     session: AsyncSession, succession: Succession, people: People, decision: Decision, now: datetime
 ) -> set[str]:
     """Carry out one succession. Returns the codes of the provinces whose live cards change."""
-    successor = await _successor(session, succession)
+    successor = await _successor(session, succession, now)
     if succession.reopens:
         await reopen(session, successor.dla_code, decision.by, decision.reason, now)
     heads: dict[str, str] = {}
@@ -180,6 +180,7 @@ async def _succeed(
         accounts=accounts,
         officers=sorted(officer.id for officer in gone_over),
         records=records,
+        **({"description": described(successor)} if succession.founding is not None else {}),
         by=decision.by,
         reason=decision.reason,
         gazette=decision.gazette,
@@ -200,7 +201,7 @@ def _founded(dla_code: str, founding: Founding) -> Organization:
     )
 
 
-async def _successor(session: AsyncSession, succession: Succession) -> Organization:
+async def _successor(session: AsyncSession, succession: Succession, now: datetime) -> Organization:
     """Return the successor, inserted now if it is new, after its province if that is new."""
     founding = succession.founding
     if founding is None:
@@ -209,6 +210,10 @@ async def _successor(session: AsyncSession, succession: Succession) -> Organizat
         name_th, name_en = founding.province
         session.add(Province(code=founding.province_code, name_th=name_th, name_en=name_en))
         await session.flush()
+        names = {"name_th": name_th, "name_en": name_en}
+        await event_chain.record(
+            session, event_chain.Event.DESCRIBED, founding.province_code, now, description=names
+        )
     founded = _founded(succession.dla_code, founding)
     session.add(founded)
     await session.flush()

@@ -65,7 +65,7 @@ from models.base.errors import DomainError
 from models.base.tables import Base
 from models.certification.certificate import Certification, Level, snapshot
 from models.certification.review import Review
-from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, kept, sample
+from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem, kept
 from models.certification.statement import agreed_statement, statement_name
 from models.chats.conversation import Language
 from models.chats.inbox import Waiting
@@ -81,6 +81,7 @@ from models.notices.outbox import OutboxMessage
 from models.organizations.organization import Organization, Province
 from models.register import draft
 from models.register.roster import Category, Record, Roster, RosterSummary, summarize
+from models.register.sampling import sample
 from models.rounds.round import Round
 from models.schema import postgresql_triggers, sqlite_triggers, version
 from models.security import passwords

@@ -233,7 +233,25 @@ def keys(call: Call, node: ast.expr, depth: int = _DEPTH) -> Keys | None:
         options = [keys(where, source, depth - 1) for where, source in sources(call, node.id, depth)]
         known = [option for option in options if option is not None]
         return known[0] if len(known) == 1 else None
+    if isinstance(node, ast.Call) and depth:
+        return _returned_keys(call, node, depth)
     return None
+
+
+def _returned_keys(call: Call, node: ast.Call, depth: int) -> Keys | None:
+    """The keys of the dictionary that one of the modules' own functions returns."""
+    callee = call.value(node.func)
+    if not inspect.isfunction(callee) or (callee.__module__, callee.__qualname__) not in _functions():
+        return None
+    function, names = _functions()[callee.__module__, callee.__qualname__]
+    within = Call(node, [function], names, callee)
+    returned = [one.value for one in ast.walk(function) if isinstance(one, ast.Return) and one.value is not None]
+    branches = [keys(within, value, depth - 1) for value in returned]
+    known = [branch for branch in branches if branch is not None]
+    if not known or len(known) < len(branches):
+        return None
+    every = {key: texts for branch in known for key, texts in branch.items()}
+    return {key if all(key in one for one in known) else f"{key}?": texts for key, texts in every.items()}
 
 
 def _displayed(call: Call, node: ast.Dict, depth: int) -> Keys:

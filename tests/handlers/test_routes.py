@@ -19,6 +19,7 @@ from models.accounts.account import Officer as Link
 from models.accounts.account import Role
 from models.accounts.pin import Purpose
 from models.audit.event_chain import AuditEvent, Event
+from models.audit.repeated import RepeatedRefusal
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database
 from tests.handlers.support import Hand, MakeHand
@@ -126,6 +127,16 @@ async def test_who_tries_what_it_may_not_is_recorded(officer: MakeHand, stranger
             select(AuditEvent.chain, func.count()).where(AuditEvent.kind == Event.REFUSED).group_by("chain")
         )
         assert dict(chains.all()) == {"5110201": 2, "system": 1}
+
+
+async def test_what_a_stranger_tries_again_and_again_is_one_event_a_day(stranger: Hand, country: Database) -> None:
+    await stranger.say("/start")
+    for _ in range(5):
+        await stranger.say("/verify")
+    async with country.read() as session:
+        refused = select(func.count()).select_from(AuditEvent).where(AuditEvent.kind == Event.REFUSED)
+        assert await session.scalar(refused) == 1
+        assert await session.scalar(select(RepeatedRefusal.more)) == 4
 
 
 def table(heading: str) -> dict[str, str]:

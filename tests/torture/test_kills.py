@@ -27,8 +27,8 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.notices.tables import ProvinceCard
-from models.operator.verification import verify
 from models.province.progress import count_statuses, locked_organizations
+from models.verification.verify import verify
 from tests.bot.program import Program
 from tests.bot.running import until
 from tests.conftest import NOW

@@ -152,6 +152,36 @@ def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laoce
     assert "audit_event" in laocert("db", "check", code=1).stdout
 
 
+async def meddle(database: Database) -> None:
+    """Plain SQL that no trigger refuses: two links, and a round that nobody closed."""
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE officer SET user_id = user_id + 90000"))
+        await connection.execute(text("UPDATE round SET closes_on = '2026-12-31'"))
+    await database.close()
+
+
+def test_the_first_break_says_what_it_means_and_the_others_are_counted(
+    failed_check: Database, laocert: Run
+) -> None:
+    well = laocert("audit", "verify").stdout
+    assert "recorded before this release and not compared: 5 organizations, 2 provinces\n" in well
+    assert json.loads(laocert("audit", "verify", "--json").stdout)["first"] is None
+    apart(meddle(failed_check))
+    refused = laocert("audit", "verify", code=1)
+    first, means, do, more, *_ = refused.stdout.splitlines()
+    assert first == "round 2570: was not opened so"
+    assert means.startswith("  it means: a round was opened, closed, renumbered or deleted in the database")
+    assert do.startswith("  what to do: stop the bot; keep this database as it is, restore a backup")
+    assert more == "and 2 more; --all lists them"
+    assert "the record is broken in 3 places" in refused.stderr
+    everything = laocert("audit", "verify", "--all", code=1).stdout.splitlines()
+    assert everything[3:5] == [f"officer {number}: is not the chat that was linked" for number in (1, 2)]
+    facts = json.loads(laocert("audit", "verify", "--json", code=1).stdout)
+    assert len(facts["breaks"]) == 3
+    assert facts["first"]["about"] == "round"
+    assert facts["first"].keys() == {"what", "about", "means", "do"}
+
+
 async def older_certificate(database: Database) -> None:
     """A database with certificates as before schema 0012; no connection to it is open."""
     with before_words():

@@ -19,6 +19,7 @@ from handlers.chat.taps.spot_checks import (
     SpotSummary,
 )
 from models.accounts.account import active_officer
+from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
 from models.certification.review import review
@@ -379,6 +380,23 @@ async def test_a_mark_that_changes_below_the_keypad_is_not_certified(
     assert "ชื่อ หรือที่ตั้งของหน่วยงานเปลี่ยนไป" in await reviewer.press("PIN")
     assert await made_by_province(country) == []
     assert await handed_in(country) is None
+
+
+async def test_marks_that_nobody_made_are_not_certified(reviewer: Hand, country: Database) -> None:
+    """By plain SQL, before the check is handed in, which no trigger refuses."""
+    await reviewer.way("สุ่มตรวจสอบ", *["✅ ถูกต้อง"] * 2)
+    first, _, last = await items(country)
+    written = {"mark": Mark.CORRECT, "marked_at": first.marked_at, "officer_id": first.officer_id}
+    async with country.write() as session:
+        await session.execute(update(SpotCheckItem).where(SpotCheckItem.place == last.place).values(written))
+    await reviewer.forge(ProvinceReview(BANGPU))
+    text = await reviewer.way("สุ่มตรวจสอบ (3/3)", "รับรองระดับจังหวัด", "ยืนยันการรับรอง", "PIN")
+    assert "⛔ ข้อมูลสุ่มตรวจสอบนี้ไม่ตรงกับที่สุ่มและบันทึกผลไว้" in text
+    assert await made_by_province(country) == []
+    assert await handed_in(country) is None
+    async with country.read() as session:
+        refused = await session.scalar(select(AuditEvent.details).where(AuditEvent.kind == Event.REFUSED))
+        assert "spot-check altered" in (refused or "")
 
 
 async def test_what_a_colleague_has_corrected_meanwhile_is_not_handed_in_as_failed(

@@ -9,11 +9,12 @@ from models.audit import event_chain
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.operator.closing import reopen_round
-from models.operator.verification import Findings, verify
 from models.remarks.petition import decide, petition
 from models.remarks.question import answer, ask
 from models.rounds.round import close_round
 from models.schema import sqlite_triggers
+from models.verification.findings import Findings
+from models.verification.verify import verify
 from tests.support import ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD = (code for code, *_ in ORGANIZATIONS[:3])

@@ -13,11 +13,11 @@ from models.audit import event_chain
 from models.certification.changes import see_changes
 from models.certification.review import review
 from models.database.engine import Database
-from models.operator.verification import verify
 from models.register.certified import CertifiedRegister
 from models.register.roster import Roster
 from models.rounds.round import close_round, open_round
 from models.security.keys import Keyring
+from models.verification.verify import verify
 from tests.models.audit.record import without_triggers
 from tests.models.certification.reopened import (
     FIRST,

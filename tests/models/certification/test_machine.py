@@ -32,7 +32,6 @@ from models.database.engine import Database
 from models.imports.successions import succeed_from_file
 from models.links.link import unlink_officer
 from models.operator.closing import reopen_round
-from models.operator.verification import verify
 from models.organizations.organization import Organization, OrganizationEnd
 from models.province.progress import count_statuses, locked_organizations
 from models.register.roster import NoRoster, PersonnelRecord, Record, load_records
@@ -41,6 +40,7 @@ from models.rounds.round import RoundState, close_round, current_round, open_rou
 from models.spot_checks.spot_checking import draw, hand_in, mark
 from models.succession.closing import close
 from models.succession.renaming import rename
+from models.verification.verify import verify
 from tests.conftest import NOW, STOCK, _admin, postgres_url
 from tests.models.imports.files import write
 from tests.models.succession.decisions import decided

@@ -14,11 +14,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from models.certification.certificate import Level
-from models.certification.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, sample, verdict
+from models.certification.spot_check import Mark, SpotCheck, Verdict, is_drawn_from, verdict
 from models.database.engine import Database
-from models.operator.verification import verify
 from models.register.roster import Category
+from models.register.sampling import sample
 from models.spot_checks.spot_checking import hand_in, mark
+from models.verification.verify import verify
 from tests.models.certification.spot_checks import WAITING, drawn, marked, province
 from tests.support import certify_as
 

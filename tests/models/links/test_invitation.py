@@ -240,9 +240,8 @@ async def test_a_handover_ends_the_old_link_with_the_new_one(country: Database, 
     successor = await use(country, 502, code, now + timedelta(minutes=1))
     assert await active(country) == [502]
     [invited] = await events(country, Event.INVITED)
-    assert f'"by":"officer","expires_at":"2026-11-02T02:40:00+00:00","invitation":1,"officer":{leaver.id}' in (
-        invited.details
-    )
+    assert '"by":"officer"' in invited.details
+    assert f'"expires_at":"2026-11-02T02:40:00+00:00","invitation":1,"officer":{leaver.id}' in invited.details
     [unlinked, handed_over] = await events(country, Event.UNLINKED, Event.HANDED_OVER)
     assert '"by":"handover"' in unlinked.details
     assert f'"officer":{leaver.id},"successor":{successor.id}' in handed_over.details

@@ -28,7 +28,6 @@ from models.operator.closing import (
     open_as_agreed,
     reopen_round,
 )
-from models.operator.verification import verify
 from models.remarks.petition import decide, list_petitions, petition
 from models.rounds.round import (
     NoOpenRound,
@@ -38,6 +37,7 @@ from models.rounds.round import (
     current_round,
     open_round,
 )
+from models.verification.verify import verify
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, certify_as, link
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)

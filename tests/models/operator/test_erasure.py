@@ -27,9 +27,9 @@ from models.operator.erasure import (
     UnknownOfficer,
     forget_officer,
 )
-from models.operator.verification import verify
 from models.province.visit import Visit, note_opened
 from models.remarks.petition import petition
+from models.verification.verify import verify
 from tests.models.register.rosters import drafts, person, proposed, sent
 from tests.support import ORGANIZATIONS, certify_as, link
 

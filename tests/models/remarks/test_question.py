@@ -14,7 +14,6 @@ from models.certification.review import own_status, review
 from models.database.engine import Database
 from models.notices.kind import NoticeKind as Notice
 from models.notices.outbox import OutboxMessage
-from models.operator.verification import verify
 from models.province.progress import locked_organizations
 from models.register.roster import PersonnelRecord
 from models.remarks.petition import petition
@@ -34,6 +33,7 @@ from models.remarks.question import (
 )
 from models.remarks.thread import read_entry, read_thread
 from models.rounds.round import NoOpenRound, close_round, open_round
+from models.verification.verify import verify
 from tests.models.remarks.questions import (
     ANSWERED,
     ASKED,

@@ -23,11 +23,11 @@ from models.notices import card_marks
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State, end_link
 from models.notices.tables import ProvinceCard
-from models.operator.verification import verify
 from models.province import live_card
 from models.register.roster import load_summary
 from models.schema import drift, triggers, version
 from models.succession.word_keeping import keep_words
+from models.verification.verify import verify
 from tests.conftest import MARK, _admin, apart, postgres_url
 from tests.support import KEYRING
 
@@ -122,7 +122,7 @@ COLUMNS_OF_0011 = (
 async def _certify_at_0011(database: Database, now: datetime) -> None:
     """Both levels as the program of 0011 certified, each with its event."""
     async with database.write() as session:
-        digest = (await load_summary(session, "2110101")).digest
+        summary = await load_summary(session, "2110101")
         for number, level in enumerate(Level, 2):
             values = {
                 "id": number,
@@ -134,9 +134,9 @@ async def _certify_at_0011(database: Database, now: datetime) -> None:
                 "permanent_employees": 0,
                 "contract_employees": 0,
                 "with_empty_menus": 0,
-                "roster_digest": digest,
-                "roster_file": "x.csv",
-                "roster_imported_at": now,
+                "roster_digest": summary.digest,
+                "roster_file": summary.file_name,
+                "roster_imported_at": summary.imported_at,
                 "officer_id": number - 1,
                 "officer_name": "ทดสอบ",
                 "officer_position": "ปลัด",
@@ -150,7 +150,7 @@ async def _certify_at_0011(database: Database, now: datetime) -> None:
                 "spot_check": None,
             }
             assert set(values) == set(COLUMNS_OF_0011.split(", "))
-            made = {"certified_at": now, "roster_imported_at": now}
+            made = {"certified_at": now, "roster_imported_at": summary.imported_at}
             await session.execute(
                 text(
                     f"INSERT INTO certification ({COLUMNS_OF_0011})"

@@ -29,7 +29,6 @@ from models.certification.spot_check import Mark, SpotCheck, SpotCheckFailed, Sp
 from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
-from models.operator.verification import verify
 from models.register.roster import Category
 from models.remarks.petition import PetitionPending, decide, list_petitions, petition
 from models.rounds.round import NoOpenRound, close_round
@@ -47,6 +46,7 @@ from models.spot_checks.spot_checking import (
     mark,
     require_ready_to_hand_in,
 )
+from models.verification.verify import verify
 from tests.models.certification.spot_checks import (
     NOTE,
     OPEN,
@@ -117,12 +117,13 @@ def selects(database: Database) -> Iterator[list[str]]:
     event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
-async def test_a_draw_and_a_look_at_it_take_five_queries(waiting: Database, now: datetime) -> None:
+async def test_a_draw_and_a_look_at_it_take_few_queries(waiting: Database, now: datetime) -> None:
     async with waiting.write() as session:
         officer = await province(session, now)
         with selects(waiting) as seen:
             found = await draw(session, officer, WAITING, now, random.Random(1), size=SIZE)
-        assert len(seen) <= 5, seen
+        # One or two of them for the event: the end of its chain, and on PostgreSQL the rows that hold it.
+        assert len(seen) <= (6 if waiting.is_sqlite else 8), seen
     async with waiting.write() as session:
         officer = await province(session, now)
         with selects(waiting) as seen:

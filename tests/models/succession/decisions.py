@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
-from models.operator.verification import verify
 from models.succession.decision import Decision, decision
+from models.verification.verify import verify
 
 BY, REASON, GAZETTE = "สถ. กองกฎหมาย", "ประกาศกระทรวงมหาดไทย", "เล่ม 143 ตอนพิเศษ 12 ง"
 

@@ -8,9 +8,9 @@ from sqlalchemy import text
 from models.audit import event_chain
 from models.certification.certificate import Certification, Level
 from models.database.engine import Database
-from models.operator.verification import KEYS_NAMED, Findings
 from models.rounds.round import close_round, open_round
 from models.succession.word_keeping import keep_words
+from models.verification.findings import KEYS_NAMED, Findings
 from tests.models.audit.record import FIRST, SECOND, THIRD, checked, take_head, without_triggers
 from tests.support import before_words, certify_as
 
@@ -158,7 +158,7 @@ async def test_a_round_that_nobody_reopened_is_found(
     assert (await checked(lived)).breaks == []
     async with lived.write() as session:
         await session.execute(text(statement))
-    assert (await checked(lived)).breaks == [line]
+    assert line in (await checked(lived)).breaks
 
 
 def unrecorded_certificate() -> str:
