@@ -251,9 +251,14 @@ def keyring(settings: Settings) -> Keyring | None:
     return Keyring(current, tuple(old), tuple(lost.values()))
 
 
-def url_setting(role: DatabaseRole) -> str:
+def own_url_setting(role: DatabaseRole) -> str:
     """The setting that a role of the database has for itself."""
     return "LAOCERT_DATABASE_URL" if role is DatabaseRole.APPLICATION else f"LAOCERT_DATABASE_{role.upper()}_URL"
+
+
+def url_setting(settings: Settings, role: DatabaseRole) -> str:
+    """The setting that says where a role connects."""
+    return own_url_setting(role if has_own_url(settings, role) else DatabaseRole.APPLICATION)
 
 
 def has_own_url(settings: Settings, role: DatabaseRole) -> bool:
@@ -301,7 +306,7 @@ def _user(settings: Settings, role: DatabaseRole) -> str | None:
     try:
         url = make_url(database_url(settings, role))
     except (ArgumentError, ValueError):
-        raise not_a_database(url_setting(role)) from None
+        raise not_a_database(url_setting(settings, role)) from None
     return url.username if url.get_backend_name() == "postgresql" else None
 
 

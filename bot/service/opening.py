@@ -11,7 +11,15 @@ from contextlib import asynccontextmanager
 from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
 
-from bot.runtime.settings import Settings, database_url, has_own_url, keyring, not_a_database, url_setting
+from bot.runtime.settings import (
+    Settings,
+    database_url,
+    has_own_url,
+    keyring,
+    not_a_database,
+    own_url_setting,
+    url_setting,
+)
 from models.audit import event_chain
 from models.base.errors import DomainError
 from models.base.grants import DatabaseRole
@@ -46,7 +54,7 @@ class RightsMissing(DomainError):
     """The role that connected may not do what the command does; the message says which URL to set."""
 
     def __init__(self, settings: Settings, role: DatabaseRole) -> None:
-        setting, where = url_setting(role), "docs/operations.md, Roles"
+        setting, where = own_url_setting(role), "docs/operations.md, Roles"
         if not has_own_url(settings, role):
             said = f"this needs the rights of the database's {role}; set {setting} ({where})"
         elif role is DatabaseRole.OWNER:
@@ -87,10 +95,10 @@ async def _opened(settings: Settings, use: Use, name: str, role: DatabaseRole) -
             database_url(settings, role), keys, name, may_be_read_only=use in (Use.LOOKS, Use.REPAIRS)
         )
     except UrlRefused as error:
-        raise UrlRefused(str(error).replace("LAOCERT_DATABASE_URL", url_setting(role))) from None
+        raise UrlRefused(str(error).replace("LAOCERT_DATABASE_URL", url_setting(settings, role))) from None
     # ValueError: the URL's port is not a number.
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError, ValueError):
-        raise not_a_database(url_setting(role)) from None
+        raise not_a_database(url_setting(settings, role)) from None
     threads = set(threading.enumerate())
     try:
         if use is not Use.LOOKS:
