@@ -1,1 +1,1 @@
-"""Measurements; each prints figures that docs/performance.md quotes with the command that makes them."""
+"""Benchmarks. docs/performance.md quotes their figures, each with the command that reproduces it."""

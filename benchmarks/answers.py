@@ -31,14 +31,14 @@ TAPS_A_SECOND = 50
 LAOS, PROVINCES = 100, 10
 # Taps before the measuring begins, and those that are measured, in seconds.
 WARM_UP, SECONDS = 5.0, 20.0
-# More than there are in any.
+# More update ids than one run uses, so that runs do not share any.
 TAPS_A_RUN = 1_000_000
-# Beside the officer of benchmarks/scale.py.
+# Above the user id of the officer in benchmarks/scale.py.
 FIRST_USER = 1000
 
 
 def people() -> dict[int, sample.Unit]:
-    """The officers' units by their Telegram users."""
+    """Return the officers' units by Telegram user id."""
     units = sample.read_units([scale.PROVINCE])
     laos = [unit for unit in units if unit.role == "lao"][:LAOS]
     (province,) = (unit for unit in units if unit.role == "province")
@@ -46,7 +46,9 @@ def people() -> dict[int, sample.Unit]:
 
 
 def next_taps(place: int, unit: sample.Unit, codes: list[str]) -> Callable[[], str]:
-    """What one officer taps, again and again; each begins somewhere else."""
+    """Return a function that yields the officer's next tap, in a cycle that begins at another tap for each
+    `place`.
+    """
     if unit.role == "lao":
         taps = [CertificationMenu(), LaoMenu(), LaoReview(), LaoHistory(0), Home()]
     else:
@@ -57,7 +59,7 @@ def next_taps(place: int, unit: sample.Unit, codes: list[str]) -> Callable[[], s
 
 
 async def measure(url: str, folder: Path, number: int) -> list[float]:
-    """The run with this number, from 0, on one database: seconds from each tap to its answer."""
+    """Run number `number` (from 0) on one database. Returns the seconds from each tap to its answer."""
     everyone = people()
     codes = [unit.code for unit in everyone.values() if unit.role == "lao"]
     taps = {user: next_taps(place, unit, codes) for place, (user, unit) in enumerate(everyone.items())}
@@ -78,14 +80,14 @@ async def measure(url: str, folder: Path, number: int) -> list[float]:
         listening.close()
 
 
-def told(times: list[float]) -> str:
-    """The percentiles in milliseconds."""
+def percentiles(times: list[float]) -> str:
+    """Format p50, p95 and p99 of times in seconds, in milliseconds."""
     cuts = statistics.quantiles(times, n=100)
     return " / ".join(f"{cuts[place - 1] * 1000:6.1f}" for place in (50, 95, 99))
 
 
 async def run(options: argparse.Namespace, folder: Path) -> None:
-    """Fill both, measure by turns, print."""
+    """Fill both databases, measure by turns, and print the results."""
     everyone = people()
     async with scale.sample_url(folder, options.url) as small:
         urls = {"nation": options.url or f"sqlite+aiosqlite:///{folder / 'nation.db'}", "sample": small}
@@ -100,7 +102,7 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
                 times = await measure(urls[name], folder, number)
                 medians[name].append(statistics.median(times))
                 print(
-                    f"{name}: {len(times) / SECONDS:.1f} taps a second, p50 / p95 / p99 {told(times)} ms",
+                    f"{name}: {len(times) / SECONDS:.1f} taps a second, p50 / p95 / p99 {percentiles(times)} ms",
                     flush=True,
                 )
     ratios = [nation / few for nation, few in zip(medians["nation"], medians["sample"], strict=True)]
@@ -108,7 +110,7 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")

@@ -60,11 +60,11 @@ T = TypeVar("T")
 
 
 class Unanswered(Exception):
-    """An officer has waited long enough."""
+    """A tap or text was not answered within PATIENCE."""
 
 
 class Day:
-    """What all officers have in common: what the registers hold, and what they saw."""
+    """Shared by all officers: the registers' numbers, the response times, and what went wrong."""
 
     def __init__(self, registers: dict[str, Numbers]) -> None:
         self.registers = registers
@@ -78,7 +78,7 @@ async def _nothing() -> None:
 
 
 class Hand:
-    """An officer at a phone; `card` is the message that is tapped."""
+    """An officer at a phone. `card` is the message whose buttons the officer taps."""
 
     def __init__(self, phone: Phone, day: Day) -> None:
         self.phone = phone
@@ -89,36 +89,44 @@ class Hand:
         self.before_tap: Callable[[], Awaitable[None]] = _nothing
 
     async def say(self, text: str, words: str) -> None:
-        """Type something, which is answered on a new card."""
+        """Send a text, and wait for a new card that contains `words`. Raises Unanswered."""
         began = await self._pause()
-        last = max((one.id for one in self.phone.messages), default=0)
+        last = max((message.id for message in self.phone.messages), default=0)
         await self.phone.send(text)
         self.card = await self._seen(
-            lambda shown: next(
-                # A proof that comes meanwhile has these words too, and no buttons.
-                (one for one in shown.messages if one.id > last and one.labels and words in one.text),
+            lambda phone: next(
+                # A receipt that arrives meanwhile contains these words too, but has no buttons.
+                (
+                    message
+                    for message in phone.messages
+                    if message.id > last and message.labels and words in message.text
+                ),
                 None,
             ),
             began,
             text,
         )
 
-    async def tap(self, label: str, words: str, *, gone: bool = False) -> str:
-        """Tap and read the card, which then has these words, or has them no more."""
+    async def tap(self, label: str, words: str, *, until_gone: bool = False) -> str:
+        """Tap a button, wait until the card contains `words`, or with `until_gone` no longer does, and return its
+        text. Raises Unanswered.
+        """
         card = self.card
         assert card is not None  # noqa: S101 - something was typed before
         began = await self._pause()
         await self.phone.tap(label, card)
-        await self._seen(lambda _: (words in card.text) is not gone, began, label)
+        await self._seen(lambda _: (words in card.text) is not until_gone, began, label)
         return card.text
 
     @property
     def labels(self) -> list[str]:
-        """The buttons on the card."""
+        """The labels of the card's buttons."""
         return self.card.labels if self.card is not None else []
 
     async def enter_pin(self, unit: sample.Unit) -> None:
-        """Six digits, each when the toast has told of the one before, and the proof that the last one brings."""
+        """Tap the PIN, each digit after the toast of the one before, and wait for the receipt. Raises
+        Unanswered.
+        """
         assert self.card is not None  # noqa: S101 - the keypad
         for place, digit in enumerate(PIN[:-1], 1):
             began = await self._pause()
@@ -134,18 +142,19 @@ class Hand:
         await self._seen(lambda _: self.has_receipt(unit), began, "the proof")
 
     def has_receipt(self, unit: sample.Unit) -> bool:
-        """Whether a proof of this organization's certificate is on the phone: a name may begin another one's."""
+        """Return whether the receipt of this organization's certificate is on the phone."""
+        # With the line break, because one organization's name may be the beginning of another's.
         words = "หลักฐานการรับรอง", f"{unit.name}\n", unit.district
-        return any(all(word in one.text for word in words) for one in self.phone.messages)
+        return any(all(word in message.text for word in words) for message in self.phone.messages)
 
     def check(self, text: str, code: str) -> None:
-        """The numbers on a screen are those of the register."""
+        """Record a fault for each number of the register that a screen does not show."""
         for name, number in self.day.registers[code].items():
             if f"{name} {number:,} คน" not in text:
                 self.day.wrong.append(f"{code}: not {number} {name}")
 
     async def _pause(self) -> float:
-        """Wait until the thumb is ready for the next tap; the time then."""
+        """Wait until PAUSE after the last tap, and return the time."""
         await asyncio.sleep(max(self._may_tap_at - time.perf_counter(), 0))
         await self.before_tap()
         now = time.perf_counter()
@@ -162,7 +171,7 @@ class Hand:
 
 
 async def lao_way(hand: Hand, unit: sample.Unit) -> None:
-    """The procedure's first part."""
+    """Go through the LAO's part of the procedure."""
     await hand.say("/menu", "ปีงบประมาณ")
     await hand.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
     await hand.tap("ดำเนินการ(อปท.)", "สถานะการรับรองข้อมูล")
@@ -173,14 +182,15 @@ async def lao_way(hand: Hand, unit: sample.Unit) -> None:
 
 
 async def province_way(hand: Hand, unit: sample.Unit) -> None:
-    """The procedure's second part, for one organization."""
+    """Go through the province's part of the procedure, for one organization."""
     await hand.say(unit.code, unit.code)
     hand.check(await hand.tap("🔍", "ตรวจสอบข้อมูลระดับจังหวัด"), unit.code)
-    # Begun anew, it may have been marked before.
+    # After a restart of this way, the spot-check may already be finished.
     if "รับรองระดับจังหวัด" not in hand.labels:
-        text = await hand.tap("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด", gone=True)
+        text = await hand.tap("สุ่มตรวจสอบ", "ตรวจสอบข้อมูลระดับจังหวัด", until_gone=True)
         while "สรุปผลสุ่มตรวจสอบ" not in text:
-            text = await hand.tap(DESPITE_EMPTY if DESPITE_EMPTY in hand.labels else "✅ ถูกต้อง", text, gone=True)
+            label = DESPITE_EMPTY if DESPITE_EMPTY in hand.labels else "✅ ถูกต้อง"
+            text = await hand.tap(label, text, until_gone=True)
     hand.check(await hand.tap("รับรองระดับจังหวัด", "ยกเลิกไม่ได้"), unit.code)
     await hand.tap("ยืนยันการรับรอง", "โปรดใส่ PIN")
     await hand.enter_pin(unit)
@@ -190,7 +200,10 @@ Way = Callable[[Hand, sample.Unit], Awaitable[None]]
 
 
 async def to_the_end(hand: Hand, unit: sample.Unit, way: Way) -> None:
-    """A way, begun anew when an answer did not come: what was pressed may have been done all the same."""
+    """Go a way until the receipt arrives, and begin again if an answer is missing.
+
+    A press without an answer may have taken effect nevertheless. Exits the program after TRIES attempts.
+    """
     for _ in range(TRIES):
         if hand.has_receipt(unit):
             return
@@ -199,16 +212,16 @@ async def to_the_end(hand: Hand, unit: sample.Unit, way: Way) -> None:
             return
         except (Unanswered, AssertionError) as error:
             hand.day.again += 1
-            shown = hand.card.text[:60] if hand.card is not None else ""
-            print(f"           begun anew, {unit.code}: {error!r:.120} at {shown!r}", flush=True)
-            # What was pressed may have been done: its proof comes as soon as the bot may send so many messages.
+            card_text = hand.card.text[:60] if hand.card is not None else ""
+            print(f"           begun anew, {unit.code}: {error!r:.120} at {card_text!r}", flush=True)
+            # If the press took effect, the receipt arrives once the chat's limit allows another message.
             with suppress(AssertionError):
                 await hand.phone.until(lambda _: hand.has_receipt(unit), PATIENCE)
     raise SystemExit(f"{unit.name} did not come to an end:\n{hand.phone.screen()}")
 
 
 async def all_ways(emulator: Emulator, people: dict[int, sample.Unit], day: Day, taps_a_second: float) -> None:
-    """Everybody to the end of the day. Each organization's officer begins at a moment of its own."""
+    """Let all officers go their ways to the end. Each organization's officer begins at a random moment."""
     waiting: dict[str, asyncio.Queue[sample.Unit | None]] = defaultdict(asyncio.Queue)
     hands = {user: Hand(emulator.phone(unit.name, user_id=user), day) for user, unit in people.items()}
     for hand in hands.values():
@@ -239,7 +252,9 @@ async def all_ways(emulator: Emulator, people: dict[int, sample.Unit], day: Day,
 
 @asynccontextmanager
 async def running(country: Country, emulator: Emulator, count: int, *, kills: bool) -> AsyncIterator[None]:
-    """So many programs, of which one is killed every minute if need be."""
+    """Run `count` bot processes for the block. With `kills`, kill and restart a random one every KILL_EVERY
+    seconds.
+    """
     programs = [await country.start(emulator.token, emulator.url) for _ in range(count)]
     rng = random.Random(1)  # noqa: S311 - which is killed is no secret
 
@@ -262,14 +277,14 @@ async def running(country: Country, emulator: Emulator, count: int, *, kills: bo
             killing.cancel()
             await asyncio.wait({killing})
         for program in programs:
-            # The end of the day may come between a kill and the next start.
+            # The block may end between a kill and the next start.
             if program.returncode is None:
                 program.terminate()
             await program.wait()
 
 
 def read_registers(path: Path) -> dict[str, Numbers]:
-    """How many of each category an organization's register has."""
+    """Count the records of each category, by organization."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -278,24 +293,33 @@ def read_registers(path: Path) -> dict[str, Numbers]:
 
 
 async def certificates_at_fault(database: Database, registers: dict[str, Numbers]) -> list[str]:
-    """One line for each organization that has not exactly one certificate a level, with the register's numbers."""
-    found: dict[str, list[Certification]] = defaultdict(list)
+    """Return one line for each organization without exactly one certificate of each level with its register's
+    numbers.
+    """
+    certificates: dict[str, list[Certification]] = defaultdict(list)
     async with database.read() as session:
-        for one in await session.scalars(select(Certification)):
-            found[one.organization_code].append(one)
+        for certificate in await session.scalars(select(Certification)):
+            certificates[certificate.organization_code].append(certificate)
     faults = []
     for code, numbers in registers.items():
-        levels = Counter(one.level for one in found[code])
+        levels = Counter(certificate.level for certificate in certificates[code])
         if levels != {Level.LAO: 1, Level.PROVINCE: 1}:
             faults.append(f"{code}: {dict(levels)}")
-        wanted = tuple(numbers.values())
-        if any((one.officials, one.permanent_employees, one.contract_employees) != wanted for one in found[code]):
-            faults.append(f"{code}: other numbers than {wanted}")
+        expected = tuple(numbers.values())
+        for certificate in certificates[code]:
+            certified = (
+                certificate.officials,
+                certificate.permanent_employees,
+                certificate.contract_employees,
+            )
+            if certified != expected:
+                faults.append(f"{code}: other numbers than {expected}")
+                break
     return faults
 
 
 def hash_pins(users: list[int]) -> dict[int, str]:
-    """Everybody's PIN at its full cost, on all cores."""
+    """Hash the PIN of each user at full cost, on all cores."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         return dict(
             zip(users, pool.map(partial(hash_pin, Keyring(SECRET_KEY), pin=PIN), users, chunksize=16), strict=True)
@@ -303,7 +327,7 @@ def hash_pins(users: list[int]) -> dict[int, str]:
 
 
 async def run(folder: Path, options: argparse.Namespace) -> bool:
-    """The whole day; whether all is right at its end."""
+    """Run the whole day, print the results, and return whether there were no faults."""
     country = Country(folder, options.url, "bot")
     everyone = sample.read_units()
     laos = [unit for unit in everyone if unit.role == "lao"]
@@ -330,12 +354,12 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
 
 
 def report(day: Day, refusals: list[CountedCall], faults: list[str]) -> None:
-    """What was seen."""
+    """Print the results."""
     cuts = statistics.quantiles(day.times, n=100)
-    shown = ", ".join(
+    percentiles = ", ".join(
         f"{name} {cuts[place - 1] * 1000:,.0f} ms" for name, place in (("p50", 50), ("p95", 95), ("p99", 99))
     )
-    print(f"from tap to answer, {len(day.times):,} taps: {shown}, longest {max(day.times):.2f} s")
+    print(f"from tap to answer, {len(day.times):,} taps: {percentiles}, longest {max(day.times):.2f} s")
     print(f"begun anew because an answer did not come: {day.again}")
     edits = sum(refusal.method in EDITS for refusal in refusals)
     per_tap = edits * 1000 / len(day.times)
@@ -344,7 +368,7 @@ def report(day: Day, refusals: list[CountedCall], faults: list[str]) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--organizations", type=int, default=7849)
     parser.add_argument("--taps-a-second", type=float, default=50.0)

@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from benchmarks.logins import OFFICERS, Watch, told
+from benchmarks.logins import OFFICERS, Watch, percentiles
 from benchmarks.nation import SECRET_KEY, Country, log_in
 from bot.inbound.files import FileMaker
 from bot.papers import certificate, picture, province_list
@@ -58,7 +58,7 @@ Facts = dict[AttachmentKind, Any]
 
 
 async def fill(database: Database) -> int:
-    """Certificates as if the round had been open for 100 days; the number of one of them."""
+    """Insert certificates as if the round had been open for 100 days, and return the id of one of them."""
     rng, now = random.Random(1), datetime.now(UTC)  # noqa: S311 - samples
     async with database.write() as session:
         round_ = await current_round(session)
@@ -81,8 +81,8 @@ async def fill(database: Database) -> int:
             for level in (Level.LAO, Level.PROVINCE) if place < BY_PROVINCE else (Level.LAO,):
                 session.add(_certificate(organization, round_.id, officer.id, level, made_at, rng))
         await session.flush()
-        found = await session.scalar(select(Certification.id).limit(1))
-        return found or 0
+        certificate_id = await session.scalar(select(Certification.id).limit(1))
+        return certificate_id or 0
 
 
 def _certificate(
@@ -115,11 +115,13 @@ def _certificate(
 
 
 async def measure_making(database: Database, certificate_id: int) -> Facts:
-    """The facts and the files, each from facts of another minute: typst remembers what it has set."""
+    """Measure loading the facts and making the files, and return the facts.
+
+    Each file has another time in it, because typst caches what it has typeset.
+    """
     now = datetime.now(UTC)
     async with database.read() as session:
-        made = await session.get_one(Certification, certificate_id)
-        code = made.code
+        code = (await session.get_one(Certification, certificate_id)).code
 
         async def timed(name: str, load: Callable[[], Awaitable[object]]) -> None:
             times = []
@@ -166,17 +168,18 @@ def _spread(times: list[float]) -> str:
 async def ask_on(
     phone: Phone, card: Message, taps: list[str], first: int, watch: Watch, waits: list[float]
 ) -> None:
-    """Ask for one file after another while it is busy time."""
+    """Ask for one file after another during busy times, and append the seconds of each to `waits`."""
     for number in itertools.count(first):
         while watch.now != "busy" and not watch.stop:  # noqa: ASYNC110 - measuring needs no event for it
             await asyncio.sleep(0.05)
         if watch.stop:
             return
-        known, started = phone.last.id, time.perf_counter()
+        last_id, started = phone.last.id, time.perf_counter()
         await phone.tap_data(card, taps[number % len(taps)])
         await phone.until(
-            lambda shown, known=known: any(  # type: ignore[misc]
-                one.id > known and ("document" in one.content or "photo" in one.content) for one in shown.messages
+            lambda screen, last_id=last_id: any(  # type: ignore[misc]
+                message.id > last_id and ("document" in message.content or "photo" in message.content)
+                for message in screen.messages
             ),
             60,
         )
@@ -193,17 +196,17 @@ async def make_beside(maker: FileMaker, facts: Facts, first: int, watch: Watch) 
         if watch.stop:
             return
         kind = kinds[number % len(kinds)]
-        one = facts[kind]
+        file_facts = facts[kind]
         if kind is not AttachmentKind.CERTIFICATE:
-            one = replace(one, as_of=one.as_of + timedelta(minutes=number))
-        await maker.make(kind, one)
+            file_facts = replace(file_facts, as_of=file_facts.as_of + timedelta(minutes=number))
+        await maker.make(kind, file_facts)
         await asyncio.sleep(ASK_EVERY)
 
 
 async def take_turns(
     country: Country, units: list[sample.Unit], certificate_id: int, facts: Facts, rounds: int
 ) -> None:
-    """All times by turns, and what was seen."""
+    """Measure quiet, busy and beside times by turns, and print the results."""
     maker = FileMaker()
     # Its process starts with the first file.
     await maker.make(AttachmentKind.PROGRESS, facts[AttachmentKind.PROGRESS])
@@ -223,7 +226,9 @@ async def take_turns(
             taps = [SeeProgress().pack(), ExportList().pack(), CertificatePdf(certificate_id).pack()]
             cards = [phone.last for phone in asking]
             await asking[0].tap_data(cards[0], taps[1])
-            await asking[0].until(lambda shown: any("document" in one.content for one in shown.messages), 60)
+            await asking[0].until(
+                lambda phone: any("document" in message.content for message in phone.messages), 60
+            )
             tasks = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
             for number, phone in enumerate(asking):
                 tasks.append(asyncio.create_task(ask_on(phone, cards[number], taps, number, watch, waits)))
@@ -242,24 +247,26 @@ async def take_turns(
 
 
 def report(watch: Watch, waits: list[float], seconds: float) -> None:
-    """All times side by side."""
-    quiet, busy, beside = (told(watch.times[name]) for name in ("quiet", "busy", "beside"))
+    """Print all times side by side."""
+    quiet, busy, beside = (percentiles(watch.times[name]) for name in ("quiet", "busy", "beside"))
     rate = len(waits) / seconds
     print(f"from tap to answer, {OFFICERS} officers tapping on: median, 95th percentile")
-    for words, name, seen in (
+    for words, name, milliseconds in (
         ("nobody asks for files", "quiet", quiet),
         (f"{rate:.1f} files a second are made for officers", "busy", busy),
         ("another program makes as many beside the bot", "beside", beside),
     ):
-        print(f"  while {words}, {len(watch.times[name]):,} taps: {seen[0]:.1f} ms, {seen[1]:.1f} ms")
+        print(
+            f"  while {words}, {len(watch.times[name]):,} taps: {milliseconds[0]:.1f} ms, {milliseconds[1]:.1f} ms"
+        )
     print(f"  busy to quiet {busy[0] / quiet[0]:.2f} and {busy[1] / quiet[1]:.2f} times as long")
     print(f"  busy to beside {busy[0] / beside[0]:.2f} and {busy[1] / beside[1]:.2f} times as long")
-    median, most = told(waits)
+    median, most = percentiles(waits)
     print(f"from tap to file, {len(waits)} files: median {median:.0f} ms, 95th percentile {most:.0f} ms")
 
 
 async def measure(country: Country, units: list[sample.Unit], rounds: int) -> None:
-    """Fill the province, then both parts."""
+    """Fill the province, then measure making files and the taps meanwhile."""
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     certificate_id = await fill(database)
     facts = await measure_making(database, certificate_id)
@@ -268,7 +275,7 @@ async def measure(country: Country, units: list[sample.Unit], rounds: int) -> No
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()

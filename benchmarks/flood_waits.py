@@ -40,19 +40,19 @@ UPDATES_A_ROUND = 1_000_000
 
 
 def p95(times: list[float]) -> float:
-    """In milliseconds."""
+    """Return the 95th percentile, in milliseconds, of times in seconds."""
     return statistics.quantiles(times, n=20)[-1] * 1000
 
 
 async def measured(server: LoadServer) -> float:
-    """The 95th percentile of the taps from now on."""
+    """Measure for SECONDS, and return the 95th percentile of the taps in milliseconds."""
     server.times.clear()
     await asyncio.sleep(SECONDS)
     return p95(server.times)
 
 
 async def flood(server: LoadServer, users: list[int]) -> None:
-    """Each taps once, and its screen is refused."""
+    """Let each user tap once, and refuse the screen with a 429."""
     for user in users:
         server.floods[user] = FLOOD_WAIT
         server.tap(user, Home().pack())
@@ -60,7 +60,7 @@ async def flood(server: LoadServer, users: list[int]) -> None:
 
 
 async def measure(country: Country, users: list[int], number: int) -> tuple[float, float, list[str]]:
-    """One round: the percentile in quiet times and with the waiting, and what went wrong."""
+    """Measure one round. Returns the percentile in quiet times and with waiting chats, and the faults."""
     tapping, waiting = users[:TAPPING], users[TAPPING:]
     server = LoadServer(
         {user: next_taps(place) for place, user in enumerate(tapping)},
@@ -80,19 +80,20 @@ async def measure(country: Country, users: list[int], number: int) -> tuple[floa
         while server.refused < len(waiting):  # noqa: ASYNC110 - measuring needs no event for it
             await asyncio.sleep(0.05)
         busy = await measured(server)
-        shown = await all_shown(server, waiting)
+        shown_count = await all_shown(server, waiting)
     finally:
         bot.terminate()
         await bot.wait()
         listening.close()
-    faults = [] if shown == len(waiting) else [f"{len(waiting) - shown} were never shown their screens"]
+    missing = len(waiting) - shown_count
+    faults = [f"{missing} were never shown their screens"] if missing else []
     if server.violations:
         faults.append(f"{server.violations} calls came into closed chats")
     return quiet, busy, faults
 
 
 async def all_shown(server: LoadServer, waiting: list[int]) -> int:
-    """How many of those who wait have their screens in the end."""
+    """Wait until all have their screens or the time is over, and return how many have."""
     loop = asyncio.get_running_loop()
     until = loop.time() + FLOOD_WAIT + AFTERWARDS
     while any(not server.edits[user] for user in waiting) and loop.time() < until:  # noqa: ASYNC110
@@ -101,7 +102,7 @@ async def all_shown(server: LoadServer, waiting: list[int]) -> int:
 
 
 async def run(folder: Path, options: argparse.Namespace) -> bool:
-    """Fill the database, take turns, print; whether the promises are kept."""
+    """Fill the database, measure by turns, print, and return whether the bounds are met."""
     country = Country(folder, options.url, "bot")
     units = [unit for unit in sample.read_units() if unit.role == "lao"][: TAPPING + WAITING]
     users = list(await officers.fill(country, units))
@@ -112,13 +113,13 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
         faults += wrong
         print(f"round {number + 1}: p95 {quiet:.1f} ms, with {WAITING} chats waiting {busy:.1f} ms", flush=True)
     median = statistics.median(ratios)
-    print(f"ratios: {', '.join(f'{one:.2f}' for one in ratios)}; median {median:.2f}, at most {AT_MOST}")
+    print(f"ratios: {', '.join(f'{ratio:.2f}' for ratio in ratios)}; median {median:.2f}, at most {AT_MOST}")
     print(*faults, sep="\n")
     return median <= AT_MOST and not faults
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")

@@ -50,7 +50,9 @@ PACE = 0.02
 
 @dataclass(frozen=True)
 class Import:
-    """How long an import took, how long of that others may have waited for it, and its peak memory (MB)."""
+    """An import's duration, the part of it that blocks other writers (both in seconds), and its peak memory
+    (MB).
+    """
 
     seconds: float
     writing: float
@@ -59,14 +61,14 @@ class Import:
 
 @dataclass(frozen=True)
 class Taps:
-    """The taps of one officer: how many, and the longest wait for a commit in seconds."""
+    """The taps of one officer: their number, and the longest wait for a commit in seconds."""
 
     count: int
     longest: float
 
 
 async def prepare(database: Database) -> None:
-    """All organizations and an open round, no rosters yet."""
+    """Import all organizations and open a round, without rosters."""
     now = datetime.now(UTC)
     await version.upgrade(database)
     await import_organizations(database, sample.ORGANIZATIONS, now)
@@ -75,7 +77,7 @@ async def prepare(database: Database) -> None:
 
 
 async def run_import(database: Database, path: Path) -> Import:
-    """The import as the command line does it."""
+    """Import personnel as the command line does, and measure it."""
     began: dict[str, float] = {}
     started = time.perf_counter()
 
@@ -90,7 +92,7 @@ async def run_import(database: Database, path: Path) -> Import:
 
 
 async def bare(database: Database) -> float:
-    """Take the records out, and put them in again by the driver's own executemany; how long the latter took."""
+    """Delete all records, insert them again by the driver's executemany, and return the seconds of the insert."""
     async with database.write() as session:
         columns = [getattr(PersonnelRecord, name) for name in COLUMNS]
         rows = [tuple(row) for row in await session.execute(select(*columns).order_by(PersonnelRecord.id))]
@@ -123,8 +125,9 @@ def _bare_sqlite(path: str, rows: list[tuple[Any, ...]]) -> float:
 
 
 async def tap_on(database: Database, code: str, stop: Any) -> Taps:
-    """Taps until told to stop: each is kept in the inbox and then done; with a code, done as a certification
-    begins and ends, with the organization's row taken and an event recorded.
+    """Tap until `stop` is set: each tap is stored in the inbox and then finished.
+
+    With a code, as a certification does: the organization's row is locked and an event is recorded.
     """
     waits = []
     numbers = itertools.count(time.time_ns())
@@ -143,7 +146,7 @@ async def tap_on(database: Database, code: str, stop: Any) -> Taps:
 
 
 def apart(url: str, work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Run one of the above on a database of its own; what a process of the pool does."""
+    """Run one of the functions above with a Database of its own, in a process of the pool."""
 
     async def run() -> Any:
         database = Database(url, KEYRING)
@@ -156,26 +159,28 @@ def apart(url: str, work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any
 
 
 def measure(pool: ProcessPoolExecutor, url: str, what: str, path: Path, allowed: int) -> None:
-    """One import among taps, then the bare way, and their ratio."""
+    """Measure one import while officers tap, then the bare executemany, and print both and their ratio."""
     with path.open(encoding="utf-8") as file:
         code = file.readlines(10_000)[1].partition(",")[0]
     with multiprocessing.Manager() as manager:
         stop = manager.Event()
         officers = {"anybody": "", "who certifies": code}
         taps = {who: pool.submit(apart, url, tap_on, code, stop) for who, code in officers.items()}
-        done: Import = pool.submit(apart, url, run_import, path).result()
+        measured: Import = pool.submit(apart, url, run_import, path).result()
         stop.set()
         waited = {who: future.result() for who, future in taps.items()}
     plain: float = pool.submit(apart, url, bare).result()
-    print(f"{what}: {done.seconds:.1f} s, of which writing {done.writing:.1f} s; peak memory {done.memory} MB")
-    print(f"  bare executemany: {plain:.1f} s; ratio {done.seconds / plain:.1f} (at most {allowed})")
-    print(f"  writing, for which others may wait: {done.writing / plain:.2f} times as long as that")
-    for who, theirs in waited.items():
-        print(f"  longest wait of a tap of {who}: {theirs.longest:.2f} s, of {theirs.count}", flush=True)
+    writing, memory = measured.writing, measured.memory
+    print(f"{what}: {measured.seconds:.1f} s, of which writing {writing:.1f} s; peak memory {memory} MB")
+    print(f"  bare executemany: {plain:.1f} s; ratio {measured.seconds / plain:.1f} (at most {allowed})")
+    print(f"  writing, for which others may wait: {writing / plain:.2f} times as long as that")
+    for who, officer_taps in waited.items():
+        longest = officer_taps.longest
+        print(f"  longest wait of a tap of {who}: {longest:.2f} s, of {officer_taps.count}", flush=True)
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")
     parser.add_argument("--records", type=int, default=478_000)
@@ -187,7 +192,7 @@ def main() -> None:
         url = options.url or f"sqlite+aiosqlite:///{Path(name) / 'nation.db'}"
         pool.submit(apart, url, prepare).result()
         units = sample.read_units()
-        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
         print(f"{os.cpu_count()} cores, load {load}", flush=True)
         for seed, what in enumerate(("first import", "import that replaces all")):
             path = Path(name) / f"personnel{seed}.csv"

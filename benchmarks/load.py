@@ -1,7 +1,7 @@
-"""An emulated Bot API for load: it feeds taps, answers each call after a set time, and counts.
+"""A fast emulated Bot API for load tests: it sends taps, answers each call after a fixed latency, and counts.
 
-The strict one (demo/botapi) checks every call and keeps what phones show, which costs more than the bots that are
-to be measured. This one looks at the method and the chat, and answers with bytes that were made before.
+The strict emulator (demo/botapi) checks every call and stores what phones show, which costs more than the bots
+that are measured. This one reads only the method and the chat, and answers with prepared bytes.
 """
 
 import asyncio
@@ -116,13 +116,15 @@ _EDITED = _reply(_message(501))
 
 
 class LoadServer:
-    """Officers who tap again as soon as their card was edited and their tap answered; with `every`, each at
-    moments of its own, so many seconds apart. `people` says what each taps next. `latency` is in seconds a call.
-    With `hooks`, their URLs and headers, the taps are posted there by turns; they are polled for otherwise.
-    `first_update` is the id of the first update: a database takes each id once.
+    """A server whose officers tap again as soon as their tap is answered and their card edited.
 
-    `floods` says of chats for how many seconds the next edit or message is refused with a 429; a further one
-    within that time is counted in `violations`.
+    `people`: a function for each user id that returns the next tap's data. `latency`: seconds for each call.
+    `every`: tap at fixed intervals of so many seconds instead. `hooks`: URLs and headers to which updates are
+    posted by turns; without them the bot polls. `first_update`: the id of the first update, because a database
+    accepts each id once.
+
+    `floods`: the seconds for which the next edit or message of a chat is refused with a 429; a further one within
+    that time counts in `violations`.
     """
 
     def __init__(
@@ -143,12 +145,12 @@ class LoadServer:
         self.times: list[float] = []
         self._to_post: asyncio.Queue[bytes] = asyncio.Queue()
         self._posting: list[asyncio.Task[None]] = []
-        # What each has still to be told before it taps again.
+        # How many calls (an answer and an edit) each user still waits for before the next tap.
         self._open: dict[int, int] = {}
         self.floods: dict[int, int] = {}
         self._closed_until: dict[int, float] = {}
         self.refused = self.violations = 0
-        self._told_by_id: dict[bytes, int] = {}
+        self._users_by_query: dict[bytes, int] = {}
         self._next_id = first_update
         self._updates: deque[tuple[int, bytes]] = deque()
         self._poll: Callable[[bytes], None] | None = None
@@ -161,13 +163,13 @@ class LoadServer:
         self.url = ""
 
     async def start(self) -> asyncio.Server:
-        """Listen; close what is returned in the end."""
+        """Listen on a free port. The caller closes the returned server."""
         server = await self._loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return server
 
     def begin(self) -> None:
-        """Everybody taps, one after the other when they do not tap again at once."""
+        """Let everybody tap; with `every`, evenly spread over that interval."""
         if self._hooks:
             self._posting = [self._loop.create_task(self._post_on(place)) for place in range(POSTS)]
         for place, user_id in enumerate(self._people):
@@ -179,25 +181,25 @@ class LoadServer:
         self._tapped_at[user_id] = time.perf_counter()
         # An answer and an edit.
         self._open[user_id] = 2
-        self._told_by_id[str(self._next_id).encode()] = user_id
+        self._users_by_query[str(self._next_id).encode()] = user_id
         self._add(_tap(self._next_id, user_id, self._people[user_id]()))
 
     def tap(self, user_id: int, data: str) -> None:
-        """One tap more, of somebody who does not tap again and whose answer is not timed."""
+        """Send one more tap, which is not timed and not repeated."""
         self._add(_tap(self._next_id, user_id, data))
 
     def say(self, user_id: int, text: str) -> None:
-        """A message of somebody whose answer is not timed."""
+        """Send a text message, which is not timed."""
         self._add(_said(self._next_id, user_id, text))
 
     def waiting(self) -> list[float]:
-        """How long each of the people has waited who has no answer yet, in seconds."""
+        """Return how many seconds each user without an answer has waited so far."""
         now = time.perf_counter()
-        return [now - self._tapped_at[user_id] for user_id, left in self._open.items() if left > 0]
+        return [now - self._tapped_at[user_id] for user_id, missing in self._open.items() if missing > 0]
 
     def count_from_now(self) -> None:
-        """Who waits has waited since now: before it there was no program."""
-        waiting = (user for user, left in self._open.items() if left > 0)
+        """Count the waits of users without an answer from now on: before, no bot was running."""
+        waiting = (user for user, missing in self._open.items() if missing > 0)
         self._tapped_at |= dict.fromkeys(waiting, time.perf_counter())
 
     def _add(self, update: dict[str, object]) -> None:
@@ -210,8 +212,8 @@ class LoadServer:
         self._feed()
 
     async def _post_on(self, place: int) -> None:
-        """One of the connections over which taps are posted, each until it is taken: what one hook does not take
-        is posted to the next, as by a proxy.
+        """Post updates over one connection. An update that one hook refuses goes to the next one, as by a
+        proxy.
         """
         first = place % len(self._hooks)
         hooks = itertools.cycle([*self._hooks[first:], *self._hooks[:first]])
@@ -222,22 +224,25 @@ class LoadServer:
                     await asyncio.sleep(REPEAT_AFTER)
 
     async def end(self) -> None:
-        """Nothing is posted any more."""
+        """Stop posting."""
         for task in self._posting:
             task.cancel()
         await asyncio.gather(*self._posting, return_exceptions=True)
 
-    def _told(self, user_id: int) -> None:
-        left = self._open.get(user_id, 0) - 1
-        self._open[user_id] = left
-        if left == 0:
+    def _note_call(self, user_id: int) -> None:
+        """Note one of the two calls that complete a tap; after the second, time it and plan the next tap."""
+        missing = self._open.get(user_id, 0) - 1
+        self._open[user_id] = missing
+        if missing == 0:
             self.taps_done += 1
             took = time.perf_counter() - self._tapped_at[user_id]
             self.times.append(took)
             self._loop.call_later(self._pause(user_id), self._tap, user_id)
 
     def _pause(self, user_id: int) -> float:
-        """Seconds to an officer's next moment: each keeps its own, also when all were answered at once."""
+        """Return the seconds to an officer's next tap. Each keeps its own schedule, even if all are answered
+        at once.
+        """
         if not self._every:
             return 0.0
         return self._every - (self._loop.time() - self._first_at[user_id]) % self._every
@@ -246,14 +251,14 @@ class LoadServer:
         if self._poll is None or not self._updates:
             return
         answer, self._poll = self._poll, None
-        some = b",".join(update for _, update in itertools.islice(self._updates, BATCH))
-        body = b'{"ok":true,"result":[' + some + b"]}"
+        batch = b",".join(update for _, update in itertools.islice(self._updates, BATCH))
+        body = b'{"ok":true,"result":[' + batch + b"]}"
         answer(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
 
     def call(self, method: str, query: bytes, body: bytes, answer: Callable[[bytes], None]) -> None:
-        """One call; `answer` takes what is to be written."""
+        """Handle one call of the bot, and pass the HTTP response to `answer`."""
         self.calls[method] += 1
         later = answer
         if self._latency:
@@ -265,28 +270,28 @@ class LoadServer:
             self._start_poll(query + b"&" + body, later)
         elif method == "answerCallbackQuery":
             later(_TRUE)
-            found = re.search(rb"callback_query_id\D{1,120}?(\d+)", body)
-            if found:
-                self._told(self._told_by_id.pop(found[1], 0))
+            query_id = re.search(rb"callback_query_id\D{1,120}?(\d+)", body)
+            if query_id:
+                self._note_call(self._users_by_query.pop(query_id[1], 0))
         elif method in ("editMessageText", "sendMessage"):
-            found = _CHAT.search(body)
-            chat_id = int(found[1]) if found else 0
+            chat = _CHAT.search(body)
+            chat_id = int(chat[1]) if chat else 0
             wait = self._flood_wait(chat_id)
             later(_refusal(wait) if wait else _EDITED)
             if method == "editMessageText" and not wait:
                 self.edits[chat_id] += 1
-                self._told(chat_id)
+                self._note_call(chat_id)
         else:
             later(_FACTS.get(method, _TRUE))
             if method == "getWebhookInfo" and self._hooks:
                 self.ready.set()
 
     def _flood_wait(self, chat_id: int) -> int:
-        """The `retry_after` of a call, 0 when it passes."""
-        left = self._closed_until.get(chat_id, 0.0) - time.perf_counter()
-        if left > 0:
+        """Return the `retry_after` of a call, or 0 if it passes."""
+        remaining = self._closed_until.get(chat_id, 0.0) - time.perf_counter()
+        if remaining > 0:
             self.violations += 1
-            return math.ceil(left)
+            return math.ceil(remaining)
         wait = self.floods.pop(chat_id, 0)
         if wait:
             self.refused += 1
@@ -325,18 +330,18 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's is one without being a subclass.
+        # uvloop's transport is none of asyncio's subclasses.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
+            head, separator, content = self._buffer.partition(b"\r\n\r\n")
             length = _LENGTH.search(head)
             size = int(length[1]) if length else 0
-            if not found or len(rest) < size:
+            if not separator or len(content) < size:
                 return
-            body, self._buffer = rest[:size], rest[size:]
+            body, self._buffer = content[:size], content[size:]
             path, _, query = head.split(b" ", 2)[1].partition(b"?")
             self._server.call(path.rpartition(b"/")[2].decode(), query, body, self._write)
 

@@ -33,8 +33,8 @@ ROUND = [tap.pack() for tap in (CertificationMenu(), LaoMenu(), LaoReview(), Hom
 
 @dataclass
 class Watch:
-    """How long each tap waited for its answer, in seconds: in quiet times, while others kept the bot `busy`, and
-    while another program did the same work `beside` it. In between nothing is noted.
+    """The seconds that each tap waited for its answer, by the phase `now`: "quiet", "busy" (others load the bot),
+    "beside" (another process does the same work), or "" (not measured).
     """
 
     now: str = ""
@@ -42,40 +42,40 @@ class Watch:
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def tap_on(self, phone: Phone, rng: random.Random) -> None:
-        """Go the same round again and again, at a person's pace."""
+        """Tap through the same screens in a cycle, at a person's pace, until `stop` is set."""
         card, number = phone.last, 0
         await asyncio.sleep(rng.random() * PACE)
         while not self.stop:
             before, started = self.now, time.perf_counter()
             tap = await phone.tap_data(card, ROUND[number % len(ROUND)])
             await tap.answer(60)
-            # One that began in the one time and ended in the other tells of neither.
+            # A tap that spans two phases counts for neither.
             self.times[before if before == self.now else ""].append(time.perf_counter() - started)
             number += 1
             await asyncio.sleep(PACE * (0.5 + rng.random()))
 
 
 async def to_the_password(phone: Phone, unit: sample.Unit) -> None:
-    """Whatever it did before, the chat waits for the password then."""
+    """Log out, and begin a login up to the question for the password."""
     await phone.send("/logout")
-    await phone.until(lambda shown: "เข้าสู่ระบบ" in shown.last.labels, 60)
+    await phone.until(lambda screen: "เข้าสู่ระบบ" in screen.last.labels, 60)
     await phone.tap("เข้าสู่ระบบ")
-    await phone.until(lambda shown: "พิมพ์ชื่อผู้ใช้" in shown.last.text, 60)
+    await phone.until(lambda screen: "พิมพ์ชื่อผู้ใช้" in screen.last.text, 60)
     await phone.send(unit.username)
-    await phone.until(lambda shown: "รหัสผ่าน" in shown.last.text, 60)
+    await phone.until(lambda screen: "รหัสผ่าน" in screen.last.text, 60)
 
 
 async def give_password(phone: Phone, unit: sample.Unit, is_right: bool) -> float:
-    """The seconds from a password to its answer."""
+    """Send the password, or a wrong one, and return the seconds until the answer."""
     started = time.perf_counter()
     await phone.send(unit.password if is_right else "wrong")
     expected = "พิมพ์ชื่อ-สกุล" if is_right else "ไม่ถูกต้อง"
-    await phone.until(lambda shown: expected in shown.last.text, 60)
+    await phone.until(lambda screen: expected in screen.last.text, 60)
     return time.perf_counter() - started
 
 
 def hash_milliseconds() -> float:
-    """One Argon2id hash while nothing else is done."""
+    """Return the median milliseconds of one Argon2id hash on an idle machine."""
     times = []
     for _ in range(20):
         started = time.perf_counter()
@@ -84,13 +84,13 @@ def hash_milliseconds() -> float:
     return statistics.median(times) * 1000
 
 
-def told(times: list[float]) -> tuple[float, float]:
-    """Median and 95th percentile in milliseconds."""
+def percentiles(times: list[float]) -> tuple[float, float]:
+    """Return the median and the 95th percentile, in milliseconds, of times in seconds."""
     return statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
 
 
 async def measure(country: Country, units: list[sample.Unit], rounds: int) -> None:
-    """Start the bot, and report what was seen."""
+    """Start the bot, measure, and print the results."""
     async with Emulator() as emulator:
         bot = await country.start_bot(emulator)
         try:
@@ -102,7 +102,7 @@ async def measure(country: Country, units: list[sample.Unit], rounds: int) -> No
 
 
 async def take_turns(emulator: Emulator, units: list[sample.Unit], rounds: int) -> tuple[Watch, list[float]]:
-    """Quiet and busy times by turns: how long taps took in both, and logins."""
+    """Measure quiet and busy times by turns. Returns the taps' times, and the seconds of each login."""
     rng = random.Random(1)  # noqa: S311 - the same in every run
     officers = {emulator.phone(unit.code): unit for unit in units[:OFFICERS]}
     others = {emulator.phone(unit.code): unit for unit in units[OFFICERS : OFFICERS + LOGINS]}
@@ -110,13 +110,16 @@ async def take_turns(emulator: Emulator, units: list[sample.Unit], rounds: int) 
     watch, logins = Watch(), []
     tapping = [asyncio.create_task(watch.tap_on(phone, rng)) for phone in officers]
     for number in range(rounds):
-        await asyncio.gather(*(to_the_password(*one) for one in others.items()))
+        await asyncio.gather(*(to_the_password(phone, unit) for phone, unit in others.items()))
         await asyncio.sleep(1)
         watch.now = "quiet"
         await asyncio.sleep(QUIET)
         watch.now = "busy"
         logins += await asyncio.gather(
-            *(give_password(*one, (place + number) % 2 == 0) for place, one in enumerate(others.items()))
+            *(
+                give_password(phone, unit, (place + number) % 2 == 0)
+                for place, (phone, unit) in enumerate(others.items())
+            )
         )
         watch.now = ""
     watch.stop = True
@@ -125,8 +128,8 @@ async def take_turns(emulator: Emulator, units: list[sample.Unit], rounds: int) 
 
 
 def report(watch: Watch, logins: list[float], rounds: int) -> None:
-    """Both times side by side."""
-    quiet, busy = told(watch.times["quiet"]), told(watch.times["busy"])
+    """Print both times side by side."""
+    quiet, busy = percentiles(watch.times["quiet"]), percentiles(watch.times["busy"])
     print(f"one Argon2id hash: {hash_milliseconds():.0f} ms")
     print(f"from tap to answer, {OFFICERS} officers, each tapping every {PACE} s: median, 95th percentile")
     print(f"  while nobody logs in, {len(watch.times['quiet']):,} taps: {quiet[0]:.1f} ms, {quiet[1]:.1f} ms")
@@ -141,7 +144,7 @@ def report(watch: Watch, logins: list[float], rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     # More than eight would be too many wrong passwords of one chat.
     parser.add_argument("--rounds", type=int, default=8, choices=range(1, 9))

@@ -26,7 +26,10 @@ DESPITE_EMPTY = "ถูกต้อง แม้ยังไม่บันท�
 
 
 class Country:
-    """A database in a folder, and the command line on it. The bot is `bot`, or `benchmarks.unlimited`."""
+    """A database in a folder, and the command line on it.
+
+    `url`: a PostgreSQL database instead. `bot`: the module of the bot process, `bot` or `benchmarks.unlimited`.
+    """
 
     def __init__(self, folder: Path, url: str | None, bot: str = "benchmarks.unlimited") -> None:
         self.folder = folder
@@ -39,7 +42,7 @@ class Country:
         }
 
     def laocert(self, *arguments: str) -> str:
-        """Run one command to its end and say how long it took; what it printed."""
+        """Run one command, print its duration, and return its output. Exits the program if the command fails."""
         started = time.perf_counter()
         ended = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "bot", *arguments],
@@ -55,7 +58,7 @@ class Country:
         return ended.stdout
 
     async def start(self, token: str, api_url: str, **more: str) -> asyncio.subprocess.Process:
-        """Start `laocert run`, with more settings if need be; returns at once."""
+        """Start `laocert run` with additional settings, and return the process at once."""
         settings = {"LAOCERT_BOT_TOKEN": token, "LAOCERT_API_URL": api_url, "LAOCERT_LISTEN": "127.0.0.1:0"} | more
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
@@ -63,7 +66,7 @@ class Country:
             )
 
     async def start_bot(self, emulator: Emulator) -> asyncio.subprocess.Process:
-        """Start `laocert run` and say how long it took to its first poll."""
+        """Start `laocert run`, wait for its first poll, and print how long that took."""
         polls = len(emulator.calls_of("getUpdates"))
         started = time.perf_counter()
         bot = await self.start(emulator.token, emulator.url)
@@ -78,7 +81,10 @@ class Country:
 
 
 async def go(phone: Phone, *steps: tuple[str, str]) -> None:
-    """Tap or type each step until the screen answers; what a killed bot left unanswered is done again."""
+    """Tap each step's label, or send its text if it begins with `>`, and wait until the screen contains its words.
+
+    Steps that a killed bot left unanswered are repeated. Raises AssertionError after five attempts.
+    """
     for step, expected in steps:
         for _ in range(5):
             typed = step.startswith(">")
@@ -87,7 +93,7 @@ async def go(phone: Phone, *steps: tuple[str, str]) -> None:
             else:
                 await phone.tap(step)
             try:
-                await phone.until(lambda shown, words=expected: words in shown.last.text, timeout=20)  # type: ignore[misc]
+                await phone.until(lambda screen, words=expected: words in screen.last.text, timeout=20)  # type: ignore[misc]
                 break
             except AssertionError:
                 continue
@@ -96,7 +102,7 @@ async def go(phone: Phone, *steps: tuple[str, str]) -> None:
 
 
 async def log_in(phone: Phone, unit: sample.Unit) -> None:
-    """The first login."""
+    """Log in for the first time: username, password, name, position and PIN."""
     await go(
         phone,
         (">/start", "ระบบรับรองข้อมูลบุคลากรท้องถิ่น"),
@@ -109,17 +115,19 @@ async def log_in(phone: Phone, unit: sample.Unit) -> None:
     for expected in ("PIN เดิมอีกครั้ง", "ปีงบประมาณ"):
         if not await enter_pin(phone, phone.last):
             raise AssertionError(f"a digit was not shown:\n{phone.screen()}")
-        await phone.until(lambda shown, words=expected: words in shown.last.text, timeout=60)  # type: ignore[misc]
+        await phone.until(lambda screen, words=expected: words in screen.last.text, timeout=60)  # type: ignore[misc]
 
 
 def dots(entered: int) -> str:
-    """The toast that tells of a digit; a keypad is drawn anew only while its chat has room for it."""
+    """Return the toast that confirms a digit. The keypad itself is redrawn only while the chat's limit allows
+    it.
+    """
     return " ".join("●" * entered + "○" * (len(PIN) - entered))
 
 
 async def enter_pin(phone: Phone, keypad: Message) -> bool:
-    """Tap the PIN, each digit when the toast has told of the one before. False when it does not: the bot may have
-    died between counting and telling, and it must not be tapped twice.
+    """Tap the PIN, each digit after the toast of the one before. Returns False if a toast is missing: the bot may
+    have died between counting the digit and answering, so the digit must not be tapped again.
     """
     for place, digit in enumerate(PIN[:-1], 1):
         tap = await phone.tap(digit, keypad)
@@ -133,7 +141,7 @@ async def enter_pin(phone: Phone, keypad: Message) -> bool:
 
 
 async def certify_lao(phone: Phone) -> None:
-    """The LAO's way to the end; begun anew where a killed bot left a keypad behind."""
+    """Go the LAO's way to the receipt, and begin again where a killed bot left a keypad behind."""
     for _ in range(3):
         await go(
             phone,
@@ -146,20 +154,29 @@ async def certify_lao(phone: Phone) -> None:
         )
         if await enter_pin(phone, phone.last):
             break
-    await phone.until(lambda shown: any("หลักฐานการรับรอง" in one.text for one in shown.messages), timeout=60)
+    await phone.until(
+        lambda screen: any("หลักฐานการรับรอง" in message.text for message in screen.messages), timeout=60
+    )
 
 
 async def certify_province(phone: Phone, organization: sample.Unit) -> None:
-    """The province's way for one organization, from the list behind its live card."""
+    """Go the province's way for one organization, from the list behind the live card."""
     card = await phone.until(
-        lambda shown: next((one for one in reversed(shown.messages) if one.text.startswith("🔔 รอท่าน")), None),
+        lambda screen: next(
+            (message for message in reversed(screen.messages) if message.text.startswith("🔔 รอท่าน")), None
+        ),
         timeout=60,
     )
     last = phone.last.id
     await phone.tap("ดู อปท. ที่รอ", card)
     message = await phone.until(
-        lambda shown: next(
-            (one for one in shown.messages if one.id > last and one.text.startswith("สถานภาพรับรองข้อมูล")), None
+        lambda screen: next(
+            (
+                listing
+                for listing in screen.messages
+                if listing.id > last and listing.text.startswith("สถานภาพรับรองข้อมูล")
+            ),
+            None,
         ),
         timeout=60,
     )
@@ -174,24 +191,24 @@ async def certify_province(phone: Phone, organization: sample.Unit) -> None:
     await phone.tap("สุ่มตรวจสอบ", message)
     await phone.until(lambda _: "ผล: ยังไม่ได้ตรวจ" in message.text, timeout=60)
     while "สรุปผลสุ่มตรวจสอบ" not in message.text:
-        shown = message.text
+        text = message.text
         await phone.tap(DESPITE_EMPTY if DESPITE_EMPTY in message.labels else "✅ ถูกต้อง", message)
-        await phone.until(lambda _, before=shown: message.text != before, timeout=60)  # type: ignore[misc]
+        await phone.until(lambda _, before=text: message.text != before, timeout=60)  # type: ignore[misc]
     await phone.tap("รับรองระดับจังหวัด", message)
     await phone.until(lambda _: "ยกเลิกไม่ได้" in message.text, timeout=60)
     await phone.tap("ยืนยันการรับรอง", message)
     await phone.until(lambda _: "โปรดใส่ PIN" in message.text, timeout=60)
     await enter_pin(phone, message)
     await phone.until(
-        lambda shown: any(
-            "หลักฐานการรับรอง" in one.text and organization.name in one.text for one in shown.messages
+        lambda screen: any(
+            "หลักฐานการรับรอง" in receipt.text and organization.name in receipt.text for receipt in screen.messages
         ),
         timeout=60,
     )
 
 
 async def both_ways(country: Country, units: list[sample.Unit], officers: int) -> None:
-    """Officers certify while the bot is killed and started again."""
+    """Let officers certify while the bot is killed and started again, and count the certificates."""
     organizations = [unit for unit in units if unit.role == "lao"][:officers]
     provinces = {unit.code: unit for unit in units if unit.role == "province"}
     needed = [provinces[code] for code in sorted({unit.province for unit in organizations})]
@@ -210,14 +227,14 @@ async def both_ways(country: Country, units: list[sample.Unit], officers: int) -
         bot = await country.start_bot(emulator)
         await asyncio.gather(*ways)
         for unit in needed:
-            theirs = [one for one in organizations if one.province == unit.code]
-            for one in theirs:
-                await certify_province(phones[unit.code], one)
+            for organization in organizations:
+                if organization.province == unit.code:
+                    await certify_province(phones[unit.code], organization)
         print(f"{time.perf_counter() - started:7.2f} s  for both ways of {officers} organizations", flush=True)
         bot.terminate()
         await bot.wait()
     counted = json.loads(country.laocert("status", "--json"))
-    certified = sum(one["province_certified"] for one in counted["provinces"])
+    certified = sum(province["province_certified"] for province in counted["provinces"])
     print(f"           {certified} certified at both levels, of {officers}")
     country.laocert("export", "certifications", str(country.folder / "certifications.xlsx"))
     if certified != officers:
@@ -225,7 +242,7 @@ async def both_ways(country: Country, units: list[sample.Unit], officers: int) -
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--officers", type=int, default=40)
     parser.add_argument("--rosters", type=int, default=1000)

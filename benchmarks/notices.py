@@ -46,7 +46,9 @@ BODY = "โปรดรับรองข้อมูลให้แล้วเ
 
 
 async def fill(database: Database, count: int) -> tuple[int, int]:
-    """Officers of `count` accounts and of one more, who has certified; the broadcast, and the certificate."""
+    """Link `count` + 1 officers, the first of whom has certified. Returns the ids of a broadcast and of the
+    certificate.
+    """
     now = datetime.now(UTC)
     async with database.write() as session:
         codes = list(
@@ -56,9 +58,9 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
             {"id": number, "username": code, "role": Role.LAO, "organization_code": code, "display_name": code}
             for number, code in enumerate(codes, 1)
         ]
-        # By invitation only: no password costs a hash here.
+        # Accounts without a password, which would cost a hash each.
         await session.execute(insert(Account), accounts)
-        one = {
+        officer = {
             "full_name": "สมมุติ ทดสอบ",
             "position": "ปลัด",
             "pin_hash": "-",
@@ -66,12 +68,13 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
             "last_seen_at": now,
         }
         chats = [
-            one | {"account_id": number, "user_id": FIRST_CHAT + number - 1} for number in range(1, len(codes) + 1)
+            officer | {"account_id": number, "user_id": FIRST_CHAT + number - 1}
+            for number in range(1, len(codes) + 1)
         ]
         await session.execute(insert(Officer), chats)
-        known = {"language": Language.THAI, "awaiting": Awaiting.NOTHING, "told_private_only": False}
-        await session.execute(insert(Conversation), [known | {"chat_id": chat["user_id"]} for chat in chats])
-        made = Certification(
+        state = {"language": Language.THAI, "awaiting": Awaiting.NOTHING, "told_private_only": False}
+        await session.execute(insert(Conversation), [state | {"chat_id": chat["user_id"]} for chat in chats])
+        certificate = Certification(
             organization_code=codes[0],
             round_id=1,
             revision=1,
@@ -95,10 +98,10 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
             certified_at=now,
             **asdict(Words.of(await _organization(session, codes[0]))),
         )
-        said = Broadcast(audience="lao", body=BODY, made_at=now)
-        session.add_all((made, said))
+        broadcast = Broadcast(audience="lao", body=BODY, made_at=now)
+        session.add_all((certificate, broadcast))
         await session.flush()
-        return said.id, made.id
+        return broadcast.id, certificate.id
 
 
 async def _organization(session: AsyncSession, code: str) -> Organization:
@@ -106,14 +109,14 @@ async def _organization(session: AsyncSession, code: str) -> Organization:
 
 
 async def queue(database: Database, kind: NoticeKind, chats: range, subject: int) -> None:
-    """One notice a chat, in one transaction."""
+    """Enqueue one notice for each chat, in one transaction."""
     async with database.write() as session:
         for chat in chats:
             outbox.enqueue(session, kind, chat, subject, datetime.now(UTC))
 
 
 async def send_all(country: Country, database: Database, count: int) -> bool:
-    """Measure and print; whether all went well."""
+    """Measure and print. Returns whether nothing was lost, doubled, refused or left unsent."""
     cpu = cpu_of_children()
     broadcast, certificate = await fill(database, count)
     async with Emulator(clock=time.time, weather=DESIGN, calls_kept=2 * count) as emulator:
@@ -132,15 +135,16 @@ async def send_all(country: Country, database: Database, count: int) -> bool:
         times = [call.time for call in calls]
         waited = next(call.time for call in calls if call.params["chat_id"] == str(FIRST_CHAT)) - urgent
         copies = Counter(int(call.params["chat_id"]) for call in calls)
-        shown = [
-            sum(one.outgoing for one in emulator.chat(chat).messages.values()) for chat in (FIRST_CHAT, *chats)
+        arrivals = [
+            sum(message.outgoing for message in emulator.chat(chat).messages.values())
+            for chat in (FIRST_CHAT, *chats)
         ]
         refused = len(emulator.refusals)
     async with database.read() as session:
         unsent = await session.scalar(
             select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state != State.SENT)
         )
-    lost, doubled = shown.count(0), sum(copies.values()) - refused - (count + 1)
+    lost, doubled = arrivals.count(0), sum(copies.values()) - refused - (count + 1)
     rate = (len(times) - 1) / (max(times) - min(times))
     took = max(times) - min(times)
     print(f"{count + 1} notices in {took:.1f} s: {rate:.2f}/s, {rate / PER_SECOND:.1%} of {PER_SECOND}/s")
@@ -150,13 +154,15 @@ async def send_all(country: Country, database: Database, count: int) -> bool:
 
 
 def cpu_of_children() -> float:
-    """Seconds of processor time of the programs that have ended."""
+    """Return the processor time in seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 async def arrived(emulator: Emulator, count: int) -> None:
-    """Wait until so many messages were sent; gives up after twice the time that the limit allows, and 30 s."""
+    """Wait until `count` messages were sent. Raises TimeoutError after twice the time that the limit allows plus
+    30 s.
+    """
     async with asyncio.timeout(2 * count / PER_SECOND + 30):
         while True:
             if len(emulator.calls_of("sendMessage")) - len(emulator.refusals) >= count:
@@ -165,7 +171,7 @@ async def arrived(emulator: Emulator, count: int) -> None:
 
 
 async def measure(folder: Path, count: int, url: str | None) -> bool:
-    """All of it, in a new database."""
+    """Measure on the new database in the folder, or at `url`."""
     country = Country(folder, url, "bot")
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     try:
@@ -175,7 +181,7 @@ async def measure(folder: Path, count: int, url: str | None) -> bool:
 
 
 def make_country(folder: Path, url: str | None) -> None:
-    """Organizations and an open round, through the command line."""
+    """Import all organizations and open a round, through the command line."""
     country = Country(folder, url, "bot")
     country.laocert("db", "upgrade")
     country.laocert("import", "organizations", str(sample.ORGANIZATIONS))
@@ -183,7 +189,7 @@ def make_country(folder: Path, url: str | None) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notices", type=int, default=ORGANIZATIONS)
     parser.add_argument("--url", help="an empty PostgreSQL database, in place of SQLite")

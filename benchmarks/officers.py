@@ -1,4 +1,4 @@
-"""A database in which officers are linked and at work: what load is put on."""
+"""Fills a database with organizations and linked officers, for load tests."""
 
 import random
 from collections.abc import Callable
@@ -22,8 +22,10 @@ async def fill(
     units: list[sample.Unit],
     hash_pins: Callable[[list[int]], dict[int, str]] = lambda users: dict.fromkeys(users, "none"),
 ) -> dict[int, sample.Unit]:
-    """Import what there is of organizations and link an officer to each unit, to one that is there twice two of
-    them; the units by Telegram user. Nobody has a PIN unless `hash_pins` makes them.
+    """Import the units' organizations and personnel, open a round, and link one officer for each entry of `units`.
+
+    A unit that is listed twice gets two officers. Returns the units by Telegram user id. `hash_pins` returns the
+    PIN hashes by user id; by default nobody has a PIN.
     """
     folder = country.folder
     sample.write_organizations(folder / "organizations.csv", {unit.province for unit in units})
@@ -42,14 +44,14 @@ async def fill(
 
 
 async def link(database: Database, people: dict[int, sample.Unit], pins: dict[int, str]) -> None:
-    """An officer at work for each Telegram user.
+    """Insert a linked officer for each Telegram user, and the accounts that do not exist yet.
 
-    Accounts without a password: a bench that has to hash hundreds says nothing of taps.
+    The accounts have no password, because hashing hundreds of passwords would dominate the benchmark.
     """
     now = datetime.now(UTC)
     async with database.write() as session:
-        there = set(await session.scalars(select(Account.username)))
-        units = [unit for unit in dict.fromkeys(people.values()) if unit.username not in there]
+        existing = set(await session.scalars(select(Account.username)))
+        units = [unit for unit in dict.fromkeys(people.values()) if unit.username not in existing]
         await session.execute(insert(Account), [_account(unit) for unit in units])
         ids = dict((await session.execute(select(Account.username, Account.id))).tuples().all())
         officers = [_officer(user, ids[unit.username], pins[user], now) for user, unit in people.items()]

@@ -87,7 +87,10 @@ class Turnstile:
 
 
 class Crowd:
-    """As many officers at work as are wanted, one organization after the other."""
+    """A chosen number of officers at work, each going one way after the other.
+
+    `done`: the codes of the organizations that are certified at both levels.
+    """
 
     def __init__(self, emulator: Emulator, people: dict[int, sample.Unit], day: Day) -> None:
         hands = {user: Hand(emulator.phone(unit.name, user_id=user), day) for user, unit in people.items()}
@@ -108,14 +111,14 @@ class Crowd:
             hand.before_tap = partial(self._turnstile.pass_through, hand)
 
     def want(self, officers_at_once: int) -> None:
-        """Let more officers begin where fewer are at work."""
+        """Let further officers begin until `officers_at_once` are at work."""
         while len(self._at_work) < officers_at_once:
             task = asyncio.create_task(self._one_way())
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
 
     async def keep(self, officers_at_once: int, seconds: float) -> None:
-        """So many officers for so long. Those who are too many pause where they are."""
+        """Keep `officers_at_once` officers at work for `seconds`. Surplus officers pause where they are."""
         await self._turnstile.set_limit(officers_at_once)
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
@@ -125,7 +128,7 @@ class Crowd:
                 await task
 
     async def end(self) -> None:
-        """All who are at work come to the end of their ways, and what waits is certified by the provinces."""
+        """Wait until all officers at work have finished, and the provinces have certified what waits."""
         self._laos = iter(())
         await self._turnstile.set_limit(MANY)
         while self._at_work or self._waiting:
@@ -133,7 +136,9 @@ class Crowd:
             await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
 
     async def _one_way(self) -> None:
-        """A province's officer who is free and has something waiting, or else the next organization's."""
+        """Let a free province officer certify a waiting organization, or else the next organization's officer
+        begin.
+        """
         for unit in self._waiting:
             if self._free[unit.province]:
                 self._waiting.remove(unit)
@@ -142,8 +147,8 @@ class Crowd:
                 await to_the_end(hand, unit, province_way)
                 await self._turnstile.leave(hand)
                 self.done.add(unit.code)
-                rest = max(began + LOOKS - time.perf_counter(), 0.0)
-                asyncio.get_running_loop().call_later(rest, self._free[unit.province].append, hand)
+                pause = max(began + LOOKS - time.perf_counter(), 0.0)
+                asyncio.get_running_loop().call_later(pause, self._free[unit.province].append, hand)
                 return
         hand, unit = next(self._laos, (None, None))
         if hand is None or unit is None:
@@ -154,30 +159,30 @@ class Crowd:
         self._waiting.append(unit)
 
 
-def shown(name: str, times: list[float]) -> str:
-    """The percentiles of a part."""
+def described(name: str, times: list[float]) -> str:
+    """Format the percentiles of a part."""
     if len(times) < 2:
         return f"{name}: nobody was answered"
     cuts = statistics.quantiles(times, n=100)
-    told = ", ".join(
+    percentiles = ", ".join(
         f"{percent} {cuts[place - 1] * 1000:,.0f} ms" for percent, place in (("p50", 50), ("p99", 99))
     )
-    return f"{name}: {len(times):,} taps, {told}, longest {max(times):.2f} s"
+    return f"{name}: {len(times):,} taps, {percentiles}, longest {max(times):.2f} s"
 
 
 def p99(times: list[float]) -> float:
-    """In seconds; endless where nobody was answered."""
+    """Return the 99th percentile in seconds; infinity if nobody was answered."""
     return statistics.quantiles(times, n=100)[98] if len(times) > 1 else math.inf
 
 
 async def parts(crowd: Crowd, day: Day, minutes: float) -> list[str]:
-    """The whole course; what went wrong."""
+    """Run all parts, and return the faults."""
 
     async def part(name: str, officers_at_once: int, seconds: float) -> list[float]:
         day.times.clear()
         await crowd.keep(officers_at_once, seconds)
         times = list(day.times)
-        print(f"{shown(name, times)}, {len(times) / seconds:.1f} taps a second", flush=True)
+        print(f"{described(name, times)}, {len(times) / seconds:.1f} taps a second", flush=True)
         return times
 
     await part("warming up", MANY, BEGINNING)
@@ -195,7 +200,7 @@ async def parts(crowd: Crowd, day: Day, minutes: float) -> list[str]:
 
 
 async def run(folder: Path, options: argparse.Namespace) -> bool:
-    """Fill, measure, print; whether all is right."""
+    """Fill the database, measure, print, and return whether there were no faults."""
     country = Country(folder, options.url, "bot")
     everyone = sample.read_units()
     laos = random.Random(1).sample(  # noqa: S311 - the same in every run
@@ -220,7 +225,7 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--organizations", type=int, default=5000)

@@ -32,7 +32,7 @@ from models.security.keys import Keyring
 
 PROVINCE = "30"
 ORGANIZATIONS = 200
-# Issue 7.
+# The bounds: new messages in ten minutes, and seconds until a card shows a certificate.
 MOST_RINGS, MOST_BEHIND = 12, 5.0
 # Seconds between two looks of the officer who looks.
 LOOKS = (5.0, 40.0)
@@ -41,25 +41,25 @@ WAITING = re.compile(r"🔔 รอท่าน ([\d,]+) ")
 
 
 class Watch:
-    """One officer's phone: its new cards, and when its card first showed each number."""
+    """One officer's phone: its new cards, and when the card first showed each number of waiting organizations."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
         self.shown_at: list[float] = []
 
     async def run(self) -> None:
-        """Look after every change of the chat."""
+        """Record the time at which each number first appears, until cancelled."""
         while True:
             await self.phone.until(lambda _: self._number() > len(self.shown_at), timeout=3600)
             self.shown_at += [time.monotonic()] * (self._number() - len(self.shown_at))
 
     def _number(self) -> int:
-        cards = [found for one in self.phone.messages if (found := WAITING.match(one.text))]
-        return max((int(one[1].replace(",", "")) for one in cards), default=0)
+        cards = [card for message in self.phone.messages if (card := WAITING.match(message.text))]
+        return max((int(card[1].replace(",", "")) for card in cards), default=0)
 
     @property
     def rings(self) -> int:
-        """New messages that were a card, also those that are deleted by now."""
+        """The number of new messages that were a card, including those deleted since."""
         return sum(
             event.kind == "sent" and WAITING.match(event.message.history[0]) is not None
             for event in self.phone.events
@@ -67,7 +67,7 @@ class Watch:
 
 
 async def link(database: Database, phone: Phone, username: str) -> None:
-    """An officer who is logged in."""
+    """Link an officer to the account, with a live card."""
     phone.chat.bot_status = "member"
     now = datetime.now(UTC)
     async with database.write() as session:
@@ -87,21 +87,21 @@ async def link(database: Database, phone: Phone, username: str) -> None:
 
 
 async def certify_one(database: Database, user_id: int, code: str, rng: random.Random) -> float:
-    """An organization certifies; the moment at which that was committed."""
+    """Certify an organization, and return the monotonic time of the commit."""
     async with database.write() as session:
         now, officer = datetime.now(UTC), await active_officer(session, user_id)
         if officer is None:
             sys.exit("an officer's link has ended")
-        seen = await review(session, officer, code)
-        asked, _ = await prepare_confirmation(
-            session, officer, Level.LAO, code, seen.fingerprint(Level.LAO), now, rng, demands=DEMANDS
+        current_review = await review(session, officer, code)
+        confirmation, _ = await prepare_confirmation(
+            session, officer, Level.LAO, code, current_review.fingerprint(Level.LAO), now, rng, demands=DEMANDS
         )
-        await certify(session, officer, asked.nonce, now, rng, demands=DEMANDS)
+        await certify(session, officer, confirmation.nonce, now, rng, demands=DEMANDS)
     return time.monotonic()
 
 
 async def look_now_and_then(phone: Phone, rng: random.Random) -> None:
-    """An officer who opens the chat again and again."""
+    """Send /menu at random intervals, until cancelled."""
     while True:
         await asyncio.sleep(rng.uniform(*LOOKS))
         await phone.send("/menu")
@@ -110,7 +110,9 @@ async def look_now_and_then(phone: Phone, rng: random.Random) -> None:
 async def measure(
     country: Country, units: list[sample.Unit], minutes: float
 ) -> list[tuple[str, int, list[float]]]:
-    """Of each of the two officers: new messages, and the seconds until its card showed each certificate."""
+    """Return for each of the two officers: a name, the number of new messages, and the seconds until the card
+    showed each certificate.
+    """
     rng = random.Random(1)  # noqa: S311 - the same in every run
     database = Database(country.environment["LAOCERT_DATABASE_URL"], Keyring(SECRET_KEY))
     async with Emulator(weather=LOOSE) as emulator:
@@ -124,26 +126,33 @@ async def measure(
         bot = await country.start_bot(emulator)
         tasks = [asyncio.create_task(watch.run()) for watch in watches.values()]
         tasks.append(asyncio.create_task(look_now_and_then(watches["looks now and then"].phone, rng)))
-        began, done = time.monotonic(), []
+        began, committed_at = time.monotonic(), []
         moments = sorted(rng.uniform(0, minutes * 60) for _ in organizations)
         for moment, (phone, unit) in zip(moments, organizations.items(), strict=True):
             await asyncio.sleep(max(began + moment - time.monotonic(), 0))
-            done.append(await certify_one(database, phone.id, unit.code, rng))
+            committed_at.append(await certify_one(database, phone.id, unit.code, rng))
         for watch in watches.values():
-            await watch.phone.until(lambda _, seen=watch: len(seen.shown_at) == len(done), timeout=60)  # type: ignore[misc]
+            await watch.phone.until(
+                lambda _, watch=watch: len(watch.shown_at) == len(committed_at),  # type: ignore[misc]
+                timeout=60,
+            )
         for task in tasks:
             task.cancel()
         bot.terminate()
         await bot.wait()
     await database.close()
     return [
-        (who, watch.rings, [shown - made for shown, made in zip(watch.shown_at, done, strict=True)])
+        (
+            who,
+            watch.rings,
+            [shown_at - certified_at for shown_at, certified_at in zip(watch.shown_at, committed_at, strict=True)],
+        )
         for who, watch in watches.items()
     ]
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     options = parser.parse_args()
@@ -160,10 +169,10 @@ def main() -> None:
         for kind in ("organizations", "accounts", "personnel"):
             country.laocert("import", kind, str(folder / f"{kind}.csv"))
         country.laocert("round", "open", "--fiscal-year", "2570", "--closes", "2670-09-15")
-        found = asyncio.run(measure(country, units, options.minutes))
+        results = asyncio.run(measure(country, units, options.minutes))
     print(f"{ORGANIZATIONS} certifications in {options.minutes:g} minutes; an officer who")
     is_within = True
-    for who, rings, behind in found:
+    for who, rings, behind in results:
         print(
             f"  {who}: {rings} new messages, the card behind {statistics.median(behind):.2f} s (median),"
             f" {max(behind):.2f} s (longest)"

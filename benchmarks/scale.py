@@ -89,14 +89,14 @@ def _typed(rng: random.Random) -> Listing:
 
 
 def _personnel(folder: Path, is_sample: bool) -> list[Path]:
-    """The province's file, the same for both, and that of the rest."""
+    """Write the personnel of the measured province, the same in both databases, and of the others to two files."""
     everyone = sample.read_units()
-    theirs = [unit for unit in everyone if unit.province == PROVINCE]
+    own = [unit for unit in everyone if unit.province == PROVINCE]
     others = [unit for unit in everyone if unit.province != PROVINCE and unit.role == "lao"]
     if is_sample:
         others = others[::100]
     files = []
-    for seed, units in enumerate((theirs, others)):
+    for seed, units in enumerate((own, others)):
         path = folder / f"personnel{seed}{is_sample}.csv"
         sample.write_personnel(path, units, random.Random(seed), SHARE)  # noqa: S311 - the same in every run
         files.append(path)
@@ -104,22 +104,24 @@ def _personnel(folder: Path, is_sample: bool) -> list[Path]:
 
 
 def _organizations(folder: Path, is_sample: bool, files: list[Path]) -> Path:
-    """The organizations that have personnel: in the sample the others are not there at all."""
+    """Return a file of the organizations to import: all, or in the sample only those with personnel."""
     if not is_sample:
         return sample.ORGANIZATIONS
     codes = {line.partition(",")[0] for path in files for line in path.read_text(encoding="utf-8").splitlines()}
     path = folder / "organizations.csv"
     header, *rows = sample.ORGANIZATIONS.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     place = header.strip().split(",").index("dla_code")
-    kept = [row for row in rows if row.split(",")[place] in codes]
-    path.write_text(header + "".join(kept), encoding="utf-8")
+    sample_rows = [row for row in rows if row.split(",")[place] in codes]
+    path.write_text(header + "".join(sample_rows), encoding="utf-8")
     return path
 
 
 def _certificates(
     codes: list[str], officer: Officer, round_id: int, percent: int, level: Level
 ) -> Iterator[dict[str, Any]]:
-    """Certificates of some of the organizations, the same ones on both; every number of them is made up."""
+    """Yield certificates with invented numbers for `percent` of the organizations, the same ones in both
+    databases.
+    """
     for number, code in enumerate(codes):
         if zlib.crc32(code.encode()) % 100 >= percent:
             continue
@@ -138,7 +140,7 @@ def _certificates(
             "officer_id": officer.id,
             "officer_name": "สมมุติ ทดสอบ",
             "officer_position": "ปลัด",
-            # Another person than the one who asks: nobody checks what it has certified itself.
+            # Another person than the measured officer, who may not review the own certification.
             "user_id": officer.user_id + 1,
             "account_username": "measuring",
             "statement": f"{level}-1-th",
@@ -150,7 +152,7 @@ def _certificates(
 
 
 async def _certify(session: AsyncSession, officer: Officer) -> None:
-    """Last year everybody, this year seven of ten, and half of these by their provinces; a province at a time."""
+    """Certify all organizations last year; this year 70 % as LAO, and half of those as province."""
     order = Organization.province_code, Organization.sort_key
     codes = list(await session.scalars(select(Organization.dla_code).order_by(*order)))
     for round_id, percents in ((1, (100, 100)), (2, PERCENTS)):
@@ -160,7 +162,7 @@ async def _certify(session: AsyncSession, officer: Officer) -> None:
 
 
 async def _reopen(session: AsyncSession) -> None:
-    """One of twenty had to certify last year's numbers twice; the second time is left out here."""
+    """Reopen last year's certification of one organization in twenty, without certifying it again."""
     codes = await session.scalars(select(Organization.dla_code))
     rows = [
         {
@@ -178,7 +180,7 @@ async def _reopen(session: AsyncSession) -> None:
 
 
 async def fill(database: Database, folder: Path, *, is_sample: bool) -> None:
-    """Everything that the operations meet."""
+    """Fill a database with organizations, personnel, an officer, two rounds, certificates and reopenings."""
     await version.upgrade(database)
     files = _personnel(folder, is_sample)
     await import_organizations(database, _organizations(folder, is_sample, files), NOW)
@@ -206,23 +208,25 @@ async def fill(database: Database, folder: Path, *, is_sample: bool) -> None:
 
 @contextmanager
 def counted(database: Database) -> Iterator[list[str]]:
-    """The queries that go to a database meanwhile; what is written is left out."""
-    seen: list[str] = []
+    """Yield a list that collects the SELECT statements which run during the block."""
+    queries: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith(("SELECT", "WITH")):
-            seen.append(statement)
+            queries.append(statement)
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield seen
+        yield queries
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
 
 async def timed(database: Database, operation: Operation, code: str, seed: int) -> tuple[float, int]:
-    """How long one call takes in a session of its own, and its queries. The officer is loaded already."""
+    """Return the seconds and the number of queries of one operation in its own session, with the officer
+    loaded.
+    """
     async with database.read() as session:
         officer = await active_officer(session, USER_ID)
         assert officer is not None  # noqa: S101 - filled so
@@ -233,7 +237,9 @@ async def timed(database: Database, operation: Operation, code: str, seed: int) 
 
 
 async def compare(full: Database, small: Database, times: int) -> bool:
-    """Time them by turns, and print a line for each; whether all keep the bounds."""
+    """Time all operations on both databases by turns, print a line for each, and return whether all meet the
+    bounds.
+    """
     async with full.read() as session:
         codes = list(
             await session.scalars(
@@ -245,7 +251,8 @@ async def compare(full: Database, small: Database, times: int) -> bool:
     waiting = [code for code in codes if PERCENTS[1] <= zlib.crc32(code.encode()) % 100 < PERCENTS[0]]
     took: dict[str, dict[Database, list[float]]] = {name: {full: [], small: []} for name in OPERATIONS}
     queries = dict.fromkeys(OPERATIONS, 0)
-    # The first rounds only warm up. All operations in each: what else the machine does falls on all of them.
+    # The first rounds only warm up. Each round runs all operations, so that other load on the machine affects all
+    # alike.
     for turn in range(-3, times):
         for name, operation in OPERATIONS.items():
             for database in (full, small) if turn % 2 else (small, full):
@@ -266,7 +273,7 @@ async def compare(full: Database, small: Database, times: int) -> bool:
 
 @asynccontextmanager
 async def sample_url(folder: Path, url: str | None) -> AsyncIterator[str]:
-    """Where the sample goes: beside the full database, and away at the end."""
+    """Yield the URL of a new database for the sample. On PostgreSQL it is dropped at the end."""
     if url is None:
         yield f"sqlite+aiosqlite:///{folder / 'sample.db'}"
         return
@@ -281,7 +288,7 @@ async def sample_url(folder: Path, url: str | None) -> AsyncIterator[str]:
 
 
 async def measure(url: str | None, times: int) -> bool:
-    """Fill both databases and compare them."""
+    """Fill both databases, compare them, and return whether all operations meet the bounds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with sample_url(folder, url) as small_url:
@@ -299,7 +306,7 @@ async def measure(url: str | None, times: int) -> bool:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="an empty PostgreSQL database; SQLite without it")
     parser.add_argument("--times", type=int, default=TIMES)

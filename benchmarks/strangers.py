@@ -45,7 +45,7 @@ UPDATES_A_ROUND = 1_000_000
 
 @dataclass(frozen=True)
 class Waits:
-    """What officers waited, in seconds."""
+    """How long officers waited for answers, in seconds."""
 
     median: float
     longest: float
@@ -55,7 +55,7 @@ class Waits:
 
 
 class Programs:
-    """One program that polls, or two that updates are posted to."""
+    """One bot process that polls, or `replicas` processes to which updates are posted."""
 
     def __init__(self, country: Country, replicas: int) -> None:
         self._country = country
@@ -64,12 +64,12 @@ class Programs:
 
     @property
     def hooks(self) -> list[tuple[str, dict[str, str]]]:
-        """Where updates are posted, with the headers; nowhere when they are polled for."""
+        """The webhook URLs and headers; none if the bot polls."""
         headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET, "Content-Type": "application/json"}
         return [(f"http://127.0.0.1:{port}/hook", headers) for port in self.ports]
 
     async def start(self, server: LoadServer) -> None:
-        """Start all that do not run."""
+        """Start all processes that are not running, and wait until each is ready."""
         for port in self.ports[len(self._running) :] or ([0] if not self._running else []):
             hook = {
                 "LAOCERT_LISTEN": f"127.0.0.1:{port}",
@@ -82,27 +82,27 @@ class Programs:
                 await server.ready.wait()
 
     async def kill(self) -> None:
-        """Kill the one that was started last."""
+        """Kill the process that was started last, with SIGKILL."""
         program = self._running.pop()
         program.kill()
         await program.wait()
 
     async def end(self) -> None:
-        """End all."""
+        """Terminate all processes."""
         for program in self._running:
             program.terminate()
             await program.wait()
 
 
 def free_port() -> int:
-    """A port at which nobody listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    """Return a port that is free at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
     return port
 
 
 async def measured(server: LoadServer) -> Waits:
-    """What officers wait from now on."""
+    """Measure how long officers wait, for SECONDS."""
     server.times.clear()
     await asyncio.sleep(SECONDS)
     waits = [*server.times, *server.waiting()]
@@ -111,7 +111,7 @@ async def measured(server: LoadServer) -> Waits:
 
 @asynccontextmanager
 async def flood(server: LoadServer, strangers: int) -> AsyncIterator[None]:
-    """So many strangers write, at a steady rate together."""
+    """Let `strangers` strangers together send MESSAGES_A_MINUTE messages, for the block."""
 
     async def write() -> None:
         loop = asyncio.get_running_loop()
@@ -129,7 +129,7 @@ async def flood(server: LoadServer, strangers: int) -> AsyncIterator[None]:
 
 
 async def measure(country: Country, users: list[int], strangers: int, number: int) -> dict[str, Waits]:
-    """One round with so many strangers: quiet, flooded, and after a kill in the flood."""
+    """Measure one round: quiet, flooded by `strangers` strangers, and after a kill during the flood."""
     programs = Programs(country, 2 if country.url else 0)
     server = LoadServer(
         {user: next_taps(place) for place, user in enumerate(users)},
@@ -160,7 +160,7 @@ async def measure(country: Country, users: list[int], strangers: int, number: in
 
 
 async def run(folder: Path, options: argparse.Namespace) -> bool:
-    """Fill the database, take turns, print; whether the promises are kept."""
+    """Fill the database, measure by turns, print, and return whether the bounds are met."""
     country = Country(folder, options.url, "bot")
     units = [unit for unit in sample.read_units() if unit.role == "lao"][:OFFICERS]
     users = list(await officers.fill(country, units))
@@ -168,10 +168,10 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
     longest = 0.0
     for number, strangers in itertools.product(range(options.rounds), (1, 1000)):
         waits = await measure(country, users, strangers, 2 * number + (strangers > 1))
-        for name, one in waits.items():
-            print(f"round {number + 1}, {strangers} strangers, {name}: {one}", flush=True)
-            longest = max(longest, one.longest)
-            ratios[strangers, name].append(one.median / waits["quiet"].median)
+        for name, measured_waits in waits.items():
+            print(f"round {number + 1}, {strangers} strangers, {name}: {measured_waits}", flush=True)
+            longest = max(longest, measured_waits.longest)
+            ratios[strangers, name].append(measured_waits.median / waits["quiet"].median)
     medians = {key: statistics.median(values) for key, values in ratios.items()}
     for (strangers, name), median in medians.items():
         if name != "quiet":
@@ -181,7 +181,7 @@ async def run(folder: Path, options: argparse.Namespace) -> bool:
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--url", help="an empty PostgreSQL database: two programs by webhook")

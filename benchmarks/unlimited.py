@@ -1,5 +1,6 @@
-"""`python -m benchmarks.unlimited run`: `laocert run` for officers who tap faster than Telegram lets a chat be
-edited, for what measures the program and not its patience.
+"""`python -m benchmarks.unlimited run`: `laocert run` without the limits on calls to a chat.
+
+For benchmarks in which officers tap faster than Telegram allows edits, and which measure the program itself.
 """
 
 import sys

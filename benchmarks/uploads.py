@@ -18,7 +18,7 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
-from benchmarks.logins import QUIET, Watch, told
+from benchmarks.logins import QUIET, Watch, percentiles
 from benchmarks.nation import Country, log_in
 from demo import sample
 from demo.botapi import Emulator, Phone
@@ -33,20 +33,20 @@ Cells = list[list[str]]
 
 
 def register(people: Cells, unit: sample.Unit, records: int) -> Cells:
-    """A register of an organization with so many records, with its header, from rows of other ones."""
+    """Build an organization's register of `records` records from rows of other organizations, with the header."""
     header, *rows = people
     return [header, *([unit.code, f"{number:04}", *row[2:]] for number, row in enumerate(rows[:records], 1))]
 
 
 def as_csv(rows: Cells) -> bytes:
-    """The rows as CSV."""
+    """Encode rows as CSV."""
     file = io.StringIO()
     csv.writer(file).writerows(rows)
     return file.getvalue().encode()
 
 
 def as_xlsx(rows: Cells) -> bytes:
-    """The rows as a spreadsheet program writes them: their texts in a table of their own."""
+    """Encode rows as XLSX with shared strings, as a spreadsheet program does."""
     workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet("ทะเบียน")
     for row in rows:
@@ -57,29 +57,31 @@ def as_xlsx(rows: Cells) -> bytes:
 
 
 async def send(phone: Phone, name: str, content: bytes) -> float:
-    """The seconds from a file to what it changes."""
+    """Send a file, and return the seconds until the bot shows what it would change."""
     started = time.perf_counter()
     sent = await phone.send_document(name, content)
-    await phone.until(lambda shown: shown.last.id > sent.id and "สิ่งที่ไฟล์จะเปลี่ยน" in shown.last.text, PATIENCE)
+    await phone.until(lambda screen: screen.last.id > sent.id and "สิ่งที่ไฟล์จะเปลี่ยน" in screen.last.text, PATIENCE)
     return time.perf_counter() - started
 
 
 async def take_turns(
     emulator: Emulator, units: list[sample.Unit], people: Cells, rounds: int
 ) -> tuple[Watch, dict[tuple[int, str], list[float]]]:
-    """Quiet and busy times by turns: how long taps took in both, and each kind of file."""
+    """Measure quiet and busy times by turns. Returns the taps' times, and the seconds of each file by (records,
+    kind).
+    """
     rng = random.Random(1)  # noqa: S311 - the same in every run
     sender, *others = units
     phone = emulator.phone(sender.code)
     officers = {emulator.phone(unit.code): unit for unit in others}
-    await asyncio.gather(*(log_in(*one) for one in ({phone: sender} | officers).items()))
+    await asyncio.gather(*(log_in(officer, unit) for officer, unit in ({phone: sender} | officers).items()))
     watch = Watch()
     took: dict[tuple[int, str], list[float]] = {}
     files = {}
     for records in SIZES:
         rows = register(people, sender, records)
         files |= {(records, "csv"): as_csv(rows), (records, "xlsx"): as_xlsx(rows)}
-    tapping = [asyncio.create_task(watch.tap_on(one, rng)) for one in officers]
+    tapping = [asyncio.create_task(watch.tap_on(officer, rng)) for officer in officers]
     for _ in range(rounds):
         watch.now = "quiet"
         await asyncio.sleep(2 * QUIET)
@@ -93,11 +95,11 @@ async def take_turns(
 
 
 def report(watch: Watch, took: dict[tuple[int, str], list[float]]) -> None:
-    """Files by size and kind, and both times of taps side by side."""
+    """Print the files' times by size and kind, and both times of taps side by side."""
     for (records, kind), times in took.items():
         median, longest = statistics.median(times), max(times)
         print(f"{records:5,} records as {kind}: median {median:.2f} s, longest {longest:.2f} s")
-    quiet, busy = told(watch.times["quiet"]), told(watch.times["busy"])
+    quiet, busy = percentiles(watch.times["quiet"]), percentiles(watch.times["busy"])
     print(f"from tap to answer, {OFFICERS} officers: median, 95th percentile")
     print(f"  while no file is sent, {len(watch.times['quiet']):,} taps: {quiet[0]:.1f} ms, {quiet[1]:.1f} ms")
     print(f"  while files are sent, {len(watch.times['busy']):,} taps: {busy[0]:.1f} ms, {busy[1]:.1f} ms")
@@ -105,7 +107,7 @@ def report(watch: Watch, took: dict[tuple[int, str], list[float]]) -> None:
 
 
 async def measure(country: Country, units: list[sample.Unit], people: Cells, rounds: int) -> None:
-    """Start the bot, and report what was seen."""
+    """Start the bot, measure, and print the results."""
     async with Emulator() as emulator:
         bot = await country.start_bot(emulator)
         try:
@@ -117,7 +119,7 @@ async def measure(country: Country, units: list[sample.Unit], people: Cells, rou
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

@@ -50,8 +50,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One run: taps a second, milliseconds of processor time a tap, seconds to the first poll, resident MB."""
+class Figures:
+    """The results of one run.
+
+    `rate`: taps a second. `cost`: processor milliseconds for each tap. `start`: seconds to the first poll.
+    `memory`: resident MB.
+    """
 
     rate: float
     cost: float
@@ -60,24 +64,26 @@ class Seen:
 
 
 def processor_seconds(pid: int) -> float:
-    """User and system time of a process with all its threads (proc(5), /proc/pid/stat)."""
+    """Return the user and system seconds of a process with all its threads (proc(5), /proc/pid/stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def resident_megabytes(pid: int) -> float:
-    """Resident memory of a process (proc(5), /proc/pid/statm)."""
+    """Return the resident memory of a process in MB (proc(5), /proc/pid/statm)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
 def next_taps(place: int) -> Callable[[], str]:
-    """What one officer taps, again and again; each begins somewhere else."""
+    """Return a function that yields the officer's next tap, in a cycle that begins at another tap for each
+    `place`.
+    """
     turns = itertools.cycle(ROUND[place % len(ROUND) :] + ROUND[: place % len(ROUND)])
     return lambda: next(turns)
 
 
 class Bench:
-    """The four bots, each started anew for every run; ours on a fresh copy of the database."""
+    """Runs the bots, each in a new process for every run; laocert on a fresh copy of the database."""
 
     def __init__(self, country: Country, people: list[int], peers: str, seconds: float) -> None:
         self._country = country
@@ -85,8 +91,8 @@ class Bench:
         self._peers = peers
         self._seconds = seconds
         self._number = itertools.count(1)
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self._port = found.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self._port = server.getsockname()[1]
         self._hook_url = f"http://127.0.0.1:{self._port}/hook"
 
     def _command(self, name: str, url: str) -> tuple[list[str], dict[str, str]]:
@@ -95,19 +101,19 @@ class Bench:
             return [self._peers, str(script)], os.environ | {"LOAD_URL": url, "LOAD_TOKEN": TOKEN}
         copy = self._country.folder / f"run{next(self._number)}.db"
         shutil.copy(self._country.folder / "nation.db", copy)
-        ours = {
+        settings = {
             "LAOCERT_DATABASE_URL": f"sqlite+aiosqlite:///{copy}",
             "LAOCERT_BOT_TOKEN": TOKEN,
             "LAOCERT_API_URL": url,
             "LAOCERT_LISTEN": f"127.0.0.1:{self._port}",
         }
         if name == HOOKED:
-            ours |= {"LAOCERT_WEBHOOK_URL": self._hook_url, "LAOCERT_WEBHOOK_SECRET": SECRET}
-        return [sys.executable, "-m", self._country.bot, "run"], self._country.environment | ours
+            settings |= {"LAOCERT_WEBHOOK_URL": self._hook_url, "LAOCERT_WEBHOOK_SECRET": SECRET}
+        return [sys.executable, "-m", self._country.bot, "run"], self._country.environment | settings
 
     @asynccontextmanager
     async def running(self, name: str, server: LoadServer) -> AsyncIterator[tuple[int, float]]:
-        """One bot from its start to its end; its process id and how many seconds it took to its first poll."""
+        """Run one bot for the block. Yields its process id and the seconds to its first poll."""
         command, environment = self._command(name, server.url)
         started = time.perf_counter()
         with (self._country.folder / "bots.log").open("w+b") as log:
@@ -126,7 +132,7 @@ class Bench:
                 await bot.wait()
 
     async def watch_memory(self, taps: int) -> None:
-        """One long run of ours: the resident memory after each tenth of so many taps."""
+        """Run laocert for so many taps, and print the resident memory after each tenth of them."""
         server = LoadServer({user: next_taps(place) for place, user in enumerate(self._people)}, 0.0)
         listening = await server.start()
         async with self.running(OURS, server) as (pid, _):
@@ -137,8 +143,8 @@ class Bench:
                 print(f"after {server.taps_done:,} taps: {resident_megabytes(pid):.1f} MB", flush=True)
         listening.close()
 
-    async def measure(self, name: str, latency: float) -> Seen:
-        """One run of one bot."""
+    async def measure(self, name: str, latency: float) -> Figures:
+        """Run one bot once, and return its figures."""
         people = {user: next_taps(place) for place, user in enumerate(self._people)}
         headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET, "Content-Type": "application/json"}
         server = LoadServer(people, latency, [(self._hook_url, headers)] if name == HOOKED else [])
@@ -154,11 +160,11 @@ class Bench:
         listening.close()
         if not taps:
             sys.exit(f"{name} answered nothing: {(self._country.folder / 'bots.log').read_text()}")
-        return Seen(taps / took, work / taps * 1000, start, memory)
+        return Figures(taps / took, work / taps * 1000, start, memory)
 
 
 async def import_seconds(peers: str) -> float:
-    """What `python -c "import telegram.ext"` takes."""
+    """Return the seconds of `python -c "import telegram.ext"`."""
     started = time.perf_counter()
     process = await asyncio.create_subprocess_exec(peers, "-c", "import telegram.ext")
     await process.wait()
@@ -166,53 +172,54 @@ async def import_seconds(peers: str) -> float:
 
 
 def spread(values: list[float], digits: int = 2) -> str:
-    """Min, median, max."""
+    """Format the minimum, median and maximum."""
     return " / ".join(f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
 
 
-Rounds = list[dict[tuple[str, float], Seen]]
+# The figures of each round by the bot's name and the latency in seconds.
+Rounds = list[dict[tuple[str, float], Figures]]
 
 
 def report(rounds: Rounds, imports: list[float]) -> Iterator[str]:
-    """The tables, as docs/performance.md has them."""
+    """Yield the lines of the tables in docs/performance.md."""
     for latency in LATENCIES:
         yield f"\n{latency * 1000:.0f} ms a call, {len(rounds)} rounds: min / median / max\n"
         yield "| bot | taps a second | CPU ms a tap | resident MB |\n|---|---|---|---|"
         for name in BOTS:
-            seen = [one[name, latency] for one in rounds]
-            rate, cost = spread([one.rate for one in seen], 0), spread([one.cost for one in seen])
-            yield f"| {name} | {rate} | {cost} | {spread([one.memory for one in seen], 0)} |"
+            runs = [figures[name, latency] for figures in rounds]
+            rate, cost = spread([run.rate for run in runs], 0), spread([run.cost for run in runs])
+            yield f"| {name} | {rate} | {cost} | {spread([run.memory for run in runs], 0)} |"
     yield "\n| ratio, of the same round | min / median / max | at least or at most | goal |\n|---|---|---|---|"
-    for words, values, bound, goal in ratios(rounds, imports):
-        yield f"| {words} | {spread(values)} | {bound} | {goal} |"
+    for words, values, limit, goal in ratios(rounds, imports):
+        yield f"| {words} | {spread(values)} | {limit} | {goal} |"
 
 
 def ratios(rounds: Rounds, imports: list[float]) -> Iterator[tuple[str, list[float], str, str]]:
-    """The figures that are asked of it."""
+    """Yield each ratio's description, its values by round, its limit and its goal."""
 
     def rates(peer: str, latency: float) -> Iterator[tuple[str, list[float]]]:
-        for ours in (OURS, HOOKED):
-            yield ours, [one[ours, latency].rate / one[peer, latency].rate for one in rounds]
+        for name in (OURS, HOOKED):
+            yield name, [figures[name, latency].rate / figures[peer, latency].rate for figures in rounds]
 
-    for latency, peer, bound, goal in (
+    for latency, peer, limit, goal in (
         (0.0, PTB, "≥ 1.5", "2"),
         (0.0, AIOGRAM, "≥ 0.8", "1"),
         (0.05, PTB, "≥ 30", ""),
         (0.05, AIOGRAM, "≥ 1", ""),
     ):
-        for ours, values in rates(peer, latency):
-            yield f"{ours}, taps a second at {latency * 1000:.0f} ms, of {peer}'s", values, bound, goal
-    for latency, ours in itertools.product(LATENCIES, (OURS, HOOKED)):
-        costs = [one[ours, latency].cost / one[RAW, latency].cost for one in rounds]
-        yield f"{ours}, CPU a tap at {latency * 1000:.0f} ms, of the raw calls'", costs, "≤ 8", "5"
-    starts = [one[OURS, 0.0].start / imported for one, imported in zip(rounds, imports, strict=True)]
+        for name, values in rates(peer, latency):
+            yield f"{name}, taps a second at {latency * 1000:.0f} ms, of {peer}'s", values, limit, goal
+    for latency, name in itertools.product(LATENCIES, (OURS, HOOKED)):
+        costs = [figures[name, latency].cost / figures[RAW, latency].cost for figures in rounds]
+        yield f"{name}, CPU a tap at {latency * 1000:.0f} ms, of the raw calls'", costs, "≤ 8", "5"
+    starts = [figures[OURS, 0.0].start / imported for figures, imported in zip(rounds, imports, strict=True)]
     yield "start to first poll, of `import telegram.ext`", starts, "≤ 5", "3"
-    memory = [one[OURS, 0.0].memory / one[PTB, 0.0].memory for one in rounds]
+    memory = [figures[OURS, 0.0].memory / figures[PTB, 0.0].memory for figures in rounds]
     yield "resident memory, of python-telegram-bot's", memory, "≤ 3", ""
 
 
 async def run(folder: Path, options: argparse.Namespace) -> None:
-    """Fill the database, take turns, print."""
+    """Fill the database, measure by turns, and print the results."""
     country = Country(folder, None)
     units = [unit for unit in sample.read_units([PROVINCE]) if unit.role == "lao"][:OFFICERS]
     people = await officers.fill(country, units)
@@ -223,25 +230,25 @@ async def run(folder: Path, options: argparse.Namespace) -> None:
     rounds: Rounds = []
     imports = []
     for number in range(options.rounds):
-        seen: dict[tuple[str, float], Seen] = {}
+        results: dict[tuple[str, float], Figures] = {}
         for latency in LATENCIES:
             for name in BOTS:
                 if options.only and name != options.only:
                     continue
-                one = seen[name, latency] = await bench.measure(name, latency)
+                figures = results[name, latency] = await bench.measure(name, latency)
                 print(
-                    f"round {number + 1}, {latency * 1000:2.0f} ms, {name}: {one.rate:,.0f} taps/s,"
-                    f" {one.cost:.2f} ms CPU a tap, start {one.start:.2f} s, {one.memory:.0f} MB",
+                    f"round {number + 1}, {latency * 1000:2.0f} ms, {name}: {figures.rate:,.0f} taps/s,"
+                    f" {figures.cost:.2f} ms CPU a tap, start {figures.start:.2f} s, {figures.memory:.0f} MB",
                     flush=True,
                 )
         imports.append(await import_seconds(options.peers))
-        rounds.append(seen)
+        rounds.append(results)
     if not options.only:
         print("\n".join(report(rounds, imports)))
 
 
 def main() -> None:
-    """Measure."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")

@@ -1,6 +1,4 @@
-"""The command line: its commands, and how their failures become lines and exit codes (docs/contract.md,
-Commands).
-"""
+"""The command line: its commands, and how failures become lines and exit codes (docs/contract.md, Commands)."""
 
 from importlib import import_module
 

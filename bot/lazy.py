@@ -1,6 +1,4 @@
-"""A click group that imports a command's module only when the command is called, so that `laocert --help` is
-fast.
-"""
+"""A click group that imports a command's module only when it is called, so that `laocert --help` is fast."""
 
 from importlib import import_module
 from typing import NamedTuple

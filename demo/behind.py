@@ -1,6 +1,6 @@
-"""What just happened behind the chats, read from the demonstration's own database and told in one line each.
+"""The page's log of what happens behind the chats, read from the demonstration's database.
 
-Nothing here is told because a button was pressed: a line appears when the rows it speaks of are committed.
+A line appears when the rows that it describes are committed, not when a button is pressed.
 """
 
 from collections import Counter, deque
@@ -30,7 +30,7 @@ from models.rounds.round import Round
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = 40
 
-# The files that lines point to; the page can be asked for these and no others.
+# The source files that lines link to. The page's server delivers only these.
 SOURCES = (
     "bot/outbound/courier.py",
     "bot/inbound/intake.py",
@@ -51,13 +51,13 @@ SOURCES = (
 
 
 def sources() -> list[str]:
-    """Those of SOURCES that are there to be read."""
+    """Return those of SOURCES that exist."""
     return [name for name in SOURCES if (ROOT / name).is_file()]
 
 
 @dataclass
 class _Seen:
-    """What the lines so far have told."""
+    """What the lines so far have reported."""
 
     officers: dict[int, tuple[bool, bool]] = field(default_factory=dict)  # by id: ready, unlinked
     pins: set[str] = field(default_factory=set, repr=False)  # hashes, to tell a new one; never shown
@@ -79,7 +79,7 @@ ENDED = (outbox.State.SENT, outbox.State.DEAD, outbox.State.DROPPED)
 
 
 class Behind:
-    """Looks at the database and keeps the lines, the counters, and which steps of the job are done."""
+    """Reads the database, and keeps the lines, the counters, and which steps of the procedure are done."""
 
     def __init__(self, database: Database, phones: Phones, clock: MovedClock) -> None:
         self._database = database
@@ -97,12 +97,12 @@ class Behind:
         self._lines.append({"time": time, "th": th, "en": en, "source": link, "tone": tone})
 
     def value(self) -> dict[str, Any]:
-        """All of it, newest line first, for the page."""
+        """Return lines (newest first), counters and steps, for the page."""
         return {"lines": list(reversed(self._lines)), "counters": self.counters, "steps": self.steps}
 
     async def look(self) -> None:
-        """Read what is committed by now; what is new gets its lines, and each phone learns what it is asked."""
-        answers = {user_id: held.answers for user_id, held in self._phones.all.items()}
+        """Read what is committed, add lines for what is new, and update what each phone is asked for."""
+        answers = {user_id: phone.answers for user_id, phone in self._phones.all.items()}
         async with self._database.read() as session:
             officers = list(await session.scalars(select(Officer).options(joinedload(Officer.account))))
             certificates = list(
@@ -122,21 +122,21 @@ class Behind:
             awaiting = {row.chat_id: row.awaiting for row in await session.scalars(select(Conversation))}
             chooses = (Keypad.purpose == Purpose.SET) & (Keypad.nonce != "")
             choosing = set(await session.scalars(select(Keypad.user_id).where(chooses)))
-        for user_id, held in self._phones.all.items():
-            # After an answer that came meanwhile, the next look tells.
-            if held.answers == answers.get(user_id):
-                held.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
-                held.choosing = user_id in choosing
+        for user_id, phone in self._phones.all.items():
+            # After an answer that arrived meanwhile, what was read is outdated: the next look updates the phone.
+            if phone.answers == answers.get(user_id):
+                phone.awaiting = awaiting.get(user_id, Awaiting.NOTHING)
+                phone.choosing = user_id in choosing
         if self._seen is None:
-            # A kept folder: what an earlier demonstration did is no news.
+            # In a kept folder, what an earlier demonstration did is not news.
             self._seen = _Seen()
             self._tell(officers, invited, certificates, checks, messages)
             self._lines.clear()
-            self._phones.welcome_back({one.user_id for one in officers if one.unlinked_at is None})
+            self._phones.welcome_back({officer.user_id for officer in officers if officer.unlinked_at is None})
         else:
             self._tell(officers, invited, certificates, checks, messages)
         self._steps(officers, present, messages)
-        self._guide(officers, [one for one in present if one.id in live], checks)
+        self._guide(officers, [certificate for certificate in present if certificate.id in live], checks)
 
     async def _count(
         self, session: Session, certificates: list[Certification], messages: list[OutboxMessage]
@@ -154,7 +154,7 @@ class Behind:
             "set_aside": updates[inbox.State.SET_ASIDE],
             "certificates": len(certificates),
             "sent": states[outbox.State.SENT],
-            "queued": sum(states.values()) - sum(states[one] for one in ENDED),
+            "queued": sum(states.values()) - sum(states[ended] for ended in ENDED),
             "dead": states[outbox.State.DEAD],
         }
 
@@ -168,13 +168,16 @@ class Behind:
         checks: list[SpotCheck],
         messages: list[OutboxMessage],
     ) -> None:
-        names = {one.organization_code: one.organization.full_name for one in certificates}
+        names = {certificate.organization_code: certificate.organization.full_name for certificate in certificates}
         for officer in officers:
             self._tell_officer(officer, is_invited=officer.id in invited)
-        for made in certificates:
-            self._tell_certificate(
-                made, [one for one in messages if one.subject_id == made.id and one.kind in ABOUT_CERTIFICATES]
-            )
+        for certificate in certificates:
+            caused = [
+                message
+                for message in messages
+                if message.subject_id == certificate.id and message.kind in ABOUT_CERTIFICATES
+            ]
+            self._tell_certificate(certificate, caused)
         for check in checks:
             self._tell_check(check, names[check.organization_code])
         for message in messages:
@@ -220,17 +223,17 @@ class Behind:
                 "models/links/link.py",
             )
 
-    def _tell_certificate(self, made: Certification, caused: list[OutboxMessage]) -> None:
+    def _tell_certificate(self, certificate: Certification, caused: list[OutboxMessage]) -> None:
         assert self._seen is not None  # noqa: S101 - set by look()
-        if made.id in self._seen.certificates:
+        if certificate.id in self._seen.certificates:
             return
-        self._seen.certificates.add(made.id)
-        receipts = sum(one.kind == NoticeKind.RECEIPT for one in caused)
+        self._seen.certificates.add(certificate.id)
+        receipts = sum(message.kind == NoticeKind.RECEIPT for message in caused)
         notices = len(caused) - receipts
         queued_th = f"เข้าคิวแจ้ง {notices} ฉบับ หลักฐาน {receipts} ฉบับ"
         queued_en = f"{notices} notice{'s' * (notices != 1)} and {receipts} receipt queued"
-        name = made.words.organization_name if made.words else made.organization_code
-        if made.level is Level.LAO:
+        name = certificate.words.organization_name if certificate.words else certificate.organization_code
+        if certificate.level is Level.LAO:
             self.say(
                 f"บันทึกแล้ว · ล็อกทะเบียน{name} · {queued_th} และปรับการ์ดของจังหวัด ในธุรกรรมเดียวกัน",
                 f"Committed · register of {name} locked · {queued_en}, province's card marked, in one transaction",
@@ -299,10 +302,10 @@ class Behind:
     def _steps(
         self, officers: list[Officer], certificates: list[Certification], messages: list[OutboxMessage]
     ) -> None:
-        levels = {made.level for made in certificates}
-        sent = {one.kind for one in messages if one.state is outbox.State.SENT}
+        levels = {certificate.level for certificate in certificates}
+        sent = {message.kind for message in messages if message.state is outbox.State.SENT}
         self.steps = [
-            {one.account.role for one in officers if one.is_ready} == set(Role),
+            {officer.account.role for officer in officers if officer.is_ready} == set(Role),
             Level.LAO in levels,
             NoticeKind.WAITING in sent,
             Level.PROVINCE in levels,
@@ -310,25 +313,31 @@ class Behind:
         ]
 
     def _guide(self, officers: list[Officer], certificates: list[Certification], checks: list[SpotCheck]) -> None:
-        """A phone's next button stands out as long as there is something to do on it."""
+        """Highlight a phone's next button as long as its officer has something to do."""
         ready: dict[int, Account] = {
-            one.user_id: one.account for one in officers if one.is_ready and one.unlinked_at is None
+            officer.user_id: officer.account
+            for officer in officers
+            if officer.is_ready and officer.unlinked_at is None
         }
-        by_lao = {one.organization_code for one in certificates if one.level is Level.LAO}
-        by_province = {one.organization_code for one in certificates if one.level is Level.PROVINCE}
-        # What failed waits for the operator.
-        failed = {(one.organization_code, one.revision) for one in checks if one.handed_in_at and one.incorrect}
+        certified: dict[Level, set[str]] = {level: set() for level in Level}
+        for certificate in certificates:
+            certified[certificate.level].add(certificate.organization_code)
+        # Failed spot-checks wait for the operator.
+        failed = {
+            (check.organization_code, check.revision) for check in checks if check.handed_in_at and check.incorrect
+        }
+        waiting_codes = certified[Level.LAO] - certified[Level.PROVINCE]
         waiting = {
-            one.organization.province_code
-            for one in certificates
-            if one.organization_code in by_lao - by_province
-            and (one.organization_code, one.revision) not in failed
+            certificate.organization.province_code
+            for certificate in certificates
+            if certificate.organization_code in waiting_codes
+            and (certificate.organization_code, certificate.revision) not in failed
         }
-        for user_id, held in self._phones.all.items():
+        for user_id, phone in self._phones.all.items():
             account = ready.get(user_id)
             if account is None:
-                held.guided = True
+                phone.guided = True
             elif account.role is Role.LAO:
-                held.guided = account.organization_code not in by_lao
+                phone.guided = account.organization_code not in certified[Level.LAO]
             else:
-                held.guided = account.province_code in waiting
+                phone.guided = account.province_code in waiting

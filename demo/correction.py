@@ -1,5 +1,5 @@
-"""The corrected register of an organization that was reopened, as its own system would deliver it: two people have
-come, one has left, and of three something is different.
+"""The corrected register of a reopened organization, as its own system would deliver it: two people were added,
+one removed and three changed.
 """
 
 import csv
@@ -17,7 +17,10 @@ _CELLS = {MenuState.RECORDED: "recorded", MenuState.NONE: "none", MenuState.EMPT
 
 
 async def correct_register(database: Database, folder: Path, dla_code: str, now: datetime) -> None:
-    """Import it in the place of the organization's register. Raises ImportRefused while that is locked."""
+    """Generate a corrected register and import it. Raises ImportRefused if the register is locked.
+
+    The file is written to `folder`.
+    """
     async with database.read() as session:
         menus = (await session.get_one(Roster, dla_code)).menu_names
         records = sorted(await load_records(session, dla_code))
@@ -32,19 +35,21 @@ async def correct_register(database: Database, folder: Path, dla_code: str, now:
 
 
 def corrected(records: Sequence[Record], rng: random.Random) -> list[Record]:
-    """Of a register of some records, in order of their numbers: `+2 −1 ~3`. The last one leaves; one has another
-    surname, an official another level, and a third all menus filled in.
+    """Return a corrected copy of a register's records, which are sorted by number.
+
+    The last record is removed, two are added. One record gets another surname, an official another level, and a
+    third gets its empty menus filled in.
     """
-    *stay, gone = records
+    *stay, removed = records
     renamed = stay[0]
-    promoted = next(one for one in stay[1:] if one.category is Category.OFFICIAL)
-    left = [one for one in stay[1:] if one is not promoted]
-    completed = next((one for one in left if MenuState.EMPTY in one.menus), left[0])
+    promoted = next(record for record in stay[1:] if record.category is Category.OFFICIAL)
+    others = [record for record in stay[1:] if record is not promoted]
+    completed = next((record for record in others if MenuState.EMPTY in record.menus), others[0])
     letters = completed.menus.replace(MenuState.EMPTY, MenuState.RECORDED)
     if letters == completed.menus:
         last_menu = MenuState.NONE if letters[-1] == MenuState.RECORDED else MenuState.RECORDED
         letters = letters[:-1] + last_menu
-    last = int(gone.record_no)
+    last = int(removed.record_no)
     new = [
         Record(
             f"{last + number:04}",
@@ -64,4 +69,4 @@ def corrected(records: Sequence[Record], rng: random.Random) -> list[Record]:
         promoted.record_no: promoted._replace(level=level),
         completed.record_no: completed._replace(menus=letters),
     }
-    return [*(changed.get(one.record_no, one) for one in stay), *new]
+    return [*(changed.get(record.record_no, record) for record in stay), *new]

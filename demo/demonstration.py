@@ -1,4 +1,4 @@
-"""One demonstration running: its session, its phones, and the loop that tells the page what changed."""
+"""A running demonstration: its session, its phones, and the loop that publishes changes to the page."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ IDLE = 0.4
 
 
 class Demonstration:
-    """Everything behind the page. `start()` may take seconds; the page can be shown before."""
+    """Everything behind the page. `start()` may take seconds; the page can be opened before."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -44,7 +44,7 @@ class Demonstration:
         self.feed.put("units", units)
 
     async def start(self) -> None:
-        """Make the data, start the bot, show the phones. Raises DemoRefused."""
+        """Create the data, start the bot, and show the phones. Raises DemoRefused."""
         await self.session.start()
         await self.behind.look()
         self.behind.say(
@@ -57,7 +57,7 @@ class Demonstration:
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """Stop the loop, the streams and the bot."""
+        """Stop the loop, the event streams and the bot."""
         self.feed.close()
         if self._watching is not None:
             self._watching.cancel()
@@ -66,19 +66,19 @@ class Demonstration:
         await self.session.close()
 
     def open_phone(self, unit: str) -> Held:
-        """One more phone on the page. Raises NoSuchPhone."""
-        held = self.phones.open(unit)
+        """Add a phone of a unit (its code) to the page. Raises NoSuchPhone."""
+        phone = self.phones.open(unit)
         self._changed.set()
-        return held
+        return phone
 
     async def switch(self, name: str, on: bool) -> None:
-        """Make or end a trouble, one switch at a time."""
+        """Turn a trouble on or off, one switch at a time. Raises KeyError for an unknown name."""
         async with self._turning:
             await self.trouble.switches[name](on)
         self._changed.set()
 
     def jump(self, name: str) -> None:
-        """Move the clock on. Raises KeyError for no jump of that name, demo.clock.GoesBack."""
+        """Move the clock forward. Raises KeyError for an unknown jump, demo.clock.GoesBack."""
         self.jumps.make(name)
         self._changed.set()
 
@@ -113,8 +113,8 @@ class Demonstration:
         await self.trouble.look()
         await self.jumps.look()
         emulator: Emulator = self.session.emulator
-        for user_id, held in self.phones.all.items():
-            self.feed.put(f"phone {user_id}", held.snapshot(emulator))
+        for user_id, phone in self.phones.all.items():
+            self.feed.put(f"phone {user_id}", phone.snapshot(emulator))
         self.feed.put("behind", self.behind.value())
         self.feed.put("trouble", self.trouble.value())
         self.feed.put("clock", self.jumps.value())

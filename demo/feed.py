@@ -1,7 +1,7 @@
-"""What the page shows, pushed by server-sent events: the newest value of each topic, and nothing older.
+"""The page's content as server-sent events: only the newest value of each topic.
 
-Whoever connects gets every topic as it is now, so a page that missed something is right again after it has
-reconnected; a slow page skips what was overtaken, and costs no memory.
+A page that connects gets the current value of every topic, so that it is up to date after a reconnection. A slow
+page skips outdated values, and needs no buffer.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import orjson
 
 
 class Feed:
-    """Topics by name, each with a JSON value, and the pages that watch them."""
+    """Topics with their JSON values, and the pages that watch them."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
@@ -21,19 +21,19 @@ class Feed:
         self._passing = 0
 
     def put(self, topic: str, value: Any) -> None:
-        """Set a topic's value; pages hear of it when it differs."""
+        """Set a topic's value, and push it to the pages if it has changed."""
         encoded = orjson.dumps(value)
         if self._values.get(topic) != encoded:
             self._values[topic] = encoded
             self._tell(topic, encoded)
 
     def flash(self, topic: str, value: Any) -> None:
-        """Tell those who watch now; it is not kept."""
+        """Push a value to the pages that watch now, without storing it."""
         self._passing += 1
         self._tell(f"{topic} {self._passing}", orjson.dumps(value))
 
     def value(self, topic: str) -> Any:
-        """A topic as it is now."""
+        """Return a topic's current value. Raises KeyError for an unknown topic."""
         return orjson.loads(self._values[topic])
 
     def _tell(self, topic: str, encoded: bytes) -> None:
@@ -48,7 +48,9 @@ class Feed:
             watcher.awake.set()
 
     async def watch(self, beat: float) -> AsyncIterator[bytes]:
-        """The stream for one page: everything, then changes; a comment when nothing happened for `beat` s."""
+        """Yield the event stream of one page: all topics, then changes, and a comment every `beat` seconds if
+        idle.
+        """
         watcher = _Watcher(dict(self._values))
         self._watchers.add(watcher)
         try:
@@ -71,5 +73,5 @@ class _Watcher:
 
 
 def _event(topic: str, value: bytes) -> bytes:
-    """The topic `phone 7` is an event `phone`; its value says which one."""
+    """Encode an event. The topic `phone 7` becomes an event `phone`, whose value contains the id."""
     return b"event: %s\ndata: %s\n\n" % (topic.split(maxsplit=1)[0].encode(), value)

@@ -1,4 +1,4 @@
-"""Where the demonstration's clock can be moved to, so that deadlines come while one looks."""
+"""The jumps of the demonstration's clock, so that a visitor can watch deadlines pass."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -18,17 +18,17 @@ BEFORE_CLOSING = (14, 7, 3, 1, 0)
 
 
 def targets(now: datetime, closes_on: date | None) -> dict[str, datetime]:
-    """The jumps by name. Some may have passed; without a closing date there are none to days before it."""
+    """Return the target of each jump by name. Some may be in the past; those before the closing date need one."""
     today = now.astimezone(BANGKOK).date()
-    found = {
+    moments = {
         "hour": now + timedelta(hours=1),
         "day": now + timedelta(days=1),
         "morning": _morning(today + timedelta(days=1)),
     }
     if closes_on is not None:
         for days in BEFORE_CLOSING:
-            found[f"closing-{days}"] = _morning(closes_on - timedelta(days=days))
-    return found
+            moments[f"closing-{days}"] = _morning(closes_on - timedelta(days=days))
+    return moments
 
 
 def _morning(day: date) -> datetime:
@@ -36,7 +36,7 @@ def _morning(day: date) -> datetime:
 
 
 class Jumps:
-    """The panel of the clock. The bot and the emulated Telegram go by the same one."""
+    """The clock's panel on the page. The bot and the emulated Telegram use the same clock."""
 
     def __init__(self, session: Session, behind: Behind) -> None:
         self._session = session
@@ -44,12 +44,14 @@ class Jumps:
         self._closes_on: date | None = None
 
     async def look(self) -> None:
-        """See when the open round closes."""
+        """Read when the open round closes."""
         async with self._session.database.read() as session:
             self._closes_on = await session.scalar(select(Round.closes_on).where(Round.state == RoundState.OPEN))
 
     def value(self) -> dict[str, Any]:
-        """For the page: by how many seconds the clock is ahead, and of each jump whether it leads forward."""
+        """Return for the page: the seconds by which the clock is ahead, and for each jump whether it leads
+        forward.
+        """
         now = self._session.clock()
         return {
             "ahead": self._session.clock.ahead.total_seconds(),
@@ -58,7 +60,7 @@ class Jumps:
         }
 
     def make(self, name: str) -> None:
-        """Move the clock. Raises KeyError for no jump of that name, demo.clock.GoesBack."""
+        """Move the clock. Raises KeyError for an unknown jump, demo.clock.GoesBack."""
         to = targets(self._session.clock(), self._closes_on)[name]
         self._session.clock.move(to)
         self._behind.say(

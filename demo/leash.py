@@ -1,8 +1,8 @@
-"""`python -m demo.leash run`: `laocert run` that ends when the demonstration does, by the demonstration's clock.
+"""`python -m demo.leash run`: `laocert run` with the demonstration's clock, which ends with the demonstration.
 
-The demonstration holds the other end of standard input. When that closes, because it was killed with SIGKILL
-too, the bot is told to stop. It works on every system, and the bot itself knows nothing of it, nor of whose
-clock it goes by.
+The demonstration holds the other end of standard input. When that closes, even because the demonstration was
+killed with SIGKILL, a thread sends SIGTERM to the bot's process. This works on every system and needs no support
+by the bot.
 """
 
 import os
@@ -19,13 +19,13 @@ from bot.service.tuning import PRODUCTION
 from bot.telegram.limiter import RATES
 from demo.clock import FILE, MovedClock
 
-# Who tries several phones at once taps faster than an officer: the bot keeps no budget, and draws a PIN's dots as
-# long as Telegram does not object. Telegram is patient here (demo/botapi/limits.py, LOOSE): a pause is a second.
+# A visitor with several phones taps faster than an officer. The bot therefore has no budget of calls for each
+# chat, and relies on Telegram's 429, which is lenient here (demo/botapi/limits.py, LOOSE): a pause lasts a second.
 SURROUNDINGS = Surroundings(
     MovedClock(Path(FILE)), replace(PRODUCTION, rates=replace(RATES, chat_calls=1_000_000))
 )
 
-# Seconds that the bot is given to stop by itself.
+# Seconds after SIGTERM before the process is ended by force.
 GRACE = 15.0
 
 

@@ -26,14 +26,17 @@ HOST = "127.0.0.1"
 
 
 def show(port: int, keep: Path | None, *, open_browser: bool) -> None:
-    """Show the page until SIGINT or SIGTERM. Raises DemoRefused."""
+    """Run the demonstration until SIGINT or SIGTERM. Raises DemoRefused.
+
+    `keep`: the folder for its data; None for a temporary one.
+    """
     with listening(port) as listener, data_folder(keep) as folder:
         asyncio.run(_serve(listener, folder, open_browser))
 
 
 @contextlib.contextmanager
 def listening(port: int) -> Iterator[socket.socket]:
-    """The page's port. Raises DemoRefused when it cannot be had."""
+    """Open the page's port. Raises DemoRefused if it is taken or cannot be used."""
     try:
         listener = socket.create_server((HOST, port))
     except OSError as error:
@@ -45,7 +48,9 @@ def listening(port: int) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def data_folder(keep: Path | None) -> Iterator[Path]:
-    """The folder to keep, or one that is gone afterwards. Raises DemoRefused when it cannot be written."""
+    """Yield the locked folder `keep`, or a temporary one. Raises DemoRefused if it cannot be written or is in
+    use.
+    """
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="laocert-demo-", ignore_cleanup_errors=True) as name:
             yield Path(name)
@@ -88,9 +93,9 @@ async def _serve(listener: socket.socket, folder: Path, open_browser: bool) -> N
 
 @contextlib.asynccontextmanager
 async def running(folder: Path, listener: socket.socket) -> AsyncIterator[Demonstration]:
-    """The emulated Telegram and the page's server over a folder; what runs there is ended on the way out."""
+    """Run the emulated Telegram, the page's server and the bot on a folder for the block."""
     clock = MovedClock(folder / FILE)
-    # What waits at Telegram waits by the real clock: a jump throws nothing away.
+    # Updates and taps at Telegram expire by the real clock, so that a jump discards none.
     async with Emulator(clock=clock.timestamp, patience=time.time, weather=LOOSE) as emulator:
         demonstration = Demonstration(Session(folder, emulator, clock))
         runner = web.AppRunner(Pages(demonstration).application(), access_log=None, shutdown_timeout=0.5)
@@ -104,5 +109,5 @@ async def running(folder: Path, listener: socket.socket) -> AsyncIterator[Demons
 
 
 def _has_screen() -> bool:
-    """On a server without one, a text browser would take the terminal."""
+    """Return whether there is a graphical screen. Without one, a text browser would take over the terminal."""
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""The phones of a demonstration: who holds each, what its screen shows, and what a newcomer could type on it."""
+"""The phones of a demonstration: their holders, their screens, and suggestions of what to type."""
 
 import contextlib
 import random
@@ -15,7 +15,7 @@ from models.accounts.pin import KEYPAD_LIFETIME, LENGTH, WeakPin, require_strong
 from models.certification.certify import CONFIRMATION_LIFETIME
 from models.chats.conversation import Awaiting
 
-# Open from the beginning: an organization of middling size, and its province.
+# The units whose phones are open from the beginning: an organization of average size, and its province.
 FIRST = ("5830107", "83")
 MAX_PHONES = 40
 
@@ -23,21 +23,21 @@ POSITIONS = {
     "lao": ("นักทรัพยากรบุคคลชำนาญการ", "ปลัด", "หัวหน้าสำนักปลัด"),
     "province": ("ท้องถิ่นจังหวัด", "ผู้อำนวยการกลุ่มงานบริหารงานบุคคล", "นักส่งเสริมการปกครองท้องถิ่นชำนาญการ"),
 }
-# What a keypad says below a number that was typed (handlers/accounts/keypad.py), in both languages.
+# The sentence on a keypad after a typed number (handlers/accounts/keypad.py), in both languages.
 BARRED = ("เลขที่ท่านพิมพ์มาใช้เป็น PIN ไม่ได้", "The number that you typed cannot be your PIN")
-# The key that every keypad has, and nothing else (handlers/accounts/keypad.py).
+# A key that every keypad has, and no other message (handlers/accounts/keypad.py).
 ERASE = "⌫"
-# What may be found in a spot-check.
+# A suggested note on an incorrect record.
 NOTE = "วันบรรจุไม่ตรงกับทะเบียนประวัติ"
 
 
 class NoSuchPhone(LookupError):
-    """No phone, message or button of that name is on the page."""
+    """There is no such unit, phone, message or button on the page, or there are MAX_PHONES phones already."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A generated person with a phone, kept in the folder: links in the database go by `user_id`."""
+    """A generated person with a phone, stored in the folder, because links in the database refer to `user_id`."""
 
     user_id: int
     given: str
@@ -49,7 +49,7 @@ class Holder:
 
     @property
     def pin(self) -> str:
-        """A PIN to try with, strong and the same in every demonstration; a real officer tells nobody."""
+        """A sample PIN: strong, and the same in every demonstration."""
         rng = random.Random(f"PIN of {self.unit}/{self.number}")  # noqa: S311 - a sample
         while True:
             pin = f"{rng.randrange(10**LENGTH):0{LENGTH}}"
@@ -60,7 +60,9 @@ class Holder:
 
 @dataclass(eq=False)
 class Held:
-    """A phone on the page. `waiting`: the bot has not answered what it sent last."""
+    """A phone on the page. `waiting`: the bot has not answered the last input. `guided`: highlight the next
+    button.
+    """
 
     holder: Holder
     unit: Unit | None
@@ -80,7 +82,7 @@ class Held:
         return self.unit.role if self.unit else "outsider"
 
     def suggestions(self) -> list[dict[str, Any]]:
-        """What could be typed now, so that nobody has to. Nothing for who has no account: all would be wrong."""
+        """Return what could be typed now. Nothing for an outsider, for whom everything would be wrong."""
         texts: dict[Awaiting, str] = {}
         if self.unit is not None:
             which = (self.holder.number - 1) % len(POSITIONS[self.role])
@@ -96,11 +98,11 @@ class Held:
         return [{"kind": self.awaiting, "text": text}] if text and not self.waiting else []
 
     def keypad(self) -> dict[str, Any] | None:
-        """The newest keypad on the screen, with the sample PIN, how many digits are entered, and whether they are
-        other ones than the sample's.
+        """Return the newest keypad on the screen: its message, the sample PIN, the number of entered digits, and
+        whether they differ from the sample (`astray`).
 
-        None where the sample would be wrong: on a keypad that has lapsed, for a person who has chosen another PIN,
-        and for one who has typed a number, which cannot be the PIN any more.
+        None if there is no keypad, or the sample would be wrong: the keypad has expired, the person has chosen
+        another PIN, or has typed a number, which can no longer be the PIN.
         """
         for message in reversed(self.phone.messages):
             if ERASE in message.labels:
@@ -116,20 +118,20 @@ class Held:
         return None
 
     def _is_barred(self, keypad: Message) -> bool:
-        """Whether the bot has said that a typed number cannot be the PIN: it may be the sample's."""
+        """Return whether the keypad says that a typed number, maybe the sample PIN, cannot be the PIN."""
         return any(sentence in keypad.text for sentence in BARRED)
 
     def _age(self, message: Message) -> int:
-        """Seconds since a message was last changed."""
+        """Return the seconds since a message was sent or last edited."""
         return self.phone.api.world.now() - (message.edit_date or message.date)
 
     def lapsed(self) -> list[int]:
-        """Messages with buttons that are older than a confirmation lives: to confirm there is not recommended."""
+        """Return the ids of messages with buttons that are older than a confirmation's lifetime."""
         limit = CONFIRMATION_LIFETIME.total_seconds()
-        return [one.id for one in self.phone.messages if one.buttons and self._age(one) >= limit]
+        return [message.id for message in self.phone.messages if message.buttons and self._age(message) >= limit]
 
     def tapped(self, button: Button) -> None:
-        """Note a tap on a keypad: whether another PIN than the sample is chosen."""
+        """Track a tap on a keypad, to know whether another PIN than the sample is chosen."""
         if ERASE not in button.message.labels:
             self.digits = ""
         elif button.label == ERASE:
@@ -142,14 +144,15 @@ class Held:
             self.digits = ""
 
     def _entered(self, keypad: Message) -> int:
-        """How many digits the bot has told of, by the newest toast: dots come only while there is room for them,
-        and late where Telegram asks to wait.
+        """Return how many digits the bot has confirmed, by the newest toast.
+
+        The dots on the keypad may lag behind: the bot redraws it only while the chat's limit allows it.
         """
         toasts = (event for event in reversed(self.phone.events) if event.kind == "answered")
         return next((toast.text.count("●") for toast in toasts if toast.message is keypad), 0)
 
     def snapshot(self, emulator: Emulator) -> dict[str, Any]:
-        """All that the page needs to draw it."""
+        """Return everything that the page needs to draw the phone, as JSON-able data."""
         unit = self.unit
         return {
             "id": self.phone.id,
@@ -164,7 +167,7 @@ class Held:
             "suggestions": self.suggestions(),
             "keypad": self.keypad(),
             "lapsed": self.lapsed(),
-            # Asked for what only an account has.
+            # The bot asks an outsider for what only an account has.
             "outside": unit is None and self.awaiting in {Awaiting.USERNAME, Awaiting.PASSWORD},
             "commands": _commands(emulator, self.phone.user.language_code),
             "messages": [snapshot_message(message) for message in self.phone.messages],
@@ -172,7 +175,7 @@ class Held:
 
 
 class Phones:
-    """All phones of the page, kept in a file beside the database."""
+    """All phones of the page. Their holders are stored in the file `path`."""
 
     def __init__(self, emulator: Emulator, units: list[Unit], path: Path) -> None:
         self.emulator = emulator
@@ -192,10 +195,10 @@ class Phones:
         return [held.holder.unit for held in self.all.values()]
 
     def open(self, code: str) -> Held:
-        """One more person with a phone, of a unit or (with "") of none. Raises NoSuchPhone for another code."""
+        """Add a person with a phone, of a unit or, with "", an outsider. Raises NoSuchPhone."""
         if (code and code not in self.units) or len(self.all) >= MAX_PHONES:
             raise NoSuchPhone(code)
-        number = 1 + sum(held.holder.unit == code for held in self.all.values())
+        number = 1 + sum(phone.holder.unit == code for phone in self.all.values())
         rng = random.Random(f"{code}/{number}")  # noqa: S311 - the same people in every demonstration
         family = rng.choice(FAMILY_START) + rng.choice(FAMILY_END)
         holder = Holder(700_000_000 + len(self.all) + 1, rng.choice(GIVEN), family, code, number)
@@ -212,19 +215,19 @@ class Phones:
         return held
 
     def welcome_back(self, linked: set[int]) -> None:
-        """Who is linked has started the bot, in an earlier demonstration: it may write to them."""
+        """Let the bot write to linked users, who have started it in an earlier demonstration."""
         for user_id in linked & set(self.all):
             self.all[user_id].phone.chat.bot_status = "member"
 
     def find(self, user_id: int) -> Held:
-        """One phone. Raises NoSuchPhone."""
+        """Return a phone by its user id. Raises NoSuchPhone."""
         try:
             return self.all[user_id]
         except KeyError:
             raise NoSuchPhone(str(user_id)) from None
 
     async def send(self, user_id: int, text: str) -> None:
-        """Type something on a phone. Raises NoSuchPhone."""
+        """Send a text from a phone. Raises NoSuchPhone."""
         held = self.find(user_id)
         held.waiting = True
         await held.phone.send(text)
@@ -236,7 +239,7 @@ class Phones:
         await held.phone.send_document(name, content, mime)
 
     async def tap(self, user_id: int, message_id: int, data: str) -> None:
-        """Tap a button that is on a phone's screen. Raises NoSuchPhone."""
+        """Tap the button with this callback data on a message of a phone's screen. Raises NoSuchPhone."""
         held = self.find(user_id)
         for message in held.phone.messages:
             if message.id == message_id:
@@ -254,7 +257,7 @@ class Phones:
         await held.phone.press(button)
 
     def happened(self, chat: Chat, event: Event) -> None:
-        """Note an answer of the bot (an observer of the emulator)."""
+        """Observe the emulator: an answer of the bot ends a phone's waiting."""
         held = self.all.get(chat.id)
         if held is not None and event.kind in {"sent", "edited", "answered"}:
             held.waiting = False
@@ -263,10 +266,10 @@ class Phones:
 
 
 def _commands(emulator: Emulator, language: str) -> list[dict[str, str]]:
-    """The commands that a private chat offers: the narrowest list that there is (Bot API, BotCommandScope)."""
+    """Return the commands of a private chat: the narrowest list that is set (Bot API, BotCommandScope)."""
     for scope in ("all_private_chats", "default"):
         for code in (language, ""):
-            found = emulator.api.commands.get((scope, code))
-            if found:
-                return found
+            commands = emulator.api.commands.get((scope, code))
+            if commands:
+                return commands
     return []

@@ -1,4 +1,4 @@
-"""Sample data: the real organizations, with accounts and rosters that are generated. No person in it is real."""
+"""Sample data: the real organizations with generated accounts and rosters. No person in it is real."""
 
 import csv
 import random
@@ -10,7 +10,7 @@ from models.organizations.organization import full_name
 
 ORGANIZATIONS = Path(__file__).parent / "data" / "organizations.csv"
 
-# People in an organization of each type, after the sector's own figures for fiscal year 2559.
+# The minimum and maximum staff of an organization by type, after the sector's figures for fiscal year 2559.
 SIZES = {
     "provincial_admin_org": (300, 900),
     "city_municipality": (600, 1200),
@@ -57,7 +57,7 @@ POSITIONS = {
 
 @dataclass(frozen=True)
 class Unit:
-    """An organization or a province of the sample, with the login of its account."""
+    """An organization (role `lao`) or a province (role `province`) of the sample, with its account's login."""
 
     role: str
     code: str
@@ -70,19 +70,19 @@ class Unit:
 
 
 def read_units(provinces: Iterable[str] | None = None) -> list[Unit]:
-    """The provinces and organizations of the shipped data, or of some provinces of it."""
-    wanted = None if provinces is None else set(provinces)
-    found: dict[str, Unit] = {}
+    """Read the provinces and organizations of the shipped data, optionally of some provinces (codes) only."""
+    chosen = None if provinces is None else set(provinces)
+    units: dict[str, Unit] = {}
     with ORGANIZATIONS.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
             code, province = row["dla_code"], row["province_code"]
-            if wanted is not None and province not in wanted:
+            if chosen is not None and province not in chosen:
                 continue
             name = f"จังหวัด{row['province_th']}"
-            found[province] = _unit("province", province, name, "", province, "")
+            units[province] = _unit("province", province, name, "", province, "")
             name = full_name(row["type_code"], row["type_th"], row["name_th"])
-            found[code] = _unit("lao", code, name, row["district_th"], province, row["type_code"])
-    return list(found.values())
+            units[code] = _unit("lao", code, name, row["district_th"], province, row["type_code"])
+    return list(units.values())
 
 
 def _unit(role: str, code: str, name: str, district: str, province: str, type_code: str) -> Unit:
@@ -90,8 +90,8 @@ def _unit(role: str, code: str, name: str, district: str, province: str, type_co
 
 
 def write_organizations(path: Path, provinces: Iterable[str]) -> None:
-    """The rows of some provinces, as a file to import."""
-    wanted = set(provinces)
+    """Write an import file with the organizations of some provinces (codes)."""
+    chosen = set(provinces)
     with (
         ORGANIZATIONS.open(encoding="utf-8-sig", newline="") as source,
         path.open("w", encoding="utf-8", newline="") as file,
@@ -99,11 +99,11 @@ def write_organizations(path: Path, provinces: Iterable[str]) -> None:
         rows = csv.DictReader(source)
         writer = csv.DictWriter(file, rows.fieldnames or [])
         writer.writeheader()
-        writer.writerows(row for row in rows if row["province_code"] in wanted)
+        writer.writerows(row for row in rows if row["province_code"] in chosen)
 
 
 def write_accounts(path: Path, units: Iterable[Unit]) -> None:
-    """An account for each unit, as a file to import."""
+    """Write an import file with an account for each unit."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["username", "password", "role", "organization", "display_name"])
@@ -112,9 +112,9 @@ def write_accounts(path: Path, units: Iterable[Unit]) -> None:
 
 
 def write_personnel(path: Path, units: Iterable[Unit], rng: random.Random, share: float = 1.0) -> int:
-    """A generated roster for each organization among the units, as a file to import; the number of records.
+    """Write an import file with a generated roster for each organization among the units.
 
-    `share` makes all of them larger or smaller.
+    Returns the number of records. `share` is a factor on their sizes.
     """
     records = 0
     with path.open("w", encoding="utf-8", newline="") as file:

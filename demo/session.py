@@ -1,4 +1,4 @@
-"""A demonstration: a database with sample data, the emulated Bot API, and the bot as a process of its own."""
+"""The session of a demonstration: a database with sample data, the emulated Bot API, and the bot's process."""
 
 import asyncio
 import os
@@ -32,21 +32,20 @@ PROVINCES = ("83", "85")
 FISCAL_YEAR_BEGINS = 10
 DAYS_UNTIL_CLOSING = 30
 
-# Seconds after which a bot that has not asked for updates is taken for hung, on a busy machine too. And those
-# that a bot is given to stop.
+# Seconds until a bot that has not polled counts as hung, even on a busy machine; and seconds that it gets to stop.
 PATIENCE = 300.0
 GRACE = 12.0
 
 
 class DemoRefused(DomainError):
-    """The demonstration cannot start; the message says why and how to mend it."""
+    """The demonstration cannot start. The message says why and what to do."""
 
 
 class Session:
-    """One demonstration in a folder; what is in the folder already is gone on with.
+    """One demonstration in a folder. It continues with the data that the folder already contains.
 
-    The bot is `laocert run`, with settings and a clock of its own (`clock`, which it reads from the folder too);
-    nothing in it knows that Telegram is emulated.
+    The bot is `laocert run` with its own settings and the demonstration's clock, which it reads from the folder.
+    It does not know that Telegram is emulated.
     """
 
     def __init__(self, folder: Path, emulator: Emulator, clock: MovedClock) -> None:
@@ -59,15 +58,15 @@ class Session:
         self._bot: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Make the data and start the bot, at the same time. Raises DemoRefused."""
+        """Create the data and start the bot at the same time, and wait for its first poll. Raises DemoRefused."""
         try:
             await version.upgrade(self.database)
             await self._require_key()
             async with self.database.write() as session:
-                # A kept folder may be of an older program.
+                # A kept folder may come from an older version.
                 await keep_words(session, self.clock())
             await self._forget_cards()
-            # The bot needs the tables only; it starts while the rest is imported.
+            # The bot needs only the tables, so it starts while the data is imported.
             await self.start_bot()
             await self._fill()
         except DBAPIError as error:
@@ -78,7 +77,7 @@ class Session:
         await self._bot_polls()
 
     async def _require_key(self) -> None:
-        """Whether the folder's key is the one that its data were made under. Raises DemoRefused."""
+        """Check that the folder's key is the one that its data was created with. Raises DemoRefused."""
         async with self.database.read() as session:
             try:
                 await event_chain.require_known_key(session, "what this folder holds")
@@ -89,14 +88,14 @@ class Session:
                 ) from error
 
     async def _forget_cards(self) -> None:
-        """The chats of an earlier demonstration are gone, and new messages get the same ids."""
+        """Delete the references to messages of an earlier demonstration, whose ids new messages will reuse."""
         async with self.database.write() as session:
             await session.execute(update(Conversation).values(card_message_id=None))
             await session.execute(delete(Card))
 
     async def _fill(self) -> None:
-        """Sample data, the last round, a merger after it, and an open round, unless the folder has them. Each step
-        leaves alone what is there already: a demonstration that was killed here is gone on with.
+        """Import the sample data, hold the last round, merge two organizations, and open a round, unless the
+        folder has them. Each step skips what is done already, so that an interrupted start can be repeated.
         """
         async with self.database.read() as session:
             newest = await current_round(session)
@@ -124,14 +123,14 @@ class Session:
 
     @property
     def bot_runs(self) -> bool:
-        """Whether the bot's process is there."""
+        """Whether the bot's process is running."""
         return self._bot is not None and self._bot.returncode is None
 
     async def start_bot(self) -> None:
         """Start `laocert run` against the emulated server; its log goes to bot.log in the folder."""
         if self.bot_runs:
             return
-        # Settings of a real bot on this machine are none of the demonstration's.
+        # Without the settings of a real bot on this machine.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LAOCERT_")}
         environment |= {
             "LAOCERT_BOT_TOKEN": self.emulator.token,
@@ -150,25 +149,25 @@ class Session:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                # Not in the checkout: a .env of its own must not be read.
+                # Not in the checkout, whose .env must not be read.
                 cwd=self.folder,
-                # Ctrl+C on the terminal is for the demonstration, which then stops the bot.
+                # Ctrl+C in the terminal must reach only the demonstration, which then stops the bot.
                 start_new_session=True,
             )
 
     async def _bot_polls(self) -> None:
-        """Wait until the bot has asked for updates. Raises DemoRefused when it ends or never does."""
+        """Wait for the bot's first poll. Raises DemoRefused if the bot ends, or does not poll within PATIENCE."""
         if self._bot is None:
             raise DemoRefused("the bot was not started")
         polls = asyncio.ensure_future(self.emulator.updates.until_waiting())
         ends = asyncio.ensure_future(self._bot.wait())
         try:
-            done, _ = await asyncio.wait({polls, ends}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            finished, _ = await asyncio.wait({polls, ends}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         finally:
             polls.cancel()
             ends.cancel()
-        if polls not in done:
-            what = "ended at its start" if ends in done else f"did not ask for updates in {PATIENCE:.0f} s"
+        if polls not in finished:
+            what = "ended at its start" if ends in finished else f"did not ask for updates in {PATIENCE:.0f} s"
             raise DemoRefused(f"the bot {what}: {self._last_words()}; see {self.folder / 'bot.log'}")
 
     def _last_words(self) -> str:
@@ -176,13 +175,13 @@ class Session:
         return lines[-1] if lines else "it said nothing"
 
     async def kill_bot(self) -> None:
-        """SIGKILL, in the middle of whatever it does."""
+        """Kill the bot with SIGKILL."""
         if self._bot is not None and self.bot_runs:
             self._bot.kill()
             await self._bot.wait()
 
     async def close(self) -> None:
-        """Stop the bot and let go of the database."""
+        """Stop the bot, by force after GRACE, and close the database."""
         if self._bot is not None and self.bot_runs:
             self._bot.terminate()
             try:
@@ -193,7 +192,7 @@ class Session:
         await self.database.close()
 
     def _secret_key(self) -> str:
-        """A key of this folder's own, so that a kept demonstration can be gone on with."""
+        """Return the folder's secret key, created at the first call, so that a kept demonstration can continue."""
         path = self.folder / "secret.key"
         key = path.read_text().strip() if path.exists() else ""
         if not key:

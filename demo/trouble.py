@@ -1,4 +1,4 @@
-"""Trouble on demand, so that a doubter can watch nothing being lost; and the operator's one way back."""
+"""Troubles on demand, so that a visitor can see that nothing is lost; and the operator's reopening."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,8 +26,8 @@ FLOODED_SENDS = 3
 
 
 class Trouble:
-    """The switches: the network to Telegram, Telegram's patience, the bot's process, `laocert reopen`, and the
-    correction that follows it.
+    """The switches: the network to Telegram, a flood limit (429), the bot's process, `laocert reopen`, and the
+    correction that follows it. `switches` maps each name to a function that turns it on or off.
     """
 
     def __init__(self, session: Session, behind: Behind, phones: Phones) -> None:
@@ -46,15 +46,15 @@ class Trouble:
             "correct": self._correct,
             "upgrade": self._upgrade,
         }
-        # The organization that was certified last and can be reopened.
+        # The organization that certified last and can be reopened.
         self._certified: Organization | None = None
-        # The one that was reopened last, as long as its register is as it was certified.
+        # The organization that was reopened last, while its register is still as it was certified.
         self._reopened: Organization | None = None
         # The one that can become a เทศบาลตำบล.
         self._upgradable: Organization | None = None
 
     def value(self) -> dict[str, Any]:
-        """How things are, for the page. `pending`: what waits at Telegram for the bot to fetch."""
+        """Return the state of all switches, for the page. `pending`: updates that the bot has not fetched yet."""
         return {
             "network": self.network,
             "bot": self._session.bot_runs,
@@ -66,7 +66,7 @@ class Trouble:
         }
 
     async def look(self) -> None:
-        """See whether there is something to reopen, to correct, or to upgrade."""
+        """Read from the database what can be reopened, corrected or upgraded."""
         async with self._session.database.read() as session:
             self._certified = await session.scalar(
                 select(Organization)
@@ -80,7 +80,7 @@ class Trouble:
             self._upgradable = await find_upgradable(session, self._phones.unit_codes)
 
     def notice_death(self) -> None:
-        """The bot ended without having been told to."""
+        """Report it if the bot has ended by itself."""
         if self.wants_bot and not self._session.bot_runs:
             self.wants_bot = False
             self._behind.say("บอตหยุดทำงานเอง ดู bot.log", "The bot ended by itself, see bot.log", "", "warn")
@@ -179,7 +179,7 @@ class Trouble:
 
 
 async def _reopened_as_it_was(session: AsyncSession) -> Organization | None:
-    """The organization that was reopened last, if it has not certified anew and its register is as it was."""
+    """Return the last reopened organization, if it has not certified again and its register is unchanged."""
     ended = await session.scalar(
         select(Reopening)
         .options(joinedload(Reopening.organization))

@@ -1,4 +1,4 @@
-"""The page's server: files of the page, the stream of changes, and what is done on the phones."""
+"""The page's server: static files, the event stream, and the actions on the phones."""
 
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -15,10 +15,10 @@ from demo.phones import NoSuchPhone
 PAGE = Path(__file__).parent / "page"
 FONTS = fontpkg_sarabun.ROOT / "files"
 BEAT = 15.0
-# Shown in the page; everything else is for saving.
+# Types that the browser shows in place. It downloads all others.
 OPENED_IN_PLACE = ("image/png", "image/jpeg", "application/pdf")
 
-# A file of 20 MB in base64, and its name.
+# Bytes of a request: a file of 20 MB in base64, and its name.
 LARGEST_BODY = 28 << 20
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,7 +29,9 @@ _HOSTS = ("127.0.0.1", "localhost")
 
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer this machine's own page only: another site in the same browser could press the buttons too."""
+    """Refuse requests that do not come from this machine's own page, such as from another site in the same
+    browser.
+    """
     origin = request.headers.get("Origin")
     if urlsplit(f"//{request.host}").hostname not in _HOSTS or (
         origin is not None and urlsplit(origin).netloc != request.host
@@ -56,13 +58,13 @@ def _harden(response: web.StreamResponse) -> None:
 
 
 class Pages:
-    """The handlers, over one demonstration."""
+    """The request handlers for one demonstration."""
 
     def __init__(self, demonstration: Demonstration) -> None:
         self._demo = demonstration
 
     def application(self) -> web.Application:
-        """The whole server."""
+        """Return the application with all routes."""
         app = web.Application(middlewares=[_guard], client_max_size=LARGEST_BODY)
         app.add_routes(
             [
@@ -101,7 +103,7 @@ class Pages:
         return response
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        """A file that the bot or a phone sent."""
+        """Deliver a file that the bot or a phone has sent."""
         file = self._demo.session.emulator.world.files.get(request.match_info["id"])
         if file is None:
             raise web.HTTPNotFound
@@ -111,15 +113,15 @@ class Pages:
         return web.Response(body=file.content, content_type=mime, headers={"Content-Disposition": disposition})
 
     async def _source(self, request: web.Request) -> web.StreamResponse:
-        """A file of the program, as text: one of those that the page links to."""
+        """Deliver a source file of the program that the page links to."""
         path = request.match_info["path"]
         if path not in sources():
             raise web.HTTPNotFound
         return web.Response(text=(ROOT / path).read_text(encoding="utf-8"))
 
     async def _open(self, request: web.Request) -> web.StreamResponse:
-        held = self._demo.open_phone(str((await request.json())["unit"]))
-        return web.json_response({"id": held.phone.id})
+        opened = self._demo.open_phone(str((await request.json())["unit"]))
+        return web.json_response({"id": opened.phone.id})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         text = str((await request.json())["text"]).strip()

@@ -216,9 +216,7 @@ async def _answer_tap(turn: Turn, data: str) -> Screen:
 
 
 async def _or_refusal(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Screen:
-    """Run a handler in a savepoint. A domain error rolls the savepoint back and is answered with its
-    explanation.
-    """
+    """Run a handler in a savepoint. A domain error rolls it back and is answered with its explanation."""
     try:
         async with turn.session.begin_nested():
             return await handle()

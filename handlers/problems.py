@@ -151,9 +151,7 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
 
 
 def _changed(turn: Turn) -> Markup:
-    """The sentence that what the officer saw has changed: name, place or numbers, for a province also the
-    spot-check.
-    """
+    """The sentence that what the officer saw has changed: name, place, numbers, or the spot-check."""
     _ = turn.texts
     if turn.officer.account.role is Role.LAO:
         return _(

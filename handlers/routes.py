@@ -1,6 +1,4 @@
-"""The routing tables of the whole conversation, joined from the rooms' routes.py: handlers and the rights they
-need.
-"""
+"""The routing tables of the whole conversation, joined from the rooms' routes.py: handlers and their rights."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Answers messages that are neither taps nor commands: passwords, answers to questions, files, and useless
-ones.
-"""
+"""Answers messages that are neither taps nor commands: passwords, answers, files, and useless texts."""
 
 from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""What no log may ever say: the suite runs with all loggers at DEBUG, and whatever they say is searched for it."""
+"""The log canary: the suite runs with all loggers at DEBUG, and searches every log record for secrets."""
 
 import logging
 import re
@@ -18,39 +18,39 @@ _SECRETS = {
 
 
 def _written(secret: str) -> str:
-    """In any of the forms in which it could be written: as it is, and with its letters escaped."""
+    """Return a pattern of the forms in which a secret could be logged: as it is, and with escaped letters."""
     escaped = secret.encode("unicode_escape").decode()
     return f"{re.escape(secret)}|{re.escape(escaped)}"
 
 
-# Six digits may stand in a longer number by chance.
+# A PIN's six digits may occur in a longer number by chance.
 _FORMS = {**{what: _written(secret) for what, secret in _SECRETS.items()}, "PIN": rf"(?<![0-9.]){PIN}(?![0-9])"}
 _ANY = re.compile(
     "|".join(f"(?P<{what.replace(' ', '_')}>{form})" for what, form in _FORMS.items()), re.IGNORECASE
 )
 
 
-def found(text: str) -> set[str]:
-    """Which of the secrets a text holds."""
+def secrets_in(text: str) -> set[str]:
+    """Return the names of the secrets that a text contains."""
     return {match.lastgroup or "" for match in _ANY.finditer(text)}
 
 
 class Canary(logging.Handler):
-    """Looks at every record of the process, its arguments and tracebacks included."""
+    """A log handler that searches every record of the process, including arguments and tracebacks."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.heard = 0
-        # Which logger said what, without saying it again.
+        # Which logger leaked which secret, without the secret itself.
         self.leaks: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.heard += 1
-        said = self.format(record)
-        self.leaks += [f"{what} in the log of {record.name}: {record.msg!r:.80}" for what in sorted(found(said))]
+        leaked = sorted(secrets_in(self.format(record)))
+        self.leaks += [f"{what} in the log of {record.name}: {record.msg!r:.80}" for what in leaked]
 
     def listen(self) -> None:
-        """From now on to all loggers; libraries are as quiet as in the program."""
+        """Attach the handler to all loggers. Libraries log at the same levels as in the program."""
         root = logging.getLogger()
         root.addHandler(self)
         root.setLevel(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""The bot beside the emulated Bot API, and an officer's phone that waits for it."""
+"""Runs the bot against the emulated Bot API, and drives an officer's phone that waits for its answers."""
 
 import asyncio
 import random
@@ -25,15 +25,15 @@ from models.database.sender_lock import SenderLockTimes
 from models.security.sealing import Seal
 from tests.support import KEYRING, PASSWORD, PATIENT_LEASE, PIN, Clock
 
-# What strangers of tests may send.
+# No flood limit for strangers, except in tests of that limit.
 UNLIMITED = FloodRules(free=1_000_000, most=1_000_000, newcomers_burst=1e9, others_burst=1e9)
 
-# The parts of the program take nothing for lost that is only slow, and end what they have in hand; what has failed
-# is tried again at once. What they do when their patience ends is tried by tests that set a limit of their own.
+# Long timeouts, so that nothing counts as lost that is only slow on a busy machine, and short pauses after
+# failures. Tests of a timeout set their own.
 TEST_TUNING = Tuning(
     lease=PATIENT_LEASE,
     floods=UNLIMITED,
-    # Thumbs of tests are faster than Telegram allows; tests of the limits have limits.
+    # Tests tap faster than Telegram allows. Tests of the limits set their own.
     rates=replace(RATES, chat_calls=1_000_000, rate=1e6, burst=1e6),
     polls=PollPauses(after_failure=0.01, after_conflict=0.01, floor=0.01),
     worker=WorkerPace(
@@ -47,8 +47,8 @@ TEST_TUNING = Tuning(
 
 
 def make_bot(emulator: Emulator, read_timeout: float = READ_TIMEOUT) -> tuple[Bot, AiohttpRequest]:
-    """The bot, and the pool of its polls. A connection may take as long as a slow machine needs; an answer to a
-    call may take `read_timeout` seconds.
+    """Return the bot, and the connection pool of its polls. `read_timeout`: seconds to wait for an answer to a
+    call.
     """
     polls = AiohttpRequest(1, PATIENCE, pool_timeout=PATIENCE, connect_timeout=PATIENCE)
     calls = AiohttpRequest(api.CONNECTIONS, read_timeout, pool_timeout=PATIENCE, connect_timeout=PATIENCE)
@@ -65,8 +65,10 @@ async def running_bot(
     tuning: Tuning = TEST_TUNING,
     monotonic: Callable[[], float] = float,
 ) -> AsyncIterator[None]:
-    """The bot as `laocert run` wires it, in this process. Between two comparisons of its clock no time goes by,
-    unless `monotonic` says so: then one answer counts and nothing is believed.
+    """Run the bot in this process for the block, wired as by `laocert run`.
+
+    `monotonic`: the clock between two comparisons of the bot's clock with Telegram's. By default it stands still,
+    so that one deviating answer changes nothing.
     """
     bot, polls = make_bot(emulator)
     stop = asyncio.Event()
@@ -98,33 +100,34 @@ async def running_bot(
 
 
 async def says(phone: Phone, words: str, after: int = 0) -> Message:
-    """Wait for a message of the bot that says something, whatever stands below it: the newest such, of those that
-    came after the message with the id `after`.
+    """Wait for a message of the bot that contains `words` and has an id above `after`, and return the newest
+    one.
     """
 
     def newest(at: Phone) -> Message | None:
-        return next(
-            (one for one in reversed(at.messages) if one.outgoing and one.id > after and words in one.text), None
-        )
+        for message in reversed(at.messages):
+            if message.outgoing and message.id > after and words in message.text:
+                return message
+        return None
 
-    found = await phone.until(newest)
-    assert found is not None
-    return found
+    message = await phone.until(newest)
+    assert message is not None
+    return message
 
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """The number of a port at which nobody listens, and which the system gives to nobody who asks for any port."""
+    """Yield the number of a port on which nothing listens, and which the system assigns to no other program."""
     with reserve_port("127.0.0.1") as reserved:
         yield reserved.getsockname()[1]
 
 
-# A record is marked as correct; where a menu of it is empty, a second question comes.
+# The button that marks a record as correct, and the second question if one of the record's menus is empty.
 CORRECT, EMPTY, DESPITE_EMPTY = "✅ ถูกต้อง", "เมนูข้างต้นยังไม่ได้บันทึก", "ถูกต้อง แม้ยังไม่บันทึกเมนู"
 
 
 class Officer:
-    """A phone with the thumb of an officer who knows the way."""
+    """Drives a phone as an officer who knows the procedure."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
@@ -134,7 +137,7 @@ class Officer:
         return self.phone.last.text
 
     async def tap(self, label: str, expect: str) -> None:
-        """Tap a button, or for "PIN" its digits, and wait until the screen says something."""
+        """Tap a button, or the digits of the PIN for "PIN", and wait for a message that contains `expect`."""
         if label == "PIN":
             await self.enter(PIN, expect)
             return
@@ -146,16 +149,16 @@ class Officer:
         await self.sees(expect)
 
     async def sees(self, expect: str) -> Message:
-        """Wait until the screen says something; the message that does."""
+        """Wait for a message that contains `expect`, and return it."""
         return await says(self.phone, expect)
 
     async def says(self, text: str, expect: str) -> Message:
-        """Type something and wait for a new card that says something."""
+        """Send a text, wait for a new message that contains `expect`, and return it."""
         sent = await self.phone.send(text)
         return await says(self.phone, expect, after=sent.id)
 
     async def log_in(self, username: str, name: str, position: str) -> None:
-        """The whole first login."""
+        """Go through the whole first login."""
         await self.says("/start", "เข้าสู่ระบบ")
         await self.tap("เข้าสู่ระบบ", "พิมพ์ชื่อผู้ใช้")
         await self.says(username, "รหัสผ่าน")
@@ -165,7 +168,7 @@ class Officer:
         await self.enter(PIN + PIN, "ปีงบประมาณ")
 
     async def to_keypad(self) -> None:
-        """An organization's way, as far as the PIN before the irreversible press."""
+        """Go the organization's way up to the keypad before the irreversible press."""
         await self.says("/menu", "ปีงบประมาณ")
         await self.tap("ระบบรับรองข้อมูล", "อปท. รับรองจำนวน")
         await self.tap("ดำเนินการ(อปท.)", "ยังไม่รับรอง")
@@ -174,10 +177,10 @@ class Officer:
         await self.tap("ยืนยันการรับรอง", "โปรดใส่ PIN ของท่าน")
 
     async def enter(self, pin: str, expect: str) -> None:
-        """Tap the digits on the keypad, one after the other, and wait until the screen says something."""
-        message = await self.phone.until(
-            lambda phone: next((one for one in reversed(phone.messages) if "⌫" in one.labels), None)
+        """Tap digits on the newest keypad, and wait for a message that contains `expect`."""
+        keypad = await self.phone.until(
+            lambda phone: next((message for message in reversed(phone.messages) if "⌫" in message.labels), None)
         )
         for digit in pin:
-            await self.phone.tap(digit, message)
+            await self.phone.tap(digit, keypad)
         await self.sees(expect)

@@ -1,4 +1,6 @@
-"""A fresh database for each test, on SQLite and on PostgreSQL, from a template made once."""
+"""Fixtures: for each test a fresh database on SQLite and on PostgreSQL, copied from a template; the bot;
+officers.
+"""
 
 import asyncio
 import gc
@@ -27,10 +29,10 @@ from tests.canary import Canary
 from tests.chat import TEST_TUNING, Officer, running_bot
 from tests.support import KEYRING, Clock, settle
 
-# CI sets it: there, a test that is skipped has failed.
+# Set by CI: a skipped test counts as failed.
 NO_SKIP = "LAOCERT_TEST_NO_SKIP" in os.environ
 
-# Where the tests may make databases of their own; a machine without it skips them by name.
+# The PostgreSQL server on which tests create their own databases. Without one they are skipped.
 POSTGRES = os.environ.get("LAOCERT_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 MARK = "laocert_test_"
 
@@ -40,7 +42,7 @@ NOW = datetime(2026, 11, 2, 2, 30, tzinfo=UTC)
 
 _CANARY = Canary()
 
-# How long an example takes, and how long it takes to make one, says how busy the machine is.
+# No deadlines: the time that an example takes depends on the load of the machine.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -48,8 +50,9 @@ hypothesis.settings.load_profile("any machine")
 
 
 class CompiledOnce(dict[tuple[Any, ...], Any]):
-    """What SQL statements were compiled to, for all engines of a kind of database (SQLAlchemy, `compiled_cache`).
-    Each test has an engine of its own; compiling anew for it took a fifth of the time.
+    """A cache of compiled SQL statements, shared by all engines of a dialect (SQLAlchemy, `compiled_cache`).
+
+    Each test has its own engine; compiling for each took a fifth of the suite's time.
     """
 
     def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
@@ -60,17 +63,17 @@ class CompiledOnce(dict[tuple[Any, ...], Any]):
         super().__setitem__((key[0].name, *key[1:]), compiled)
 
 
-# Where files lie in memory, and how many bytes must be free: three tests at once, with what they write.
+# The folder for test files in memory, and how many bytes must be free there for three tests at once.
 MEMORY, ENOUGH = Path("/dev/shm"), 2**30  # noqa: S108 - pytest makes a folder of its own there
 
 
 def pytest_configure(config: pytest.Config) -> None:
     _CANARY.listen()
-    # Each commit of a SQLite database waits for the disk, in memory it does not: no test cuts the power.
+    # In memory, commits of a SQLite database need not wait for the disk. No test cuts the power.
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH and not config.getoption("--torture"):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
-    # A test makes many objects that live as long as the next: with Python's own threshold they are looked through
-    # for cycles, all of them, again and again.
+    # Tests create many long-lived objects. With Python's default thresholds, the garbage collector would traverse
+    # all of them again and again.
     gc.set_threshold(50_000, 50, 50)
     with_cache = partial(create_async_engine, execution_options={"compiled_cache": CompiledOnce()})
     for module in (sqlite, postgresql):
@@ -79,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def canary() -> Iterator[Canary]:
-    """Whatever a test does, no log says a secret."""
+    """Fail a test if a log record contains a secret."""
     yield _CANARY
     leaks, _CANARY.leaks = _CANARY.leaks, []
     assert leaks == []
@@ -87,7 +90,7 @@ def canary() -> Iterator[Canary]:
 
 @pytest.fixture(autouse=True)
 def tally() -> None:
-    """Nothing is counted yet: what an earlier test's program counted stands in no probe and no metric."""
+    """Reset the process's counters, so that probes and metrics contain nothing of earlier tests."""
     vars(TALLY).update(vars(Tally()))
 
 
@@ -101,13 +104,13 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 
 def apart(work: Coroutine[None, None, None]) -> None:
-    """Run something to its end outside the test's event loop."""
+    """Run a coroutine to its end in another thread's event loop."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()
 
 
 async def _admin(statement: str) -> None:
-    """Create or drop a database, as soon as its sessions and those of all other tests leave room for it."""
+    """Create or drop a database, waiting while it is in use or the server has too many sessions."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
@@ -121,7 +124,7 @@ async def _admin(statement: str) -> None:
 
 
 async def _fill(url: str, *, settled: bool) -> None:
-    """At head; and with what `country` has."""
+    """Upgrade a database to head; with `settled`, fill it with the data of `country`."""
     database = Database(url, KEYRING)
     await version.upgrade(database)
     if settled:
@@ -134,20 +137,20 @@ def postgres_url(name: str) -> str:
 
 
 class Files:
-    """SQLite databases, copied from one that was made once."""
+    """SQLite databases, copied from a template."""
 
     def __init__(self, folder: Path, *, settled: bool) -> None:
         self._template = folder / f"template{settled:d}.db"
         apart(_fill(f"sqlite+aiosqlite:///{self._template}", settled=settled))
 
     def copy(self, path: Path) -> None:
-        """A database of a test's own."""
+        """Copy the template to `path`."""
         shutil.copy(self._template, path)
 
 
 class Spares:
-    """PostgreSQL databases, one ready before it is asked for. Making and dropping one costs a quarter of a second
-    of the disk: tests need not wait for it.
+    """PostgreSQL databases, copied from a template. The next one is created in advance, and used ones are dropped
+    in the background, because each takes a quarter of a second.
     """
 
     def __init__(self, *, settled: bool) -> None:
@@ -163,16 +166,16 @@ class Spares:
         return name
 
     async def take(self) -> str:
-        """The name of a database of its own."""
+        """Return the name of a database for one test."""
         ready, self._next = self._next, self._thread.submit(self._make)
         return await asyncio.wrap_future(ready)
 
     def give_back(self, name: str) -> None:
-        """It is used no more."""
+        """Drop a database that is no longer used, in the background."""
         self._thread.submit(asyncio.run, _admin(f"DROP DATABASE {name} WITH (FORCE)"))
 
     def close(self) -> None:
-        """Leave none behind."""
+        """Drop the spare database and the template."""
         self.give_back(self._next.result())
         self._thread.shutdown()
         apart(_admin(f"DROP DATABASE {self._template} WITH (FORCE)"))
@@ -180,40 +183,44 @@ class Spares:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Files]:
-    """The files for databases that are settled already, or only at head."""
+    """A function from `settled` to the SQLite databases of that template."""
     folder = tmp_path_factory.mktemp("templates")
     return cache(lambda settled: Files(folder, settled=settled))
 
 
 @pytest.fixture(scope="session")
 def spares() -> Iterator[Callable[[bool], Spares]]:
-    """The same on PostgreSQL."""
-    made: dict[bool, Spares] = {}
+    """A function from `settled` to the PostgreSQL databases of that template. It skips the test without a
+    server.
+    """
+    by_template: dict[bool, Spares] = {}
 
     def get(settled: bool) -> Spares:
-        if settled not in made:
+        if settled not in by_template:
             try:
-                made[settled] = Spares(settled=settled)
+                by_template[settled] = Spares(settled=settled)
             except (OSError, asyncpg.PostgresError, TimeoutError) as error:
                 pytest.skip(f"no PostgreSQL at {POSTGRES}: {error}")
-        return made[settled]
+        return by_template[settled]
 
     yield get
-    for one in made.values():
-        one.close()
+    for databases in by_template.values():
+        databases.close()
 
 
-# SQLite through SQLAlchemy's own driver, as where the private parts of ours are missing.
+# SQLite through SQLAlchemy's own driver, which the program uses if the fast driver lacks a private part.
 STOCK = "stock sqlite"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A module with `ON_STOCK_DRIVER_TOO` runs once more on it, but for its tests that name their databases."""
+    """Run a module with `ON_STOCK_DRIVER_TOO` on STOCK too, except tests that choose their databases
+    themselves.
+    """
     chosen = [mark for mark in metafunc.definition.iter_markers("parametrize") if "database_url" in mark.args[0]]
     if hasattr(metafunc.module, "ON_STOCK_DRIVER_TOO") and "database_url" in metafunc.fixturenames and not chosen:
         databases = ["sqlite", STOCK, "postgresql"]
-        # A mark takes the place of the fixture's own parameters.
+        # The mark replaces the fixture's own parameters.
         metafunc.definition.add_marker(pytest.mark.parametrize("database_url", databases, indirect=True))
 
 
@@ -225,7 +232,7 @@ async def database_url(
     files: Callable[[bool], Files],
     spares: Callable[[bool], Spares],
 ) -> AsyncIterator[str]:
-    """The URL of a database at head: empty, or for tests with `country` settled."""
+    """The URL of a database at head, filled for tests that use `country`, empty for others."""
     settled = "country" in request.fixturenames
     if request.param == STOCK:
         monkeypatch.setattr(aiosqlite_dialect, "missing_parts", lambda: ["Connection._execute"])
@@ -259,7 +266,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
-    """The emulated Bot API; what the bot sent must be as documented."""
+    """The emulated Bot API. The test fails if the bot has sent anything undocumented."""
     async with Emulator(clock=clock.timestamp) as running:
         yield running
         assert not running.violations
@@ -273,14 +280,14 @@ async def country(database: Database) -> Database:
 
 @pytest.fixture
 def tuning(request: pytest.FixtureRequest) -> Tuning:
-    """How the bot is tuned; a test gives another by an indirect parameter."""
-    given: Tuning = getattr(request, "param", TEST_TUNING)
-    return given
+    """The bot's tuning. A test sets another one by an indirect parameter."""
+    chosen: Tuning = getattr(request, "param", TEST_TUNING)
+    return chosen
 
 
 @pytest.fixture
 async def bot(emulator: Emulator, country: Database, clock: Clock, tuning: Tuning) -> AsyncIterator[Emulator]:
-    """The bot running on the country; the emulator, for its phones."""
+    """The emulator, whose phones talk to the bot, which runs on `country`."""
     async with running_bot(emulator, country, clock, tuning=tuning):
         yield emulator
 
@@ -308,11 +315,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: else one worker ends alone with them while the other has nothing to do."""
+    """Run the longest tests first, so that parallel workers end at about the same time."""
     items.sort(key=lambda item: "torture" not in item.path.parts)
 
 
 @pytest.fixture
 def times(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """A count of faults: full with --torture, a fortieth in the suite."""
+    """A function from a full number of faults to the number to use: all with --torture, otherwise a fortieth."""
     return lambda full: full if request.config.getoption("--torture") else full // 40

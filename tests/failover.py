@@ -1,4 +1,4 @@
-"""PostgreSQL servers of a test's own: a primary, a standby that follows it, and an address that leads to one."""
+"""PostgreSQL servers for fail-over tests: a primary, a standby that follows it, and a proxy address in front."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from demo.botapi import PATIENCE
 from tests.chat import reserved_port
 from tests.support import until
 
-# Neither PostgreSQL nor PgBouncer runs as root.
+# PostgreSQL and PgBouncer refuse to run as root.
 AS_NOBODY: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
 _SETTINGS = {
     "fsync": "off",
@@ -32,7 +32,9 @@ _SETTINGS = {
 
 @contextlib.contextmanager
 def folder_of_nobody() -> Any:
-    """A folder that the servers' user can use; those of pytest are for the test's user alone."""
+    """Yield a temporary folder that the servers' user can write. Only the test's user can write pytest's
+    folders.
+    """
     folder = Path(tempfile.mkdtemp(prefix="laocert_servers_"))
     try:
         if AS_NOBODY:
@@ -43,7 +45,7 @@ def folder_of_nobody() -> Any:
 
 
 def program_of_postgresql(name: str) -> str:
-    """The path of one of the server's programs, of the newest version."""
+    """Return the path of one of the newest PostgreSQL's programs. Skips the test if there is none."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     if not installed:
         pytest.skip("no programs of a PostgreSQL server")
@@ -58,7 +60,7 @@ async def _run(*command: str | Path) -> None:
 
 @asynccontextmanager
 async def server_in(folder: Path, port: int) -> AsyncIterator[None]:
-    """A PostgreSQL server that runs on a data directory."""
+    """Run a PostgreSQL server on a data directory for the block."""
     settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -74,13 +76,13 @@ async def server_in(folder: Path, port: int) -> AsyncIterator[None]:
         await until(lambda: answers(port))
         yield
     finally:
-        # Immediate shutdown: with SIGKILL its children would stay for a while.
+        # SIGQUIT is an immediate shutdown. After SIGKILL its children would run on for a while.
         process.send_signal(signal.SIGQUIT)
         await process.wait()
 
 
 async def answers(port: int, database: str = "postgres") -> bool:
-    """Whether a session can be opened at a port."""
+    """Return whether a session can be opened at a port."""
     with contextlib.suppress(OSError, asyncpg.PostgresError):
         await on(port, "SELECT 1", database)
         return True
@@ -88,7 +90,7 @@ async def answers(port: int, database: str = "postgres") -> bool:
 
 
 async def on(port: int, statement: str, database: str = "laocert") -> Any:
-    """Run one statement on the server at a port, on a session of its own; its first value."""
+    """Run one statement in a new session on the server at a port, and return its first value."""
     connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/{database}", timeout=PATIENCE)
     try:
         return await connection.fetchval(statement)
@@ -97,14 +99,14 @@ async def on(port: int, statement: str, database: str = "laocert") -> Any:
 
 
 class Address:
-    """A TCP proxy: what connects is led to the server at `port`, and stays there when `port` changes."""
+    """A TCP proxy to the server at `port`. When `port` changes, existing connections stay with the old server."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self._open: set[asyncio.StreamWriter] = set()
 
     async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, to its end."""
+        """Proxy one connection until it ends."""
         there, thither = await asyncio.open_connection("127.0.0.1", self.port)
         self._open |= {writer, thither}
         await asyncio.gather(self._pass_on(reader, thither), self._pass_on(there, writer))
@@ -118,14 +120,14 @@ class Address:
         writer.close()
 
     def cut(self) -> None:
-        """End every connection."""
+        """Close all connections."""
         for writer in self._open:
             writer.close()
 
 
 @dataclass
 class Servers:
-    """A primary and its standby, by their ports; programs connect to the port of `address`."""
+    """The ports of a primary and its standby, and the proxy `address`, whose port programs connect to."""
 
     primary: int
     standby: int
@@ -134,11 +136,11 @@ class Servers:
 
     @property
     def url(self) -> str:
-        """What programs are given."""
+        """The database URL for programs, through the proxy."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/laocert"
 
     async def make_read_only(self) -> None:
-        """The primary takes no writes any more; its sessions stay."""
+        """Make the primary read-only without ending its sessions."""
         await on(self.primary, "ALTER SYSTEM SET default_transaction_read_only = on")
         await on(self.primary, "SELECT pg_reload_conf()")
 
@@ -148,7 +150,7 @@ class Servers:
         await until(is_read_only)
 
     async def promote(self) -> None:
-        """The standby takes over with all that the primary has; new connections go there."""
+        """Promote the standby once it has replayed everything, and lead new connections to it."""
         written = await on(self.primary, "SELECT pg_current_wal_lsn()::text")
         replayed = f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
         await until(lambda: on(self.standby, replayed))
@@ -158,7 +160,7 @@ class Servers:
 
 @asynccontextmanager
 async def primary_and_standby() -> AsyncIterator[Servers]:
-    """Both running, with an empty database `laocert`."""
+    """Run a primary with an empty database `laocert`, and its standby, for the block."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(folder_of_nobody())
         first, second = (stack.enter_context(reserved_port()) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Papers and pictures as people have them before their eyes, or their cameras."""
+"""Reads papers and pictures as people and cameras see them."""
 
 import re
 
@@ -7,13 +7,13 @@ import zxingcpp
 
 
 def scanned(grey: bytes, width: int) -> list[str]:
-    """What a camera reads from a picture of one byte a pixel."""
+    """Return the texts of the barcodes in a greyscale picture of one byte a pixel."""
     picture = memoryview(grey).cast("B", (len(grey) // width, width))
-    return [found.text for found in zxingcpp.read_barcodes(picture)]
+    return [barcode.text for barcode in zxingcpp.read_barcodes(picture)]
 
 
 class Paper:
-    """A PDF as a reader shows it: its text, and the codes on its first page."""
+    """The first page of a PDF: its text, and the texts of its barcodes."""
 
     def __init__(self, content: bytes) -> None:
         pdf = pypdfium2.PdfDocument(content)
@@ -23,7 +23,7 @@ class Paper:
         self.text = page.get_textpage().get_text_range()
         picture = page.render(scale=2, grayscale=True)
         self.codes = scanned(bytes(picture.buffer), picture.stride)
-        # The darkest of the outermost pixels on the left and right: nothing runs out of the page.
+        # No dark pixel at the left and right edges: nothing extends beyond the page.
         rows = [
             bytes(picture.buffer)[at : at + picture.width]
             for at in range(0, len(bytes(picture.buffer)), picture.stride)
@@ -32,8 +32,9 @@ class Paper:
         pdf.close()
 
     def says(self, *words: str) -> bool:
-        """Whether all of it stands there. Line ends do not count, nor does a letter that comes out twice: text
-        that is copied out of a Thai PDF by typst doubles some with two marks above them, the print is right.
+        """Return whether the page contains all the words, ignoring line breaks and doubled letters.
+
+        Text extraction doubles some Thai letters with two marks in typst's PDFs; the print is right.
         """
         text = _plain(self.text)
         return all(_plain(word) in text for word in words)

@@ -1,4 +1,4 @@
-"""A small country to test in, and the whole bot running against the emulated Bot API."""
+"""A small country as test data, and helpers to link officers, certify and wait."""
 
 import asyncio
 import inspect
@@ -37,9 +37,9 @@ from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
 
-# Seconds that a test waits for a state: as long as a very busy machine may need. As demo.botapi waits for a phone.
+# Seconds that a test waits for a state, enough for a very busy machine. The same as demo.botapi.PATIENCE.
 PATIENCE = 300.0
-# A lease whose holder is not taken for lost when it is only slow.
+# A lease that does not end while its holder is only slow.
 PATIENT_LEASE = LeaseTimes(patience=PATIENCE, good_for=PATIENCE, gone_after=int(PATIENCE))
 SECRET_KEY = "a key for tests only of more than 32 letters"
 KEYRING = Keyring(SECRET_KEY)
@@ -53,19 +53,20 @@ ORGANIZATIONS = [
     ("6120401", "อบต.", "ไทรม้า", "เมืองนนทบุรี", "12"),
 ]
 PASSWORD = "ถูกต้อง-horse-1"
-# As models/security/passwords.py and models/accounts/pin.py make them, but quickly: a hash carries its own cost.
+# Like the hashes of models/security/passwords.py and models/accounts/pin.py, but cheap: a hash contains its own
+# cost.
 _QUICKLY = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD_HASH = _QUICKLY.hash(PASSWORD)
 PIN = "804915"
-# From home to the keypad before the irreversible press of an LAO.
+# The buttons of an LAO's way from home to the keypad before the irreversible press.
 TO_PIN = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.", "รับรองระดับ อปท.", "ยืนยันการรับรอง")
-# As many records as a bot of the tests draws: the default of LAOCERT_SPOT_CHECK_SIZE.
+# The number of records in a spot-check: the default of LAOCERT_SPOT_CHECK_SIZE.
 SPOT_CHECK_SIZE = 3
 DEMANDS = Demands(SPOT_CHECK_SIZE, 10)
 
 
 def pin_hash(user_id: int, pin: str = PIN) -> str:
-    """The hash of a PIN, as it is stored."""
+    """Return the hash of a PIN as the database stores it."""
     keyed = _keyed(KEYRING, KEYRING.current_id, user_id, pin)
     return f"{KEYRING.current_id}:{_QUICKLY.hash(keyed)}"
 
@@ -73,7 +74,7 @@ def pin_hash(user_id: int, pin: str = PIN) -> str:
 def record(
     organization: str, number: int, category: Category = Category.OFFICIAL, menus: str = "rrr"
 ) -> dict[str, str]:
-    """One personnel record with generated values."""
+    """Return the columns of a personnel record with generated values."""
     return {
         "organization_code": organization,
         "record_no": f"{number:04}",
@@ -88,7 +89,9 @@ def record(
 async def put_roster(
     session: AsyncSession, organization: str, counts: tuple[int, int, int], now: datetime
 ) -> None:
-    """Give an organization a register with so many people of each category; the last record has an empty menu."""
+    """Replace an organization's register by one with so many people of each category. The last has an empty
+    menu.
+    """
     await session.execute(delete(PersonnelRecord).where(PersonnelRecord.organization_code == organization))
     await session.merge(
         Roster(
@@ -109,7 +112,7 @@ async def put_roster(
 
 
 async def settle(database: Database, now: datetime) -> None:
-    """Two provinces, their organizations with accounts and registers (one has none), and an open round."""
+    """Insert two provinces, their organizations with accounts and registers (one has none), and an open round."""
     async with database.write() as session:
         session.add(Province(code="11", name_th="สมุทรปราการ", name_en="Samut Prakan"))
         session.add(Province(code="12", name_th="นนทบุรี", name_en="Nonthaburi"))
@@ -152,12 +155,12 @@ async def settle(database: Database, now: datetime) -> None:
         await open_round(session, 2570, date(2027, 9, 15), now)
 
 
-# Each certification of a test draws other numbers, the same in every run.
+# Seeds each certification differently, but identically in every run.
 _COUNTER = itertools.count()
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -173,20 +176,20 @@ class Clock:
 
 
 async def until(check: Callable[[], Awaitable[T] | T], limit: float = PATIENCE) -> T:
-    """Look again and again until there is something, and give it."""
+    """Call `check` until its result is true, and return the result. Raises TimeoutError after `limit` seconds."""
     async with asyncio.timeout(limit):
         while True:
             result = check()
-            found = await result if inspect.isawaitable(result) else result
-            if found:
-                return found
+            value = await result if inspect.isawaitable(result) else result
+            if value:
+                return value
             await asyncio.sleep(0.02)
 
 
 async def link(
     session: AsyncSession, username: str, user_id: int, now: datetime, name: str = "ทดสอบ ลงนาม"
 ) -> AccountOfficer:
-    """An officer with a name and a position, linked to an account."""
+    """Link an officer with a name, a position and a PIN to an account, or update the user's linked officer."""
     candidate = await login_candidate(session, username)
     linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
     linked.full_name, linked.position, linked.pin_hash = name, "ปลัด", pin_hash(user_id)
@@ -205,37 +208,37 @@ async def certify_as(
     session: AsyncSession | None = None,
     difference_percent: int = 100,
 ) -> Certification:
-    """Review, warning and confirmation by an officer, in one transaction: the caller's, or one of its own. For a
-    province its spot-check comes first, and passes.
+    """Certify an organization as an officer, in the caller's transaction or a new one.
+
+    A province first draws a spot-check and passes it.
     """
     if session is None:
         async with database.write() as own:
             return await certify_as(database, username, user_id, organization, level, now, own, difference_percent)
     rng = random.Random(f"{organization}{level}{user_id}{next(_COUNTER)}")
     officer = await link(session, username, user_id, now)
-    seen = await review(session, officer, organization)
-    if level is Level.PROVINCE and seen.lao is not None and seen.spot_check is None and seen.province is None:
+    current = await review(session, officer, organization)
+    is_waiting = current.lao is not None and current.province is None
+    if level is Level.PROVINCE and is_waiting and current.spot_check is None:
         await pass_spot_check(session, officer, organization, now, rng)
-        seen = await review(session, officer, organization)
+        current = await review(session, officer, organization)
     demands = Demands(SPOT_CHECK_SIZE, difference_percent)
-    asked, _ = await prepare_confirmation(
-        session, officer, level, organization, seen.fingerprint(level), now, rng, demands=demands
+    confirmation, _ = await prepare_confirmation(
+        session, officer, level, organization, current.fingerprint(level), now, rng, demands=demands
     )
-    return await certify(session, officer, asked.nonce, now, rng, demands=demands)
+    return await certify(session, officer, confirmation.nonce, now, rng, demands=demands)
 
 
 @contextmanager
 def before_words() -> Iterator[None]:
-    """What is certified meanwhile is as before schema 0012, with its event: it does not say what its organization
-    is called.
-    """
+    """Let certificates and their events of the block be as before schema 0012: without the organization's name."""
     make = certifying._certificate
 
     def make_without(*facts: Any) -> Certification:
-        made = make(*facts)
-        made.organization_name = made.organization_type = made.district_th = None
-        made.province_code = made.province_th = made.province_en = None
-        return made
+        certificate = make(*facts)
+        certificate.organization_name = certificate.organization_type = certificate.district_th = None
+        certificate.province_code = certificate.province_th = certificate.province_en = None
+        return certificate
 
     with patch.object(certifying, "_certificate", make_without):
         yield
@@ -244,25 +247,25 @@ def before_words() -> Iterator[None]:
 async def pass_spot_check(
     session: AsyncSession, officer: AccountOfficer, organization: str, now: datetime, rng: random.Random
 ) -> None:
-    """Draw, mark everything ถูกต้อง, and hand it in."""
-    found = await draw(session, officer, organization, now, rng, size=SPOT_CHECK_SIZE)
-    for item in found.check.items:
+    """Draw a spot-check, mark every record ถูกต้อง, and hand it in."""
+    checking = await draw(session, officer, organization, now, rng, size=SPOT_CHECK_SIZE)
+    for item in checking.check.items:
         place = item.place
         await mark(
             session,
             officer,
             organization,
-            found.check.id,
+            checking.check.id,
             place,
             Mark.CORRECT,
             None,
             now,
             despite_empty_menus=True,
         )
-    await hand_in(session, officer, organization, found.check.id, now, None)
+    await hand_in(session, officer, organization, checking.check.id, now, None)
 
 
 def make_bulk(monkeypatch: pytest.MonkeyPatch, bulk: NoticeKind) -> None:
-    """Let one kind of notices, and no other, count as one of which very many are queued at once."""
+    """Let one kind of notices, and no other, count as bulk."""
     for kind, rules in RULES.items():
         monkeypatch.setitem(RULES, kind, replace(rules, is_bulk=kind is bulk))

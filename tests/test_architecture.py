@@ -1,4 +1,4 @@
-"""What docs/architecture.md names is there: the functions of the two ways, the rooms, and every file."""
+"""Everything that docs/architecture.md names exists: the functions of the two ways, the rooms, and every file."""
 
 import importlib
 import re
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FLOORS = ("models", "handlers", "bot")
-# The most modules that a room holds, the commands and the migrations excepted.
+# The most modules in a room, except the commands and the migrations.
 MOST = 10
 
 
@@ -18,7 +18,7 @@ def section(heading: str) -> str:
 
 
 def names(heading: str) -> list[str]:
-    """The functions that the table of a section names in its first column and in its text."""
+    """Return the functions that a section names, in its table and its text."""
     return sorted(set(re.findall(r"`((?:bot|handlers|models)(?:\.\w+)+)`", section(heading))))
 
 
@@ -27,11 +27,11 @@ def test_the_functions_of_the_ways_are_there(name: str) -> None:
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
         try:
-            found = importlib.import_module(".".join(parts[:length]))
+            value = importlib.import_module(".".join(parts[:length]))
         except ModuleNotFoundError:
             continue
         for part in parts[length:]:
-            found = getattr(found, part)
+            value = getattr(value, part)
         return
     pytest.fail(f"no module of {name}")
 

@@ -1,6 +1,7 @@
-"""No test changes a constant of a module: what a test wants otherwise is an argument (bot/service/tuning.py).
+"""No test patches a module's constant. A value that tests need to change is an argument (bot/service/tuning.py).
 
-A constant that is patched reaches only code that reads it late, and whoever moves it does not see the test.
+A patched constant affects only code that reads it at run time, and the test breaks silently when the constant
+moves.
 """
 
 import ast
@@ -11,12 +12,12 @@ import pytest
 
 TESTS = Path(__file__).parent
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]+")
-# Written in capitals as the one object of its kind, and no constant: what the process has counted so far.
+# Objects with names in capitals that are no constants: the counters of the process.
 OBJECTS = {"TALLY"}
 
 
 def changed(source: str) -> list[str]:
-    """The constants that a module's code changes, and the calls that name an attribute by a variable."""
+    """Return the constants that a module's code changes; "VARIABLE" for a patch whose target is a variable."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
@@ -28,7 +29,7 @@ def changed(source: str) -> list[str]:
 
 
 def _patched(call: ast.Call) -> list[str]:
-    """The attribute that a call of setattr, patch or patch.object changes."""
+    """Return the name of the attribute that a call of setattr, patch or patch.object changes, in a list."""
     function = ast.unparse(call.func).rpartition(".")[2]
     if function not in ("setattr", "patch", "object") or len(call.args) < 2:
         return []
@@ -39,7 +40,7 @@ def _patched(call: ast.Call) -> list[str]:
         name = name.values[-1]
     if isinstance(name, ast.Constant):
         return [str(name.value).rpartition(".")[2]]
-    # Nobody can see here whether it is a constant's.
+    # Whether it names a constant cannot be known.
     return ["VARIABLE"]
 
 

@@ -1,4 +1,4 @@
-"""The README's commands do what it says: its files are written, its commands run in their order."""
+"""The README's commands work: the tests write its example files and run its commands in order."""
 
 import re
 import shlex

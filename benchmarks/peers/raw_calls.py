@@ -12,7 +12,7 @@ BASE = f"{os.environ['LOAD_URL']}/bot{os.environ['LOAD_TOKEN']}"
 
 
 async def call(client: aiohttp.ClientSession, method: str, **parameters: object) -> Any:
-    """One call; its result."""
+    """Call a method, and return its result."""
     async with client.post(f"{BASE}/{method}", json=parameters) as response:
         return orjson.loads(await response.read())["result"]
 

@@ -39,7 +39,7 @@ def head(as_json: bool) -> None:
 def without_words(certificates: int) -> str:
     """The line for the operator that so many older certificates lack their organizations' names."""
     return (
-        f"{certificates:,} certificates from before schema 0012 do not say what their organizations were called;"
+        f"{certificates:,} certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words"
     )
 

@@ -82,7 +82,7 @@ def ask(question: str, what: list[str], *, otherwise: str, as_json: bool) -> Non
         echo_lines(what, to_stderr=as_json)
     if not is_anybody_there:
         where = "what the command shows without --json" if as_json else "what is shown"
-        raise NotAgreed(f"nobody is there to be asked, and {otherwise}; look at {where}, then give --yes")
+        raise NotAgreed(f"there is no terminal to ask at, and {otherwise}; look at {where}, then give --yes")
     try:
         is_agreed = click.confirm(question, err=True)
     except click.Abort:

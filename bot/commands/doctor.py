@@ -31,4 +31,4 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{finding.name}: {f'ok, {finding.detail}' if finding.mend is None else finding.mend}")
     faults = sum(finding.mend is not None for finding in findings)
     if faults:
-        raise NotWell(f"{faults} of {len(findings)} things are to be mended, see above")
+        raise NotWell(f"{faults} of {len(findings)} checks failed; see above how to fix them")

@@ -35,9 +35,7 @@ def explain(error: Exception) -> list[str]:
 
 
 def _of_file(error: ImportRefused) -> list[str]:
-    """A line for each kind of problem of a file; below several the number of all, and that nothing was
-    imported.
-    """
+    """A line for each kind of problem of a file; below several the number of all, and the outcome."""
     lines = list(map(str, alike(error.problems)))
     count = len(error.problems)
     if count > 1:

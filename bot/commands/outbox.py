@@ -1,6 +1,4 @@
-"""`laocert outbox`: lists messages with their states, retries dead ones, and releases those that a restore
-held.
-"""
+"""`laocert outbox`: lists messages and their states, retries dead ones, releases those that a restore held."""
 
 from dataclasses import asdict
 

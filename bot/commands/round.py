@@ -49,7 +49,11 @@ def round_() -> None:
 
 @round_.command("open", epilog="Example: laocert round open --fiscal-year 2570 --closes 2570-09-15")
 @click.option("--fiscal-year", type=int, required=True, metavar="YEAR", help="Buddhist year, for example 2570.")
-@click.option("--closes", metavar="YYYY-MM-DD", help="Last day, Christian or Buddhist year; after it is late.")
+@click.option(
+    "--closes",
+    metavar="YYYY-MM-DD",
+    help="Last day, Christian or Buddhist year. Certificates after it are marked late.",
+)
 @yes_option
 @json_option
 def open_(fiscal_year: int, closes: str | None, yes: bool, as_json: bool) -> None:
@@ -116,7 +120,7 @@ def _agreed(
     if agree is not None:
         ends = reading(look, Use.RECORDS)
         if is_repeated:
-            click.echo("it has changed meanwhile; this is what it ends now:", err=True)
+            click.echo("this has changed in the meantime; it now ends:", err=True)
         agree(ends)
     try:
         return writing(lambda session: do(session, ends))

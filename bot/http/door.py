@@ -94,9 +94,7 @@ class Door(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Count the connection as waiting again: for a next request, or with the rest of a body that was not
-        read.
-        """
+        """Count the connection as waiting again: for a next request, or with an unread rest of a body."""
         if not self.pipeline:
             self._waiting[self] = None
         super().on_response_complete()

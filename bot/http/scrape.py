@@ -92,8 +92,8 @@ def _counted(name: str, documentation: str, labels: list[str], counts: Mapping[A
 
 def _gauged(name: str, documentation: str, labels: list[str], values: Mapping[Any, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, documentation, labels=labels)
-    for named, value in values.items():
-        family.add_metric(named, value)
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
     return family
 
 

@@ -73,9 +73,7 @@ class Server:
         await self._uvicorn.serve(sockets=[self._listening])
 
     async def stop(self, serving: asyncio.Task[None]) -> None:
-        """Take no more requests, wait up to 2 s for those in progress, and close the socket. `serving` runs
-        `run`.
-        """
+        """Take no more requests, wait up to 2 s for those in progress, and close. `serving` runs `run`."""
         self._uvicorn.should_exit = True
         await asyncio.wait({serving}, timeout=2 * GRACE)
         serving.cancel()

@@ -43,9 +43,7 @@ class Work:
         self.waits_for: str | None = "it was not asked yet"
 
     async def parts(self) -> dict[str, Part]:
-        """The state of each part by name: `bot_api`, `updates`, `notices`, `poller`, `refusals`. Raises
-        nothing.
-        """
+        """The state of each part by name: `bot_api`, `updates`, `notices`, `poller`, `refusals`."""
         bot_api, stored = await asyncio.gather(self.bot_api(), self._stored.get())
         return {
             "bot_api": bot_api,

@@ -51,9 +51,7 @@ class Attachments:
         self._maker = FileMaker()
 
     def take(self, chat_id: int, user_id: int, attachment: Attachment) -> None:
-        """Start making and sending a file, and return at once. A failure is logged and apologized for in the
-        chat.
-        """
+        """Start making and sending a file, and return at once. The chat gets an apology for a failure."""
         key = (chat_id, attachment.file_name)
         if key in self._tasks:
             return

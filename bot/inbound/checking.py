@@ -1,9 +1,9 @@
 """`python -m bot.inbound.checking`: the process that checks one file that an officer sent
 (bot/inbound/uploads.py).
 
-Standard input: a line of JSON, `{"name": file name, "organization": id}`, then the file's bytes. Standard output:
-the packed result (`models.imports.sent_file.packed_check`). When the bot dies, standard input ends, and the
-process with it.
+Standard input: a line of JSON, `{"name": file name, "organization": dla_code}`, then the file's bytes. Standard
+output: the packed result (`models.imports.sent_file.packed_check`). When the bot dies, standard input ends, and
+the process with it.
 """
 
 import codecs

@@ -161,11 +161,11 @@ class _Batches:
 
     async def _keep_all(self) -> None:
         while self._waiting:
-            begun = asyncio.get_running_loop().time()
+            started_at = asyncio.get_running_loop().time()
             self._in_hand, self._waiting = self._waiting, []
             await self._keep_one_batch()
             if self._apart:
-                await asyncio.sleep(max(0.0, begun + self._apart - asyncio.get_running_loop().time()))
+                await asyncio.sleep(max(0.0, started_at + self._apart - asyncio.get_running_loop().time()))
         self._keeping = None
 
     async def _keep_one_batch(self) -> None:

@@ -49,9 +49,7 @@ class TokenRefused(Exception):
 
 
 class Poller:
-    """Long polling: fetches updates and has the intake store them. `now` is monotonic, in seconds; `sleep`
-    waits.
-    """
+    """Long polling: fetches updates and has the intake store them. `now` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -88,12 +86,12 @@ class Poller:
 
     async def _poll(self) -> None:
         while True:
-            begun = self._now()
+            started_at = self._now()
             try:
                 is_news = await self._keep(await self._get_updates())
                 self._finished_at = asyncio.get_running_loop().time()
                 if not is_news:
-                    await self._sleep(max(0.0, begun + self._pauses.floor - self._now()))
+                    await self._sleep(max(0.0, started_at + self._pauses.floor - self._now()))
             except InvalidToken as error:
                 raise TokenRefused from error
             except RetryAfter as error:

@@ -95,9 +95,7 @@ class Queue:
 
 
 class Showings:
-    """Shows the answers to updates. `send_receipt(chat id, certificate id)` sends a certificate's receipt at
-    once.
-    """
+    """Shows the answers to updates. `send_receipt(chat id, certificate id)` sends a receipt at once."""
 
     def __init__(
         self,

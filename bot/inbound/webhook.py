@@ -91,10 +91,10 @@ async def take_away(bot: Bot) -> State:
 
 # Advice for the operator by words of Telegram's last error.
 _MEANINGS = (
-    ("403", "the secret is another one; run laocert webhook set with the secret that run has"),
+    ("403", "the secrets differ; run laocert webhook set with the secret that run has"),
     ("404", "there is no such path; does the proxy pass on the path of LAOCERT_WEBHOOK_URL?"),
     ("405", "there is no such path; does the proxy pass on the path of LAOCERT_WEBHOOK_URL?"),
-    ("413", "the proxy takes too small bodies"),
+    ("413", "the proxy limits bodies to a smaller size"),
     ("503", "the database was away; Telegram repeats"),
     ("502", "the proxy does not reach laocert run at LAOCERT_LISTEN"),
     ("504", "the proxy does not reach laocert run at LAOCERT_LISTEN"),

@@ -197,9 +197,7 @@ class Worker:
         return max((now - since for since in self._since.values()), default=0.0)
 
     def take(self, rows: list[inbox.InboxUpdate]) -> None:
-        """Queue committed updates behind those of the same sender. Those without room are left to the next
-        scan.
-        """
+        """Queue committed updates behind those of the same sender. The next scan takes those without room."""
         for row in rows:
             queue = self._queues.get(row.sender)
             is_officer = self._floods.is_officer(row.sender)
@@ -362,9 +360,7 @@ class Worker:
             await self._answer_secret(row, incoming, proof)
 
     async def _answer_at_once(self, row: inbox.InboxUpdate, incoming: Incoming) -> Job | None:
-        """Answer a tap or a text. Returns the password or PIN check that must come first, else None. Raises
-        NotNow.
-        """
+        """Answer a tap or a text; the password or PIN check that must come first, or None. Raises NotNow."""
         try:
             await self._answer(row, incoming)
         except NeedsProof as needed:
@@ -415,9 +411,7 @@ class Worker:
             return await find_upload(session, incoming, self._clock())
 
     async def _admit(self, job: Job, update: int) -> datetime | None:
-        """Count an attempt before it is checked. Returns the end of the block when attempts are blocked, else
-        None.
-        """
+        """Count an attempt before it is checked; the end of the block when attempts are blocked, or None."""
         if not job.keys:
             return None
         async with self._database.write() as session:

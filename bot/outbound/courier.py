@@ -216,9 +216,7 @@ class Courier:
         return started > 0 and (len(rows) == room or bool(bulk))
 
     async def _affordable(self, rows: list[OutboxMessage]) -> list[OutboxMessage]:
-        """The rows whose chats have calls left for them. The others are postponed, so that they hold up no
-        other.
-        """
+        """The rows whose chats have calls left for them. The others are put off, to hold up none."""
         waits = [(row, self._limiter.wait(row.chat_id, _weight(row))) for row in rows]
         if waiting := [(row, seconds) for row, seconds in waits if seconds > 0]:
             await self._ledger.postpone(waiting)

@@ -125,9 +125,7 @@ async def _remove(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> bo
 
 
 def _is_there(error: BadRequest) -> bool:
-    """Whether a refused edit or deletion shows that the message exists. Raises the refusal when it says
-    neither.
-    """
+    """Whether the message of a refused edit or deletion exists. Raises the refusal when that is unclear."""
     if api.is_shown(error):
         return True
     if api.is_gone(error):

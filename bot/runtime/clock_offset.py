@@ -73,9 +73,7 @@ class ClockOffset:
 
     @property
     def believed(self) -> timedelta | None:
-        """The offset on which three samples agreed last; None before that. Zero means that the clock may be
-        right.
-        """
+        """The offset on which three samples agreed last; None before that. At zero the clock may be right."""
         return self._believed
 
     @property

@@ -86,8 +86,6 @@ def set_up(level: str, form: str, secrets: list[str]) -> None:
 
 
 def quiet() -> None:
-    """Let libraries log warnings and errors only, at any level of ours: their other lines contain personal
-    data.
-    """
+    """Let libraries log warnings and errors only, at any level: other lines contain personal data."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

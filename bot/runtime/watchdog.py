@@ -68,9 +68,7 @@ class Watchdog:
             await asyncio.sleep(self.times.look_every)
 
     async def look(self) -> None:
-        """Check once. Raises StoodStill, but not while Telegram or the database is away: a restart would not
-        help.
-        """
+        """Check once. Raises StoodStill; not while Telegram or the database is away, as no restart helps."""
         idle, in_hand = self._idle(), self._in_hand()
         is_idle = idle is not None and idle > self.times.standstill
         if is_idle and await self._bot_api() and await self._database():

@@ -60,7 +60,7 @@ async def backup(database: Database, target: Path) -> Copied:
             differences = contents.differences(await _read_archive(database, part, schema))
         if differences:
             raise BackupRefused(
-                f"the copy is not what the database is ({differences[0]}) and was not kept;"
+                f"the copy differs from the database ({differences[0]}) and was not kept;"
                 " look at the disk, and run: laocert db check"
             )
         _sync(part)

@@ -29,7 +29,9 @@ class Contents:
     def differences(self, copy: "Contents") -> list[str]:
         """How a copy differs from these contents, a few words for each difference; empty when it does not."""
         differences = [f"{name} is missing" for name in sorted(self.schema.keys() - copy.schema.keys())]
-        differences += [f"{name} is too much" for name in sorted(copy.schema.keys() - self.schema.keys())]
+        differences += [
+            f"{name} is not in the database" for name in sorted(copy.schema.keys() - self.schema.keys())
+        ]
         differences += [
             f"{name} differs"
             for name, definition in sorted(self.schema.items())
@@ -123,7 +125,7 @@ class ArchiveReader:
     def __init__(self, schema: str, listing: str) -> None:
         entries = _ENTRY.findall(listing)
         self._schema = schema
-        self._objects = {f"{kind} {name}": "" for kind, where, name in entries if where == schema}
+        self._objects = {f"{kind} {name}": "" for kind, entry_schema, name in entries if entry_schema == schema}
         self._rows: dict[str, int] = {}
         self._newest: int | None = None
         # The start of a line whose end has not come yet.

@@ -112,7 +112,7 @@ def _port(settings: Settings) -> Finding:
     try:
         bind(settings).close()
     except SettingsRefused as error:
-        return _ill("listener", f"{error} (while laocert run runs here, it is its own)")
+        return _ill("listener", f"{error} (while laocert run is running, it uses the port itself)")
     return _well("listener", f"{settings.listen} is free")
 
 
@@ -194,7 +194,7 @@ async def _record(database: Database) -> Finding:
     """Whether events can be appended to the record under the secret key, and the keys of all events are known."""
     name, keys = "record", database.keyring
     if keys is None:
-        return _well(name, "not compared, for there is no secret key")
+        return _well(name, "not compared, because no secret key is set")
     async with database.read() as session:
         try:
             await event_chain.require_known_key(session)
@@ -224,9 +224,9 @@ async def _words(database: Database) -> Finding:
     if older:
         return _ill(
             "certificates",
-            f"{older:,} do not say what their organizations were called; run: laocert audit keep-words",
+            f"{older:,} do not contain their organizations' names; run: laocert audit keep-words",
         )
-    return _well("certificates", "each says what its organization was called")
+    return _well("certificates", "each contains its organization's name")
 
 
 async def _documents() -> list[Finding]:
@@ -248,7 +248,7 @@ async def _bot_api(settings: Settings, clock: Clock) -> list[Finding]:
     except TelegramError as error:
         host = urlsplit(settings.api_url).hostname
         return [
-            _ill("Bot API", f"{host} does not answer ({error.message}); check the way out and LAOCERT_API_URL")
+            _ill("Bot API", f"{host} does not answer ({error.message}); check the network and LAOCERT_API_URL")
         ]
 
 
@@ -256,7 +256,11 @@ def _openly(api_url: str) -> str:
     """A warning that the way to the Bot API is not encrypted; empty when it is, or leads to this machine."""
     parts = urlsplit(api_url)
     is_guarded = parts.scheme == "https" or is_of_this_machine(parts.hostname or "")
-    return "" if is_guarded else "; by http, so that whoever is on the way reads along (LAOCERT_API_INSECURE)"
+    return (
+        ""
+        if is_guarded
+        else "; over http, so that others on the network can read everything (LAOCERT_API_INSECURE)"
+    )
 
 
 async def _webhook(settings: Settings, bot: Bot) -> Finding:
@@ -298,7 +302,7 @@ async def _clock(bot: Bot, clock: Clock) -> Finding:
     api.tell_dates(bot, note)
     await bot.get_me()
     if not offsets:
-        return _well("clock", "the Bot API's server says no time to compare with")
+        return _well("clock", "the Bot API's server sends no time to compare with")
     return _compared("clock", "the Bot API's", offsets[0])
 
 

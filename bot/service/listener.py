@@ -87,9 +87,7 @@ class Listener:
 async def listening(
     front: Front, bot: Bot, database: Database, clock: Clock, tuning: Tuning = PRODUCTION
 ) -> AsyncIterator[Listener]:
-    """Serve a front during the block. Until `open` is called, posts are answered 503, and Telegram repeats
-    them.
-    """
+    """Serve a front during the block. Until `open`, posts are answered 503, and Telegram repeats them."""
     from bot.http.app import make_app  # noqa: PLC0415 - imported only by a program that listens
     from bot.http.server import Server  # noqa: PLC0415
     from bot.http.webhook import Webhook  # noqa: PLC0415

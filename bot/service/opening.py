@@ -53,7 +53,7 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
     # ValueError: the URL's port is not a number.
     except (ArgumentError, NoSuchModuleError, InvalidRequestError, ModuleNotFoundError, ValueError):
         raise SettingsRefused(
-            "LAOCERT_DATABASE_URL is no URL of a database;"
+            "LAOCERT_DATABASE_URL is not the URL of a database;"
             " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
         ) from None
     threads = set(threading.enumerate())

@@ -109,9 +109,7 @@ def make_bot(token: str, api_url: str, polls: AiohttpRequest, calls: AiohttpRequ
 
 
 def tell_dates(bot: Bot, on_date: Callable[[str, float], None]) -> None:
-    """Call `on_date` with the Date header of each answer from now on and the seconds its call took, polls
-    excepted.
-    """
+    """Call `on_date` with each answer's Date header and the seconds that its call took, except for polls."""
     if isinstance(bot.request, AiohttpRequest):
         bot.request.on_date = on_date
 
@@ -128,9 +126,7 @@ async def short_lived(token: str, api_url: str) -> AsyncIterator[Bot]:
 
 
 async def username(token: str, api_url: str) -> str:
-    """The bot's username, as links to it need it (`https://t.me/<username>`). Raises InvalidToken,
-    TelegramError.
-    """
+    """The bot's username, for links (`https://t.me/<username>`). Raises InvalidToken, TelegramError."""
     async with short_lived(token, api_url) as bot:
         return bot.username
 

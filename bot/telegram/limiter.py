@@ -83,9 +83,7 @@ class Limiter:
         return {*self._busy, *self._paused}
 
     def until_free(self) -> float:
-        """Seconds until the next busy chat is free. Infinite when no chat is busy, or all have messages in
-        flight.
-        """
+        """Seconds until a busy chat is free. Infinite when none is busy, or all have messages in flight."""
         now = self._clock()
         return min((until - now for until in (*self._busy.values(), *self._paused.values())), default=float("inf"))
 
@@ -94,9 +92,7 @@ class Limiter:
         self._busy[chat_id] = float("inf")
 
     def end(self, chat_id: int, was_sent: bool = True) -> None:
-        """Release a chat after the courier's call. `was_sent`: it may have arrived, so the chat's interval
-        applies.
-        """
+        """Release a chat after the courier's call. `was_sent`: may have arrived, so the interval applies."""
         self._busy[chat_id] = self._clock() + self._interval(chat_id) if was_sent else 0.0
 
     def spend(self, chat_id: int) -> None:

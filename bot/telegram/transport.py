@@ -94,9 +94,7 @@ class AiohttpRequest(BaseRequest):
             self._client = None
 
     def parse_json_payload(self, payload: bytes) -> Any:  # type: ignore[override]
-        """The answer's decoded JSON. Raises NetworkError when it is not the Bot API's: the call may have had an
-        effect.
-        """
+        """The answer's JSON. Raises NetworkError when it is not the Bot API's: the call may have had effect."""
         try:
             answer = orjson.loads(payload)
         except orjson.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""What all methods share: the state, the list of methods, and who may reach which chat."""
+"""Shared by all methods: the state, the registry of methods, and the access to chats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEADING_INTEGER = re.compile(r"-?\d+")
 
 
 class Access(IntEnum):
-    """What a method needs of a chat (Client.h, AccessRights)."""
+    """The access that a method needs to a chat (Client.h, AccessRights)."""
 
     READ = 1
     EDIT = 2
@@ -29,7 +29,7 @@ class Access(IntEnum):
 
 @dataclass(slots=True)
 class Webhook:
-    """Where updates are sent, when not fetched."""
+    """The bot's webhook. An empty `url` means polling."""
 
     url: str = ""
     secret: str = ""
@@ -60,7 +60,9 @@ class Api:
         self.limits = Limits(patience, self.complain)
 
     def complain(self, message: str) -> None:
-        """Note what the real server tolerates but its documentation does not know, or what came too early."""
+        """Record what the real server tolerates but does not document, or a call into a chat that a 429 had
+        closed.
+        """
         self.violations.append(message)
 
     def knows(self, user: User) -> bool:

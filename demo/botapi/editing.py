@@ -55,16 +55,16 @@ def _apply(
     api.limits.spend(message.chat.id, method_name)
     api.check_blocked(message.chat)
     check_on_send(markup)
-    kept = dict(message.options)
+    new_options = dict(message.options)
     if options is not None:
-        kept.pop("link_preview_options", None)
-        kept.update(options)
+        new_options.pop("link_preview_options", None)
+        new_options.update(options)
     before = message.markup.value if message.markup is not None else None
     after = markup.value if markup is not None else None
-    if (content, kept, after) == (message.content, message.options, before):
+    if (content, new_options, after) == (message.content, message.options, before):
         raise not_modified()
     text_before = message.text
-    message.content, message.options, message.markup = content, kept, markup
+    message.content, message.options, message.markup = content, new_options, markup
     message.edit_date = api.world.now()
     message.edits += 1
     if message.text != text_before:
@@ -164,11 +164,11 @@ def delete_messages(api: Api, params: Params) -> bool:
     if not message_ids:
         raise bad_request("Message identifiers are not specified")
     chat = api.chat(params, Access.WRITE)
-    found = [chat.messages[message_id] for message_id in message_ids if message_id in chat.messages]
-    found = [message for message in found if not message.deleted]
-    for message in found:
+    messages = [chat.messages[message_id] for message_id in message_ids if message_id in chat.messages]
+    messages = [message for message in messages if not message.deleted]
+    for message in messages:
         _check_delete(api, chat, message)
-    for message in found:
+    for message in messages:
         api.world.delete(message)
     return True
 

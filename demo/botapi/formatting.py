@@ -166,11 +166,11 @@ def _join(spans: list[Span]) -> list[Span]:
 
 
 def _outermost(spans: list[Span]) -> list[Span]:
-    kept: list[Span] = []
+    outermost: list[Span] = []
     for span in spans:
-        if not kept or span.start >= kept[-1].end:
-            kept.append(span)
-    return kept
+        if not outermost or span.start >= outermost[-1].end:
+            outermost.append(span)
+    return outermost
 
 
 def _cut(spans: list[Span], code: list[Span]) -> list[Span]:
@@ -198,14 +198,14 @@ def _with_found(text: str, spans: list[Span]) -> list[Span]:
     if not any(char in text for char in "/@#."):
         return spans
     solid = [span for span in spans if span.type in {"code", "pre", "text_link", "text_mention"}]
-    found = []
+    detected = []
     for match in _FOUND.finditer(text):
         start, end = match.span()
         if match.lastgroup == "url":
             end = start + len(match.group().rstrip(".,;:!?)'»”"))
         if not any(s.start < end and s.end > start for s in solid):
-            found.append(Span(start, end, match.lastgroup or "", {}))
-    return sorted(spans + found, key=_position) if found else spans
+            detected.append(Span(start, end, match.lastgroup or "", {}))
+    return sorted(spans + detected, key=_position) if detected else spans
 
 
 def _to_entities(text: str, spans: list[Span]) -> list[Entity]:

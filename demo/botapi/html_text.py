@@ -65,9 +65,9 @@ class _Parser:
         return bad_request(f"Can't parse entities: {message}{where}")
 
     def parse(self) -> tuple[str, list[Span]]:
-        while (found := _SPECIAL.search(self.source, self.at)) is not None:
-            self.emit(self.source[self.at : found.start()])
-            self.at = found.start()
+        while (special := _SPECIAL.search(self.source, self.at)) is not None:
+            self.emit(self.source[self.at : special.start()])
+            self.at = special.start()
             if self.source[self.at] == "&":
                 self.emit(self.reference())
             elif self.text[self.at + 1] == "/":
@@ -94,17 +94,17 @@ class _Parser:
 
     def reference(self) -> str:
         """Decode &…; at the current place; what is unknown stays as it is written."""
-        found = _REFERENCE.match(self.source, self.at)
+        match = _REFERENCE.match(self.source, self.at)
         char = ""
-        if found is not None:
-            hexadecimal, decimal, name = found.groups()
+        if match is not None:
+            hexadecimal, decimal, name = match.groups()
             if name is not None:
                 char = _NAMED.get(name, "")
             else:
-                short = len(found.group().removesuffix(";")) < 10
+                short = len(match.group().removesuffix(";")) < 10
                 code = int(hexadecimal or decimal or "0", 16 if hexadecimal else 10) if short else 0
                 char = chr(code) if 0 < code < 0x10FFFF else ""
-        self.at = found.end() if found is not None and char else self.at + 1
+        self.at = match.end() if match is not None and char else self.at + 1
         return char or "&"
 
     def skip_space(self) -> None:
@@ -138,8 +138,8 @@ class _Parser:
         self.open.append(_Open(tag, argument, self.length))
 
     def attribute(self, tag: str, begin: int) -> tuple[str, str | None]:
-        found = _ATTRIBUTE.match(self.text, self.at)
-        name = found.group() if found else ""
+        match = _ATTRIBUTE.match(self.text, self.at)
+        name = match.group() if match else ""
         if not name:
             raise self.fail(f'Empty attribute name in the tag "{tag}"', begin)
         self.at += len(name)
@@ -157,8 +157,8 @@ class _Parser:
         quote = self.text[self.at]
         if quote not in "\"'":
             start = self.at
-            found = _NAME_TOKEN.match(self.text, start)
-            self.at = found.end() if found else start
+            match = _NAME_TOKEN.match(self.text, start)
+            self.at = match.end() if match else start
             if self.text[self.at] not in _SPACE and self.text[self.at] != ">":
                 raise self.fail("Unexpected end of name token", start)
             value = self.text[start : self.at].lower()

@@ -110,12 +110,12 @@ def _collect(rows: list[list[Any]], read: Callable[[Any], JsonDict], what: str) 
     except _MalformedError as error:
         raise bad_request(f"Can't parse {what}: {error}") from None
     result = []
-    left = _BUTTONS_IN_ALL
+    remaining = _BUTTONS_IN_ALL
     for row in buttons:
-        kept = [_checked(button) for button in row if button["text"]][: min(_BUTTONS_IN_ROW, left)]
-        left -= len(kept)
-        if kept:
-            result.append(kept)
+        kept_buttons = [_checked(button) for button in row if button["text"]][: min(_BUTTONS_IN_ROW, remaining)]
+        remaining -= len(kept_buttons)
+        if kept_buttons:
+            result.append(kept_buttons)
     return result
 
 
@@ -144,12 +144,12 @@ def _common(button: JsonDict) -> JsonDict:
     style = _string(button, "style").lower()
     if style and style != "default" and style not in _STYLES:
         raise _MalformedError("invalid button style specified")
-    kept: JsonDict = {"text": _string(button, "text")}
+    fields: JsonDict = {"text": _string(button, "text")}
     if style in _STYLES:
-        kept["style"] = style
+        fields["style"] = style
     if button.get("icon_custom_emoji_id"):
-        kept["icon_custom_emoji_id"] = _string(button, "icon_custom_emoji_id")
-    return kept
+        fields["icon_custom_emoji_id"] = _string(button, "icon_custom_emoji_id")
+    return fields
 
 
 def _keyboard_button(button: Any) -> JsonDict:
@@ -163,21 +163,21 @@ def _keyboard_button(button: Any) -> JsonDict:
 def _inline_button(button: Any, complain: Callable[[str], None]) -> JsonDict:
     if not isinstance(button, dict):
         raise _MalformedError("InlineKeyboardButton must be an Object")
-    kept = _common(button)
-    if not kept["text"]:
+    fields = _common(button)
+    if not fields["text"]:
         complain("an inline button without text is dropped silently by the server")
     if sum(name in button for name in _ACTIONS) > 1:
-        complain(f"inline button {kept['text']!r} has several actions, the server keeps one silently")
+        complain(f"inline button {fields['text']!r} has several actions, the server keeps one silently")
     for name in ("url", "callback_data"):
         if _string(button, name):
-            kept[name] = _string(button, name)
-            return kept
+            fields[name] = _string(button, name)
+            return fields
     for name in _ACTIONS[2:]:
         if name in button:
             if name in _OBJECT_ACTIONS and not isinstance(button[name], dict):
                 raise _MalformedError(f'Field "{name}" must be of type Object')
-            kept[name] = _copy_text(button[name]) if name == "copy_text" else button[name]
-            return kept
+            fields[name] = _copy_text(button[name]) if name == "copy_text" else button[name]
+            return fields
     raise _MalformedError("Text buttons are unallowed in the inline keyboard")
 
 

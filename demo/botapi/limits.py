@@ -156,9 +156,9 @@ class Limits:
     def refuse(self, chat_id: int, method: str, retry_after: int) -> ApiError:
         """Give the refusal of a counted call; note it, and close its chat where the weather does that."""
         now = self._clock()
-        left = self._open_at.get(chat_id, now) - now
-        if left > _ROUNDING:
-            self._complain(f"{method} into chat {chat_id}, which was closed for {left:.1f} s more by a 429")
+        remaining = self._open_at.get(chat_id, now) - now
+        if remaining > _ROUNDING:
+            self._complain(f"{method} into chat {chat_id}, which was closed for {remaining:.1f} s more by a 429")
         if self._weather is not None and self._weather.closes:
             self._open_at[chat_id] = max(self._open_at.get(chat_id, 0.0), now + retry_after)
         self.refusals.append(CountedCall(now, chat_id, method, retry_after))

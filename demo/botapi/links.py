@@ -14,8 +14,8 @@ _OPAQUE = ("tg", "ton", "tonsite")
 
 def user_link(url: str) -> int | None:
     """Give the user of a tg://user?id=… link."""
-    found = _USER.fullmatch(url)
-    return int(found.group(1)) if found else None
+    match = _USER.fullmatch(url)
+    return int(match.group(1)) if match else None
 
 
 def checked_url(url: str) -> tuple[str | None, str]:
@@ -27,15 +27,15 @@ def checked_url(url: str) -> tuple[str | None, str]:
 
 
 def _checked(url: str) -> str:
-    found = _SCHEME.match(url)
-    scheme = found.group(1).lower() if found else "http"
-    if found and (scheme in _OPAQUE or (scheme in {"http", "https"} and found.group(2))):
-        rest = url[found.end() :]
-    elif found and found.group(2):
+    match = _SCHEME.match(url)
+    scheme = match.group(1).lower() if match else "http"
+    if match and (scheme in _OPAQUE or (scheme in {"http", "https"} and match.group(2))):
+        after_scheme = url[match.end() :]
+    elif match and match.group(2):
         raise ValueError("Unsupported URL protocol")
     else:
-        scheme, rest = "http", url
-    parts = _HOST.fullmatch(rest)
+        scheme, after_scheme = "http", url
+    parts = _HOST.fullmatch(after_scheme)
     if parts is None or not parts["host"]:
         raise ValueError("URL host is empty")
     host, tail = parts["host"], parts["rest"]

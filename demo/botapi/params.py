@@ -51,8 +51,8 @@ class Params:
     def integer(self, name: str, default: int = 0, low: int | None = None, high: int | None = None) -> int:
         """Read an Integer, clamped, never refused (Client.cpp, get_integer_arg)."""
         text = self.text(name)
-        found = _LEADING_INTEGER.match(text) if text else None
-        value = (int(found.group()) if found else 0) if text else default
+        match = _LEADING_INTEGER.match(text) if text else None
+        value = (int(match.group()) if match else 0) if text else default
         if low is not None:
             value = max(low, value)
         return value if high is None else min(high, value)

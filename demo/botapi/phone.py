@@ -238,13 +238,13 @@ class Phone:
         for candidate in candidates:
             buttons = [button for row in candidate.buttons for button in row]
             exact = [button for button in buttons if button.label == label]
-            found = exact or [button for button in buttons if label in button.label]
-            if len(found) == 1:
-                return found[0]
-            if found:
+            matching = exact or [button for button in buttons if label in button.label]
+            if len(matching) == 1:
+                return matching[0]
+            if matching:
                 raise AssertionError(f"{label!r} is on several buttons: {candidate.labels}\n{self.screen()}")
-        labels = [one for candidate in candidates for one in candidate.labels]
-        raise AssertionError(f"no button {label!r} among {labels}\n{self.screen()}")
+        all_labels = [other for candidate in candidates for other in candidate.labels]
+        raise AssertionError(f"no button {label!r} among {all_labels}\n{self.screen()}")
 
     async def tap(self, label: str, message: Message | None = None) -> Tap:
         """Tap a button by its label or an unmistakable part of it."""
@@ -272,16 +272,16 @@ class Phone:
         """Send any callback data for any message: forged, deleted, or of another chat."""
         chat = message.chat
         if message.deleted:
-            shown: JsonDict = {"message_id": message.id, "chat": chat.json(), "date": 0}
+            message_json: JsonDict = {"message_id": message.id, "chat": chat.json(), "date": 0}
         else:
-            shown = message.json()
+            message_json = message.json()
         query = self.api.callbacks.add(self.user, chat, message, data)
         self.api.updates.add(
             "callback_query",
             {
                 "id": query.id,
                 "from": self.user.json(),
-                "message": shown,
+                "message": message_json,
                 "chat_instance": str(4_611_686_018_427_387_904 + chat.id),
                 "data": data,
             },

@@ -87,20 +87,20 @@ class Schema:
 
     def method(self, name: str) -> Method | None:
         """Find a method by its name in any letter case, as the real server does."""
-        found = self._compiled.get(name)
-        if found is None:
+        compiled = self._compiled.get(name)
+        if compiled is None:
             key = name.lower()
             if key not in self._methods:
                 return None
-            found = self._compiled.get(key) or self._compile_method(self._methods[key])
-            self._compiled[name] = self._compiled[key] = found
-        return found
+            compiled = self._compiled.get(key) or self._compile_method(self._methods[key])
+            self._compiled[name] = self._compiled[key] = compiled
+        return compiled
 
     def checker(self, name: str) -> Checker:
         """Give the checker of a type; one that refers to itself is looked up again when it is called."""
-        found = self._checkers.get(name)
-        if found is not None:
-            return found
+        checker = self._checkers.get(name)
+        if checker is not None:
+            return checker
 
         def later(value: Any) -> str | None:
             return self._checkers[name](value)
@@ -123,8 +123,8 @@ class Schema:
 
         def check(value: Any) -> str | None:
             errors = []
-            for one in checkers:
-                error = one(value)
+            for check_type in checkers:
+                error = check_type(value)
                 if error is None:
                     return None
                 errors.append(error)
@@ -147,10 +147,10 @@ class Schema:
             if type(value) is not dict:
                 return f"an object {name} expected, got {value!r}"
             for key, item in value.items():
-                one = checkers.get(key)
-                if one is None:
+                check_field = checkers.get(key)
+                if check_field is None:
                     return f"{name} has no field {key!r}"
-                error = one(item)
+                error = check_field(item)
                 if error is not None:
                     return f"{key}: {error}"
             if not required <= value.keys():
@@ -204,8 +204,8 @@ def _array(item: Checker) -> Checker:
     def check(value: Any) -> str | None:
         if type(value) is not list:
             return f"an Array expected, got {value!r}"
-        for index, one in enumerate(value):
-            error = item(one)
+        for index, element in enumerate(value):
+            error = item(element)
             if error is not None:
                 return f"[{index}]: {error}"
         return None

@@ -80,8 +80,8 @@ def link_preview(params: Params) -> JsonDict:
         value = {"is_disabled": True} if params.flag("disable_web_page_preview") else {}
     if not isinstance(value, dict):
         raise bad_request("Object expected as link preview options")
-    kept = {name: setting for name, setting in value.items() if setting}
-    return {"link_preview_options": kept} if kept else {}
+    settings = {name: setting for name, setting in value.items() if setting}
+    return {"link_preview_options": settings} if settings else {}
 
 
 def _reply_to(params: Params, chat: Chat) -> Message | None:
@@ -104,9 +104,9 @@ def _reply_to(params: Params, chat: Chat) -> Message | None:
         message_id, lenient = int(value["message_id"]), value.get("allow_sending_without_reply") is True
     if message_id <= 0:
         return None
-    found = chat.messages.get(message_id)
-    if found is not None and not found.deleted:
-        return found
+    message = chat.messages.get(message_id)
+    if message is not None and not message.deleted:
+        return message
     if lenient:
         return None
     raise bad_request("message to be replied not found")

@@ -80,12 +80,12 @@ class Frontend:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
-        found = _PATH.fullmatch(path)
-        if found is None:
+        match = _PATH.fullmatch(path)
+        if match is None:
             return self._download(path)
-        self._check_token(found.group(1))
+        self._check_token(match.group(1))
         params = await read_params(request)
-        name = (found.group(2) or params.text("method")).lower()
+        name = (match.group(2) or params.text("method")).lower()
         if self.faults.latency:
             await self.sleep(self.faults.latency)
         fault = self.faults.strike(name, params) if self.faults.planned else None
@@ -100,11 +100,11 @@ class Frontend:
         raise ApiError(401, "Unauthorized") if _TOKEN.fullmatch(token) else ApiError(404, "Not Found")
 
     def _download(self, path: str) -> web.Response:
-        found = _FILE_PATH.fullmatch(path)
-        if found is None:
+        match = _FILE_PATH.fullmatch(path)
+        if match is None:
             raise ApiError(404, "Not Found")
-        self._check_token(found.group(1))
-        return web.Response(body=files.download(self.api, found.group(2)), content_type="application/octet-stream")
+        self._check_token(match.group(1))
+        return web.Response(body=files.download(self.api, match.group(2)), content_type="application/octet-stream")
 
     async def _answer(self, name: str, params: Params) -> web.Response:
         documented = self._record(name, params)
@@ -150,8 +150,11 @@ class Frontend:
                 if error is not None:
                     self.api.complain(f"{documented.name}, {name}: {error}")
         for name in params.files:
-            known = documented.parameters.get(name)
-            if not (known is not None and "InputFile" in known.types) and f"attach://{name}" not in attached:
+            parameter_of_file = documented.parameters.get(name)
+            if (
+                not (parameter_of_file is not None and "InputFile" in parameter_of_file.types)
+                and f"attach://{name}" not in attached
+            ):
                 self.api.complain(f"{documented.name} has no file {name!r}")
 
     async def _faulty(

@@ -106,8 +106,8 @@ class Message:
     @property
     def entities(self) -> list[Entity]:
         """The entities of the text or caption."""
-        found: list[Entity] = self.content.get("entities") or self.content.get("caption_entities") or []
-        return found
+        entities: list[Entity] = self.content.get("entities") or self.content.get("caption_entities") or []
+        return entities
 
     @property
     def outgoing(self) -> bool:

@@ -152,13 +152,13 @@ class Updates:
         self.set_allowed(params)
         if self.throttle:
             limit, timeout = self._throttled(offset, limit, timeout)
-        found = self._take(offset, limit)
-        if not found and timeout > 0:
+        updates = self._take(offset, limit)
+        if not updates and timeout > 0:
             # Only a call that has to wait ends the one that waits; one that finds updates leaves it alone.
             self.abort()
             if await self._wait(timeout):
-                found = self._take(offset, limit)
-        return b"[%s]" % b",".join([update.encoded() for update in found])
+                updates = self._take(offset, limit)
+        return b"[%s]" % b",".join([update.encoded() for update in updates])
 
     def _throttled(self, offset: int, limit: int, timeout: float) -> tuple[int, float]:
         last_offset, last_time = self._last_poll

@@ -1,4 +1,4 @@
-"""Additions to the review of a waiting organization: which colleague is checking it too, and the button ข้าม
+"""Additions to the review of a waiting organization: the colleague who is checking it too, and the button ข้าม
 (Skip).
 """
 

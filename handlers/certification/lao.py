@@ -1,6 +1,4 @@
-"""Screens of the LAO level: the review of the recorded numbers, certifying, and the history (procedure, LAO
-level).
-"""
+"""Screens of the LAO level: reviewing the numbers, certifying, and the history (procedure, LAO level)."""
 
 from datetime import datetime
 

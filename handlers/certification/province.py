@@ -1,6 +1,4 @@
-"""Screens of the province level from the review on: certifying and the result (procedure, province steps 5 and
-6).
-"""
+"""Screens of the province level: review, certifying and the result (procedure, province steps 5 and 6)."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -185,9 +183,7 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
 
 
 async def result(turn: Turn, certificate: Certification) -> Screen:
-    """The result of a certification at province level, with today's progress. `certificate.words` must be
-    loaded.
-    """
+    """The result of certifying at province level, with today's progress. The words must be loaded."""
     day = await count_day(turn.session, turn.officer, certificate.round_id, turn.now)
     return result_screen(turn.texts, certificate, day)
 

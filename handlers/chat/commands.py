@@ -90,9 +90,7 @@ def menu() -> dict[str, list[tuple[str, str]]]:
 
 
 def link_to(bot_username: str, code: str) -> str:
-    """The deep link in a certificate's QR code (Bot API, "Deep linking"); empty when the bot's username is
-    empty.
-    """
+    """The deep link in a certificate's QR code (Bot API, "Deep linking"); empty without a username."""
     return f"https://t.me/{bot_username}?start=v{code}" if bot_username else ""
 
 

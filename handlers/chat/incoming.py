@@ -131,9 +131,7 @@ def _message(message: dict[str, Any]) -> Incoming:
 
 
 def _edited(message: dict[str, Any]) -> Incoming:
-    """An edited text or caption. Raises NotForUs for other edits, such as those that a live location makes
-    itself.
-    """
+    """An edited text or caption. Raises NotForUs for other edits, such as those of a live location."""
     if "text" not in message and "caption" not in message:
         raise NotForUs
     return replace(_message(message), is_edit=True, document=None)

@@ -152,9 +152,7 @@ class Proved(Screen):
 
 @dataclass(frozen=True, kw_only=True)
 class Relinked(Screen):
-    """The answer of a turn that has linked its chat, or ended the link. `officer` is the one linked now, or
-    None.
-    """
+    """The answer of a turn that has linked its chat, or ended the link. `officer`: linked now, or None."""
 
     officer: Officer | None
 

@@ -102,12 +102,12 @@ def words_line(_: Texts, words: Words) -> Markup:
 def certified_organization(_: Texts, certificate: Certification) -> Markup:
     """A certificate's organization under the name that the certificate bears, not its present one."""
     words = certificate.words
-    named = (
+    name_lines = (
         _("<b>Organization {code}</b>", code=certificate.organization_code)
         if words is None
         else words_line(_, words)
     )
-    return lines(named, words_note(_, certificate))
+    return lines(name_lines, words_note(_, certificate))
 
 
 def words_note(_: Texts, certificate: Certification) -> Markup | None:
@@ -183,9 +183,7 @@ _REVISIONS_SHOWN = 3
 
 
 def changes_text(_: Texts, changes: Changes | None) -> Markup | None:
-    """After a reopening, the number of changes since each ended revision, a line each; None without a
-    reopening.
-    """
+    """The number of changes since each ended revision, a line each; None without a reopening."""
     if changes is None:
         return None
     parts = [_since_line(_, since) for since in changes.since[:_REVISIONS_SHOWN]]

@@ -42,33 +42,35 @@ async def ring_on_days_off(turn: Turn, _tap: RingOnDaysOff) -> Screen:
 
 
 async def _choose(turn: Turn, **change: Rhythm | Quiet | bool) -> Screen:
-    chosen = replace(await load_preference(turn.session, turn.officer.id), **change)  # type: ignore[arg-type]
-    await save_preference(turn.session, turn.officer.id, chosen)
+    preference = replace(await load_preference(turn.session, turn.officer.id), **change)  # type: ignore[arg-type]
+    await save_preference(turn.session, turn.officer.id, preference)
     if turn.officer.account.role is Role.PROVINCE:
         await card_marks.plan_anew(turn.session, turn.officer, turn.now)
-    return _screen(turn, chosen)
+    return _screen(turn, preference)
 
 
-def _screen(turn: Turn, chosen: Preference) -> Screen:
+def _screen(turn: Turn, preference: Preference) -> Screen:
     _, is_province = turn.texts, turn.officer.account.role is Role.PROVINCE
-    rows: list[Row] = _rhythm_rows(_, chosen) if is_province else []
-    rows += [(_choice(quiet_word(_, quiet), ChooseQuiet(quiet), quiet is chosen.quiet),) for quiet in Quiet]
-    days_off: Tap = RingOnDaysOff() if chosen.skips_days_off else RestOnDaysOff()
-    rows.append((_choice(_.plain("Not on weekends and holidays"), days_off, chosen.skips_days_off),))
+    rows: list[Row] = _rhythm_rows(_, preference) if is_province else []
+    rows += [(_choice(quiet_word(_, quiet), ChooseQuiet(quiet), quiet is preference.quiet),) for quiet in Quiet]
+    days_off: Tap = RingOnDaysOff() if preference.skips_days_off else RestOnDaysOff()
+    rows.append((_choice(_.plain("Not on weekends and holidays"), days_off, preference.skips_days_off),))
     return Screen(
         lines(
             _("<b>Notifications</b>"),
             "",
             _province_words(_) if is_province else _lao_words(_),
             "",
-            _next_line(turn, chosen),
+            _next_line(turn, preference),
         ),
         (*rows, (home(_),)),
     )
 
 
-def _rhythm_rows(_: Texts, chosen: Preference) -> list[Row]:
-    return [(_choice(rhythm_word(_, rhythm), ChooseRhythm(rhythm), rhythm is chosen.rhythm),) for rhythm in Rhythm]
+def _rhythm_rows(_: Texts, preference: Preference) -> list[Row]:
+    return [
+        (_choice(rhythm_word(_, rhythm), ChooseRhythm(rhythm), rhythm is preference.rhythm),) for rhythm in Rhythm
+    ]
 
 
 def _choice(label: str, tap: Tap, is_chosen: bool) -> Button:
@@ -109,15 +111,15 @@ def _lao_words(_: Texts) -> str:
     )
 
 
-def _next_line(turn: Turn, chosen: Preference) -> str:
+def _next_line(turn: Turn, preference: Preference) -> str:
     """The line that says when the next message can ring."""
     _ = turn.texts
     if turn.officer.account.role is Role.LAO:
-        moment = quiet_end(chosen, turn.now)
+        moment = quiet_end(preference, turn.now)
         if moment <= turn.now:
             return _("Reminders can ring now.")
         return _("Reminders can ring again from {moment}.", moment=_.moment(moment))
-    following = next_time(chosen, turn.now)
+    following = next_time(preference, turn.now)
     if following is None:
         return _("The card does not ring; it is still kept up to date.")
     if following <= turn.now:

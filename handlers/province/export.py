@@ -32,9 +32,7 @@ from models.province.statistics import ProvinceProgress
 
 @dataclass(frozen=True)
 class CertificatePage:
-    """The facts for a certificate's PDF. `link` opens the certificate in the chat; empty without the bot's
-    name.
-    """
+    """The facts for a certificate's PDF. `link` opens it in the chat; empty without the bot's name."""
 
     issued: IssuedCertificate
     link: str

@@ -67,9 +67,7 @@ def _unknown(_: Texts) -> Markup:
 
 
 async def show_records(turn: Turn, tap: ChangedRecords) -> Screen:
-    """The records with one kind of change, a page at a time. Names are masked, as in all lists. Raises
-    NotYours.
-    """
+    """The records with one kind of change, a page at a time, with masked names. Raises NotYours."""
     _ = turn.texts
     register = await see_changes(turn.session, turn.officer, tap.organization)
     since = register.changes.since if register.changes is not None else ()

@@ -25,9 +25,7 @@ _LONGEST = 41
 
 
 def proposal_screen(_: Texts, proposal: Proposal) -> Screen:
-    """What a sent file would change, with the button that saves it. Without the button when nothing would
-    change.
-    """
+    """What a sent file would change, with the button that saves it unless nothing would change."""
     difference, sent = proposal.difference, proposal.sent
     head = (
         _("<b>What the file changes</b>"),
@@ -76,9 +74,7 @@ def _note(_: Texts, note: object) -> Markup:
 
 
 def _category_line(_: Texts, difference: Difference, category: Category) -> Markup:
-    """A category's number before and after; on a second line the numbers of its added, removed and changed
-    records.
-    """
+    """A category's number before and after; on a second line its added, removed and changed records."""
     numbers = _(
         "{category} <b>{before:,} → {after:,}</b>",
         category=category_word(_, category),
@@ -149,9 +145,7 @@ def change_text(_: Texts, change: RecordChange) -> Markup:
 
 
 def fields_text(_: Texts, change: RecordChange, *, whole_names: bool = False) -> Markup:
-    """The fields of a record that differ, or that the record is new. `whole_names`: show a changed name
-    unmasked.
-    """
+    """The fields of a record that differ, or that it is new. `whole_names`: show a changed name unmasked."""
     if change.before is None or change.after is None:
         return _("New in the register")
     return lines(*_fields(_, change.before, change.after, whole_names), _menus(_, change))

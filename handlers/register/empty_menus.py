@@ -17,7 +17,7 @@ MAX_LABEL = 40
 
 async def show_menus(turn: Turn, tap: EmptyMenus) -> Screen:
     """The menus that are empty in some records, with the number of these records, a page at a time. Raises
-    NotYours.
+    NotYours, NoRoster.
     """
     _ = turn.texts
     page = await list_empty_menus(turn.session, turn.officer, tap.organization, tap.page)
@@ -48,7 +48,7 @@ async def show_menus(turn: Turn, tap: EmptyMenus) -> Screen:
 
 async def show_records(turn: Turn, tap: EmptyMenu) -> Screen:
     """The records in which one menu is empty, a page at a time. Names are masked, as in all lists. Raises
-    NotYours.
+    NotYours, NoRoster.
     """
     _ = turn.texts
     page = await list_empty_records(turn.session, turn.officer, tap.organization, tap.menu, tap.page)

@@ -1,6 +1,4 @@
-"""ส่งทะเบียนเป็นไฟล์ (Send the register as a file): instructions, the template, what a file would change, and saving
-it.
-"""
+"""ส่งทะเบียนเป็นไฟล์ (Send the register as a file): instructions, template, what a file would change, saving."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -108,9 +106,7 @@ async def take(turn: Turn, document: Document) -> Screen:
 
 
 async def show(turn: Turn, tap: SentFile) -> Screen:
-    """Show again what a sent file would change. Raises the domain error of a file that cannot be saved any
-    more.
-    """
+    """Show again what a sent file would change. Raises the domain error of a file that has lapsed."""
     proposal = await sent_roster.load_proposal(turn.session, turn.officer, tap.draft, turn.now)
     return proposal_screen(turn.texts, proposal)
 

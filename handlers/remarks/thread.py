@@ -97,9 +97,7 @@ def _part(_: Texts, remark: Remark, *, is_short: bool = False) -> Markup:
 
 
 def _title(_: Texts, remark: Remark) -> Markup:
-    """A remark's title: `Question 12 · Officials`. An answer has no number. Revisions after the first are
-    named.
-    """
+    """A remark's title: `Question 12 · Officials`. An answer has no number. Revisions from 2 on are named."""
     if remark.kind is RemarkKind.DECISION:
         granted, refused = _("<b>Decision: granted</b>"), _("<b>Decision: refused</b>")
         return granted if remark.granted else refused

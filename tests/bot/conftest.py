@@ -1,4 +1,4 @@
-"""What the tests of the courier begin with."""
+"""Fixtures of the tests of bot/."""
 
 import click.testing
 import pytest
@@ -12,7 +12,7 @@ from tests.support import Clock
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody sits before the command."""
+    """Stdin is a terminal."""
     monkeypatch.setattr(click.testing._NamedTextIOWrapper, "isatty", lambda _self: True, raising=False)
 
 

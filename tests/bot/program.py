@@ -1,4 +1,4 @@
-"""The real program as a process of its own: `laocert run`, with the tuning of tests/bot/unlimited.py."""
+"""The program in a process of its own: `laocert run` with the tuning of tests/bot/unlimited.py."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Program:
-    """Starts and ends the program; its log is kept over all starts."""
+    """Starts and ends the program; one log collects the lines of all starts."""
 
     def __init__(self, directory: Path, emulator: Emulator, database_url: str, **settings: str) -> None:
         self.directory = directory
@@ -58,7 +58,7 @@ class Program:
             )
 
     async def ready(self) -> None:
-        """Wait until the newest start has come so far that a signal finds it at work."""
+        """Wait until the newest start has logged that it is running."""
 
         async def there() -> bool:
             return " is running; " in self.log[self._began :]
@@ -67,13 +67,13 @@ class Program:
         self._start_took = time.monotonic() - self._began_at
 
     def seconds(self, idle: float) -> float:
-        """What takes at most so many seconds on an idle machine may take as many on a busy one as the program took
-        until it was ready.
+        """A timeout for something that takes `idle` seconds on an idle machine: on a busy one it may take as long
+        as the program's start.
         """
         return max(idle, self._start_took)
 
     async def wait(self) -> int:
-        """Wait until it has ended; its exit code."""
+        """Wait until the program has ended; its exit code."""
         assert self._process is not None
         code = await asyncio.wait_for(self._process.wait(), PATIENCE)
         self._process = None
@@ -86,11 +86,11 @@ class Program:
         return await self.wait()
 
     async def kill(self) -> None:
-        """End it at once, wherever it is."""
+        """Kill the program."""
         assert await self.stop(signal.SIGKILL) == -signal.SIGKILL
 
     async def logged(self, words: str) -> None:
-        """Wait for words in the log."""
+        """Wait until the log contains the words."""
 
         async def there() -> bool:
             return words in self.log
@@ -99,11 +99,11 @@ class Program:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Program"]:
-        """Started, and ended whatever happens; its log says no secret."""
+        """Run the program during the block; its log must contain no secret."""
         await self.start()
         try:
             yield self
         finally:
             if self._process is not None and self._process.returncode is None:
                 await self.kill()
-        assert canary.found(self.log) == set()
+        assert canary.secrets_in(self.log) == set()

@@ -1,4 +1,4 @@
-"""Parts of the bot run singly against the emulated Bot API, and what their tests wait for."""
+"""Helpers that run single parts of the bot against the emulated Bot API, and wait for results."""
 
 import asyncio
 import random
@@ -52,7 +52,7 @@ SECRET = "s3cret_of-the_webhook"
 async def opened_bot(
     emulator: Emulator, read_timeout: float = READ_TIMEOUT
 ) -> AsyncIterator[tuple[Bot, AiohttpRequest]]:
-    """The bot's calls, and nothing that makes them."""
+    """An open client of the emulated Bot API, and its pool for polls."""
     bot, polls = make_bot(emulator, read_timeout)
     async with bot:
         yield bot, polls
@@ -60,7 +60,7 @@ async def opened_bot(
 
 @asynccontextmanager
 async def server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """Something in the place of the Bot API; its root."""
+    """A server in place of the Bot API; its root URL."""
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -79,7 +79,7 @@ async def polled(
     clock: Callable[[], datetime],
     take: Callable[[list[InboxUpdate]], None],
 ) -> AsyncIterator[None]:
-    """Intake alone: what it has committed is passed to `take`."""
+    """Polling and intake during the block; committed rows are passed to `take`."""
     intake = Intake(bot.id, database, SEAL, clock, take, Floods(UNLIMITED))
     polling = asyncio.create_task(Poller(bot, polls, intake, TEST_TUNING.polls).run())
     try:
@@ -96,7 +96,7 @@ def make_worker(
     on_commit: Callable[[], None] = lambda: None,
     pace: WorkerPace = TEST_TUNING.worker,
 ) -> Worker:
-    """A worker whose messages nobody else counts, without a courier: receipts stay in the outbox."""
+    """A worker with a limiter of its own and without a courier: receipts stay in the outbox."""
 
     async def leave(_chat_id: int, _certificate: int) -> None:
         pass
@@ -109,7 +109,7 @@ def make_worker(
 
 @asynccontextmanager
 async def working(emulator: Emulator, database: Database, clock: Callable[[], datetime]) -> AsyncIterator[Worker]:
-    """Intake and worker without the courier; killed at the end, nothing is brought to its end."""
+    """Intake and worker without a courier; at the end of the block they are cancelled, not drained."""
     async with opened_bot(emulator) as (bot, polls):
         worker = make_worker(bot, database, clock)
         await worker.look()
@@ -122,7 +122,7 @@ async def working(emulator: Emulator, database: Database, clock: Callable[[], da
 
 @pytest.fixture
 def front() -> Iterator[Front]:
-    """An open port of any number, and a webhook there."""
+    """A listening socket on a free port, and a webhook at it."""
     listening = bind(Settings(listen="127.0.0.1:0", _env_file=None))  # type: ignore[call-arg]
     port = listening.getsockname()[1]
     yield Front(listening, Hook(f"http://127.0.0.1:{port}/hook", SECRET))
@@ -141,7 +141,7 @@ Run = Callable[..., Awaitable[Result]]
 def laocert(
     country: Database, database_url: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Run:
-    """Runs a command on the country and the emulated Bot API."""
+    """Run a command on the country's database and the emulated Bot API."""
     settings = {
         "DATABASE_URL": database_url,
         "SECRET_KEY": SECRET_KEY,
@@ -154,7 +154,7 @@ def laocert(
         monkeypatch.setenv(f"LAOCERT_{name}", value)
 
     async def run(*arguments: str, code: int = 0) -> Result:
-        # In a thread, for the emulator answers from this one.
+        # In a thread, because the emulator runs in this one.
         result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, prog_name="laocert")
         assert result.exit_code == code, result.output
         if code == 1:
@@ -185,7 +185,7 @@ async def outbox_rows(database: Database) -> list[OutboxMessage]:
 
 
 def push(emulator: Emulator, kind: str, body: bytes) -> int:
-    """Put an update of any shape before the bot, past the emulator's own checks; its id."""
+    """Queue a raw update of any shape for the bot, without the emulator's checks; its id."""
     updates = emulator.updates
     update = Update(updates.next_id, kind, body, updates.clock() + DAY, 0)
     updates.pending.append(update)
@@ -195,13 +195,13 @@ def push(emulator: Emulator, kind: str, body: bytes) -> int:
 
 
 def again(emulator: Emulator, update: Update) -> None:
-    """Give an update once more, as a server does that lost what was confirmed."""
+    """Deliver an update again, as a server does that has lost its confirmation."""
     emulator.updates.pending.append(replace(update, expires_at=emulator.updates.clock() + DAY))
     emulator.updates.wake()
 
 
 async def link(database: Database, username: str, phone: Phone, now: datetime) -> int:
-    """Log a phone in without its going the way, with the PIN of the tests; the officer's id."""
+    """Link a phone directly in the database, with the PIN of the tests; the officer's id."""
     phone.chat.bot_status = "member"
     async with database.write() as session:
         account = (await session.scalars(select(Account).where(Account.username == username))).one()
@@ -220,16 +220,16 @@ async def link(database: Database, username: str, phone: Phone, now: datetime) -
 
 
 async def keypad(phone: Phone) -> Message:
-    """The message with the keypad, as soon as it is there."""
+    """Wait for the message with the keypad."""
     return await phone.until(
         lambda at: next((message for message in reversed(at.messages) if "⌫" in message.labels), None)
     )
 
 
 async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | None = None) -> Message:
-    """Enter all digits of a PIN but the last; the keypad, which shows them.
+    """Enter all digits of a PIN but the last; the keypad's message.
 
-    After a kill an older keypad may stand above: then the message must be named.
+    `message`: the keypad; needed after a kill, when an older keypad may be above it.
     """
     if message is None:
         message = await keypad(phone)
@@ -241,7 +241,7 @@ async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | Non
 
 
 async def certificate(session: AsyncSession, officer_id: int, now: datetime, revision: int = 1) -> int:
-    """A certificate for notices to be about; its code tells which."""
+    """Store a certificate as the subject of notices; its id. The code contains the revision."""
     certification = Certification(
         organization_code="5110201",
         round_id=1,
@@ -282,7 +282,7 @@ def sent_texts(emulator: Emulator, chat_id: int) -> list[str]:
 
 
 class Trouble:
-    """Lets the next `times` write transactions of a database fail: before their commit, or after it."""
+    """Makes the next `times` write transactions of a database fail, before or after their commit."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
         self.times = 0

@@ -1,5 +1,5 @@
-"""`python -m tests.bot.unlimited run`: `laocert run` for thumbs that no limit of Telegram holds up,
-and soon in doubt whether a receipt has arrived.
+"""`python -m tests.bot.unlimited run`: `laocert run` without rate limits and flood control,
+and with a short time until an unsent receipt counts as abandoned.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Headless Chromium on the page of a demonstration, and the thumb of a newcomer who taps what stands out."""
+"""Headless Chromium on a demonstration's page, and a newcomer who taps the highlighted buttons."""
 
 import re
 import shutil
@@ -48,7 +48,7 @@ def find_chromium() -> str | None:
 
 
 async def look(page: Page) -> None:
-    """Nothing is cut off, and everybody can read it, by day and by night."""
+    """Check that nothing is cut off, and that the page is accessible in both colour schemes."""
     assert await page.evaluate(CUT_OFF) == []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -84,7 +84,7 @@ async def demonstrated(folder: Path, port: int = 0) -> AsyncIterator[tuple[Demon
 
 @asynccontextmanager
 async def opened(browser: Browser, address: str, size: dict[str, int], **options: Any) -> AsyncIterator["Thumb"]:
-    """The page in a window of its own; what it complains of is in `complaints`."""
+    """The page in a window of its own; its errors are collected in `complaints`."""
     context = await browser.new_context(viewport=size, locale="th-TH", **options)  # type: ignore[arg-type]
     context.set_default_timeout(LIMIT)
     page = await context.new_page()
@@ -96,7 +96,7 @@ async def opened(browser: Browser, address: str, size: dict[str, int], **options
 
 
 class Thumb:
-    """A newcomer: taps what stands out, on the phone of one officer or the other."""
+    """A newcomer who taps the highlighted buttons, on either officer's phone."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -128,18 +128,18 @@ class Thumb:
         await expect(self.phone(role)).to_be_visible()
 
     async def next(self, role: str, expected: str) -> None:
-        """Tap what stands out on a phone, and wait until its newest message says something."""
+        """Tap the highlighted button on a phone, and wait until its newest message contains the words."""
         await self.phone(role).locator(".next").click()
         await self.sees(role, expected)
 
     async def tap(self, role: str, label: str, expected: str) -> None:
-        """Tap a button by its label, and wait until its newest message says something."""
+        """Tap a button by its label, and wait until the newest message contains the words."""
         exactly = re.compile(rf"^{re.escape(label)}$")
         await self.phone(role).locator("article").last.locator(".key", has_text=exactly).click()
         await self.sees(role, expected)
 
     async def find_correct(self, role: str, expected: str) -> None:
-        """Find a drawn record correct: what is not filled in is not recommended, but left to the officer."""
+        """Mark a drawn record as correct; with empty menus no button is highlighted."""
         card = self.phone(role).locator("article.from-bot:not(.gone)").last
         is_doubtful = "⚠️" in await card.inner_text()
         await expect(self.phone(role).locator(".next")).to_have_count(0 if is_doubtful else 1)

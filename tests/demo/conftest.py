@@ -37,7 +37,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sample_folder(sample: Path, tmp_path: Path) -> Path:
-    """A folder as a demonstration leaves it that nobody used."""
+    """The data folder of an unused demonstration."""
     return shutil.copytree(sample, tmp_path / "kept")
 
 

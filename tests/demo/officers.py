@@ -16,7 +16,7 @@ def held(demonstration: Demonstration, role: str) -> Held:
 
 
 async def become(demonstration: Demonstration, predicate: Any) -> None:
-    """Wait for what the page is told."""
+    """Wait until the page's state satisfies a condition."""
     async with asyncio.timeout(PATIENCE):
         async for _ in demonstration.feed.watch(0.1):
             if predicate():

@@ -25,7 +25,7 @@ LOOK = {"color_scheme": "light", "reduced_motion": "reduce"}
 
 
 async def shoot(thumb: Thumb, name: str, role: str | None = None, phone: Locator | None = None) -> None:
-    """The page, or one phone of it, as a picture."""
+    """A picture of the page, or of one phone."""
     await thumb.page.mouse.move(0, 0)
     for toast in await thumb.page.locator(".toast").all():
         await toast.wait_for(state="detached")
@@ -68,7 +68,7 @@ async def lao_way(thumb: Thumb, folder: Path) -> None:
 
 
 async def typed(thumb: Thumb, role: str, text: str, expected: str) -> None:
-    """Type something and wait for the answer."""
+    """Send a text and wait for the answer."""
     field = thumb.phone(role).locator(".composer input[type=text]")
     await field.fill(text)
     await field.press("Enter")
@@ -248,7 +248,7 @@ async def shoot_phone(thumb: Thumb, name: str, held: Held) -> None:
 
 
 async def main() -> None:
-    """Two demonstrations: one for the picture of both phones, one for the way of each."""
+    """Two demonstrations: one for the picture of both phones, one for each officer's steps."""
     if find_chromium() is None:
         sys.exit("make screenshots needs Chromium; on Debian: apt install chromium fonts-noto-color-emoji")
     IMAGES.mkdir(parents=True, exist_ok=True)

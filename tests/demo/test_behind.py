@@ -1,4 +1,4 @@
-"""The lines that tell what happened behind the chats, whatever the moments at which the database is looked at."""
+"""The lines about events behind the chats are the same whenever the database is read."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ FLOOD = "Flood control exceeded. Retry in 4 seconds"
 
 @pytest.fixture
 async def behind(country: Database, tmp_path: Path) -> Behind:
-    """What has told all that was there before the test."""
+    """An observer that has already reported all earlier events."""
     phones = Phones(Emulator(), read_units(PROVINCES), tmp_path / "phones.json")
     watched = Behind(country, phones, MovedClock(tmp_path / "clock"))
     await watched.look()

@@ -1,4 +1,4 @@
-"""The demonstration's clock and where it can be moved to."""
+"""The demonstration's clock and its jumps."""
 
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,7 @@ def test_a_jump_is_seen_by_whoever_reads_the_same_file_and_the_clock_runs_on(tmp
 
 
 async def test_a_jump_moves_the_date_of_the_emulated_telegram(tmp_path: Path) -> None:
-    """The bot, which goes by the same clock, does not take it for wrong."""
+    """The bot, which uses the same clock, does not report an offset."""
     clock = MovedClock(tmp_path / "clock")
     async with Emulator(clock=clock.timestamp) as emulator, aiohttp.ClientSession() as session:
         for ahead in (timedelta(seconds=1), timedelta(days=16)):

@@ -1,4 +1,4 @@
-"""The page's phones as a hand meets them: what fits, what moves, what is suggested, and the way by keyboard."""
+"""The page's phones in use: layout, scrolling, suggestions, and the keyboard."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The phones, what the page is told of them, and what its server refuses."""
+"""The phones, their snapshots for the page, and what its server refuses."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Starting, going on, trouble, and the end of a demonstration, without a browser."""
+"""Start, restart, trouble and end of a demonstration, without a browser."""
 
 import asyncio
 import signal
@@ -64,31 +64,31 @@ async def test_a_kept_folder_of_an_older_program_gets_its_words(
 async def test_an_organization_is_upgraded_in_the_middle_of_the_round(sample_folder: Path) -> None:
     async with demonstrated(sample_folder) as (demonstration, _):
         assert demonstration.trouble.value()["upgradable"] == "อบต.เกาะแก้ว"
-        one = demonstration.open_phone("6830203")
+        upgraded = demonstration.open_phone("6830203")
         # The one whose phone was opened last comes first.
         await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("กมลา"))
-        await log_in(demonstration, one)
+        await log_in(demonstration, upgraded)
         await demonstration.switch("upgrade", True)
-        notice = await says(one.phone, "สิ้นสภาพแล้ว")
+        notice = await says(upgraded.phone, "สิ้นสภาพแล้ว")
         assert "มีผลตั้งแต่วันที่" in notice.text
         # Its officer goes on, with the register, under the new name.
-        await say(demonstration, one, "/menu", "เทศบาลตำบลกมลา")
-        await to_the_keypad(demonstration, one)
-        await enter_pin(demonstration, one, "หลักฐานการรับรอง")
+        await say(demonstration, upgraded, "/menu", "เทศบาลตำบลกมลา")
+        await to_the_keypad(demonstration, upgraded)
+        await enter_pin(demonstration, upgraded, "หลักฐานการรับรอง")
         await become(demonstration, lambda: demonstration.trouble.value()["upgradable"].endswith("เกาะแก้ว"))
 
 
 async def test_two_neighbours_had_merged_before_the_round(sample_folder: Path) -> None:
     async with demonstrated(sample_folder) as (demonstration, _):
-        one = demonstration.open_phone(SUCCESSOR)
-        await log_in(demonstration, one)
-        await tap(demonstration, one, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
+        merged = demonstration.open_phone(SUCCESSOR)
+        await log_in(demonstration, merged)
+        await tap(demonstration, merged, "รับรองข้อมูลระดับ อปท.", "ข้อมูล ณ วันที่")
         # Of the last round both are counted.
-        assert "รวม 74 → 74 คน" in one.phone.screen()
-        await tap(demonstration, one, "ย้อนกลับ", "สถานะการรับรองข้อมูล")
-        await one.phone.until(lambda phone: "ประวัติการรับรองข้อมูล" in phone.last.labels)
-        await tap(demonstration, one, "ประวัติการรับรองข้อมูล", "หน่วยงานเดิม")
-        assert "อบต.หงาว" in one.phone.screen()
+        assert "รวม 74 → 74 คน" in merged.phone.screen()
+        await tap(demonstration, merged, "ย้อนกลับ", "สถานะการรับรองข้อมูล")
+        await merged.phone.until(lambda phone: "ประวัติการรับรองข้อมูล" in phone.last.labels)
+        await tap(demonstration, merged, "ประวัติการรับรองข้อมูล", "หน่วยงานเดิม")
+        assert "อบต.หงาว" in merged.phone.screen()
         with pytest.raises(NoSuchPhone):
             demonstration.open_phone(MERGED)
 
@@ -164,7 +164,7 @@ async def test_a_folder_whose_key_is_gone_is_not_gone_on_with(sample_folder: Pat
 
 @asynccontextmanager
 async def _started(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`laocert demo`; whatever a test finds, it is not left behind."""
+    """Run `laocert demo` during the block; it is always ended."""
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "demo", "--no-open", *options, stdout=-1, stderr=-1
     )
@@ -227,7 +227,7 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
         await become(
             demonstration, lambda: told() == ["PIN set · only an Argon2id hash made with the secret key is stored"]
         )
-        # Who comes back keeps its PIN: that is no news.
+        # A returning officer keeps the PIN, about which no line is written.
         await say(demonstration, lao, "/logout", "ออกจากระบบแล้ว")
         await tap(demonstration, lao, "เข้าสู่ระบบ", "ชื่อผู้ใช้")
         await take_up(demonstration, lao, Awaiting.USERNAME, "รหัสผ่าน")
@@ -237,7 +237,7 @@ async def test_a_pin_is_told_of_once_and_nothing_of_it_is_shown(sample_folder: P
             lambda: sum("Password right" in line["en"] for line in demonstration.behind.value()["lines"]) == 2,
         )
         assert len(told()) == 1
-        # Who has forgotten it chooses a new one.
+        # An officer who has forgotten the PIN chooses a new one.
         await to_the_keypad(demonstration, lao)
         await tap(demonstration, lao, "ลืม PIN", "รหัสผ่านของหน่วยงาน")
         await take_up(demonstration, lao, Awaiting.PASSWORD_FOR_PIN, CHOOSE)

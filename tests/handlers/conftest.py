@@ -14,14 +14,14 @@ from tests.support import Clock, link
 
 @pytest.fixture(autouse=True)
 def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever an officer does, the log holds no error and no traceback."""
+    """Checks that the log has no errors and tracebacks, whatever an officer does."""
     yield
     assert not errors(caplog.get_records("setup") + caplog.get_records("call"))
 
 
 @pytest.fixture
 async def fitting(bot: Emulator) -> AsyncIterator[None]:
-    """Whatever the bot shows, no label is cut on a phone; markup in names is a test's own."""
+    """Checks that no button's label is cut on a phone; labels with a test's own markup are left out."""
     yield
     keyboards = (call.params["reply_markup"] for call in bot.calls if call.params.get("reply_markup"))
     rows = (row for keyboard in set(keyboards) for row in json.loads(keyboard)["inline_keyboard"])
@@ -46,5 +46,5 @@ async def officer(bot: Emulator, fitting: None, country: Database, clock: Clock)
 
 @pytest.fixture
 def stranger(bot: Emulator, fitting: None) -> Hand:
-    """Somebody whose chat is not linked."""
+    """A sender whose chat is not linked."""
     return Hand(bot, bot.phone("ค"))

@@ -1,4 +1,4 @@
-"""An officer's hand that waits for the bot, a walk over all screens, and what must not change behind them."""
+"""A simulated officer who waits for each screen, a walk over all screens, and the facts that must not change."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from models.notices.outbox import OutboxMessage
 from tests.chat import CORRECT, DESPITE_EMPTY, EMPTY, Officer
 from tests.support import PIN, SPOT_CHECK_SIZE
 
-# In every receipt, in Thai and in English.
+# The line that every receipt has, in Thai and in English.
 RECEIPT, RECEIPT_IN_ENGLISH = "🧾 หลักฐานการรับรองของท่าน", "🧾 Receipt of your certification"
 
 NEVER_IN_A_WALK = (
@@ -31,7 +31,7 @@ NEVER_IN_A_WALK = (
 
 
 class Hand(Officer):
-    """An officer who looks at the screen after each tap, and at nothing before it is there."""
+    """An officer who waits for the screen after each tap."""
 
     def __init__(self, bot: Emulator, phone: Phone) -> None:
         super().__init__(phone)
@@ -40,7 +40,7 @@ class Hand(Officer):
 
     @property
     def card(self) -> Message:
-        """The message that the officer uses, whatever the bot has sent on its own meanwhile."""
+        """The card that the officer uses; notices do not change it."""
         return self._card or newest_card(self.phone)
 
     @property
@@ -52,41 +52,41 @@ class Hand(Officer):
         return self.card.labels
 
     async def press(self, label: str, message: Message | None = None) -> str:
-        """Tap a button, or for "PIN" its digits; the text that the message then shows."""
+        """Tap a button, or for "PIN" all its digits; the text of the screen that follows."""
         if label == "PIN":
             return await self.enter()
         button = self.phone.button(label, message or self.card)
         if (button.data or "").startswith(BELOW):
             return await self.open(label, button.message)
         text = await self.forge(button.data or "", button.message)
-        # Whether one of the drawn records has an empty menu is left to chance.
+        # Drawn records may have empty menus, by chance.
         return await self.press(DESPITE_EMPTY) if label == CORRECT and EMPTY in text else text
 
     async def way(self, *labels: str) -> str:
-        """Tap one button after another; the last text."""
+        """Tap one button after another; the last screen's text."""
         for label in labels:
             await self.press(label)
         return self.text
 
     async def enter(self, pin: str = PIN, expect: str = "") -> str:
-        """Tap the digits on the keypad, looking after each; the text that the last one brings."""
+        """Tap the digits on the keypad, waiting after each; the text of the last screen."""
         for digit in pin:
             await self.press(digit)
         assert expect in self.text
         return self.text
 
     async def forge(self, tap: Tap | str, message: Message | None = None) -> str:
-        """Tap with any callback data, also such as no button bears; the text that is then shown."""
+        """Tap with any callback data, even without such a button; the text of the screen that follows."""
         card = self._card = message or self.card
         calls = self.bot.call_count
         data = tap.pack() if isinstance(tap, Tap) else tap
         await (await self.phone.tap_data(card, data)).answer()
-        # An edit that changes nothing is no event on the phone, so the call itself is waited for.
+        # An edit that changes nothing is no event on the phone, so this waits for the call itself.
         async with asyncio.timeout(PATIENCE):
             while not self._shown(calls, card):  # noqa: ASYNC110 - the emulator sets no event for it
                 await asyncio.sleep(0.001)
         if card not in self.phone.messages:
-            # The irreversible press: the receipt has come in place of the keypad.
+            # After certifying the receipt is a new message, and the keypad is deleted.
             self._card = next(
                 message
                 for message in reversed(self.phone.messages)
@@ -115,11 +115,11 @@ class Hand(Officer):
         return self.text
 
     async def say(self, text: str) -> str:
-        """Type something; the text of the card that answers."""
+        """Send a text; the text of the card that answers."""
         return await self.reply_to(self.phone.send(text))
 
     async def reply_to(self, sending: Awaitable[Message]) -> str:
-        """Send anything; the text of the card that answers."""
+        """Send any message; the text of the card that answers."""
         sent = await sending
         self._card = await self.phone.until(
             lambda phone: next(
@@ -132,7 +132,7 @@ class Hand(Officer):
 # From the review to the button that certifies: everything drawn is ถูกต้อง.
 SPOT_CHECK = ("สุ่มตรวจสอบ", *[CORRECT] * SPOT_CHECK_SIZE)
 
-# What a notice of each kind begins with (handlers/notices/rendering.py), in Thai. The live card has titles of its
+# First lines of each kind of notice (handlers/notices/rendering.py), in Thai. The live card has titles of its
 # own.
 NOTICES: dict[NoticeKind, tuple[str, ...]] = {
     NoticeKind.RECEIPT: (
@@ -168,23 +168,23 @@ TITLES = tuple(title for titles in NOTICES.values() for title in titles)
 
 
 def is_card(message: Message) -> bool:
-    """A message that answers, not one that the bot sends on its own."""
+    """Whether a message is an answer, not a notice."""
     text = message.history[0] if message.history else ""
     return message.outgoing and bool(text) and not text.startswith(TITLES)
 
 
 def newest_card(phone: Phone) -> Message:
-    """The newest answer, whatever notices stand below it."""
+    """The newest answer; notices below it are skipped."""
     return next(message for message in reversed(phone.messages) if is_card(message))
 
 
 def is_live_card(message: Message) -> bool:
-    """The one card of a province's officer that is kept up to date."""
+    """Whether a message is a province's live card."""
     return message.history[0].startswith(NOTICES[NoticeKind.WAITING])
 
 
 async def notices_taken_for_answers(emulator: Emulator, database: Database) -> list[str]:
-    """Notices that `is_card` takes for answers: what a notice of their kind begins with is missing above."""
+    """Notices that `is_card` takes for answers, because their first line is missing in NOTICES."""
     async with database.read() as session:
         sent = await session.scalars(select(OutboxMessage).where(OutboxMessage.message_id.is_not(None)))
     chats = emulator.world.chats
@@ -206,10 +206,10 @@ class Visited:
         return [label for label, _ in self.buttons]
 
 
-# What the bot keeps of the list's filter: what is tapped after it shows something else.
+# Prefixes of taps that change the stored filter, after which other taps show other lists.
 KEPT = ("pf",)
 SHOWS_KEPT = ("ps:", "pl", "next")
-# Lifts what was kept before.
+# The tap that clears the filter.
 UNKEPT = "pfx:a"
 
 
@@ -263,7 +263,7 @@ async def facts(database: Database) -> tuple[list[Fact], list[Fact]]:
 
 
 def errors(records: list[logging.LogRecord]) -> list[str]:
-    """What a log must not hold after ordinary use: errors and tracebacks."""
+    """The errors and tracebacks among log records, which ordinary use must not cause."""
     return [record.getMessage() for record in records if record.levelno >= logging.ERROR or record.exc_info]
 
 

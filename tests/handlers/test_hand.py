@@ -1,4 +1,4 @@
-"""The hand of the tests: a notice that comes below the card it uses does not lead it astray."""
+"""The simulated officer is not confused by notices below the card."""
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,7 +28,7 @@ async def test_a_notice_below_the_home_is_not_taken_for_it(
         await lose_a_colleague(session, clock)
     notice = await hand.sees("ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
     assert hand.phone.last is notice
-    # Whoever has not used the phone yet finds the home above it.
+    # On a phone that was not used yet, Home is above the notice.
     assert "โปรดใส่ PIN" in await Hand(bot, hand.phone).way(*TO_PIN)
 
 

@@ -1,4 +1,4 @@
-"""Who may use what: every pair of a role and a handler tried, and the table of docs/security.md kept true."""
+"""Rights: every pair of role and handler is tried, and compared with the table of docs/security.md."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ def test_every_tap_has_a_handler_with_a_declared_right() -> None:
     entries = [*routes.TAPS.values(), *routes.COMMANDS.values()]
     entries += [(question.right, question.take) for question in routes.QUESTIONS.values()]
     assert all(isinstance(right, Right) and callable(handler) for right, handler in entries)
-    # A room's table whose name is mistyped would be left out without a word.
+    # A room's table with a mistyped name would be left out silently.
     assert set(routes.QUESTIONS) == set(Awaiting) - {Awaiting.PASSWORD, Awaiting.PASSWORD_FOR_PIN}
     assert set(routes.AFTER_PIN) == set(Purpose) - {Purpose.UNLOCK}
     assert set(HAS["stranger"] | HAS["lao"] | HAS["province"]) == set(Right)
@@ -94,7 +94,7 @@ async def test_only_the_declared_roles_pass(
 async def test_texts_are_taken_from_those_who_were_asked(
     role: str, stranger: Hand, officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A username of one who is not linked, everything else of officers; whatever the chat is said to wait for."""
+    """Only senders who are not linked may answer with a username, only officers anything else."""
     hand = await officer_of(role, stranger, officer, country)
     reached: list[Awaiting] = []
 

@@ -12,7 +12,7 @@ SIZE = 15
 TEXT_SIZE, TEXT_WIDTH, LINE, KEY, HEIGHT = 16, 256, 22, 48, 630
 # Pixels for a label, by how many buttons share its row.
 ROOM = {1: 262, 2: 121, 3: 74}
-# Of a picture; the longest of those that are used, with its own space.
+# The width of an emoji: of the widest that is used, with its space.
 _EMOJI = 1250
 _BY_WIDTH = {
     0: "ัิีึืฺุู็่้๊๋์ํ๎",
@@ -123,7 +123,7 @@ _WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in l
 
 
 def width(label: str) -> float:
-    """In pixels. A variation selector, and a mark above or below a letter, have no width of their own."""
+    """The width in pixels. Variation selectors and marks above or below a letter have no width."""
     return sum(_WIDTHS.get(letter, 0 if letter in "\u200d\ufe0f" else _EMOJI) for letter in label) * SIZE / 1000
 
 
@@ -133,6 +133,6 @@ def cut(rows: list[list[str]]) -> list[str]:
 
 
 def height(text: str, rows: int) -> float:
-    """Of a message with so many rows of buttons, in pixels."""
+    """The height in pixels of a message with so many rows of buttons."""
     lines = sum(max(1, math.ceil(width(line) * TEXT_SIZE / SIZE / TEXT_WIDTH)) for line in text.split("\n"))
     return lines * LINE + rows * KEY

@@ -1,8 +1,8 @@
-"""Seeded runs of a bad day at Telegram and of a courier that dies: nothing lost, nothing early, few copies.
+"""Seeded runs with random faults of Telegram and a courier that crashes: no message lost or early, few copies.
 
-A run is three chats, five messages and what befalls them; ten at a time share a courier, its crashes, and so the
-waiting. The pauses are real and short: a second of Telegram's is a fiftieth here. What the bot was told, and when,
-is read from the emulated server's side.
+A run has three chats, five messages and their faults. Ten runs at a time share a courier and its crashes, to save
+time. Pauses are real, but a second of Telegram's lasts a fiftieth of a second. The results are read from the
+emulated server.
 """
 
 import asyncio
@@ -39,16 +39,16 @@ from tests.chat import TEST_TUNING
 from tests.support import make_bulk
 
 SECOND = 0.02
-# Seconds that the bot waits for an answer, and after which one comes that is too late. An answer that is not held
-# back takes far less: one late by itself would be an uncertain fault too many.
+# The bot's read timeout in seconds, and the delay of an answer that comes too late. Other answers take far less: a
+# further late one would be one uncertain fault too many.
 READ_TIMEOUT = 5.0
 TOO_LATE = 6.0
 CHATS = 3
 MESSAGES = 5
 RUNS = 10
-# After which the bot cannot know whether a message has arrived: the last two have, and the delay comes too late.
+# Faults after which the bot cannot know whether a message arrived. With the last two it did.
 UNCERTAIN: list[Kind] = ["reset_before", "server_error", "reset_after", "delay"]
-# All pauses at a fiftieth, and no limit on speed: what is tried here is order.
+# All pauses shortened to a fiftieth, and no rate limits: these tests are about order.
 TUNING = replace(
     TEST_TUNING,
     lease=replace(TEST_TUNING.lease, every=0.01),
@@ -58,7 +58,7 @@ TUNING = replace(
         note_pause=0.01,
         recovery_pause=CourierPace().recovery_pause * SECOND,
         uncertain_pause=0.03,
-        # Longer than the slowest call, which comes too late.
+        # Longer than the slowest call, whose answer comes too late.
         doubt=TOO_LATE + 2,
         look_for_lost=0.2,
     ),
@@ -66,17 +66,17 @@ TUNING = replace(
 
 
 def seconds_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Telegram asks to wait, at a fiftieth."""
+    """Shorten the waits that Telegram asks for to a fiftieth."""
     real = api.retry_seconds
     monkeypatch.setattr(api, "retry_seconds", lambda error: real(error) * SECOND)
 
 
 @dataclass
 class BadDay:
-    """Strikes calls at random, and keeps what each chat was told.
+    """Injects random faults into calls, and records the waits that each chat was asked for.
 
-    A message meets one uncertain fault at most, and none after a crash: the second is the end of a message by
-    design. The one with the code `doomed` meets nothing else.
+    A message gets at most one uncertain fault, and none after a crash, because the courier gives a message up
+    after the second. The message with the code `doomed` gets only uncertain faults.
     """
 
     rng: random.Random
@@ -134,7 +134,7 @@ class Dead(Exception):
 
 
 class Mortal:
-    """A database as one courier sees it: once it is dead nothing more is read or committed."""
+    """A database for one courier. Once it is dead, the courier can neither read nor commit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -168,10 +168,10 @@ class Mortal:
             self.under_way -= 1
 
 
-async def kill(one: Courier, running: asyncio.Task[None], database: Mortal) -> None:
-    """As a SIGKILL leaves it: wherever it was, nothing more is written, and the lease is free.
+async def kill(courier: Courier, running: asyncio.Task[None], database: Mortal) -> None:
+    """Stop a courier as SIGKILL would: at any point, without further writes, and with the lease free.
 
-    What stands in a transaction is rolled back first: a cancelled statement of aiosqlite would hold the database.
+    Open transactions are rolled back first, because a cancelled statement of aiosqlite would lock the database.
     """
 
     async def is_still() -> bool:
@@ -179,12 +179,12 @@ async def kill(one: Courier, running: asyncio.Task[None], database: Mortal) -> N
 
     database.is_dead = True
     await until(is_still)
-    assert one._keeping is not None
-    left = [running, one._keeping, *one._sending]
-    for task in left:
+    assert courier._keeping is not None
+    tasks = [running, courier._keeping, *courier._sending]
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    await one._lease.give_back()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await courier._lease.give_back()
 
 
 def now() -> datetime:
@@ -193,7 +193,7 @@ def now() -> datetime:
 
 @dataclass
 class Scene:
-    """Officers' phones, those of a run at a time, and rows of the outbox by their codes."""
+    """Officers' phones, grouped by run, and the means to queue messages. `made` counts the certificates."""
 
     emulator: Emulator
     database: Database
@@ -202,12 +202,12 @@ class Scene:
     made: int = 0
 
     async def queue(self, rng: random.Random, runs: int = 1) -> dict[int, tuple[Phone, str]]:
-        """Some receipts and some bulk for each of so many runs; phone and code by the number of the row."""
+        """Queue receipts and bulk notices for so many runs. Returns the phone and the code by the row's id."""
         rows = {}
         async with self.database.write() as session:
-            for one in range(runs * MESSAGES):
+            for index in range(runs * MESSAGES):
                 self.made += 1
-                phone = rng.choice(self.phones[one // MESSAGES])
+                phone = rng.choice(self.phones[index // MESSAGES])
                 kind = rng.choice([NoticeKind.RECEIPT, NoticeKind.COLLEAGUE_CERTIFIED])
                 subject = await certificate(session, self.officer_id, now(), self.made)
                 outbox.enqueue(session, kind, phone.id, subject, now())
@@ -217,7 +217,7 @@ class Scene:
         return rows
 
     async def ends(self, rows: dict[int, tuple[Phone, str]]) -> list[OutboxMessage]:
-        """Wait until each has an end."""
+        """Wait until all rows are in a final state, and return them."""
 
         async def ended() -> list[OutboxMessage]:
             mine = OutboxMessage.id.in_(rows)
@@ -229,7 +229,7 @@ class Scene:
         return await until(ended)
 
     async def unmarked(self, rows: dict[int, tuple[Phone, str]]) -> list[int]:
-        """Rows that look as if nothing had been sent, of messages that arrived."""
+        """Return the ids of pending rows whose messages have arrived."""
         async with self.database.read() as session:
             pending = await session.scalars(
                 select(OutboxMessage.id).where(OutboxMessage.id.in_(rows), OutboxMessage.state == State.PENDING)
@@ -237,7 +237,7 @@ class Scene:
         return [number for number in pending if self.copies(*rows[number])]
 
     def copies(self, phone: Phone, code: str) -> int:
-        return sum(code in one.text.replace("-", "") for one in phone.messages)
+        return sum(code in message.text.replace("-", "") for message in phone.messages)
 
 
 @pytest.fixture
@@ -261,30 +261,30 @@ async def ten_runs(scene: Scene, bot: Bot, seed: int, counted: Counter[str]) -> 
     with day.over(scene.emulator):
         for _ in range(crashes):
             database = Mortal(scene.database)
-            one = make_courier(bot, database, now, TUNING)  # type: ignore[arg-type]
-            running = asyncio.create_task(one.run())
+            courier = make_courier(bot, database, now, TUNING)  # type: ignore[arg-type]
+            running = asyncio.create_task(courier.run())
             await asyncio.sleep(rng.random() * 0.3)
-            await kill(one, running, database)
+            await kill(courier, running, database)
             assert await scene.unmarked(rows) == [], f"seed {seed}"
             day.uncertain = False
-        one = make_courier(bot, scene.database, now, TUNING)
-        running = asyncio.create_task(one.run())
+        courier = make_courier(bot, scene.database, now, TUNING)
+        running = asyncio.create_task(courier.run())
         ended = await scene.ends(rows)
         running.cancel()
         await asyncio.wait({running})
-        await one.drain(5)
-    said = f"seed {seed}: {crashes} crashes, {day.struck}"
-    assert len(ended) == RUNS * MESSAGES, said
-    assert {(row.state, row.error) for row in ended if row.id != doomed} == {(State.SENT, None)}, said
-    assert {row.state for row in ended if row.id == doomed} == {State.DEAD}, said
-    # Once more, and no more.
-    assert 1 <= scene.copies(*rows.pop(doomed)) <= 2 + crashes, said
-    assert day.early == 0, said
+        await courier.drain(5)
+    context = f"seed {seed}: {crashes} crashes, {day.struck}"
+    assert len(ended) == RUNS * MESSAGES, context
+    assert {(row.state, row.error) for row in ended if row.id != doomed} == {(State.SENT, None)}, context
+    assert {row.state for row in ended if row.id == doomed} == {State.DEAD}, context
+    # Sent once, and once more, plus one for each crash.
+    assert 1 <= scene.copies(*rows.pop(doomed)) <= 2 + crashes, context
+    assert day.early == 0, context
     unsaid = {words.replace("-", ""): count for words, count in day.arrived_unsaid.items()}
     for phone, code in rows.values():
         copies = scene.copies(phone, code)
         arrived_unsaid = sum(count for words, count in unsaid.items() if code in words)
-        assert 1 <= copies <= 1 + arrived_unsaid + crashes, said
+        assert 1 <= copies <= 1 + arrived_unsaid + crashes, context
         counted["extra"] += copies - 1
     counted.update(day.struck, crashes=crashes, floods=day.floods, messages=len(ended))
 

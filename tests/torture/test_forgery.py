@@ -1,8 +1,8 @@
-"""Forged, foreign, mutated, expired and reordered taps: none accepted, nothing foreign shown, every one answered.
+"""Forged, foreign, mutated, expired and reordered taps: none accepted, no foreign data shown, every one answered.
 
-Phones that are linked to nothing, to organizations and to provinces tap what no screen of theirs offers, on the
-running bot. Every organization has figures, names, positions and codes that no other has; each text and label that
-a phone was ever shown is searched for those that are not its own.
+Phones that are linked to nothing, to organizations and to provinces tap what their screens do not offer, on the
+running bot. Every organization has unique figures, names, positions and codes. Each text and label that a phone
+was shown is searched for those of organizations that it may not see.
 """
 
 import random
@@ -45,7 +45,7 @@ from tests.handlers.support import Hand, newest_card
 from tests.support import DEMANDS, ORGANIZATIONS, TO_PIN, Clock, link, pass_spot_check, put_roster
 
 NAMES = {code: kind + name for code, kind, name, *_ in ORGANIZATIONS}
-# Officials and total of each organization's register; no other text of a chat holds these numbers.
+# Officials and total of each organization's register. These numbers occur in no other text of a chat.
 FIGURES = {
     "5110201": (101, 103),
     "6110301": (107, 109),
@@ -55,7 +55,7 @@ FIGURES = {
 }
 CODES = list(FIGURES)
 PROVINCES = {"11": CODES[:4], "12": CODES[4:]}
-# Who taps: the account's username, and whose facts it may see.
+# Who taps: the account's username (None for a stranger), and the units whose data it may see.
 ACTORS: list[tuple[str | None, list[str]]] = [
     (None, []),
     (None, []),
@@ -66,10 +66,10 @@ ACTORS: list[tuple[str | None, list[str]]] = [
     ("province12", ["12", *PROVINCES["12"]]),
 ]
 LONG_AGO = timedelta(hours=2)
-# Taps under way at once, of all phones.
+# Taps in progress at once, of all phones.
 AT_ONCE = 60
 TO_THE_PRESS = (Confirm, LaoCertify, ProvinceCertify, LaoReview, ProvinceReview)
-# What a phone may rightly do, and what is not looked at here.
+# Taps that any phone may make, and that these tests leave out.
 LEFT_OUT = (LogOutNow, SetLanguage)
 KINDS = [kind for kind in all_kinds() if kind not in LEFT_OUT]
 MUTATIONS = "\0\x1f\n :-_!01aAzZก้😀\u202e'\"<&%"
@@ -78,7 +78,7 @@ Pressed = list[tuple[Message, str]]
 
 
 def marks(unit: str) -> list[str]:
-    """What only those are shown who have a right to an organization or province, beside certificates' codes."""
+    """Return the texts that only officers with a right to a unit may see, besides certificates' codes."""
     names = [f"นามเฉพาะ{unit}", f"หน้าที่เฉพาะ{unit}"]
     if unit in PROVINCES:
         return names
@@ -93,18 +93,18 @@ def marks(unit: str) -> list[str]:
 
 
 def searched(words: list[str]) -> re.Pattern[str]:
-    """Finds any of the words; a number not as a part of a longer one or of a code."""
+    """Return a pattern for any of the words. A number does not match within a longer number or a code."""
     return re.compile(
         "|".join(rf"(?<![\w-]){word}(?![\w-])" if word.isdecimal() else re.escape(word) for word in words)
     )
 
 
-# --- what is there to be stolen -----------------------------------------------------------------------------
+# --- the data to be stolen ----------------------------------------------------------------------------------
 
 
 @dataclass
 class Treasure:
-    """What forged taps are made of."""
+    """The values from which forged taps are composed."""
 
     organizations: list[str] = field(default_factory=lambda: [*CODES, "9999999", "x"])
     fingerprints: list[str] = field(default_factory=lambda: ["0" * 16])
@@ -113,18 +113,17 @@ class Treasure:
     invitations: list[str] = field(default_factory=lambda: ["A" * 22])
     officers: list[int] = field(default_factory=lambda: [0, 999_999])
     remarks: list[int] = field(default_factory=lambda: [0, 999_999])
-    # Verification codes as they are shown, by organization.
+    # Verification codes as the bot shows them, by organization.
     codes: dict[str, list[str]] = field(default_factory=dict)
     drafts: list[str] = field(default_factory=lambda: ["0" * 16])
 
     def tap(self, rng: random.Random) -> str:
-        """The callback data of any tap."""
-        # Mostly one that bears something.
-        kind = rng.choice(KINDS if rng.random() < 0.2 else [one for one in KINDS if one._types])
+        """Return the callback data of a random tap, in most cases one with parameters."""
+        kind = rng.choice(KINDS if rng.random() < 0.2 else [kind for kind in KINDS if kind._types])
         return kind(**{name: self._value(rng, name, hint) for name, hint in kind._types.items()}).pack()
 
     def _value(self, rng: random.Random, name: str, hint: Any) -> object:
-        """Something for one field of a tap."""
+        """Return a random value for one field of a tap."""
         pool: dict[str, list[str] | list[int]] = {
             "organization": self.organizations,
             "fingerprint": self.fingerprints,
@@ -137,7 +136,7 @@ class Treasure:
             "draft": self.drafts,
             "verification_code": [code.replace("-", "") for some in self.codes.values() for code in some],
             "place": list(range(12)),
-            # Of the draws that hide() made.
+            # The spot-checks that hide() has drawn.
             "check": list(range(3)),
         }
         if name in pool:
@@ -146,7 +145,7 @@ class Treasure:
 
 
 async def hide(database: Database, now: datetime, rng: random.Random) -> Treasure:
-    """Registers, certificates, warnings, keypads and invitations of officers who do not take part."""
+    """Create registers, certificates, warnings, keypads and invitations of officers who do not tap."""
     treasure, then = Treasure(), now - LONG_AGO
     async with database.write() as session:
         for code, (officials, total) in FIGURES.items():
@@ -159,27 +158,27 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
                 await session.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
         owners = {unit: await owner(session, unit, then) for unit in (*CODES, *PROVINCES)}
         for code in CODES:
-            # Not pressed in time.
+            # Warnings that have expired.
             treasure.nonces.append(await warning(session, owners[code], code, Level.LAO, then, rng))
         for unit, code, level in (
             ("6110301", "6110301", Level.LAO),
             ("6120401", "6120401", Level.LAO),
             ("12", "6120401", Level.PROVINCE),
         ):
-            # Pressed, and used up by it.
+            # Warnings that were confirmed, so that their nonces are used.
             if level is Level.PROVINCE:
                 await pass_spot_check(session, owners[unit], code, now, rng)
             nonce = await warning(session, owners[unit], code, level, now, rng)
-            made = await certify(session, owners[unit], nonce, now, rng, demands=DEMANDS)
+            certificate = await certify(session, owners[unit], nonce, now, rng, demands=DEMANDS)
             treasure.nonces.append(nonce)
-            treasure.codes.setdefault(code, []).append(f"{made.code[:5]}-{made.code[5:]}")
+            treasure.codes.setdefault(code, []).append(f"{certificate.code[:5]}-{certificate.code[5:]}")
         for unit, code, level in (
             ("5110201", "5110201", Level.LAO),
             ("6110302", "6110302", Level.LAO),
             ("6110303", "6110303", Level.LAO),
             ("11", "6110301", Level.PROVINCE),
         ):
-            # Before their eyes, with the keypad open and five digits entered.
+            # Open warnings, with a keypad on which five digits are entered.
             if level is Level.PROVINCE:
                 await pass_spot_check(session, owners[unit], code, now, rng)
             nonce = await warning(session, owners[unit], code, level, now, rng)
@@ -190,52 +189,52 @@ async def hide(database: Database, now: datetime, rng: random.Random) -> Treasur
             await keep_keypad(session, owners[unit], pad)
             treasure.keypads.append(pad.nonce)
         for code in CODES:
-            seen = await review(session, owners[code], code)
-            treasure.fingerprints += [seen.fingerprint(level) for level in Level]
+            current = await review(session, owners[code], code)
+            treasure.fingerprints += [current.fingerprint(level) for level in Level]
         for code in ("5110201", "6110302"):
-            # A file that waits to be saved in place of the register.
+            # A draft that waits to be saved.
             someone = Record("1", "สมมุติ ทดสอบ", Category.OFFICIAL, "ปลัด", "ต้น", "r")
             sent = SentRoster("ทะเบียน.csv", ("ประวัติ",), (someone,))
             draft = (await propose(session, owners[code], sent, now)).draft
             assert draft is not None
             treasure.drafts.append(draft.key)
         treasure.remarks += await questions(session, now)
-        treasure.officers += [one.id for one in owners.values()]
+        treasure.officers += [officer.id for officer in owners.values()]
         treasure.invitations += await old_invitations(session, now)
     return treasure
 
 
 async def owner(session: AsyncSession, unit: str, then: datetime) -> Officer:
-    """An officer with a name and a position that are found again."""
+    """Link an officer with a unique name and position to a unit's account."""
     username = f"province{unit}" if unit in PROVINCES else f"lao{unit}"
-    made = await link(session, username, int(f"7{unit}"), then, f"นามเฉพาะ{unit}")
-    made.position = f"หน้าที่เฉพาะ{unit}"
+    officer = await link(session, username, int(f"7{unit}"), then, f"นามเฉพาะ{unit}")
+    officer.position = f"หน้าที่เฉพาะ{unit}"
     await session.flush()
-    return made
+    return officer
 
 
 async def warning(
     session: AsyncSession, officer: Officer, code: str, level: Level, now: datetime, rng: random.Random
 ) -> str:
-    seen = await review(session, officer, code)
-    asked, _ = await prepare_confirmation(
-        session, officer, level, code, seen.fingerprint(level), now, rng, demands=DEMANDS
+    current = await review(session, officer, code)
+    confirmation, _ = await prepare_confirmation(
+        session, officer, level, code, current.fingerprint(level), now, rng, demands=DEMANDS
     )
-    return asked.nonce
+    return confirmation.nonce
 
 
 async def questions(session: AsyncSession, now: datetime) -> list[int]:
-    """One to each organization, by officers whose names are nobody's secret."""
-    asked = []
+    """Ask each organization a question, by officers whose names are not secret. Returns the questions' ids."""
+    question_ids = []
     for province, codes in PROVINCES.items():
         asker = await link(session, f"province{province}", int(f"6{province}"), now, "ทดสอบ ถาม")
         for code in codes:
-            asked.append((await ask(session, asker, code, Topic.WHOLE, f"คำถามเฉพาะ{code}", now)).id)
-    return asked
+            question_ids.append((await ask(session, asker, code, Topic.WHOLE, f"คำถามเฉพาะ{code}", now)).id)
+    return question_ids
 
 
 async def old_invitations(session: AsyncSession, now: datetime) -> list[str]:
-    """Late, ended, used, and one that would hand over a link that has ended."""
+    """Return invitations that are expired, ended, used, and one that would hand over an ended link."""
     account = await find_account(session, "lao6110303")
     late = await invitation.invite(session, account, timedelta(minutes=10), now - LONG_AGO)
     ended = await invitation.invite(session, account, timedelta(days=14), now)
@@ -249,7 +248,7 @@ async def old_invitations(session: AsyncSession, now: datetime) -> list[str]:
 
 # --- what must not change -----------------------------------------------------------------------------------
 
-# Of each table the columns that a tap could write with an effect.
+# The columns of each table through which a tap could have an effect.
 FACTS = {
     Certification: ("id", "organization_code", "level", "code", "officer_name", "certified_at"),
     Officer: (
@@ -270,15 +269,15 @@ FACTS = {
 
 
 async def facts(database: Database) -> set[tuple[object, ...]]:
-    """Certificates, links, PINs, invitations, remarks, and the confirmations that were used."""
+    """Return the rows of FACTS, and the nonces of used confirmations."""
     async with database.read() as session:
-        found = {
+        rows = {
             (table.__tablename__, *row)
             for table, columns in FACTS.items()
             for row in await session.execute(select(*(getattr(table, column) for column in columns)))
         }
         used = await session.scalars(select(Confirmation.nonce).where(Confirmation.used_at.is_not(None)))
-        return found | {("confirmation", nonce) for nonce in used}
+        return rows | {("confirmation", nonce) for nonce in used}
 
 
 # --- the phones ---------------------------------------------------------------------------------------------
@@ -286,15 +285,15 @@ async def facts(database: Database) -> set[tuple[object, ...]]:
 
 @dataclass
 class Forger:
-    """A phone, what only others may see, and all that it was ever shown."""
+    """A phone, the texts that only others may see, and every text that it was shown."""
 
     phone: Phone
     own: list[str]
     foreign: re.Pattern[str]
-    # The tap that rightly shows it figures; none for a stranger.
+    # The tap that legitimately shows figures; None for a stranger.
     review: str | None
     shown: list[str] = field(default_factory=list)
-    # Every button that it ever had, with its message.
+    # Every button that the phone ever showed, with its message.
     buttons: Pressed = field(default_factory=list)
 
     def look(self, event: Event) -> None:
@@ -307,13 +306,13 @@ class Forger:
 
     @property
     def leaks(self) -> list[tuple[str, str]]:
-        """What it was shown and may not see."""
-        found = [(self.foreign.search(words), words) for words in self.shown]
-        return [(one[0], words) for one, words in found if one]
+        """The texts that the phone was shown and may not see."""
+        matches = [(self.foreign.search(words), words) for words in self.shown]
+        return [(match[0], words) for match, words in matches if match]
 
 
 class Forgers:
-    """All phones, and the taps that they make up."""
+    """All phones, and the generators of their taps."""
 
     def __init__(self, emulator: Emulator, treasure: Treasure, rng: random.Random) -> None:
         self.emulator = emulator
@@ -331,11 +330,11 @@ class Forgers:
 
     async def add(self, database: Database, username: str | None, own: list[str], now: datetime) -> None:
         phone = self.emulator.phone(username or "แปลกหน้า")
-        known = {unit: [*marks(unit), *self.treasure.codes.get(unit, [])] for unit in (*CODES, *PROVINCES)}
+        marks_by_unit = {unit: [*marks(unit), *self.treasure.codes.get(unit, [])] for unit in (*CODES, *PROVINCES)}
         forger = Forger(
             phone,
-            [word for unit in own for word in known[unit]],
-            searched([word for unit in known if unit not in own for word in known[unit]]),
+            [word for unit in own for word in marks_by_unit[unit]],
+            searched([word for unit in marks_by_unit if unit not in own for word in marks_by_unit[unit]]),
             None
             if username is None
             else (LaoReview() if username.startswith("lao") else ProvinceReview(own[1])).pack(),
@@ -349,43 +348,44 @@ class Forgers:
         await says(phone, "")
 
     async def tap(self, count: int) -> int:
-        """So many taps, by any of the phones, none waiting for another; how many were answered."""
-        # A PIN that was begun is given whole, and the way to the press is gone at last.
+        """Make `count` taps by random phones without waiting between them, and return how many were answered."""
+        # First complete any begun PIN; last go on towards the press.
         presses = [(forger, self.guessed) for forger in self.all]
         onward = [(forger, self.onward) for forger in self.all]
-        made: list[tuple[Forger, TapMade]] = []
-        while len(made) < count:
+        taps: list[tuple[Forger, TapMade]] = []
+        while len(taps) < count:
             if presses:
                 forger, way = presses.pop()
-            elif len(made) < count - len(onward):
+            elif len(taps) < count - len(onward):
                 forger, way = self.rng.choice(self.all), self.rng.choice(self.ways)
             else:
                 forger, way = onward.pop()
-            for message, data in way(forger)[: count - len(made)]:
+            for message, data in way(forger)[: count - len(taps)]:
                 if not is_left_out(data):
                     self.counted[way.__name__] += 1
-                    made.append((forger, await forger.phone.tap_data(message, data)))
-        for forger, tap in made:
+                    taps.append((forger, await forger.phone.tap_data(message, data)))
+        for forger, tap in taps:
             forger.shown.append((await tap.answer()).text)
-        return len(made)
+        return len(taps)
 
     def anywhere(self, forger: Forger) -> Message:
-        """Mostly the newest message, now and then any that ever was, also a deleted one."""
+        """Return in most cases the newest message, sometimes any earlier one, even if it was deleted."""
         if self.rng.random() < 0.1:
-            return self.rng.choice([one for one in forger.phone.chat.messages.values() if one.outgoing])
+            messages = forger.phone.chat.messages.values()
+            return self.rng.choice([message for message in messages if message.outgoing])
         return forger.phone.last
 
     def forged(self, forger: Forger) -> Pressed:
-        """Any tap, with parameters from anywhere."""
+        """Return any tap, with parameters of any unit."""
         return [(self.anywhere(forger), self.treasure.tap(self.rng))]
 
     def foreign(self, forger: Forger) -> Pressed:
-        """A button of another phone's screen."""
-        other = self.rng.choice([one for one in self.all if one is not forger])
+        """Return a button of another phone's screen."""
+        other = self.rng.choice([another for another in self.all if another is not forger])
         return [(self.anywhere(forger), self.rng.choice(other.buttons)[1])]
 
     def mutated(self, forger: Forger) -> Pressed:
-        """A tap with letters exchanged, added, taken away or repeated."""
+        """Return a tap with characters replaced, inserted, removed or repeated."""
         data = self.rng.choice(
             [self.treasure.tap(self.rng), self.rng.choice(self.rng.choice(self.all).buttons)[1]]
         )
@@ -393,27 +393,27 @@ class Forgers:
             at = self.rng.randrange(len(data) + 1)
             end = self.rng.choice([at, at + 1, len(data)])
             data = data[:at] + self.rng.choice([self.rng.choice(MUTATIONS), "", data]) + data[end:]
-        # Callback data is 1 to 64 bytes.
+        # Callback data has 1 to 64 bytes.
         return [(self.anywhere(forger), data.encode()[:64].decode(errors="ignore") or ":")]
 
     def reordered(self, forger: Forger) -> Pressed:
-        """A button that it has, or ever had, on the message that bore it."""
+        """Return a button that the phone shows or once showed, on its own message."""
         return [self.rng.choice(forger.buttons[-self.rng.choice([12, 10**6]) :])]
 
     def guessed(self, forger: Forger) -> Pressed:
-        """Six keys at random, when it has a keypad before it."""
+        """Return six random keys if the phone shows a keypad."""
         message = newest_card(forger.phone)
         offered = [button.data for row in message.buttons for button in row if button.data]
         keys = [data for data in offered if isinstance(unpack(data), Key)]
         return [(message, self.rng.choice(keys)) for _ in range(6)] if keys else []
 
     def onward(self, forger: Forger) -> Pressed:
-        """Rightly: the furthest on its own way to the irreversible press that it was shown lately."""
-        lately = forger.buttons[-60:]
+        """Return a legitimate tap: of the recent buttons, the one closest to the irreversible press."""
+        recent = forger.buttons[-60:]
         for kind in (*TO_THE_PRESS, Tap):
-            found = [one for one in lately if isinstance(unpack(one[1]), kind)]
-            if found:
-                return [found[-1]]
+            of_kind = [button for button in recent if isinstance(unpack(button[1]), kind)]
+            if of_kind:
+                return [of_kind[-1]]
         return []
 
 
@@ -428,19 +428,20 @@ async def test_forged_taps(
     emulator: Emulator, country: Database, clock: Clock, times: Callable[[int], int]
 ) -> None:
     rng = random.Random(31)
-    # With fewer not every screen is shown that they must not see.
+    # With fewer taps, not every screen would have been shown to somebody.
     count, answered = max(times(10_000), 500), 0
     forgers = Forgers(emulator, await hide(country, clock(), rng), rng)
     async with running_bot(emulator, country, clock):
         for username, own in ACTORS:
             await forgers.add(country, username, own, clock())
         before = await facts(country)
-        await give_a_wrong_pin(emulator, next(one for one in forgers.all if one.review == LaoReview().pack()))
+        lao = next(forger for forger in forgers.all if forger.review == LaoReview().pack())
+        await give_a_wrong_pin(emulator, lao)
         while answered < count:
             answered += await forgers.tap(min(AT_ONCE, count - answered))
-            # Warnings and keypads of all ages; nobody is away for 12 hours.
+            # Vary the age of warnings and keypads, without idling for 12 hours.
             clock.move(seconds=rng.choice([0, 1, 20, 300, 1200]))
-        # One message more: when it is answered, all before it has been shown.
+        # Updates are answered in order: after one more message is answered, everything before it was shown.
         for forger in forgers.all:
             if forger.review:
                 await (await forger.phone.tap_data(forger.phone.last, forger.review)).answer()
@@ -455,14 +456,16 @@ async def test_forged_taps(
 
 
 async def give_a_wrong_pin(bot: Emulator, forger: Forger) -> None:
-    """Rightly to its own keypad, and a whole PIN there: its buttons are tapped again later, as all are."""
+    """Go to the own keypad and enter a wrong PIN there, so that its buttons are tapped again later."""
     hand = Hand(bot, forger.phone)
     await hand.way(*TO_PIN)
     await hand.enter("111111", "PIN ไม่ถูกต้อง")
 
 
 async def check_that_it_was_worth_it(database: Database, forgers: Forgers) -> None:
-    """Nothing was answered by an apology; and what is searched for is shown to those who may see it."""
+    """Check that no tap failed, that some were refused, and that the searched texts are shown to those who may see
+    them.
+    """
     async with database.read() as session:
         assert set(await session.scalars(select(InboxUpdate.state))) == {inbox.State.DONE}
         assert await session.scalar(

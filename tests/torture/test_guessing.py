@@ -1,7 +1,7 @@
-"""Passwords and PINs guessed against the throttle with a moved clock: no entry, and hardly a guess looked at.
+"""Guessing passwords and PINs against the throttle with a moved clock: no login, and few guesses reach the hash.
 
-Guesses are admitted as bot/inbound/worker.py does it, in the database, many to a transaction to be quick; what is
-admitted is really hashed, against the real hash.
+Guesses are admitted in the database as bot/inbound/worker.py does, but many in one transaction to save time.
+Admitted guesses are compared with the real hash.
 """
 
 import random
@@ -35,7 +35,7 @@ CLOSED = "ใส่ผิดหลายครั้งเกินไป"
 
 @dataclass(frozen=True)
 class Guess:
-    """One message with a password in it."""
+    """One attempt to log in."""
 
     user_id: int
     username: str
@@ -43,19 +43,19 @@ class Guess:
 
 
 def one_account(rng: random.Random) -> Iterator[Guess]:
-    """From many chats."""
+    """Guess one account's password from many chats."""
     while True:
         yield Guess(rng.randrange(10_000, 11_000), KNOWN[0], guessed(rng))
 
 
 def one_chat(rng: random.Random) -> Iterator[Guess]:
-    """Over all accounts and names that are none."""
+    """Guess from one chat, over all accounts and unknown usernames."""
     while True:
         yield Guess(20_000, rng.choice([*KNOWN, *UNKNOWN, f"x{rng.getrandbits(32)}"]), guessed(rng))
 
 
 def mixed(rng: random.Random) -> Iterator[Guess]:
-    """Some chats over some accounts, written in any way that is the same name."""
+    """Guess from some chats over some accounts, with equivalent spellings of the usernames."""
     while True:
         username = rng.choice([*KNOWN, *UNKNOWN])
         yield Guess(rng.randrange(30_000, 30_040), rng.choice([username, f" {username.upper()} "]), guessed(rng))
@@ -66,7 +66,7 @@ def guessed(rng: random.Random) -> str:
 
 
 class Guesser:
-    """Makes guesses as the worker takes them, and counts how they ended."""
+    """Makes guesses as the worker admits them, and counts their outcomes."""
 
     def __init__(self, database: Database, now: datetime, rng: random.Random, longest_pause: int = 120) -> None:
         self.database = database
@@ -74,7 +74,7 @@ class Guesser:
         self.now = now
         self.rng = rng
         self.ended: Counter[str] = Counter()
-        # Moments at which a password was looked at, by what it counted against.
+        # The times at which a guess was compared with the hash, by throttle key.
         self.looked_at: dict[str, list[datetime]] = {}
 
     async def type(self, guesses: Iterator[Guess], count: int) -> None:
@@ -88,8 +88,9 @@ class Guesser:
                         self.ended["refused"] += 1
                         continue
                     candidate = await login_candidate(session, username)
-                    kept = candidate.password_hash or passwords.NO_PASSWORD
-                    self._looked("in" if passwords.password_matches(kept, guess.password) else "wrong", *keys)
+                    password_hash = candidate.password_hash or passwords.NO_PASSWORD
+                    is_right = passwords.password_matches(password_hash, guess.password)
+                    self._looked("in" if is_right else "wrong", *keys)
 
     async def enter(self, user_id: int, pins: Iterator[str], count: int) -> None:
         for _ in range(0, count, AT_ONCE):
@@ -115,17 +116,17 @@ class Guesser:
 
     @property
     def hashed(self) -> int:
-        """How many guesses got as far as the hash."""
+        """How many guesses reached the hash."""
         return self.ended["in"] + self.ended["wrong"]
 
 
 def most(moments: list[datetime], within: timedelta) -> int:
-    """The most that ever were within a time."""
-    return max(sum(first <= one < first + within for one in moments) for first in moments)
+    """Return the largest number of moments within a window of this length."""
+    return max(sum(first <= moment < first + within for moment in moments) for first in moments)
 
 
-# Of each hundred guesses so many, with so many seconds between two at most. Over all accounts a guess every minute
-# would be too slow for the throttle: fewer than five in 15 minutes for each.
+# Each way's share of a hundred guesses, and the most seconds between two. A guess a minute over all accounts would
+# not trigger the throttle: fewer than five in 15 minutes for each account.
 WAYS: list[tuple[Callable[[random.Random], Iterator[Guess]], int, int]] = [
     (one_account, 40, 120),
     (one_chat, 40, 120),
@@ -137,13 +138,13 @@ async def test_guessed_passwords(country: Database, now: datetime, times: Callab
     rng = random.Random(21)
     tries = max(times(100_000), 5_000)
     total: Counter[str] = Counter()
-    told = []
+    summaries = []
     for way, share, longest_pause in WAYS:
         guesser = Guesser(country, now, rng, longest_pause)
         await guesser.type(way(rng), tries * share // 100)
         now = guesser.now
         total += guesser.ended
-        told.append(f"{way.__name__.replace('_', ' ')} {guesser.hashed:,} of {guesser.ended.total():,}")
+        summaries.append(f"{way.__name__.replace('_', ' ')} {guesser.hashed:,} of {guesser.ended.total():,}")
         for moments in guesser.looked_at.values():
             assert most(moments, throttle.WINDOW) <= throttle.TRIES
         async with country.write() as session:
@@ -151,7 +152,8 @@ async def test_guessed_passwords(country: Database, now: datetime, times: Callab
     assert total["in"] == 0
     hashed = total["wrong"]
     assert hashed < tries / 20
-    print(f"{total.total():,} guessed passwords: 0 entries; {hashed:,} got as far as the hash ({', '.join(told)})")
+    ways = ", ".join(summaries)
+    print(f"{total.total():,} guessed passwords: 0 entries; {hashed:,} got as far as the hash ({ways})")
 
 
 @pytest.mark.parametrize("way", ["at random", "in order"])
@@ -172,7 +174,7 @@ async def test_guessed_pins(country: Database, now: datetime, times: Callable[[i
 
 
 async def test_slowly_guessed_pins(country: Database, now: datetime, times: Callable[[int], int]) -> None:
-    """One who stays below five in a quarter of an hour wins no more: a million numbers are few."""
+    """Staying below five guesses in 15 minutes gains nothing: there is a limit over a longer time too."""
     tries = max(times(10_000), 500)
     key = throttle.pin_key(501)
     admitted = 0
@@ -190,7 +192,7 @@ async def test_slowly_guessed_pins(country: Database, now: datetime, times: Call
 
 
 async def guess(hand: Hand, username: str, password: str) -> str:
-    """One whole try to log in, right behind the last one."""
+    """Make one whole attempt to log in, directly after the previous one, and return the answer."""
     if "เข้าสู่ระบบ" in hand.labels:
         await hand.press("เข้าสู่ระบบ")
     await hand.say(username)
@@ -198,7 +200,7 @@ async def guess(hand: Hand, username: str, password: str) -> str:
 
 
 async def strangers(bot: Emulator, number: int) -> list[Hand]:
-    hands = [Hand(bot, bot.phone(f"แปลกหน้า {one}")) for one in range(number)]
+    hands = [Hand(bot, bot.phone(f"แปลกหน้า {index}")) for index in range(number)]
     for hand in hands:
         await hand.say("/start")
     return hands
@@ -207,7 +209,7 @@ async def strangers(bot: Emulator, number: int) -> list[Hand]:
 async def test_the_rightful_officer_is_never_locked_out(
     bot: Emulator, country: Database, clock: Clock, times: Callable[[int], int]
 ) -> None:
-    """While strangers guess at its account the chat that is linked to it works, and so does its PIN."""
+    """While strangers guess an account's password, the linked chat and its PIN keep working."""
     officer = Hand(bot, bot.phone("ทดสอบ หนึ่ง"))
     async with country.write() as session:
         await link(session, KNOWN[0], officer.phone.id, clock())
@@ -220,7 +222,7 @@ async def test_the_rightful_officer_is_never_locked_out(
         assert "ยังไม่รับรอง" in await officer.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)")
         await officer.press("หน้าหลัก")
         if number % 10 == 9:
-            # Left alone, and back.
+            # The officer was away, and comes back.
             clock.move(hours=13)
             assert "PIN" in await officer.press("ระบบรับรองข้อมูล")
             await officer.enter("135790", "PIN ไม่ถูกต้อง")
@@ -229,7 +231,7 @@ async def test_the_rightful_officer_is_never_locked_out(
     for number in range(6):
         text = await guess(guessers[number % 3], KNOWN[0], "wrong")
     assert CLOSED in text
-    # On a new card: the old one has been there for longer than a bot can delete it.
+    # On a new card: the old one is older than a bot can delete.
     await officer.say("/menu")
     await officer.way(*TO_PIN)
     await officer.enter(PIN, "✅ รับรองแล้ว")
@@ -239,8 +241,8 @@ async def test_the_rightful_officer_is_never_locked_out(
 async def test_known_and_unknown_usernames_look_the_same(
     bot: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same answers, the same number of tries, and a hash for each of them: known, unknown, disabled, and one
-    that nobody can enter with a password.
+    """Known, unknown, disabled and passwordless accounts give the same answers, after the same number of attempts,
+    and each attempt computes a hash.
     """
     usernames = [KNOWN[0], UNKNOWN[0], KNOWN[1], KNOWN[2]]
     async with country.write() as session:
@@ -249,15 +251,15 @@ async def test_known_and_unknown_usernames_look_the_same(
     hashed: Counter[str] = Counter()
     check = passwords.password_matches
 
-    def counting(kept: str, typed: str) -> bool:
+    def counting(password_hash: str, typed: str) -> bool:
         hashed[typed] += 1
-        return check(kept, typed)
+        return check(password_hash, typed)
 
     monkeypatch.setattr(passwords, "password_matches", counting)
     answers = []
     for hand, username in zip(await strangers(bot, 4), usernames, strict=True):
         answers.append([await guess(hand, username, f"wrong-{username}") for _ in range(7)])
-        # The account is closed, not the chat's hand: another chat is refused just so.
+        # The account is throttled, and not only the chat: another chat is refused too.
         other = Hand(bot, bot.phone(f"ของ {username}"))
         await other.say("/start")
         answers[-1].append(await guess(other, username, PASSWORD))

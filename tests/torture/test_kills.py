@@ -1,4 +1,4 @@
-"""The running bot killed at random moments of certification traffic: nothing lost, doubled or half done."""
+"""The running bot is killed at random moments of certification traffic: nothing is lost, doubled or half done."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ from tests.conftest import NOW
 from tests.support import ORGANIZATIONS, PIN, link
 
 LAOS = [ORGANIZATIONS[index][0] for index in (0, 1, 2)]
-# What a thumb prefers on the screen before it.
+# The buttons that an officer prefers, the most preferred first.
 LAO_WAY = ("ยืนยันการรับรอง", "รับรองระดับ อปท.", "รับรองข้อมูลระดับ อปท.", "ดำเนินการ(อปท.)", "ระบบรับรองข้อมูล", "หน้าหลัก")
 PROVINCE_WAY = (
     "ยืนยันการรับรอง",
@@ -51,18 +51,18 @@ PROVINCE_WAY = (
 )
 # Seconds after which an impatient officer taps again.
 PATIENCE = 1.5
-# Seconds after which an officer no longer waits for a digit to appear. Tapped again it might count twice, so it
-# begins anew with another keypad.
+# Seconds after which an officer stops waiting for a digit to appear. Another tap might count twice, so the officer
+# begins again with a new keypad.
 PATIENCE_FOR_A_DIGIT = 5.0
-# Seconds in which officers who begin anew after each kill come to an end, and all that was queued is sent: about a
-# message a second to each chat.
+# Seconds in which officers who begin again after each kill finish, and all queued messages are sent, about one a
+# second to each chat.
 LONGEST = 10 * demo.botapi.PATIENCE
-# Seconds between reopenings, so that no chat is told more than once a second in the long run.
+# Seconds between reopenings, so that on average no chat gets more than one message a second.
 OPERATOR_EVERY = 4.0
 
 
 class Traffic:
-    """Officers who tap on and on, and an operator who reopens what both levels have certified."""
+    """Officers who tap continuously, and an operator who reopens organizations."""
 
     def __init__(self, emulator: Emulator, database: Database, rng: random.Random) -> None:
         self.emulator = emulator
@@ -84,7 +84,7 @@ class Traffic:
         for task in self.tasks:
             task.cancel()
         ended = await asyncio.gather(*self.tasks, return_exceptions=True)
-        assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in ended), ended
 
     async def _officer(self, username: str, user_id: int, way: tuple[str, ...]) -> None:
         phone = self.emulator.phone(username, user_id=user_id)
@@ -96,33 +96,33 @@ class Traffic:
     async def _tap_on(self, phone: Phone, way: tuple[str, ...]) -> None:
         await phone.send("/menu")
         while True:
-            keypad = next((one for one in reversed(phone.messages[-3:]) if "⌫" in one.labels), None)
+            keypad = next((message for message in reversed(phone.messages[-3:]) if "⌫" in message.labels), None)
             if keypad is not None and self.rng.random() >= 0.02:
                 await self._tap_digit(phone, keypad)
                 continue
             before = len(phone.events)
-            buttons = [button for one in phone.messages[-3:] for row in one.buttons for button in row]
-            wanted = next((b for label in way for b in reversed(buttons) if label in b.label), None)
-            if wanted is None or self.rng.random() < 0.02:
+            buttons = [button for message in phone.messages[-3:] for row in message.buttons for button in row]
+            preferred = next((b for label in way for b in reversed(buttons) if label in b.label), None)
+            if preferred is None or self.rng.random() < 0.02:
                 await phone.send("/menu")
             else:
                 for _ in range(2 if self.rng.random() < 0.1 else 1):
-                    await phone.press(wanted)
+                    await phone.press(preferred)
             with contextlib.suppress(AssertionError):
                 await phone.until(
-                    lambda shown, before=before: any(  # type: ignore[misc]
-                        event.kind in ("sent", "edited") for event in shown.events[before:]
+                    lambda screen, before=before: any(  # type: ignore[misc]
+                        event.kind in ("sent", "edited") for event in screen.events[before:]
                     ),
                     PATIENCE,
                 )
             await asyncio.sleep(self.rng.random() * 0.3)
 
     async def _tap_digit(self, phone: Phone, keypad: Message) -> None:
-        """The digit that comes next by what the keypad shows, whatever happened since the one before."""
-        shown = keypad.text
-        await phone.tap(PIN[shown.count("●")], keypad)
+        """Tap the digit that is next according to the dots on the keypad."""
+        text_before = keypad.text
+        await phone.tap(PIN[text_before.count("●")], keypad)
         try:
-            await phone.until(lambda _: keypad.deleted or keypad.text != shown, PATIENCE_FOR_A_DIGIT)
+            await phone.until(lambda _: keypad.deleted or keypad.text != text_before, PATIENCE_FOR_A_DIGIT)
         except AssertionError:
             await phone.send("/menu")
             with contextlib.suppress(AssertionError):
@@ -144,7 +144,9 @@ async def telegram() -> Emulator:  # type: ignore[misc]
 
 
 async def settled(database: Database, emulator: Emulator) -> bool:
-    """Everything was fetched, done and sent, but for rings of live cards that come up to a minute later."""
+    """Return whether all updates are fetched and done, and all messages are sent, except rings that are due
+    later.
+    """
     async with database.read() as session:
         waiting = await session.scalar(
             select(func.count()).select_from(InboxUpdate).where(InboxUpdate.state == inbox.State.PENDING)
@@ -161,7 +163,7 @@ async def settled(database: Database, emulator: Emulator) -> bool:
 
 
 async def certified(database: Database) -> bool:
-    """Somebody has come to an end."""
+    """Return whether there is a certificate."""
     async with database.read() as session:
         return bool(await session.scalar(select(func.count()).select_from(Certification)))
 
@@ -170,7 +172,7 @@ async def test_random_kills_during_certification_traffic(
     country: Database, telegram: Emulator, database_url: str, tmp_path: Path, times: Callable[[int], int]
 ) -> None:
     rng = random.Random(12)
-    # A kill takes seconds: the suite has fewer than its share.
+    # Each kill takes seconds, so the ordinary suite has fewer than a fortieth.
     kills = times(300) if times(40) == 40 else 5
     first_update = telegram.updates.next_id
     traffic = Traffic(telegram, country, rng)
@@ -183,7 +185,7 @@ async def test_random_kills_during_certification_traffic(
             await asyncio.sleep(rng.random() * 1.5)
             await program.kill()
             await program.start()
-        # A few kills may have let nobody come to an end.
+        # After only a few kills, nobody may have certified yet.
         await until(lambda: certified(country), LONGEST)
         await traffic.stop()
         await until(lambda: settled(country, telegram), LONGEST)
@@ -200,46 +202,49 @@ async def check(database: Database, emulator: Emulator, first_update: int, kills
     async with database.read() as session:
         assert (await verify(session)).breaks == []
         updates = (await session.execute(select(InboxUpdate.update_id, InboxUpdate.state))).all()
-        made = list(await session.scalars(select(Certification)))
+        certificates = list(await session.scalars(select(Certification)))
         rows = list(await session.scalars(select(OutboxMessage)))
         locked = await locked_organizations(session, set(LAOS))
         tries = list(await session.scalars(select(Throttle)))
     assert sorted(number for number, _ in updates) == list(range(first_update, emulator.updates.next_id))
     assert {state for _, state in updates} == {inbox.State.DONE}
-    keys = Counter((one.organization_code, one.round_id, one.revision, one.level) for one in made)
+    keys = Counter(
+        (certificate.organization_code, certificate.round_id, certificate.revision, certificate.level)
+        for certificate in certificates
+    )
     assert set(keys.values()) <= {1}
     for code in LAOS:
         assert await is_refused(database, code) is (code in locked)
     await check_cards(database, emulator)
     rows = [row for row in rows if row.kind is not NoticeKind.WAITING]
     assert {row.state for row in rows} == {outbox.State.SENT}
-    assert made
+    assert certificates
     assert not tries, "every PIN was right: no try is held against anybody"
-    copies = [_copies(emulator, row, made) for row in rows]
+    copies = [_copies(emulator, row, certificates) for row in rows]
     assert min(copies) >= 1
-    # Never more than one a try, and a message is tried again only after a crash that may have cut a try short.
+    # At most one for each attempt, and a further attempt follows only a crash that may have interrupted one.
     assert all(copy <= row.attempts for copy, row in zip(copies, rows, strict=True))
     receipts = sum(row.kind is NoticeKind.RECEIPT for row in rows)
-    assert receipts == len(made)
+    assert receipts == len(certificates)
     print(
-        f"{kills} kills: {len(updates)} updates, 0 lost; {len(made)} certificates, 0 lost or doubled;"
+        f"{kills} kills: {len(updates)} updates, 0 lost; {len(certificates)} certificates, 0 lost or doubled;"
         f" 0 half-locked organizations; {receipts} receipts arrived;"
         f" {len(rows)} messages, extra copies: {sum(copies) - len(copies)} (at most {max(copies) - 1} of one)"
     )
 
 
 async def check_cards(database: Database, emulator: Emulator) -> None:
-    """Each officer's live card says how it is now, whatever was cut short."""
+    """Check that each officer's live card shows the current counts, whatever a kill interrupted."""
     async with database.read() as session:
         cards = list(await session.scalars(select(ProvinceCard).where(ProvinceCard.message_id.is_not(None))))
         (counts,) = await count_statuses(session, "11")
         chats = {card.officer_id: (await session.get_one(Officer, card.officer_id)).user_id for card in cards}
     assert cards, "something waited for the province at some time"
     for card in cards:
-        said = emulator.chat(chats[card.officer_id]).messages[card.message_id or 0].text
+        card_text = emulator.chat(chats[card.officer_id]).messages[card.message_id or 0].text
         waits = f"🔔 รอท่าน {counts.waiting} แห่ง" if counts.waiting else "✅ ไม่มี อปท. รอท่าน"
-        assert said.startswith(f"{waits}\n")
-        assert f"\nรับรองระดับจังหวัดแล้ว {counts.province_certified}/{counts.total}" in said
+        assert card_text.startswith(f"{waits}\n")
+        assert f"\nรับรองระดับจังหวัดแล้ว {counts.province_certified}/{counts.total}" in card_text
 
 
 async def is_refused(database: Database, code: str) -> bool:
@@ -261,10 +266,10 @@ TITLES = {
 }
 
 
-def _copies(emulator: Emulator, row: OutboxMessage, made: list[Certification]) -> int:
-    """How often a message arrived in its chat; of reopenings, which bear no code, whether it did."""
-    first = [one.history[0] for one in emulator.chat(row.chat_id).messages.values() if one.history]
+def _copies(emulator: Emulator, row: OutboxMessage, certificates: list[Certification]) -> int:
+    """Count the copies of a message in its chat; for a reopening, which has no code, return 1 or 0."""
+    first = [message.history[0] for message in emulator.chat(row.chat_id).messages.values() if message.history]
     if row.kind is NoticeKind.REOPENED:
         return 1 if any(TITLES[row.kind] in words for words in first) else 0
-    code = next(one.code for one in made if one.id == row.subject_id)
+    code = next(certificate.code for certificate in certificates if certificate.id == row.subject_id)
     return sum(f"{code[:5]}-{code[5:]}" in words and TITLES[row.kind] in words for words in first)

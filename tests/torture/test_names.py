@@ -1,8 +1,8 @@
-"""Names of every kind: refused where they are given, or shown letter by letter and as nothing but text.
+"""Names of every kind are refused where they enter, or shown exactly and as plain text.
 
-Ten thousand names go through what accepts an officer's name and position, and an organization's in an import. Each
-that is accepted stands on the screens that bear names, and these are sent to the emulated server over HTTP: it has
-to take them, show the name as it is, and find the same markup in them as in those with a harmless name.
+Ten thousand names pass through the checks of an officer's name and position, and of an organization's name in an
+import. Each accepted name is put on the screens that show names, and these are sent to the emulated server over
+HTTP. The server must accept them, show the name unchanged, and find the same markup as with a harmless name.
 """
 
 import contextlib
@@ -94,7 +94,7 @@ LINKS = [
     ),
     *("example.com", "EXAMPLE.COM", "t.me/x", "a.b.th", "a@example.com", "www.example.org", "1.1.1.1", "อบต.ไทย"),
 ]
-# Bidi controls, zero width, soft hyphen, variation selectors, fillers and other letters without ink.
+# Bidi controls, zero-width characters, soft hyphen, variation selectors, fillers and other invisible characters.
 UNSEEN = [
     *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c",
     *"\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180e\u2800\u3164\uffa0",
@@ -118,7 +118,7 @@ BLANKS = [" ", "\u00a0", "\u2003", "\u3000", "\u1680", "\u202f", "   "]
 SIGNS = ["=1+1", "+66812345678", "-", "@", "#N/A", "'", "(", "٣", "０", "1234567890123", "·", "—", "…"]
 KINDS = [THAI, LATIN, MARKUP, LINKS, UNSEEN, CONTROLS, MARKS, PICTURES, BLANKS, SIGNS]
 
-# What no reader sees (Unicode, Default_Ignorable_Code_Point), and what Telegram leaves out of a text.
+# Invisible characters (Unicode, Default_Ignorable_Code_Point), and characters that Telegram strips from a text.
 NEVER = frozenset(
     [*"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\u2800\u0333\u033f"]
     + [
@@ -135,12 +135,12 @@ NEVER = frozenset(
 
 
 def is_unseen(name: str) -> bool:
-    """Whether it holds controls, formats, or characters that mean something in one program only."""
+    """Return whether a name contains controls, formats, private-use characters or separators."""
     return any(unicodedata.category(letter) in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} for letter in name)
 
 
 def generated(rng: random.Random) -> str:
-    """A name with something of each of some kinds in it."""
+    """Generate a name with parts of random kinds."""
     parts = [rng.choice(THAI)]
     for _ in range(rng.randint(0, 4)):
         parts.insert(rng.randrange(len(parts) + 1), rng.choice(rng.choice(KINDS)))
@@ -148,7 +148,7 @@ def generated(rng: random.Random) -> str:
         parts = [rng.choice(rng.choice(KINDS)) for _ in range(rng.randint(1, 3))]
     name = rng.choice(["", "", " "]).join(parts)
     if rng.random() < 0.1:
-        # As long as they come, and at the bounds.
+        # Very long, or at the limits of the length.
         length = rng.choice([119, 120, 121, 199, 200, 201, 4000])
         name = (name * (length // len(name) + 1))[:length]
     return name
@@ -166,14 +166,14 @@ BEARING = {
     "person": {"home", "review", "province's review", "history", "position asked", "linked", *CERTIFIED},
 }
 MAX_PLACE = 100
-# A letter that stands nowhere else.
+# A letter that occurs nowhere else on the screens.
 HARMLESS = "ฦ"
 _ = texts(Language.THAI)
 
 
 @dataclass(frozen=True)
 class Cast:
-    """One organization and one officer of it, and what they have certified."""
+    """An organization, an officer of it, and the certificate of both."""
 
     organization: Organization
     officer: Officer
@@ -199,7 +199,7 @@ class Cast:
 
 
 def cast(organization: str = "บางปู", person: str = "ทดสอบ", place: str = "เมือง") -> Cast:
-    """`person` is both the name and the position, `place` the names of district and province."""
+    """Build a Cast. `person` is the officer's name and position, `place` the name of district and province."""
     unit = Organization(
         dla_code="5110201",
         type_th="เทศบาลตำบล",
@@ -226,7 +226,7 @@ def cast(organization: str = "บางปู", person: str = "ทดสอบ",
         linked_at=NOW,
         last_seen_at=NOW,
     )
-    made = Certification(
+    certificate = Certification(
         organization_code="5110201",
         level=Level.LAO,
         revision=1,
@@ -243,11 +243,11 @@ def cast(organization: str = "บางปู", person: str = "ทดสอบ",
         **asdict(Words.of(unit)),
         round=Round(id=1, fiscal_year=2570, state=RoundState.OPEN, closes_on=date(2027, 9, 15)),
     )
-    return Cast(unit, officer, made)
+    return Cast(unit, officer, certificate)
 
 
 async def screens(who: Cast) -> dict[str, Screen]:
-    """Every screen that bears the organization's name, the officer's, or both."""
+    """Return all screens that show the organization's name or the officer's, by title."""
     conversation = Conversation(chat_id=1, language=Language.THAI, awaiting=Awaiting.NOTHING)
     turn = Turn(None, NOW, random.Random(1), 1, conversation, who.officer)  # type: ignore[arg-type]
     reopened = Reopening(
@@ -261,25 +261,25 @@ async def screens(who: Cast) -> dict[str, Screen]:
         organization=who.organization,
         round=who.made.round,
     )
-    asked = Confirmation(nonce="0" * 24, level=Level.LAO)
+    confirmation = Confirmation(nonce="0" * 24, level=Level.LAO)
     look = ProvinceReview("5110201")
-    one = who.organization
+    unit = who.organization
     name = ButtonName(
-        one.dla_code, short_name(one.type_code, one.type_th, one.name_th), one.full_name, one.district_th
+        unit.dla_code, short_name(unit.type_code, unit.type_th, unit.name_th), unit.full_name, unit.district_th
     )
     listed = Button(find_label(name), look)
     history, *_pages = history_text(
         _, History(who.organization.dla_code, Words.of(who.organization), [who.made], [reopened]), 0
     )
-    told = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
-    certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in told}
+    kinds = [kind for kind in CERTIFIED if kind is not NoticeKind.RECEIPT]
+    certified = {kind: rendering.certified_screen(_, kind, who.made, whole=True) for kind in kinds}
     certified[NoticeKind.RECEIPT] = receipt_screen(_, who.made, None, is_own=False)
     return {
         "home": await home.show_home(turn),
         "review": lao.review_screen(_, who.review, DEMANDS, NOW),
         "list": Screen(_("Organizations: {total:,}", total=1), ((listed,),)),
         "province's review": province.review_screen(_, who.review, DEMANDS, NOW),
-        "warning": warning(_, asked, who.review, NOW),
+        "warning": warning(_, confirmation, who.review, NOW),
         "history": Screen(history),
         "position asked": profile.ask_position(turn),
         "reopened": rendering.reopened_screen(_, reopened, who.officer, whole=True),
@@ -292,20 +292,20 @@ async def screens(who: Cast) -> dict[str, Screen]:
 
 @dataclass(frozen=True)
 class Shown:
-    """A message as the server shows it: text, what its entities cover, and labels."""
+    """A message as the server shows it: text, entities (type, offset, length), and button labels."""
 
     text: str
     entities: list[tuple[str, int, int]]
     labels: list[str]
 
     def named(self, harmless: str, name: str) -> "Shown":
-        """The same with another name."""
+        """Return the message with another name in place of the harmless one."""
         labels = [label.replace(harmless, name) for label in self.labels]
         return Shown(self.text.replace(harmless, name), self.entities, labels)
 
 
 class Stage:
-    """Sends screens and looks at what arrived."""
+    """Sends screens to a phone and reads what arrives."""
 
     def __init__(self, bot: Bot, phone: Phone) -> None:
         self.bot = bot
@@ -314,29 +314,31 @@ class Stage:
         self._known: dict[tuple[str, str, int], Shown] = {}
 
     async def show(self, screen: Screen) -> Shown:
-        """As it arrives. Raises BadRequest when the server refuses it."""
+        """Send a screen, and return the message that arrives. Raises BadRequest if the server refuses it."""
         message = self.phone.chat.messages.pop(await api.send(self.bot, self.phone.id, screen))
         self.sent += 1
-        entities = [(one["type"], one["offset"], one["length"]) for one in message.entities]
+        entities = [(entity["type"], entity["offset"], entity["length"]) for entity in message.entities]
         return Shown(message.text, entities, message.labels)
 
     async def check(self, name: str, role: str, few: int) -> list[tuple[str, Shown, Shown]]:
-        """Send some of the screens that bear the name; those that are not as with a harmless one as long."""
+        """Send a few of the screens that show the name. Returns those that differ from the same screen with a
+        harmless name of equal length.
+        """
         harmless = HARMLESS * utf16(name)
-        # Districts and provinces have shorter names.
+        # The names of districts and provinces are shorter.
         roles = [role, "place"] if role == "organization" and len(name) <= MAX_PLACE else [role]
         wrong = []
-        made = await screens(cast(**dict.fromkeys(roles, name)))
-        bearing = [title for title in made if title in BEARING[role]]
+        screens_by_title = await screens(cast(**dict.fromkeys(roles, name)))
+        bearing = [title for title in screens_by_title if title in BEARING[role]]
         for at in range(few):
             title = bearing[(self.sent + at * 5) % len(bearing)]
             key = (title, harmless, len(roles))
             if key not in self._known:
                 self._known[key] = await self.show((await screens(cast(**dict.fromkeys(roles, harmless))))[title])
             expected = self._known[key].named(harmless, name)
-            shown = await self.show(made[title])
-            if shown != expected:
-                wrong.append((title, shown, expected))
+            arrived = await self.show(screens_by_title[title])
+            if arrived != expected:
+                wrong.append((title, arrived, expected))
         return wrong
 
 
@@ -360,20 +362,20 @@ async def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         yield Stage(bot, phone)
 
 
-# --- what accepts them --------------------------------------------------------------------------------------
+# --- the checks ---------------------------------------------------------------------------------------------
 
 
 def officers_names(names: list[str]) -> list[str]:
-    """What is kept of those that an officer may have as its name and position."""
-    kept = []
+    """Return the normalized form of each name that an officer may have."""
+    accepted = []
     for name in names:
         with contextlib.suppress(NameRefused):
-            kept.append(name_or_position(name))
-    return kept
+            accepted.append(name_or_position(name))
+    return accepted
 
 
 def organizations_names(names: list[str], folder: Path) -> list[str]:
-    """What is kept of those that may be imported."""
+    """Return the normalized form of each name that an import of organizations accepts."""
     path, problems = folder / "organizations.csv", Problems()
     with path.open("w", encoding="utf-8", newline="", errors="surrogatepass") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
@@ -383,9 +385,9 @@ def organizations_names(names: list[str], folder: Path) -> list[str]:
             cells = (f"{number:07}", "อบต.", "tao", name.replace("\0", "\x01"), "11", "ก", "a", "ข")
             writer.writerow(cells)
     with open_table(path, LAYOUT, problems) as table:
-        kept = [cells[3] for batch in table.batches() for _line, cells in batch if cells[3]]
-    assert len(kept) + len({problem.line for problem in listed(problems)}) == len(names)
-    return kept
+        accepted = [cells[3] for batch in table.batches() for _line, cells in batch if cells[3]]
+    assert len(accepted) + len({problem.line for problem in listed(problems)}) == len(names)
+    return accepted
 
 
 def listed(problems: Problems) -> tuple[Problem, ...]:
@@ -399,14 +401,15 @@ async def test_names(stage: Stage, tmp_path: Path, times: Callable[[int], int], 
     rng = random.Random(f"names of each {role}")
     count = times(10_000)
     names = [generated(rng) for _ in range(count)]
-    kept = organizations_names(names, tmp_path) if role == "organization" else officers_names(names)
-    unseen = [name for name in kept if not NEVER.isdisjoint(name) or is_unseen(name)]
+    accepted = organizations_names(names, tmp_path) if role == "organization" else officers_names(names)
+    unseen = [name for name in accepted if not NEVER.isdisjoint(name) or is_unseen(name)]
     assert unseen == []
-    # Neither all nor nothing is taken.
-    assert count / 10 < len(kept) < count * 9 / 10
-    wrong = [problem for name in kept for problem in await stage.check(name, role, 3)]
+    # A fair share of the names is accepted, and a fair share refused.
+    assert count / 10 < len(accepted) < count * 9 / 10
+    wrong = [problem for name in accepted for problem in await stage.check(name, role, 3)]
     assert wrong == []
     print(
-        f"{count:,} generated names of each {role}: {count - len(kept):,} refused where they were given,"
-        f" {len(kept):,} shown letter by letter on {stage.sent:,} screens: 0 refused sends, 0 entities not ours"
+        f"{count:,} generated names of each {role}: {count - len(accepted):,} refused where they were given,"
+        f" {len(accepted):,} shown letter by letter on {stage.sent:,} screens: 0 refused sends,"
+        " 0 entities not ours"
     )

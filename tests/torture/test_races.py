@@ -1,4 +1,4 @@
-"""Exactly one effect, whatever presses at once, twice, or on figures that have changed."""
+"""Simultaneous presses, repeated presses and presses on changed figures have exactly one effect, or none."""
 
 import asyncio
 import random
@@ -22,16 +22,16 @@ USERS = range(501, 509)
 
 
 async def warnings(database: Database, now: datetime, rng: random.Random, users: range = USERS) -> dict[int, str]:
-    """Each officer has the warning before its eyes: the nonces, by user."""
+    """Show each officer the warning before the press. Returns the confirmations' nonces by user id."""
     async with database.write() as session:
         nonces = {}
         for user in users:
             officer = await link(session, f"lao{FIRST}", user, now)
-            seen = await review(session, officer, FIRST)
-            asked, _ = await prepare_confirmation(
-                session, officer, Level.LAO, FIRST, seen.fingerprint(Level.LAO), now, rng, demands=DEMANDS
+            current = await review(session, officer, FIRST)
+            confirmation, _ = await prepare_confirmation(
+                session, officer, Level.LAO, FIRST, current.fingerprint(Level.LAO), now, rng, demands=DEMANDS
             )
-            nonces[user] = asked.nonce
+            nonces[user] = confirmation.nonce
         return nonces
 
 
@@ -56,7 +56,7 @@ async def test_eight_simultaneous_confirmations(
         ended = await asyncio.gather(
             *(press(country, user, nonce, now, rng) for user, nonce in nonces.items()), return_exceptions=True
         )
-        assert Counter(type(one) for one in ended) == {Certification: 1, AlreadyCertified: 7}
+        assert Counter(type(outcome) for outcome in ended) == {Certification: 1, AlreadyCertified: 7}
         await start_again(country, now)
     async with country.read() as session:
         counted = await session.execute(
@@ -79,8 +79,8 @@ async def test_repeated_presses(country: Database, now: datetime, times: Callabl
         except AlreadyCertified:
             refused += 1
     async with country.read() as session:
-        made = await session.scalar(select(func.count()).select_from(Certification))
-    assert (refused, made) == (presses, 1)
+        certificates = await session.scalar(select(func.count()).select_from(Certification))
+    assert (refused, certificates) == (presses, 1)
     print(f"{presses} repeated presses: {presses - refused} extra effects")
 
 
@@ -107,6 +107,6 @@ async def test_rosters_that_change_between_screen_and_press(
         except RosterChanged:
             refused += 1
     async with country.read() as session:
-        made = await session.scalar(select(func.count()).select_from(Certification))
-    assert (refused, made) == (changes, 0)
+        certificates = await session.scalar(select(func.count()).select_from(Certification))
+    assert (refused, certificates) == (changes, 0)
     print(f"{changes} rosters changed between screen and press: {refused} refusals")

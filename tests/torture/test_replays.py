@@ -1,4 +1,4 @@
-"""Updates that Telegram delivers again, long after they were done: none has an effect a second time."""
+"""Updates that Telegram delivers again, long after they were processed, have no further effect."""
 
 import random
 from collections.abc import Callable
@@ -48,7 +48,7 @@ async def test_replayed_updates(bot: Emulator, country: Database, times: Callabl
         for update in rng.sample(delivered, 10):
             again(bot, update)
         await until(lambda: fetched(bot))
-    # One more that is new: when it is answered, all before it have been looked at.
+    # Updates are processed in order: after a new one is answered, all replayed ones have been processed.
     await officer.says("/menu", "ปีงบประมาณ")
     after = await counts(country)
     assert after == [before[0] + 1, *before[1:]]

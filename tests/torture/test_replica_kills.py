@@ -1,5 +1,5 @@
-"""Two programs on one PostgreSQL, each killed at random moments of certification traffic: nothing lost, doubled,
-or out of order, by polling and by posts through a proxy.
+"""Two bot processes on one PostgreSQL are killed at random moments of certification traffic: nothing is lost,
+doubled or out of order, with polling and with a webhook behind a proxy.
 """
 
 import asyncio
@@ -35,7 +35,9 @@ async def telegram() -> AsyncIterator[Emulator]:
 
 @asynccontextmanager
 async def proxied(ports: list[int], rng: random.Random) -> AsyncIterator[str]:
-    """A proxy as stands before the programs: each post goes to one of them, and to the other if that is away."""
+    """Run a proxy in front of the processes: each post goes to a random one, and to the other one if that is
+    down.
+    """
     async with aiohttp.ClientSession() as client:
 
         async def pass_on(request: web.BaseRequest) -> web.Response:
@@ -67,7 +69,7 @@ async def test_random_kills_of_one_of_two(
     way: str,
 ) -> None:
     rng = random.Random(7)
-    # A start takes seconds: the suite has a small share.
+    # Each start takes seconds, so the ordinary suite has only a few kills.
     kills = 150 if times(10) == 10 else 2
     first_update = telegram.updates.next_id
     traffic = Traffic(telegram, country, rng)
@@ -93,7 +95,7 @@ async def test_random_kills_of_one_of_two(
             await program.kill()
             await program.start()
             await program.ready()
-        # A few kills may have let nobody come to an end.
+        # After only a few kills, nobody may have certified yet.
         await until(lambda: certified(country), LONGEST)
         await traffic.stop()
         await until(lambda: settled(country, telegram), LONGEST)
@@ -105,7 +107,7 @@ async def test_random_kills_of_one_of_two(
 
 
 async def check_order(database: Database) -> None:
-    """What a sender did first was done first."""
+    """Check that each sender's updates were processed in order."""
     async with database.read() as session:
         rows = list(await session.scalars(select(InboxUpdate).order_by(InboxUpdate.sender, InboxUpdate.update_id)))
     out_of_order = [

@@ -1,4 +1,6 @@
-"""A direct SQL writer that drops the triggers first: all it does to the record or a locked roster is found."""
+"""An attacker drops the triggers and changes the audit chain or a locked roster by raw SQL: every change is
+found.
+"""
 
 import random
 from collections.abc import Callable
@@ -21,8 +23,8 @@ CODES = [code for code, *_ in ORGANIZATIONS[:3]]
 
 @pytest.fixture
 async def filed(country: Database, now: datetime) -> tuple[Database, str]:
-    """Three certified organizations, two by their province too, the third's words kept apart, and the head that
-    was filed.
+    """Three certified organizations, two of them by their province too, one with separately stored words; and the
+    audit head that the operator has filed.
     """
     with before_words():
         await certify_as(country, f"lao{CODES[2]}", 503, CODES[2], Level.LAO, now)
@@ -115,11 +117,11 @@ async def add_record(session: AsyncSession, rng: random.Random) -> None:
 
 
 async def edit_certificate(session: AsyncSession, rng: random.Random) -> None:
-    (made,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
+    (certificate_id,) = await pick(session, rng, "SELECT id FROM certification ORDER BY id")
     change = rng.choice(
         ["officials = officials + 1", "officer_name = 'x'", "roster_digest = 'x'", "user_id = 1", *EDITED_WORDS]
     )
-    await session.execute(text(f"UPDATE certification SET {change} WHERE id = :id"), {"id": made})
+    await session.execute(text(f"UPDATE certification SET {change} WHERE id = :id"), {"id": certificate_id})
 
 
 async def edit_words(session: AsyncSession, rng: random.Random) -> None:
@@ -132,8 +134,8 @@ async def delete_words(session: AsyncSession, _rng: random.Random) -> None:
 
 async def delete_certificate(session: AsyncSession, rng: random.Random) -> None:
     bears_words = "id NOT IN (SELECT certification_id FROM certificate_words)"
-    (made,) = await pick(session, rng, f"SELECT id FROM certification WHERE {bears_words} ORDER BY id")
-    await session.execute(text("DELETE FROM certification WHERE id = :id"), {"id": made})
+    (certificate_id,) = await pick(session, rng, f"SELECT id FROM certification WHERE {bears_words} ORDER BY id")
+    await session.execute(text("DELETE FROM certification WHERE id = :id"), {"id": certificate_id})
 
 
 EDITED_WORDS = ["organization_name = 'x'", "district_th = 'x'", "province_code = '12'", "province_en = 'x'"]
@@ -158,17 +160,17 @@ async def test_every_tampering_is_found(filed: tuple[Database, str], times: Call
     database, head = filed
     rng = random.Random(11)
     tries = times(1000)
-    found = 0
+    detected = 0
     for number in range(tries):
         async with database.write() as session:
-            # Rolled back at the end, so that each starts from what was filed.
+            # Rolled back at the end, so that each tampering starts from the filed state.
             tampering = await session.begin_nested()
             await drop_triggers(session)
             await TAMPERINGS[number % len(TAMPERINGS)](session, rng)
             session.expire_all()
             assert not (await verify(session, head)).is_well, TAMPERINGS[number % len(TAMPERINGS)].__name__
-            found += 1
+            detected += 1
             await tampering.rollback()
     async with database.read() as session:
         assert (await verify(session, head)).breaks == []
-    print(f"{tries} random tamperings by a direct writer: {found} found")
+    print(f"{tries} random tamperings by a direct writer: {detected} found")

@@ -24,9 +24,7 @@ class LaoPositions(Tap, code="lp"):
 
 
 class LaoCertify(Tap, code="lc"):
-    """รับรองระดับ อปท. (Certify at LAO level): show the warning. `fingerprint` is that of the review shown
-    before.
-    """
+    """รับรองระดับ อปท. (Certify at LAO level): show the warning. `fingerprint`: of the review shown before."""
 
     fingerprint: str
 
@@ -52,9 +50,7 @@ class ProvincePositions(Tap, code="pp"):
 
 
 class ProvinceCertify(Tap, code="pc"):
-    """รับรองระดับจังหวัด (Certify at province level): show the warning. `fingerprint` is that of the review shown
-    before.
-    """
+    """รับรองระดับจังหวัด (Certify at province level): show the warning. `fingerprint`: of the review shown before."""
 
     organization: str
     fingerprint: str
@@ -68,9 +64,7 @@ class ProvinceHistory(Tap, code="ph"):
 
 
 class SeeCertificate(Tap, code="verify"):
-    """The certificate with a verification code that was scanned while the chat was idle and needed the PIN
-    first.
-    """
+    """The certificate with a verification code that was scanned while the chat was idle, after the PIN."""
 
     verification_code: str
 

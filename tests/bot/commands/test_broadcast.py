@@ -1,4 +1,4 @@
-"""`laocert broadcast`: what is shown and asked before, what is queued, and how its sending is followed."""
+"""`laocert broadcast`: the preview and its question, what is queued, and following the sending."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -42,7 +42,7 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def linked(country: Database) -> None:
-    """Three officers of organizations, and one of a province; nothing holds the database open."""
+    """Three officers of organizations and one of a province; no connection to the database is open."""
     async with country.write() as session:
         for username, user in (("lao5110201", 501), ("lao5110201", 502), ("lao6110301", 503), ("province11", 601)):
             await link(session, username, user, NOW)
@@ -51,7 +51,7 @@ async def linked(country: Database) -> None:
 
 @pytest.fixture
 def ends(database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[int, dict[str, object]]]:
-    """At each look of the command at the outbox one more of these has happened: chat to column to value."""
+    """Changes to the outbox, as {chat: {column: value}}: one is applied before each read of the command."""
     changes: list[dict[int, dict[str, object]]] = []
 
     async def change(values_by_chat: dict[int, dict[str, object]]) -> None:
@@ -148,7 +148,7 @@ def test_when_nothing_moves_it_asks_once_whether_the_bot_runs(
     result = laocert(*SEND, "--yes", times=FollowTimes(still=0.0))
     assert result.stderr.count("is laocert run running?") == 1
     assert "delivered 3" in result.stdout
-    # Nobody watches, and nothing sends: it does not wait for ever.
+    # Stderr is no terminal, and no program sends: the command must not wait for ever.
     times = FollowTimes(still=0.0, give_up=0.0)
     assert "waiting 3" in laocert(*SEND, "--yes", "--again", times=times).stdout
 

@@ -32,7 +32,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -130,7 +130,7 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     assert run_process("db", "upgrade", LAOCERT_DATABASE_URL=url).returncode == 0
     code = (
         "import asyncio, signal, sys\n"
-        # A shell's background job is started with SIGINT ignored, and so is what it starts.
+        # A shell starts background jobs with SIGINT ignored, which child processes inherit.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import bot.commands.status as status\n"
         "from bot.__main__ import main\n"
@@ -161,9 +161,9 @@ def test_control_c_ends_with_130(tmp_path: Path) -> None:
     [
         ("postgresql+asyncpg://nobody@127.0.0.1:1/none", "the database cannot be used: "),
         ("sqlite+aiosqlite:////no/such/folder/laocert.db", "unable to open database file; check the directory"),
-        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is no URL of a database; write sqlite+aiosqlite"),
-        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is no URL of a database"),
-        ("nonsense", "LAOCERT_DATABASE_URL is no URL of a database"),
+        ("sqlite:///laocert.db", "LAOCERT_DATABASE_URL is not the URL of a database; write sqlite+aiosqlite"),
+        ("postgresql://postgres@127.0.0.1/none", "LAOCERT_DATABASE_URL is not the URL of a database"),
+        ("nonsense", "LAOCERT_DATABASE_URL is not the URL of a database"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch, url: str, what: str) -> None:
@@ -526,7 +526,7 @@ def test_reset_password(laocert: Run, database_url: str) -> None:
 
 
 def password_hash(url: str, username: str) -> str:
-    """What the database holds, read without the program's own sessions."""
+    """The stored hash, read without the program's own sessions."""
 
     async def read() -> str:
         database = Database(url)

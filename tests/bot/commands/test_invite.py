@@ -1,5 +1,5 @@
-"""`laocert invite`: a link and its QR code that lead where they should, a slip that can be read, and nothing
-at all when something is in the way.
+"""`laocert invite`: the link and its QR code, a readable slip, and no trace of an invitation
+that cannot be made.
 """
 
 import json
@@ -31,7 +31,7 @@ __all__ = ["laocert"]
 
 LINK = re.compile(r"https://t\.me/laocert_bot\?start=([A-Za-z0-9_-]{22})")
 USERNAME = "lao5110201"
-# What does not come down to the database is tried on one.
+# Tests that do not depend on the database run on SQLite only.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -53,7 +53,7 @@ async def good_until(database: Database, code: str) -> Any:
 
 
 def scanned_from_terminal(printed: str) -> list[str]:
-    """What a camera reads from half blocks on a dark terminal."""
+    """Decode a QR code that is drawn with half blocks on a dark terminal."""
     rows = [line for line in printed.splitlines() if line and set(line) <= set(" ▀▄█")]
     pixels = []
     for line in rows:
@@ -126,7 +126,7 @@ async def test_the_slip_can_be_read_and_scanned(laocert: Run, tmp_path: Path) ->
         "ออกเมื่อ 2 พ.ย. 2569",
     ):
         assert line in slip.text
-    # Who reads the file can act for the account.
+    # Whoever can read the file can act for the account.
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -148,7 +148,7 @@ async def test_a_name_on_the_slip_is_never_markup(laocert: Run, country: Databas
     async with country.write() as session:
         await session.execute(update(Organization).values(name_th=STRANGE, district_th="= หัวข้อ"))
     await laocert("invite", USERNAME, "--slip", "letter.pdf")
-    # Wherever its lines end.
+    # Without the line breaks of the layout.
     text = "".join(Paper((tmp_path / "letter.pdf").read_bytes()).text.split())
     assert f"เทศบาลตำบล{STRANGE}".replace(" ", "") in text
     assert "อำเภอ=หัวข้อจังหวัด" in text
@@ -167,7 +167,7 @@ async def test_the_longest_name_fits_on_the_page(laocert: Run, country: Database
 
 
 def slips(directory: Path) -> dict[str, bytes | None]:
-    """The PDFs that are there, and what is in them."""
+    """The existing PDFs, with their contents."""
     return {path.name: path.read_bytes() if path.is_file() else None for path in directory.rglob("*.pdf")}
 
 
@@ -294,7 +294,7 @@ async def test_a_full_disk_takes_the_invitation_back(
 async def test_a_database_that_fails_leaves_no_slip(
     laocert: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing_written: Callable[[], Awaitable[None]]
 ) -> None:
-    """The file is there before the commit, and gone when the commit fails."""
+    """The file is written before the commit, and removed when the commit fails."""
     really_write = Database.write
 
     @asynccontextmanager

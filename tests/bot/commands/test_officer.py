@@ -1,4 +1,4 @@
-"""`laocert officer forget`: what it erases, what it leaves, and what it says of both."""
+"""`laocert officer forget`: what it erases, what it keeps, and what it prints about both."""
 
 import json
 import random
@@ -31,7 +31,7 @@ from tests.conftest import NOW, apart
 from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as, link
 
 FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
-# Long enough to be found in a whole database.
+# Long enough not to occur in a database by chance.
 PERSON, COLLEAGUE = 7_314_159_265, 7_271_828_182
 # As tests/support.py gives them.
 NAME, POSITION = "ทดสอบ ลงนาม", "ปลัด"
@@ -58,7 +58,7 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def looking(database: Database, look: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
-    """Look at the database beside the command, which has an event loop of its own."""
+    """Read the database in an event loop of its own, because the command runs in another one."""
     results: list[Any] = []
 
     async def do() -> None:
@@ -72,7 +72,7 @@ def looking(database: Database, look: Callable[[AsyncSession], Awaitable[Any]]) 
 
 
 async def _where(session: AsyncSession, needle: str) -> set[str]:
-    """Every table and column in which something stands."""
+    """All columns, as `table.column`, that contain the text."""
     connection = await session.connection()
     columns = await connection.run_sync(
         lambda sync: {
@@ -98,7 +98,9 @@ def where(database: Database, needle: object) -> set[str]:
 
 @pytest.fixture
 async def person(country: Database) -> int:
-    """Somebody who has certified and petitioned, with everything that is ever kept of a chat; the officer's id."""
+    """An officer who has certified and petitioned, with every kind of row that a chat can have; the officer's
+    id.
+    """
     await certify_as(country, f"lao{FIRST}", PERSON, FIRST, Level.LAO, NOW)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", PERSON, NOW, NAME)
@@ -143,7 +145,7 @@ def test_everything_of_the_chat_is_erased_but_what_must_stay(laocert: Run, count
         "stays: name and position in 2 petitions or remarks",
         "stays: the Telegram number in the record of events, and all of it in copies made before this",
     ]
-    # The blanks, by which the chat loses its messages, are gone when done
+    # The outbox rows that blank the chat's messages are deleted when they are done
     # (tests/bot/outbound/test_courier_chats.py).
     assert where(country, PERSON) == {
         "certification.user_id",

@@ -21,7 +21,7 @@ DECIDED = ("--by", "สถ. กองกฎหมาย", "--reason", "ประ
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -39,14 +39,14 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def settled(country: Database) -> Database:
-    """An organization is certified, with a chat linked; nothing holds the database open."""
+    """A certified organization with a linked chat; no connection to the database is open."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     await country.close()
     return country
 
 
 def events(database: Database) -> int:
-    """How far the record is."""
+    """The id of the newest audit event."""
     ids = []
 
     async def look() -> None:

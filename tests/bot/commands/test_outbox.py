@@ -1,4 +1,4 @@
-"""`laocert outbox list` and `retry`: to whom, how far, why not further, and no name."""
+"""`laocert outbox list` and `retry`: receivers, states and reasons, without names."""
 
 import json
 from collections.abc import Callable

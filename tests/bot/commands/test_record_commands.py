@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -43,7 +43,7 @@ def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 async def petitioned(country: Database) -> Database:
-    """A certified organization that asks for a correction; nothing holds the database open."""
+    """A certified organization that asks for a correction; no connection to the database is open."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, NOW)
@@ -66,7 +66,7 @@ async def failed_check(country: Database) -> Database:
 
 
 async def tamper(database: Database) -> None:
-    """What a direct writer does who may drop triggers."""
+    """Change a row directly, as somebody can who may drop triggers."""
     async with database.engine.begin() as connection:
         for statement in (
             "DROP TRIGGER audit_event_no_update"
@@ -153,7 +153,7 @@ def test_the_record_is_verified_against_a_filed_head(petitioned: Database, laoce
 
 
 async def older_certificate(database: Database) -> None:
-    """As before schema 0012; nothing holds the database open."""
+    """A database with certificates as before schema 0012; no connection to it is open."""
     with before_words():
         await certify_as(database, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     await database.close()
@@ -162,7 +162,7 @@ async def older_certificate(database: Database) -> None:
 def test_the_words_of_older_certificates_are_kept_once(country: Database, laocert: Run) -> None:
     apart(older_certificate(country))
     line = (
-        "1 certificates from before schema 0012 do not say what their organizations were called;"
+        "1 certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words\n"
     )
     assert laocert("db", "upgrade").stdout.endswith(line)

@@ -1,4 +1,4 @@
-"""`laocert round`: what is shown and asked before one is closed or the next one opened, and how that is undone."""
+"""`laocert round`: the question before a round is closed or opened, and undoing a closing."""
 
 import json
 import os
@@ -34,7 +34,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def laocert(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a command on the test's database, at the test's time."""
+    """Run a command on the test's database, with the test's clock."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAOCERT_DATABASE_URL", database_url)
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
@@ -71,7 +71,7 @@ def rounds(laocert: Run) -> list[tuple[int, str]]:
 
 
 UNASKED_AS_JSON = (
-    "nobody is there to be asked, and {}; look at what the command shows without --json, then give --yes\n"
+    "there is no terminal to ask at, and {}; look at what the command shows without --json, then give --yes\n"
 )
 
 
@@ -84,7 +84,7 @@ def test_without_a_terminal_closing_wants_yes(laocert: Run, stdin: str) -> None:
     refused = laocert("close", code=1, stdin=stdin)
     assert refused.stdout.splitlines() == ENDS
     assert refused.stderr == (
-        "nobody is there to be asked, and round 2570 was not closed; look at what is shown, then give --yes\n"
+        "there is no terminal to ask at, and round 2570 was not closed; look at what is shown, then give --yes\n"
     )
     assert rounds(laocert) == [(2570, "open")]
     assert laocert("close", "--yes", stdin=stdin).stdout.splitlines() == [*ENDS, "round 2570 is closed"]
@@ -98,7 +98,7 @@ def test_a_process_without_an_input_closes_nothing(laocert: Run, database_url: s
     done = subprocess.run(
         [sys.executable, "-m", "bot", "round", "close"],
         stdin=stdin,
-        # A descriptor that is not there at all, as some services start their programs.
+        # Stdin is closed, as some services start their programs.
         preexec_fn=None if stdin else lambda: os.close(0),
         capture_output=True,
         text=True,
@@ -155,7 +155,7 @@ def test_what_changes_during_the_question_is_asked_again(
     monkeypatch.setattr(command, "ask", answer)
     result = laocert("close", stdin="y\ny\n")
     assert len(questions) == 2
-    assert "it has changed meanwhile; this is what it ends now:" in result.stderr
+    assert "this has changed in the meantime; it now ends:" in result.stderr
     assert result.stdout.splitlines() == [
         *ENDS,
         ENDS[0],
@@ -208,11 +208,11 @@ def test_opening_wants_yes_where_it_ends_locks(laocert: Run) -> None:
         "petitions that end without a decision: 1",
     ]
     assert refused.stderr == (
-        "nobody is there to be asked, and round 2571 was not opened; look at what is shown, then give --yes\n"
+        "there is no terminal to ask at, and round 2571 was not opened; look at what is shown, then give --yes\n"
     )
     refused = laocert("open", "--fiscal-year", "2571", "--json", code=1)
     assert (refused.stdout, refused.stderr) == ("", UNASKED_AS_JSON.format("round 2571 was not opened"))
-    # What cannot be opened is refused before it is asked.
+    # A round that cannot be opened is refused before the question.
     assert "was already held" in laocert("open", "--fiscal-year", "2570", code=1).stderr
     assert rounds(laocert) == [(2570, "closed")]
     opened = json.loads(laocert("open", "--fiscal-year", "2571", "--yes", "--json").stdout)
@@ -238,7 +238,7 @@ def test_opening_asks_where_it_ends_locks(laocert: Run) -> None:
 def test_whoever_comes_second_reads_one_line(
     database_url: str, laocert: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another operator opens the round after this one has looked."""
+    """Another operator opens the round between the question and the answer."""
     laocert("close", "--yes")
 
     async def open_meanwhile() -> None:

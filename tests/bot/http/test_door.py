@@ -1,4 +1,4 @@
-"""What a connection may take before anybody looks at what it wants."""
+"""The limits of a connection before the app sees its request."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from tests.support import Clock
 __all__ = ["front"]
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-# Long enough for a request on a very busy machine, where its end is not waited for.
+# Seconds that suffice for a request on a busy machine, for tests that do not wait for its end.
 LONG = 300.0
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -37,7 +37,7 @@ async def at_once(_request: Request) -> PlainTextResponse:
 
 @asynccontextmanager
 async def served(bounds: Bounds, *routes: Route) -> AsyncIterator[Connect]:
-    """Something to ask, within bounds; what connects to it."""
+    """A server with these limits; gives a function that connects to it."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     server = Server(listening, Starlette(routes=[Route("/", at_once, methods=["GET", "POST"]), *routes]), bounds)
@@ -58,7 +58,7 @@ async def served(bounds: Bounds, *routes: Route) -> AsyncIterator[Connect]:
 
 
 def request(size: int = 0) -> bytes:
-    """A request with a head of so many bytes, or of as few as it can have."""
+    """A request whose head has so many bytes, by default as few as possible."""
     begin, end = b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n"
     if not size:
         return begin + end
@@ -74,7 +74,7 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
-    """All that comes until the connection ends, in whatever way."""
+    """All bytes until the connection ends, also by a reset."""
     content = b""
     try:
         while chunk := await reader.read(1 << 16):
@@ -87,7 +87,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 async def test_a_head_may_have_so_many_bytes_and_no_more() -> None:
     async with served(Bounds(longest_head=1000, head_seconds=LONG)) as connect:
         reader, writer = await connect()
-        # On one connection each head has the whole room.
+        # Each head on one connection may have the full length.
         for _ in range(3):
             writer.write(request(1000))
             assert (await answer(reader)).endswith(b"here")
@@ -101,7 +101,7 @@ async def test_a_head_without_an_end_is_not_read_to_its_end() -> None:
         for beginning in (b"GET /", b"GET / HTTP/1.1\r\nX-Filler: "):
             reader, writer = await connect()
             writer.write(beginning)
-            # What was not read yet may end the connection before the answer is seen.
+            # Unread bytes may reset the connection before the answer is received.
             with contextlib.suppress(ConnectionResetError):
                 for _ in range(100):
                     writer.write(b"x" * 10)
@@ -140,7 +140,7 @@ async def test_line_breaks_before_a_request_keep_nothing_open() -> None:
         reader, writer = await connect()
         writer.write(request())
         assert (await answer(reader)).endswith(b"here")
-        # They are no part of a request (RFC 9112, 2.2).
+        # Empty lines before a request are ignored (RFC 9112, 2.2).
         writer.write(b"\r\n\r\n")
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 
@@ -171,21 +171,21 @@ async def test_whoever_holds_connections_loses_them_and_others_get_in() -> None:
 
     bounds = Bounds(head_seconds=LONG, body_seconds=LONG, connections=8)
     async with served(bounds, Route("/slow", slow)) as connect:
-        # What is being answered stays, however old it is.
+        # A connection whose request is being answered stays open, however old it is.
         served_reader, served_writer = await connect()
         served_writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await begun.wait()
         held = [await connect() for _ in range(30)]
         for number, (_, writer) in enumerate(held):
             writer.write(b"" if number % 2 else b"GET /")
-        # Refused without its body being read, and not being answered any more.
+        # The request was refused without reading its body, so the connection counts as waiting.
         _, dripping = await connect()
         dripping.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
         for _ in range(20):
             reader, writer = await connect()
             writer.write(request())
             assert (await answer(reader)).endswith(b"here")
-        # Those that came first went first: twenty askers and seven others are no more than eight.
+        # The oldest were closed first: twenty requests and seven silent connections leave no more than eight.
         assert [await rest(reader) for reader, _ in held] == [b""] * 30
         go_on.set()
         assert (await answer(served_reader)).endswith(b"done")
@@ -202,7 +202,7 @@ async def test_the_listener_of_the_program_has_bounds(
         writer.write(b"POST /hook HTTP/1.1\r\nHost: x\r\nX-Filler: " + b"x" * (64 << 10))
         await until(lambda: TALLY.posts["431"] == refused + 1)
         writer.close()
-        # More than its bound: as many as are too many are closed.
+        # Beyond the limit the surplus connections are closed.
         held = [await asyncio.open_connection(host, port) for _ in range(Bounds().connections + 10)]
         await until(lambda: sum(reader.at_eof() or reader.exception() is not None for reader, _ in held) == 10)
         reader, writer = await asyncio.open_connection(host, port)

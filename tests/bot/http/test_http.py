@@ -1,4 +1,4 @@
-"""What is served beside the webhook: whether the program lives, and whether it can do its work."""
+"""The health probes: liveness, readiness, and the shared work."""
 
 import asyncio
 import socket
@@ -36,7 +36,7 @@ async def get(front: Front, path: str) -> tuple[int, Any]:
 ANEW = replace(
     TEST_TUNING, readiness=replace(TEST_TUNING.readiness, database_for=0.0, bot_api_for=0.0), read_every=0.0
 )
-# Refuses each insertion as PostgreSQL does when its disk is full; SQLite's own test is that of the doctor.
+# Fails each insertion as PostgreSQL does with a full disk. The doctor's tests use a really full SQLite database.
 FULL = (
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
     " $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$",
@@ -45,7 +45,7 @@ FULL = (
 
 
 def well(state: dict[str, Any]) -> dict[str, bool]:
-    """Which parts are well."""
+    """Whether each part is ok, by name."""
     return {name: part["ok"] for name, part in state.items() if isinstance(part, dict)}
 
 
@@ -66,7 +66,7 @@ async def test_ready_is_who_can_do_its_own_work(
         assert (status, state["ready"]) == (200, True)
         assert well(state) == {"database": True, "migrations": True, "started": True}
 
-        # Telegram is away for all replicas: none of them is taken out of rotation for that.
+        # Telegram is away for all replicas, which is no reason to take one out of rotation.
         fault = emulator.faults.server_error(502, method="getMe")
         status, state = await get(front, "/healthz/work")
         assert (status, state["working"], state["bot_api"]["ok"], fault.hits) == (503, False, False, 1)
@@ -85,7 +85,7 @@ async def test_ready_is_who_can_do_its_own_work(
         monkeypatch.setattr(readiness.version, "revision", away)
         status, state = await get(front, "/readyz")
         assert (status, state["database"]["said"]) == (503, "ConnectionRefusedError (the database is away)")
-        # It lives all the same: to start it again would mend nothing.
+        # The process is alive: a restart would not help.
         assert (await get(front, "/healthz"))[0] == 200
 
 
@@ -93,7 +93,7 @@ async def test_ready_is_who_can_do_its_own_work(
 async def test_ready_is_who_can_write(
     emulator: Emulator, country: Database, clock: Clock, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To reads a full disk, and a primary that takes no writes any more, answer as ever."""
+    """A database with a full disk, or a read-only one, still answers reads."""
     async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
         await until_ready(front)
         async with country.write() as session:
@@ -104,12 +104,12 @@ async def test_ready_is_who_can_write(
         assert state["database"] == {"ok": False, "said": "DBAPIError (database or disk is full)"}
         async with country.write() as session:
             await session.execute(text("DROP TRIGGER refuse ON inbox"))
-        # What was full a moment ago may have room for a try and for nothing else.
+        # A database that was full a moment ago may have room for the probe only.
         status, state = await get(front, "/readyz")
         assert (status, state["database"]["said"]) == (503, "database or disk is full")
         monkeypatch.setattr(Database, "was_full", False)
         assert (await get(front, "/readyz"))[0] == 200
-        # Nothing stays of the tries.
+        # The probes are rolled back.
         assert await inbox_rows(country) == []
 
 
@@ -136,12 +136,12 @@ async def test_what_all_replicas_share_is_told_apart(
     monkeypatch.setattr(work, "TALLY", tally)
     async with running_bot(emulator, country, clock, front=Front(front.listening), tuning=ANEW):
         await until_ready(front)
-        # To be asked to wait is an answer.
+        # A 429 is an answer.
         emulator.faults.flood(1, method="getMe")
         status, state = await get(front, "/healthz/work")
         assert (status, state["working"]) == (200, True)
         assert well(state) == dict.fromkeys(("bot_api", "updates", "notices", "poller", "refusals"), True)
-        # Of another bot, so that nobody does it.
+        # An update of another bot, so that no program processes it.
         async with country.write() as session:
             await inbox.store(session, 1, [inbox.Received(1, 7, b"{}")], clock() - timedelta(seconds=31))
         tally.conflicts["getUpdates"] += 1
@@ -150,7 +150,7 @@ async def test_what_all_replicas_share_is_told_apart(
         assert (status, state["working"]) == (503, False)
         assert [name for name, is_well in well(state).items() if not is_well] == ["updates", "poller", "refusals"]
         assert state["updates"]["said"] == "the oldest waits for 31 s"
-        # Nothing of it is a reason to send posts elsewhere.
+        # None of these makes the process not ready.
         assert (await get(front, "/readyz"))[0] == 200
 
 
@@ -203,7 +203,7 @@ async def test_the_end_is_not_held_up_by_an_open_connection(
             async with client.get(url) as answer:
                 assert answer.status == 200
             stopped = time()
-        # On a busy machine it may take as long as the start.
+        # On a busy machine this may take as long as the start.
         assert time() - stopped < max(8, stopped - started)
         with pytest.raises(aiohttp.ClientError):
             await client.get(url)

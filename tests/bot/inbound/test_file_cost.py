@@ -1,4 +1,4 @@
-"""What a file may cost in the chat's reader: 2 s of a processor and 200 MB, whatever is in it."""
+"""The cost of checking any file: at most 2 s of processor time and 200 MB of memory."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from models.imports.sent_file import MAX_BYTES
 from tests.models.imports.costly import TEXTS, WORKBOOKS
 from tests.models.imports.files import FIRST
 
-# Runs the checking process and prints what it has cost: its own process, so that it is not measured with others.
+# Runs the checking process and prints its cost; in a process of its own, to measure nothing else.
 _MEASURE = """
 import resource, subprocess, sys
 check = [sys.executable, "-m", "bot.inbound.checking"]
@@ -22,7 +22,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 sys.stdout.flush()
 sys.stdout.buffer.write(out)
 """
-# A machine that runs other tests at the same time takes longer for the same work.
+# The limit allows for other tests that run on the machine at the same time.
 SECONDS = 3.0
 MEMORY = 200 << 10
 FILES = [(name, ".xlsx", make) for name, make in WORKBOOKS.items()] + [
@@ -30,7 +30,7 @@ FILES = [(name, ".xlsx", make) for name, make in WORKBOOKS.items()] + [
 ]
 
 
-# Those that are made fast, one of each sort; the others with --torture.
+# One file of each sort that is made fast; the others run with --torture.
 IN_THE_SUITE = {
     "5,000 rows and 200 menus",
     "a formatted cell far down",
@@ -48,7 +48,7 @@ IN_THE_SUITE = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test for each file, with --torture for those as well that take long to make."""
+    """One test for each file; with --torture also for those that take long to make."""
     if "make" in metafunc.fixturenames:
         is_full = metafunc.config.getoption("--torture")
         files = [file for file in FILES if is_full or file[0] in IN_THE_SUITE]

@@ -1,4 +1,4 @@
-"""The process in which files for officers are made."""
+"""The process that makes files for officers."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Fair to every sender: officers in turn, strangers in a bounded part of the work, a flood not at all."""
+"""Flood control: officers are served at once, strangers with a bounded part of the work, floods are dropped."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ from tests.chat import TEST_TUNING, Officer
 from tests.support import Clock
 
 RULES = FloodRules(window=60.0, free=2, step=0.5, most=4, senders=3)
-# No time passes for those who are counted.
+# The flood counters' clock stands still.
 STRICT = replace(TEST_TUNING, floods=RULES)
 
 
 class Seconds:
-    """A clock that is moved."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,7 +35,7 @@ def test_who_sends_too_much_is_slowed_down_and_then_dropped_until_it_stops() -> 
     assert [floods.admits(1) for _ in range(4)] == [True] * 4
     assert floods.delay(1) == 2 * RULES.step
     assert not floods.admits(1)
-    # It goes on: what is dropped counts too.
+    # The flood continues: dropped updates count too.
     clock.now += 59
     assert [floods.admits(1) for _ in range(4)] == [False] * 4
     clock.now += 59
@@ -43,7 +43,7 @@ def test_who_sends_too_much_is_slowed_down_and_then_dropped_until_it_stops() -> 
     clock.now += 61
     assert floods.admits(1)
     assert floods.delay(1) == 0
-    # Nobody else is concerned.
+    # Other senders are not affected.
     assert floods.admits(2)
     assert floods.delay(2) == 0
 
@@ -61,16 +61,16 @@ def test_strangers_together_have_a_bounded_part_and_newcomers_most_of_it() -> No
         most=100, newcomer=2, newcomers_rate=1.0, newcomers_burst=5.0, others_rate=0.5, others_burst=3.0
     )
     floods = Floods(rules, clock)
-    # A crowd that goes on: each is a newcomer for two updates, then they share what others have.
+    # A persistent crowd: each sender is a newcomer for two updates, then uses the bucket of the others.
     admitted = [sum(floods.admits(sender) for sender in range(1, 5)) for _ in range(4)]
     assert admitted == [4, 1, 3, 0]
-    # What was used up comes back as time goes by, for newcomers soonest, and never more than the burst.
+    # The buckets refill with time, the newcomers' fastest, and never beyond the burst.
     clock.now += 2
     assert [floods.admits(sender) for sender in (1, 2, 101, 102, 103)] == [True, False, True, True, False]
     clock.now += 590
     assert sum(floods.admits(sender) for sender in range(201, 221)) == 5
     assert sum(floods.admits(sender) for sender in range(1, 5)) == 3
-    # After ten minutes of quiet somebody is a newcomer again.
+    # After ten quiet minutes a sender is a newcomer again.
     clock.now += 601
     assert all(floods.admits(sender) for sender in range(1, 5))
 
@@ -108,7 +108,7 @@ async def test_a_flood_of_a_stranger_is_dropped_at_intake(bot: Emulator, country
     await until(lambda: TALLY.updates["unknown", "dropped"] - before == 17)
     await until(lambda: finished(country))
     assert len([row for row in await inbox_rows(country) if row.sender == stranger.id]) == RULES.most
-    # Answered after the commit.
+    # The answer comes after the commit.
     await until(lambda: len(sent_texts(bot, stranger.id)) == RULES.most)
 
 
@@ -120,14 +120,14 @@ async def test_strangers_hold_up_strangers_only(bot: Emulator, country: Database
     officer = Officer(bot.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
     strangers = [bot.phone(f"ค{number}") for number in range(10)]
-    # The answers to strangers take long; they have one turn.
+    # Answers to strangers are slow here; strangers share one slot.
     for stranger in strangers:
         bot.faults.delay(0.5, method="sendMessage", chat_id=stranger.id)
         await stranger.start()
     await officer.says("/menu", "ปีงบประมาณ")
     waiting = [row for row in await inbox_rows(country) if row.state is inbox.State.PENDING]
     assert len(waiting) > 3
-    # Nobody is forgotten.
+    # All are answered in the end.
     await until(lambda: finished(country))
     await until(lambda: all(sent_texts(bot, stranger.id) for stranger in strangers))
 
@@ -145,13 +145,13 @@ async def test_a_crowd_of_strangers_is_dropped_beyond_their_part(
     crowd = [bot.phone(f"ค{number}") for number in range(30)]
     for stranger in crowd:
         await stranger.start()
-    # Who was linked a moment ago is an officer at once, whatever was dropped before.
+    # A sender who was linked a moment ago is an officer at once, whatever was dropped before.
     linked = Officer(crowd[-1])
     await until(lambda: TALLY.updates["unknown", "dropped"] - before == 10)
     await link(country, "lao6110301", linked.phone, clock())
     await linked.says("/menu", "ปีงบประมาณ")
     await officer.says("/menu", "ปีงบประมาณ")
-    # Each is answered after what it did is committed.
+    # Each answer comes after the update's commit.
     await until(lambda: sum(bool(sent_texts(bot, stranger.id)) for stranger in crowd) == 21)
     assert TALLY.updates["unknown", "dropped"] - before == 10
 

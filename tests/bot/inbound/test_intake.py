@@ -1,4 +1,4 @@
-"""Updates in: nothing lost, nothing doubled, nothing that stops the polling."""
+"""Intake: no update is lost or stored twice, and none stops the polling."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ from tests.support import Clock
 
 @dataclass
 class Polling:
-    """A poller at work, and what it passed on."""
+    """A running poller, and the rows that it passed on."""
 
     task: asyncio.Task[None]
     poller: Poller
@@ -39,7 +39,7 @@ class Polling:
 
 @pytest.fixture
 async def polling(emulator: Emulator, database: Database, clock: Clock) -> AsyncIterator[Polling]:
-    """A poller alone: what it passes on stays undone."""
+    """A poller without a worker: the updates stay in the inbox."""
     async with opened_bot(emulator) as (bot, polls):
         taken: list[InboxUpdate] = []
         intake = Intake(bot.id, database, SEAL, clock, taken.extend)
@@ -51,7 +51,7 @@ async def polling(emulator: Emulator, database: Database, clock: Clock) -> Async
 
 
 def offsets(emulator: Emulator) -> list[int | None]:
-    """The offsets of the polls so far, repetitions left out."""
+    """The offsets of the polls so far, without repetitions."""
     distinct_offsets: list[int | None] = []
     for call in emulator.calls_of("getUpdates"):
         offset = int(call.params["offset"]) if "offset" in call.params else None
@@ -86,7 +86,9 @@ async def test_offsets_follow_the_batches_and_rest_after_an_empty_one(
 async def test_a_server_that_answers_at_once_is_not_asked_at_once(
     database: Database, clock: Clock, knows: bool
 ) -> None:
-    """Neither one that holds no polls, nor one that does not heed what was confirmed."""
+    """A server that answers polls at once, or sends confirmed updates again, is not polled faster than the
+    floor.
+    """
     at, polls_at, enough = 0.0, list[float](), asyncio.Event()
     updates = [{"update_id": 7, "message": {"from": {"id": 5}, "chat": {"id": 5}, "text": "x"}}] if knows else []
 
@@ -112,13 +114,13 @@ async def test_a_server_that_answers_at_once_is_not_asked_at_once(
         polling.cancel()
         await asyncio.wait({polling})
         await polls.shutdown()
-    # The first brought something; what it brought again was known.
+    # The first poll brought something new; the same updates again do not count as new.
     pauses = [later - earlier for earlier, later in itertools.pairwise(polls_at[:10])]
     assert pauses == pytest.approx([0.0 if knows else 0.7] + [0.7] * 8)
 
 
 async def test_the_next_poll_after_a_flood_waits_for_nothing(database: Database, clock: Clock) -> None:
-    """All that a batch held was dropped: what others sent stands behind it."""
+    """A batch that was dropped completely counts as new: others' updates wait behind it."""
     numbers, slept = itertools.count(1), list[float]()
     enough = asyncio.Event()
 
@@ -170,10 +172,10 @@ async def test_a_failed_commit_confirms_nothing_and_loses_nothing(
     await emulator.phone("ก").start()
     await until(lambda: _polled(emulator, first + 1))
     assert trouble.struck == 2
-    # What was committed after all came again as known: it is the worker's next look that finds it.
+    # The commit took effect after all, so the update came again as known: the worker's next scan finds its row.
     assert polling.ids() == ([] if after_commit else [first])
     assert [row.update_id for row in await inbox_rows(database)] == [first]
-    # Confirmed only by the poll after the commit that was known to be made.
+    # Confirmed only by the poll after the commit that was known to succeed.
     assert offsets(emulator) == [None, first + 1]
 
 
@@ -269,7 +271,7 @@ async def test_polling_goes_on_after(
     await phone.start()
     await phone.send("สอง")
     await until(lambda: _taken(polling, 2))
-    # The first may have come with the poll that was under way, the second with one that met the fault.
+    # The first may have come with a poll in flight, the second with one that met the fault.
     await until(lambda: _complained(emulator, caplog))
     assert polling.ids() == [first, first + 1]
     assert not polling.task.done()
@@ -321,7 +323,7 @@ async def test_a_refused_token_ends_the_program_with_one_sentence(
 
 
 POISON = [
-    # (kind, body, whether its sender can be told)
+    # (kind, body, whether the sender can be determined)
     ("message", b"null", False),
     ("message", b'{"from":7}', False),
     ("message", b'{"from":{"id":%d},"chat":9}', True),
@@ -364,14 +366,16 @@ async def _all_finished(database: Database) -> list[InboxUpdate]:
 
 
 async def test_posts_of_officers_do_not_wait_for_those_of_strangers(database: Database, clock: Clock) -> None:
-    """Posts of others share a commit; one sender's stay in order, also when it turns out to be an officer."""
+    """Posts of other senders share a commit; one sender's stay in order, also when it turns out to be an
+    officer.
+    """
     officer, stranger, linking = 1, 2, 3
     floods = Floods()
     floods._officers[officer] = asyncio.get_running_loop().time() + 60
     intake = Intake(1, database, SEAL, clock, lambda _: None, floods)
     lane = intake._other_posts
     lane._apart = 3600.0
-    # The first is kept at once; those that come within the time apart are kept together after it.
+    # The first is committed at once; those within the interval after it share the next commit.
     await intake.put(inbox.Received(1, stranger, b"x"))
     others = [
         asyncio.create_task(intake.put(inbox.Received(number, sender, b"x")))

@@ -1,4 +1,4 @@
-"""PINs and passwords in the worker: counted before they are checked, and checked beside the loop."""
+"""PINs and passwords in the worker: counted before they are checked, and hashed in a thread."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ WRONG = "135790"
 
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
-    """The checks of PINs, held up until they are let go on."""
+    """Checks of PINs that wait until the test lets them continue."""
     held = Checks()
     monkeypatch.setattr(proving, "pin_matches", held)
     yield held
@@ -49,7 +49,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
 
 
 class Checks:
-    """In place of `pin_matches`: counts what gets as far as the hash."""
+    """Replaces `pin_matches`; counts the checks that reach the hash."""
 
     def __init__(self) -> None:
         self.let = threading.Event()
@@ -67,7 +67,7 @@ class Checks:
 async def test_a_try_is_counted_before_it_is_checked(
     emulator: Emulator, country: Database, clock: Clock, checks: Checks
 ) -> None:
-    """A process that dies while it hashes gives nobody a try for nothing."""
+    """An attempt counts even when the process dies while it hashes."""
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
     async with working(emulator, country, clock):
@@ -80,7 +80,7 @@ async def test_a_try_is_counted_before_it_is_checked(
     checks.let.set()
     async with running_bot(emulator, country, clock):
         await officer.sees("PIN ไม่ถูกต้อง")
-        # The same tap is checked again, and was counted already.
+        # The same tap is checked again, without counting a second time.
         assert await failures(country) == 1
         await officer.enter(PIN, "ประวัติการรับรองข้อมูล")
     assert await failures(country) == 0
@@ -100,7 +100,7 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
         await officer.to_keypad()
         card = await all_but_one_digit(officer.phone, WRONG)
         before = len(await inbox_rows(country))
-        # The last digit eight times, each as if somebody else had sent it: nothing puts them in order.
+        # The last digit eight times, each as from another sender, so that nothing orders them.
         tap = orjson.loads(callback(officer.phone.button(WRONG[-1], card)))
         received = [
             inbox.Received(number, number, SEAL.close(orjson.dumps({"update_id": number, "callback_query": tap})))
@@ -109,14 +109,14 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
         async with country.write() as session:
             rows = await inbox.store(session, 1, received, clock())
         worker.take(rows)
-        # Three are refused; the others are at the hash, or wait for it.
+        # Three are refused; the other five are being hashed or wait for it.
         await until(lambda: _done(country, before + 3))
         checks.let.set()
         await until(lambda: finished(country))
     assert checks.begun == 5
     async with country.read() as session:
         assert list(await session.scalars(select(Certification))) == []
-    # The block stands on the keypad, and nowhere else.
+    # The block is shown on the keypad only; no notice is queued.
     assert await outbox_rows(country) == []
 
 
@@ -125,7 +125,7 @@ async def _done(database: Database, count: int) -> bool:
 
 
 def callback(button: Button) -> bytes:
-    """A tap as the Bot API tells of it."""
+    """A tap as a raw callback query of the Bot API."""
     message = button.message
     return orjson.dumps(
         {
@@ -161,7 +161,7 @@ async def test_a_typed_password_is_hashed_beside_the_loop_and_deleted(
     assert len(threads) == 2
     assert all(name.startswith("argon2") for name in threads)
     if sys.platform == "linux":
-        # It steps back for the taps, but not to the last place.
+        # The thread has lower priority than taps, but not the lowest.
         own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         assert nices == [min(LAST, own + worker.HASHERS_NICE)] * 2
     texts = {message.text for message in officer.phone.messages}

@@ -1,4 +1,4 @@
-"""Several programs on one PostgreSQL: each officer in order, all officers side by side, nothing twice."""
+"""Several programs on one PostgreSQL database: one sender's updates in order, senders in parallel, none twice."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from tests.bot.running import SEAL, inbox_rows, make_worker, opened_bot, until
 from tests.chat import TEST_TUNING, says
 from tests.support import KEYRING, Clock
 
-# SenderLocks of this test's own database: other tests run on the same server.
+# Restricted to this test's database: other tests run on the same server.
 CLAIMED = (
     "locktype = 'advisory' AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -42,7 +42,7 @@ async def other(database_url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def working(emulator: Emulator, database: Database, clock: Clock, pace: WorkerPace) -> AsyncIterator[Worker]:
-    """A worker as of one program: it looks for what nobody has in hand."""
+    """The worker of one program, with its scans of the inbox."""
     async with opened_bot(emulator) as (bot, _):
         worker = make_worker(bot, database, clock, pace=pace)
         looks = asyncio.create_task(worker.run())
@@ -63,7 +63,7 @@ def message(update_id: int, user_id: int, words: str) -> dict[str, object]:
 
 
 async def put(emulator: Emulator, database: Database, clock: Clock, updates: list[dict[str, object]]) -> None:
-    """Into the inbox, as of a program that was killed then."""
+    """Store updates in the inbox, as a program that was killed afterwards."""
     intake = Intake(emulator.bot.id, database, SEAL, clock, lambda rows: None)
     await intake.keep([received for received in map(intake.receive, updates) if received])
 
@@ -102,7 +102,7 @@ async def test_two_share_the_officers_and_keep_each_ones_order(
     monkeypatch.setattr("bot.inbound.worker.inbox.finish", noted)
     async with working(emulator, country, clock, pace), working(emulator, other, clock, pace):
         await until(lambda: all_done(country))
-        # Done is committed before it is answered.
+        # An update is committed as done before it is answered.
         await until(lambda: len(emulator.calls_of("sendMessage")) == len(words) * len(phones))
     assert len(done) == len(words) * len(phones)
     for number in range(len(phones)):
@@ -128,7 +128,7 @@ async def test_an_update_waits_for_an_earlier_one_of_its_sender(
         assert not await inbox.finish(session, second, clock())
     async with country.write() as holding:
         assert await inbox.finish(holding, first, clock())
-        # Not committed yet: to others the first still waits.
+        # Not committed yet: for other programs the first update still waits.
         async with country.write() as session:
             assert not await inbox.finish(session, second, clock())
     async with country.write() as session:
@@ -151,7 +151,7 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
     first.give_back(3)
     await until(lambda: second.take(3))
     assert not await first.take(3)
-    # Its session is ended from outside, as that of a machine without power is: others have its senders at once.
+    # The session is terminated, as after a power failure: the other program gets its senders at once.
     async with other.write() as session:
         await session.execute(
             text(
@@ -160,7 +160,7 @@ async def test_a_sender_is_claimed_by_one_and_free_when_that_one_is_gone(
             )
         )
     await until(lambda: second.take(4))
-    # It learns of it with its next question; until then the update's own transaction refuses what is not in turn.
+    # The program notices with its next query; until then `inbox.finish` refuses updates out of order.
     await until(lambda: refused(first, 4))
     assert await first.take(9)
     await first.close()

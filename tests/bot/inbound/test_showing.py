@@ -1,4 +1,4 @@
-"""Screens in Telegram's weather: few calls, pauses that hurt one chat alone, and nobody without an answer."""
+"""Screens under Telegram's limits: few calls, pauses for single chats only, and an answer for everybody."""
 
 import time
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.chat import CORRECT, DESPITE_EMPTY, EMPTY, TEST_TUNING, Officer, runn
 from tests.handlers.support import RECEIPT
 from tests.support import ORGANIZATIONS, PIN, SPOT_CHECK_SIZE, TO_PIN, Clock, certify_as
 
-# Without a limit, and so without dots: only what must be drawn.
+# As if no calls were left for dots: only the screens that must be drawn.
 NO_DOTS = 1_000_000
 MUST_PASS = replace(TEST_TUNING, rates=replace(RATES, chat_calls=NO_DOTS, kept_free=(0, 0, NO_DOTS, NO_DOTS)))
 IN_WEATHER = replace(TEST_TUNING, rates=RATES)
@@ -41,7 +41,7 @@ async def ready(bot: Emulator, country: Database, clock: Clock, username: str, n
 
 
 async def certify_next(province: Officer) -> None:
-    """From a receipt's ถัดไป to the next receipt, with every record as the paper says."""
+    """From a receipt's ถัดไป (Next) to the next receipt, with all records correct."""
     receipt = await province.sees(RECEIPT)
     await province.phone.tap("ถัดไป", receipt)
     review = await newest(province, "ตรวจสอบข้อมูลระดับจังหวัด", below=receipt)
@@ -61,7 +61,7 @@ async def check(province: Officer, card: Message) -> None:
 
 
 async def on(officer: Officer, card: Message, label: str, expect: str) -> None:
-    """Tap a button of a message, and wait until that message says something."""
+    """Tap a button of a message, and wait until the message contains the words."""
     await officer.phone.tap(label, card)
     if label == CORRECT:
         await officer.phone.until(lambda _: expect in card.text or EMPTY in card.text)
@@ -71,7 +71,7 @@ async def on(officer: Officer, card: Message, label: str, expect: str) -> None:
 
 
 async def newest(officer: Officer, words: str, below: Message) -> Message:
-    """A message that says something and came after another."""
+    """The message that contains the words and came after another message."""
     return await officer.phone.until(
         lambda phone: next(
             (message for message in phone.messages if message.id > below.id and words in message.text), None
@@ -117,7 +117,7 @@ async def test_a_wrong_pin_adds_one(bot: Emulator, country: Database, clock: Clo
     assert calls(bot, officer) - before == 2
 
 
-# The menus of every record, and the calls: each record with an empty one adds a question.
+# Menus of every record, and expected calls: each record with an empty menu adds a question.
 @pytest.mark.parametrize(("menus", "most"), [("rrn", 8), ("r-n", 8 + SPOT_CHECK_SIZE)])
 @pytest.mark.parametrize("tuning", [MUST_PASS], indirect=True)
 async def test_a_provinces_further_organization_eight(
@@ -165,7 +165,7 @@ async def two_waiting(bot: Emulator, country: Database, clock: Clock, menus: str
 
 @pytest.fixture
 async def weather(country: Database, clock: Clock) -> AsyncIterator[Emulator]:
-    """The bot as in production, in the weather that it is designed for, both by the real time."""
+    """The bot with production tuning, and an emulator with Telegram's limits, both in real time."""
     async with Emulator(clock=clock.timestamp, patience=time.time, weather=DESIGN) as emulator:
         async with running_bot(emulator, country, clock, tuning=IN_WEATHER):
             yield emulator
@@ -174,7 +174,7 @@ async def weather(country: Database, clock: Clock) -> AsyncIterator[Emulator]:
 
 
 def waited(emulator: Emulator) -> list[str]:
-    """The toasts by which the bot says that a screen comes later."""
+    """The toasts that say that a screen comes later."""
     toasts = [call.params.get("text", "") for call in emulator.calls_of("answerCallbackQuery")]
     return [toast for toast in toasts if "ขอให้รอ" in toast]
 
@@ -197,7 +197,7 @@ async def test_two_further_organizations_pass_in_a_minute(
     province = await two_waiting(weather, country, clock)
     code = ORGANIZATIONS[2][0]
     await certify_as(country, f"lao{code}", 503, code, Level.LAO, clock())
-    # The receipt of a first one stands there; nothing was spent.
+    # A first receipt is in the chat; no calls are spent.
     await certify_as(country, PROVINCE, province.phone.id, ORGANIZATIONS[0][0], Level.PROVINCE, clock())
     await province.says("/menu", "รอท่าน")
     for _ in range(2):
@@ -209,7 +209,7 @@ async def test_two_further_organizations_pass_in_a_minute(
 
 
 async def crowd_types(bot: Emulator, size: int) -> list[Officer]:
-    """So many people begin at once."""
+    """So many senders start the bot at once."""
     crowd = [Officer(bot.phone(f"ก{number}")) for number in range(size)]
     for officer in crowd:
         await officer.phone.send("/start")
@@ -217,7 +217,7 @@ async def crowd_types(bot: Emulator, size: int) -> list[Officer]:
 
 
 async def test_answers_beyond_the_bots_limit_wait_in_line(weather: Emulator) -> None:
-    """Telegram refuses none: `weather` looks for refusals afterwards."""
+    """No call is refused: the fixture `weather` checks that afterwards."""
     for officer in await crowd_types(weather, 70):
         await officer.sees("ชื่อผู้ใช้")
 
@@ -242,7 +242,7 @@ FEW = replace(TEST_TUNING, rates=replace(RATES, chat_calls=16))
 
 @pytest.mark.parametrize("tuning", [FEW], indirect=True)
 async def test_dots_that_would_lie_are_taken_away(bot: Emulator, country: Database, clock: Clock) -> None:
-    """Each digit is told by its toast. When the chat's calls become few, the keypad shows no dots any more."""
+    """Each digit is acknowledged by a toast. With few calls left the keypad shows no dots any more."""
     officer = await ready(bot, country, clock, LAO)
     # Six calls: the keypad is the last of them.
     await officer.to_keypad()
@@ -274,7 +274,7 @@ async def test_the_result_is_the_receipt_and_stays(lao: Officer, bot: Emulator, 
     assert lao.phone.messages[-1] == receipt
     words = receipt.text
     assert all(button.copies or (button.data or "").startswith(BELOW) for row in receipt.buttons for button in row)
-    # What is tapped on it opens below.
+    # Its buttons open their screens below.
     await lao.phone.tap("ประวัติการรับรองข้อมูล", receipt)
     history = await newest(lao, "ประวัติการรับรองข้อมูล", below=receipt)
     await lao.phone.tap("หน้าหลัก", history)
@@ -295,11 +295,11 @@ SOON_LOST = replace(TEST_TUNING, courier=replace(TEST_TUNING.courier, look_for_l
 async def test_a_receipt_whose_program_died_is_sent_once_more(
     lao: Officer, bot: Emulator, country: Database, clock: Clock
 ) -> None:
-    """It was marked, and nobody knows whether it arrived."""
+    """The receipt's row is in `sending`, and it is unknown whether the message arrived."""
     await lao.to_keypad()
     await lao.enter(PIN, RECEIPT)
     await until(lambda: _is(country, State.SENT))
-    # As if its program had died in the middle, a minute ago.
+    # As if the program had died during the call, a minute ago.
     async with country.write() as session:
         await session.execute(update(OutboxMessage).values(state=State.SENDING, due_at=clock()))
     await until(lambda: _is(country, State.UNCERTAIN))
@@ -349,7 +349,7 @@ async def test_who_waits_for_a_chat_holds_up_nobody(bot: Emulator, country: Data
     flood = bot.faults.flood(600, method="editMessageText", chat_id=paused.phone.id)
     await (await paused.phone.tap("ระบบรับรองข้อมูล", card)).answer()
     await until(lambda: bool(flood.hits))
-    # The only slot is free, and the officer who waits is told so at the next tap.
+    # The only slot is free, and the waiting officer's next tap is answered with a toast.
     await other.says("/menu", "ปีงบประมาณ")
     toast = (await (await paused.phone.tap("ระบบรับรองข้อมูล", card)).answer()).text
     assert "Telegram ขอให้รอ หน้าจอจะแสดงในอีก" in toast
@@ -367,7 +367,7 @@ async def test_of_taps_that_wait_on_one_message_the_last_screen_is_drawn(
     for label in ("ดำเนินการ(อปท.)", "หน้าหลัก", "ดำเนินการ(อปท.)"):
         await (await officer.phone.tap(label, card)).answer()
     await officer.phone.until(lambda _: "ยังไม่รับรอง" in card.text)
-    # The one that was refused, and the last.
+    # The refused call, and the last one.
     assert len(bot.calls_of("editMessageText")) - before == 2
 
 
@@ -451,7 +451,7 @@ SOON_AGAIN = replace(TEST_TUNING, courier=replace(TEST_TUNING.courier, token_pau
 async def test_while_telegram_refuses_the_token_no_message_dies(
     bot: Emulator, country: Database, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """More often than a message may fail: a receipt, and the notice to a colleague."""
+    """More refusals than attempts are allowed, for a receipt and the notice to a colleague."""
     officer, colleague = await ready(bot, country, clock, LAO), await ready(bot, country, clock, LAO, "ข")
     await officer.to_keypad()
     for method, times in (("sendMessage", 2 * MAX_ATTEMPTS + 4), ("deleteMessage", 1)):

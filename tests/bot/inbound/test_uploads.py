@@ -1,4 +1,4 @@
-"""Files that officers send: fetched within a bound, read by a process of their own, and never lost."""
+"""Files that officers send: downloaded up to a limit, checked in a process of their own, and never lost."""
 
 import asyncio
 import csv
@@ -111,7 +111,7 @@ async def taking(emulator: Emulator) -> AsyncIterator[Uploads]:
 async def test_no_more_is_read_than_a_file_may_have(
     emulator: Emulator, taking: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever size Telegram has said."""
+    """Whatever size Telegram has reported."""
     phone = emulator.phone("ก")
     sent = await phone.send_document("register.csv", bytes(4 * MAX_BYTES))
     file_id = sent.content["document"]["file_id"]
@@ -132,7 +132,7 @@ async def test_a_file_that_telegram_does_not_have(emulator: Emulator, taking: Up
 async def test_a_server_that_keeps_files_to_itself_is_told_of(
     emulator: Emulator, taking: Uploads, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    """One that runs with --local gives a path of its own machine (Bot API, File), which may even be there."""
+    """A server with --local gives a path of its own machine (Bot API, File), which may exist here too."""
     phone = emulator.phone("ก")
     sent = await phone.send_document("register.csv", register(2))
     file = next(iter(emulator.world.files.values()))
@@ -161,7 +161,7 @@ async def test_a_bad_network_is_tried_again(emulator: Emulator, taking: Uploads)
 
 
 class Gate:
-    """In place of the check: it does not end before it is let."""
+    """Replaces the check: it waits until the test lets it end."""
 
     def __init__(self) -> None:
         self.let = asyncio.Event()
@@ -202,7 +202,7 @@ async def test_a_file_goes_all_the_way_through_the_process(
 async def test_nobody_waits_for_a_file_that_is_checked(
     emulator: Emulator, country: Database, clock: Clock, gate: Gate
 ) -> None:
-    """More files than there are slots; the others' taps, and the process, go on."""
+    """With more files than slots, other officers' taps go on."""
     two_slots = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=2))
     senders = [Officer(emulator.phone(name)) for name in "กขค"]
     other = Officer(emulator.phone("ง"))
@@ -243,7 +243,7 @@ async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
         taking = Uploads(bot, TEST_TUNING.worker.retries, turn=0.3)
         slow = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "slow.csv", BANGPU)))
         await until(has_begun)
-        # One that does not wait for its outcome does not stay behind either.
+        # A check whose caller is cancelled ends too.
         left = asyncio.create_task(taking.take(phone.id, Wanted(file_id, "left.csv", BANGPU)))
         await asyncio.sleep(0.1)
         assert begun == ["slow.csv"]
@@ -259,7 +259,7 @@ async def test_a_slow_check_holds_the_next_file_for_its_turn_only(
 async def test_a_commit_that_fails_loses_no_file(
     emulator: Emulator, country: Database, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The update is done again: fetched, checked and answered once."""
+    """The update is processed again: downloaded, checked, and answered once."""
     officer = Officer(emulator.phone("ก"))
     await link(country, "lao5110201", officer.phone, clock())
     failures = [ConnectionRefusedError]

@@ -1,4 +1,4 @@
-"""The webhook: what is kept before it is answered, what is refused, and the switch from and to polling."""
+"""The webhook: updates are stored before the answer, bad posts refused; switching from and to polling."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def no_pause(_seconds: float) -> None:
 
 @pytest.fixture
 async def telegram(clock: Clock) -> AsyncIterator[Emulator]:
-    """An emulator that repeats at once what was not taken."""
+    """An emulator that repeats a refused post at once."""
     async with Emulator(clock=clock.timestamp, sleep=no_pause) as running:
         yield running
         assert not running.violations
@@ -48,7 +48,7 @@ async def telegram(clock: Clock) -> AsyncIterator[Emulator]:
 async def posted_to(
     telegram: Emulator, country: Database, clock: Clock, front: Front
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """The bot with its webhook set; a client, for what somebody else posts there."""
+    """The bot with its webhook set, and a client to post to it."""
     assert front.hook is not None
     async with running_bot(telegram, country, clock, front=front), aiohttp.ClientSession() as client:
 
@@ -73,17 +73,17 @@ async def test_an_officer_is_served_by_posts(
     telegram: Emulator, country: Database, clock: Clock, front: Front
 ) -> None:
     officer = Officer(telegram.phone("ก"))
-    # It waits at Telegram since before the webhook was set.
+    # This update has waited at Telegram since before the webhook was set.
     await officer.phone.send("/start")
     async with posted_to(telegram, country, clock, front):
         await officer.sees("หน่วยงาน")
         await officer.tap("เข้าสู่ระบบ", ASK_USERNAME)
         await until(lambda: finished(country))
-        # What is done may be on its way to be confirmed.
+        # An update that is done may not be confirmed yet.
         await until(lambda: not telegram.updates.pending)
     assert not telegram.calls_of("getUpdates")
     assert [row.state for row in await inbox_rows(country)] == [State.DONE] * 2
-    # The program leaves the webhook as it is: another replica has it, too.
+    # The program does not delete the webhook: other replicas use it.
     assert telegram.api.webhook.url == front.hook.url  # type: ignore[union-attr]
 
 
@@ -112,7 +112,7 @@ async def test_while_the_database_is_away_telegram_keeps_it(
         refused = TALLY.posts["503"]
         await officer.says("/start", "หน่วยงาน")
         await until(lambda: finished(country))
-        # What was committed after all is answered 200 when it comes again, and done once.
+        # A post that was committed after all is answered 200 when repeated, and processed once.
         await until(lambda: TALLY.posts["503"] == refused + 2 and not telegram.updates.pending)
     assert "503" in telegram.api.webhook.last_error
     assert [row.state for row in await inbox_rows(country)] == [State.DONE]
@@ -136,7 +136,7 @@ async def test_what_is_refused_is_not_read_and_tells_nothing(
             ({**right, SECRET_HEADER: SECRET + "x"}, update, 403),
             ({**right, SECRET_HEADER: SECRET[:-1]}, update, 403),
             ({**right, SECRET_HEADER: "é"}, update, 403),
-            # Nothing of it is read before the secret is known.
+            # The body is not read before the secret is checked.
             ({**right, SECRET_HEADER: "x"}, b"x" * (LONGEST_BODY + 1), 403),
             ({**right, "Content-Type": "text/plain"}, update, 415),
             (right, b"x" * (LONGEST_BODY + 1), 413),
@@ -196,7 +196,7 @@ async def test_what_can_never_be_kept_is_not_asked_for_again(
         assert TALLY.updates["unknown", "left_out"] == counted + len(bodies)
         assert caplog.text.count("an update without an id was left out") == len(bodies)
         assert await inbox_rows(country) == []
-        # Half a letter is no reason to lose one: the worker sets it aside in its sender's turn.
+        # An unpaired surrogate does not lose the update: the worker sets it aside in order.
         half = b'{"update_id": 7, "message": {"from": {"id": 5}, "chat": {"id": 5}, "text": "\\ud800"}}'
         async with client.post(served_at(front, "/hook"), headers=headers, data=half) as answer:
             assert answer.status == 200
@@ -222,7 +222,7 @@ async def test_what_comes_while_the_database_is_busy_is_committed_together(
     puts = [asyncio.create_task(intake.put(update)) for update in received if update]
     late = asyncio.create_task(intake.put(received[0]))  # type: ignore[arg-type]
     await until(lambda: batches)
-    # One whose connection has gone no longer waits; what it brought is kept with the others.
+    # A post whose connection is gone is stored with the others.
     puts[3].cancel()
     let.set()
     await asyncio.gather(late, *puts, return_exceptions=True)
@@ -289,15 +289,15 @@ async def test_it_is_set_looked_at_and_taken_away(
     registered = emulator.api.webhook
     assert (registered.url, registered.secret, registered.max_connections) == (hooked, SECRET, 100)
     assert emulator.api.updates.allowed == set(ALLOWED_UPDATES)
-    # Until the emulator has failed to post there, nothing is wrong.
+    # Without a failed post Telegram reports no error.
     emulator.api.webhook.last_error = "Wrong response from the webhook: 403 Forbidden"
     emulator.api.webhook.last_error_date = emulator.world.now()
     result = await laocert("webhook", "info")
     assert hooked in result.output
-    assert "403 Forbidden: the secret is another one" in result.output
+    assert "403 Forbidden: the secrets differ" in result.output
     facts = json.loads((await laocert("webhook", "info", "--json")).output)
     assert (facts["ok"], facts["url"], facts["pending"], facts["max_connections"]) == (True, hooked, 0, 100)
-    assert facts["last_error_means"].startswith("the secret is another one")
+    assert facts["last_error_means"].startswith("the secrets differ")
 
     monkeypatch.setenv("LAOCERT_WEBHOOK_URL", "https://bot.example.org/other")
     result = await laocert("webhook", "info", code=1)
@@ -348,7 +348,7 @@ async def test_polling_does_not_take_a_webhook_away(
 ) -> None:
     emulator.call("setWebhook", url=hooked)
     monkeypatch.delenv("LAOCERT_WEBHOOK_URL")
-    # In this process, for signals are the main thread's.
+    # In this process, because only the main thread receives signals.
     with pytest.raises(SettingsRefused) as refused:
         await wiring.run(load_settings())
     assert str(refused.value) == (

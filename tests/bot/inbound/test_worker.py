@@ -1,4 +1,4 @@
-"""Updates done: in order, side by side, once, and each to its end."""
+"""The worker: one sender's updates in order, senders in parallel, each update processed once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ from tests.support import PIN, Clock
 
 
 class Gate:
-    """The emulator's `sleep`: a delayed answer waits until it is opened."""
+    """Replaces the emulator's `sleep`: a delayed answer waits until the gate is opened."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
@@ -118,7 +118,7 @@ async def test_a_crash_between_commit_and_receipt_doubles_nothing(
     assert "●●●●●○" in officer.text
     assert [row.state for row in await inbox_rows(country)] == [State.DONE] * len(await inbox_rows(country))
     async with running_bot(gated, country, clock):
-        # The receipt was in the transaction: it tells the officer all the same.
+        # The receipt was queued in the transaction, so the officer gets it all the same.
         await officer.sees("หลักฐานการรับรองของท่าน")
         await officer.phone.tap(PIN[-1], card)
         await officer.sees("แป้นใส่ PIN นี้ใช้ไม่ได้แล้ว")
@@ -146,7 +146,7 @@ async def test_what_a_dead_process_left_is_taken_up_in_order(
 async def test_a_look_that_was_overtaken_takes_nothing_up_again(
     emulator: Emulator, country: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads before the intake tells of what it has committed, and its answer comes when that is done."""
+    """A scan that began before intake passed on its commit returns rows that are done by then."""
     phone, stored_batches = emulator.phone("ก"), asyncio.Queue[list[inbox.InboxUpdate]]()
     has_read, may_answer, pending = asyncio.Event(), asyncio.Event(), inbox.pending
 
@@ -212,7 +212,7 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
 async def test_what_the_database_cannot_do_never_sets_an_update_aside(
     bot: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not after more failures than are allowed: they are noted by a database that is well again at once."""
+    """Failures of the database do not count, however many there are."""
     tries: list[int] = []
     over = asyncio.Event()
     help_entry = routes.COMMANDS["help"]
@@ -311,7 +311,7 @@ async def test_the_end_does_not_wait_for_ever(
         await phone.send("/help")
         await until(lambda: hits(fault))
         await until(lambda: received(country, 2))
-    # The first was committed and is on its way; the second waits for the next start.
+    # The first was committed and is being answered; the second waits for the next start.
     assert [row.state for row in await inbox_rows(country)] == [State.DONE, State.PENDING]
     gate.opened.set()
     async with running_bot(gated, country, clock):

@@ -1,4 +1,4 @@
-"""An office with a courier: who sends, to whom, and what has arrived."""
+"""Helpers for the tests of the courier: a database with queued messages, couriers, and what has arrived."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ from tests.bot.running import certificate, opened_bot, outbox_rows, until
 from tests.chat import TEST_TUNING
 from tests.support import Clock
 
-# A courier that nobody has to wait for.
+# Tuning of a courier with short pauses.
 HASTY = replace(
     TEST_TUNING,
     lease=replace(TEST_TUNING.lease, every=0.02),
@@ -42,7 +42,7 @@ HASTY = replace(
 
 @dataclass
 class Office:
-    """A database with an officer in it who certified a hundred times."""
+    """A database with an officer, for whose certificates messages are queued."""
 
     emulator: Emulator
     database: Database
@@ -56,7 +56,7 @@ class Office:
         return phone
 
     async def linked(self, name: str, username: str = "province11") -> Phone:
-        """A phone whose chat is linked and whose officer has just been there."""
+        """A phone whose chat is linked and not idle."""
         phone = self.phone(name)
         async with self.database.write() as session:
             await support.link(session, username, phone.id, self.clock(), f"ทดสอบ {name}")
@@ -99,7 +99,7 @@ def make_courier(
     tuning: Tuning = HASTY,
     operator_chat: int | None = None,
 ) -> Courier:
-    """A courier with a limiter of its own."""
+    """A courier that shares its limiter with nobody."""
     limiter = Limiter(rates=tuning.rates)
     return Courier(
         bot,
@@ -135,14 +135,14 @@ async def sending(
 
 
 async def hears_from(office: Office, update: dict[str, Any], operator_chat: int | None = None) -> None:
-    """What the worker does with an update of the chat."""
+    """Process an update of a chat as the worker does."""
     async with office.database.write() as session:
         setup = replace(DEFAULTS, operator_chat=operator_chat)
         await respond(session, decode(update), None, office.clock(), random.Random(1), setup)
 
 
 async def hears_all(office: Office, operator_chat: int | None = None) -> None:
-    """What the worker does with all that Telegram has for it; nothing is shown."""
+    """Process all waiting updates as the worker does, without showing the answers."""
     waiting = list(office.emulator.updates.pending)
     office.emulator.updates.pending.clear()
     for update in waiting:

@@ -1,4 +1,4 @@
-"""Messages out: at least once, at most one copy too many, and within Telegram's limits."""
+"""The courier: each message at least once and at most twice, within Telegram's limits."""
 
 import asyncio
 import time
@@ -70,7 +70,7 @@ async def test_without_a_connection_it_is_tried_as_often_as_it_takes(
         return await real(*args)
 
     monkeypatch.setattr(courier, "deliver", counted)
-    # More often than a message may fail.
+    # More failures than attempts are allowed.
     await until(lambda: count_of(lambda: tries, outbox.MAX_ATTEMPTS + 2))
     (row,) = await outbox_rows(office.database)
     assert row.state in (State.PENDING, State.SENDING)
@@ -112,7 +112,7 @@ async def test_what_may_have_arrived_is_repeated_once_with_the_same_code(office:
 async def test_a_repetition_that_may_have_arrived_is_the_last(office: Office) -> None:
     phone = office.phone("ก")
     code = await office.queue(phone)
-    # The 429 in between is without effect: it does not make the message certain again.
+    # The 429 in between sends nothing, and leaves the row uncertain.
     office.emulator.faults.reset_after(method="sendMessage")
     fault = office.emulator.faults.flood(1, method="sendMessage")
     office.emulator.faults.reset_after(method="sendMessage", times=5)
@@ -154,7 +154,7 @@ async def test_a_429_pauses_its_chat_and_no_other(office: Office) -> None:
         assert rows[0].attempts == 0
         assert 40 < running_courier._limiter.paused_for(paused.id) <= 60
         assert all(len(shown(free, code)) == 1 for code in others)
-    # Another courier, which has heard nothing of it: also what was never tried waits.
+    # Another courier, which did not get the 429: its untried messages wait too.
     async with sending(office.emulator, office.database, office.clock):
         await until(lambda: put_off(office, 1, office.clock() + timedelta(seconds=60)))
         assert fault.hits == 1
@@ -202,7 +202,7 @@ async def test_who_blocked_the_bot_is_dead_and_stops_nobody(office: Office) -> N
     assert [row.state for row in rows] == [State.DEAD, State.DEAD, State.SENT, State.DEAD, State.SENT]
     assert "bot was blocked by the user" in (rows[0].error or "")
     assert "Chat not found" in (rows[1].error or "")
-    # One call a chat: what else waits there ends with it.
+    # One call for each chat: its other messages end with it.
     assert len([call for call in office.emulator.calls if call.params.get("chat_id") == str(blocked.id)]) == 1
 
 
@@ -270,7 +270,7 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
         await until(lambda: count_of(lambda: fault.hits, 1))
     (row,) = await outbox_rows(office.database)
     assert row.state is State.SENDING
-    # A receipt may be on its way from a program that lives; after this it is not.
+    # After this time a receipt in `sending` counts as abandoned by its program.
     office.clock.move(seconds=PACE.doubt)
     async with sending(office.emulator, office.database, office.clock):
         await office.state(0, State.UNCERTAIN)
@@ -280,7 +280,7 @@ async def test_stopped_within_a_call_it_is_uncertain_at_the_next_start(office: O
 
 
 async def test_receipts_come_before_notices(office: Office) -> None:
-    # Side by side a later one may overtake on its last metres.
+    # In parallel, a later call may overtake an earlier one.
     one_by_one = replace(HASTY, courier=replace(PACE, parallel=1))
     phones = [await office.linked(str(number)) for number in range(6)]
     for phone in phones[:4]:
@@ -305,7 +305,7 @@ async def test_one_chat_gets_its_messages_one_after_another(office: Office) -> N
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_telegrams_limits_are_kept(country: Database, clock: Clock) -> None:
-    # Its buckets fill up in real time.
+    # The limiter's bucket refills in real time.
     async with Emulator(clock=time.time, weather=DESIGN) as emulator:
         officer_id = await link(country, "lao5110201", emulator.phone("ผู้รับรอง"), clock())
         office = Office(emulator, country, clock, officer_id)
@@ -345,7 +345,7 @@ async def test_a_database_that_is_away_is_not_asked_all_the_time(
     slow = replace(HASTY, courier=replace(HASTY.courier, idle=PATIENCE))
     async with opened_bot(office.emulator) as (bot, _):
         running_courier = make_courier(bot, office.database, office.clock, slow)
-        # A chat that will be free in no time: what is due for it would be looked for then.
+        # A chat that is free soon: the courier would read the outbox then.
         running_courier._limiter.begin(7)
         running_courier._limiter.end(7, True)
         running = asyncio.create_task(running_courier.run())
@@ -445,7 +445,7 @@ async def test_bulk_makes_nothing_urgent_wait(office: Office, monkeypatch: pytes
         await office.queue(urgent, NoticeKind.PROVINCE_CERTIFIED)
         running_courier.wake()
         await office.state(4, State.SENT)
-        # All that bulk may take is taken: the others of it have not begun.
+        # Bulk uses all its places: its other messages have not started.
         assert [row.state for row in (await outbox_rows(office.database))[2:4]] == [State.PENDING] * 2
         for number in range(4):
             await office.state(number, State.SENT)
@@ -464,7 +464,7 @@ async def test_another_courier_takes_over_when_the_lease_is_lost(office: Office)
             codes = [await office.queue(phone) for _ in range(3)]
             await office.state(3, State.SENT)
             assert not second._lease.is_held
-            # Lost: nothing is begun any more by the first, and the second goes on.
+            # The lease is lost: the first courier starts no more sends, and the second takes over.
             assert first._keeping is not None
             first._keeping.cancel()
             await first._lease.give_back()

@@ -1,4 +1,4 @@
-"""Chats that the courier meets: no longer linked, left alone, not to be written to, or somewhere else."""
+"""The courier and chats that are no longer linked, idle, unreachable, or moved."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -50,7 +50,7 @@ async def test_what_cannot_show_anything_any_more_counts_as_blanked(office: Offi
             await office.state(number, State.SENT)
         deleted, fixed, blank = [shown(phone, code)[0] for code in codes]
         deleted.deleted = True
-        # What a message of a business account would say.
+        # As for a message of a business account.
         fixed.service = True
         blank.content, blank.markup = {"text": BLANKED}, None
         await office.unlink(phone)
@@ -77,7 +77,7 @@ async def test_a_blank_is_tried_until_it_is_done(office: Office) -> None:
             return await none_left(office)
 
         await until(done)
-    # Each of them may have arrived; the last one is answered "not modified".
+    # Each edit may have taken effect; the last one is answered "not modified".
     assert fault.hits == times
     assert sent.text == BLANKED
 
@@ -185,7 +185,7 @@ async def test_an_idle_chat_is_told_without_numbers_and_names(office: Office) ->
         "โปรดเปิดด้วย PIN เพื่อดูรายละเอียด"
     )
     assert "ทดสอบ ลงชื่อ" in whole.text
-    # One's own receipt is whole, wherever it is, and may be passed on.
+    # An officer's own receipt is always shown in full, and can be forwarded.
     assert shown(idle, receipt) == [receipt_message]
     protected = [bool(message.options.get("has_protected_content")) for message in (whole, brief, receipt_message)]
     assert protected == [True, True, False]
@@ -222,7 +222,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
             row = await office.state(number, State.DEAD)
             assert "blocked by the user" in (row.error or "")
         await office.state(4, State.SENT)
-        # What comes later does not even try.
+        # Later messages are not even tried.
         before = office.emulator.call_count
         await office.queue(unreachable, NoticeKind.COLLEAGUE_CERTIFIED)
         courier.wake()
@@ -232,7 +232,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         (notice,) = colleague.messages
         assert notice.text.startswith("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้")
         assert "ทดสอบ ก" in notice.text
-        # Unblocked: what was to be taken away there is taken away, and notices come again.
+        # Unblocked: messages that were to be blanked are blanked, and notices arrive again.
         unreachable.chat.bot_status = "member"
         member = {"status": "member"}
         chat = {"id": unreachable.id, "type": "private"}
@@ -246,7 +246,7 @@ async def test_colleagues_are_told_once_that_a_chat_is_unreachable_until_it_is_h
         await office.state(5, State.SENT)
         await office.state(6, State.SENT)
         assert unreachable.messages[0].text == BLANKED
-        # A second time, with the colleague gone as well: the operator hears of the last.
+        # A second time, with the colleague unreachable too: the operator is told of the last one.
         office.clock.move(minutes=1)
         colleague.block()
         await office.queue(colleague, NoticeKind.COLLEAGUE_CERTIFIED)

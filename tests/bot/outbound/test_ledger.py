@@ -1,4 +1,4 @@
-"""Rows that are taken together, and ends that are written together."""
+"""Rows that are marked together, and outcomes that are recorded together."""
 
 import asyncio
 from datetime import datetime
@@ -25,7 +25,7 @@ BLAMED = 502
 
 @pytest.fixture
 async def rows(country: Database, clock: Clock) -> list[OutboxMessage]:
-    """Bulk to three chats that are linked."""
+    """Bulk messages for three linked chats."""
     async with country.write() as session:
         for chat in CHATS:
             await support.link(session, "lao5110201", chat, clock(), f"ทดสอบ {chat}")

@@ -1,4 +1,4 @@
-"""Reminders that a closing of the round stopped: what the courier sends of them when the closing is undone."""
+"""Reminders that the closing of a round stopped, and which of them are sent after the closing is undone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ NINE = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 
 @pytest.fixture
 async def reminded(country: Database) -> Database:
-    """Three days before the last one: two officers are reminded, one of them before the round is closed."""
+    """Three days before the closing date: two officers are reminded, one of them before the round is closed."""
     async with country.write() as session:
         await session.execute(update(Round).values(closes_on=(NINE + timedelta(days=3)).date()))
         for user, code in ((501, FIRST), (502, SECOND)):
@@ -45,7 +45,7 @@ async def settle(database: Database, states: dict[int, State]) -> None:
 
 
 async def send(database: Database, now: datetime) -> dict[int, str]:
-    """Let the courier take what waits; by chat, what it sends, and why it drops the others."""
+    """Take the waiting rows as the courier does; by chat the text, or the reason for dropping it."""
     ledger = Ledger(database, Clock(now), 900)
     async with database.read() as session:
         rows = list(await session.scalars(select(OutboxMessage).where(OutboxMessage.state == State.PENDING)))
@@ -94,6 +94,6 @@ async def test_the_operator_is_still_told_who_was_not_reached(country: Database)
         assert await escalate_due(session, 900, NINE) == 5
         await close_round(session, NINE)
     assert await send(country, NINE) == {900: "the round was closed"}
-    # On another day too: it is told once a round.
+    # Also on another day: the escalation is sent once a round.
     await reopened(country, NINE + timedelta(days=1))
     assert await send(country, NINE + timedelta(days=1)) == {900: "sent"}

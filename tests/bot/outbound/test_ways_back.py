@@ -1,4 +1,4 @@
-"""Chats that come back: what their officers missed, and the operator's group under its new id."""
+"""Chats that are reachable again: what their officers missed, and the operator's group under a new id."""
 
 import pytest
 from sqlalchemy import select
@@ -22,7 +22,7 @@ async def all_settled(office: Office) -> bool:
 
 
 async def deliver_all(office: Office, operator_chat: int | None = None) -> None:
-    """A courier that has just started does all that there is, and ends."""
+    """Run a new courier until nothing is left to send."""
     async with sending(office.emulator, office.database, office.clock, operator_chat=operator_chat):
         await until(lambda: all_settled(office))
 
@@ -34,7 +34,7 @@ async def miss(office: Office, phone: Phone, count: int) -> None:
 
 
 def lines_of(phone: Phone) -> list[str]:
-    """What was missed, as it was told."""
+    """The notices about missed messages."""
     return [message.text for message in phone.messages if message.text.startswith("🔕")]
 
 
@@ -55,7 +55,7 @@ async def test_who_unblocks_the_bot_is_told_in_one_line_how_much_was_missed(offi
     ]
     assert phone.last.labels == ["หน้าหลัก"]
     assert not lines_of(colleague)
-    # Nothing is told twice, and nothing of nothing.
+    # No notice a second time, and none without missed messages.
     phone.block()
     await come_back(office, phone)
     assert len(lines_of(phone)) == 1
@@ -74,7 +74,7 @@ async def test_a_line_that_is_lost_itself_stands_for_what_it_told_of(office: Off
     phone = await office.linked("ก")
     phone.block()
     await miss(office, phone, 2)
-    # What was sent before the block is read after it.
+    # Messages sent before the block can be read after it.
     phone.chat.bot_status = "member"
     await phone.send("/menu")
     phone.chat.bot_status = "kicked"
@@ -117,7 +117,7 @@ async def test_a_province_that_comes_back_hears_what_waits_for_it(office: Office
 
 
 async def write_to(office: Office, chat_id: int) -> str:
-    """Queue something for the operator; the code in it."""
+    """Queue a message for the operator's chat; the code in it."""
     office.made += 1
     async with office.database.write() as session:
         certification_id = await certificate(session, office.officer_id, office.clock(), office.made)
@@ -137,7 +137,7 @@ def owner(office: Office) -> Phone:
 
 @pytest.fixture
 def group(office: Office, owner: Phone) -> Group:
-    """The operator's group, whose id the setting bears for ever."""
+    """The operator's group; the setting keeps its first id."""
     operators_group = office.emulator.group("ผู้ดูแลระบบ", [owner])
     operators_group.add_bot(owner)
     return operators_group
@@ -148,7 +148,7 @@ async def test_a_group_is_followed_by_the_word_of_its_move(office: Office, owner
     moved = group.upgrade(owner)
     await hears_all(office, group.id)
     assert has_arrived(moved, await write_to(office, group.id))
-    # At the first try.
+    # With the first attempt.
     assert [int(call.params["chat_id"]) for call in office.emulator.calls_of("sendMessage")] == [moved.id]
     async with office.database.read() as session:
         flags = await session.scalars(select(Conversation.told_private_only).order_by(Conversation.chat_id))
@@ -178,7 +178,7 @@ async def test_a_group_that_has_moved_is_followed_through_a_removal_and_an_invit
     pending = office.emulator.updates.pending
     pending.clear()
     moved.add_bot(owner)
-    # One of the two that an invitation brings.
+    # One of the two updates that an invitation brings.
     [update] = [update for update in pending if update.kind == word]
     pending.clear()
     pending.append(update)

@@ -1,4 +1,4 @@
-"""The picture, the list and the certificate: what stands in them, whole, and the commands for them."""
+"""The picture, the list and the certificate: their contents, and the commands that write them."""
 
 import asyncio
 import io
@@ -66,7 +66,7 @@ def issued(level: Level = Level.LAO, **values: Any) -> IssuedCertificate:
 
 
 def older_words(name: str = WORDS.organization_name) -> dict[str, Any]:
-    """Of a certificate that bears none, and for which they were kept."""
+    """Values of an older certificate, to which words were added later."""
     added_words = CertificateWords(
         **asdict(replace(WORDS, organization_name=name)), kept_at=NOW + timedelta(days=7)
     )
@@ -93,7 +93,7 @@ def test_a_certificate_says_all_that_was_certified() -> None:
     )
     assert not paper.says("หลังกำหนด")
     assert not paper.says("ไม่มีผลแล้ว")
-    # A file may be called in letters that the font does not have.
+    # A file's name may have letters that the font lacks.
     assert not paper.says("ทะเบียน.csv")
 
 
@@ -119,7 +119,7 @@ def test_a_province_certificate_that_is_late_and_has_ended() -> None:
 
 
 def checked(count: int) -> str:
-    """What a certificate keeps of a spot-check (models/certification/spot_check.py)."""
+    """A spot-check as a certificate stores it (models/certification/spot_check.py)."""
     moment = NOW.isoformat()
     records = [
         {"record_no": f"{number:04}", "mark": "correct", "marked_at": moment} for number in range(1, count + 1)
@@ -224,7 +224,7 @@ def test_the_picture_fits_a_phone_and_is_opaque() -> None:
     width, height = struct.unpack(">II", png[16:24])
     assert width == 1080
     assert 900 < height < 1600
-    # A fifth of the size, to look at each pixel.
+    # A fifth of the size, to read each pixel.
     rows = pixels(typesetting.png("progress.typ", picture.facts(progress()), picture.PPI / 5))
     seen = {pixel for row in rows for pixel in row}
     assert {pixel[3] for pixel in seen} == {255}
@@ -433,7 +433,7 @@ async def test_export_progress(laocert: Run, settled: Database, tmp_path: Path) 
 
 
 def files(folder: Path) -> list[str]:
-    """What is there beside the database."""
+    """The files beside the database."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("laocert.db"))
 
 

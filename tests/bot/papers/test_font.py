@@ -1,4 +1,4 @@
-"""The letters that names may have are those that the papers' font has."""
+"""The letters that names may have are those of the papers' font."""
 
 import struct
 from pathlib import Path
@@ -45,7 +45,7 @@ def character_map(path: Path) -> set[str]:
 @pytest.mark.parametrize("weight", ["Regular", "Bold"])
 def test_what_papers_can_show_is_what_their_font_has(weight: str) -> None:
     letters = map(chr, range(0x110000))
-    # A Thai mark has its letter before it.
+    # A Thai mark follows its letter.
     drawn = {letter for letter in letters if None in (undrawn(letter), undrawn(f"ก{letter}"))}
     assert drawn == (character_map(FONTS / f"Sarabun-{weight}.ttf") - _NO_LETTERS) | {"\n"}
 
@@ -62,7 +62,7 @@ def test_what_papers_can_show_is_what_their_font_has(weight: str) -> None:
         ("ก\u030dข", "\u030d"),
         ("พ\u0323", "\u0323"),
         ("กี\u0304", "\u0304"),
-        # Without a letter: typed before it, or behind a blank.
+        # Without a letter: typed before one, or after a blank.
         ("่สมชาย", "่"),
         ("สมชาย ์ใจดี", "์"),
         ("Aิ", "ิ"),

@@ -1,4 +1,4 @@
-"""Comparing the clock: what one answer says, when answers are believed, and what they leave as it was."""
+"""The clock's offset: what one sample says, and when samples are believed."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ DAYS = timedelta(days=3)
 
 
 class Compared:
-    """A clock that is `off` by so much against Telegram's, which goes on by GAP from one answer to the next."""
+    """A clock that is off against Telegram's; the time between two samples is GAP."""
 
     def __init__(self) -> None:
         self.telegram, self.own, self.elapsed = Clock(NOW), Clock(NOW), 0.0
         self.offset = ClockOffset("Telegram's", self.own, lambda: self.elapsed)
 
     def answers(self, *offs: timedelta, gap: float = GAP) -> timedelta | None:
-        """One answer for each offset of the own clock; what is believed after them."""
+        """Take one sample for each offset; the believed offset afterwards."""
         for off in offs:
             self.elapsed += gap
             self.telegram.move(seconds=gap)
@@ -35,12 +35,12 @@ class Compared:
 @pytest.mark.parametrize(
     ("off", "took", "least"),
     [
-        # The Date stands for its second, so that as much is left open.
+        # A Date header has a resolution of one second.
         (0.0, 0.0, 0.0),
         (0.9, 0.0, 0.0),
         (10.0, 0.0, 9.0),
         (-10.0, 0.0, -10.0),
-        # The other clock was read at any moment of the call.
+        # The other clock was read at an unknown moment of the call.
         (10.0, 4.0, 5.0),
         (5.0, 4.5, 0.0),
         (-10.0, 4.0, -10.0),
@@ -95,7 +95,7 @@ def test_one_wild_answer_neither_blocks_nor_unblocks() -> None:
         assert compared.answers(NONE, NONE) == NONE
     blocked = compared.answers(-DAYS, -DAYS, -DAYS)
     assert blocked == -DAYS
-    # One that says that all is well, and two of them.
+    # One sample without an offset, then two.
     assert compared.answers(NONE) == blocked
     assert compared.answers(-DAYS, NONE, NONE) == blocked
     assert compared.offset.is_wrong
@@ -113,7 +113,7 @@ def test_of_answers_that_agree_all_must_bear_it_out() -> None:
     beyond = LARGEST_OFFSET + timedelta(seconds=10)
     assert compared.answers(beyond, beyond, LARGEST_OFFSET - timedelta(seconds=5)) is not None
     assert not compared.offset.is_wrong
-    # To both sides of what is right.
+    # Samples with different signs.
     assert compared.answers(*[timedelta(seconds=10), timedelta(seconds=-10), timedelta(seconds=10)]) == NONE
 
 

@@ -1,4 +1,4 @@
-"""The log: for people and as JSON, with no secret in it, tracebacks included."""
+"""Logging: console and JSON formats, without secrets, also in tracebacks."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The numbers for Prometheus: read by its own parser, and as they are."""
+"""The metrics for Prometheus, read by its own parser."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tests.support import Clock, certify_as
 
 __all__ = ["front"]
 
-# What alert rules are written against.
+# The metrics that alert rules use.
 NAMES = {
     "laocert_updates",
     "laocert_messages",
@@ -48,7 +48,7 @@ LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state
 
 @pytest.fixture(autouse=True)
 def _anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted from nothing."""
+    """Counters that start at zero."""
     for name, value in vars(Tally()).items():
         monkeypatch.setitem(vars(TALLY), name, value)
 
@@ -111,7 +111,7 @@ async def test_depth_age_and_certificates_are_read_from_the_database(
                 .where(outbox.OutboxMessage.subject_id == subject, outbox.OutboxMessage.chat_id == 7)
                 .values(state=state)
             )
-        # Due in future: it does not wait yet.
+        # Due later: it does not count as waiting.
         outbox.enqueue(session, NoticeKind.LINKED, 7, 99, clock() + timedelta(hours=1))
     with pytest.raises(ConnectionRefusedError):
         async with country.write():

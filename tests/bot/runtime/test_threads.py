@@ -1,4 +1,4 @@
-"""Threads beside the event loop: behind it wherever it stands."""
+"""Priority of threads beside the event loop."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ def test_a_thread_steps_back_and_its_process_does_not() -> None:
 
 
 def test_where_the_bot_was_started_with_nice_it_steps_further_back() -> None:
-    """Forward is for root only: the thread would not begin, and no password would be checked."""
+    """Only root may raise a priority: the thread would fail, and no password could be checked."""
     first, then = in_a_thread(lambda: step_back(7), lambda: step_back(5))
     assert then == min(LAST, first + 5)
     assert in_a_thread(step_back) == [LAST]

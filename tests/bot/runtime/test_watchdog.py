@@ -1,4 +1,4 @@
-"""The watchdog: ends the program when it stands still, and only when a new start would mend it."""
+"""The watchdog: ends a program that stands still, but only when a restart would help."""
 
 import asyncio
 import threading
@@ -85,7 +85,7 @@ async def test_the_program_ends_with_the_reason(
         phone = emulator.phone("ก")
         await phone.send("/start")
         await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
-        # From now on it seems to have stood still for a long time.
+        # From now on the program seems to stand still.
         seconds[still] = STUCK + 1
         with pytest.raises(StoodStill, match="start laocert run again"):
             await asyncio.wait_for(running, PATIENCE)

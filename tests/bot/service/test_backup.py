@@ -1,4 +1,4 @@
-"""Backup while in use, and the way back: nothing overwritten by accident, nothing sent twice."""
+"""Backup while the program runs, and restore: nothing is overwritten by accident or sent twice."""
 
 import asyncio
 import sqlite3
@@ -132,7 +132,7 @@ async def test_no_old_wal_survives(copied: Path, country: Database, now: datetim
     await certify_as(country, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
     path = Path(str(country.url.database))
     await country.close()
-    # As after a crash: what was committed stands in the -wal only.
+    # As after a crash: the commit is only in the -wal file.
     for leftover in ("-wal", "-shm"):
         path.with_name(path.name + leftover).write_bytes(b"what an old bot left")
     restored = await restore(country, copied, force=True)

@@ -1,4 +1,4 @@
-"""A copy says that it was made only when it holds what the database held; otherwise there is none."""
+"""A backup succeeds only when the copy equals the database; otherwise no file stays."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ FIRST = ORGANIZATIONS[0][0]
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 HARMLESS = " BEFORE INSERT ON roster BEGIN SELECT 1; END"
-# What bears the copy's name, whole or not.
+# Files with the copy's name, complete or not.
 COPY = "copy.backup"
 
 
@@ -70,7 +70,7 @@ def cut_off(copy: Path) -> None:
 
 
 def overwrite(copy: Path) -> None:
-    """A page in the middle, as a disk does that has lost a write."""
+    """Overwrite a page in the middle, as after a lost write."""
     with copy.open("r+b") as file:
         file.seek(copy.stat().st_size // 2 // 4096 * 4096)
         file.write(b"\xff" * 4096)
@@ -110,7 +110,7 @@ async def test_a_copy_that_is_otherwise_is_not_kept(
         return contents
 
     monkeypatch.setattr(making, "_copy_sqlite", badly)
-    with pytest.raises(BackupRefused, match="the copy is not what the database is") as refused:
+    with pytest.raises(BackupRefused, match="the copy differs from the database") as refused:
         await backup(certified, tmp_path / COPY)
     assert difference in str(refused.value)
     assert left_behind(tmp_path) == []
@@ -133,7 +133,7 @@ async def test_a_database_that_is_damaged_is_said_to_be(certified: Database, lao
 
 @pytest.fixture
 def dumping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
-    """Puts a shell script in the place of pg_dump, which calls the real one as $REAL; $FILE is the copy."""
+    """Replaces pg_dump by a shell script, which calls the real one as $REAL; $FILE is the copy."""
     real = shutil.which("pg_dump")
 
     def use(script: str) -> None:

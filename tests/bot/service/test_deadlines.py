@@ -1,4 +1,4 @@
-"""The task beside the courier that looks after the round's last day: it never ends, and two of them do it once."""
+"""The task that queues reminders: it survives failures, and several programs queue each reminder once."""
 
 import asyncio
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.support import KEYRING, Clock, link
 
 @pytest.fixture
 async def last_days(country: Database, clock: Clock) -> Database:
-    """Three days before the last one, with one officer to remind."""
+    """Three days before the closing date, with one officer to remind."""
     async with country.write() as session:
         await link(session, "lao5110201", 501, clock())
         await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=3)))

@@ -1,4 +1,4 @@
-"""`laocert doctor`: well where all is well, and one line with the mend for each thing that is not."""
+"""`laocert doctor`: `ok` for each part, or one line that says how to fix it."""
 
 import json
 import re
@@ -48,7 +48,7 @@ NAMES = [
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """Its clock is right: the command goes by the machine's."""
+    """Telegram's clock follows the machine's, which the command uses."""
     async with Emulator() as running:
         yield running
         assert not running.violations
@@ -63,7 +63,7 @@ def _strong_key(monkeypatch: pytest.MonkeyPatch, laocert: Run) -> None:
 async def test_where_all_is_well(
     laocert: Run, emulator: Emulator, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each kind of database has one of its own.
+    # Each kind of database has a check of its own.
     other = "database's clock" if country.is_sqlite else "write-ahead log"
     names = [name for name in NAMES if name != other]
     phone = emulator.phone("ผู้ดูแล")
@@ -81,10 +81,10 @@ async def test_where_all_is_well(
 
 
 async def ill(laocert: Run) -> dict[str, str]:
-    """What is not well, with its mend."""
+    """The parts that are not ok, with how to fix them."""
     result = await laocert("doctor", code=1)
     lines_by_name = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert "things are to be mended" in result.stderr
+    assert "checks failed" in result.stderr
     return {name: line_text for name, line_text in lines_by_name.items() if not line_text.startswith("ok, ")}
 
 
@@ -127,7 +127,7 @@ async def test_older_certificates_without_words_are_told(laocert: Run, country: 
         await certify_as(country, "lao5110201", 501, "5110201", Level.LAO, now)
     faults = await ill(laocert)
     assert faults["certificates"].endswith(
-        "1 do not say what their organizations were called; run: laocert audit keep-words"
+        "1 do not contain their organizations' names; run: laocert audit keep-words"
     )
 
 
@@ -140,7 +140,7 @@ async def test_a_way_that_others_can_read_is_told(
     monkeypatch.setenv("LAOCERT_API_INSECURE", "1")
     result = await laocert("doctor")
     [line] = [line for line in result.stdout.splitlines() if line.startswith("Bot API: ")]
-    assert "whoever is on the way reads along (LAOCERT_API_INSECURE)" in line
+    assert "whoever is on the way others on the network can read everything (LAOCERT_API_INSECURE)" in line
     monkeypatch.setenv("LAOCERT_API_URL", emulator.url)
     assert "LAOCERT_API_INSECURE" not in (await laocert("doctor")).stdout
 
@@ -181,7 +181,7 @@ async def test_a_full_disk_and_a_long_wal_are_named(
     make_engine = sqlite.make_engine
 
     def without_room(url: URL) -> AsyncEngine:
-        """No page more than there are, as on a full disk."""
+        """The database may not grow, as on a full disk."""
         engine = make_engine(url)
         event.listen(
             engine.sync_engine, "connect", lambda driver, _record: driver.execute("PRAGMA max_page_count = 1")
@@ -251,6 +251,6 @@ async def test_a_clock_that_is_off_is_found(
         return float(match[1])
 
     for finding in ill.values():
-        # What the call took is left out of it.
+        # The duration of the call is not part of the offset.
         assert 0 <= abs(off).total_seconds() - seconds(finding) < 60
     assert ("nothing can be certified" in (ill["clock"].mend or "")) is stops

@@ -17,7 +17,7 @@ from tests.chat import Officer, reserved_port
 from tests.failover import Servers, primary_and_standby
 from tests.support import KEYRING
 
-# Seconds after which the program must be at work again when a writable server is there.
+# Seconds within which the program must work again once a writable server is reachable.
 GOES_ON_WITHIN = 10
 
 
@@ -42,7 +42,7 @@ async def servers() -> AsyncIterator[Servers]:
 async def test_it_goes_on_with_the_new_primary(
     tmp_path: Path, telegram: Emulator, servers: Servers, way: str
 ) -> None:
-    """The old primary stays there, read-only, with all sessions of the program open."""
+    """The old primary becomes read-only, with all sessions of the program still open."""
     settings = {}
     with reserved_port() as port:
         if way == "posts":

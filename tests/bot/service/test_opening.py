@@ -31,7 +31,7 @@ ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 
 BY = ("--by", "ผู้ดูแลระบบ", "--reason", "นับซ้ำจริง")
 PASSWORDS = "username,password,role,organization,display_name\nlao5110201,,lao,5110201,ก\n"
-# Every command that writes to the database, as it would go through with the right key.
+# Every command that writes to the database, with arguments that succeed under the right key.
 WRITING = [
     ("account", "disable", f"lao{FIRST}"),
     ("account", "enable", f"lao{FIRST}"),
@@ -61,7 +61,7 @@ WRITING = [
     ("round", "open", "--fiscal-year", "2571"),
     ("round", "reopen", *BY),
 ]
-# Those that only look, and work under any key.
+# Commands that only read, and work with any key.
 LOOKING = [
     ("account", "links", f"lao{FIRST}"),
     ("account", "list"),
@@ -75,7 +75,7 @@ LOOKING = [
     ("status",),
     ("webhook", "info"),
 ]
-# With tests of their own: here, in test_backup.py, or where no database is opened.
+# Commands with other tests: here, in test_backup.py, or without a database.
 OTHERS = {"audit verify", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
 
 
@@ -116,13 +116,13 @@ async def content(database: Database) -> dict[str, list[object]]:
 
 
 def other_files(folder: Path) -> set[str]:
-    """What lies beside the database."""
+    """The files beside the database."""
     return {path.name for path in folder.iterdir() if ".db" not in path.name}
 
 
 @pytest.fixture
 async def certified(country: Database, tmp_path: Path) -> Database:
-    """A country with a record."""
+    """A database with audit events."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, NOW)
     (tmp_path / "accounts.csv").write_text(PASSWORDS)
     return country
@@ -159,11 +159,11 @@ async def test_a_change_of_the_key_that_names_the_old_one_is_accepted(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"{MISTYPED}, {SECRET_KEY}\n")
     await laocert("reopen", FIRST, *BY)
     await laocert("audit", "verify")
-    # From now on the new one must be known.
+    # From now on the new key must be known.
     monkeypatch.setenv("LAOCERT_SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     assert Keyring(NEW).current_id in (await laocert("audit", "head", code=1)).stderr
-    # Without the oldest the record goes on, and says what it cannot be verified without.
+    # Without the oldest key events can be appended, but `audit verify` reports what it cannot check.
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     await laocert("audit", "head")
     assert "cannot be checked" in (await laocert("audit", "verify", code=1)).stderr
@@ -211,7 +211,7 @@ async def test_blanks_around_the_key_are_no_part_of_it(
 async def test_a_key_that_is_none_is_refused(
     laocert: Run, certified: Database, monkeypatch: pytest.MonkeyPatch, written: str, fault: str
 ) -> None:
-    """Not with an invitation to make a new one, which would lock the officers of this database out."""
+    """The message does not suggest a new key, which would lock out the database's officers."""
     monkeypatch.setenv("LAOCERT_SECRET_KEY", written)
     assert (await laocert("audit", "head", code=1)).stderr.startswith(
         f"LAOCERT_SECRET_KEY: {fault}; set the key that this database is used with; for a new database make one: "
@@ -227,7 +227,7 @@ async def test_after_a_lost_key_the_record_goes_on_only_when_its_id_is_named(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"{MISTYPED}, lost:{KEYRING.current_id}")
     await laocert("audit", "head")
     await laocert("reopen", FIRST, *BY)
-    # What was made under it stays unchecked, and is said to be.
+    # Events made under it stay unchecked, and are reported so.
     refused = await laocert("audit", "verify", code=1)
     assert "cannot be checked" in refused.stderr
     assert KEYRING.current_id in refused.stderr
@@ -246,7 +246,7 @@ async def test_verify_says_a_wrong_key_in_one_line(
         assert f"6 with key {KEYRING.current_id}" in refused.stderr
     facts = json.loads((await laocert("audit", "verify", "--json", code=1)).stdout)
     assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 6})
-    # A head needs no key: one that does not fit is found all the same.
+    # A head is compared without a key.
     refused = await laocert("audit", "verify", "--head", f"{head[:-1]}x", code=1)
     assert "the record is broken in 1 places" in refused.stderr
     assert [line.partition(":")[0] for line in refused.stdout.splitlines()[:1]] == [f"head {head[:-1]}x"]
@@ -279,7 +279,7 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
 async def test_the_doctor_says_it(
     laocert: Run, certified: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The emulated Telegram's: the command goes by the machine's.
+    # Set the emulated Telegram's clock to the machine's, which the command uses.
     clock.now = utc_now()
     async with certified.write() as session:
         # Nothing has waited since the tests' day.
@@ -329,7 +329,7 @@ async def test_run_ends_when_another_program_has_changed_the_key(program: Progra
         async with rotated.write() as session:
             await event_chain.record(session, event_chain.Event.REFUSED, FIRST, NOW)
         await rotated.close()
-        # The program's own events above it do not hide it.
+        # The program's own later events do not hide it.
         async with certified.write() as session:
             await event_chain.record(session, event_chain.Event.REFUSED, FIRST, NOW)
         assert await program.wait() == 1

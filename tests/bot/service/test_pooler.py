@@ -1,4 +1,4 @@
-"""A pooler that lends sessions out by the transaction is named; through one in session mode the bot works."""
+"""A pooler in transaction mode is refused; through one in session mode the bot works."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""A database is replaced whole, while no program has it open and under its own key, or not at all."""
+"""Restore replaces the database completely, with no program running and under the right key, or not at all."""
 
 import asyncio
 import errno
@@ -38,7 +38,7 @@ NEW = "a new key for tests only of more than 32 letters"
 
 @pytest.fixture
 async def copied(country: Database, now: datetime, tmp_path: Path) -> Path:
-    """A copy in which one organization is certified and unsent messages wait; in the database it is two."""
+    """A copy with one certified organization and unsent messages; the database has two certified ones."""
     await certify_as(country, f"lao{FIRST}", 501, FIRST, Level.LAO, now)
     copy = tmp_path / "copy.backup"
     await backup(country, copy)
@@ -101,7 +101,7 @@ async def test_a_restore_that_fails_leaves_everything_as_it_was(
     copied: Path, country: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = await asyncio.to_thread(copied.read_bytes)
-    # The listing stands at the beginning of a copy, and what it lists behind it.
+    # A copy begins with its table of contents.
     for length in (len(whole) * 9 // 10, len(whole) - 10):
         cut = tmp_path / "cut.backup"
         await asyncio.to_thread(cut.write_bytes, whole[:length])
@@ -110,7 +110,7 @@ async def test_a_restore_that_fails_leaves_everything_as_it_was(
         assert str(refused.value) == f"{cut} {DAMAGED}"
         assert await certificates(country) == 2
     if not country.is_sqlite:
-        # At the very end of the transaction, when all is replaced.
+        # At the end of the transaction, after everything was replaced.
         monkeypatch.setattr(restoring, "_ending", lambda keys: "SELECT 1 / 0;\nCOMMIT;\n")
         with pytest.raises(BackupRefused, match=r"\(division by zero\); take another copy$"):
             await restore(country, copied, force=True)
@@ -143,7 +143,7 @@ async def test_a_file_that_is_no_copy_is_refused_in_one_sentence(
 async def test_a_copy_of_another_programs_database_is_refused(
     laocert: Run, country: Database, tmp_path: Path
 ) -> None:
-    """It has a table of one name with ours, and none of the others."""
+    """The archive has one of our tables' names, and none of the others."""
     await country.close()
     url = country.url.set(database=f"{country.url.database}_foreign")
     if not country.is_sqlite:
@@ -162,7 +162,7 @@ async def test_a_copy_of_another_programs_database_is_refused(
 
 
 async def test_what_is_unsent_is_held_when_the_copy_is_there(copied: Path, country: Database) -> None:
-    """Not in a second step, before which a program could have sent it."""
+    """In the same transaction: a program must not send the messages in between."""
     held = (await restore(country, copied, force=True)).held
     assert held == 1
     assert {row.state for row in await outbox_rows(country)} == {State.HELD}
@@ -195,7 +195,7 @@ def ordinary_role(country: Database) -> Iterator[str]:
 async def test_an_ordinary_role_sees_who_is_there(country: Database, ordinary_role: str) -> None:
     async with country.read() as session:
         await session.execute(text("SELECT 1"))
-        # All that it is told of another role's session.
+        # What the server shows of another role's session.
         with pytest.raises(InUse, match=r"in use by laocert \(1 session, server process \d+\); stop"):
             async with alone(make_url(country.url).set(username=ordinary_role), "laocert db restore"):
                 pass
@@ -218,7 +218,7 @@ async def test_somebody_elses_open_transaction_is_not_waited_for_for_ever(
 
 @pytest.mark.parametrize("attempt", range(5))
 async def test_a_script_that_is_longer_than_what_psql_reads_ends_with_it(attempt: int) -> None:
-    """What stays unread in the pipe between them keeps asyncio from seeing the script's end."""
+    """Unread output in the pipe keeps asyncio from noticing the end of the process."""
     pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}
     script = await asyncio.create_subprocess_exec("yes", **pipes)
     psql = await asyncio.create_subprocess_exec("sh", "-c", "sleep 0.2; echo refused >&2; exit 3", **pipes)
@@ -259,7 +259,7 @@ async def test_sessions_are_named_by_their_command(laocert: Run, copied: Path, c
 async def test_a_program_that_starts_meanwhile_reads_what_was_restored(
     copied: Path, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file stays the same one, so that nobody goes on with a database that is no more."""
+    """The file is not replaced, so that no program goes on with a deleted database."""
     target = Path(str(country.url.database))
     inode = (await asyncio.to_thread(target.stat)).st_ino
     with closing(sqlite3.connect(target, timeout=30)) as waiting:

@@ -27,7 +27,7 @@ from tests.support import ORGANIZATIONS, PASSWORD, PIN, TO_PIN
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # Those that have a register.
 CODES = [code for code, *_ in ORGANIZATIONS[:3]]
-# At which the program is killed.
+# Moments at which the program is killed.
 Moment = Callable[[], Awaitable[bool]]
 
 
@@ -72,7 +72,7 @@ def bearing(phone: Phone, words: str) -> list[Message]:
         ({"LAOCERT_DATABASE_URL": "sqlite+aiosqlite:///empty.db"}, "run: laocert db upgrade"),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b:5432,c:5432/d"},
-            "LAOCERT_DATABASE_URL is no URL of a database",
+            "LAOCERT_DATABASE_URL is not the URL of a database",
         ),
         (
             {"LAOCERT_DATABASE_URL": "postgresql+asyncpg://a@b,c/d"},
@@ -164,7 +164,7 @@ async def test_killed_within_a_login_it_goes_on_where_it_was(
         await program.start()
         await sees(phone, "พิมพ์รหัสผ่าน")
         await phone.send(PASSWORD)
-        # Wherever it is with that: received, deleted, hashed, done or answered.
+        # At any point: received, deleted, hashed, done or answered.
         await until(lambda: _received(country, 4))
         await program.kill()
         await program.start()
@@ -206,7 +206,7 @@ async def test_killed_around_the_irreversible_press(
 
     async def sent() -> bool:
         rows = [row for row in await outbox_rows(country) if row.kind not in CARD]
-        # With those of the last of the three certificates.
+        # Including those of the last of the three certificates.
         return len(rows) == 3 * (2 + 3) and rows[-1].state in (State.SENDING, State.SENT)
 
     provinces = [telegram.phone(f"จังหวัด {number}") for number in range(2)]
@@ -260,7 +260,7 @@ async def lao_certifies(
 
 
 async def province_certifies(program: Program, phone: Phone, card: Message, name: str, moment: Moment) -> None:
-    """From its live card; the program dies at the moment and is started again."""
+    """From the live card; the program is killed at the moment and started again."""
     await phone.tap(name, card)
     review = await phone.until(lambda at: next(iter(bearing(at, "ตรวจสอบข้อมูลระดับจังหวัด")), None))
     await check_and_confirm(phone, review)
@@ -272,7 +272,7 @@ async def province_certifies(program: Program, phone: Phone, card: Message, name
 
 
 async def assert_same_card(country: Database, provinces: list[Phone]) -> None:
-    """The same truth on both, whatever was cut short."""
+    """Both cards show the same state, whatever was interrupted."""
     async with country.read() as session:
         cards = {card.message_id for card in await session.scalars(select(ProvinceCard))}
     for phone in provinces:
@@ -304,7 +304,7 @@ async def to_keypad(phone: Phone) -> None:
 
 
 async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Emulator, country: Database) -> None:
-    """Each tap counts once: whoever goes on after a kill has neither lost a digit nor entered one twice."""
+    """Each tap counts once: after a kill no digit is lost or entered twice."""
     phones = [telegram.phone(f"ปลัด {code}") for code in CODES]
     for code, phone in zip(CODES, phones, strict=True):
         await link(country, f"lao{code}", phone, datetime.now(UTC))
@@ -313,18 +313,18 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
             await to_keypad(phone)
         looks, hurries, waits = [(phone, await keypad(phone)) for phone in phones]
         received = len(await inbox_rows(country))
-        # One sees three digits before the kill, and enters the others while the bot is away.
+        # One officer sees three digits before the kill, and enters the others while the bot is away.
         for digit in PIN[:3]:
             await looks[0].tap(digit, looks[1])
         await looks[0].until(lambda _: "●●●○○○" in looks[1].text)
-        # One enters all in a hurry: they are anywhere between the server and the end.
+        # One enters all digits quickly: they are anywhere between the server and the answer.
         for digit in PIN:
             await hurries[0].tap(digit, hurries[1])
         await until(lambda: _received(country, received + 4))
         await program.kill()
         for digit in PIN[3:]:
             await looks[0].tap(digit, looks[1])
-        # One enters nothing before the bot is back.
+        # One enters digits only after the bot is back.
         await program.start()
         for digit in PIN:
             await waits[0].tap(digit, waits[1])
@@ -334,7 +334,7 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
     assert "Traceback" not in program.log
     assert sorted(certificate.organization_code for certificate in await certificates(country)) == sorted(CODES)
     async with country.read() as session:
-        # No try is held against anybody.
+        # No attempt counts as wrong.
         assert list(await session.scalars(select(Throttle))) == []
         assert list(await session.scalars(select(Keypad))) == []
 
@@ -350,13 +350,13 @@ CARD = {NoticeKind.WAITING, NoticeKind.REFRESH, NoticeKind.REMOVE}
 
 
 async def _all_sent(database: Database) -> bool:
-    """But for rings of the card that are planned for later."""
+    """All messages are sent, except rings of the card planned for later."""
     left = {row.kind for row in await outbox_rows(database) if row.state is not State.SENT}
     return left <= {NoticeKind.WAITING}
 
 
 async def live_card(phone: Phone, label: str) -> Message:
-    """The live card, as soon as it bears the button."""
+    """Wait for the live card with the button."""
     return await phone.until(
         lambda at: next(
             (
@@ -394,7 +394,7 @@ async def test_without_the_bot_api_it_waits(tmp_path: Path, country: Database, d
             await phone.send("/start")
             await sees(phone, "เข้าสู่ระบบ")
             assert await program.stop() == 0
-    # And again away, it ends when it is told to.
+    # Away again: the program still ends on a signal.
     async with program.running():
         await until(lambda: _times(program, "does not answer yet", 3))
         assert await program.stop() == 0

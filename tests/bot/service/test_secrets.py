@@ -56,7 +56,7 @@ async def test_no_password_token_or_key_is_left_behind(
         await phone.until(lambda at: at.button("เข้าสู่ระบบ"))
         await phone.tap("เข้าสู่ระบบ")
         await officer.sees("พิมพ์ชื่อผู้ใช้")
-        # Typed where it must not be: nothing of a refused turn is kept or told either.
+        # Typed in the wrong place: nothing of a refused message is stored or logged.
         await officer.says(f"lao5110201 {WRONG}", "ชื่อผู้ใช้เพียงอย่างเดียว")
         await officer.says("lao5110201", "พิมพ์รหัสผ่าน")
         telegram.faults.reset_after(method="deleteMessage")
@@ -68,7 +68,7 @@ async def test_no_password_token_or_key_is_left_behind(
         await officer.says("ปลัดเทศบาล", "ตั้ง PIN")
         await officer.says(WRONG_PIN, "ใช้เป็น PIN ไม่ได้")
         await officer.enter(PIN + PIN, "ปีงบประมาณ")
-        # One that cannot be done, with a password in it.
+        # An update that fails, with a password in it.
         body = b'{"from":{"id":%d},"chat":{},"text":"%s"}' % (phone.id, WRONG.encode())
         push(telegram, "message", body)
         await officer.sees("ขออภัย")
@@ -80,7 +80,7 @@ async def test_no_password_token_or_key_is_left_behind(
         await officer.says(PIN, "ห้ามพิมพ์เป็นข้อความ")
         await officer.enter(WRONG_PIN, "PIN ไม่ถูกต้อง")
         pad = await all_but_one_digit(phone)
-        # In the middle of it: what was entered is in the database, sealed.
+        # Before the last digit: the entered digits are in the database, sealed.
         in_the_middle = await stored(country) + await backed_up(program, tmp_path / "middle.backup")
         await phone.tap(PIN[-1], pad)
         await officer.sees("หลักฐานการรับรองของท่าน")
@@ -89,7 +89,7 @@ async def test_no_password_token_or_key_is_left_behind(
     log = program.log.encode()
     assert b"is set aside" in log
     assert b"draw a screen" in log
-    # The search finds what is there.
+    # Check that the search itself finds what is there.
     assert "เทศบาลตำบลบางปู".encode() in while_running
     assert alone("5110201").search(in_the_middle)
     assert alone("5110201").search(while_running)
@@ -109,8 +109,8 @@ async def test_no_password_token_or_key_is_left_behind(
 async def test_callback_data_alone_says_no_digit(
     tmp_path: Path, telegram: Emulator, country: Database, database_url: str
 ) -> None:
-    """Of the real program: the place of a digit is drawn anew for each keypad. Who sees the labels beside it, as
-    they go to Telegram, reads the digits all the same.
+    """The real program shuffles the digits' places for each keypad. Whoever also sees the labels, as they go to
+    Telegram, can read the digits.
     """
     program = Program(tmp_path, telegram, database_url)
     officer = Officer(telegram.phone("ก"))
@@ -132,7 +132,7 @@ async def test_callback_data_alone_says_no_digit(
         assert await program.stop() == 0
     nonces = {nonce for nonce, _ in places}
     assert len(nonces) == 4
-    # Four times the same order is no chance (1 in 10!³).
+    # Four times the same order would be no coincidence (1 in 10!³).
     assert len({order for _, order in places}) > 1
     assert all(sorted(order) == list(range(10)) for _, order in places)
 
@@ -167,5 +167,5 @@ async def test_a_register_that_was_sent_lies_open_nowhere(
     for form_of_it in hidden(name):
         assert form_of_it not in waiting
         assert form_of_it not in program.log.encode()
-    # The search finds what is there.
+    # Check that the search itself finds what is there.
     assert name.encode() in saved

@@ -1,4 +1,4 @@
-"""What becomes of an answer when Telegram or the network does not take it as it is."""
+"""Answers that Telegram refuses or the network interrupts."""
 
 import asyncio
 import logging
@@ -121,7 +121,7 @@ async def test_the_network_fails_under_a_new_card(bot: Emulator, fault: str) -> 
     await officer.phone.send("/start")
     await until(lambda: _calls(bot, "sendMessage", 3))
     await officer.says("/help", "/language")
-    # A cut after the effect, or a proxy's 502, may leave copies: better than no answer.
+    # A connection cut after the effect, or a proxy's 502, may leave copies, which is better than no answer.
     expected_count = 3 if fault == "reset_after" else 1
     await officer.phone.until(
         lambda at: len([message for message in at.messages if message.outgoing]) == expected_count

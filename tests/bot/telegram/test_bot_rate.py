@@ -1,4 +1,4 @@
-"""The bot's limit over all chats, on a clock that is moved by hand."""
+"""The bot's limit over all chats, with a clock that the test moves."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ REAL_SLEEP = asyncio.sleep
 
 @dataclass
 class Seconds:
-    """A clock; to sleep is to move it, and lets others go on."""
+    """A clock; sleeping moves it and lets other tasks run."""
 
     value: float = 100.0
 
@@ -71,7 +71,7 @@ async def test_the_next_ones_pay_for_what_did_not_wait(rate: BotRate, seconds: S
 
 
 async def in_line(rate: BotRate, ranks: list[Rank]) -> list[Rank]:
-    """The order in which those who come at once have their turns."""
+    """The order in which simultaneous waiters get their turns."""
     order: list[Rank] = []
 
     async def wait(rank: Rank) -> None:
@@ -113,7 +113,7 @@ async def test_who_gives_up_takes_no_turn(rate: BotRate, seconds: Seconds) -> No
 
 
 async def test_a_turn_that_comes_too_late_is_there_for_the_next(rate: BotRate, seconds: Seconds) -> None:
-    """Its waiter is cancelled after the turn was granted, and before it went on."""
+    """The waiter is cancelled after its turn was granted, and before it continued."""
     seconds.value += 1
     before = [rate.turn(Rank.ANSWER) for _ in range(int(BURST))]
     await asyncio.gather(*before)

@@ -1,4 +1,4 @@
-"""The running program and a clock that is wrong: who is refused, who is told, what goes on when it is right."""
+"""The running program with a wrong clock: what is refused and logged, and what goes on once it is right."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ OFF = timedelta(minutes=6)
 
 
 class Elapsed:
-    """What a monotonic clock says: it goes on only when it is told to."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -51,13 +51,13 @@ class Elapsed:
         return self.seconds
 
     def next(self) -> None:
-        """From now on one more answer counts."""
+        """Move on, so that one more sample counts."""
         self.seconds += GAP
 
 
 @pytest.fixture
 def telegram() -> Clock:
-    """Telegram's clock, which is right whatever the program's says."""
+    """Telegram's clock, which is always right."""
     return Clock(NOW)
 
 
@@ -80,12 +80,12 @@ async def certificates(database: Database) -> int:
 
 
 def believed() -> timedelta:
-    """How far the running program takes its clock to be off: what a call took may be left out of it."""
+    """The offset that the running program believes, up to the duration of a call."""
     return TALLY.clock_offsets["telegram"]() or timedelta(0)
 
 
 async def hear(emulator: Emulator, elapsed: Elapsed, goal: Callable[[], bool]) -> None:
-    """Let the bot answer somebody again and again, each answer to count, until the clock is believed to be so."""
+    """Cause answers that count as samples, until the believed offset satisfies the condition."""
     somebody = Officer(emulator.phone("ใคร"))
     while not goal():
         elapsed.next()
@@ -97,7 +97,7 @@ def is_wrong() -> bool:
 
 
 async def press_confirm(officer: Officer, emulator: Emulator) -> None:
-    """Tap, and wait for both of its answers: the screen may be the same as before."""
+    """Tap, and wait for the toast and the screen, which may be the same as before."""
     calls = emulator.call_count
     await officer.phone.tap(CONFIRM)
     await until(lambda: emulator.call_count >= calls + 2)
@@ -119,12 +119,12 @@ async def test_nothing_is_certified_by_a_wrong_clock_and_all_goes_on_when_it_is_
         await officer.sees(WRONG)
         assert believed() <= OFF - SECOND
         assert "s ahead of Telegram's; set it, and keep it by NTP" in caplog.text
-        # The warning stands there as before, with its button; a PIN is not asked for in vain.
+        # The warning is shown again with its button; no PIN is asked for in vain.
         await officer.sees("จะไม่สามารถแก้ไข")
         await press_confirm(officer, emulator)
         assert await certificates(country) == 0
         clock.move(minutes=-6)
-        # Nobody knows yet that it is right.
+        # The clock is not known to be right yet.
         await press_confirm(officer, emulator)
         await hear(emulator, elapsed, lambda: not believed())
         await officer.tap(CONFIRM, "โปรดใส่ PIN ของท่าน")
@@ -138,7 +138,7 @@ async def test_nothing_is_certified_by_a_wrong_clock_and_all_goes_on_when_it_is_
 async def test_the_numbers_are_shown_with_what_was_not_done(
     emulator: Emulator, country: Database, clock: Clock
 ) -> None:
-    """Before a confirmation, and before a spot-check: the button stands there to be pressed again."""
+    """Before a confirmation and before a spot-check: the button can be pressed again."""
     elapsed = Elapsed()
     colleague = emulator.phone("ค")
     colleague.chat.bot_status = "member"
@@ -207,7 +207,7 @@ async def test_a_program_that_nobody_writes_to_asks_telegram_itself(
 async def test_postgresql_s_clock_warns_and_decides_nothing(
     emulator: Emulator, country: Database, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The clock of the tests stands still in another month than the server's."""
+    """The tests' clock stands still, in another month than the database server's."""
     caplog.set_level(logging.INFO)
     elapsed = Elapsed()
     async with opened_bot(emulator) as (bot, _):
@@ -249,7 +249,7 @@ async def test_clocks_that_cannot_be_asked_are_asked_again(
     ("headers", "content_type", "is_heard"),
     [
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT"}, "application/json", True),
-        # A proxy's page, and what a cache has kept.
+        # A proxy's page, and a cached answer.
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT"}, "text/html", False),
         ({"Date": "Mon, 02 Nov 2026 02:30:00 GMT", "Age": "30"}, "application/json", False),
     ],

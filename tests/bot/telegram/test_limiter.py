@@ -1,4 +1,4 @@
-"""Telegram's limits, on a clock that is moved by hand."""
+"""Telegram's limits, with a clock that the test moves."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ from tests.support import Clock
 
 @dataclass
 class Seconds:
-    """A clock; to sleep is to move it."""
+    """A clock; sleeping moves it."""
 
     value: float = 100.0
 
@@ -59,7 +59,7 @@ def test_a_429_pauses_for_exactly_as_long_as_it_says_and_several_pause_bulk() ->
     for chat in range(1, RATES.several + 1):
         assert not limiter.bulk_rests()
         limiter.pause(chat, 10 * chat)
-    # A shorter one that comes later takes nothing back.
+    # A later, shorter pause does not shorten the first.
     limiter.pause(RATES.several, 1)
     for chat in range(1, RATES.several + 1):
         assert limiter.bulk_rests()
@@ -84,7 +84,7 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
     async def sleep(wait: float) -> None:
         waits.append(wait)
         assert len(emulator.calls_of("sendMessage")) == 1
-        # Woken a little early, it sleeps on.
+        # Woken early, the caller sleeps again.
         seconds.value += wait if wait < 1 else wait - 0.5
 
     async with opened_bot(emulator) as (bot, _):
@@ -96,12 +96,12 @@ async def test_nothing_new_is_sent_into_a_pause_by_whoever_heard_of_it(
         assert fault.hits == 1
         assert len(phone.messages) == 1
         assert sum(waits) >= 7
-        # Longer than anybody waits for an answer: not even tried.
+        # Longer than the longest wait: not even tried.
         limiter.pause(other.id, RETRIES.longest_wait + 1)
         before = emulator.call_count
         assert await answers.send("send", other.id, screen) is None
         assert emulator.call_count == before
-    # The next process goes on obeying.
+    # The next process obeys the pause too.
     async with country.read() as session:
         assert await reachability.paused(session, clock()) == {phone.id: clock() + timedelta(seconds=7)}
     clock.move(seconds=3)

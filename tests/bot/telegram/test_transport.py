@@ -1,4 +1,4 @@
-"""The transport: what each way of failing means, and what arrives."""
+"""The transport: the error of each kind of failure, and what arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +33,7 @@ TOKEN = "123456789:canary-token-that-opens-nothing-x"
 async def calling(
     url: str, read_timeout: float = PATIENCE, transfer_timeout: float = PATIENCE
 ) -> AsyncIterator[Bot]:
-    """A bot that has not said hello."""
+    """A bot that is not initialized."""
     request = AiohttpRequest(4, read_timeout, transfer_timeout)
     bot = Bot(
         TOKEN,
@@ -158,7 +158,7 @@ async def test_what_is_not_the_bot_apis_is_a_network_error(status: int, page: by
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
-    """Followed, its "not found" would be taken for that of an unknown token, and what answers for Telegram."""
+    """If the redirect were followed, the other server's 404 would be taken for an unknown token."""
     paths = []
 
     async def redirect(request: web.BaseRequest) -> web.Response:
@@ -181,7 +181,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 
 
 async def dripped(request: web.BaseRequest) -> web.StreamResponse:
-    """Bytes of an answer, each in time and without end."""
+    """An endless answer whose bytes each arrive in time."""
     response = web.StreamResponse()
     await response.prepare(request)
     while True:
@@ -190,7 +190,7 @@ async def dripped(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def not_taken(_request: web.BaseRequest) -> web.StreamResponse:
-    """Nothing is read of what was sent, nor answered."""
+    """A server that neither reads the request nor answers."""
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -200,7 +200,7 @@ async def not_taken(_request: web.BaseRequest) -> web.StreamResponse:
     [
         (dripped, lambda bot: bot.get_me()),
         (dripped, lambda bot: bot.request.fetch(f"{bot.base_file_url}/documents/file_1.csv", 1 << 20)),
-        # More than the buffers on the way take.
+        # More than the socket buffers hold.
         (not_taken, lambda bot: bot.send_document(1, bytes(20 << 20))),
     ],
     ids=["an answer", "a file that comes", "a file that goes"],
@@ -215,7 +215,7 @@ async def test_a_transfer_has_an_end_however_it_drips(
 
 
 async def test_who_gets_no_connection_in_time_has_sent_nothing() -> None:
-    """It may be said again freely, as after any other connection that did not come to be."""
+    """NotSent, as for any other connection that was not made: the call can be repeated safely."""
     async with server(not_taken) as url:
         request = AiohttpRequest(1, PATIENCE, pool_timeout=0.1)
         await request.initialize()

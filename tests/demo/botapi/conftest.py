@@ -1,4 +1,4 @@
-"""An emulator with a clock that stands still, a person, and a bare HTTP client as the bot."""
+"""An emulator whose clock stands still, a phone, and a bare HTTP client as the bot."""
 
 import random
 from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def bot(emulator: Emulator) -> AsyncIterator[Raw]:
 
 @pytest.fixture
 async def phone(emulator: Emulator) -> Phone:
-    """A person who has started the bot; the update of that is already confirmed."""
+    """A phone that has started the bot; that update is already confirmed."""
     phone = emulator.phone("สมชาย")
     await phone.start()
     emulator.updates.pending.clear()

@@ -1,4 +1,4 @@
-"""What is counted in a chat, and the two weathers in which it is limited."""
+"""Which calls count in a chat, and the two modes of its limits."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PICTURE = (Path(__file__).parents[1] / "dot.png").read_bytes()
 
 @pytest.fixture
 async def spend(bot, phone):
-    """Make so many counted calls, a send and then edits, all of which pass."""
+    """Make so many counted calls that pass: one send, then edits."""
     sent = 0
 
     async def calls(count: int) -> None:

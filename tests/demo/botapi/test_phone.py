@@ -1,4 +1,4 @@
-"""The phone itself: what it shows, finds, waits for and sends."""
+"""The emulated phone: messages, buttons, waiting and sending."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The schema's checkers: that they can refuse."""
+"""The checkers of the Bot API's schema refuse wrong values."""
 
 import pytest
 

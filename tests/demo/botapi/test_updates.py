@@ -146,7 +146,7 @@ async def test_a_tap_that_nobody_fetches_is_gone_after_150_seconds(bot, phone, c
 
 
 async def test_a_jump_of_the_clock_alone_throws_nothing_away_that_waits(clock):
-    """As the demonstration's: messages get their age, what waits for the bot does not."""
+    """A jump of the demonstration's clock ages messages, but not the updates that wait."""
     real = Clock()
     async with Emulator(clock=clock, patience=real) as emulator:
         phone = emulator.phone("สมชาย")

@@ -11,7 +11,7 @@ from demo.botapi import PATIENCE
 
 
 class Receiver:
-    """A bot's webhook: notes what comes, answers as planned."""
+    """A webhook that records posts, and answers as planned."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str | None, dict]] = []

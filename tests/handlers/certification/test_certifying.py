@@ -1,4 +1,4 @@
-"""The irreversible press: what the officer saw is what is certified, once, by whom it concerns."""
+"""Certifying: exactly what the officer saw, once, and only by the officer of the confirmation."""
 
 import pytest
 
@@ -95,7 +95,7 @@ async def test_cancelling_leads_back_to_the_numbers(officer: MakeHand, country: 
     confirm_data = hand.phone.button("ยืนยันการรับรอง").data or ""
     assert await hand.press("ยกเลิก") == review
     assert await certificates(country) == 0
-    # The officer may press on; and a warning that was left can still be confirmed while the numbers are those.
+    # A warning that the officer has left can still be confirmed while the numbers are the same.
     await hand.forge(confirm_data)
     await hand.enter()
     assert await certificates(country) == 1
@@ -145,7 +145,7 @@ async def test_a_confirmation_is_its_officers_own(officer: MakeHand, country: Da
     confirm, cancel = (first.phone.button(label).data or "" for label in ("ยืนยันการรับรอง", "ยกเลิก"))
     for data in (confirm, cancel, Confirm("0"), Cancel("0")):
         assert EXPIRED in await second.forge(data)
-    # Nor is it good after logging out and in again: that is another link.
+    # Not valid after logging out and in again either, because that is another link.
     await first.say("/logout")
     assert "โปรดเข้าสู่ระบบก่อน" in await first.forge(confirm)
     assert await certificates(country) == 0
@@ -175,7 +175,7 @@ async def test_outside_a_round_nothing_is_certified(
     await hand.forge(LaoReview() if level is Level.LAO else ProvinceReview(BANGPU), review)
     assert label not in hand.labels
     assert "ปิดรอบแล้ว" in hand.text
-    # In the next round the press of the last one is not good either.
+    # A confirmation of the last round is not valid in the next one.
     async with country.write() as session:
         await open_round(session, 2571, None, clock())
     for stale in (ask, confirm):
@@ -254,7 +254,7 @@ OF_A_PROVINCE = [ProvinceMenu(), ChooseStatus(Status.LAO_CERTIFIED), ProvinceSea
 
 
 def of_its_organization(code: str) -> list[Tap]:
-    """What a province's officer taps of an organization."""
+    """The taps of a province's officer on an organization."""
     return [
         ProvinceReview(code),
         ProvincePositions(code, Category.OFFICIAL, 0),
@@ -304,7 +304,7 @@ async def test_a_chat_that_is_not_linked_is_asked_to_log_in(
 
 
 async def test_a_keypad_too_old_to_be_deleted_loses_its_keys(officer: MakeHand, clock: Clock) -> None:
-    """A bot can delete a message for 48 hours (Bot API, deleteMessage)."""
+    """A bot can delete a message within 48 hours (Bot API, deleteMessage)."""
     hand = await officer()
     clock.move(hours=47)
     await hand.forge(Home())

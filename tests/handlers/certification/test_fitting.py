@@ -1,4 +1,4 @@
-"""What certifies fits on a phone of 360 x 740 pixels: name, numbers and buttons are seen without scrolling."""
+"""The certifying screens fit a phone of 360 x 740 pixels: name, numbers and buttons without scrolling."""
 
 from models.certification.certificate import Level
 from models.database.engine import Database

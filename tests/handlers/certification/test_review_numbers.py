@@ -1,4 +1,4 @@
-"""What is looked at before certifying: last round's numbers, the explanation that is owed, and empty menus."""
+"""The review before certifying: last round's numbers, the required explanation, and empty menus."""
 
 from datetime import datetime
 
@@ -123,7 +123,7 @@ async def test_no_button_gets_around_the_explanation(officer: MakeHand, country:
     text = await hand.forge(LaoCertify(fingerprint))
     assert text.startswith("⚠️ จำนวนต่างจากเดิมเกินกำหนด โปรดชี้แจงส่วนต่างก่อนรับรอง")
     assert "ชี้แจงส่วนต่าง" in hand.labels
-    # Who has nothing to explain is told so.
+    # Without a difference there is nothing to explain.
     assert "ไม่มีส่วนต่างที่ต้องชี้แจง" in await other.forge(ExplainDifference())
     assert "ไม่พบข้อความที่จะส่ง" in await other.forge(SendExplanation())
 
@@ -182,7 +182,7 @@ async def see_gaps(hand: Hand) -> None:
     assert "ยังไม่บันทึก 12 ราย" in text
     assert "0001  บุคคล ท•••\n<i>งาน</i> {x}" in text
     assert "0011" not in text
-    # No name in full in a list.
+    # Lists show no full names.
     assert "ทดสอบ1" not in text
     assert hand.labels == ["หน้า 2/2 ▶", "ย้อนกลับ", "หน้าหลัก"]
     text = await hand.press("หน้า 2/2 ▶")

@@ -1,4 +1,4 @@
-"""`/verify` of the menu, and the code typed after it."""
+"""`/verify` without a code, and the code as the next message."""
 
 from models.certification.certificate import Level
 from models.database.engine import Database
@@ -34,7 +34,7 @@ async def test_a_province_types_a_code_where_it_searches(
 
 
 async def test_a_number_of_ten_digits_is_no_code(officer: MakeHand) -> None:
-    """It may be a secret: it is deleted, like any other text that nobody asked for."""
+    """Other text may be a secret and is deleted, like any text that was not asked for."""
     assert "ลบข้อความของท่านแล้ว" in await (await officer()).say("0812345678")
 
 

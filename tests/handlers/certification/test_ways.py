@@ -1,4 +1,4 @@
-"""The two ways of the procedure, from login to the certified status, and everything beside the way."""
+"""The procedure at both levels, from login to the certified status, and all screens beside it."""
 
 import re
 
@@ -104,7 +104,7 @@ async def test_a_category_without_people_has_no_button(officer: MakeHand) -> Non
     assert "ไม่มีระเบียน" in await hand.forge(LaoPositions(Category.PERMANENT_EMPLOYEE, 0))
 
 
-# In the order of the dictionary of the Royal Institute.
+# In the order of the Royal Institute's dictionary.
 IN_ORDER = ["กระทุ่ม", "เกาะ", "ขาม", "โขลน", "คลอง", "งิ้ว", "แจ้", "ชัย", "ไชยา", "ดอน", "เตย", "ทุ่ง"]
 
 
@@ -222,7 +222,7 @@ PROVINCE_DID = "✅ จังหวัดได้รับรองข้อม
 
 
 def told(hand: Hand) -> list[str]:
-    """The notices that a chat ever got."""
+    """All notices that a chat has received."""
     got = [message for message in hand.phone.messages if message.outgoing and not is_card(message)]
     return [message.history[0].splitlines()[0] for message in got]
 

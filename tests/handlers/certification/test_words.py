@@ -1,4 +1,4 @@
-"""What a certificate calls its organization, on every screen and paper, whatever it is called now."""
+"""The organization's name on certificates stays the same on every screen and paper after a renaming."""
 
 import pytest
 from sqlalchemy import delete, text
@@ -40,12 +40,12 @@ async def rename(country: Database, **columns: str) -> None:
 
 
 async def rename_and_move(country: Database) -> None:
-    """From THEN to LATER."""
+    """Rename and move the organization, from THEN to LATER."""
     await rename(country, type_th="เทศบาลเมือง", name_th="ปูใหม่", district_th="ไทรน้อย", province_code="12")
 
 
 async def certify(country: Database, clock: Clock, username: str, level: Level) -> Certification:
-    """By an officer who has no chat: nobody is told."""
+    """Certify as an officer without a chat, and without notices."""
     async with country.write() as session:
         certificate = await certify_as(
             country, username, 501 + (level is Level.PROVINCE), BANGPU, level, clock(), session
@@ -66,7 +66,7 @@ async def certified(country: Database, clock: Clock) -> tuple[Certification, Cer
 
 
 async def paper_after(bot: Emulator, hand: Hand, certificate: int) -> tuple[str, Paper]:
-    """Ask for a certificate as a file; what is written below it, and the page."""
+    """Request a certificate as a file; its caption and its page."""
     known = hand.phone.messages[-1].id
     await hand.forge(CertificatePdf(certificate))
     message = await hand.phone.until(
@@ -97,7 +97,7 @@ async def test_a_change_between_warning_and_pin_is_refused_with_the_new_facts(
     assert expected in refused
     async with country.read() as session:
         assert (await session.execute(text("SELECT count(*) FROM certification"))).scalar() == 0
-    # With the new facts before its eyes the officer may go on.
+    # With the new facts on the screen the officer can certify.
     assert expected in await hand.way("รับรองระดับ อปท.", "ยืนยันการรับรอง")
     assert expected in await hand.enter()
 
@@ -210,6 +210,6 @@ async def test_an_older_certificate_says_as_of_when_its_words_are(
         assert paper.says("เทศบาลตำบลบางปู", "จังหวัดสมุทรปราการ", KEPT)
     history = await hand.forge(LaoHistory(0))
     assert history.count(f"{IN_CERTIFICATE}\n{THEN}\n{KEPT}") == 2
-    # What is certified now bears its words itself.
+    # New certificates contain their words.
     await certify(country, clock, f"lao{BANGPU}", Level.LAO)
     assert (await hand.forge(LaoHistory(0))).count(KEPT) == 2

@@ -1,4 +1,4 @@
-"""What nobody should send: an answer that says what to do next, nothing changed, no error in the log."""
+"""Bad input: the answer says what to do, nothing is changed, and the log has no error."""
 
 from collections.abc import Awaitable, Callable
 
@@ -128,7 +128,7 @@ async def test_pages_that_are_not_there(officer: MakeHand) -> None:
 
 
 async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot: Emulator) -> None:
-    """From before logging out, from another officer, from last week, or deleted: answered, without effect."""
+    """Old buttons, of an ended link, another officer, last week, or a deleted message: answered without effect."""
     first, second = await officer(name="ทดสอบ หนึ่ง"), await officer(name="ทดสอบ สอง")
     review = await first.way("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "รับรองข้อมูลระดับ อปท.")
     card, certify = first.card, first.phone.button("รับรองระดับ อปท.").data or ""
@@ -138,7 +138,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
 
     assert "การยืนยันนี้หมดอายุแล้ว" in await second.forge(confirm)
     clock.move(days=7)
-    # A chat that was left alone asks for the PIN first, and goes on with the tap after it.
+    # An idle chat asks for the PIN first, and continues with the tap.
     assert "PIN" in await first.forge(confirm, card)
     assert "การยืนยันนี้หมดอายุแล้ว" in await first.enter()
     assert "ยืนยันการรับรอง" in (await first.forge(certify, card), first.labels)[1]
@@ -148,7 +148,7 @@ async def test_old_cards(officer: MakeHand, country: Database, clock: Clock, bot
     await first.say("/logout")
     logged_out = await facts(country)
     first.phone.delete_own(card)
-    # The card is gone for the bot too: the answer comes as a new one.
+    # The card is deleted for the bot too: the answer is a new one.
     tap = await first.phone.tap_data(card, certify)
     await tap.answer()
     await first.sees("แชตนี้ยังไม่ได้เข้าสู่ระบบ")

@@ -1,4 +1,4 @@
-"""What a button carries: packed and unpacked to itself, within the Bot API's 64 bytes; forgeries are refused."""
+"""Callback data: packed and unpacked within the Bot API's 64 bytes; forged data is refused."""
 
 import contextlib
 import enum

@@ -1,4 +1,4 @@
-"""Two languages that say the same, and outside text that stays text."""
+"""Texts in both languages have the same values, and outside text is never markup."""
 
 import re
 from datetime import UTC, date, datetime

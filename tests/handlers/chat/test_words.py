@@ -45,7 +45,7 @@ def bare(label: str) -> str:
 
 
 async def follow(hand: Hand, words: list[tuple[str, str]], english: bool) -> list[list[str]]:
-    """Tap through by the words alone; the bare labels of every screen on the way, the first included."""
+    """Follow the buttons by their words; the bare labels of every screen, the first included."""
     seen = [[bare(label) for label in hand.labels]]
     for pair in words:
         word = pair[english]

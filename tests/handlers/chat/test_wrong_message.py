@@ -1,4 +1,4 @@
-"""A secret in the wrong message: deleted at once, kept nowhere, and the officer is told what to do instead."""
+"""Secrets in the wrong message: deleted at once, stored nowhere, and answered with what to do instead."""
 
 import asyncio
 import logging
@@ -76,7 +76,7 @@ def lies_nowhere(country: Database, tmp_path: Path, caplog: pytest.LogCaptureFix
             content = await _unpacked(copy)
         log = "\n".join(record.getMessage() for record in _records(caplog)).encode()
         everything = b"\n".join((await stored(country), content, log))
-        # The search finds what is there.
+        # Check that the search itself finds what is there.
         assert "เทศบาลตำบลบางปู".encode() in content
         assert b"is running" in log
         for secret in secrets:
@@ -102,12 +102,12 @@ async def _unpacked(copy: Path) -> bytes:
 
 
 def stands(hand: Hand, text: str) -> list[Message]:
-    """The messages of the officer that still stand in the chat and hold a text."""
+    """The officer's messages in the chat that contain a text."""
     return [message for message in hand.phone.messages if not message.outgoing and text in message.text]
 
 
 async def edit(hand: Hand, message: Message, text: str) -> str:
-    """Change an own message; the text of the card that answers."""
+    """Edit the officer's own message; the text of the card that answers."""
     last = hand.phone.last.id
     await hand.phone.edit_own(message, text)
     hand._card = await hand.phone.until(
@@ -124,7 +124,7 @@ async def too_old(sending: Awaitable[Message]) -> Message:
 
 
 async def tries(country: Database) -> list[str]:
-    """What is held against somebody."""
+    """The counted attempts of the throttle."""
     async with country.read() as session:
         return list(await session.scalars(select(Throttle.key).where(Throttle.failures > 0)))
 
@@ -140,7 +140,7 @@ async def test_a_password_beside_the_username(stranger: Hand, country: Database,
         assert USERNAME_ALONE in text, repr(between)
         assert ASKS_USERNAME in text
         assert not stands(stranger, SECRET)
-    # Nothing was tried, so nothing is counted.
+    # No password was tried, so none is counted.
     assert await tries(country) == []
     await lies_nowhere(SECRET)
     # It goes on from there.
@@ -170,9 +170,9 @@ async def test_blanks_around_a_username_do_no_harm(stranger: Hand, username: str
 async def test_a_password_in_place_of_the_username(
     stranger: Hand, country: Database, lies_nowhere: Search, username: str
 ) -> None:
-    """It cannot be told from a username, so no message there stays, and only known usernames are kept."""
+    """A password looks like a username, so these messages are deleted, and only known usernames stored."""
     assert WRONG in await type_login(stranger, username, "wrong")
-    # Whoever does not read on types the password once more.
+    # An officer who does not read the answer types the password again.
     assert ASKS_PASSWORD in await stranger.say(USERNAME_LIKE)
     assert not stands(stranger, USERNAME_LIKE)
     await lies_nowhere(USERNAME_LIKE)
@@ -225,7 +225,7 @@ async def test_an_officer_is_told_when_a_message_cannot_be_deleted(stranger: Han
 async def test_a_password_that_is_sent_twice(
     stranger: Hand, country: Database, clock: Clock, lies_nowhere: Search, again: str
 ) -> None:
-    """The answer is slow, so it is sent once more before the next screen is there."""
+    """The answer is slow, so the officer sends the message again before the next screen."""
     username = "province11" if "province" in again else "lao5110201"
     if "known" in again:
         await until_pin(stranger, username)
@@ -263,7 +263,7 @@ async def test_a_pin_that_is_typed_while_it_is_chosen(
         assert stranger.phone.button("8").data == keys
         assert not stands(stranger, spelling.strip())
     await lies_nowhere(TYPED_PIN, *SPELLINGS)
-    # It is known to whoever reads over the shoulder: not that number, also on the next keypad.
+    # The number was visible, so it is refused as a PIN, on the next keypad too.
     await stranger.way("⌫", "⌫")
     assert (await stranger.enter(TYPED_PIN)).endswith(f"❌ {ANOTHER_NUMBER}\n○○○○○○")
     await stranger.say("/menu")
@@ -308,7 +308,7 @@ async def test_a_new_pin_stays_barred_when_the_keypad_was_left(officer: MakeHand
     assert CHOOSE in await hand.say(PASSWORD)
     await hand.say(TYPED_PIN)
     await hand.press("ยกเลิก")
-    # No keypad is there: what is typed is no PIN, and no key without a keypad counts.
+    # Without a keypad a typed number is no PIN, and no key counts.
     assert USE_BUTTONS in await hand.say("ขอบคุณ")
     assert "ปุ่มนี้ใช้ไม่ได้แล้ว" in await hand.forge("k::3")
     await hand.way(*TO_PIN, "ลืม PIN")
@@ -416,7 +416,7 @@ async def test_what_is_of_no_use_is_deleted(officer: MakeHand, lies_nowhere: Sea
         assert not stands(hand, typed)
         assert not stands(province, typed)
     await lies_nowhere(PIN, SECRET)
-    # What finds something stays.
+    # A search with a result is not deleted.
     await province.say("บางปู")
     assert stands(province, "บางปู")
 
@@ -480,7 +480,7 @@ async def test_words_are_edited_until_they_are_sent(officer: MakeHand, country: 
     await province.phone.until(lambda phone: "จำนวนถูกต้องหรือไม่" in phone.last.text and phone.last.outgoing)
     assert "จำนวนครบถ้วนหรือไม่" in await edit(province, sent, "จำนวนครบถ้วนหรือไม่")
     await province.press("ส่งคำถาม")
-    # It cannot be taken back: from now on nobody listens to an edit.
+    # Sending is final: later edits have no effect.
     await province.phone.edit_own(sent, "จำนวนผิด ขอให้แก้ไข")
     text = await province.say("/menu")
     assert "สมุทรปราการ" in text
@@ -587,7 +587,7 @@ async def test_a_command_that_is_edited_into_a_pin(officer: MakeHand, after: str
 
 
 async def captioned(hand: Hand, caption: str) -> tuple[Message, str]:
-    """A picture with words below it, and the text of the card that answers."""
+    """Send a picture with a caption; the text of the card that answers."""
     sent = await hand.phone.send_photo(caption=caption)
 
     async def sending() -> Message:
@@ -772,5 +772,5 @@ async def test_what_stands_around_an_invitation(
 
 
 async def test_a_full_stop_behind_the_username(stranger: Hand) -> None:
-    """A phone makes it of two blanks."""
+    """Phones type a full stop for two blanks."""
     assert ASKS_NAME in await type_login(stranger, "lao5110201. ")

@@ -1,4 +1,4 @@
-"""The closing date on the screens, and what the bot says on its own because of it."""
+"""The closing date on screens, reminders and escalations."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -69,7 +69,7 @@ async def close_in(country: Database, clock: Clock, days: int) -> None:
 
 
 async def told(hand: Hand, title: str) -> Message:
-    """The message that begins so, as soon as it is there."""
+    """Wait for the message that begins with the title."""
     return await hand.phone.until(
         lambda phone: next((message for message in phone.messages if message.text.startswith(title)), None)
     )
@@ -223,7 +223,7 @@ async def test_the_operators_word_arrives_as_it_was_written(
 
 
 async def test_a_decided_petition_leads_on(country: Database, officer: MakeHand, clock: Clock) -> None:
-    """Refused: to the thread that says why. Granted: to the register that is to be certified anew."""
+    """After a refusal the button leads to the thread, after a grant to the register."""
     hand = await officer()
     await certify_as(country, "lao5110201", hand.phone.id, "5110201", Level.LAO, clock())
 

@@ -1,4 +1,4 @@
-"""Every kind of notice has its rules and a way to be said, and the program does not start without them."""
+"""Every kind of notice has its rules and a renderer; the program does not start without them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files in the chat: what comes, to whom, with which sign before it, and what is scanned from paper."""
+"""Files for officers, their chat actions, and scanned certificate codes."""
 
 import asyncio
 import io
@@ -33,12 +33,12 @@ from tests.support import ORGANIZATIONS, PIN, TO_PIN, Clock, certify_as, until
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 TO_PROVINCE_MENU = ("ระบบรับรองข้อมูล", "ดำเนินการ(จังหวัด)")
 TO_LAO_HISTORY = ("ระบบรับรองข้อมูล", "ดำเนินการ(อปท.)", "ประวัติการรับรองข้อมูล")
-# One update in hand at once, and a chat action that is renewed soon.
+# One worker slot, and a short interval between chat actions.
 ONE_SLOT = replace(TEST_TUNING, worker=replace(TEST_TUNING.worker, parallel=1, action_every=0.02))
 
 
 async def file_after(hand: Hand, label: str) -> Message:
-    """Tap a button; the file that comes."""
+    """Tap a button, and wait for the file."""
     known = hand.phone.messages[-1].id
     await hand.press(label)
     return await hand.phone.until(
@@ -258,7 +258,7 @@ async def test_an_idle_chat_gives_its_pin_first(officer: MakeHand, country: Data
 
 
 class Gate:
-    """A maker that waits until it is told to go on."""
+    """A maker of files that waits until the test lets it continue."""
 
     def __init__(self) -> None:
         self.begun, self.opened = asyncio.Event(), asyncio.Event()
@@ -283,7 +283,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 async def test_nobody_waits_for_a_file(
     officer: MakeHand, country: Database, clock: Clock, gate: Gate, bot: Emulator
 ) -> None:
-    """Not the officer's own taps, not others'; the sign is renewed, and a second tap brings no second file."""
+    """A slow file delays no taps; the chat action is renewed, and a second tap makes no second file."""
     await certified(country, clock)
     hand, other = await officer(), await officer(f"lao{SECOND}", "ทดสอบ สาม")
     await hand.way(*TO_LAO_HISTORY)
@@ -311,7 +311,7 @@ async def test_nobody_waits_for_a_file(
 async def test_nobody_waits_while_a_list_is_read(
     officer: MakeHand, country: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is read after the tap's transaction: in it, nobody else on SQLite could write."""
+    """The list is read after the tap's transaction, during which nobody else could write on SQLite."""
     begun, opened, read = asyncio.Event(), asyncio.Event(), export.province_list
 
     async def held(*arguments: Any) -> export.ProvinceList:

@@ -1,4 +1,4 @@
-"""A province's officer finds an organization, goes on to the next, and meets a colleague."""
+"""A province's list: filter, search, the next organization, and colleagues at the same one."""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -197,7 +197,7 @@ async def test_what_finds_nothing_is_answered_with_the_filter(officer: MakeHand,
         assert "ไม่เกิน 100 ตัวอักษร" in await hand.say(text), text[:5]
     assert (await kept(country)).words is None
     assert "สถานภาพรับรองข้อมูล: รับรองระดับ อปท." in await hand.press("สถานภาพรับรองข้อมูล")
-    # What is no text is no search.
+    # A message without text is no search.
     for sending in (hand.phone.send_sticker(), hand.phone.send("/บางปู")):
         assert (await hand.reply_to(sending)).startswith("โปรดเลือกจากปุ่มด้านล่าง")
 
@@ -276,9 +276,9 @@ async def test_a_colleague_is_told_and_may_go_on(officer: MakeHand, clock: Clock
     assert "👁🔍 ทต.บางปู" in second.labels
     text = await second.press("🔍 ทต.บางปู")
     assert is_review(text, "เทศบาลตำบลบางปู", "👁 กำลังตรวจโดย นาย สมชาย ใจดี ท่านยังตรวจต่อได้\n\n")
-    # Both look now, and each is told of the other only.
+    # Both officers are at the organization, and each sees the other's name.
     assert (await first.forge(ProvinceReview(BANGPU))).startswith("👁 กำลังตรวจโดย ทดสอบ หก")
-    # Who goes on to another does not look at this one any more.
+    # An officer who opens another organization has left this one.
     clock.move(seconds=1)
     assert is_review(await first.press("ข้าม"), "อบต.บางปู")
     assert (await second.forge(ProvinceReview(BANGPU))).startswith(REVIEW)
@@ -305,7 +305,7 @@ async def test_both_press_and_the_later_one_is_told_who_and_when(
     assert is_review(text, "เทศบาลตำบลบางปู")
     assert "สถานะการรับรองข้อมูล: รับรองระดับจังหวัด\nทดสอบ ห้า · ปลัด\n2 พ.ย. 2569 09.33 น." in text
     assert is_review(await second.forge(NextWaiting()), "อบต.บางปู")
-    # The first is sent past what the second looks at.
+    # The first officer's queue skips the organization that the second has open.
     assert is_review(await first.press("ถัดไป"), "อบต.แพรกษา")
 
 
@@ -342,7 +342,7 @@ HANDLINGS: dict[str, Handling] = {
 async def test_at_most_five_queries_for_a_screen(
     country: Database, clock: Clock, waiting: list[str], what: str
 ) -> None:
-    """With all that can narrow a list, for an officer who has a filter and for one who has none yet."""
+    """With all narrowings, for an officer with a stored filter and one without."""
     for user in (601, 602):
         async with country.write() as session:
             officer = await link(session, "province11", user, clock())

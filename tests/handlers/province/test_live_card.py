@@ -89,7 +89,7 @@ async def test_a_screen_opens_below_the_card_and_the_card_goes_on(
     assert province.card is review
     async with country.read() as session:
         assert (await load_conversation(session, province.phone.id)).card_message_id == review.id
-    # Now and whenever something changes.
+    # Now and at each change.
     await certify_as(country, "province11", province.phone.id, BANGPU, Level.PROVINCE, clock())
     await shows(province, "✅ ไม่มี อปท. รอท่าน")
     assert not card.labels
@@ -193,7 +193,7 @@ async def test_an_organization_chooses_its_quiet_hours(officer: MakeHand, clock:
     assert "ขณะนี้แจ้งเตือนได้ทันที" in text
     assert not any("ทุกชั่วโมง" in label for label in hand.labels)
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in await hand.press("งดเตือน 20.00")
-    # The rhythm is a province's.
+    # Only a province's officer has a rhythm.
     assert "ทุกชั่วโมง" not in await hand.forge(ChooseRhythm(Rhythm.HOURLY))
     await hand.forge(NoticeTimes())
     assert "แจ้งเตือนได้อีกครั้งตั้งแต่ 3 พ.ย. 2569 07.00" in hand.text

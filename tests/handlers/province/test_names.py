@@ -33,5 +33,5 @@ def test_every_organization_of_the_nation_fits_on_a_button() -> None:
         label = find_label(name, marks)
         assert width(label) <= ROOM[1], label
         labels[row["province_code"], label] += 1
-    # Within a province no two look alike.
+    # Within a province all labels differ.
     assert [label for label, count in labels.items() if count > 1] == []

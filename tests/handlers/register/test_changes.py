@@ -1,4 +1,4 @@
-"""After a reopening both sides see what has changed since the revision that was certified."""
+"""After a reopening both levels see what has changed since the certified revision."""
 
 import pytest
 from sqlalchemy import delete, update
@@ -111,7 +111,7 @@ async def test_both_sides_see_the_records(corrected: Hand, officer: MakeHand, si
     )
     await hand.press("ย้อนกลับ")
     assert "0020 บุคคล ท•••\nพนักงานจ้าง" in await hand.press("ดูรายที่ถูกลบ (1)")
-    # Back to the review of its own side.
+    # Back to the review of the officer's level.
     await hand.way("ย้อนกลับ", "ย้อนกลับ")
     assert "ข้อมูล ณ วันที่" in hand.text
 
@@ -204,7 +204,7 @@ async def test_a_register_that_is_not_known_any_more(corrected: Hand, country: D
     assert "⚠️ เปลี่ยนจากครั้งที่ 1: ไม่ทราบ" in await corrected.forge(LaoReview())
     assert "การสุ่มตรวจสอบจะสุ่มเพิ่มจากทั้งทะเบียน" in await corrected.press(SEE)
     assert corrected.labels == ["ย้อนกลับ", "หน้าหลัก"]
-    # A button from before.
+    # A button of an older card.
     assert "การสุ่มตรวจสอบจะสุ่มเพิ่มจากทั้งทะเบียน" in await corrected.forge(
         ChangedRecords(BANGPU, 0, ChangeKind.ADDED, 0)
     )

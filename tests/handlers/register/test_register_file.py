@@ -1,4 +1,4 @@
-"""An organization's officer sends its register as a file: seen first, written when it says so."""
+"""An officer sends the register as a file: first the changes are shown, then the officer saves it."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ Rows = list[list[str]]
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process; tests/bot/inbound/test_uploads.py has the one that is meant for it."""
+    """Checks files in this process; tests/bot/inbound/test_uploads.py tests the real one."""
 
     async def check(wanted: Wanted, content: bytes) -> bytes:
         return packed_check(wanted.name, content, wanted.organization)
@@ -51,7 +51,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def register(country: Database, organization: str = BANGPU) -> Rows:
-    """The register as a file has it."""
+    """The stored register as the rows of a file."""
     async with country.read() as session:
         records = await session.scalars(
             select(PersonnelRecord)
@@ -570,7 +570,7 @@ async def test_a_file_waits_for_a_day(
     await send(hand, as_csv(await changed(country)))
     save = hand.phone.button("บันทึกทะเบียน", hand.card).data or ""
     clock.move(hours=hours)
-    # The chat was left alone: the PIN comes first.
+    # The chat is idle: the PIN comes first.
     await hand.forge(save)
     text = await hand.enter()
     assert text.startswith("✅ บันทึกทะเบียนแล้ว 20 ราย" if is_saved else GONE)
@@ -640,7 +640,7 @@ async def test_a_picture_of_the_register_is_no_file(officer: MakeHand, bot: Emul
 
 
 async def test_a_file_while_the_pin_is_asked_for(officer: MakeHand, country: Database) -> None:
-    """The keypad is left, and what it was for is not done."""
+    """A file ends the keypad, and its purpose is not carried out."""
     hand = await officer()
     await hand.way(*TO_PIN)
     rows = await changed(country)

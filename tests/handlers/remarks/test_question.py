@@ -274,7 +274,7 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
         text = await neighbour.forge(data)
         assert "ไม่มีสิทธิ์" in text or "ไม่พบข้อความที่จะส่ง" in text, data
         assert ASK not in text
-    # The other side's buttons.
+    # Buttons of the other level.
     assert "ไม่มีสิทธิ์" in await province.forge(AnswerQuestion(1))
     assert "ไม่มีสิทธิ์" in await lao.forge(AskOrganization(BANGPU))
     # A draft for one organization is not sent to another.
@@ -314,7 +314,7 @@ async def test_an_idle_chat_is_told_of_the_organization_only(
     assert "พนักงานจ้าง" not in notice_message.text
     assert "ทดสอบ สอง" not in notice_message.text
     assert notice_message.labels == ["อ่าน"]
-    # After the PIN it goes on with what was tapped.
+    # After the PIN the bot continues with the tap.
     await lao.press("อ่าน", notice_message)
     assert ASK in await lao.enter()
     assert "ตอบคำถาม" in lao.labels
