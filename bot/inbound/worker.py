@@ -403,7 +403,7 @@ class Worker:
         if not job.keys:
             return None
         async with self._database.write() as session:
-            return await throttle.admit(session, job.keys, self._clock(), update)
+            return await throttle.admit(session, job.keys, self._clock(), update, job.witnesses)
 
     async def _commit_and_show(
         self,

@@ -15,7 +15,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
 from models.accounts import throttle
-from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
+from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_wrong_pin
 from models.accounts.pin import (
     LENGTH,
     KeypadExpired,
@@ -160,7 +160,7 @@ def _password_again(turn: Turn, sentence: Markup) -> Screen:
 async def accept_password(turn: Turn, username: str) -> None:
     """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
     name, chat = login_keys(turn.session, turn.user_id, username)
-    await throttle.clear(turn.session, [name])
+    await throttle.clear(turn.session, [name], turn.now)
     await throttle.take_back(turn.session, chat)
 
 
@@ -231,14 +231,14 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
         return _blocked(turn, attempt.blocked_until)
     tried = throttle.pin_key(turn.user_id)
     if attempt.right:
-        await throttle.clear(turn.session, [tried])
+        await throttle.clear(turn.session, [tried], turn.now)
         await close_keypad(turn.session, turn.officer)
         turn.officer.last_seen_at = turn.now
         return Proved(Markup(), pad=pad)
     until = await throttle.blocked_until(turn.session, [tried], turn.now)
+    await record_wrong_pin(turn.session, turn.officer, turn.now, blocks=until is not None)
     if until is not None:
         await close_keypad(turn.session, turn.officer)
-        await record_pin_block(turn.session, turn.officer, turn.now)
         return _now_blocked(turn, until)
     left = await throttle.tries_left(turn.session, tried)
     pad = _with(pad, entered="")

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -182,10 +183,13 @@ class Officer(Base):
 
 @dataclass(frozen=True)
 class LoginCandidate:
-    """What a password is checked against, read before the slow check and looked at again after it."""
+    """What a password is checked against, read before the slow check and looked at again after it; and the chain
+    in which wrong ones are recorded.
+    """
 
     account_id: int | None
     password_hash: str | None
+    chain: str | None = None
 
 
 def normalize_username(username: str) -> str:
@@ -231,12 +235,14 @@ async def login_candidate(session: AsyncSession, username: str) -> LoginCandidat
     """What to check a typed password against; without ids for an unknown or disabled account."""
     row = (
         await session.execute(
-            select(Account.id, Account.password_hash).where(
+            select(Account.id, Account.password_hash, Account.organization_code, Account.province_code).where(
                 Account.username == normalize_username(username), Account.disabled_at.is_(None)
             )
         )
     ).first()
-    return LoginCandidate(None, None) if row is None else LoginCandidate(row.id, row.password_hash)
+    if row is None:
+        return LoginCandidate(None, None)
+    return LoginCandidate(row.id, row.password_hash, row.organization_code or row.province_code)
 
 
 async def username_to_keep(session: AsyncSession, typed: str) -> str:
@@ -299,9 +305,12 @@ async def record_change(session: AsyncSession, account: Account, change: str, no
     )
 
 
-async def record_pin_block(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """Record that wrong PINs have closed an officer's keypad for a while."""
-    await event_chain.record(session, event_chain.Event.PIN_BLOCKED, officer.account.unit, now, officer=officer.id)
+async def record_wrong_pin(session: AsyncSession, officer: Officer, now: datetime, *, blocks: bool) -> None:
+    """Record a wrong PIN, with the state of its throttle; `blocks`: it has closed the keypad for a while."""
+    kind = event_chain.Event.PIN_BLOCKED if blocks else event_chain.Event.PIN_FAILED
+    tries = await throttle.tries_of(session, throttle.pin_key(officer.user_id))
+    details = {"officer": officer.id} | ({} if tries is None else {"tries": tries.as_details()})
+    await event_chain.record(session, kind, officer.account.unit, now, **details)
 
 
 async def record_refusal(
@@ -321,12 +330,15 @@ async def record_refusal(
 
 
 async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
-    """Record a refused login in the account's chain; what was typed for an unknown account is not kept, for it
-    may be a password.
+    """Record a refused login in the account's chain, with the state of its throttle; what was typed for an unknown
+    account is not kept, for it may be a password.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     chain = account.unit if account else event_chain.SYSTEM
-    known = {"username": account.username} if account else {}
+    known: dict[str, Any] = {}
+    if account:
+        tries = await throttle.tries_of(session, throttle.name_key(session, account.username))
+        known = {"username": account.username} | ({} if tries is None else {"tries": tries.as_details()})
     await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
 
 

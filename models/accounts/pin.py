@@ -5,7 +5,8 @@ left alone. Six digits are few, so what makes them hold is the throttle (models/
 in the hash: a stolen database alone cannot be tried out (NIST SP 800-63B, 3.1.1.2, "pepper").
 
 A keypad is one row a person. Buttons carry a keypad's number and a place on it, never a digit; which digit is
-where, and what was entered, is sealed.
+where, and what was entered, is sealed. Whose keypad it is, its number, what it is for and when it was opened are
+associated data of the sealed part: a row in which one of them was changed opens for nobody.
 """
 
 import enum
@@ -15,7 +16,7 @@ import itertools
 import random
 import unicodedata
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -89,7 +90,8 @@ class Pad:
     nonce: str
     purpose: Purpose
     subject: str
-    layout: tuple[int, ...]
+    opened_at: datetime
+    layout: tuple[int, ...] = ()
     entered: str = ""
     first: str = ""
     heading: str = ""
@@ -132,7 +134,7 @@ async def open_keypad(
     """
     nonce, layout = f"{rng.getrandbits(64):016x}", tuple(rng.sample(range(10), 10))
     barred = await _barred(session, officer)
-    pad = Pad(nonce, purpose, subject, layout, heading=heading, barred=barred)
+    pad = Pad(nonce, purpose, subject, now, layout, heading=heading, barred=barred)
     await close_keypad(session, officer)
     session.add(
         Keypad(
@@ -140,7 +142,7 @@ async def open_keypad(
             nonce=pad.nonce,
             purpose=purpose,
             subject=subject,
-            sealed=_sealed(session, pad),
+            sealed=_sealed(session, officer.user_id, pad),
             opened_at=now,
         )
     )
@@ -154,16 +156,15 @@ async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: 
     if row is None or not nonce or row.nonce != nonce or is_past(row.opened_at, KEYPAD_LIFETIME, now):
         raise KeypadExpired
     try:
-        inside = _unsealed(session, row.sealed)
+        return _unsealed(session, row)
     except Unreadable:
         raise KeypadExpired from None
-    return Pad(row.nonce, row.purpose, row.subject, **inside)
 
 
 async def keep_keypad(session: AsyncSession, officer: Officer, pad: Pad) -> None:
     """Write down what was entered so far."""
     keeping, _ = _statements()
-    await session.execute(keeping, {"user": officer.user_id, "now_sealed": _sealed(session, pad)})
+    await session.execute(keeping, {"user": officer.user_id, "now_sealed": _sealed(session, officer.user_id, pad)})
 
 
 async def close_keypad(session: AsyncSession, officer: Officer) -> None:
@@ -176,12 +177,12 @@ async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
     """The keypad is on no screen any more, and no digit counts on it. Only what was barred while a new PIN was
     chosen is kept, for the next keypad.
     """
-    barred = await _barred(session, officer)
-    if not barred:
+    row = await _find_row(session, officer)
+    pad = row and _readable(session, row)
+    if not pad or not pad.barred:
         await close_keypad(session, officer)
         return
-    sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=barred))
-    await session.execute(update(Keypad).where(Keypad.user_id == officer.user_id).values(nonce="", sealed=sealed))
+    await _empty(session, officer, pad.barred, pad.opened_at)
 
 
 async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime) -> None:
@@ -190,25 +191,34 @@ async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime
     """
     if not _digits(typed):
         return
-    table = Keypad.core()
-    row = (await session.execute(select(table).where(table.c.user_id == officer.user_id))).first()
+    row = await _find_row(session, officer)
     if row is None:
-        sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=_barring("", typed)))
-        empty = {"user_id": officer.user_id, "nonce": "", "purpose": Purpose.SET, "subject": ""}
-        await session.execute(insert(table).values(sealed=sealed, opened_at=now, **empty))
+        inside = _values(session, officer.user_id, _no_keys(_barring("", typed), now))
+        await session.execute(insert(Keypad.core()).values(user_id=officer.user_id, **inside))
         return
-    try:
-        inside = _unsealed(session, row.sealed)
-    except Unreadable:
-        inside = {"layout": (), "barred": ""}
-    inside["barred"] = _barring(inside["barred"], typed)
-    theirs = update(table).where(table.c.user_id == officer.user_id)
-    if row.nonce and not is_past(row.opened_at, KEYPAD_LIFETIME, now):
-        sealed = _sealed(session, Pad(row.nonce, row.purpose, row.subject, **inside))
-        await session.execute(theirs.values(sealed=sealed))
+    pad = _readable(session, row)
+    barred = _barring(pad.barred if pad else "", typed)
+    if pad and pad.nonce and not is_past(pad.opened_at, KEYPAD_LIFETIME, now):
+        await keep_keypad(session, officer, replace(pad, barred=barred))
         return
-    sealed = _sealed(session, Pad("", Purpose.SET, "", (), barred=inside["barred"]))
-    await session.execute(theirs.values(nonce="", sealed=sealed, opened_at=now))
+    await _empty(session, officer, barred, now)
+
+
+async def _find_row(session: AsyncSession, officer: Officer) -> Any:
+    """The officer's row, whatever is in it; None when there is none."""
+    table = Keypad.core()
+    return (await session.execute(select(table).where(table.c.user_id == officer.user_id))).first()
+
+
+async def _empty(session: AsyncSession, officer: Officer, barred: str, opened_at: datetime) -> None:
+    """Leave nothing of the officer's keypad but what is barred."""
+    table = Keypad.core()
+    inside = _values(session, officer.user_id, _no_keys(barred, opened_at))
+    await session.execute(update(table).where(table.c.user_id == officer.user_id).values(**inside))
+
+
+def _no_keys(barred: str, opened_at: datetime) -> Pad:
+    return Pad("", Purpose.SET, "", opened_at, barred=barred)
 
 
 def _barring(barred: str, typed: str) -> str:
@@ -216,11 +226,9 @@ def _barring(barred: str, typed: str) -> str:
 
 
 async def _barred(session: AsyncSession, officer: Officer) -> str:
-    sealed = await session.scalar(select(Keypad.sealed).where(Keypad.user_id == officer.user_id))
-    try:
-        return _unsealed(session, sealed)["barred"] if sealed else ""
-    except Unreadable:
-        return ""
+    row = await _find_row(session, officer)
+    pad = row and _readable(session, row)
+    return pad.barred if pad else ""
 
 
 @cache
@@ -230,16 +238,45 @@ def _statements() -> tuple[Update, Delete]:
     return update(table).where(is_theirs).values(sealed=bindparam("now_sealed")), delete(table).where(is_theirs)
 
 
-def _sealed(session: AsyncSession, pad: Pad) -> bytes:
-    inside = {key: value for key, value in asdict(pad).items() if key not in ("nonce", "purpose", "subject")}
-    return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(inside))
+# What of a keypad stands in columns of its own, readable and sealed as associated data.
+_OPEN = ("nonce", "purpose", "subject", "opened_at")
 
 
-def _unsealed(session: AsyncSession, sealed: bytes) -> dict[str, Any]:
-    """What `_sealed` has sealed. Raises Unreadable."""
-    inside: dict[str, Any] = orjson.loads(Seal(event_chain.keyring(session), "keypad").open(sealed))
+def _values(session: AsyncSession, user_id: int, pad: Pad) -> dict[str, Any]:
+    """The columns of a keypad's row, except for its owner."""
+    return {name: getattr(pad, name) for name in _OPEN} | {"sealed": _sealed(session, user_id, pad)}
+
+
+def _about(user_id: int, keypad: Any) -> bytes:
+    """The associated data of a keypad, from its Pad or its row."""
+    moment = keypad.opened_at.astimezone(UTC).isoformat()
+    return event_chain.canonical([user_id, keypad.nonce, keypad.purpose, keypad.subject, moment]).encode()
+
+
+def _sealed(session: AsyncSession, user_id: int, pad: Pad) -> bytes:
+    inside = {key: value for key, value in asdict(pad).items() if key not in _OPEN}
+    return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(inside), _about(user_id, pad))
+
+
+def _unsealed(session: AsyncSession, row: Any) -> Pad:
+    """The keypad in a row. Raises Unreadable."""
+    seal = Seal(event_chain.keyring(session), "keypad")
+    try:
+        inside: dict[str, Any] = orjson.loads(seal.open(row.sealed, _about(row.user_id, row)))
+    except Unreadable:
+        # A keypad that the version before has opened has no associated data.
+        inside = orjson.loads(seal.open(row.sealed))
     # An older version has sealed no digits, or a list of numbers.
-    return inside | {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
+    inside |= {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
+    return Pad(row.nonce, row.purpose, row.subject, row.opened_at, **inside)
+
+
+def _readable(session: AsyncSession, row: Any) -> Pad | None:
+    """The keypad in a row; None for one that does not open."""
+    try:
+        return _unsealed(session, row)
+    except Unreadable:
+        return None
 
 
 # --- what is typed beside it ---------------------------------------------------------------------------------
@@ -323,7 +360,7 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
     officer.pin_hash = pin_hash
     officer.may_set_pin_until = None
     officer.last_seen_at = now
-    await throttle.clear(session, [throttle.pin_key(officer.user_id)])
+    await throttle.clear(session, [throttle.pin_key(officer.user_id)], now)
     await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
 
 

@@ -4,11 +4,14 @@ Five failures within 15 minutes close a key for 15 minutes, the next five for 30
 (NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
 count in a row, however slowly they come. A try is counted before it is checked, so that tries at the same moment,
 or a crash, win nothing; one that succeeds takes its count back.
+
+A row is sealed, and one whose seal is bad closes its key. Where the failures of a key are recorded, a row that is
+gone, or older than the newest failure, is made anew from the event (models/accounts/tries.py).
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -16,6 +19,7 @@ from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.accounts.tries import Tries, Witness, newest_tries
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
 from models.base.tables import Base, conflict_insert
@@ -27,6 +31,8 @@ LONGEST_BLOCK = timedelta(days=1)
 # Without a failure for so long, the next block is a first one again.
 FORGIVEN = timedelta(days=7)
 _PIN = "pin:"
+# So many blocks are followed by a longest one.
+_BLOCKS_TO_LONGEST = 8
 
 
 class Throttle(Base):
@@ -93,12 +99,17 @@ async def tries_left(session: AsyncSession, key: str) -> int:
 
 
 async def admit(
-    session: AsyncSession, keys: Iterable[str], now: datetime, update: int | None = None
+    session: AsyncSession,
+    keys: Iterable[str],
+    now: datetime,
+    update: int | None = None,
+    witnesses: Mapping[str, Witness] | None = None,
 ) -> datetime | None:
     """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
 
     The try that fills a key up is still admitted: the block begins behind it. `update` is the number in the inbox
-    of the update that tries: a program that was killed does it again, and it is counted once.
+    of the update that tries: a program that was killed does it again, and it is counted once. `witnesses` says of
+    keys where their failures are recorded.
     """
     wanted = sorted(set(keys))
     if update is not None and await _was_counted(session, wanted, update):
@@ -108,6 +119,8 @@ async def admit(
     if until is not None:
         return until
     rows = await _hold(session, wanted, now)
+    for row in rows:
+        await _require_newest(session, row, (witnesses or {}).get(row.key), now)
     until = max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
     if until is not None:
         return until
@@ -141,6 +154,19 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
     return list(held)
 
 
+async def _require_newest(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> None:
+    """Mend a row that is not what the last try has left: it gives no fresh tries."""
+    try:
+        tries = None if witness is None else await newest_tries(session, witness)
+    except event_chain.EventBroken:
+        # How many were spent is not known any more.
+        row.failures, row.blocks, row.blocked_until = 0, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK
+        return
+    if tries is not None and tries.update > (row.last_update or 0):
+        row.failures, row.since, row.last_update = tries.failures, tries.since, tries.update
+        row.blocks, row.blocked_until = tries.blocks, tries.blocked_until
+
+
 def _count(row: Throttle, now: datetime) -> None:
     last = max(row.since, row.blocked_until or row.since)
     if is_past(last, FORGIVEN, now):
@@ -159,9 +185,22 @@ def _block(before: int) -> timedelta:
     return min(FIRST_BLOCK * float(2 ** min(before, 10)), LONGEST_BLOCK)
 
 
-async def clear(session: AsyncSession, keys: Iterable[str]) -> None:
-    """It was right: nothing is held against the keys any more."""
-    await session.execute(delete(Throttle).where(Throttle.key.in_(list(keys))))
+async def clear(session: AsyncSession, keys: Iterable[str], now: datetime) -> None:
+    """It was right: nothing is held against the keys any more. The rows stay: one that is gone was taken away."""
+    held = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
+    for row in await session.scalars(held):
+        row.failures, row.since, row.blocks, row.blocked_until = 0, now, 0, None
+    await session.flush()
+
+
+async def tries_of(session: AsyncSession, key: str) -> Tries | None:
+    """The state of a key as the event of its newest failure keeps it; None where nothing has been counted, or for
+    no update.
+    """
+    row = await session.get(Throttle, key)
+    if row is None or row.last_update is None:
+        return None
+    return Tries(row.failures, row.since, row.blocks, row.blocked_until, row.last_update)
 
 
 async def take_back(session: AsyncSession, key: str) -> None:

@@ -12,11 +12,12 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
+from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -59,6 +60,10 @@ class KeyUnknown(DomainError):
         )
 
 
+class EventBroken(DomainError):
+    """An event that something is decided by is not as it was recorded."""
+
+
 class Event(enum.StrEnum):
     """What is recorded."""
 
@@ -68,6 +73,7 @@ class Event(enum.StrEnum):
     INVITED = "invited"
     HANDED_OVER = "handed_over"
     PIN_SET = "pin_set"
+    PIN_FAILED = "pin_failed"
     PIN_BLOCKED = "pin_blocked"
     FORGOTTEN = "forgotten"
     ACCOUNT_CHANGED = "account_changed"
@@ -288,6 +294,34 @@ async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[
 async def chain_head(session: AsyncSession, chain: str) -> str:
     """The hash of a chain's last event, empty for a new chain: what a certificate builds on."""
     return _last(await _ends(session, [chain]), chain).mac
+
+
+async def newest_details(
+    session: AsyncSession, chain: str, kinds: Collection[Event], name: str, value: str | int
+) -> dict[str, Any] | None:
+    """The details of a chain's newest event of these kinds in which `name` has this value; None where there is
+    none. Raises EventBroken for one that is not as it was recorded, or whose key is not here.
+    """
+    named = canonical({name: value})[1:-1]
+    about = select(AuditEvent).where(
+        AuditEvent.chain == chain,
+        AuditEvent.kind.in_(kinds),
+        # In canonical JSON a name is followed by its value, and that by one of these.
+        or_(*(AuditEvent.details.contains(named + end, autoescape=True) for end in ",}")),
+    )
+    event = await session.scalar(
+        about.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
+    )
+    if event is None:
+        return None
+    before = await session.scalar(
+        select(AuditEvent.mac).where(AuditEvent.chain == chain, AuditEvent.number == event.number - 1)
+    )
+    key = keyring(session).key(PURPOSE, event.key_id)
+    if key is None or _fault(event, key, event.number - 1, before or ""):
+        raise EventBroken(f"chain {chain}, event {event.number}")
+    details: dict[str, Any] = json.loads(event.details)
+    return details
 
 
 def _head(last_id: int, ends: dict[str, str]) -> str:
