@@ -24,8 +24,10 @@ from models.accounts.pin import (
     WeakPin,
     bar,
     close_keypad,
+    has_ended,
     keep_keypad,
     load_keypad,
+    move_pin,
     open_keypad,
     require_strong,
     set_pin,
@@ -38,6 +40,8 @@ async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str 
     until = await throttle.blocked_until(turn.session, [throttle.pin_key(turn.user_id)], turn.now)
     if until is not None and purpose is not Purpose.SET:
         return _blocked(turn, until)
+    if purpose is not Purpose.SET and await has_ended(turn.session, turn.officer, turn.now):
+        return await _ended(turn)
     pad = await open_keypad(turn.session, turn.officer, purpose, subject, heading, turn.now, turn.rng)
     return _keypad(turn, pad)
 
@@ -136,6 +140,12 @@ def ask_password_again(turn: Turn) -> Screen:
     return screen
 
 
+async def _ended(turn: Turn) -> Screen:
+    """The officer's PIN is taken no more: the way to a new one."""
+    sentence = turn.texts("Your PIN is too old and is not taken any more. Please choose a new one.")
+    return (await forgot(turn)).headed(sentence)
+
+
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     """The password of an officer who has forgotten its PIN."""
     _, officer = turn.texts, turn.officer
@@ -224,6 +234,9 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
     """The officer's PIN. Raises NeedsProof and KeypadExpired."""
     attempt = turn.attempt
     if attempt is None:
+        if await has_ended(turn.session, turn.officer, turn.now):
+            await close_keypad(turn.session, turn.officer)
+            return await _ended(turn)
         raise NeedsProof(entered_pin(turn.session, turn.officer, pad))
     if attempt.rests_on != pad:
         raise KeypadExpired
@@ -233,6 +246,8 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
     if attempt.right:
         await throttle.clear(turn.session, [tried], turn.now)
         await close_keypad(turn.session, turn.officer)
+        if attempt.new_hash:
+            await move_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
         turn.officer.last_seen_at = turn.now
         return Proved(Markup(), pad=pad)
     until = await throttle.blocked_until(turn.session, [tried], turn.now)

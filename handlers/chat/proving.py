@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models.accounts import throttle, tries
 from models.accounts.account import LoginCandidate, Officer, login_candidate, normalize_username
-from models.accounts.pin import Pad, hash_pin, pin_matches
+from models.accounts.pin import Pad, checked_pin, hash_pin
 from models.accounts.tries import Witness
 from models.audit import event_chain
 from models.database.engine import Session
@@ -22,7 +22,7 @@ MAX_PASSWORD = 128
 class Attempt:
     """A checked password or PIN. `rests_on` is what it was checked against, which must still stand.
 
-    `new_hash` is that of a new PIN. `blocked_until`: too many were wrong, and this one was not looked at.
+    `new_hash` is that of a new PIN, or of a right one whose secret key was replaced. `blocked_until`: too many were wrong, and this one was not looked at.
     """
 
     rests_on: LoginCandidate | Pad
@@ -33,7 +33,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Job:
-    """A check that is to be run: `check` takes about 50 ms and gives whether it is right, or a new PIN's hash.
+    """A check that is to be run: `check` takes about 50 ms and gives whether it is right, or the hash of a PIN that
+    is to be kept.
 
     `keys` are what wrong tries count against, `witnesses` where the failures of some of them are recorded.
     `is_typed`: the message holds a password and must be deleted.
@@ -46,9 +47,9 @@ class Job:
     witnesses: Mapping[str, Witness] = field(default_factory=dict)
 
     def ended(self, result: bool | str) -> Attempt:
-        """The attempt that came of it."""
+        """The attempt that came of it; there is a hash of what was right only."""
         if isinstance(result, str):
-            return Attempt(self.rests_on, new_hash=result)
+            return Attempt(self.rests_on, right=True, new_hash=result)
         return Attempt(self.rests_on, right=result)
 
 
@@ -94,7 +95,7 @@ def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
     return Job(
         pad,
         (tried,),
-        lambda: pin_matches(keys, user_id, pin_hash, pad.entered),
+        lambda: checked_pin(keys, user_id, pin_hash, pad.entered),
         is_typed=False,
         witnesses={tried: tries.of_pin(officer.account.unit, officer.id)},
     )

@@ -30,6 +30,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts import throttle
 from models.accounts.account import Officer
 from models.audit import event_chain
+from models.audit.row_seal import load_seal_state
+from models.audit.sealings import newest_sealing
+from models.base.calendar import bangkok_day
 from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
@@ -156,7 +159,7 @@ async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: 
     if row is None or not nonce or row.nonce != nonce or is_past(row.opened_at, KEYPAD_LIFETIME, now):
         raise KeypadExpired
     try:
-        return _unsealed(session, row)
+        return await _unsealed(session, row)
     except Unreadable:
         raise KeypadExpired from None
 
@@ -178,7 +181,7 @@ async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
     chosen is kept, for the next keypad.
     """
     row = await _find_row(session, officer)
-    pad = row and _readable(session, row)
+    pad = None if row is None else await _readable(session, row)
     if not pad or not pad.barred:
         await close_keypad(session, officer)
         return
@@ -196,7 +199,7 @@ async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime
         inside = _values(session, officer.user_id, _no_keys(_barring("", typed), now))
         await session.execute(insert(Keypad.core()).values(user_id=officer.user_id, **inside))
         return
-    pad = _readable(session, row)
+    pad = await _readable(session, row)
     barred = _barring(pad.barred if pad else "", typed)
     if pad and pad.nonce and not is_past(pad.opened_at, KEYPAD_LIFETIME, now):
         await keep_keypad(session, officer, replace(pad, barred=barred))
@@ -227,7 +230,7 @@ def _barring(barred: str, typed: str) -> str:
 
 async def _barred(session: AsyncSession, officer: Officer) -> str:
     row = await _find_row(session, officer)
-    pad = row and _readable(session, row)
+    pad = None if row is None else await _readable(session, row)
     return pad.barred if pad else ""
 
 
@@ -258,23 +261,36 @@ def _sealed(session: AsyncSession, user_id: int, pad: Pad) -> bytes:
     return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(inside), _about(user_id, pad))
 
 
-def _unsealed(session: AsyncSession, row: Any) -> Pad:
+async def _unsealed(session: AsyncSession, row: Any) -> Pad:
     """The keypad in a row. Raises Unreadable."""
-    seal = Seal(event_chain.keyring(session), "keypad")
-    try:
-        inside: dict[str, Any] = orjson.loads(seal.open(row.sealed, _about(row.user_id, row)))
-    except Unreadable:
-        # A keypad that the version before has opened has no associated data.
-        inside = orjson.loads(seal.open(row.sealed))
+    inside: dict[str, Any] = orjson.loads(await _opened(session, row))
     # An older version has sealed no digits, or a list of numbers.
     inside |= {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
     return Pad(row.nonce, row.purpose, row.subject, row.opened_at, **inside)
 
 
-def _readable(session: AsyncSession, row: Any) -> Pad | None:
+async def _opened(session: AsyncSession, row: Any) -> bytes:
+    keys, about = event_chain.keyring(session), _about(row.user_id, row)
+    try:
+        return Seal(Keyring(keys.current), "keypad").open(row.sealed, about)
+    except Unreadable:
+        state = await load_seal_state(session)
+        if keys.current_id in state.all_under:
+            raise
+    seal = Seal(keys, "keypad")
+    try:
+        return seal.open(row.sealed, about)
+    except Unreadable:
+        if state.all_under:
+            raise
+    # The version before has opened it, without associated data.
+    return seal.open(row.sealed)
+
+
+async def _readable(session: AsyncSession, row: Any) -> Pad | None:
     """The keypad in a row; None for one that does not open."""
     try:
-        return _unsealed(session, row)
+        return await _unsealed(session, row)
     except Unreadable:
         return None
 
@@ -340,6 +356,32 @@ def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
         return False
 
 
+def checked_pin(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool | str:
+    """As pin_matches; for a right PIN whose hash is under an older key, its hash under the key in use. About 50 ms,
+    or twice that.
+    """
+    if not pin_matches(keys, user_id, pin_hash, pin):
+        return False
+    return True if _key_of(pin_hash) == keys.current_id else hash_pin(keys, user_id, pin)
+
+
+def _key_of(pin_hash: str) -> str:
+    return pin_hash.partition(":")[0]
+
+
+async def has_ended(session: AsyncSession, officer: Officer, now: datetime) -> bool:
+    """Whether the officer's PIN is one of those that are taken no more: under a key that was replaced, and the day
+    that was set for them has passed (`laocert keys rotate --pin-until`).
+    """
+    key_id = _key_of(officer.pin_hash or "")
+    if officer.pin_hash is None or key_id == event_chain.keyring(session).current_id:
+        return False
+    newest = await newest_sealing(session)
+    if newest is None or newest.pin_until is None or key_id == newest.key_id:
+        return False
+    return bangkok_day(now) > newest.pin_until
+
+
 def _keyed(keys: Keyring, key_id: str, user_id: int, pin: str) -> bytes:
     # Without its key the answer is no, but takes as long.
     key = keys.key("pin", key_id) or b""
@@ -362,6 +404,12 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
     officer.last_seen_at = now
     await throttle.clear(session, [throttle.pin_key(officer.user_id)], now)
     await event_chain.record(session, event_chain.Event.PIN_SET, officer.account.unit, now, officer=officer.id)
+
+
+async def move_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
+    """Keep the hash under the secret key in use of a PIN that was right under an older one."""
+    officer.pin_hash = pin_hash
+    await event_chain.record(session, event_chain.Event.PIN_MOVED, officer.account.unit, now, officer=officer.id)
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:

@@ -74,6 +74,7 @@ class Event(enum.StrEnum):
     HANDED_OVER = "handed_over"
     PIN_SET = "pin_set"
     PIN_FAILED = "pin_failed"
+    PIN_MOVED = "pin_moved"
     PIN_BLOCKED = "pin_blocked"
     FORGOTTEN = "forgotten"
     ACCOUNT_CHANGED = "account_changed"
@@ -96,6 +97,9 @@ class Event(enum.StrEnum):
     RENAMED = "renamed"
     ENDED = "ended"
     SUCCEEDED = "succeeded"
+    # The seals of all rows of a chain; a row that was repaired by hand is taken as it stands.
+    SEALED = "sealed"
+    SEAL_ACCEPTED = "seal_accepted"
     HEAD = "head"
 
 
@@ -314,14 +318,19 @@ async def newest_details(
     )
     if event is None:
         return None
-    before = await session.scalar(
-        select(AuditEvent.mac).where(AuditEvent.chain == chain, AuditEvent.number == event.number - 1)
-    )
-    key = keyring(session).key(PURPOSE, event.key_id)
-    if key is None or _fault(event, key, event.number - 1, before or ""):
-        raise EventBroken(f"chain {chain}, event {event.number}")
+    if not await is_as_recorded(session, event):
+        raise EventBroken(f"chain {chain}, event {event.number} is not as it was recorded")
     details: dict[str, Any] = json.loads(event.details)
     return details
+
+
+async def is_as_recorded(session: AsyncSession, event: AuditEvent) -> bool:
+    """Whether an event stands as it was appended to the one before it, under a key that is here."""
+    before = await session.scalar(
+        select(AuditEvent.mac).where(AuditEvent.chain == event.chain, AuditEvent.number == event.number - 1)
+    )
+    key = keyring(session).key(PURPOSE, event.key_id)
+    return key is not None and _fault(event, key, event.number - 1, before or "") is None
 
 
 def _head(last_id: int, ends: dict[str, str]) -> str:
