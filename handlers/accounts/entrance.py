@@ -77,11 +77,11 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
         screen = await start_login(turn)
         return screen.headed(keypad.blocked_sentence(turn, attempt))
     if not attempt.right or not isinstance(attempt.rests_on, LoginCandidate):
-        return await _refused(turn, username)
+        return await _refused(turn, username, attempt)
     try:
         officer = await link_officer(turn.session, turn.user_id, attempt.rests_on, turn.now)
     except LoginRefused:
-        return await _refused(turn, username)
+        return await _refused(turn, username, attempt)
     except AlreadyLinked:
         return await home.show_home(turn)
     await keypad.accept_password(turn, username)
@@ -89,8 +89,9 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
     return Relinked.of(screen.headed(_("✅ Logged in: {name}", name=officer.account.display_name)), officer)
 
 
-async def _refused(turn: Turn, username: str) -> Screen:
-    await record_failed_login(turn.session, username, turn.user_id, turn.now)
+async def _refused(turn: Turn, username: str, attempt: Attempt) -> Screen:
+    spent = next(iter(attempt.tries.values()), None)
+    await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
     screen = await start_login(turn)
     return screen.headed(turn.texts("The username or password is not correct. Please try again."))
 

@@ -154,7 +154,9 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     rests_on = attempt.rests_on
     stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
     if not (attempt.right and stands):
-        await record_failed_login(turn.session, officer.account.username, turn.user_id, turn.now)
+        username = officer.account.username
+        spent = attempt.tries.get(throttle.name_key(turn.session, username))
+        await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
         return _password_again(
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
@@ -251,7 +253,8 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
         turn.officer.last_seen_at = turn.now
         return Proved(Markup(), pad=pad)
     until = await throttle.blocked_until(turn.session, [tried], turn.now)
-    await record_wrong_pin(turn.session, turn.officer, turn.now, blocks=until is not None)
+    spent = attempt.tries.get(tried)
+    await record_wrong_pin(turn.session, turn.officer, turn.now, spent, blocks=until is not None)
     if until is not None:
         await close_keypad(turn.session, turn.officer)
         return _now_blocked(turn, until)

@@ -9,7 +9,7 @@ from datetime import datetime
 from models.accounts import throttle, tries
 from models.accounts.account import LoginCandidate, Officer, login_candidate, normalize_username
 from models.accounts.pin import Pad, checked_pin, hash_pin
-from models.accounts.tries import Witness
+from models.accounts.tries import Tries, Witness
 from models.audit import event_chain
 from models.database.engine import Session
 from models.security import passwords
@@ -29,6 +29,8 @@ class Attempt:
     right: bool = False
     new_hash: str = ""
     blocked_until: datetime | None = None
+    # What has been spent by it, of the keys whose failures are recorded.
+    tries: Mapping[str, Tries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,11 @@ class Job:
     is_typed: bool
     witnesses: Mapping[str, Witness] = field(default_factory=dict)
 
-    def ended(self, result: bool | str) -> Attempt:
+    def ended(self, result: bool | str, spent: Mapping[str, Tries]) -> Attempt:
         """The attempt that came of it; there is a hash of what was right only."""
         if isinstance(result, str):
-            return Attempt(self.rests_on, right=True, new_hash=result)
-        return Attempt(self.rests_on, right=result)
+            return Attempt(self.rests_on, right=True, new_hash=result, tries=spent)
+        return Attempt(self.rests_on, right=result, tries=spent)
 
 
 class NeedsProof(Exception):

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from models.accounts import throttle
+from models.accounts.tries import Tries
 from models.audit import event_chain
 from models.base.clocks import is_ahead, is_past
 from models.base.errors import DomainError
@@ -305,12 +306,13 @@ async def record_change(session: AsyncSession, account: Account, change: str, no
     )
 
 
-async def record_wrong_pin(session: AsyncSession, officer: Officer, now: datetime, *, blocks: bool) -> None:
+async def record_wrong_pin(
+    session: AsyncSession, officer: Officer, now: datetime, tries: Tries | None, *, blocks: bool
+) -> None:
     """Record a wrong PIN, with the state of its throttle; `blocks`: it has closed the keypad for a while."""
     kind = event_chain.Event.PIN_BLOCKED if blocks else event_chain.Event.PIN_FAILED
-    tries = await throttle.tries_of(session, throttle.pin_key(officer.user_id))
-    details = {"officer": officer.id} | ({} if tries is None else {"tries": tries.as_details()})
-    await event_chain.record(session, kind, officer.account.unit, now, **details)
+    told = {} if tries is None else {"tries": tries.as_details()}
+    await event_chain.record(session, kind, officer.account.unit, now, officer=officer.id, **told)
 
 
 async def record_refusal(
@@ -329,16 +331,17 @@ async def record_refusal(
     )
 
 
-async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
+async def record_failed_login(
+    session: AsyncSession, username: str, user_id: int, now: datetime, tries: Tries | None = None
+) -> None:
     """Record a refused login in the account's chain, with the state of its throttle; what was typed for an unknown
     account is not kept, for it may be a password.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     chain = account.unit if account else event_chain.SYSTEM
-    known: dict[str, Any] = {}
-    if account:
-        tries = await throttle.tries_of(session, throttle.name_key(session, account.username))
-        known = {"username": account.username} | ({} if tries is None else {"tries": tries.as_details()})
+    known: dict[str, Any] = {"username": account.username} if account else {}
+    if account and tries is not None:
+        known["tries"] = tries.as_details()
     await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
 
 

@@ -12,10 +12,11 @@ gone, or older than the newest failure, is made anew from the event (models/acco
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select
+from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -120,7 +121,7 @@ async def admit(
         return until
     rows = await _hold(session, wanted, now)
     for row in rows:
-        await _require_newest(session, row, (witnesses or {}).get(row.key), now)
+        await _mend(session, row, (witnesses or {}).get(row.key), now)
     until = max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
     if until is not None:
         return until
@@ -133,9 +134,11 @@ async def admit(
 
 async def _was_counted(session: AsyncSession, keys: list[str], update: int) -> bool:
     counted = await session.scalars(
-        select(Throttle.key).where(Throttle.key.in_(keys), Throttle.last_update == update)
+        select(Throttle)
+        .where(Throttle.key.in_(keys), Throttle.last_update == update)
+        .execution_options(populate_existing=True)
     )
-    return set(counted) == set(keys)
+    return {row.key for row in counted if await has_good_seal(session, row)} == set(keys)
 
 
 async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[Throttle]:
@@ -154,17 +157,31 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
     return list(held)
 
 
-async def _require_newest(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> None:
-    """Mend a row that is not what the last try has left: it gives no fresh tries."""
+async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> None:
+    """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of the
+    newest failure tells, or closed where nothing tells how many were spent.
+    """
+    is_good = await has_good_seal(session, row)
     try:
         tries = None if witness is None else await newest_tries(session, witness)
     except event_chain.EventBroken:
-        # How many were spent is not known any more.
-        row.failures, row.blocks, row.blocked_until = 0, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK
+        last = row.last_update if is_good else None
+        await _write(session, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last), row)
         return
-    if tries is not None and tries.update > (row.last_update or 0):
-        row.failures, row.since, row.last_update = tries.failures, tries.since, tries.update
-        row.blocks, row.blocked_until = tries.blocks, tries.blocked_until
+    if tries is not None and (not is_good or (tries.update or 0) > (row.last_update or 0)):
+        await _write(session, tries, row)
+    elif not is_good:
+        await _write(session, Tries(0, now, 1, now + FIRST_BLOCK, None), row)
+
+
+async def _write(session: AsyncSession, tries: Tries, row: Throttle) -> None:
+    """Replace a row that is held, whatever its seal is."""
+    columns = asdict(tries)
+    columns["last_update"] = columns.pop("update")
+    sealed = sealed_values(session, Throttle, {"key": row.key} | columns)
+    table = Throttle.core()
+    await session.execute(update(table).where(table.c.key == row.key).values(sealed))
+    await session.refresh(row)
 
 
 def _count(row: Throttle, now: datetime) -> None:
@@ -188,19 +205,17 @@ def _block(before: int) -> timedelta:
 async def clear(session: AsyncSession, keys: Iterable[str], now: datetime) -> None:
     """It was right: nothing is held against the keys any more. The rows stay: one that is gone was taken away."""
     held = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
-    for row in await session.scalars(held):
-        row.failures, row.since, row.blocks, row.blocked_until = 0, now, 0, None
-    await session.flush()
+    for row in (await session.scalars(held)).all():
+        last = row.last_update if await has_good_seal(session, row) else None
+        await _write(session, Tries(0, now, 0, None, last), row)
 
 
-async def tries_of(session: AsyncSession, key: str) -> Tries | None:
-    """The state of a key as the event of its newest failure keeps it; None where nothing has been counted, or for
-    no update.
-    """
-    row = await session.get(Throttle, key)
-    if row is None or row.last_update is None:
-        return None
-    return Tries(row.failures, row.since, row.blocks, row.blocked_until, row.last_update)
+async def tries_of(session: AsyncSession, keys: Iterable[str]) -> dict[str, Tries]:
+    """The state of keys that were just counted, as the event of a failure keeps it."""
+    rows = await session.scalars(select(Throttle).where(Throttle.key.in_(list(keys))))
+    return {
+        row.key: Tries(row.failures, row.since, row.blocks, row.blocked_until, row.last_update) for row in rows
+    }
 
 
 async def take_back(session: AsyncSession, key: str) -> None:

@@ -10,33 +10,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.audit import event_chain
-from models.audit.event_chain import Event
+from models.audit.event_chain import AuditEvent, Event, newest_details
 
 
 @dataclass(frozen=True)
 class Witness:
-    """Where the failures of one key are recorded: in this chain, in events of these kinds whose details have this
-    value by this name. An event without a state says that nothing is held against the key any more.
+    """Where the failures of one key are recorded: in this chain, in events of the kinds `failing` whose details have
+    this value by this name, and the state. An event of the kinds `forgiving` says that nothing is held against the
+    key any more.
     """
 
     chain: str
-    kinds: tuple[Event, ...]
+    failing: tuple[Event, ...]
+    forgiving: Event
     name: str
     value: str | int
 
 
 @dataclass(frozen=True)
 class Tries:
-    """The state of a key after a failure; `update` is the number in the inbox of the update that failed."""
+    """The state of a key after a try; `update` is the number in the inbox of the update that tried."""
 
     failures: int
     since: datetime
     blocks: int
     blocked_until: datetime | None
-    update: int
+    update: int | None
 
     def as_details(self) -> dict[str, Any]:
         """As it stands in an event."""
@@ -50,29 +52,35 @@ class Tries:
 
 
 def of_pin(chain: str, officer_id: int) -> Witness:
-    """Of the PINs of an officer whose account has this chain."""
-    return Witness(chain, (Event.PIN_FAILED, Event.PIN_BLOCKED, Event.PIN_SET), "officer", officer_id)
+    """Of the PINs of an officer whose account has this chain. A new PIN forgives them."""
+    return Witness(chain, (Event.PIN_FAILED, Event.PIN_BLOCKED), Event.PIN_SET, "officer", officer_id)
 
 
 def of_login(chain: str, username: str) -> Witness:
     """Of the passwords of an account. What the operator does with the account forgives them."""
-    return Witness(chain, (Event.LOGIN_FAILED, Event.ACCOUNT_CHANGED), "username", username)
+    return Witness(chain, (Event.LOGIN_FAILED,), Event.ACCOUNT_CHANGED, "username", username)
 
 
 async def newest_tries(session: AsyncSession, witness: Witness) -> Tries | None:
-    """The state after the newest failure; None when the record holds nothing against the key. Raises EventBroken."""
-    details = await event_chain.newest_details(session, witness.chain, witness.kinds, witness.name, witness.value)
-    return None if details is None else _read(details.get("tries"))
-
-
-def _read(told: Any) -> Tries | None:
-    if not isinstance(told, dict):
+    """The state after the newest failure; None when the record holds nothing against the key. Raises
+    EventBroken.
+    """
+    is_failure = and_(AuditEvent.kind.in_(witness.failing), AuditEvent.details.contains('"tries":{'))
+    details = await newest_details(
+        session,
+        witness.chain,
+        or_(is_failure, AuditEvent.kind == witness.forgiving),
+        witness.name,
+        witness.value,
+    )
+    if details is None or "tries" not in details:
         return None
-    until = told["blocked_until"]
+    tries = details["tries"]
+    until = tries["blocked_until"]
     return Tries(
-        told["failures"],
-        datetime.fromisoformat(told["since"]),
-        told["blocks"],
+        tries["failures"],
+        datetime.fromisoformat(tries["since"]),
+        tries["blocks"],
         until and datetime.fromisoformat(until),
-        told["update"],
+        tries["update"],
     )

@@ -12,12 +12,23 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -301,15 +312,15 @@ async def chain_head(session: AsyncSession, chain: str) -> str:
 
 
 async def newest_details(
-    session: AsyncSession, chain: str, kinds: Collection[Event], name: str, value: str | int
+    session: AsyncSession, chain: str, is_meant: ColumnElement[bool], name: str, value: str | int
 ) -> dict[str, Any] | None:
-    """The details of a chain's newest event of these kinds in which `name` has this value; None where there is
+    """The details of a chain's newest event that is meant and in which `name` has this value; None where there is
     none. Raises EventBroken for one that is not as it was recorded, or whose key is not here.
     """
     named = canonical({name: value})[1:-1]
     about = select(AuditEvent).where(
         AuditEvent.chain == chain,
-        AuditEvent.kind.in_(kinds),
+        is_meant,
         # In canonical JSON a name is followed by its value, and that by one of these.
         or_(*(AuditEvent.details.contains(named + end, autoescape=True) for end in ",}")),
     )

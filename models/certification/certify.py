@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
@@ -117,8 +118,10 @@ def require_right_clock(
         raise ClockWrong(organization_code, confirmation)
 
 
-def _require_level(account: Account, organization: Organization, level: Level) -> None:
-    require_sight(account, organization)
+async def _require_level(
+    session: AsyncSession, account: Account, organization: Organization, level: Level
+) -> None:
+    await require_sight(session, account, organization)
     if account.role.value != level.value:
         raise NotYours
 
@@ -146,7 +149,7 @@ async def prepare_confirmation(
     ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong.
     """
     organization = await find_organization(session, officer, dla_code)
-    _require_level(officer.account, organization, level)
+    await _require_level(session, officer.account, organization, level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, dla_code)
     _require_certifiable(shown, officer, level, fingerprint, demands)
@@ -200,7 +203,7 @@ async def certify(
     await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
     organization = await find_organization(session, officer, confirmation.organization_code)
-    _require_level(officer.account, organization, confirmation.level)
+    await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
@@ -235,7 +238,7 @@ async def review_confirmation(
     """
     confirmation = await find_confirmation(session, officer, nonce)
     organization = await find_organization(session, officer, confirmation.organization_code)
-    _require_level(officer.account, organization, confirmation.level)
+    await _require_level(session, officer.account, organization, confirmation.level)
     await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
@@ -346,6 +349,7 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         raise ReopenRefused(
             "no round is open, so what was reopened could not be certified again; see: laocert round reopen --help"
         )
+    await require_good_seal(session, round_)
     certificates = await live_certificates(session, dla_code, round_)
     if not certificates:
         raise ReopenRefused(

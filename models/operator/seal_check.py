@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
@@ -42,8 +42,14 @@ FAULTS = {
 }
 # What a bad seal of a row means, and what to do when nobody has repaired the row by hand.
 MEANINGS = {
-    "officer": ("the chat has no rights", "end the link, and let the officer log in again: laocert account unlink"),
-    "account": ("nobody can log in, and its officers have no rights", "import the account again, or restore a copy"),
+    "officer": (
+        "the chat has no rights",
+        "end the link, and let the officer log in again: laocert account unlink",
+    ),
+    "account": (
+        "nobody can log in, and its officers have no rights",
+        "import the account again, or restore a copy",
+    ),
     "invitation": ("the link cannot be used", "make another one: laocert invite"),
     "confirmation": ("the press is refused", "nothing: the officer is shown the warning again"),
     "organization": ("its province has no rights to it", "import the organizations again, or restore a copy"),
@@ -141,9 +147,7 @@ async def _held(session: AsyncSession, model: type[SealedRow], row_id: str) -> A
 
 async def _rows(session: AsyncSession, model: type[SealedRow]) -> AsyncIterator[Any]:
     table = model.core()  # type: ignore[attr-defined]
-    rows = await session.stream(
-        select(table).order_by(*table.primary_key).execution_options(yield_per=1000)
-    )
+    rows = await session.stream(select(table).order_by(*table.primary_key).execution_options(yield_per=1000))
     async for row in rows:
         yield row._mapping
 

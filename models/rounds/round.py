@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
@@ -92,10 +93,13 @@ async def hold_newest_round(session: AsyncSession) -> Round | None:
 
 
 async def require_open_round(session: AsyncSession) -> Round:
-    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
+    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound, and BadSeal for
+    one that somebody without the secret key has written.
+    """
     found = await session.scalar(_open())
     if found is None:
         raise NoOpenRound
+    await require_good_seal(session, found)
     return found
 
 

@@ -305,7 +305,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
-    require_sight(officer.account, organization)
+    await require_sight(session, officer.account, organization)
     certificates, check = await certificates_and_check(session, dla_code, await _open_round(session, dla_code))
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
@@ -320,12 +320,13 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
 async def _open_round(session: AsyncSession, dla_code: str) -> Round:
     """The open round, kept from being closed, for an organization that has not ended; its row is held.
 
-    Raises NoOpenRound, OrganizationEnded.
+    Raises NoOpenRound, OrganizationEnded, BadSeal.
     """
     row = (await session.execute(_open_round_and_end(), {"code": dla_code})).first()
     if row is None:
         raise NoOpenRound
     open_round, is_over = row
+    await require_good_seal(session, open_round)
     if is_over:
         await require_going_on(session, dla_code)
     return open_round

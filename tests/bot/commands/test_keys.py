@@ -91,7 +91,9 @@ def test_sealing_as_json(older: Database, laocert: Run) -> None:
     assert (again["total"], again["since"]) == (0, NOW.isoformat())
 
 
-def test_nothing_is_sealed_under_a_wrong_key(older: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sealed_under_a_wrong_key(
+    older: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW_KEY)
     for command in (("keys", "seal"), ("keys", "seal", "--dry-run"), ("keys", "rotate"), ("seal", "check")):
         assert "LAOCERT_SECRET_KEY is another one" in laocert(*command, code=1).stderr
@@ -171,9 +173,7 @@ def seals_of_doctor(laocert: Run) -> str:
     return next(line for line in lines if line.startswith("seals: "))
 
 
-def test_doctor_says_how_the_seals_stand(
-    older: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_says_how_the_seals_stand(older: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seals_of_doctor(laocert) == "seals: the rows that decide are not sealed yet; run: laocert keys seal"
     laocert("keys", "seal")
     whole = "seals: ok, 14 rows, all sealed since 2026-11-02 under the key in use"

@@ -9,7 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts import tries
 from models.accounts.account import record_failed_login, record_wrong_pin
 from models.accounts.pin import hash_pin, set_pin
-from models.accounts.throttle import LONGEST_BLOCK, TRIES, Throttle, admit, blocked_until, clear, name_key, pin_key
+from models.accounts.throttle import (
+    LONGEST_BLOCK,
+    TRIES,
+    Throttle,
+    admit,
+    blocked_until,
+    clear,
+    name_key,
+    pin_key,
+    tries_of,
+)
 from models.audit.event_chain import AuditEvent
 from models.database.engine import Database
 from tests.support import KEYRING, PIN, link
@@ -26,25 +36,28 @@ class Tried:
 
     async def wrong(self) -> datetime | None:
         """One wrong PIN; the end of the block in which it was not even looked at."""
-        if (until := await self._admitted()) is not None:
+        until, spent = await self._admitted()
+        if until is not None:
             return until
         async with self.database.write() as session:
             officer = await link(session, LAO, USER, self.now)
             closes = await blocked_until(session, [KEY], self.now) is not None
-            await record_wrong_pin(session, officer, self.now, blocks=closes)
+            await record_wrong_pin(session, officer, self.now, spent, blocks=closes)
         return None
 
     async def right(self) -> None:
-        assert await self._admitted() is None
+        until, _ = await self._admitted()
+        assert until is None
         async with self.database.write() as session:
             await clear(session, [KEY], self.now)
 
-    async def _admitted(self) -> datetime | None:
+    async def _admitted(self) -> tuple[datetime | None, tries.Tries]:
         self.update += 1
         async with self.database.write() as session:
             officer = await link(session, LAO, USER, self.now)
             witness = tries.of_pin(officer.account.unit, officer.id)
-            return await admit(session, [KEY], self.now, self.update, {KEY: witness})
+            until = await admit(session, [KEY], self.now, self.update, {KEY: witness})
+            return until, (await tries_of(session, [KEY]))[KEY]
 
 
 @pytest.fixture
@@ -130,7 +143,7 @@ async def test_passwords_of_an_account_are_counted_by_its_chain_too(country: Dat
         witnesses = {key: tries.of_login("5110201", LAO)}
         until = await admit(session, [key], now, number, witnesses)
         if until is None:
-            await record_failed_login(session, LAO, USER, now)
+            await record_failed_login(session, LAO, USER, now, (await tries_of(session, [key]))[key])
         return until
 
     for number in range(1, TRIES + 1):

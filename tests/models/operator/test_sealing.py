@@ -202,9 +202,7 @@ async def test_a_row_that_was_changed_stops_the_rotation(rekeyed: Database, now:
     assert [bad[0] for bad in await bad_rows(rekeyed)] == ["round"]
 
 
-async def test_without_the_old_key_nothing_is_rotated(
-    rekeyed: Database, database_url: str, now: datetime
-) -> None:
+async def test_without_the_old_key_nothing_is_rotated(rekeyed: Database, database_url: str, now: datetime) -> None:
     alone = Database(database_url, Keyring(NEW_KEY))
     async with alone.write() as session:
         with pytest.raises(SealingRefused, match=f"{KEYRING.current_id}.*LAOCERT_OLD_SECRET_KEYS"):
@@ -303,7 +301,7 @@ async def test_rows_from_before_are_no_fault_until_all_are_sealed(older: Databas
 async def test_what_a_bad_row_means_is_said_of_every_table(office: Database) -> None:
     async with office.write() as session:
         for model in MODELS:
-            await session.execute(text(f"UPDATE {model.__tablename__} SET seal = 'x'"))  # type: ignore[attr-defined]  # noqa: S608
+            await session.execute(text(f"UPDATE {model.__tablename__} SET seal = 'x'"))  # type: ignore[attr-defined]
     async with office.read() as session:
         bad: list[BadRow] = (await check_seals(session)).bad
     assert {row.table for row in bad} == {model.__tablename__ for model in MODELS}  # type: ignore[attr-defined]
