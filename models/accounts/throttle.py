@@ -11,14 +11,17 @@ import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.audit.row_seal import sealed_values
 from models.base.clocks import is_ahead, is_past
 from models.base.tables import Base, conflict_insert
+from models.security.row_seal import Sealed, SealedRow
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)
@@ -29,7 +32,7 @@ FORGIVEN = timedelta(days=7)
 _PIN = "pin:"
 
 
-class Throttle(Base):
+class Throttle(SealedRow, Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
 
     __tablename__ = "throttle"
@@ -42,6 +45,11 @@ class Throttle(Base):
     blocked_until: Mapped[datetime | None]
     # The update that was counted last: done once more after a crash, it is the same try.
     last_update: Mapped[int | None] = mapped_column(BigInteger)
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("failures", "since", "blocks", "blocked_until", "last_update")),
+    )
+    IS_RECORDED: ClassVar[bool] = False
 
     def block_end(self, now: datetime) -> datetime | None:
         """The end of the block that holds now. One that lies further ahead than its length was set by a clock that
@@ -135,7 +143,7 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
         conflict_insert(session, Throttle)
         .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
         .returning(Throttle),
-        [{"key": key, "failures": 0, "since": now, "blocks": 0} for key in keys],
+        [sealed_values(session, Throttle, {"key": key, "failures": 0, "since": now, "blocks": 0}) for key in keys],
         execution_options={"populate_existing": True},
     )
     return list(held)
