@@ -22,7 +22,8 @@ MAX_PASSWORD = 128
 class Attempt:
     """A checked password or PIN. `rests_on` is what it was checked against, which must still stand.
 
-    `new_hash` is that of a new PIN, or of a right one whose secret key was replaced. `blocked_until`: too many were wrong, and this one was not looked at.
+    `new_hash` is that of a new PIN, or of a right one whose secret key was replaced. `blocked_until`: too
+    many were wrong, and this one was not looked at.
     """
 
     rests_on: LoginCandidate | Pad
@@ -35,8 +36,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Job:
-    """A check that is to be run: `check` takes about 50 ms and gives whether it is right, or the hash of a PIN that
-    is to be kept.
+    """A check that is to be run: `check` takes about 50 ms and says whether it is right, or gives the hash
+    of a PIN that is to be kept.
 
     `keys` are what wrong tries count against, `witnesses` where the failures of some of them are recorded.
     `is_typed`: the message holds a password and must be deleted.

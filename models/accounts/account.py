@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -37,6 +37,7 @@ from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
+from models.security.row_seal import LENGTH, Sealed, SealedRow
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
@@ -102,7 +103,7 @@ class UnknownAccount(DomainError):
         super().__init__(f"there is no account {username}; see: laocert account list")
 
 
-class Account(Base):
+class Account(SealedRow, Base):
     """A login of one organization (role `lao`) or one province (role `province`)."""
 
     __tablename__ = "account"
@@ -124,6 +125,20 @@ class Account(Base):
     display_name: Mapped[str] = mapped_column(String(200))
     disabled_at: Mapped[datetime | None]
 
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "username",
+                "password_hash",
+                "role",
+                "organization_code",
+                "province_code",
+                "display_name",
+                "disabled_at",
+            )
+        ),
+    )
+
     organization: Mapped[Organization | None] = relationship(lazy="raise")
     province: Mapped[Province | None] = relationship(lazy="raise")
 
@@ -132,8 +147,13 @@ class Account(Base):
         """The code of the organization or province that it acts for."""
         return self.organization_code or self.province_code or ""
 
+    @property
+    def recorded_in(self) -> str | None:
+        """The chain of its unit."""
+        return self.unit
 
-class Officer(Base):
+
+class Officer(SealedRow, Base):
     """One Telegram user's link to an account, with the name and position that certificates will bear.
 
     A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
@@ -164,8 +184,32 @@ class Officer(Base):
     may_set_pin_until: Mapped[datetime | None]
     # The last tap or message of an open session.
     last_seen_at: Mapped[datetime | None]
+    # Of `last_seen_at`, which changes once a minute: the other seal changes only with what the record tells of.
+    seen_seal: Mapped[str | None] = mapped_column(String(LENGTH), sort_order=101)
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "account_id",
+                "user_id",
+                "full_name",
+                "position",
+                "linked_at",
+                "unlinked_at",
+                "pin_hash",
+                "may_set_pin_until",
+            )
+        ),
+        Sealed(("last_seen_at",), into="seen_seal"),
+    )
 
     account: Mapped[Account] = relationship(lazy="raise")
+
+    @property
+    def recorded_in(self) -> str | None:
+        """The chain of its account's unit, where the account is loaded."""
+        account: Account | None = self.__dict__.get("account")
+        return account.unit if account is not None else None
 
     @property
     def is_ready(self) -> bool:

@@ -357,8 +357,8 @@ def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
 
 
 def checked_pin(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool | str:
-    """As pin_matches; for a right PIN whose hash is under an older key, its hash under the key in use. About 50 ms,
-    or twice that.
+    """As pin_matches; for a right PIN whose hash is under an older key, its hash under the key in use. About 50
+    ms, or twice that.
     """
     if not pin_matches(keys, user_id, pin_hash, pin):
         return False

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,8 +23,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.tries import Tries, Witness, newest_tries
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal, sealed_values
 from models.base.clocks import is_ahead, is_past
 from models.base.tables import Base, conflict_insert
+from models.security.row_seal import Sealed, SealedRow
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)
@@ -36,7 +39,7 @@ _PIN = "pin:"
 _BLOCKS_TO_LONGEST = 8
 
 
-class Throttle(Base):
+class Throttle(SealedRow, Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
 
     __tablename__ = "throttle"
@@ -49,6 +52,11 @@ class Throttle(Base):
     blocked_until: Mapped[datetime | None]
     # The update that was counted last: done once more after a crash, it is the same try.
     last_update: Mapped[int | None] = mapped_column(BigInteger)
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("failures", "since", "blocks", "blocked_until", "last_update")),
+    )
+    IS_RECORDED: ClassVar[bool] = False
 
     def block_end(self, now: datetime) -> datetime | None:
         """The end of the block that holds now. One that lies further ahead than its length was set by a clock that
@@ -151,15 +159,15 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
         conflict_insert(session, Throttle)
         .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
         .returning(Throttle),
-        [{"key": key, "failures": 0, "since": now, "blocks": 0} for key in keys],
+        [sealed_values(session, Throttle, {"key": key, "failures": 0, "since": now, "blocks": 0}) for key in keys],
         execution_options={"populate_existing": True},
     )
     return list(held)
 
 
 async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> None:
-    """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of the
-    newest failure tells, or closed where nothing tells how many were spent.
+    """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of
+    the newest failure tells, or closed where nothing tells how many were spent.
     """
     is_good = await has_good_seal(session, row)
     try:

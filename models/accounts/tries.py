@@ -18,9 +18,9 @@ from models.audit.event_chain import AuditEvent, Event, newest_details
 
 @dataclass(frozen=True)
 class Witness:
-    """Where the failures of one key are recorded: in this chain, in events of the kinds `failing` whose details have
-    this value by this name, and the state. An event of the kinds `forgiving` says that nothing is held against the
-    key any more.
+    """Where the failures of one key are recorded: in this chain, in events of the kinds `failing` whose details
+    have this value by this name, and the state. An event of the kind `forgiving` says that nothing is held against
+    the key any more.
     """
 
     chain: str

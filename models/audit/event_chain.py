@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Index,
     String,
     Text,
     UniqueConstraint,
@@ -37,11 +38,14 @@ from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization, Province
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow
 
 SYSTEM = "system"
 # What migration 0002 wrote into certificates that were made before there was an audit chain.
 UNRECORDED = "unrecorded"
 PURPOSE = "audit chain"
+# Where a session notes the rows that were sealed anew and that no event has told of yet, by name.
+RESEALED = "resealed"
 # Where a key that is not known was found, as an operator is told.
 NEWEST = "the newest event of this database"
 # Of the 64 hexadecimal letters of a head's digest: 128 bits, short enough to be written into a letter.
@@ -108,6 +112,15 @@ class Event(enum.StrEnum):
     RENAMED = "renamed"
     ENDED = "ended"
     SUCCEEDED = "succeeded"
+    # An officer's name or position was typed; a PIN may be chosen anew; an invitation was used; a warning was
+    # shown.
+    NAMED = "named"
+    PIN_RESET = "pin_reset"
+    INVITATION_USED = "invitation_used"
+    WARNED = "warned"
+    # A row was found that somebody without the key has written; every row has a seal from here on.
+    BAD_SEAL = "bad_seal"
+    SEALED_ALL = "sealed_all"
     # The seals of all rows of a chain; a row that was repaired by hand is taken as it stands.
     SEALED = "sealed"
     SEAL_ACCEPTED = "seal_accepted"
@@ -118,7 +131,16 @@ class AuditEvent(Base):
     """One event of one chain."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("chain", "number"),
+        Index(
+            "ix_audit_event_sealed_all",
+            "key_id",
+            sqlite_where=text("kind = 'sealed_all'"),
+            postgresql_where=text("kind = 'sealed_all'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     chain: Mapped[str] = mapped_column(String(20))
@@ -231,9 +253,16 @@ async def record(session: AsyncSession, kind: Event, chain: str, now: datetime, 
 
 
 async def record_all(session: AsyncSession, links: list[Link], now: datetime) -> None:
-    """Append events of several chains at once, each chain once at most. Raises KeyMissing."""
+    """Append events of several chains at once, each chain once at most.
+
+    Each carries the seals of the rows of its chain that were sealed anew since the last one, beside those that its
+    details name already (models/audit/row_seal.py). Raises KeyMissing.
+    """
     if not links:
         return
+    # What was changed is sealed when it is written.
+    await session.flush()
+    links = _with_seals(session, links)
     chains = sorted({link.chain for link in links})
     await hold(session, chains)
     ends = await _ends(session, chains)
@@ -260,6 +289,27 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
         ends[link.chain] = _End(number + 1, event["mac"], link.kind)
         rows.append(event)
     await session.execute(insert(AuditEvent), rows)
+
+
+def _with_seals(session: AsyncSession, links: list[Link]) -> list[Link]:
+    """The events with the seals of what has changed; a row that does not know its chain goes with the first."""
+    resealed: dict[str, SealedRow] = session.info.get(RESEALED) or {}
+    if not resealed:
+        return links
+    at = {link.chain: number for number, link in reversed(list(enumerate(links)))}
+    seals: dict[int, dict[str, str | None]] = {}
+    for name, row in list(resealed.items()):
+        chain = row.recorded_in
+        number = 0 if chain is None else at.get(chain)
+        if number is not None:
+            seals.setdefault(number, {})[name] = row.seal
+            del resealed[name]
+    return [
+        replace(link, details=link.details | {"seals": seals[number] | link.details.get("seals", {})})
+        if number in seals
+        else link
+        for number, link in enumerate(links)
+    ]
 
 
 def _last(ends: dict[str, _End], chain: str) -> _End:

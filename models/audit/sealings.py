@@ -1,4 +1,4 @@
-"""When every row was sealed last, and under which key: what `laocert keys seal` and `keys rotate` have recorded."""
+"""When every row was sealed last, and under which key: what `laocert keys seal` and `keys rotate` record."""
 
 import json
 from dataclasses import dataclass

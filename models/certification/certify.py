@@ -9,6 +9,7 @@ revision, by a reopening: another row; the certificates of the ended revision st
 import random
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,6 +34,7 @@ from models.organizations.organization import Organization, lock_organization
 from models.register.certified import keep_certified
 from models.register.roster import Roster, load_records, summarize
 from models.rounds.round import Round, RoundState, require_open_round
+from models.security.row_seal import Sealed, SealedRow
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
 CONFIRMATION_LIFETIME = timedelta(minutes=30)
@@ -76,7 +78,7 @@ class AlreadyCertified(DomainError):
         self.certification = certification
 
 
-class Confirmation(Base):
+class Confirmation(SealedRow, Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
 
     __tablename__ = "confirmation"
@@ -89,6 +91,20 @@ class Confirmation(Base):
     fingerprint: Mapped[str] = mapped_column(String(16))
     shown_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "officer_id",
+                "organization_code",
+                "round_id",
+                "level",
+                "fingerprint",
+                "shown_at",
+                "used_at",
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True)

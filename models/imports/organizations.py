@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
+from models.audit.row_seal import sealed_values, update_sealed
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -204,16 +205,23 @@ async def _write(
             await session.execute(update(Province).where(Province.code == code).values(**province))
     new = [row for code, row in file.organizations.items() if code not in existing]
     for some in chunks(new):
-        await session.execute(insert(Organization), some)
+        sealed = [sealed_values(session, Organization, row) for row in some]
+        await session.execute(insert(Organization), sealed)
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
+    seals: dict[str, str] = {}
     for some in chunks(changed):
-        await session.execute(update(Organization), some)
+        seals |= await update_sealed(session, Organization, some)
     words = {row["dla_code"]: changed_words(existing[row["dla_code"]], row) for row in changed}
     renamed = [
         event_chain.Link(
             event_chain.Event.RENAMED,
             code,
-            {"before": one["before"], "after": one["after"], "file": file_name},
+            {
+                "before": one["before"],
+                "after": one["after"],
+                "file": file_name,
+                "seals": {f"organization:{code}": seals[f"organization:{code}"]},
+            },
         )
         for code, one in sorted(words.items())
         if one

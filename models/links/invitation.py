@@ -9,13 +9,15 @@ import hashlib
 import re
 import secrets
 from datetime import datetime, timedelta
+from typing import ClassVar
 
-from sqlalchemy import ColumnElement, ForeignKey, String, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, String, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
 from models.accounts.account import PIN_CHOICE, Account, Officer
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal
 from models.base.clocks import is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
@@ -23,6 +25,7 @@ from models.links.link import AlreadyLinked, add_link, unlink_officer
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization
+from models.security.row_seal import Sealed, SealedRow
 
 _BITS = 128
 # 128 bits in base64url: all that a deep link may carry is letters, digits, - and _ (Bot API, "Deep linking").
@@ -34,7 +37,7 @@ def is_code(word: str) -> bool:
     return _CODE.fullmatch(word) is not None
 
 
-class Invitation(Base):
+class Invitation(SealedRow, Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
 
     __tablename__ = "invitation"
@@ -47,6 +50,20 @@ class Invitation(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     used_by_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "account_id",
+                "code_hash",
+                "from_officer_id",
+                "made_at",
+                "expires_at",
+                "used_at",
+                "used_by_id",
+            )
+        ),
+    )
 
     account: Mapped[Account] = relationship(lazy="raise")
     from_officer: Mapped[Officer | None] = relationship(lazy="raise", foreign_keys=[from_officer_id])
@@ -79,9 +96,7 @@ async def invite(
     if account.disabled_at is not None:
         raise AccountDisabled(account.username)
     if by is not None:
-        await session.execute(
-            update(Invitation).where(Invitation.from_officer_id == by.id, *_usable(now)).values(expires_at=now)
-        )
+        await _end(session, now, Invitation.from_officer_id == by.id)
     code = secrets.token_urlsafe(_BITS // 8)
     invitation = Invitation(
         account_id=account.id,
@@ -108,13 +123,23 @@ async def invite(
 
 async def end_invitations(session: AsyncSession, account: Account, now: datetime) -> int:
     """End the codes of an account that were not used yet; how many."""
-    ended = await session.execute(
-        update(Invitation)
-        .where(Invitation.account_id == account.id, *_usable(now))
-        .values(expires_at=now)
-        .returning(Invitation.id)
+    return await _end(session, now, Invitation.account_id == account.id)
+
+
+async def _end(session: AsyncSession, now: datetime, of_whom: ColumnElement[bool]) -> int:
+    invitations = await session.scalars(
+        select(Invitation)
+        .where(of_whom, *_usable(now))
+        .order_by(Invitation.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
-    return len(ended.all())
+    # One whose seal does not fit opens nothing anyway, and is not made good by being ended.
+    good = [invitation for invitation in invitations.all() if await has_good_seal(session, invitation)]
+    for invitation in good:
+        invitation.expires_at = now
+    await session.flush()
+    return len(good)
 
 
 def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:

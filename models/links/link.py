@@ -6,6 +6,7 @@ from functools import cache
 from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models.accounts.account import (
     PIN_CHOICE,
@@ -17,6 +18,7 @@ from models.accounts.account import (
     record_change,
 )
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal, hold_sealed
 from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.notices import outbox
@@ -108,15 +110,14 @@ async def unlink_officer(
     `but`, the card under the officer's own thumb; what was not sent yet is not sent any more.
     """
     # The row is what decides between two who end a link at once.
-    ended = await session.scalar(
-        update(Officer)
-        .where(Officer.id == officer.id, Officer.unlinked_at.is_(None))
-        .values(unlinked_at=now)
-        .returning(Officer.id)
-    )
-    await session.refresh(officer, ["unlinked_at"])
-    if ended is None:
+    await hold_sealed(session, officer)
+    if officer.unlinked_at is not None:
         return False
+    if await has_good_seal(session, officer):
+        officer.unlinked_at = now
+        await session.flush()
+    else:
+        await _end_unsealed(session, officer, now)
     await drop_draft(session, officer.id)
     await _take_away(session, officer, now, but)
     await drop_card_and_preference(session, officer.id)
@@ -131,6 +132,13 @@ async def unlink_officer(
         by=by,
     )
     return True
+
+
+async def _end_unsealed(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """End a link whose seal does not fit: it can be ended, and its seal goes on not fitting."""
+    table = Officer.core()
+    await session.execute(update(table).where(table.c.id == officer.id).values(unlinked_at=now))
+    set_committed_value(officer, "unlinked_at", now)
 
 
 async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but: int | None) -> None:

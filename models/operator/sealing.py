@@ -88,8 +88,8 @@ async def look_at_sealing(session: AsyncSession) -> Sealing:
 
 
 async def seal_all(session: AsyncSession, now: datetime, progress: Progress = lambda *_: None) -> Sealing:
-    """Seal every row that has no seal yet, as it stands, and record that all have one: from then on a row without a
-    seal gives no right. Where that is recorded already, nothing is done.
+    """Seal every row that has no seal yet, as it stands, and record that all have one: from then on a row without
+    a seal gives no right. Where that is recorded already, nothing is done.
 
     Raises SealingRefused.
     """

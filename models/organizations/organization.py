@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterable
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,6 +30,7 @@ from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relations
 from models.base import thai
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, BinaryText, text_enum
+from models.security.row_seal import Sealed, SealedRow
 
 
 class UnknownOrganization(DomainError):
@@ -49,7 +50,7 @@ class Province(Base):
     name_en: Mapped[str] = mapped_column(String(100))
 
 
-class Organization(Base):
+class Organization(SealedRow, Base):
     """A local administrative organization, by its dla_code (text, never a number)."""
 
     __tablename__ = "organization"
@@ -63,7 +64,14 @@ class Organization(Base):
     province_code: Mapped[str] = mapped_column(ForeignKey("province.code"))
     sort_key: Mapped[str] = mapped_column(BinaryText)
 
+    SEALS: ClassVar[tuple[Sealed, ...]] = (Sealed(("province_code",)),)
+
     province: Mapped[Province] = relationship(lazy="raise")
+
+    @property
+    def recorded_in(self) -> str | None:
+        """Its own chain."""
+        return self.dla_code
 
     @property
     def full_name(self) -> str:

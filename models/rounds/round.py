@@ -6,6 +6,7 @@ What that ends, and how a closing is undone: models/operator/closing.py.
 import enum
 from datetime import date, datetime
 from functools import cache
+from typing import ClassVar
 
 from sqlalchemy import Date, Index, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.notices import card_marks
 from models.register.certified import forget_certified
+from models.security.row_seal import Sealed, SealedRow
 
 FISCAL_YEARS = range(2500, 2700)
 
@@ -37,7 +39,7 @@ class NoOpenRound(DomainError):
     """Nothing can be certified outside an open round."""
 
 
-class Round(Base):
+class Round(SealedRow, Base):
     """One yearly run. The newest one's certificates are the ones that lock."""
 
     __tablename__ = "round"
@@ -60,6 +62,15 @@ class Round(Base):
     closes_on: Mapped[date | None] = mapped_column(Date)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("fiscal_year", "state", "closes_on", "opened_at", "closed_at")),
+    )
+
+    @property
+    def recorded_in(self) -> str | None:
+        """What belongs to no organization and no province."""
+        return event_chain.SYSTEM
 
     def days_left(self, moment: datetime) -> int | None:
         """Days from `moment` to the last day, both as Bangkok counts them: 0 on it, less than 0 after it; None

@@ -18,6 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
+from models.audit.row_seal import require_good_seal
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level

@@ -1,4 +1,4 @@
-"""`laocert keys` and `laocert seal`: what an operator types and reads, and what the other commands say of seals."""
+"""`laocert keys` and `laocert seal`: what an operator types and reads, and what other commands say of seals."""
 
 import json
 from collections.abc import Callable

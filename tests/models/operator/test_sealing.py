@@ -95,7 +95,8 @@ async def test_all_rows_are_sealed_once_and_recorded(older: Database, now: datet
     async with older.write() as session:
         sealed = await seal_all(session, now)
     assert sealed.rows == {
-        "organization": 5, "account": 7, "officer": 1, "invitation": 1, "confirmation": 1, "round": 1, "throttle": 1
+        "organization": 5, "account": 7, "officer": 1, "invitation": 1, "confirmation": 1, "round": 1,
+        "throttle": 1,
     }  # fmt: skip
     assert await bad_rows(older) == []
     carried = await events(older, Event.SEALED)
@@ -130,7 +131,7 @@ async def test_nothing_is_sealed_beside_a_row_that_was_changed(older: Database, 
         account.display_name = "y"
     await changed(older, Account, display_name="z")
     async with older.write() as session:
-        with pytest.raises(SealingRefused, match="1 rows have a seal that does not fit.*laocert seal check"):
+        with pytest.raises(SealingRefused, match=r"1 rows have a seal that does not fit.*laocert seal check"):
             await seal_all(session, now)
     assert await events(older, Event.SEALED_ALL) == {}
 
