@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.account import Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed
+from models.audit import event_chain
 from models.base import thai
 from models.certification import certify as certifying
 from models.certification.certificate import Certification, Level
@@ -191,7 +192,7 @@ async def link(
     linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
     linked.full_name, linked.position, linked.pin_hash = name, "ปลัด", pin_hash(user_id)
     linked.may_set_pin_until, linked.last_seen_at = None, now
-    await session.flush()
+    await event_chain.record(session, event_chain.Event.PIN_SET, linked.account.unit, now, officer=linked.id)
     return linked
 
 

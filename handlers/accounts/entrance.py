@@ -17,6 +17,7 @@ from models.accounts.account import (
     NameRefused,
     NameRule,
     UsernameRefused,
+    name_officer,
     name_or_position,
     record_failed_login,
     username_to_keep,
@@ -122,7 +123,7 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
         sentence = turn.texts("Your message came before this question. Please answer it.")
         return refused(turn, _ask_profile_again(turn), sentence)
     try:
-        turn.officer.full_name = _name_typed(text)
+        await name_officer(turn.session, turn.officer, turn.now, full_name=_name_typed(text))
     except NameRefused as problem:
         return _name_refused(turn, problem)
     return ask_position(turn)
@@ -133,7 +134,7 @@ async def take_position(turn: Turn, text: str) -> Screen:
     if turn.is_edit:
         return await take_full_name(turn, text)
     try:
-        turn.officer.position = _name_typed(text)
+        await name_officer(turn.session, turn.officer, turn.now, position=_name_typed(text))
     except NameRefused as problem:
         return _name_refused(turn, problem)
     if not turn.officer.is_ready:
@@ -153,7 +154,7 @@ def corrects_position(turn: Turn, text: str | None) -> bool:
 
 async def correct_position(turn: Turn, text: str) -> Screen:
     """The position as it is now; the keypad stays."""
-    turn.officer.position = _name_typed(text)
+    await name_officer(turn.session, turn.officer, turn.now, position=_name_typed(text))
     sentence = turn.texts("Position: <b>{position}</b>", position=turn.officer.position)
     return (await keypad.show_again(turn)).headed(sentence)
 

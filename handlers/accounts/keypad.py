@@ -15,7 +15,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
 from models.accounts import throttle
-from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_wrong_pin
+from models.accounts.account import LoginCandidate, allow_new_pin, record_failed_login, record_wrong_pin
 from models.accounts.pin import (
     LENGTH,
     KeypadExpired,
@@ -161,7 +161,7 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
     await accept_password(turn, officer.account.username)
-    officer.may_set_pin_until = turn.now + PIN_CHOICE
+    await allow_new_pin(turn.session, officer, turn.now, by="password")
     return warned_of_password(turn, await choose_pin(turn))
 
 

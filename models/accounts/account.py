@@ -4,7 +4,7 @@ import enum
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar
 
@@ -25,10 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models.accounts import throttle
 from models.accounts.tries import Tries
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal, require_good_seal, require_newest
 from models.base.clocks import is_ahead, is_past
 from models.base.errors import DomainError
 from models.base.font import undrawn
@@ -37,7 +39,7 @@ from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
-from models.security.row_seal import LENGTH, Sealed, SealedRow
+from models.security.row_seal import LENGTH, Sealed, SealedRow, name_of
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
@@ -56,6 +58,10 @@ MIN_LETTERS = 2
 # Categories that no name has beside those that nobody sees: unassigned characters can disguise one, and pictures
 # are none.
 _NOT_IN_NAMES = frozenset({"Cn", "So", "Sk"})
+
+
+# When a chat whose last look was made up was looked at.
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Role(enum.StrEnum):
@@ -153,6 +159,9 @@ class Account(SealedRow, Base):
         return self.unit
 
 
+SEEN = Sealed(("last_seen_at",), into="seen_seal")
+
+
 class Officer(SealedRow, Base):
     """One Telegram user's link to an account, with the name and position that certificates will bear.
 
@@ -200,7 +209,7 @@ class Officer(SealedRow, Base):
                 "may_set_pin_until",
             )
         ),
-        Sealed(("last_seen_at",), into="seen_seal"),
+        SEEN,
     )
 
     account: Mapped[Account] = relationship(lazy="raise")
@@ -277,17 +286,17 @@ async def find_account(session: AsyncSession, username: str) -> Account:
 
 
 async def login_candidate(session: AsyncSession, username: str) -> LoginCandidate:
-    """What to check a typed password against; without ids for an unknown or disabled account."""
-    row = (
-        await session.execute(
-            select(Account.id, Account.password_hash, Account.organization_code, Account.province_code).where(
-                Account.username == normalize_username(username), Account.disabled_at.is_(None)
-            )
-        )
-    ).first()
-    if row is None:
+    """What to check a typed password against; without ids for an unknown or disabled account.
+
+    Raises BadSeal for one that somebody without the secret key has changed.
+    """
+    account = await session.scalar(
+        select(Account).where(Account.username == normalize_username(username), Account.disabled_at.is_(None))
+    )
+    if account is None:
         return LoginCandidate(None, None)
-    return LoginCandidate(row.id, row.password_hash, row.organization_code or row.province_code)
+    await require_good_seal(session, account)
+    return LoginCandidate(account.id, account.password_hash, account.unit)
 
 
 async def username_to_keep(session: AsyncSession, typed: str) -> str:
@@ -314,9 +323,26 @@ async def names_account(session: AsyncSession, typed: str) -> bool:
 async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
     """The officer behind a Telegram user, with account, organization and province, in one query.
 
-    A disabled account has no officers while it is disabled.
+    A disabled account has no officers while it is disabled, nor has one whose seal does not fit, or its link's.
     """
-    return await session.scalar(_active(), {"user": user_id})
+    officer = await session.scalar(_active(), {"user": user_id})
+    return None if officer is None or await bad_seal(session, officer) is not None else officer
+
+
+async def bad_seal(session: AsyncSession, officer: Officer) -> str | None:
+    """The name of the officer's row or its account's, when somebody without the secret key has changed it."""
+    for row in (officer.account, officer):
+        if not await has_good_seal(session, row):
+            return name_of(row)
+    return None
+
+
+async def trust_last_seen(session: AsyncSession, officer: Officer) -> bool:
+    """Whether nobody has made a chat look as if it were in use; one that was is taken for idle, in memory."""
+    if await has_good_seal(session, officer, SEEN):
+        return True
+    set_committed_value(officer, "last_seen_at", _NEVER)
+    return False
 
 
 @cache
@@ -347,6 +373,41 @@ async def record_change(session: AsyncSession, account: Account, change: str, no
     """Record that the operator changed an account: disabled, enabled, password."""
     await event_chain.record(
         session, event_chain.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
+    )
+
+
+async def name_officer(
+    session: AsyncSession,
+    officer: Officer,
+    now: datetime,
+    *,
+    full_name: str | None = None,
+    position: str | None = None,
+) -> None:
+    """Keep the name or the position that an officer has typed. The record tells that, and not what it typed.
+
+    Raises BadSeal, RecordBroken.
+    """
+    await require_newest(session, officer.account.unit, [officer])
+    if full_name is not None:
+        officer.full_name = full_name
+    if position is not None:
+        officer.position = position
+    what = "full_name" if full_name is not None else "position"
+    await event_chain.record(
+        session, event_chain.Event.NAMED, officer.account.unit, now, officer=officer.id, what=what
+    )
+
+
+async def allow_new_pin(session: AsyncSession, officer: Officer, now: datetime, by: str) -> None:
+    """An officer may choose a new PIN for a while: it has given the account's `password`, or an `invitation`.
+
+    Raises BadSeal, RecordBroken.
+    """
+    await require_newest(session, officer.account.unit, [officer])
+    officer.may_set_pin_until = now + PIN_CHOICE
+    await event_chain.record(
+        session, event_chain.Event.PIN_RESET, officer.account.unit, now, officer=officer.id, by=by
     )
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.accounts import throttle
 from models.accounts.account import Officer
 from models.audit import event_chain
-from models.audit.row_seal import load_seal_state
+from models.audit.row_seal import load_seal_state, require_newest
 from models.audit.sealings import newest_sealing
 from models.base.calendar import bangkok_day
 from models.base.clocks import is_past
@@ -395,10 +395,12 @@ _NO_PIN = "$argon2id$v=19$m=19456,t=2,p=1$7iArSkkN2N6eVo//DtorAg$DdmpbP3UUMkpWRi
 async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
     """Give the officer its PIN; failures with the old one are forgotten.
 
-    Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first.
+    Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first. Raises
+    BadSeal, RecordBroken.
     """
     if not officer.may_set_pin(now):
         raise KeypadExpired
+    await require_newest(session, officer.account.unit, [officer])
     officer.pin_hash = pin_hash
     officer.may_set_pin_until = None
     officer.last_seen_at = now

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -112,11 +113,12 @@ class Event(enum.StrEnum):
     RENAMED = "renamed"
     ENDED = "ended"
     SUCCEEDED = "succeeded"
-    # An officer's name or position was typed; a PIN may be chosen anew; an invitation was used; a warning was
-    # shown.
+    # An officer's name or position was typed; a PIN may be chosen anew; invitations were used or ended; a warning
+    # was shown.
     NAMED = "named"
     PIN_RESET = "pin_reset"
     INVITATION_USED = "invitation_used"
+    INVITATIONS_ENDED = "invitations_ended"
     WARNED = "warned"
     # A row was found that somebody without the key has written; every row has a seal from here on.
     BAD_SEAL = "bad_seal"
@@ -184,7 +186,8 @@ def canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
-def _mac(key: bytes, previous: str, event: dict[str, Any]) -> str:
+def event_mac(key: bytes, previous: str, event: Mapping[str, Any]) -> str:
+    """The hash of an event, which binds the one before it, whose hash is `previous`."""
     bound = canonical(
         [
             previous,
@@ -285,7 +288,7 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
             "details": canonical(link.details),
             "key_id": keys.current_id,
         }
-        event["mac"] = _mac(key, previous, event)
+        event["mac"] = event_mac(key, previous, event)
         ends[link.chain] = _End(number + 1, event["mac"], link.kind)
         rows.append(event)
     await session.execute(insert(AuditEvent), rows)
@@ -477,6 +480,6 @@ def _fault(event: AuditEvent, key: bytes | None, number: int, previous: str) -> 
     if event.number != number + 1:
         return "is missing"
     values = {name: getattr(event, name) for name in ("chain", "number", "kind", "at", "details", "key_id")}
-    if key is not None and not hmac.compare_digest(_mac(key, previous, values), event.mac):
+    if key is not None and not hmac.compare_digest(event_mac(key, previous, values), event.mac):
         return "was changed, or the one before it was"
     return None

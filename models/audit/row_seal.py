@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapper, Session, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from models.audit.event_chain import RESEALED, KeyMissing, keyring
+from models.audit.replay import RowNow, first_stale
 from models.security.keys import Keyring
 from models.security.row_seal import (
     BadSeal,
@@ -31,6 +32,10 @@ from models.security.row_seal import (
 
 # Literal, so that the index of these events alone is used.
 _SEALED_ALL = text("SELECT DISTINCT key_id FROM audit_event WHERE kind = 'sealed_all'")
+
+
+# That a session has looked whether all rows are sealed.
+_LOOKED = "looked whether all rows are sealed"
 
 
 # --- whether a seal is good ---------------------------------------------------------------------------------
@@ -77,21 +82,27 @@ def _good(
 
 
 class _Accepts:
-    """What is accepted beside a seal under the key in use; asked of the database only when it matters."""
+    """What is accepted beside a seal under the key in use; asked of the database only when it matters, and once a
+    transaction.
+    """
 
-    def __init__(self, state: SealState, connection: Connection) -> None:
-        self._state = state
-        self._connection = connection
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def refuses_unsealed(self) -> bool:
-        if not self._state.all_under:
-            _look(self._state, self._connection)
-        return bool(self._state.all_under)
+        state = _state(self._session)
+        return bool(state.all_under or self._looked().all_under)
 
     def refuses_old_keys(self, keys: Keyring) -> bool:
-        if keys.current_id not in self._state.all_under:
-            _look(self._state, self._connection)
-        return keys.current_id in self._state.all_under
+        state = _state(self._session)
+        return keys.current_id in state.all_under or keys.current_id in self._looked().all_under
+
+    def _looked(self) -> SealState:
+        state = _state(self._session)
+        if _LOOKED not in self._session.info:
+            _look(state, self._session.connection())
+            self._session.info[_LOOKED] = True
+        return state
 
 
 def is_sealed_now(keys: Keyring, row: SealedRow, sealed: Sealed | None = None) -> bool:
@@ -114,10 +125,7 @@ async def has_good_seal(session: AsyncSession, row: SealedRow, sealed: Sealed | 
         return True
     chosen = sealed or row.SEALS[0]
     values = _covered(row, chosen) | {chosen.into: getattr(row, chosen.into)}
-    state: SealState = session.info.setdefault("seal_state", SealState())
-    return await session.run_sync(
-        lambda sync: _good(keys, type(row), chosen, values, _Accepts(state, sync.connection()))
-    )
+    return await session.run_sync(lambda sync: _good(keys, type(row), chosen, values, _Accepts(sync)))
 
 
 async def require_good_seal(session: AsyncSession, row: SealedRow) -> None:
@@ -134,6 +142,30 @@ async def hold_sealed(session: AsyncSession, row: SealedRow, *, read: bool = Fal
     names = [name for sealed in row.SEALS for name in (*sealed.columns, sealed.into)]
     await session.flush()
     await session.refresh(row, names, with_for_update={"read": True} if read else {"key_share": True})
+
+
+async def require_newest(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -> None:
+    """Refuse what rests on these rows unless each has a good seal, and the one that the chain's newest event about
+    it names. What no event of the chain names has had one seal only.
+
+    A change that another transaction commits meanwhile is seen: the rows are loaded anew, once. Raises BadSeal,
+    RecordBroken.
+    """
+    await session.flush()
+    if await _stale(session, chain, rows) is None:
+        return
+    for row in rows:
+        await session.refresh(row, [name for sealed in row.SEALS for name in (*sealed.columns, sealed.into)])
+    if (stale := await _stale(session, chain, rows)) is not None:
+        raise BadSeal(stale)
+
+
+async def _stale(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -> str | None:
+    keys = keyring(session)
+    for row in rows:
+        await require_good_seal(session, row)
+    now = {name_of(row): RowNow(type(row), _covered(row, row.SEALS[0])) for row in rows}
+    return await session.run_sync(lambda sync: first_stale(sync.connection(), keys, chain, now))
 
 
 def _covered(row: SealedRow, sealed: Sealed) -> dict[str, Any]:
@@ -234,7 +266,7 @@ async def update_sealed(
 def _require_good(
     session: Session, keys: Keyring, model: type[SealedRow], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    accepts = _Accepts(_state(session), session.connection())
+    accepts = _Accepts(session)
     for values in rows:
         if not all(_good(keys, model, sealed, values, accepts) for sealed in model.SEALS):
             raise BadSeal(row_name(model, values))
@@ -292,6 +324,10 @@ def _seal_anew(
     session: Session, connection: Connection, row: SealedRow, sealed: Sealed, changed: set[str]
 ) -> None:
     model, keys = type(row), _keys(session)
+    if changed.issuperset(sealed.columns):
+        # Nothing is left of what stood there, and so nothing that had to be right.
+        _set(session, row, sealed)
+        return
     identity = identity_of(model)
     table = inspect(model).local_table
     columns = [table.c[name] for name in (*identity, *sealed.columns, sealed.into)]
@@ -301,13 +337,31 @@ def _seal_anew(
         # Nothing to seal: SQLAlchemy says that the row is gone.
         return
     values = stored._mapping
-    if not _good(keys, model, sealed, values, _Accepts(_state(session), connection)):
+    if not _good(keys, model, sealed, values, _Accepts(session)):
         raise BadSeal(name_of(row))
+    if sealed is model.SEALS[0]:
+        _require_recorded(session, connection, row, values)
     for name in sealed.columns:
         if name not in changed:
             set_committed_value(row, name, values[name])
-    setattr(row, sealed.into, seal_for(keys, model, sealed, _covered(row, sealed)))
-    if sealed is model.SEALS[0]:
+    _set(session, row, sealed)
+
+
+def _require_recorded(session: Session, connection: Connection, row: SealedRow, stored: Mapping[str, Any]) -> None:
+    """Before a row is changed and the record says so: an older one that was put back must not become the newest.
+
+    What this transaction has changed before was looked at then. Raises BadSeal, RecordBroken.
+    """
+    name, chain = name_of(row), row.recorded_in
+    if not row.IS_RECORDED or chain is None or name in session.info.get(RESEALED, {}):
+        return
+    if first_stale(connection, _keys(session), chain, {name: RowNow(type(row), stored)}) is not None:
+        raise BadSeal(name)
+
+
+def _set(session: Session, row: SealedRow, sealed: Sealed) -> None:
+    setattr(row, sealed.into, seal_for(_keys(session), type(row), sealed, _covered(row, sealed)))
+    if sealed is row.SEALS[0]:
         note_resealed(session, row)
 
 

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
-from models.audit.row_seal import require_good_seal
+from models.audit.replay import seals_of
+from models.audit.row_seal import hold_sealed, require_good_seal, require_newest
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
@@ -162,7 +163,7 @@ async def prepare_confirmation(
     `fingerprint` is that of the review, or of the spot-check's summary, that the officer pressed on.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
-    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong.
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong, BadSeal, RecordBroken.
     """
     organization = await find_organization(session, officer, dla_code)
     await _require_level(session, officer.account, organization, level)
@@ -170,6 +171,8 @@ async def prepare_confirmation(
     shown = await review(session, officer, dla_code)
     _require_certifiable(shown, officer, level, fingerprint, demands)
     require_right_clock(clock_offset, dla_code)
+    # Before the event that names them: what was put back must not become the newest.
+    await require_newest(session, officer.account.unit, [officer.account, officer])
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -181,6 +184,18 @@ async def prepare_confirmation(
     )
     session.add(confirmation)
     await session.flush()
+    await event_chain.record(
+        session,
+        event_chain.Event.WARNED,
+        officer.account.unit,
+        now,
+        officer=officer.id,
+        organization=dla_code,
+        round=open_round.fiscal_year,
+        level=level.value,
+        confirmation=confirmation.nonce,
+        seals=seals_of([officer.account, officer, confirmation]),
+    )
     return confirmation, shown
 
 
@@ -207,17 +222,19 @@ async def certify(
     province's hands in its spot-check, where that was not done before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong (the confirmation stays good).
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong (the confirmation stays good);
+    BadSeal and RecordBroken where somebody without the secret key has changed what it rests on.
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
     # is locked before the organization's, as whoever ends a link does.
-    await session.refresh(officer, ["unlinked_at"], with_for_update={"read": True})
+    await hold_sealed(session, officer, read=True)
     if officer.unlinked_at is not None:
         raise NotYours
     # The first lock of all that certifies or changes a register; what is read below cannot change any more.
     await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
+    await require_newest(session, officer.account.unit, [officer.account, officer, confirmation])
     organization = await find_organization(session, officer, confirmation.organization_code)
     await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
@@ -233,7 +250,13 @@ async def certify(
     session.add(certification)
     await session.flush()
     await event_chain.record(
-        session, event_chain.Event.CERTIFIED, organization.dla_code, now, certificate=snapshot(certification)
+        session,
+        event_chain.Event.CERTIFIED,
+        organization.dla_code,
+        now,
+        certificate=snapshot(certification),
+        confirmation=confirmation.nonce,
+        seals=seals_of([officer.account, officer, confirmation]),
     )
     await _announce(session, officer, certification, organization, now)
     return certification

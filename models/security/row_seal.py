@@ -10,7 +10,7 @@ A model declares its seals beside its columns, as `SEALS`; the session seals wha
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, ClassVar
 
@@ -34,8 +34,8 @@ class BadSeal(DomainError):
 
     def __init__(self, row: str) -> None:
         super().__init__(
-            f"the seal of {row} does not fit the row: it was changed without the secret key;"
-            " see: laocert seal check, and docs/security.md, Seals"
+            f"the seal of {row} does not fit, or the row is older than what was recorded last: it was changed"
+            " without the secret key; see: laocert seal check, and docs/security.md, Seals"
         )
         self.row = row
 
@@ -53,10 +53,12 @@ class SealState:
     """The ids of the keys under which all rows were sealed (Event.SEALED_ALL), as far as a program has seen.
 
     One for each opened database. Nothing is ever taken out: whoever deletes the event does not get rows without a
-    seal accepted by a program that is running.
+    seal accepted by a program that is running. `reported`: the day on which a bad seal was last found reported, by
+    the row's name.
     """
 
     all_under: set[str] = field(default_factory=set)
+    reported: dict[str, date] = field(default_factory=dict)
 
 
 class SealedRow:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
-from models.audit.row_seal import require_good_seal
+from models.audit.row_seal import require_good_seal, require_newest
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
@@ -231,7 +231,7 @@ async def hand_in(
 
     With anything incorrect the revision cannot be certified; the province's petition for a reopening, which the
     notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
-    SpotCheckHandedIn, SpotCheckUnfinished, ClockWrong.
+    SpotCheckHandedIn, SpotCheckUnfinished, ClockWrong, BadSeal, RecordBroken.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
@@ -239,6 +239,7 @@ async def hand_in(
     if check.marked < len(check.items):
         raise SpotCheckUnfinished
     require_right_clock(clock_offset, dla_code)
+    await require_newest(session, officer.account.unit, [officer.account, officer])
     check.handed_in_at = now
     await session.flush()
     if not check.incorrect:
