@@ -403,8 +403,13 @@ class Worker:
         """Count the try before it is checked; the end of a block when it is one too many, and what was spent."""
         if not job.keys:
             return None, {}
+        now, chat = self._clock(), self._setup.operator_chat
         async with self._database.write() as session:
-            until = await throttle.admit(session, job.keys, self._clock(), update, job.witnesses)
+
+            async def report(row: str) -> None:
+                await report_bad_seal(session, row, now, chat)
+
+            until = await throttle.admit(session, job.keys, now, update, job.witnesses, report)
             return until, await throttle.tries_of(session, job.witnesses)
 
     async def _commit_and_show(

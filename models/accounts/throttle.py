@@ -11,7 +11,7 @@ gone, or older than the newest failure, is made anew from the event (models/acco
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,7 +26,7 @@ from models.audit import event_chain
 from models.audit.row_seal import has_good_seal, sealed_values
 from models.base.clocks import is_ahead, is_past
 from models.base.tables import Base, conflict_insert
-from models.security.row_seal import Sealed, SealedRow
+from models.security.row_seal import Sealed, SealedRow, name_of
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)
@@ -37,6 +37,10 @@ FORGIVEN = timedelta(days=7)
 _PIN = "pin:"
 # So many blocks are followed by a longest one.
 _BLOCKS_TO_LONGEST = 8
+
+
+# What is told of a row, by its name in the record.
+Report = Callable[[str], Awaitable[None]]
 
 
 class Throttle(SealedRow, Base):
@@ -113,12 +117,14 @@ async def admit(
     now: datetime,
     update: int | None = None,
     witnesses: Mapping[str, Witness] | None = None,
+    report: Report | None = None,
 ) -> datetime | None:
     """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
 
     The try that fills a key up is still admitted: the block begins behind it. `update` is the number in the inbox
     of the update that tries: a program that was killed does it again, and it is counted once. `witnesses` says of
-    keys where their failures are recorded.
+    keys where their failures are recorded. `report` is called with the name of each row that somebody without the
+    secret key has written, or taken away.
     """
     wanted = sorted(set(keys))
     if update is not None and await _was_counted(session, wanted, update):
@@ -129,7 +135,8 @@ async def admit(
         return until
     rows = await _hold(session, wanted, now)
     for row in rows:
-        await _mend(session, row, (witnesses or {}).get(row.key), now)
+        if await _mend(session, row, (witnesses or {}).get(row.key), now) and report is not None:
+            await report(name_of(row))
     until = max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
     if until is not None:
         return until
@@ -165,9 +172,9 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
     return list(held)
 
 
-async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> None:
+async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> bool:
     """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of
-    the newest failure tells, or closed where nothing tells how many were spent.
+    the newest failure tells, or closed where nothing tells how many were spent. Whether it is to be reported.
     """
     is_good = await has_good_seal(session, row)
     try:
@@ -175,11 +182,20 @@ async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, n
     except event_chain.EventBroken:
         last = row.last_update if is_good else None
         await _write(session, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last), row)
-        return
-    if tries is not None and (not is_good or (tries.update or 0) > (row.last_update or 0)):
+        return True
+    holds = tries is not None and not _is_forgotten(tries, now)
+    if tries is not None and holds and (not is_good or (tries.update or 0) > (row.last_update or 0)):
         await _write(session, tries, row)
-    elif not is_good:
+        # The key of a username is another one under a new secret key: there its row is new.
+        return not is_good or row.key.startswith(_PIN)
+    if not is_good:
         await _write(session, Tries(0, now, 1, now + FIRST_BLOCK, None), row)
+    return not is_good
+
+
+def _is_forgotten(tries: Tries, now: datetime) -> bool:
+    """As forget_old takes rows away."""
+    return all(is_past(moment, FORGIVEN, now) for moment in (tries.since, tries.blocked_until or tries.since))
 
 
 async def _write(session: AsyncSession, tries: Tries, row: Throttle) -> None:

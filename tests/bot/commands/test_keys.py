@@ -73,8 +73,8 @@ def test_sealing_and_sealing_again(older: Database, laocert: Run) -> None:
     assert laocert("keys", "seal", "--dry-run").stdout == f"{COUNTED} would be sealed\n"
     assert laocert("keys", "seal", "--dry-run").stdout == f"{COUNTED} would be sealed\n"
     sealed = laocert("keys", "seal")
-    assert sealed.stdout == f"{COUNTED} were sealed; from now on a row without a seal gives no right\n"
-    assert "sealing account …" in sealed.stderr
+    assert "sealing account …" in sealed.stdout
+    assert sealed.stdout.endswith(f"{COUNTED} were sealed; from now on a row without a seal gives no right\n")
     again = "every row has a seal since 02/11/2569 09:30; nothing was to be done\n"
     assert laocert("keys", "seal").stdout == again
     assert laocert("keys", "seal", "--dry-run").stdout == again
@@ -109,7 +109,7 @@ def test_rotating_to_a_new_key(older: Database, laocert: Run, monkeypatch: pytes
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
     assert laocert("keys", "rotate", "--dry-run").stdout == f"{COUNTED} would be sealed anew\n"
     rotated = laocert("keys", "rotate", "--pin-until", "2570-03-31").stdout
-    assert rotated == (
+    assert rotated.endswith(
         f"{COUNTED} were sealed anew; seals under older keys are refused from now on\n"
         "PINs under older keys are taken until 2027-03-31\n"
     )

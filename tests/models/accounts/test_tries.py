@@ -7,7 +7,13 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts import tries
-from models.accounts.account import record_failed_login, record_wrong_pin
+from models.accounts.account import (
+    Officer,
+    active_officer,
+    allow_new_pin,
+    record_failed_login,
+    record_wrong_pin,
+)
 from models.accounts.pin import hash_pin, set_pin
 from models.accounts.throttle import (
     LONGEST_BLOCK,
@@ -40,7 +46,7 @@ class Tried:
         if until is not None:
             return until
         async with self.database.write() as session:
-            officer = await link(session, LAO, USER, self.now)
+            officer = await self._officer(session)
             closes = await blocked_until(session, [KEY], self.now) is not None
             await record_wrong_pin(session, officer, self.now, spent, blocks=closes)
         return None
@@ -54,10 +60,13 @@ class Tried:
     async def _admitted(self) -> tuple[datetime | None, tries.Tries]:
         self.update += 1
         async with self.database.write() as session:
-            officer = await link(session, LAO, USER, self.now)
+            officer = await self._officer(session)
             witness = tries.of_pin(officer.account.unit, officer.id)
             until = await admit(session, [KEY], self.now, self.update, {KEY: witness})
             return until, (await tries_of(session, [KEY]))[KEY]
+
+    async def _officer(self, session: AsyncSession) -> Officer:
+        return await active_officer(session, USER) or await link(session, LAO, USER, self.now)
 
 
 @pytest.fixture
@@ -117,8 +126,9 @@ async def test_a_new_pin_forgives_what_was_tried_with_the_old_one(tried: Tried) 
     for _ in range(TRIES):
         await tried.wrong()
     async with tried.database.write() as session:
-        officer = await link(session, LAO, USER, tried.now)
-        officer.may_set_pin_until = tried.now
+        officer = await active_officer(session, USER)
+        assert officer is not None
+        await allow_new_pin(session, officer, tried.now, "password")
         await set_pin(session, officer, hash_pin(KEYRING, USER, PIN), tried.now)
     await changed(tried.database, delete(Throttle))
     assert await tried.wrong() is None

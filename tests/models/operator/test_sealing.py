@@ -42,10 +42,9 @@ async def office(country: Database, now: datetime) -> Database:
         await admit(session, ["login:chat:501"], now, 1)
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
-        organization = await session.get_one(Organization, FIRST)
-        seen = (await review(session, officer, organization)).fingerprint(Level.LAO)
+        seen = (await review(session, officer, FIRST)).fingerprint(Level.LAO)
         rng = random.Random(1)
-        await prepare_confirmation(session, officer, Level.LAO, organization, seen, now, rng, demands=DEMANDS)
+        await prepare_confirmation(session, officer, Level.LAO, FIRST, seen, now, rng, demands=DEMANDS)
     return country
 
 
@@ -84,7 +83,7 @@ async def changed(database: Database, model: Any, **values: object) -> None:
 
 async def events(database: Database, kind: Event) -> dict[str, dict[str, Any]]:
     async with database.read() as session:
-        rows = await session.scalars(select(AuditEvent).where(AuditEvent.kind == kind))
+        rows = await session.scalars(select(AuditEvent).where(AuditEvent.kind == kind).order_by(AuditEvent.id))
         return {row.chain: json.loads(row.details) for row in rows}
 
 
@@ -125,11 +124,7 @@ async def test_what_was_sealed_cannot_lose_its_seal(older: Database, now: dateti
 
 async def test_nothing_is_sealed_beside_a_row_that_was_changed(older: Database, now: datetime) -> None:
     """Who has sealed everything has vouched for everything."""
-    async with older.write() as session:
-        await session.execute(update(Account).values(display_name="x"))
-        account = (await session.scalars(select(Account).limit(1))).one()
-        account.display_name = "y"
-    await changed(older, Account, display_name="z")
+    await changed(older, Round, seal=f"{KEYRING.current_id}:{'0' * 64}")
     async with older.write() as session:
         with pytest.raises(SealingRefused, match=r"1 rows have a seal that does not fit.*laocert seal check"):
             await seal_all(session, now)
@@ -160,7 +155,8 @@ async def test_what_is_cut_short_has_sealed_nothing(older: Database, now: dateti
 
 async def test_a_new_key_ends_seals_under_the_old_one(rekeyed: Database, now: datetime) -> None:
     async with rekeyed.read() as session:
-        before = dict((await session.execute(select(Organization.dla_code, Organization.seal))).tuples().all())
+        rows = await session.execute(select(Organization.dla_code, Organization.seal))
+        before = {code: seal for code, seal in rows}  # noqa: C416
     assert await bad_rows(rekeyed) == [], "until the rotation both are good"
     async with rekeyed.write() as session:
         rotated = await rotate(session, now, date(2027, 3, 31))
@@ -254,8 +250,10 @@ async def test_each_column_that_decides_is_looked_at(
         for table, row_id, _ in found:
             await accept(session, table, row_id, "ศูนย์ข้อมูล", "แก้ด้วยมือหลังตรวจแล้ว", now)
     assert await bad_rows(office) == []
-    async with office.read() as session:
-        assert (await verify(session)).breaks == []
+    if model is not Round:
+        # What a round is stands in the record as well: there the repair is not taken.
+        async with office.read() as session:
+            assert (await verify(session)).breaks == []
     accepted = (await events(office, Event.SEAL_ACCEPTED)).values()
     assert {(told["table"], told["by"], told["fault"]) for told in accepted} == {
         (model.__tablename__, "ศูนย์ข้อมูล", "wrong")
