@@ -45,6 +45,7 @@ from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLo
 from models.database.trouble import name_of, trouble_of
 from models.links.senders import pending_in_turn
 from models.notices import outbox
+from models.notices.bad_seals import report_bad_seal
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
