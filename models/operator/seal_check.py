@@ -18,7 +18,7 @@ from models.base.errors import DomainError
 from models.certification.remark import operator_name, remark_text
 from models.operator.sealing import MODELS, chain_of
 from models.security.keys import Keyring
-from models.security.row_seal import Sealed, SealedRow, fits, identity_of, row_name
+from models.security.row_seal import Sealed, SealedRow, fits, identity_of, row_name, seal_under
 
 # What of an identity is shown: whoever can write to the database can put any letters there.
 _SHOWN = 40
@@ -181,11 +181,16 @@ class _Judge:
     def fault(self, model: type[SealedRow], values: Any, recorded: str | None) -> Fault | None:
         """What is wrong with a row's seals; `recorded` is what its newest event carries of the first one."""
         faults = [self._of(model, sealed, values) for sealed in model.SEALS]
-        if recorded is not None and recorded != values[model.SEALS[0].into]:
+        if recorded is not None and not self._had(model, values, recorded):
             faults.append(Fault.PUT_BACK)
         # What was recorded with a seal is none of the rows from before there were seals.
         order = (Fault.WRONG, Fault.MISSING if self.is_all_sealed else Fault.PUT_BACK, *Fault)
         return next((fault for fault in order if fault in faults), None)
+
+    def _had(self, model: type[SealedRow], values: Any, recorded: str) -> bool:
+        """Whether the row as it is now would have had this seal; under a key that is lost nothing is compared."""
+        right = seal_under(self.keys, recorded.partition(":")[0], model, model.SEALS[0], values)
+        return right in (None, recorded)
 
     def _of(self, model: type[SealedRow], sealed: Sealed, values: Any) -> Fault | None:
         seal = values[sealed.into]
