@@ -111,7 +111,8 @@ def _day(typed: str) -> date:
 def _counted(sealed: Sealing) -> str:
     """`12 rows (5 organization, 7 account)`."""
     by_table = ", ".join(f"{count:,} {table}" for table, count in sealed.rows.items())
-    return f"{sealed.total:,} rows" + (f" ({by_table})" if by_table else "")
+    lost = f"; {sealed.unchecked:,} rows had a seal under the lost key and were not checked"
+    return f"{sealed.total:,} rows" + (f" ({by_table})" if by_table else "") + (lost if sealed.unchecked else "")
 
 
 def _echo_facts(sealed: Sealing, *, dry_run: bool) -> None:

@@ -46,12 +46,13 @@ class SealingRefused(DomainError):
 @dataclass(frozen=True)
 class Sealing:
     """What sealing does: how many rows of each table get a seal, and since when all have one, where they do
-    already and nothing was to be done.
+    already and nothing was to be done. `unchecked` rows had a seal under a key that is named as lost.
     """
 
     rows: dict[str, int]
     since: datetime | None = None
     pin_until: date | None = None
+    unchecked: int = 0
 
     @property
     def total(self) -> int:
@@ -83,8 +84,7 @@ async def look_at_sealing(session: AsyncSession) -> Sealing:
     newest = await newest_sealing(session)
     if newest is not None:
         return Sealing({}, newest.at)
-    await _require_fitting(session)
-    return Sealing(await count_unsealed(session))
+    return await _sealing(session)
 
 
 async def seal_all(session: AsyncSession, now: datetime, progress: Progress = lambda *_: None) -> Sealing:
@@ -97,18 +97,22 @@ async def seal_all(session: AsyncSession, now: datetime, progress: Progress = la
     newest = await newest_sealing(session)
     if newest is not None:
         return Sealing({}, newest.at)
-    await _require_fitting(session)
-    counts = await count_unsealed(session)
-    await _seal(session, now, progress, {"rows": counts})
-    return Sealing(counts)
+    sealing = await _sealing(session)
+    await _seal(session, now, progress, {"rows": sealing.rows, "unchecked": sealing.unchecked})
+    return sealing
+
+
+async def _sealing(session: AsyncSession) -> Sealing:
+    unchecked = await _require_fitting(session)
+    return Sealing(await count_unsealed(session), unchecked=unchecked)
 
 
 async def look_at_rotation(session: AsyncSession, pin_until: date | None = None) -> Sealing:
     """What rotate would do now. Raises SealingRefused."""
-    newest = await _require_rotatable(session)
+    newest, unchecked = await _require_rotatable(session)
     if newest.key_id == event_chain.keyring(session).current_id:
         return Sealing({}, newest.at, pin_until or newest.pin_until)
-    return Sealing(await _count_all(session), pin_until=pin_until)
+    return Sealing(await _count_all(session), pin_until=pin_until, unchecked=unchecked)
 
 
 async def rotate(
@@ -122,12 +126,13 @@ async def rotate(
     Raises SealingRefused.
     """
     await _hold_all(session)
-    newest = await _require_rotatable(session)
+    newest, unchecked = await _require_rotatable(session)
     if newest.key_id != event_chain.keyring(session).current_id:
         counts = await _count_all(session)
+        told = {"rows": counts, "unchecked": unchecked, "instead_of": newest.key_id}
         until = {"pin_until": pin_until.isoformat()} if pin_until else {}
-        await _seal(session, now, progress, {"rows": counts, "instead_of": newest.key_id} | until)
-        return Sealing(counts, pin_until=pin_until)
+        await _seal(session, now, progress, told | until)
+        return Sealing(counts, pin_until=pin_until, unchecked=unchecked)
     if pin_until not in (None, newest.pin_until):
         await event_chain.record(
             session, Event.SEALED_ALL, SYSTEM, now, rows={}, pin_until=pin_until and pin_until.isoformat()
@@ -135,14 +140,16 @@ async def rotate(
     return Sealing({}, newest.at, pin_until or newest.pin_until)
 
 
-async def _require_rotatable(session: AsyncSession) -> AllSealed:
-    """The newest sealing, when rows can be sealed anew under the key in use. Raises SealingRefused."""
+async def _require_rotatable(session: AsyncSession) -> tuple[AllSealed, int]:
+    """The newest sealing, when rows can be sealed anew under the key in use, and how many rows cannot be checked.
+    Raises SealingRefused.
+    """
     keys, newest = event_chain.keyring(session), await newest_sealing(session)
     if newest is None:
         raise SealingRefused("the rows are not sealed yet, under any key; run: laocert keys seal")
     if newest.key_id == keys.current_id:
-        return newest
-    if keys.key(event_chain.PURPOSE, newest.key_id) is None:
+        return newest, 0
+    if keys.key(event_chain.PURPOSE, newest.key_id) is None and newest.key_id not in keys.lost:
         raise SealingRefused(
             f"the rows are sealed under key {newest.key_id}, which is not here; put it into"
             " LAOCERT_OLD_SECRET_KEYS (docs/operations.md, The secret key)"
@@ -151,8 +158,7 @@ async def _require_rotatable(session: AsyncSession) -> AllSealed:
         raise SealingRefused(
             f"key {keys.current_id} was in use before and has been replaced; set LAOCERT_SECRET_KEY to a new key"
         )
-    await _require_fitting(session, needs_all=True)
-    return newest
+    return newest, await _require_fitting(session, needs_all=True)
 
 
 # --- the rows -----------------------------------------------------------------------------------------------
@@ -174,24 +180,34 @@ async def _hold_all(session: AsyncSession) -> None:
         raise SealingRefused("the bot was writing at that moment; nothing was done: try again") from None
 
 
-async def _require_fitting(session: AsyncSession, *, needs_all: bool = False) -> None:
-    """Refuse while a seal does not fit, or, with `needs_all`, a row has none. Raises SealingRefused."""
+async def _require_fitting(session: AsyncSession, *, needs_all: bool = False) -> int:
+    """Refuse while a seal does not fit, or, with `needs_all`, a row has none. How many rows have one under a key
+    that is named as lost: nobody can say of them whether it fits. Raises SealingRefused.
+    """
     keys = event_chain.keyring(session)
-    bad = 0
+    counts: Counter[bool | None] = Counter()
     for model in MODELS:
         table = model.core()  # type: ignore[attr-defined]
         for row in await session.execute(select(table)):
-            bad += not _fits(keys, model, row._mapping, needs_all=needs_all)
-    if bad:
+            counts[_fits(keys, model, row._mapping, needs_all=needs_all)] += 1
+    if bad := counts[False]:
         raise SealingRefused(f"{bad:,} rows have a seal that does not fit, and nothing was done; {LOOK}")
+    return counts[None]
 
 
-def _fits(keys: Keyring, model: type[SealedRow], values: Any, *, needs_all: bool) -> bool:
-    return all(
-        not needs_all if seal is None else fits(keys, model, sealed, values, seal)
-        for sealed in model.SEALS
-        for seal in (values[sealed.into],)
-    )
+def _fits(keys: Keyring, model: type[SealedRow], values: Any, *, needs_all: bool) -> bool | None:
+    """Whether a row's seals fit; None for one under a lost key."""
+    is_lost = False
+    for sealed in model.SEALS:
+        seal = values[sealed.into]
+        if seal is None:
+            if needs_all:
+                return False
+        elif seal.partition(":")[0] in keys.lost:
+            is_lost = True
+        elif not fits(keys, model, sealed, values, seal):
+            return False
+    return None if is_lost else True
 
 
 async def _count_all(session: AsyncSession) -> dict[str, int]:

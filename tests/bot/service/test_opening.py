@@ -49,6 +49,8 @@ WRITING = [
     ("import", "organizations", "accounts.csv"),
     ("import", "personnel", "accounts.csv"),
     ("invite", f"lao{FIRST}", "--slip", "a.pdf"),
+    ("keys", "rotate"),
+    ("keys", "seal"),
     ("officer", "forget", "1", *BY),
     ("organization", "close", FIRST, *BY),
     ("organization", "rename", FIRST, "บางใหม่", *BY),
@@ -60,6 +62,7 @@ WRITING = [
     ("round", "close"),
     ("round", "open", "--fiscal-year", "2571"),
     ("round", "reopen", *BY),
+    ("seal", "accept", "officer", "1", *BY),
 ]
 # Those that only look, and work under any key.
 LOOKING = [
@@ -76,7 +79,7 @@ LOOKING = [
     ("webhook", "info"),
 ]
 # With tests of their own: here, in test_backup.py, or where no database is opened.
-OTHERS = {"audit verify", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
+OTHERS = {"audit verify", "seal check", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
 
 
 def leaves(command: click.Command, path: str = "") -> Iterator[str]:
@@ -226,6 +229,9 @@ async def test_after_a_lost_key_the_record_goes_on_only_when_its_id_is_named(
     await laocert("audit", "head", code=1)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"{MISTYPED}, lost:{KEYRING.current_id}")
     await laocert("audit", "head")
+    # Nobody can say any more who has written the rows that were sealed under it.
+    assert "laocert seal check" in (await laocert("reopen", FIRST, *BY, code=1)).stderr
+    assert "under the lost key and were not checked" in (await laocert("keys", "seal")).stdout
     await laocert("reopen", FIRST, *BY)
     # What was made under it stays unchecked, and is said to be.
     refused = await laocert("audit", "verify", code=1)

@@ -207,6 +207,19 @@ async def test_without_the_old_key_nothing_is_rotated(rekeyed: Database, databas
     await alone.close()
 
 
+async def test_under_a_lost_key_the_operator_vouches_for_the_rows(
+    rekeyed: Database, database_url: str, now: datetime
+) -> None:
+    """What was sealed under it cannot be checked; what was sealed since is."""
+    lost = Database(database_url, Keyring(NEW_KEY, lost=(KEYRING.current_id,)))
+    assert {fault for _, _, fault in await bad_rows(lost)} == {Fault.WRONG}
+    async with lost.write() as session:
+        rotated = await rotate(session, now)
+    assert (rotated.total, rotated.unchecked) == (17, 17)
+    assert await bad_rows(lost) == []
+    await lost.close()
+
+
 async def test_a_key_that_was_replaced_does_not_come_back(
     rekeyed: Database, database_url: str, now: datetime
 ) -> None:
