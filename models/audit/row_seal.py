@@ -207,6 +207,9 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
         values = row._mapping if isinstance(row, Row) else values_of(row, table.c.keys())
         new = {sealed.into: seal_for(keys, model, sealed, values) for sealed in model.SEALS}
         seals[row_name(model, values)] = new[model.SEALS[0].into]
+        if not isinstance(row, Row):
+            for into, seal in new.items():
+                set_committed_value(row, into, seal)
         sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
     is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
     into = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
