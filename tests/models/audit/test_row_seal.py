@@ -234,6 +234,26 @@ async def test_a_seal_under_an_older_key_is_good_until_all_are_sealed_under_the_
     await changed.close()
 
 
+async def test_rows_of_a_key_that_is_lost_are_accepted_until_all_are_sealed_anew(
+    lived: Database, database_url: str, now: datetime
+) -> None:
+    new = "another key for tests of more than 32 letters"
+    lost = Database(database_url, Keyring(new, (), (KEYRING.current_id,)))
+    async with lost.write() as session:
+        (officer,) = await session.scalars(select(Officer).options(joinedload(Officer.account)))
+        await require_newest(session, CODE, [officer])
+        await put_in_force(session, now)
+    async with lost.read() as session:
+        (officer,) = await rows(session, Officer)
+        assert not await has_good_seal(session, officer)
+    await lost.close()
+    without = Database(database_url, Keyring(new))
+    async with without.read() as session:
+        (officer,) = await rows(session, Officer)
+        assert not await has_good_seal(session, officer)
+    await without.close()
+
+
 async def test_nothing_is_sealed_without_a_key(database_url: str, country: Database) -> None:
     without = Database(database_url)
     async with without.write() as session:
