@@ -19,7 +19,7 @@ from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
 from models.audit.replay import seals_of
-from models.audit.row_seal import hold_sealed, require_newest
+from models.audit.row_seal import hold_sealed, require_good_seal, require_newest
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.errors import DomainError
 from models.base.tables import Base, text_enum
@@ -198,10 +198,11 @@ async def prepare_confirmation(
 
 
 async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str) -> Confirmation:
-    """A warning that was shown to this officer. Raises ConfirmationExpired."""
+    """A warning that was shown to this officer. Raises ConfirmationExpired, BadSeal."""
     found = await session.get(Confirmation, nonce)
     if found is None or found.officer_id != officer.id:
         raise ConfirmationExpired
+    await require_good_seal(session, found)
     return found
 
 
