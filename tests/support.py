@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import json
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Role, active_officer, login_candidate
@@ -34,6 +35,7 @@ from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import open_round
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow, name_of
 from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
@@ -151,6 +153,22 @@ async def settle(database: Database, now: datetime) -> None:
             await put_roster(session, code, (12, 3, 5), now)
         await put_roster(session, ORGANIZATIONS[4][0], (7, 0, 2), now)
         await open_round(session, 2570, date(2027, 9, 15), now)
+
+
+async def unrecorded(database: Database) -> dict[str, str | None]:
+    """The rows whose seal is not the one that the newest event about them carries."""
+    recorded: dict[str, str | None] = {}
+    async with database.read() as session:
+        events = select(event_chain.AuditEvent.details).order_by(event_chain.AuditEvent.id)
+        for details in await session.scalars(events):
+            recorded |= json.loads(details).get("seals", {}) if details.startswith("{") else {}
+        rows = [
+            row
+            for model in SealedRow.__subclasses__()
+            if model.IS_RECORDED
+            for row in await session.scalars(select(model))
+        ]
+    return {name_of(row): row.seal for row in rows if recorded.get(name_of(row), row.seal) != row.seal}
 
 
 # Each certification of a test draws other numbers, the same in every run.

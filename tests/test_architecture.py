@@ -108,6 +108,6 @@ def test_no_statement_writes_many_sealed_rows_without_their_seals() -> None:
     for path in [*ROOT.glob("models/**/*.py"), *ROOT.glob("demo/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]:
         text = path.read_text(encoding="utf-8")
         for match in statement.finditer(text):
-            tables = [name for name in bound.findall(text[: match.start()])] if match[1] == "table" else [match[1]]
+            tables = list(bound.findall(text[: match.start()])) if match[1] == "table" else [match[1]]
             written |= {(str(path.relative_to(ROOT)), name) for name in tables[-1:] if name in _sealed()}
     assert written == STATEMENTS_OF_SEALED_ROWS

@@ -79,7 +79,7 @@ def _newest_first(connection: Connection, keys: Keyring, chain: str) -> Iterator
     """The events of a chain from its end, each verified before it is given. Raises RecordBroken.
 
     They end before an event whose key is not here, for nothing older can be compared. The newest of all must have
-    one that is: it is bound by none, and anybody can have written it.
+    one that is, for it is bound by none and anybody can have written it; or one that the operator has called lost.
     """
     newer: Any = None
     is_bound, limit = False, _FIRST
@@ -89,7 +89,7 @@ def _newest_first(connection: Connection, keys: Keyring, chain: str) -> Iterator
         for older in [*batch, _Nothing()] if is_last else batch:
             if newer is not None:
                 if not _is_verified(keys, newer, older):
-                    if not is_bound:
+                    if not is_bound and newer.key_id not in keys.lost:
                         raise RecordBroken(chain)
                     return
                 is_bound = True

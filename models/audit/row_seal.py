@@ -3,7 +3,7 @@
 A row whose seal does not fit is not sealed anew by what the program changes in it: BadSeal. Rows from before there
 were seals have none; they are accepted until the event SEALED_ALL says that every row has one. From then on a row
 without a seal was written by somebody without the key. The same event under a new key (after a rotation) ends the
-seals of the old ones.
+seals of the old ones, and of keys that are lost, which are accepted unseen until then.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -76,6 +76,9 @@ def _good(
     seal = values[sealed.into]
     if seal is None:
         return not accepts.refuses_unsealed()
+    if seal.partition(":")[0] in keys.lost:
+        # Nobody can look at it any more, and the operator has said so.
+        return not accepts.refuses_old_keys(keys)
     if not fits(keys, model, sealed, values, seal):
         return False
     return bool(seal.startswith(f"{keys.current_id}:")) or not accepts.refuses_old_keys(keys)
@@ -164,7 +167,11 @@ async def _stale(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -
     keys = keyring(session)
     for row in rows:
         await require_good_seal(session, row)
-    now = {name_of(row): RowNow(type(row), _covered(row, row.SEALS[0])) for row in rows}
+    # What this transaction has changed, and not recorded yet, was compared before it was changed.
+    changed = session.info.get(RESEALED, {})
+    now = {
+        name_of(row): RowNow(type(row), _covered(row, row.SEALS[0])) for row in rows if name_of(row) not in changed
+    }
     return await session.run_sync(lambda sync: first_stale(sync.connection(), keys, chain, now))
 
 
@@ -207,6 +214,9 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
         values = row._mapping if isinstance(row, Row) else values_of(row, table.c.keys())
         new = {sealed.into: seal_for(keys, model, sealed, values) for sealed in model.SEALS}
         seals[row_name(model, values)] = new[model.SEALS[0].into]
+        if not isinstance(row, Row):
+            for into, seal in new.items():
+                set_committed_value(row, into, seal)
         sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
     is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
     into = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}

@@ -200,10 +200,11 @@ async def prepare_confirmation(
 
 
 async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str) -> Confirmation:
-    """A warning that was shown to this officer. Raises ConfirmationExpired."""
+    """A warning that was shown to this officer. Raises ConfirmationExpired, BadSeal."""
     found = await session.get(Confirmation, nonce)
     if found is None or found.officer_id != officer.id:
         raise ConfirmationExpired
+    await require_good_seal(session, found)
     return found
 
 

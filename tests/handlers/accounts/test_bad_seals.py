@@ -13,6 +13,7 @@ from models.database.engine import Database
 from models.notices.bad_seals import report_bad_seal
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
+from tests.chat import Officer
 from tests.handlers.support import Hand, MakeHand
 from tests.support import TO_PIN, Clock
 
@@ -60,7 +61,7 @@ async def test_an_officer_whose_link_was_changed_logs_in_again(
     hand = await officer()
     await write(country, "UPDATE officer SET full_name = 'อื่น อื่น'")
     assert LINK_CHANGED in await hand.press("ระบบรับรองข้อมูล")
-    await hand.log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัด")
+    await Officer(hand.phone).log_in("lao5110201", "ทดสอบ หนึ่ง", "ปลัด")
     async with country.read() as session:
         names = (await session.scalars(select(Link.full_name).where(Link.unlinked_at.is_(None)))).all()
     assert names == ["ทดสอบ หนึ่ง"]

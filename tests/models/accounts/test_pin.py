@@ -11,6 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select, text, update
 
+from models.accounts.account import Officer
 from models.accounts.pin import (
     KEYPAD_LIFETIME,
     Keypad,
@@ -293,8 +294,9 @@ async def test_a_keypad_that_was_tampered_with_is_none(
     elsewhere = Database(database_url, Keyring(NEW_KEY))
     async with elsewhere.read() as session:
         kept = await session.get_one(Keypad, USER)
+        officer = (await session.scalars(select(Officer).where(Officer.user_id == USER))).one()
         with pytest.raises(KeypadExpired):
-            await load_keypad(session, await link(session, "lao5110201", USER, now), pad.nonce, now)
+            await load_keypad(session, officer, pad.nonce, now)
     await elsewhere.close()
     async with country.write() as session:
         (await session.get_one(Keypad, USER)).sealed = kept.sealed[:-1] + bytes([kept.sealed[-1] ^ 1])

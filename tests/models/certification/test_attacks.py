@@ -220,17 +220,17 @@ async def test_a_spot_check_is_not_handed_in_by_an_officer_of_before(country: Da
         officer = await link(session, PROVINCE, 601, now)
         drawn = await draw(session, officer, FIRST, now, RNG, size=DEMANDS.spot_check_size)
         for item in drawn.check.items:
-            await mark(session, officer, FIRST, drawn.check.id, item.place, Mark.INCORRECT, "ผิด", now)
+            await mark(session, officer, FIRST, drawn.check.id, item.place, Mark.INCORRECT, "ไม่ถูกต้อง", now)
     put_back = await copy(country, Officer, user_id=601)
     async with country.write() as session:
         officer_now = await active_officer(session, 601)
         assert officer_now is not None
         await name_officer(session, officer_now, now, full_name="คน ใหม่")
     await put_back()
-    with pytest.raises(BadSeal, match="officer:2"):
-        async with country.write() as session:
-            before = await active_officer(session, 601)
-            assert before is not None
+    async with country.write() as session:
+        before = await active_officer(session, 601)
+        assert before is not None
+        with pytest.raises(BadSeal, match="officer:2"):
             await hand_in(session, before, FIRST, drawn.check.id, now, None)
 
 
