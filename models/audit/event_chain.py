@@ -368,7 +368,8 @@ async def newest_details(
     session: AsyncSession, chain: str, is_meant: ColumnElement[bool], name: str, value: str | int
 ) -> dict[str, Any] | None:
     """The details of a chain's newest event that is meant and in which `name` has this value; None where there is
-    none. Raises EventBroken for one that is not as it was recorded, or whose key is not here.
+    none, or only one under a key that is named as lost. Raises EventBroken for one that is not as it was recorded,
+    or whose key is not here.
     """
     named = canonical({name: value})[1:-1]
     about = select(AuditEvent).where(
@@ -381,6 +382,8 @@ async def newest_details(
         about.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
     )
     if event is None:
+        return None
+    if event.key_id in keyring(session).lost:
         return None
     if not await is_as_recorded(session, event):
         raise EventBroken(f"chain {chain}, event {event.number} is not as it was recorded")

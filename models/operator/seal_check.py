@@ -75,10 +75,13 @@ class BadRow:
 
 @dataclass
 class SealFindings:
-    """What a look at all seals found. `unsealed` rows were there before there were seals, and are accepted."""
+    """What a look at all seals found. `unsealed` rows were there before there were seals, and `unchecked` ones have a
+    seal under a key that is named as lost: both are accepted until all are sealed under the key in use.
+    """
 
     rows: int = 0
     unsealed: int = 0
+    unchecked: int = 0
     since: datetime | None = None
     bad: list[BadRow] = field(default_factory=list)
 
@@ -92,6 +95,7 @@ async def check_seals(session: AsyncSession) -> SealFindings:
     for model in MODELS:
         async for values in _rows(session, model):
             findings.rows += 1
+            findings.unchecked += judge.is_unchecked(model, values)
             fault = judge.fault(model, values, recorded.get(row_name(model, values)))
             if fault is Fault.MISSING and not judge.is_all_sealed:
                 findings.unsealed += 1
@@ -187,6 +191,11 @@ class _Judge:
         order = (Fault.WRONG, Fault.MISSING if self.is_all_sealed else Fault.PUT_BACK, *Fault)
         return next((fault for fault in order if fault in faults), None)
 
+    def is_unchecked(self, model: type[SealedRow], values: Any) -> bool:
+        """Whether a row has a seal under a lost key, and is accepted."""
+        seals = [values[sealed.into] or "" for sealed in model.SEALS]
+        return not self.only_current and any(seal.partition(":")[0] in self.keys.lost for seal in seals)
+
     def _had(self, model: type[SealedRow], values: Any, recorded: str) -> bool:
         """Whether the row as it is now would have had this seal; under a key that is lost nothing is compared."""
         right = seal_under(self.keys, recorded.partition(":")[0], model, model.SEALS[0], values)
@@ -196,7 +205,7 @@ class _Judge:
         seal = values[sealed.into]
         if seal is None:
             return Fault.MISSING
-        if not fits(self.keys, model, sealed, values, seal):
+        if seal.partition(":")[0] not in self.keys.lost and not fits(self.keys, model, sealed, values, seal):
             return Fault.WRONG
         return Fault.OLD_KEY if self.only_current and not seal.startswith(f"{self.keys.current_id}:") else None
 
