@@ -43,8 +43,8 @@ def check(as_json: bool) -> None:
             click.echo(without_seals(found.unsealed))
         if found.unchecked:
             click.echo(
-                f"{found.unchecked:,} rows are sealed under a lost key and cannot be checked; look through them, then"
-                " run: laocert keys rotate, or keys seal where it was never run"
+                f"{found.unchecked:,} rows are sealed under a lost key and cannot be checked; look through them,"
+                " then run: laocert keys rotate, or keys seal where it was never run"
             )
         since = "" if found.since is None else f", all sealed since {thai_time(found.since)}"
         click.echo(f"{found.rows:,} rows were looked at{since}")
