@@ -75,8 +75,8 @@ class BadRow:
 
 @dataclass
 class SealFindings:
-    """What a look at all seals found. `unsealed` rows were there before there were seals, and `unchecked` ones have
-    a seal under a key that is named as lost: both are accepted until all are sealed under the key in use.
+    """What a look at all seals found. `unsealed` rows were there before there were seals, and `unchecked` ones
+    have a seal under a key that is named as lost: both are accepted until all are sealed under the key in use.
     """
 
     rows: int = 0
