@@ -346,7 +346,7 @@ def _seal_anew(
     if stored is None:
         # Nothing to seal: SQLAlchemy says that the row is gone.
         return
-    values = stored._mapping
+    values: Mapping[str, Any] = dict(stored._mapping)
     if not _good(keys, model, sealed, values, _Accepts(session)):
         raise BadSeal(name_of(row))
     if sealed is model.SEALS[0]:
