@@ -115,7 +115,8 @@ def _is_verified(keys: Keyring, event: Row[Any], older: Any) -> bool:
     key = keys.key(PURPOSE, event.key_id)
     if key is None:
         return False
-    if not hmac.compare_digest(event_mac(key, older.mac, event._mapping).encode(), event.mac.encode()):
+    mac = event_mac(key, older.mac, event._asdict())
+    if not hmac.compare_digest(mac.encode(), event.mac.encode()):
         raise RecordBroken(event.chain)
     return True
 

@@ -211,12 +211,12 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
     identity = identity_of(model)
     sealed_rows, seals = [], {}
     for row in rows:
-        values = row._mapping if isinstance(row, Row) else values_of(row, table.c.keys())
+        values = row._asdict() if isinstance(row, Row) else values_of(row, table.c.keys())
         new = {sealed.into: seal_for(keys, model, sealed, values) for sealed in model.SEALS}
         seals[row_name(model, values)] = new[model.SEALS[0].into]
         if not isinstance(row, Row):
-            for into, seal in new.items():
-                set_committed_value(row, into, seal)
+            for column, seal in new.items():
+                set_committed_value(row, column, seal)
         sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
     is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
     into = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
@@ -241,10 +241,10 @@ async def insert_sealed(
 async def update_sealed(
     session: AsyncSession, model: type[SealedRow], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Change many rows at once, as the session does it for its objects: each has all of its identity, and the same
-    columns; their seals by the rows' names. Raises BadSeal, and nothing was changed.
+    """Change many rows at once, as the session does it for its objects: each has its identity, of one column, and
+    the same columns as the others; their seals by the rows' names, which the caller records.
 
-    One primary key column only.
+    Raises BadSeal, RecordBroken, and nothing was changed.
     """
     if not rows:
         return {}
@@ -280,6 +280,7 @@ def _require_good(
     for values in rows:
         if not all(_good(keys, model, sealed, values, accepts) for sealed in model.SEALS):
             raise BadSeal(row_name(model, values))
+        _require_recorded(session, session.connection(), model(**values), values)
 
 
 def note_resealed(session: Session, row: SealedRow) -> None:
@@ -346,7 +347,7 @@ def _seal_anew(
     if stored is None:
         # Nothing to seal: SQLAlchemy says that the row is gone.
         return
-    values = stored._mapping
+    values = stored._asdict()
     if not _good(keys, model, sealed, values, _Accepts(session)):
         raise BadSeal(name_of(row))
     if sealed is model.SEALS[0]:

@@ -32,7 +32,8 @@ class Database:
         self, url: str, keyring: Keyring | None = None, name: str = "laocert", *, may_be_read_only: bool = False
     ) -> None:
         self.keyring = keyring
-        self._info = {"keyring": keyring, "seal_state": SealState()}
+        self.seal_state = SealState()
+        self._info = {"keyring": keyring, "seal_state": self.seal_state}
         self.url = make_url(url)
         self.name = name
         self.is_sqlite = self.url.get_backend_name() == "sqlite"

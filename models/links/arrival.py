@@ -46,14 +46,14 @@ class Arrival:
 
 async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arrival:
     """A chat and a Telegram user; a conversation that is new is begun."""
-    conversation, officer, *others = await _find(session, chat_id, user_id)
+    conversation, officer, card, keypad, opened_at, purpose = await _find(session, chat_id, user_id)
     begun = conversation or start_conversation(session, chat_id)
     if officer is None:
         return Arrival(begun, None, None)
     if (bad := await bad_seal(session, officer)) is not None:
         return Arrival(begun, None, None, bad_seals=(bad,))
     unseen = () if await trust_last_seen(session, officer) else (f"{name_of(officer)} {SEEN.into}",)
-    return Arrival(begun, officer, *others, bad_seals=unseen)
+    return Arrival(begun, officer, card, keypad, opened_at, purpose, unseen)
 
 
 async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:

@@ -17,6 +17,7 @@ from models.security.row_seal import SealState
 async def report_bad_seal(session: AsyncSession, row: str, now: datetime, operator_chat: int | None) -> None:
     """Record that a row was found that gives no right, and alarm the operator. `row` is its name (BadSeal.row)."""
     state: SealState = session.info.setdefault("seal_state", SealState())
+    state.found[row.partition(":")[0]] += 1
     today = bangkok_day(now)
     if state.reported.get(row) == today:
         return

@@ -8,11 +8,12 @@ A model declares its seals beside its columns, as `SEALS`; the session seals wha
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import orjson
 from sqlalchemy import String, inspect
@@ -54,11 +55,12 @@ class SealState:
 
     One for each opened database. Nothing is ever taken out: whoever deletes the event does not get rows without a
     seal accepted by a program that is running. `reported`: the day on which a bad seal was last found reported, by
-    the row's name.
+    the row's name. `found`: how often a bad seal was met, by table.
     """
 
     all_under: set[str] = field(default_factory=set)
     reported: dict[str, date] = field(default_factory=dict)
+    found: Counter[str] = field(default_factory=Counter)
 
 
 class SealedRow:
@@ -77,10 +79,14 @@ class SealedRow:
         return None
 
 
-@cache
 def identity_of(model: type[SealedRow]) -> tuple[str, ...]:
     """The names of the primary key's columns."""
-    return tuple(column.key for column in inspect(model).primary_key)  # type: ignore[union-attr]
+    return _identity(cast(Hashable, model))
+
+
+@cache
+def _identity(model: Any) -> tuple[str, ...]:
+    return tuple(column.key for column in inspect(model).primary_key)
 
 
 def row_name(model: type[SealedRow], values: Mapping[str, Any]) -> str:

@@ -296,6 +296,22 @@ async def test_many_rows_are_not_changed_where_one_does_not_fit(country: Databas
         assert "ใ" not in (await session.scalars(select(Account.display_name))).all()
 
 
+async def test_an_account_that_was_put_back_is_not_made_the_newest_by_an_import(
+    country: Database, now: datetime
+) -> None:
+    async with country.write() as session:
+        account = (await session.scalars(select(Account).where(Account.username == LAO))).one()
+        before = {"disabled_at": account.disabled_at, "seal": account.seal}
+        account.disabled_at = now
+        await event_chain.record(session, Event.ACCOUNT_CHANGED, account.unit, now, change="disabled")
+        number = account.id
+    async with country.write() as session:
+        await session.execute(update(Account.core()).where(Account.core().c.id == number).values(before))
+    async with country.write() as session:
+        with pytest.raises(BadSeal, match=f"account:{number}"):
+            await update_sealed(session, Account, [{"id": number, "display_name": "ใหม่"}])
+
+
 async def test_what_was_taken_back_is_told_by_no_event(country: Database, now: datetime) -> None:
     async with country.write() as session:
         officer = await link(session, LAO, 501, now)
