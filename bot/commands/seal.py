@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from bot.commands.common import by_option, echo_json, json_option, now, reading, reason_option, thai_time, writing
+from bot.commands.common import echo_json, json_option, now, reading, thai_time, writing
 from bot.commands.keys import without_seals
 from bot.service.opening import Use
 from models.base.errors import DomainError
@@ -58,8 +58,8 @@ def check(as_json: bool) -> None:
 @seal.command(epilog="Example: laocert seal accept officer 12 --by 'ศูนย์ข้อมูล' --reason 'แก้ชื่อที่พิมพ์ผิด'")
 @click.argument("table", type=click.Choice([model.__tablename__ for model in MODELS]))  # type: ignore[attr-defined]
 @click.argument("row_id", metavar="ID")
-@by_option
-@reason_option
+@click.option("--by", required=True, metavar="NAME", help="The person or office that vouches for it; recorded.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded like the name.")
 def accept(table: str, row_id: str, by: str, reason: str) -> None:
     """Seal a row as it stands, after a manual repair; who decided it and why is recorded."""
     moment = now()

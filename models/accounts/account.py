@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -444,10 +444,9 @@ async def record_failed_login(
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     chain = account.unit if account else event_chain.SYSTEM
-    known: dict[str, Any] = {"username": account.username} if account else {}
-    if account and tries is not None:
-        known["tries"] = tries.as_details()
-    await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known)
+    known = {"username": account.username} if account else {}
+    spent = {"tries": tries.as_details()} if account and tries is not None else {}
+    await event_chain.record(session, event_chain.Event.LOGIN_FAILED, chain, now, user=user_id, **known, **spent)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
