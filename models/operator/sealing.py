@@ -6,7 +6,8 @@ rows in the chains of their organizations and provinces.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -93,13 +94,14 @@ async def seal_all(session: AsyncSession, now: datetime, progress: Progress = la
 
     Raises SealingRefused.
     """
-    await _hold_all(session)
-    newest = await newest_sealing(session)
-    if newest is not None:
-        return Sealing({}, newest.at)
-    sealing = await _sealing(session)
-    await _seal(session, now, progress, {"rows": sealing.rows, "unchecked": sealing.unchecked})
-    return sealing
+    with _refusing_deadlocks():
+        await _hold_all(session)
+        newest = await newest_sealing(session)
+        if newest is not None:
+            return Sealing({}, newest.at)
+        sealing = await _sealing(session)
+        await _seal(session, now, progress, {"rows": sealing.rows, "unchecked": sealing.unchecked})
+        return sealing
 
 
 async def _sealing(session: AsyncSession) -> Sealing:
@@ -125,19 +127,20 @@ async def rotate(
 
     Raises SealingRefused.
     """
-    await _hold_all(session)
-    newest, unchecked = await _require_rotatable(session)
-    if newest.key_id != event_chain.keyring(session).current_id:
-        counts = await _count_all(session)
-        told = {"rows": counts, "unchecked": unchecked, "instead_of": newest.key_id}
-        until = {"pin_until": pin_until.isoformat()} if pin_until else {}
-        await _seal(session, now, progress, told | until)
-        return Sealing(counts, pin_until=pin_until, unchecked=unchecked)
-    if pin_until not in (None, newest.pin_until):
-        await event_chain.record(
-            session, Event.SEALED_ALL, SYSTEM, now, rows={}, pin_until=pin_until and pin_until.isoformat()
-        )
-    return Sealing({}, newest.at, pin_until or newest.pin_until)
+    with _refusing_deadlocks():
+        await _hold_all(session)
+        newest, unchecked = await _require_rotatable(session)
+        if newest.key_id != event_chain.keyring(session).current_id:
+            counts = await _count_all(session)
+            told = {"rows": counts, "unchecked": unchecked, "instead_of": newest.key_id}
+            until = {"pin_until": pin_until.isoformat()} if pin_until else {}
+            await _seal(session, now, progress, told | until)
+            return Sealing(counts, pin_until=pin_until, unchecked=unchecked)
+        if pin_until not in (None, newest.pin_until):
+            await event_chain.record(
+                session, Event.SEALED_ALL, SYSTEM, now, rows={}, pin_until=pin_until and pin_until.isoformat()
+            )
+        return Sealing({}, newest.at, pin_until or newest.pin_until)
 
 
 async def _require_rotatable(session: AsyncSession) -> tuple[AllSealed, int]:
@@ -164,20 +167,23 @@ async def _require_rotatable(session: AsyncSession) -> tuple[AllSealed, int]:
 # --- the rows -----------------------------------------------------------------------------------------------
 
 
-async def _hold_all(session: AsyncSession) -> None:
-    """Keep everybody else from writing to the tables until the transaction ends; SQLite has one writer anyway.
-
-    Raises SealingRefused when a program that is writing wanted a table that is held already.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    tables = ", ".join(f'"{model.__tablename__}"' for model in MODELS)  # type: ignore[attr-defined]
+@contextmanager
+def _refusing_deadlocks() -> Iterator[None]:
+    """Raises SealingRefused when a program that is writing and this one wait for each other."""
     try:
-        await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
+        yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", "") != _DEADLOCK:
             raise
         raise SealingRefused("the bot was writing at that moment; nothing was done: try again") from None
+
+
+async def _hold_all(session: AsyncSession) -> None:
+    """Keep everybody else from writing to the tables until the transaction ends; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    tables = ", ".join(f'"{model.__tablename__}"' for model in MODELS)  # type: ignore[attr-defined]
+    await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
 
 
 async def _require_fitting(session: AsyncSession, *, needs_all: bool = False) -> int:

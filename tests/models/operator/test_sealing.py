@@ -2,17 +2,21 @@
 accepted.
 """
 
+import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from models.accounts.account import Account, Officer, Role
 from models.accounts.throttle import Throttle, admit
+from models.audit import event_chain
 from models.audit.event_chain import AuditEvent, Event
 from models.certification.certificate import Level
 from models.certification.certify import Confirmation, prepare_confirmation
@@ -26,11 +30,17 @@ from models.operator.verification import verify
 from models.organizations.organization import Organization
 from models.rounds.round import Round
 from models.security.keys import Keyring
-from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, SECRET_KEY, link
+from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, SECRET_KEY, link, until
 
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
 NEW_KEY = "a newer key for tests of more than 32 letters"
 BOTH = Keyring(NEW_KEY, (SECRET_KEY,))
+
+
+# The first of the tables that are locked while all rows are sealed.
+LOCKED = (
+    "SELECT true FROM pg_locks WHERE relation = 'organization'::regclass AND mode = 'ExclusiveLock' AND granted"
+)
 
 
 @pytest.fixture
@@ -148,6 +158,32 @@ async def test_what_is_cut_short_has_sealed_nothing(older: Database, now: dateti
     async with older.read() as session:
         assert sum((await sealing.count_unsealed(session)).values()) == 17
         assert await session.scalar(select(func.count()).where(AuditEvent.kind == Event.SEALED)) == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_bot_may_write_meanwhile(older: Database, now: datetime) -> None:
+    """A transaction that is under way holds an officer, and wants a chain, by tables that are locked by now: one
+    of the two is refused whole.
+    """
+    holds = asyncio.Event()
+
+    async def write_officers() -> None:
+        async with older.write() as session:
+            await session.execute(update(Officer.core()).values(position="ปลัด"))
+            holds.set()
+            await until(partial(session.scalar, text(LOCKED)))
+            await event_chain.hold(session, ["11"])
+
+    async def seal() -> None:
+        await holds.wait()
+        async with older.write() as session:
+            await seal_all(session, now)
+
+    ended = await asyncio.gather(write_officers(), seal(), return_exceptions=True)
+    async with older.read() as session:
+        is_sealed = await sealing.newest_sealing(session) is not None
+    (refused,) = [error for error in ended if error is not None]
+    assert isinstance(refused, DBAPIError if is_sealed else SealingRefused)
 
 
 # --- keys rotate --------------------------------------------------------------------------------------------
@@ -284,7 +320,7 @@ async def test_an_older_row_that_is_put_back_is_found(office: Database, now: dat
         account = await session.get_one(Account, before["id"])
         account.disabled_at = now
         await session.flush()
-        await sealing.event_chain.record(session, Event.ACCOUNT_CHANGED, account.unit, now, change="disabled")
+        await event_chain.record(session, Event.ACCOUNT_CHANGED, account.unit, now, change="disabled")
     async with office.write() as session:
         await session.execute(update(table).where(table.c.id == before["id"]).values(**before))
     assert await bad_rows(office) == [("account", str(before["id"]), Fault.PUT_BACK)]
