@@ -104,6 +104,8 @@ class Event(enum.StrEnum):
     # A row was found that somebody without the key has written; every row has a seal from here on.
     BAD_SEAL = "bad_seal"
     SEALED_ALL = "sealed_all"
+    # The seals of all rows of a chain.
+    SEALED = "sealed"
     HEAD = "head"
 
 

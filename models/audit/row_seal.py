@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, Session, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models.audit.event_chain import RESEALED, KeyMissing, keyring
-from models.audit.replay import RowNow, first_stale
+from models.audit.event_chain import RESEALED, SYSTEM, KeyMissing, keyring
+from models.audit.replay import RowNow, first_stale, holds_together
 from models.security.keys import Keyring
 from models.security.row_seal import (
     BadSeal,
@@ -59,10 +59,17 @@ def _look(state: SealState, connection: Connection) -> None:
 
 async def load_seal_state(session: AsyncSession) -> SealState:
     """Which keys all rows were sealed under, known to the session's program from now on. At its start: whoever
-    deletes the event later does not get rows without a seal accepted.
+    deletes the event later does not get rows without a seal accepted. Where it is not there, the chain in which it
+    would stand is verified: whoever has deleted it before does not either.
     """
-    state: SealState = session.info.setdefault("seal_state", SealState())
-    await session.run_sync(lambda sync: _look(state, sync.connection()))
+    return await session.run_sync(_load)
+
+
+def _load(session: Session) -> SealState:
+    state, connection = _state(session), session.connection()
+    _look(state, connection)
+    if not state.all_under:
+        state.distrusts = not holds_together(connection, _keys(session), SYSTEM)
     return state
 
 
@@ -94,7 +101,7 @@ class _Accepts:
 
     def refuses_unsealed(self) -> bool:
         state = _state(self._session)
-        return bool(state.all_under or self._looked().all_under)
+        return bool(state.all_under or state.distrusts or self._looked().all_under)
 
     def refuses_old_keys(self, keys: Keyring) -> bool:
         state = _state(self._session)
