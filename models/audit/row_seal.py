@@ -226,7 +226,7 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
                 set_committed_value(row, column, seal)
         sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
     is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
-    into = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
+    into: dict[str, Any] = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
     await session.execute(update(table).where(*is_it).values(into), sealed_rows)
     return seals
 
