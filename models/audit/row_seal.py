@@ -83,6 +83,9 @@ def _good(
     seal = values[sealed.into]
     if seal is None:
         return not accepts.refuses_unsealed()
+    if not isinstance(seal, str):
+        # SQLite takes any type into any column.
+        return False
     if seal.partition(":")[0] in keys.lost:
         # Nobody can look at it any more, and the operator has said so.
         return not accepts.refuses_old_keys(keys)
@@ -118,9 +121,9 @@ class _Accepts:
 def is_sealed_now(keys: Keyring, row: SealedRow, sealed: Sealed | None = None) -> bool:
     """Whether a row has a good seal under the key in use: what is true of almost every row, and needs no query."""
     sealed = sealed or row.SEALS[0]
-    seal: str | None = getattr(row, sealed.into)
+    seal: Any = getattr(row, sealed.into)
     return (
-        seal is not None
+        isinstance(seal, str)
         and seal.startswith(f"{keys.current_id}:")
         and fits(keys, type(row), sealed, _covered(row, sealed), seal)
     )

@@ -130,6 +130,18 @@ async def test_a_row_that_somebody_else_has_changed_decides_nothing(lived: Datab
             await require_good_seal(session, changed[0])
 
 
+@pytest.mark.parametrize("seal", ["''", "'x'", "'x:y'", f"'{KEYRING.current_id}:'", "x'00ff'"])
+async def test_what_is_no_seal_fits_nothing(lived: Database, seal: str) -> None:
+    if seal.startswith("x") and not lived.is_sqlite:
+        # A column of text takes no bytes there.
+        seal = "'ÿ'"
+    async with lived.write() as session:
+        await session.execute(text(f"UPDATE officer SET seal = {seal}"))
+    async with lived.read() as session:
+        (officer,) = await rows(session, Officer)
+        assert not await has_good_seal(session, officer)
+
+
 async def test_the_seal_of_another_row_does_not_fit(lived: Database, now: datetime) -> None:
     async with lived.write() as session:
         await link(session, LAO, 502, now)
