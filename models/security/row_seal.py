@@ -34,9 +34,10 @@ class BadSeal(DomainError):
     """
 
     def __init__(self, row: str) -> None:
+        # Whoever can write to the database can put any letters there.
+        name = ascii(row)[1:-1][:80]
         super().__init__(
-            # Whoever can write to the database can put any letters there.
-            f"the seal of {ascii(row)[1:-1]:.80} does not fit, or the row is older than what was recorded last: it was changed"
+            f"the seal of {name} does not fit, or the row is older than what was recorded last: it was changed"
             " without the secret key; see: laocert seal check, and docs/security.md, Seals"
         )
         self.row = row
