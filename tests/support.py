@@ -5,7 +5,7 @@ import inspect
 import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -153,6 +153,17 @@ async def settle(database: Database, now: datetime) -> None:
             await put_roster(session, code, (12, 3, 5), now)
         await put_roster(session, ORGANIZATIONS[4][0], (7, 0, 2), now)
         await open_round(session, 2570, date(2027, 9, 15), now)
+
+
+async def alter(session: AsyncSession, rows: Iterable[SealedRow], now: datetime, **values: Any) -> None:
+    """Change rows as the program does: sealed, and with an event that tells of it in each row's chain."""
+    chains = set()
+    for row in rows:
+        for name, value in values.items():
+            setattr(row, name, value)
+        chains.add(row.recorded_in or event_chain.SYSTEM)
+    links = [event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, chain, {"change": "test"}) for chain in chains]
+    await event_chain.record_all(session, links, now)
 
 
 async def unrecorded(database: Database) -> dict[str, str | None]:

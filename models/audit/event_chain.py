@@ -123,7 +123,7 @@ class Event(enum.StrEnum):
     # A row was found that somebody without the key has written; every row has a seal from here on.
     BAD_SEAL = "bad_seal"
     SEALED_ALL = "sealed_all"
-    # The seals of all rows of a chain; a row that was repaired by hand is taken as it stands.
+    # The seals of all rows of a chain. A row that was repaired by hand is taken as it stands.
     SEALED = "sealed"
     SEAL_ACCEPTED = "seal_accepted"
     HEAD = "head"

@@ -51,6 +51,7 @@ class _Nothing(NamedTuple):
 
 def first_stale(connection: Connection, keys: Keyring, chain: str, rows: Mapping[str, RowNow]) -> str | None:
     """The name of a row that is not as the newest event about it says; None when all are, or are named by none.
+    Where all rows of the chain were sealed (Event.SEALED), one that is named by none was not made by the program.
 
     Raises RecordBroken.
     """
@@ -72,7 +73,20 @@ def _compare(connection: Connection, keys: Keyring, chain: str, wanted: dict[str
                     return name
         if not wanted:
             break
+        if event.kind == Event.SEALED:
+            # It names every row that there was, and each that came later has an event of its own.
+            return min(wanted)
     return None
+
+
+def holds_together(connection: Connection, keys: Keyring, chain: str) -> bool:
+    """Whether a chain stands as it was recorded, from its end as far as there are keys."""
+    try:
+        for _ in _newest_first(connection, keys, chain):
+            pass
+    except RecordBroken:
+        return False
+    return True
 
 
 def _newest_first(connection: Connection, keys: Keyring, chain: str) -> Iterator[Row[Any]]:

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, Session, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models.audit.event_chain import RESEALED, KeyMissing, keyring
-from models.audit.replay import RowNow, first_stale
+from models.audit.event_chain import RESEALED, SYSTEM, KeyMissing, keyring
+from models.audit.replay import RowNow, first_stale, holds_together
 from models.security.keys import Keyring
 from models.security.row_seal import (
     BadSeal,
@@ -59,10 +59,17 @@ def _look(state: SealState, connection: Connection) -> None:
 
 async def load_seal_state(session: AsyncSession) -> SealState:
     """Which keys all rows were sealed under, known to the session's program from now on. At its start: whoever
-    deletes the event later does not get rows without a seal accepted.
+    deletes the event later does not get rows without a seal accepted. Where it is not there, the chain in which it
+    would stand is verified: whoever has deleted it before does not either.
     """
-    state: SealState = session.info.setdefault("seal_state", SealState())
-    await session.run_sync(lambda sync: _look(state, sync.connection()))
+    return await session.run_sync(_load)
+
+
+def _load(session: Session) -> SealState:
+    state, connection = _state(session), session.connection()
+    _look(state, connection)
+    if not state.all_under:
+        state.distrusts = not holds_together(connection, _keys(session), SYSTEM)
     return state
 
 
@@ -76,6 +83,9 @@ def _good(
     seal = values[sealed.into]
     if seal is None:
         return not accepts.refuses_unsealed()
+    if not isinstance(seal, str):
+        # SQLite takes any type into any column.
+        return False
     if seal.partition(":")[0] in keys.lost:
         # Nobody can look at it any more, and the operator has said so.
         return not accepts.refuses_old_keys(keys)
@@ -94,7 +104,7 @@ class _Accepts:
 
     def refuses_unsealed(self) -> bool:
         state = _state(self._session)
-        return bool(state.all_under or self._looked().all_under)
+        return bool(state.all_under or state.distrusts or self._looked().all_under)
 
     def refuses_old_keys(self, keys: Keyring) -> bool:
         state = _state(self._session)
@@ -111,9 +121,9 @@ class _Accepts:
 def is_sealed_now(keys: Keyring, row: SealedRow, sealed: Sealed | None = None) -> bool:
     """Whether a row has a good seal under the key in use: what is true of almost every row, and needs no query."""
     sealed = sealed or row.SEALS[0]
-    seal: str | None = getattr(row, sealed.into)
+    seal: Any = getattr(row, sealed.into)
     return (
-        seal is not None
+        isinstance(seal, str)
         and seal.startswith(f"{keys.current_id}:")
         and fits(keys, type(row), sealed, _covered(row, sealed), seal)
     )
@@ -219,7 +229,7 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
                 set_committed_value(row, column, seal)
         sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
     is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
-    into = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
+    into: dict[str, Any] = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
     await session.execute(update(table).where(*is_it).values(into), sealed_rows)
     return seals
 

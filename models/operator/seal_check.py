@@ -212,4 +212,4 @@ class _Judge:
 
 async def _judge(session: AsyncSession) -> _Judge:
     keys, state = event_chain.keyring(session), await load_seal_state(session)
-    return _Judge(keys, bool(state.all_under), keys.current_id in state.all_under)
+    return _Judge(keys, bool(state.all_under or state.distrusts), keys.current_id in state.all_under)

@@ -25,7 +25,7 @@ from models.audit.sealings import AllSealed, newest_sealing
 from models.base.errors import DomainError
 from models.certification.certify import Confirmation
 from models.links.invitation import Invitation
-from models.organizations.organization import Organization
+from models.organizations.organization import Organization, OrganizationEnd
 from models.rounds.round import Round
 from models.security.keys import Keyring
 from models.security.row_seal import SealedRow, fits
@@ -105,6 +105,11 @@ async def seal_all(session: AsyncSession, now: datetime, progress: Progress = la
 
 
 async def _sealing(session: AsyncSession) -> Sealing:
+    if (await load_seal_state(session)).distrusts:
+        raise SealingRefused(
+            "the record was changed where it would say that all rows are sealed, and nothing was done; look at it:"
+            " laocert audit verify"
+        )
     unchecked = await _require_fitting(session)
     return Sealing(await count_unsealed(session), unchecked=unchecked)
 
@@ -228,6 +233,8 @@ async def _seal(session: AsyncSession, now: datetime, progress: Progress, detail
     """Seal all rows under the key in use, as they stand, and record it."""
     by_chain: dict[str, dict[str, str]] = defaultdict(dict)
     units = await _units(session)
+    # Their chains take no more, and a chain has one event that names all of its rows.
+    ended = set(await session.scalars(select(OrganizationEnd.organization_code)))
     for model in MODELS:
         table = model.core()  # type: ignore[attr-defined]
         rows = (await session.execute(select(table))).all()
@@ -238,7 +245,8 @@ async def _seal(session: AsyncSession, now: datetime, progress: Progress, detail
             if not model.IS_RECORDED:
                 continue
             for row, (name, seal) in zip(some, seals.items(), strict=True):
-                by_chain[_chain(model, row._mapping, units)][name] = seal
+                chain = _chain(model, row._mapping, units)
+                by_chain[SYSTEM if chain in ended else chain][name] = seal
         progress(f"sealing {table.name}", len(rows), len(rows))
     links = [Link(Event.SEALED, chain, {"seals": seals}) for chain, seals in sorted(by_chain.items())]
     await event_chain.record_all(session, links, now)

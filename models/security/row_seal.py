@@ -34,8 +34,10 @@ class BadSeal(DomainError):
     """
 
     def __init__(self, row: str) -> None:
+        # Whoever can write to the database can put any letters there.
+        name = ascii(row)[1:-1][:80]
         super().__init__(
-            f"the seal of {row} does not fit, or the row is older than what was recorded last: it was changed"
+            f"the seal of {name} does not fit, or the row is older than what was recorded last: it was changed"
             " without the secret key; see: laocert seal check, and docs/security.md, Seals"
         )
         self.row = row
@@ -54,11 +56,13 @@ class SealState:
     """The ids of the keys under which all rows were sealed (Event.SEALED_ALL), as far as a program has seen.
 
     One for each opened database. Nothing is ever taken out: whoever deletes the event does not get rows without a
-    seal accepted by a program that is running. `reported`: the day on which a bad seal was last found reported, by
-    the row's name. `found`: how often a bad seal was met, by table.
+    seal accepted by a program that is running. `distrusts`: no such event is there, but the chain in which it
+    would stand was changed. `reported`: the day on which a bad seal was last found reported, by the row's name.
+    `found`: how often a bad seal was met, by table.
     """
 
     all_under: set[str] = field(default_factory=set)
+    distrusts: bool = False
     reported: dict[str, date] = field(default_factory=dict)
     found: Counter[str] = field(default_factory=Counter)
 

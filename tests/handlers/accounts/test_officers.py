@@ -21,7 +21,7 @@ from models.links.link import announce_link
 from models.notices.kind import NoticeKind
 from models.remarks.petition import decide, petition
 from tests.handlers.support import Hand, MakeHand
-from tests.support import PIN, Clock, certify_as, link
+from tests.support import PIN, Clock, alter, certify_as, link
 
 LINKED = "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน"
 BLANKED = "แชตนี้ไม่ได้เชื่อมต่อแล้ว ระบบนำข้อความเดิมออกแล้ว"
@@ -109,7 +109,7 @@ async def test_a_long_list_fits_into_one_message(officer: MakeHand, country: Dat
     async with country.write() as session:
         for number in range(40):
             linked = await link(session, "lao5110201", 1000 + number, clock(), f"{'&' * 58} {'<' * 60}{number}")
-            linked.position = "“" * 120
+            await alter(session, [linked], clock(), position="“" * 120)
     text = await hand.press(OFFICERS)
     assert text.endswith("และอีก 25 คน")
     assert len(text) < 4096

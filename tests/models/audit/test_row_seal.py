@@ -87,6 +87,15 @@ async def rows(session: AsyncSession, model: type[SealedRow]) -> Sequence[Sealed
     return (await session.scalars(select(model).execution_options(populate_existing=True))).all()
 
 
+async def without_triggers(database: Database, statement: str) -> None:
+    """Change the record, as somebody does who takes its triggers away."""
+    async with database.write() as session:
+        triggers = [f"DROP TRIGGER {name}" for name in SQLITE if name.startswith("audit_event")]
+        for drop in triggers if database.is_sqlite else ["ALTER TABLE audit_event DISABLE TRIGGER USER"]:
+            await session.execute(text(drop))
+        await session.execute(text(statement))
+
+
 async def rename(database: Database) -> None:
     """A change that the program makes in the one officer's row."""
     async with database.write() as session:
@@ -119,6 +128,18 @@ async def test_a_row_that_somebody_else_has_changed_decides_nothing(lived: Datab
         assert changed
         with pytest.raises(BadSeal, match=name_of(changed[0])):
             await require_good_seal(session, changed[0])
+
+
+@pytest.mark.parametrize("seal", ["''", "'x'", "'x:y'", f"'{KEYRING.current_id}:'", "x'00ff'"])
+async def test_what_is_no_seal_fits_nothing(lived: Database, seal: str) -> None:
+    if seal.startswith("x") and not lived.is_sqlite:
+        # A column of text takes no bytes there.
+        seal = "'ÿ'"
+    async with lived.write() as session:
+        await session.execute(text(f"UPDATE officer SET seal = {seal}"))
+    async with lived.read() as session:
+        (officer,) = await rows(session, Officer)
+        assert not await has_good_seal(session, officer)
 
 
 async def test_the_seal_of_another_row_does_not_fit(lived: Database, now: datetime) -> None:
@@ -203,15 +224,39 @@ async def test_who_deletes_the_event_has_no_row_without_a_seal_accepted_by_a_run
     async with lived.read() as session:
         # As at the program's start.
         assert (await load_seal_state(session)).all_under == {KEYRING.current_id}
+    await without_triggers(lived, "DELETE FROM audit_event WHERE kind = 'sealed_all'")
     async with lived.write() as session:
-        triggers = [f"DROP TRIGGER {name}" for name in SQLITE if name.startswith("audit_event")]
-        for statement in triggers if lived.is_sqlite else ["ALTER TABLE audit_event DISABLE TRIGGER USER"]:
-            await session.execute(text(statement))
-        await session.execute(text("DELETE FROM audit_event WHERE kind = 'sealed_all'"))
         await session.execute(text("UPDATE officer SET seal = NULL"))
     async with lived.read() as session:
         (officer,) = await rows(session, Officer)
         assert not await has_good_seal(session, officer)
+
+
+async def test_who_deletes_the_event_before_a_start_has_no_row_without_a_seal_accepted_either(
+    lived: Database, database_url: str, now: datetime
+) -> None:
+    async with lived.write() as session:
+        await put_in_force(session, now)
+        await event_chain.record(session, Event.EXPORTED, event_chain.SYSTEM, now, what="later")
+    await without_triggers(lived, "DELETE FROM audit_event WHERE kind = 'sealed_all'")
+    started = Database(database_url, KEYRING)
+    async with started.write() as session:
+        state = await load_seal_state(session)
+        assert (state.all_under, state.distrusts) == (set(), True)
+        await session.execute(text("UPDATE officer SET seal = NULL"))
+    async with started.read() as session:
+        (officer,) = await rows(session, Officer)
+        assert not await has_good_seal(session, officer)
+    await started.close()
+
+
+async def test_where_all_rows_were_sealed_none_counts_that_no_event_names(lived: Database, now: datetime) -> None:
+    async with lived.write() as session:
+        await event_chain.record(session, Event.SEALED, CODE, now, seals={})
+    async with lived.write() as session:
+        (officer,) = await session.scalars(select(Officer).options(joinedload(Officer.account)))
+        with pytest.raises(BadSeal, match="account:1"):
+            await require_newest(session, CODE, [officer.account])
 
 
 async def test_a_seal_under_an_older_key_is_good_until_all_are_sealed_under_the_new_one(
