@@ -18,6 +18,7 @@ from models.accounts.account import Account, Officer, Role
 from models.accounts.throttle import Throttle, admit
 from models.audit import event_chain
 from models.audit.event_chain import AuditEvent, Event
+from models.audit.row_seal import require_newest
 from models.certification.certificate import Level
 from models.certification.certify import Confirmation, prepare_confirmation
 from models.certification.review import review
@@ -28,8 +29,10 @@ from models.operator.seal_check import BadRow, Fault, NothingToAccept, accept, c
 from models.operator.sealing import MODELS, SealingRefused, rotate, seal_all
 from models.operator.verification import verify
 from models.organizations.organization import Organization
-from models.rounds.round import Round
+from models.rounds.round import Round, close_round
 from models.security.keys import Keyring
+from models.succession.closing import close
+from tests.models.succession.decisions import decided
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, SECRET_KEY, link, until
 
 FIRST, SECOND = (code for code, *_ in ORGANIZATIONS[:2])
@@ -158,6 +161,39 @@ async def test_what_is_cut_short_has_sealed_nothing(older: Database, now: dateti
     async with older.read() as session:
         assert sum((await sealing.count_unsealed(session)).values()) == 17
         assert await session.scalar(select(func.count()).where(AuditEvent.kind == Event.SEALED)) == 0
+
+
+async def test_the_rows_of_an_organization_that_has_ended(office: Database, now: datetime) -> None:
+    """Its chain takes no more: one event names its rows beside those that belong to none."""
+    async with office.write() as session:
+        await close(session, FIRST, decided(now), now)
+    async with office.write() as session:
+        await seal_all(session, now)
+    carried = await events(office, Event.SEALED)
+    assert FIRST not in carried
+    assert {f"organization:{FIRST}", "round:1", "officer:1"} <= carried["system"]["seals"].keys()
+    async with office.write() as session:
+        await close_round(session, now)
+    async with office.write() as session:
+        account = (await session.scalars(select(Account).where(Account.organization_code == FIRST))).one()
+        await require_newest(session, FIRST, [account])
+    assert await bad_rows(office) == []
+
+
+async def test_a_record_that_was_changed_is_no_reason_to_seal(older: Database, now: datetime) -> None:
+    """Who deletes the event that all rows are sealed does not have its own rows sealed by the operator."""
+    async with older.write() as session:
+        await seal_all(session, now)
+        await event_chain.take_head(session, now)
+    trigger = "audit_event_no_delete" if older.is_sqlite else "audit_event_insert_only ON audit_event"
+    async with older.write() as session:
+        await session.execute(text(f"DROP TRIGGER {trigger}"))
+        await session.execute(text("DELETE FROM audit_event WHERE kind = 'sealed_all'"))
+    again = Database(older.url.render_as_string(hide_password=False), KEYRING)
+    async with again.write() as session:
+        with pytest.raises(SealingRefused, match="laocert audit verify"):
+            await seal_all(session, now)
+    await again.close()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
