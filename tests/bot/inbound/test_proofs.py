@@ -43,13 +43,13 @@ WRONG = "135790"
 def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
     """The checks of PINs, held up until they are let go on."""
     held = Checks()
-    monkeypatch.setattr(proving, "pin_matches", held)
+    monkeypatch.setattr(proving, "checked_pin", held)
     yield held
     held.let.set()
 
 
 class Checks:
-    """In place of `pin_matches`: counts what gets as far as the hash."""
+    """In place of `checked_pin`: counts what gets as far as the hash."""
 
     def __init__(self) -> None:
         self.let = threading.Event()

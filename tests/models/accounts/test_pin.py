@@ -20,6 +20,7 @@ from models.accounts.pin import (
     Purpose,
     WeakPin,
     bar,
+    checked_pin,
     close_keypad,
     forget_old_keypads,
     hash_pin,
@@ -96,6 +97,15 @@ def test_a_changed_secret_key_takes_the_pins_of_the_old_one() -> None:
     assert not pin_matches(both, USER, kept, "804916")
     assert hash_pin(both, USER, PIN).startswith(both.current_id)
     assert both.current_id != KEYRING.current_id
+
+
+def test_a_right_pin_under_an_older_key_gives_its_hash_under_the_one_in_use() -> None:
+    kept, both = hash_pin(KEYRING, USER, PIN), Keyring(NEW_KEY, (SECRET_KEY,))
+    assert checked_pin(KEYRING, USER, kept, PIN) is True
+    assert checked_pin(both, USER, kept, "804916") is False
+    moved = checked_pin(both, USER, kept, PIN)
+    assert isinstance(moved, str)
+    assert checked_pin(Keyring(NEW_KEY), USER, moved, PIN) is True
 
 
 @pytest.mark.parametrize("kept", ["", ":", "00000000:", "no hash"])
