@@ -145,10 +145,14 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
     return file
 
 
+# What a file says of an organization.
+_COLUMNS = [column for column in Organization.core().columns if column.name != "seal"]
+
+
 async def _existing(session: AsyncSession, codes: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for some in chunks(codes):
-        rows = await session.execute(select(Organization.__table__).where(Organization.dla_code.in_(some)))
+        rows = await session.execute(select(*_COLUMNS).where(Organization.dla_code.in_(some)))
         found |= {row["dla_code"]: dict(row) for row in rows.mappings()}
     return found
 

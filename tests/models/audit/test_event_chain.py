@@ -23,7 +23,18 @@ async def test_what_happened_stands_in_the_chains(lived: Database) -> None:
                 text("SELECT kind FROM audit_event WHERE chain = :chain ORDER BY number").bindparams(chain=FIRST)
             )
         )
-    assert kinds == ["login", "certified", "certified", "petitioned", "decided", "reopened"]
+    by_hand = [
+        "login",
+        "pin_set",
+        "warned",
+        "certified",
+        "certified",
+        "pin_set",
+        "petitioned",
+        "decided",
+        "reopened",
+    ]
+    assert kinds == by_hand
 
 
 async def test_all_is_well_with_and_without_a_head(lived: Database, now: datetime) -> None:

@@ -215,6 +215,11 @@ async def test_what_an_import_renames_is_recorded(country: Database, now: dateti
             "before": {"name_th": "บางปู"},
             "after": {"name_th": "บางปูใหม่"},
             "file": "b.csv",
+            "seals": {
+                f"organization:{FIRST}": await session.scalar(
+                    select(Organization.seal).where(Organization.dla_code == FIRST)
+                )
+            },
         }
         assert len(await chain(session, SECOND)) == before
     assert await breaks(country) == []
