@@ -34,6 +34,7 @@ from models.accounts.pin import (
     set_pin,
 )
 from models.accounts.throttle import TRIES, admit, blocked_until, pin_key
+from models.audit import event_chain
 from models.database.engine import Database
 from models.security.keys import Keyring
 from models.security.sealing import Seal
@@ -357,6 +358,24 @@ async def test_a_keypad_of_the_version_before_opens(country: Database, now: date
     async with country.write() as session:
         await session.execute(update(Keypad).values(sealed=Seal(KEYRING, "keypad").close(orjson.dumps(inside))))
     assert await loaded(country, pad.nonce, now) == replace(pad, entered="80")
+    async with country.write() as session:
+        await event_chain.record(session, event_chain.Event.SEALED_ALL, event_chain.SYSTEM, now)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, pad.nonce, now)
+
+
+async def test_a_keypad_under_an_older_key_opens_until_all_is_sealed_under_the_new_one(
+    country: Database, now: datetime, rng: random.Random, database_url: str
+) -> None:
+    pad = await opened(country, now, rng)
+    later = Database(database_url, Keyring(NEW_KEY, (SECRET_KEY,)))
+    assert await loaded(later, pad.nonce, now) == pad
+    async with later.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await event_chain.record(session, event_chain.Event.SEALED_ALL, event_chain.SYSTEM, now)
+        with pytest.raises(KeypadExpired):
+            await load_keypad(session, officer, pad.nonce, now)
+    await later.close()
 
 
 # --- choosing one -------------------------------------------------------------------------------------------
