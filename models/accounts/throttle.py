@@ -181,15 +181,15 @@ async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, n
         tries = None if witness is None else await newest_tries(session, witness)
     except event_chain.EventBroken:
         last = row.last_update if is_good else None
-        await _write(session, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last), row)
+        await _replace(session, row, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last))
         return True
     holds = tries is not None and not _is_forgotten(tries, now)
     if tries is not None and holds and (not is_good or (tries.update or 0) > (row.last_update or 0)):
-        await _write(session, tries, row)
+        await _replace(session, row, tries)
         # The key of a username is another one under a new secret key: there its row is new.
         return not is_good or row.key.startswith(_PIN)
     if not is_good:
-        await _write(session, Tries(0, now, 1, now + FIRST_BLOCK, None), row)
+        await _replace(session, row, Tries(0, now, 1, now + FIRST_BLOCK, None))
     return not is_good
 
 
@@ -198,14 +198,18 @@ def _is_forgotten(tries: Tries, now: datetime) -> bool:
     return all(is_past(moment, FORGIVEN, now) for moment in (tries.since, tries.blocked_until or tries.since))
 
 
-async def _write(session: AsyncSession, tries: Tries, row: Throttle) -> None:
+async def _replace(session: AsyncSession, row: Throttle, tries: Tries) -> None:
+    await _write(session, row.key, tries)
+    await session.refresh(row)
+
+
+async def _write(session: AsyncSession, key: str, tries: Tries) -> None:
     """Replace a row that is held, whatever its seal is."""
     columns = asdict(tries)
     columns["last_update"] = columns.pop("update")
-    sealed = sealed_values(session, Throttle, {"key": row.key} | columns)
+    sealed = sealed_values(session, Throttle, {"key": key} | columns)
     table = Throttle.core()
-    await session.execute(update(table).where(table.c.key == row.key).values(sealed))
-    await session.refresh(row)
+    await session.execute(update(table).where(table.c.key == key).values(sealed))
 
 
 def _count(row: Throttle, now: datetime) -> None:
@@ -231,7 +235,8 @@ async def clear(session: AsyncSession, keys: Iterable[str], now: datetime) -> No
     held = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
     for row in (await session.scalars(held)).all():
         last = row.last_update if await has_good_seal(session, row) else None
-        await _write(session, Tries(0, now, 0, None, last), row)
+        await _write(session, row.key, Tries(0, now, 0, None, last))
+        session.expunge(row)
 
 
 async def tries_of(session: AsyncSession, keys: Iterable[str]) -> dict[str, Tries]:
