@@ -89,7 +89,7 @@ class SealFindings:
 async def check_seals(session: AsyncSession) -> SealFindings:
     """Look at the seal of every row, and compare it with the newest event that carries one."""
     newest = await newest_sealing(session)
-    findings = SealFindings(since=newest and newest.at)
+    findings = SealFindings(since=None if newest is None else newest.at)
     judge = await _judge(session)
     recorded = await _newest_seals(session)
     for model in MODELS:
