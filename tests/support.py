@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -33,7 +33,7 @@ from models.links.link import link_officer
 from models.notices.kind import RULES, NoticeKind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
-from models.rounds.round import open_round
+from models.rounds.round import Round, open_round
 from models.security.keys import Keyring
 from models.security.row_seal import SealedRow, name_of
 from models.spot_checks.spot_checking import draw, hand_in, mark
@@ -164,6 +164,11 @@ async def alter(session: AsyncSession, rows: Iterable[SealedRow], now: datetime,
         chains.add(row.recorded_in or event_chain.SYSTEM)
     links = [event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, chain, {"change": "test"}) for chain in chains]
     await event_chain.record_all(session, links, now)
+
+
+async def move_last_day(session: AsyncSession, day: date | None) -> None:
+    """Give every round another last day."""
+    await alter(session, await session.scalars(select(Round)), datetime(2026, 11, 2, tzinfo=UTC), closes_on=day)
 
 
 async def unrecorded(database: Database) -> dict[str, str | None]:

@@ -85,6 +85,7 @@ from models.rounds.round import Round
 from models.schema import postgresql_triggers, sqlite_triggers, version
 from models.security import passwords
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow, identity_of, row_name, seal_for
 from models.security.sealing import Seal, Unreadable
 from tests.freeze.reading import (
     PACKAGES,
@@ -431,6 +432,11 @@ def _digests() -> Iterator[str]:
     yield f"sample of a seed: {' '.join(sample('0f1e2d', numbers, 7))}"
     yield f"spot-check of a certificate: {kept(_spot_check())}"
     yield f"certificate in the audit chain: {_text(snapshot(_certificate()))}"
+    for model in sorted(SealedRow.__subclasses__(), key=lambda model: model.__name__):
+        for sealed in model.SEALS:
+            values = dict.fromkeys((*identity_of(model), *sealed.columns), NOW)
+            seal = seal_for(KEYRING, model, sealed, values)
+            yield f"{sealed.into} of {row_name(model, values)}: {seal}, of {' '.join(sealed.columns)}"
     for level in Level:
         for language in Language:
             name = statement_name(level, language)
