@@ -21,6 +21,7 @@ from models.accounts.account import Account, Role, active_officer, login_candida
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed
 from models.audit import event_chain
+from models.audit.row_seal import seal_rows
 from models.base import thai
 from models.certification import certify as certifying
 from models.certification.certificate import Certification, Level
@@ -163,6 +164,17 @@ async def alter(session: AsyncSession, rows: Iterable[SealedRow], now: datetime,
             setattr(row, name, value)
         chains.add(row.recorded_in or event_chain.SYSTEM)
     links = [event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, chain, {"change": "test"}) for chain in chains]
+    await event_chain.record_all(session, links, now)
+
+
+async def seal_organizations(session: AsyncSession) -> None:
+    """Seal organizations that a test has changed by SQL, as if an import had done it."""
+    table, now = Organization.core(), datetime(2026, 11, 2, tzinfo=UTC)
+    seals = await seal_rows(session, Organization, (await session.execute(select(table))).all())
+    links = [
+        event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, name.partition(":")[2], {"seals": {name: seal}})
+        for name, seal in sorted(seals.items())
+    ]
     await event_chain.record_all(session, links, now)
 
 
