@@ -30,7 +30,7 @@ from models.schema import version
 from tests import roles
 from tests.canary import Canary
 from tests.chat import TEST_TUNING, Officer, running_bot
-from tests.support import KEYRING, Clock, settle
+from tests.support import KEYRING, Clock, settle, unrecorded
 
 # Set by CI: a skipped test counts as failed.
 NO_SKIP = "LAOCERT_TEST_NO_SKIP" in os.environ
@@ -310,6 +310,8 @@ async def bot(emulator: Emulator, country: Database, clock: Clock, tuning: Tunin
     """The emulator, whose phones talk to the bot, which runs on `country`."""
     async with running_bot(emulator, country, clock, tuning=tuning):
         yield emulator
+    # Whatever an officer has done, an event tells of it with the seal that it has left.
+    assert await unrecorded(country) == {}
 
 
 @pytest.fixture

@@ -3,22 +3,25 @@
 import asyncio
 import inspect
 import itertools
+import json
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import PIN_CHOICE, Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
 from models.accounts.pin import _keyed, set_pin
+from models.audit import event_chain
+from models.audit.row_seal import seal_rows
 from models.base import thai
 from models.certification import certify as certifying
 from models.certification.certificate import Certification, Level
@@ -31,8 +34,9 @@ from models.links.link import link_officer
 from models.notices.kind import RULES, NoticeKind
 from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
-from models.rounds.round import open_round
+from models.rounds.round import Round, open_round
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow, name_of
 from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
@@ -153,6 +157,49 @@ async def settle(database: Database, now: datetime) -> None:
             await put_roster(session, code, (12, 3, 5), now)
         await put_roster(session, ORGANIZATIONS[4][0], (7, 0, 2), now)
         await open_round(session, 2570, date(2027, 9, 15), now)
+
+
+async def alter(session: AsyncSession, rows: Iterable[SealedRow], now: datetime, **values: Any) -> None:
+    """Change rows as the program does: sealed, and with an event that tells of it in each row's chain."""
+    chains = set()
+    for row in rows:
+        for name, value in values.items():
+            setattr(row, name, value)
+        chains.add(row.recorded_in or event_chain.SYSTEM)
+    links = [event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, chain, {"change": "test"}) for chain in chains]
+    await event_chain.record_all(session, links, now)
+
+
+async def seal_organizations(session: AsyncSession) -> None:
+    """Seal organizations that a test has changed by SQL, as if an import had done it."""
+    table, now = Organization.core(), datetime(2026, 11, 2, tzinfo=UTC)
+    seals = await seal_rows(session, Organization, (await session.execute(select(table))).all())
+    links = [
+        event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, name.partition(":")[2], {"seals": {name: seal}})
+        for name, seal in sorted(seals.items())
+    ]
+    await event_chain.record_all(session, links, now)
+
+
+async def move_last_day(session: AsyncSession, day: date | None) -> None:
+    """Give every round another last day."""
+    await alter(session, await session.scalars(select(Round)), datetime(2026, 11, 2, tzinfo=UTC), closes_on=day)
+
+
+async def unrecorded(database: Database) -> dict[str, str | None]:
+    """The rows whose seal is not the one that the newest event about them carries."""
+    recorded: dict[str, str | None] = {}
+    async with database.read() as session:
+        events = select(event_chain.AuditEvent.details).order_by(event_chain.AuditEvent.id)
+        for details in await session.scalars(events):
+            recorded |= json.loads(details).get("seals", {}) if details.startswith("{") else {}
+        rows = [
+            row
+            for model in SealedRow.__subclasses__()
+            if model.IS_RECORDED
+            for row in await session.scalars(select(model))
+        ]
+    return {name_of(row): row.seal for row in rows if recorded.get(name_of(row), row.seal) != row.seal}
 
 
 # Seeds each certification differently, but identically in every run.

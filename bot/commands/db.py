@@ -6,12 +6,14 @@ import click
 
 from bot.commands.audit import without_words
 from bot.commands.common import echo_json, json_option, with_database
+from bot.commands.keys import without_seals
 from bot.runtime.settings import load_settings, role_names
 from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
 from models.database.engine import Database
+from models.operator.sealing import count_accepted_unsealed
 from models.schema import drift, roles, version
 from models.succession.word_keeping import count_without_words
 
@@ -32,18 +34,21 @@ def upgrade() -> None:
     """
     names = role_names(load_settings())
 
-    async def bring(database: Database) -> tuple[str | None, str, int, list[str]]:
+    async def bring(database: Database) -> tuple[str | None, str, int, int, list[str]]:
         before, after = await version.upgrade(database, names)
         by_hand = [] if names is None else await roles.check(database, names)
         async with database.read() as session:
-            return before, after, await count_without_words(session), by_hand
+            unsealed = await count_accepted_unsealed(session)
+            return before, after, await count_without_words(session), unsealed, by_hand
 
-    before, after, older, by_hand = with_database(bring, Use.UPGRADES)
+    before, after, older, unsealed, by_hand = with_database(bring, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
     if older:
         click.echo(without_words(older))
+    if unsealed:
+        click.echo(without_seals(unsealed))
     if by_hand:
         raise DatabaseDiffers(
             "the schema is up, but roles are not as they should be, which another than the tables' owner must mend"
@@ -112,6 +117,8 @@ def restore(file: Path, force: bool) -> None:
         f"restored: {restored.findings.events} events, {restored.findings.certificates} certificates,"
         f" {restored.findings.rosters} locked rosters checked"
     )
+    if restored.unsealed:
+        click.echo(without_seals(restored.unsealed))
     if restored.differences or restored.findings.breaks:
         raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")
     if restored.findings.unknown_keys:

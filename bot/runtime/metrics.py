@@ -42,6 +42,8 @@ class Tally:
     refusals: Latest = field(default_factory=Latest)
     # Failures of the database by `Trouble` (models/database/trouble.py).
     troubles: Mapping[str, int] = field(default_factory=Counter)
+    # Rows that decide and were changed without the secret key, by table; each use of such a row counts.
+    bad_seals: Mapping[str, int] = field(default_factory=Counter)
     # 429 answers of the Bot API.
     floods: int = 0
     # 409 answers to a poll, because another program polls too.

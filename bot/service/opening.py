@@ -21,6 +21,7 @@ from bot.runtime.settings import (
     url_setting,
 )
 from models.audit import event_chain
+from models.audit.row_seal import load_seal_state
 from models.base.errors import DomainError
 from models.base.grants import DatabaseRole
 from models.database.engine import Database
@@ -116,11 +117,14 @@ async def _opened(settings: Settings, use: Use, name: str, role: DatabaseRole) -
 async def require_known_key(database: Database, where: str = event_chain.NEWEST) -> None:
     """Raises KeyUnknown when the newest audit event was made under a key that is not among the database's keys. An
     empty record accepts any key. `where` names that event in the message.
+
+    Also loads whether rows without a seal are still accepted.
     """
     async with database.read() as session:
         connection = await session.connection()
         if event_chain.AuditEvent.__tablename__ in await connection.run_sync(drift.table_names):
             await event_chain.require_known_key(session, where)
+            await load_seal_state(session)
 
 
 async def _joined(threads: set[threading.Thread]) -> None:

@@ -25,6 +25,7 @@ from models.database.engine import Database
 from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
+from models.operator.sealing import count_accepted_unsealed
 from models.schema import drift, postgresql_triggers, roles, version
 from models.security.keys import Keyring
 from models.verification.findings import Findings
@@ -53,13 +54,15 @@ class Restored:
     """The state of a restored database.
 
     `held`: unsent messages that the operator must release. `differences`: of the schema. `findings`: of the
-    record. `schema`: the copy's version when it is not this program's; then nothing else was checked.
+    record. `unsealed`: rows from before there were seals. `schema`: the copy's version when it is not this
+    program's; then nothing else was checked.
     """
 
     held: int
     differences: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     schema: str | None = None
+    unsealed: int = 0
 
 
 async def restore(
@@ -103,7 +106,8 @@ async def restore(
             await connection.run_sync(roles.apply, names)
     differences = await drift.check(database, names)
     async with database.read() as session:
-        return Restored(held, differences, await verify(session))
+        findings = await verify(session)
+        return Restored(held, differences, findings, unsealed=await count_accepted_unsealed(session))
 
 
 def _require_kind(source: Path, *, is_sqlite: bool) -> None:

@@ -204,6 +204,7 @@ async def serve(
     watchdog = _watchdog(poller, worker, probes, tuning.watchdog)
     TALLY.leases["courier"] = courier.has_lease
     TALLY.troubles = database.troubles
+    TALLY.bad_seals = database.seal_state.found
     async with database.read() as session:
         waiting_updates = (await inbox.waiting(session)).depth
         # Checked again: since the database was opened the program may have waited long for the Bot API.

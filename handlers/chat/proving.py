@@ -4,13 +4,14 @@ A handler that needs a slow hash raises `NeedsProof`. The transaction rolls back
 the handler runs again with the result. It then compares what the result rests on with the present state.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.accounts import throttle
+from models.accounts import throttle, tries
 from models.accounts.account import LoginCandidate, Officer, login_candidate, normalize_username
-from models.accounts.pin import Pad, hash_pin, pin_matches
+from models.accounts.pin import Pad, checked_pin, hash_pin
+from models.accounts.tries import Tries, Witness
 from models.audit import event_chain
 from models.database.engine import Session
 from models.security import passwords
@@ -24,34 +25,38 @@ class Attempt:
     """The result of checking a password or PIN.
 
     `rests_on`: what it was checked against, which must be unchanged when the result is used. `right`: it matches.
-    `new_hash`: the hash of a new PIN. `blocked_until`: it was not checked, because too many attempts were wrong.
+    `new_hash`: the hash of a new PIN, or of a right one whose secret key was replaced. `blocked_until`: it was not
+    checked, because too many attempts were wrong.
     """
 
     rests_on: LoginCandidate | Pad
     right: bool = False
     new_hash: str = ""
     blocked_until: datetime | None = None
+    # What has been spent by it, of the keys whose failures are recorded.
+    tries: Mapping[str, Tries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Job:
     """A check to be run off the event loop: `check()` takes about 50 ms of processor time, and returns whether the
-    password or PIN is right, or a new PIN's hash.
+    password or PIN is right, or the hash of a PIN that is to be stored.
 
-    `keys`: the throttle's keys against which wrong attempts count. `is_typed`: the turn's message contains the
-    password and must be deleted.
+    `keys`: the throttle's keys against which wrong attempts count. `witnesses`: where the failures of some of them
+    are recorded. `is_typed`: the turn's message contains the password and must be deleted.
     """
 
     rests_on: LoginCandidate | Pad
     keys: tuple[str, ...]
     check: Callable[[], bool | str]
     is_typed: bool
+    witnesses: Mapping[str, Witness] = field(default_factory=dict)
 
-    def ended(self, result: bool | str) -> Attempt:
-        """The attempt with the result of `check`."""
+    def ended(self, result: bool | str, spent: Mapping[str, Tries]) -> Attempt:
+        """The attempt with the result of `check`, and the failures so far."""
         if isinstance(result, str):
-            return Attempt(self.rests_on, new_hash=result)
-        return Attempt(self.rests_on, right=result)
+            return Attempt(self.rests_on, right=True, new_hash=result, tries=spent)
+        return Attempt(self.rests_on, right=result, tries=spent)
 
 
 class NeedsProof(Exception):
@@ -77,7 +82,14 @@ async def typed_password(session: Session, username: str, typed: str, keys: tupl
         matches = passwords.password_matches(candidate.password_hash or passwords.NO_PASSWORD, typed)
         return matches and candidate.password_hash is not None
 
-    return Job(candidate, keys, check, is_typed=True)
+    # Only the account's own count has a witness: a chat has no account before it is linked.
+    name = throttle.name_key(session, username)
+    witnesses = _witnesses(name, candidate, username) if name in keys else {}
+    return Job(candidate, keys, check, is_typed=True, witnesses=witnesses)
+
+
+def _witnesses(key: str, candidate: LoginCandidate, username: str) -> dict[str, Witness]:
+    return {} if candidate.chain is None else {key: tries.of_login(candidate.chain, username)}
 
 
 def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]:
@@ -96,8 +108,14 @@ def forgotten_pin_keys(user_id: int) -> tuple[str, ...]:
 def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
     """The check of the officer's PIN, with all digits entered on `pad`."""
     keys, user_id, pin_hash = event_chain.keyring(session), officer.user_id, officer.pin_hash or ""
-    throttle_keys = (throttle.pin_key(user_id),)
-    return Job(pad, throttle_keys, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
+    throttle_key = throttle.pin_key(user_id)
+    return Job(
+        pad,
+        (throttle_key,),
+        lambda: checked_pin(keys, user_id, pin_hash, pad.entered),
+        is_typed=False,
+        witnesses={throttle_key: tries.of_pin(officer.account.unit, officer.id)},
+    )
 
 
 def chosen_pin(session: Session, officer: Officer, pad: Pad) -> Job:

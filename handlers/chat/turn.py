@@ -76,6 +76,8 @@ class Turn:
     keypad: str = ""
     # The purpose of the keypad in the chat when that keypad takes no digits any more.
     lapsed: Purpose | None = None
+    # The rows of the chat's link or its account that somebody has changed outside the program.
+    bad_seals: tuple[str, ...] = ()
 
     @property
     def is_idle(self) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
 from models.audit.reading import described_chains
+from models.audit.row_seal import sealed_values, update_sealed
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -161,6 +162,10 @@ async def _read(path: Path, problems: Problems, progress: Progress) -> _File:
     return file
 
 
+# What a file says of an organization.
+_COLUMNS = [column for column in Organization.core().columns if column.name != "seal"]
+
+
 async def _existing(session: AsyncSession, codes: Sequence[str]) -> dict[str, dict[str, Any]]:
     organizations: dict[str, dict[str, Any]] = {}
     for chunk in chunks(codes):
@@ -222,12 +227,15 @@ async def _write(
         elif provinces[code] != province:
             await session.execute(update(Province).where(Province.code == code).values(**province))
     new = [row for code, row in file.organizations.items() if code not in existing]
+    seals: dict[str, str] = {}
     for chunk in chunks(new):
-        await session.execute(insert(Organization), chunk)
+        sealed = [sealed_values(session, Organization, row) for row in chunk]
+        seals |= {f"organization:{row['dla_code']}": row["seal"] for row in sealed}
+        await session.execute(insert(Organization), sealed)
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
     for chunk in chunks(changed):
-        await session.execute(update(Organization), chunk)
-    await _record_descriptions(session, file, existing, provinces, file_name, now)
+        seals |= await update_sealed(session, Organization, chunk)
+    await _record_descriptions(session, file, existing, provinces, seals, file_name, now)
 
 
 async def _record_descriptions(
@@ -235,6 +243,7 @@ async def _record_descriptions(
     file: _File,
     existing: dict[str, dict[str, Any]],
     provinces: dict[str, dict[str, Any]],
+    seals: dict[str, str],
     file_name: str,
     now: datetime,
 ) -> None:
@@ -249,6 +258,8 @@ async def _record_descriptions(
         if (before == row and code in known) or code in ended:
             continue
         words = changed_words(before, row) if before is not None else {}
+        name = f"organization:{code}"
+        sealed = {"seals": {name: seals[name]}} if name in seals else {}
         if words:
             renamed = {
                 "before": words["before"],
@@ -256,10 +267,10 @@ async def _record_descriptions(
                 "description": description(row),
                 "file": file_name,
             }
-            links.append(event_chain.Link(event_chain.Event.RENAMED, code, renamed))
+            links.append(event_chain.Link(event_chain.Event.RENAMED, code, renamed | sealed))
         else:
             added = {"description": description(row), "file": file_name}
-            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, added))
+            links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, added | sealed))
     for code, row in sorted(file.provinces.items()):
         if provinces.get(code) != row or code not in known:
             details = {"description": description(row), "file": file_name}

@@ -38,6 +38,8 @@ class NoticeKind(enum.StrEnum):
     # An organization has ended; the subject is its end. Goes to its former officers, whether they move to the
     # successor or not.
     ORGANIZATION_ENDED = "organization_ended"
+    # Somebody without the secret key has changed a row; the subject is the event that says so.
+    BAD_SEAL = "bad_seal"
     # An announcement by the operator; the subject is a broadcast.
     BROADCAST = "broadcast"
     # Blanks the text and buttons of the message whose id is the subject.
@@ -130,6 +132,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.REMINDER: Rules(is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.ORGANIZATION_ENDED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.BAD_SEAL: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.BLANK: Rules(
         audience=Audience.ANY_CHAT,

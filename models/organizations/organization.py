@@ -32,6 +32,7 @@ from models.base.coverage import SEAL_COLUMNS, Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, BinaryText, Lockable, text_enum
+from models.security.row_seal import Sealed, SealedRow
 
 
 class UnknownOrganization(DomainError):
@@ -54,7 +55,7 @@ class Province(Lockable, Base):
     name_en: Mapped[str] = mapped_column(String(100))
 
 
-class Organization(Lockable, Base):
+class Organization(SealedRow, Lockable, Base):
     """A local administrative organization, identified by its dla_code (text, never a number)."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -75,7 +76,14 @@ class Organization(Lockable, Base):
     province_code: Mapped[str] = mapped_column(ForeignKey("province.code"))
     sort_key: Mapped[str] = mapped_column(BinaryText)
 
+    SEALS: ClassVar[tuple[Sealed, ...]] = (Sealed(("province_code",)),)
+
     province: Mapped[Province] = relationship(lazy="raise")
+
+    @property
+    def recorded_in(self) -> str | None:
+        """Its own chain."""
+        return self.dla_code
 
     @property
     def full_name(self) -> str:

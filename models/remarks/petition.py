@@ -236,7 +236,7 @@ async def find_remark(session: AsyncSession, officer: Officer, remark_id: int) -
     remark = await session.scalar(_with_organization(remark_id))
     if remark is None:
         raise NotYours
-    require_sight(officer.account, remark.organization)
+    await require_sight(session, officer.account, remark.organization)
     return remark
 
 

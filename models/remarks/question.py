@@ -204,7 +204,7 @@ async def require_answerable(session: AsyncSession, officer: Officer, question_i
     )
     if question is None or officer.account.role is not Role.LAO:
         raise NotYours
-    require_sight(officer.account, question.organization)
+    await require_sight(session, officer.account, question.organization)
     if not await is_waiting(session, question.id):
         raise QuestionClosed
     return question

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -20,6 +21,7 @@ from models.base.grants import Grants
 from models.base.tables import Base, BigKey, Lockable, text_enum
 from models.notices import card_marks
 from models.register.certified import forget_certified
+from models.security.row_seal import Sealed, SealedRow
 
 FISCAL_YEARS = range(2500, 2700)
 
@@ -41,7 +43,7 @@ class NoOpenRound(DomainError):
     """No round is open, so nothing can be certified."""
 
 
-class Round(Lockable, Base):
+class Round(SealedRow, Lockable, Base):
     """One yearly round. Only the certificates of the newest round lock registers."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -71,6 +73,15 @@ class Round(Lockable, Base):
     closes_on: Mapped[date | None] = mapped_column(Date)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("fiscal_year", "state", "closes_on", "opened_at", "closed_at")),
+    )
+
+    @property
+    def recorded_in(self) -> str | None:
+        """What belongs to no organization and no province."""
+        return event_chain.SYSTEM
 
     def days_left(self, moment: datetime) -> int | None:
         """Return the days from `moment` to the last day, in Bangkok's calendar: 0 on it, negative after it; None
@@ -106,10 +117,13 @@ async def hold_newest_round(session: AsyncSession) -> Round | None:
 
 
 async def require_open_round(session: AsyncSession) -> Round:
-    """Return the open round, locked against being closed for the rest of the transaction. Raises NoOpenRound."""
+    """Return the open round, locked against being closed for the rest of the transaction. Raises NoOpenRound, and
+    BadSeal for a round that somebody without the secret key has written.
+    """
     open_round = await session.scalar(_open())
     if open_round is None:
         raise NoOpenRound
+    await require_good_seal(session, open_round)
     return open_round
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal, require_newest
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
@@ -269,11 +270,13 @@ async def hand_in(
 
     With an incorrect record the revision cannot be certified: the province's petition for a reopening, with the
     notes as its text, is created in the same transaction and returned; otherwise None. Raises what `load_checking`
-    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, SpotCheckAltered, ClockWrong.
+    raises, SpotCheckHandedIn, SpotCheckUnfinished, MarksChanged, SpotCheckAltered, ClockWrong, BadSeal,
+    RecordBroken.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     _require_ready(check, marks, clock_offset)
     await require_recorded(session, check)
+    await require_newest(session, officer.account.unit, [officer.account, officer])
     check.handed_in_at = now
     await session.flush()
     await record_hand_in(session, check, now)
@@ -352,7 +355,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
-    require_sight(officer.account, organization)
+    await require_sight(session, officer.account, organization)
     certificates, check = await certificates_and_check(session, dla_code, await _open_round(session, dla_code))
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
@@ -367,12 +370,13 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
 async def _open_round(session: AsyncSession, dla_code: str) -> Round:
     """Return the open round, locked against being closed. The caller holds the organization's row.
 
-    Raises NoOpenRound, OrganizationEnded.
+    Raises NoOpenRound, OrganizationEnded, BadSeal.
     """
     row = (await session.execute(_open_round_and_end(), {"code": dla_code})).first()
     if row is None:
         raise NoOpenRound
     open_round, is_over = row
+    await require_good_seal(session, open_round)
     if is_over:
         await require_going_on(session, dla_code)
     return open_round

@@ -86,6 +86,7 @@ from models.rounds.round import Round
 from models.schema import postgresql_triggers, sqlite_triggers, version
 from models.security import passwords
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow, identity_of, row_name, seal_for
 from models.security.sealing import Seal, Unreadable
 from tests.freeze.reading import (
     PACKAGES,
@@ -328,10 +329,10 @@ async def _chained(session: AsyncSession) -> list[str]:
     ]
 
 
-def _opened(purpose: str, sealed: bytes) -> str:
-    """What is in sealed bytes, or that they do not open."""
+def _opened(purpose: str, sealed: bytes, about: str = "") -> str:
+    """What is in sealed bytes with associated data, or that they do not open."""
     try:
-        inside = Seal(KEYRING, purpose).open(sealed)
+        inside = Seal(KEYRING, purpose).open(sealed, about.encode())
     except Unreadable:
         return f"does not open under {purpose}"
     return (zlib.decompress(inside) if inside[:1] == _ZLIB else inside).decode()
@@ -344,6 +345,8 @@ async def _kept(session: AsyncSession) -> list[str]:
     officer = await add_link(session, 77, account, NOW, "password")
     await pin.open_keypad(session, officer, pin.Purpose.SET, "subject", "heading", NOW, random.Random(1))
     keypad = await session.get_one(pin.Keypad, officer.user_id)
+    about = f'[77,"{keypad.nonce}","set","subject","{NOW.isoformat()}"]'
+    on_keypad = re.sub("[0-9],?", "", _opened("keypad", keypad.sealed, about))
     sent = draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
     stored = await draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
     drafted = _opened("roster draft", stored.sealed)
@@ -352,7 +355,7 @@ async def _kept(session: AsyncSession) -> list[str]:
     session.expunge(stored)
     return [
         f"invitation: {len(code)} letters, kept as SHA-256: {hashed == hashlib.sha256(code.encode()).hexdigest()}",
-        f"keypad, sealed: {re.sub('[0-9],?', '', _opened('keypad', keypad.sealed))}; its number: {keypad.nonce}",
+        f"keypad, sealed: {on_keypad}, with {about}",
         f"register in a sent file, sealed: {drafted}; its name in buttons: {name}",
         f"throttle: {throttle.name_key(session, 'name')} {throttle.chat_key(77)} {throttle.pin_key(77)}",
     ]
@@ -430,6 +433,11 @@ def _digests() -> Iterator[str]:
     yield f"sample of a seed: {' '.join(sample('0f1e2d', numbers, 7))}"
     yield f"spot-check of a certificate: {kept(_spot_check())}"
     yield f"certificate in the audit chain: {_text(snapshot(_certificate()))}"
+    for model in sorted(SealedRow.__subclasses__(), key=lambda model: model.__name__):
+        for sealed in model.SEALS:
+            values = dict.fromkeys((*identity_of(model), *sealed.columns), NOW)
+            seal = seal_for(KEYRING, model, sealed, values)
+            yield f"{sealed.into} of {row_name(model, values)}: {seal}, of {' '.join(sealed.columns)}"
     for level in Level:
         for language in Language:
             name = statement_name(level, language)

@@ -43,13 +43,13 @@ WRONG = "135790"
 def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator["Checks"]:
     """Checks of PINs that wait until the test lets them continue."""
     held = Checks()
-    monkeypatch.setattr(proving, "pin_matches", held)
+    monkeypatch.setattr(proving, "checked_pin", held)
     yield held
     held.let.set()
 
 
 class Checks:
-    """Replaces `pin_matches`; counts the checks that reach the hash."""
+    """Replaces `checked_pin`; counts the checks that reach the hash."""
 
     def __init__(self) -> None:
         self.let = threading.Event()

@@ -12,8 +12,8 @@ from models.notices.outbox import OutboxMessage, State
 from models.operator.closing import reopen_round
 from models.outreach.reminder import queue_due
 from models.outreach.unreached import escalate_due
-from models.rounds.round import Round, close_round
-from tests.support import ORGANIZATIONS, Clock, link
+from models.rounds.round import close_round
+from tests.support import ORGANIZATIONS, Clock, link, move_last_day
 
 FIRST, SECOND, *_ = (code for code, *_ in ORGANIZATIONS)
 NINE = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ NINE = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 async def reminded(country: Database) -> Database:
     """Three days before the closing date: two officers are reminded, one of them before the round is closed."""
     async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=(NINE + timedelta(days=3)).date()))
+        await move_last_day(session, (NINE + timedelta(days=3)).date())
         for user, code in ((501, FIRST), (502, SECOND)):
             await link(session, f"lao{code}", user, NINE)
         assert await queue_due(session, NINE) == 2
@@ -89,7 +89,7 @@ async def test_what_nobody_has_stopped_stays_dropped(reminded: Database) -> None
 
 async def test_the_operator_is_still_told_who_was_not_reached(country: Database) -> None:
     async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=(NINE + timedelta(days=3)).date()))
+        await move_last_day(session, (NINE + timedelta(days=3)).date())
         await queue_due(session, NINE)
         assert await escalate_due(session, 900, NINE) == 5
         await close_round(session, NINE)

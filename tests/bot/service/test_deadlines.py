@@ -12,9 +12,8 @@ from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage
 from models.outreach.reminder import Reminder
-from models.rounds.round import Round
 from tests.bot.running import Trouble, until
-from tests.support import KEYRING, Clock, link
+from tests.support import KEYRING, Clock, link, move_last_day
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ async def last_days(country: Database, clock: Clock) -> Database:
     """Three days before the closing date, with one officer to remind."""
     async with country.write() as session:
         await link(session, "lao5110201", 501, clock())
-        await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=3)))
+        await move_last_day(session, bangkok_day(clock()) + timedelta(days=3))
     return country
 
 

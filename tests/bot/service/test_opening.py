@@ -49,6 +49,8 @@ WRITING = [
     ("import", "organizations", "accounts.csv"),
     ("import", "personnel", "accounts.csv"),
     ("invite", f"lao{FIRST}", "--slip", "a.pdf"),
+    ("keys", "rotate"),
+    ("keys", "seal"),
     ("officer", "forget", "1", *BY),
     ("organization", "close", FIRST, *BY),
     ("organization", "rename", FIRST, "บางใหม่", *BY),
@@ -60,6 +62,7 @@ WRITING = [
     ("round", "close"),
     ("round", "open", "--fiscal-year", "2571"),
     ("round", "reopen", *BY),
+    ("seal", "accept", "officer", "1", *BY),
 ]
 # Commands that only read, and work with any key.
 LOOKING = [
@@ -78,7 +81,7 @@ LOOKING = [
     ("webhook", "info"),
 ]
 # Commands with other tests: here, in test_backup.py, or without a database.
-OTHERS = {"audit verify", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
+OTHERS = {"audit verify", "seal check", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
 
 
 def leaves(command: click.Command, path: str = "") -> Iterator[str]:
@@ -229,6 +232,7 @@ async def test_after_a_lost_key_the_record_goes_on_only_when_its_id_is_named(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"{MISTYPED}, lost:{KEYRING.current_id}")
     await laocert("audit", "head")
     await laocert("reopen", FIRST, *BY)
+    assert "under the lost key and were not checked" in (await laocert("keys", "seal")).stdout
     # Events made under it stay unchecked, and are reported so.
     refused = await laocert("audit", "verify", code=1)
     assert "cannot be checked" in refused.stderr
@@ -244,10 +248,10 @@ async def test_verify_says_a_wrong_key_in_one_line(
     for arguments in ((), ("--head", head)):
         refused = await laocert("audit", "verify", *arguments, code=1)
         assert refused.stdout == ""
-        assert "8 of 8 events cannot be checked" in refused.stderr
-        assert f"8 with key {KEYRING.current_id}" in refused.stderr
+        assert "12 of 12 events cannot be checked" in refused.stderr
+        assert f"12 with key {KEYRING.current_id}" in refused.stderr
     facts = json.loads((await laocert("audit", "verify", "--json", code=1)).stdout)
-    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 8})
+    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 12})
     # A head is compared without a key.
     refused = await laocert("audit", "verify", "--head", f"{head[:-1]}x", code=1)
     assert "the record is broken in 1 places" in refused.stderr
@@ -286,14 +290,15 @@ async def test_the_doctor_says_it(
     async with certified.write() as session:
         # Nothing has waited since the tests' day.
         await session.execute(text("UPDATE outbox SET state = 'sent'"))
+    # The rows are not sealed yet, so that it never says that all is well.
     monkeypatch.setenv("LAOCERT_SECRET_KEY", MISTYPED)
     output = (await laocert("doctor", code=1)).stdout
     assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in output
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
-    assert "record: ok, 4 events, the newest under an old key" in (await laocert("doctor")).stdout
+    assert "record: ok, 4 events, the newest under an old key" in (await laocert("doctor", code=1)).stdout
     await laocert("audit", "head")
-    assert "record: ok, 5 events, the newest under the key in use" in (await laocert("doctor")).stdout
+    assert "record: ok, 5 events, the newest under the key in use" in (await laocert("doctor", code=1)).stdout
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     output = (await laocert("doctor", code=1)).stdout
     assert f"record: 4 events were made with a key that is not here ('{KEYRING.current_id}')" in output

@@ -340,7 +340,7 @@ async def test_killed_in_the_middle_of_the_digits(program: Program, telegram: Em
     assert sorted(certificate.organization_code for certificate in await certificates(country)) == sorted(CODES)
     async with country.read() as session:
         # No attempt counts as wrong.
-        assert list(await session.scalars(select(Throttle))) == []
+        assert list(await session.scalars(select(Throttle.key).where(Throttle.failures > 0))) == []
         assert list(await session.scalars(select(Keypad))) == []
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from aiohttp import web
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from bot.runtime.clock_offset import GAP, SECOND, ClockOffset
 from bot.runtime.metrics import TALLY, Tally
@@ -27,13 +27,12 @@ from models.database.engine import Database
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.outreach.reminder import Reminder
-from models.rounds.round import Round
 from tests.bot.outbound.office import sending
 from tests.bot.running import all_but_one_digit, certificate, keypad, link, opened_bot
 from tests.chat import Officer, running_bot
 from tests.conftest import NOW
 from tests.handlers.support import Hand
-from tests.support import PIN, Clock, certify_as, until
+from tests.support import PIN, Clock, certify_as, move_last_day, until
 
 WRONG = "นาฬิกาของระบบไม่ตรงกับเวลาจริง จึงยังไม่ได้บันทึกรายการนี้"
 CONFIRM = "ยืนยันการรับรอง"
@@ -338,7 +337,7 @@ async def test_a_wrong_clock_reminds_nobody_and_a_right_one_takes_its_reminders_
             return list(await session.scalars(select(Reminder.days_before).order_by(Reminder.days_before.desc())))
 
     async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=4)))
+        await move_last_day(session, bangkok_day(clock()) + timedelta(days=4))
     clock.move(days=3)
     compare_three_times()
     await deadlines.look(country, clock(), None, offset)

@@ -16,7 +16,7 @@ from models.links.link import disable_account
 from models.organizations.organization import Organization
 from tests.chat import says
 from tests.handlers.support import Hand, MakeHand, facts
-from tests.support import PIN, Clock
+from tests.support import PIN, Clock, alter
 
 NOT_VALID = "คำเชิญนี้ใช้ไม่ได้ หรือใช้ไม่ได้แล้ว โปรดขอคำเชิญใหม่"
 ASKS_NAME, ASKS_POSITION, ASKS_PIN = "พิมพ์ชื่อ-สกุล", "พิมพ์ตำแหน่ง", "โปรดตั้ง PIN 6 หลัก"
@@ -183,9 +183,8 @@ async def test_names_on_an_invitation_are_text(stranger: Hand, country: Database
             .where(Organization.dla_code == "6110301")
             .values(name_th="<b>ก</b> & <a href='x'>ข")
         )
-        await session.execute(
-            update(Account).where(Account.username == "lao6110301").values(display_name="<i>ค</i> {name}")
-        )
+        accounts = await session.scalars(select(Account).where(Account.username == "lao6110301"))
+        await alter(session, accounts, clock(), display_name="<i>ค</i> {name}")
     text = await opens(stranger, await code_for(country, clock, "lao6110301"))
     assert "อบต.<b>ก</b> & <a href='x'>ข" in text
     assert "✅ เชื่อมต่อแล้ว: <i>ค</i> {name}" in await stranger.press("เชื่อมต่อ")
@@ -197,7 +196,7 @@ async def test_names_on_an_invitation_are_text(stranger: Hand, country: Database
 async def test_a_forgotten_pin_and_a_new_invitation(officer: MakeHand, country: Database, clock: Clock) -> None:
     hand = await officer()
     async with country.write() as session:
-        await session.execute(update(Account).values(password_hash=None))
+        await alter(session, await session.scalars(select(Account)), clock(), password_hash=None)
     clock.move(minutes=16)
     code = await code_for(country, clock)
     assert "แชตนี้เชื่อมต่ออยู่แล้ว ท่านตั้ง PIN ใหม่ได้" in await opens(hand, code)

@@ -22,7 +22,7 @@ from models.links.link import announce_link
 from models.notices.kind import NoticeKind
 from models.remarks.petition import decide, petition
 from tests.handlers.support import Hand, MakeHand
-from tests.support import PASSWORD, PIN, Clock, certify_as, link
+from tests.support import PASSWORD, PIN, Clock, alter, certify_as, link
 
 PIN_RESET = "🔔 เจ้าหน้าที่ในบัญชีของท่านตั้ง PIN ใหม่"
 LINKED = "🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน"
@@ -111,7 +111,7 @@ async def test_a_long_list_fits_into_one_message(officer: MakeHand, country: Dat
     async with country.write() as session:
         for number in range(40):
             linked = await link(session, "lao5110201", 1000 + number, clock(), f"{'&' * 58} {'<' * 60}{number}")
-            linked.position = "“" * 120
+            await alter(session, [linked], clock(), position="“" * 120)
     text = await hand.press(OFFICERS)
     assert text.endswith("และอีก 25 คน")
     assert len(text) < 4096

@@ -21,7 +21,7 @@ from models.rounds.round import close_round, open_round
 from models.succession.word_keeping import keep_words
 from tests.handlers.support import Hand, MakeHand
 from tests.papers import Paper
-from tests.support import TO_PIN, Clock, before_words, certify_as
+from tests.support import TO_PIN, Clock, before_words, certify_as, seal_organizations
 
 BANGPU, OTHER = "5110201", "6110301"
 THEN = "เทศบาลตำบลบางปู\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ"
@@ -37,6 +37,7 @@ async def rename(country: Database, **columns: str) -> None:
         for column, value in columns.items():
             statement = text(f"UPDATE organization SET {column} = :value WHERE dla_code = '{BANGPU}'")
             await session.execute(statement, {"value": value})
+        await seal_organizations(session)
 
 
 async def rename_and_move(country: Database) -> None:

@@ -27,7 +27,7 @@ from models.outreach.unreached import Escalation, Unreached, Why
 from models.remarks.petition import decide, petition
 from models.rounds.round import Round, RoundState, close_round
 from tests.handlers.support import Hand, MakeHand
-from tests.support import Clock, certify_as, link
+from tests.support import Clock, certify_as, link, move_last_day
 
 CLOSES = date(2027, 9, 15)
 
@@ -65,7 +65,7 @@ def test_the_closing_date_says_how_far_it_is(moment: str, thai: str, english: st
 
 async def close_in(country: Database, clock: Clock, days: int) -> None:
     async with country.write() as session:
-        await session.execute(update(Round).values(closes_on=bangkok_day(clock()) + timedelta(days=days)))
+        await move_last_day(session, bangkok_day(clock()) + timedelta(days=days))
 
 
 async def told(hand: Hand, title: str) -> Message:

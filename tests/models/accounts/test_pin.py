@@ -4,11 +4,14 @@ import base64
 import itertools
 import random
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
+from models.accounts.account import Officer
 from models.accounts.pin import (
     KEYPAD_LIFETIME,
     Keypad,
@@ -17,6 +20,7 @@ from models.accounts.pin import (
     Purpose,
     WeakPin,
     bar,
+    checked_pin,
     close_keypad,
     forget_old_keypads,
     hash_pin,
@@ -30,8 +34,10 @@ from models.accounts.pin import (
     set_pin,
 )
 from models.accounts.throttle import TRIES, admit, blocked_until, pin_key
+from models.audit import event_chain
 from models.database.engine import Database
 from models.security.keys import Keyring
+from models.security.sealing import Seal
 from tests.support import KEYRING, PIN, SECRET_KEY, link
 
 USER, COLLEAGUE = 501, 502
@@ -92,6 +98,15 @@ def test_a_changed_secret_key_takes_the_pins_of_the_old_one() -> None:
     assert not pin_matches(both, USER, kept, "804916")
     assert hash_pin(both, USER, PIN).startswith(both.current_id)
     assert both.current_id != KEYRING.current_id
+
+
+def test_a_right_pin_under_an_older_key_gives_its_hash_under_the_one_in_use() -> None:
+    kept, both = hash_pin(KEYRING, USER, PIN), Keyring(NEW_KEY, (SECRET_KEY,))
+    assert checked_pin(KEYRING, USER, kept, PIN) is True
+    assert checked_pin(both, USER, kept, "804916") is False
+    moved = checked_pin(both, USER, kept, PIN)
+    assert isinstance(moved, str)
+    assert checked_pin(Keyring(NEW_KEY), USER, moved, PIN) is True
 
 
 @pytest.mark.parametrize("kept", ["", ":", "00000000:", "no hash"])
@@ -216,7 +231,7 @@ async def test_what_is_typed_before_the_keypad_is_barred_for_half_an_hour(
 
 
 def test_the_newest_digits_are_barred_however_many(now: datetime) -> None:
-    pad = Pad("nonce", Purpose.SET, "", ())
+    pad = Pad("nonce", Purpose.SET, "", now)
     for _ in range(9):
         pad = pad.barring("271828" + "0" * 4090)
     assert "271828" in pad.barring("0" * 4096).barred
@@ -290,13 +305,77 @@ async def test_a_keypad_that_was_tampered_with_is_none(
     elsewhere = Database(database_url, Keyring(NEW_KEY))
     async with elsewhere.read() as session:
         kept = await session.get_one(Keypad, USER)
+        officer = (await session.scalars(select(Officer).where(Officer.user_id == USER))).one()
         with pytest.raises(KeypadExpired):
-            await load_keypad(session, await link(session, "lao5110201", USER, now), pad.nonce, now)
+            await load_keypad(session, officer, pad.nonce, now)
     await elsewhere.close()
     async with country.write() as session:
         (await session.get_one(Keypad, USER)).sealed = kept.sealed[:-1] + bytes([kept.sealed[-1] ^ 1])
     with pytest.raises(KeypadExpired):
         await loaded(country, pad.nonce, now)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subject": "another confirmation"},
+        {"purpose": Purpose.SET},
+        {"nonce": "0123456789abcdef"},
+        {"opened_at": datetime(2026, 11, 2, 2, 31, tzinfo=UTC)},
+        {"user_id": COLLEAGUE},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+async def test_what_a_keypad_is_for_cannot_be_changed_in_its_row(
+    country: Database, now: datetime, rng: random.Random, changed: dict[str, Any]
+) -> None:
+    """The PIN that was asked for one thing is not good for another."""
+    pad = await opened(country, now, rng)
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(**changed))
+    nonce, user_id = changed.get("nonce", pad.nonce), changed.get("user_id", USER)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, nonce, now, user_id)
+
+
+async def test_what_is_typed_beside_a_changed_keypad_ends_it(
+    country: Database, now: datetime, rng: random.Random
+) -> None:
+    """Nothing seals anew what somebody else has written into the row."""
+    pad = await opened(country, now, rng)
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(subject="another confirmation"))
+        await bar(session, await link(session, "lao5110201", USER, now), "271828", now)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, pad.nonce, now)
+    later = await opened(country, now, rng, Purpose.SET)
+    assert later.barred == "271828"
+
+
+async def test_a_keypad_of_the_version_before_opens(country: Database, now: datetime, rng: random.Random) -> None:
+    pad = await opened(country, now, rng)
+    inside = {"layout": pad.layout, "entered": "80", "first": "", "heading": pad.heading, "barred": ""}
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(sealed=Seal(KEYRING, "keypad").close(orjson.dumps(inside))))
+    assert await loaded(country, pad.nonce, now) == replace(pad, entered="80")
+    async with country.write() as session:
+        await event_chain.record(session, event_chain.Event.SEALED_ALL, event_chain.SYSTEM, now)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, pad.nonce, now)
+
+
+async def test_a_keypad_under_an_older_key_opens_until_all_is_sealed_under_the_new_one(
+    country: Database, now: datetime, rng: random.Random, database_url: str
+) -> None:
+    pad = await opened(country, now, rng)
+    later = Database(database_url, Keyring(NEW_KEY, (SECRET_KEY,)))
+    assert await loaded(later, pad.nonce, now) == pad
+    async with later.write() as session:
+        officer = await link(session, "lao5110201", USER, now)
+        await event_chain.record(session, event_chain.Event.SEALED_ALL, event_chain.SYSTEM, now)
+        with pytest.raises(KeypadExpired):
+            await load_keypad(session, officer, pad.nonce, now)
+    await later.close()
 
 
 # --- choosing one -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from models.database.engine import Database, Session
 from models.organizations.organization import Organization, Province
 from models.province.export import exported_certifications, province_list, take_certificate
 from models.rounds.round import close_round, open_round
-from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, pass_spot_check
+from tests.support import DEMANDS, ORGANIZATIONS, certify_as, link, pass_spot_check, seal_organizations
 
 FIRST, SECOND, *_, ABROAD = (code for code, *_ in ORGANIZATIONS)
 THEN = Words("เทศบาลตำบลบางปู", "เทศบาลตำบล", "เมืองสมุทรปราการ", "11", "สมุทรปราการ", "Samut Prakan")
@@ -44,6 +44,7 @@ async def execute(database: Database, *statements: str) -> None:
     async with database.write() as session:
         for statement in statements:
             await session.execute(text(statement))
+        await seal_organizations(session)
 
 
 async def rename_and_move(database: Database) -> None:
@@ -248,6 +249,7 @@ async def test_nobody_else_sees_more_by_it(certified: Database, now: datetime) -
                 await take_certificate(session, officer, made.id, now)
         # What was never certified here is not this province's for having been here.
         await session.execute(text(f"UPDATE organization SET province_code = '12' WHERE dla_code = '{SECOND}'"))
+        await seal_organizations(session)
         with pytest.raises(NotYours):
             await load_history(session, await link(session, "province11", 601, now), SECOND)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from models.accounts.account import active_officer
 from models.audit.event_chain import AuditEvent
 from models.base.clocks import LARGEST_OFFSET
 from models.certification.certificate import Certification, Level
@@ -89,7 +90,8 @@ async def test_nothing_is_certified_and_the_confirmation_may_be_repeated(
     assert refusal.value.confirmation is not None
     assert refusal.value.confirmation.nonce == nonce
     async with country.write() as session:
-        officer = await link(session, username, user, now)
+        officer = await active_officer(session, user)
+        assert officer is not None
         with pytest.raises(ClockWrong):
             await review_confirmation(session, officer, nonce, now, demands=DEMANDS, clock_offset=off)
     assert await counts(country) == before

@@ -219,9 +219,11 @@ async def test_what_an_import_renames_is_recorded(country: Database, now: dateti
     async with country.read() as session:
         event = (await chain(session, FIRST))[-1]
         assert event.kind == "renamed"
-        told = json.loads(event.details)
-        assert told.pop("description")["name_th"] == "บางปูใหม่"
-        assert told == {"before": {"name_th": "บางปู"}, "after": {"name_th": "บางปูใหม่"}, "file": "b.csv"}
+        details = json.loads(event.details)
+        assert details.pop("description")["name_th"] == "บางปูใหม่"
+        seal = await session.scalar(select(Organization.seal).where(Organization.dla_code == FIRST))
+        assert details.pop("seals") == {f"organization:{FIRST}": seal}
+        assert details == {"before": {"name_th": "บางปู"}, "after": {"name_th": "บางปูใหม่"}, "file": "b.csv"}
         assert len(await chain(session, SECOND)) == before
     assert await breaks(country) == []
 

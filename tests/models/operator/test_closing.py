@@ -38,7 +38,7 @@ from models.rounds.round import (
     open_round,
 )
 from models.verification.verify import verify
-from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, certify_as, link
+from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, certify_as, link, move_last_day
 
 FIRST, SECOND, THIRD, *_ = (code for code, *_ in ORGANIZATIONS)
 OPERATOR = "สถ. กองบุคลากร"
@@ -114,7 +114,7 @@ async def decide_the_petition(session: AsyncSession, now: datetime) -> None:
 
 
 async def move_the_last_day(session: AsyncSession, now: datetime) -> None:
-    await session.execute(update(Round).values(closes_on=now.date()))
+    await move_last_day(session, now.date())
 
 
 @pytest.mark.parametrize("change", [certify_another, decide_the_petition, move_the_last_day])

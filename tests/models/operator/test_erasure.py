@@ -126,7 +126,9 @@ async def test_the_record_says_who_erased_whom_by_number_and_why(country: Databa
     async with country.read() as session:
         (event,) = await session.scalars(select(AuditEvent).where(AuditEvent.kind == Event.FORGOTTEN))
         assert event.chain == FIRST
-        assert json.loads(event.details) == {"officer": number, "by": WHO, "reason": WHY}
+        seal = await session.scalar(select(Officer.seal).where(Officer.id == number))
+        seals = {f"officer:{number}": seal}
+        assert json.loads(event.details) == {"officer": number, "by": WHO, "reason": WHY, "seals": seals}
 
 
 async def test_an_old_link_is_forgotten_without_the_chat_of_the_new_one(country: Database, now: datetime) -> None:

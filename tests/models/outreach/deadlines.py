@@ -9,8 +9,7 @@ from models.database.engine import Database
 from models.notices.kind import NoticeKind
 from models.notices.outbox import OutboxMessage, State
 from models.outreach.reminder import queue_due
-from models.rounds.round import Round
-from tests.support import ORGANIZATIONS, link
+from tests.support import ORGANIZATIONS, link, move_last_day
 
 FIRST, SECOND, THIRD, FOURTH, ELSEWHERE = (code for code, *_ in ORGANIZATIONS)
 # 9.30 in Bangkok; the last day of each test is so many days later.
@@ -20,7 +19,7 @@ TODAY = date(2026, 11, 2)
 
 async def close_on(database: Database, day: date | None) -> None:
     async with database.write() as session:
-        await session.execute(update(Round).values(closes_on=day))
+        await move_last_day(session, day)
 
 
 async def queue(database: Database, now: datetime = NOW) -> int | None:
