@@ -26,6 +26,7 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import DESIGN, Emulator
 from models.accounts.account import Account, Officer, Role
+from models.audit.row_seal import insert_sealed
 from models.certification.certificate import Certification, Level
 from models.certification.words import Words
 from models.chats.conversation import Awaiting, Conversation, Language
@@ -57,7 +58,7 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
             for number, code in enumerate(codes, 1)
         ]
         # By invitation only: no password costs a hash here.
-        await session.execute(insert(Account), accounts)
+        await insert_sealed(session, Account, accounts)
         one = {
             "full_name": "สมมุติ ทดสอบ",
             "position": "ปลัด",
@@ -68,7 +69,7 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
         chats = [
             one | {"account_id": number, "user_id": FIRST_CHAT + number - 1} for number in range(1, len(codes) + 1)
         ]
-        await session.execute(insert(Officer), chats)
+        await insert_sealed(session, Officer, chats)
         known = {"language": Language.THAI, "awaiting": Awaiting.NOTHING, "told_private_only": False}
         await session.execute(insert(Conversation), [known | {"chat_id": chat["user_id"]} for chat in chats])
         made = Certification(

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from models.accounts.account import Account, Officer, Role
+from models.audit.row_seal import insert_sealed
 from models.chats.conversation import Awaiting, Conversation, Language
 from models.database.engine import Database
 from models.security.keys import Keyring
@@ -50,10 +51,10 @@ async def link(database: Database, people: dict[int, sample.Unit], pins: dict[in
     async with database.write() as session:
         there = set(await session.scalars(select(Account.username)))
         units = [unit for unit in dict.fromkeys(people.values()) if unit.username not in there]
-        await session.execute(insert(Account), [_account(unit) for unit in units])
+        await insert_sealed(session, Account, [_account(unit) for unit in units])
         ids = dict((await session.execute(select(Account.username, Account.id))).tuples().all())
         officers = [_officer(user, ids[unit.username], pins[user], now) for user, unit in people.items()]
-        await session.execute(insert(Officer), officers)
+        await insert_sealed(session, Officer, officers)
         await session.execute(insert(Conversation), [_conversation(user) for user in people])
 
 

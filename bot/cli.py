@@ -25,6 +25,8 @@ COMMANDS = {
     "petitions": Lazy("bot.commands.reopen:petitions", "Petitions that wait for a decision."),
     "petition": Lazy("bot.commands.reopen:petition", "Decide a petition."),
     "audit": Lazy("bot.commands.audit:audit", "The record: read it, take heads, verify."),
+    "keys": Lazy("bot.commands.keys:keys", "The secret key: seal the rows that decide, move to a new key."),
+    "seal": Lazy("bot.commands.seal:seal", "Rows whose seal does not fit: look for them, accept one."),
     "outbox": Lazy("bot.commands.outbox:outbox", "Messages that the bot sends on its own."),
     "broadcast": Lazy("bot.commands.broadcast:broadcast", "Announce something to all officers of a side."),
     "export": Lazy("bot.commands.export:export", "Write what was certified to a file."),

@@ -21,6 +21,7 @@ from handlers.routes import AFTER_PIN, COMMANDS, NAVIGATION, TAPS, WHILE_IDLE
 from models.accounts.access import NotYours
 from models.accounts.account import record_refusal, saw_officer
 from models.accounts.pin import Purpose, leave_keypad
+from models.audit.replay import RecordBroken
 from models.base.errors import DomainError
 from models.certification.spot_check import SpotCheckAltered
 from models.chats.conversation import Conversation, Language
@@ -28,8 +29,10 @@ from models.database.engine import Session
 from models.links.arrival import load_arrival
 from models.links.link import announce_link
 from models.notices import card_marks
+from models.notices.bad_seals import report_bad_seal
 from models.notices.reachability import find_again, move
 from models.notices.tables import ProvinceCard
+from models.security.row_seal import BadSeal
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,10 @@ async def respond(
         is_deleted=incoming.is_deleted,
         keypad=arrived.open_keypad(now),
         lapsed=arrived.lapsed_keypad(now),
+        bad_seals=arrived.bad_seals,
     )
+    for row in arrived.bad_seals:
+        await report_bad_seal(session, row, now, setup.operator_chat)
     command = _command(turn, incoming)
     if incoming.is_edit and (command is not None or not typed.takes_edit(turn, incoming)):
         return None
@@ -224,6 +230,8 @@ async def _or_refusal(turn: Turn, handle: Callable[[], Awaitable[Screen]]) -> Sc
         if isinstance(problem, SpotCheckAltered):
             # Somebody has written to the database: `laocert audit verify` says what.
             await record_refusal(turn.session, turn.linked, turn.user_id, "spot-check altered", turn.now)
+        if isinstance(problem, BadSeal | RecordBroken):
+            await report_bad_seal(turn.session, problem.row, turn.now, turn.setup.operator_chat)
         return await problems.explain(turn, problem)
 
 

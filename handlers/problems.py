@@ -20,6 +20,7 @@ from handlers.chat.words import home, organization_line, other_words
 from models.accounts.access import NotYours
 from models.accounts.account import Role
 from models.accounts.pin import KeypadExpired, Purpose
+from models.audit.replay import RecordBroken
 from models.base.errors import DomainError
 from models.certification.certify import (
     AlreadyCertified,
@@ -42,6 +43,7 @@ from models.remarks.explanation import NothingToExplain
 from models.remarks.petition import NotLocked, PetitionPending
 from models.remarks.question import MAX_OPEN, QuestionClosed, TooManyQuestions, UnknownRecord
 from models.rounds.round import NoOpenRound
+from models.security.row_seal import BadSeal
 from models.spot_checks.spot_checking import NothingToDraw, SpotCheckEnded, SpotCheckHandedIn, SpotCheckUnfinished
 
 # Bot API, sendMessage.text.
@@ -100,6 +102,13 @@ def _clock_wrong(_: Texts) -> Markup:
     )
 
 
+def _changed_outside(_: Texts) -> Markup:
+    return _(
+        "⚠️ What this rests on was changed outside this system. Nothing was done. Please tell {operator}.",
+        operator=_.operator,
+    )
+
+
 def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
     """What is said of the refusals that need no screen of their own."""
     return {
@@ -150,6 +159,8 @@ def _sentences(_: Texts) -> dict[type[DomainError], Markup]:
         SpotCheckHandedIn: _("The spot-check was handed in, so nothing in it can be changed."),
         SpotCheckUnfinished: _("Not all records are checked yet. Please open the organization and go on."),
         NotYours: _("Your account has no right to this."),
+        BadSeal: _changed_outside(_),
+        RecordBroken: _changed_outside(_),
     }
 
 
@@ -218,9 +229,22 @@ def _locked(turn: Turn, problem: RosterLocked) -> Screen:
     )
 
 
+def _distrusted(turn: Turn) -> Markup:
+    """What the chat's link rests on was changed outside the program."""
+    _ = turn.texts
+    if any(row.startswith("account:") for row in turn.bad_seals):
+        return _(
+            "⚠️ Your account was changed outside this system, so it gives no right. Please tell {operator}.",
+            operator=_.operator,
+        )
+    return _("⚠️ This chat's link was changed outside this system, so it no longer counts. Please log in again.")
+
+
 async def no_right(turn: Turn, needed: Right) -> Screen:
     """A button of another role, or of a chat that is no longer linked."""
     screen = await show_home(turn)
+    if turn.linked is None and turn.bad_seals:
+        return screen.headed(_distrusted(turn))
     if turn.linked is None:
         return screen.headed(turn.texts("This chat is not linked to an account. Please log in first."))
     if turn.linked.is_ready and role_right(turn.linked.account) is not needed:

@@ -25,7 +25,7 @@ from models.database.engine import Database
 from models.schema import version
 from tests.canary import Canary
 from tests.chat import TEST_TUNING, Officer, running_bot
-from tests.support import KEYRING, Clock, settle
+from tests.support import KEYRING, Clock, settle, unrecorded
 
 # CI sets it: there, a test that is skipped has failed.
 NO_SKIP = "LAOCERT_TEST_NO_SKIP" in os.environ
@@ -283,6 +283,8 @@ async def bot(emulator: Emulator, country: Database, clock: Clock, tuning: Tunin
     """The bot running on the country; the emulator, for its phones."""
     async with running_bot(emulator, country, clock, tuning=tuning):
         yield emulator
+    # Whatever an officer has done, an event tells of it with the seal that it has left.
+    assert await unrecorded(country) == {}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import json
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from unittest.mock import patch
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.account import PIN_CHOICE, Account, Role, active_officer, login_candidate
+from models.accounts.account import Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
-from models.accounts.pin import _keyed, set_pin
+from models.accounts.pin import _keyed
+from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.base import thai
 from models.certification import certify as certifying
 from models.certification.certificate import Certification, Level
@@ -33,6 +36,7 @@ from models.organizations.organization import Organization, Province
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.rounds.round import open_round
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow, name_of
 from models.spot_checks.spot_checking import draw, hand_in, mark
 
 T = TypeVar("T")
@@ -152,6 +156,22 @@ async def settle(database: Database, now: datetime) -> None:
         await open_round(session, 2570, date(2027, 9, 15), now)
 
 
+async def unrecorded(database: Database) -> dict[str, str | None]:
+    """The rows whose seal is not the one that the newest event about them carries."""
+    recorded: dict[str, str | None] = {}
+    async with database.read() as session:
+        events = select(event_chain.AuditEvent.details).order_by(event_chain.AuditEvent.id)
+        for details in await session.scalars(events):
+            recorded |= json.loads(details).get("seals", {}) if details.startswith("{") else {}
+        rows = [
+            row
+            for model in SealedRow.__subclasses__()
+            if model.IS_RECORDED
+            for row in await session.scalars(select(model))
+        ]
+    return {name_of(row): row.seal for row in rows if recorded.get(name_of(row), row.seal) != row.seal}
+
+
 # Each certification of a test draws other numbers, the same in every run.
 _COUNTER = itertools.count()
 
@@ -189,11 +209,11 @@ async def link(
     """An officer with a name and a position, linked to an account."""
     candidate = await login_candidate(session, username)
     linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
-    linked.full_name, linked.position, linked.last_seen_at = name, "ปลัด", now
-    if linked.pin_hash is None:
-        linked.may_set_pin_until = now + PIN_CHOICE
-        await set_pin(session, linked, pin_hash(user_id), now)
-    await session.flush()
+    linked.full_name, linked.position, linked.pin_hash = name, "ปลัด", pin_hash(user_id)
+    linked.may_set_pin_until, linked.last_seen_at = None, now
+    pin = keyed_digest(event_chain.keyring(session), linked.pin_hash)
+    chosen = {"officer": linked.id, "pin": pin}
+    await event_chain.record(session, event_chain.Event.PIN_SET, linked.account.unit, now, **chosen)
     return linked
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from models.security.row_seal import SealedRow
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FLOORS = ("models", "handlers", "bot")
@@ -81,3 +83,31 @@ def test_tests_of_models_need_neither_the_bot_nor_the_demonstration() -> None:
             r"^(?:from|import) (bot|demo|tests\.chat)\b", path.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert not imported, path
+
+
+def _sealed() -> set[str]:
+    """The models whose rows are sealed."""
+    return {model.__name__ for model in SealedRow.__subclasses__()}
+
+
+# Of one whose seal does not fit; with their seals among the values.
+STATEMENTS_OF_SEALED_ROWS = {
+    ("models/links/link.py", "Officer"),
+    ("models/accounts/throttle.py", "Throttle"),
+    ("models/imports/organizations.py", "Organization"),
+}
+
+
+def test_no_statement_writes_many_sealed_rows_without_their_seals() -> None:
+    """The session seals its objects; a statement on the table needs models/audit/row_seal.py, or has the seals."""
+    statement = re.compile(
+        r"\b(?:update|insert|conflict_insert|insert_of)\((?:\w+, )?(\w+)(?:\.core\(\)|\.__table__)?\)"
+    )
+    bound = re.compile(r"table = (\w+)\.core\(\)")
+    written = set()
+    for path in [*ROOT.glob("models/**/*.py"), *ROOT.glob("demo/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]:
+        text = path.read_text(encoding="utf-8")
+        for match in statement.finditer(text):
+            tables = list(bound.findall(text[: match.start()])) if match[1] == "table" else [match[1]]
+            written |= {(str(path.relative_to(ROOT)), name) for name in tables[-1:] if name in _sealed()}
+    assert written == STATEMENTS_OF_SEALED_ROWS

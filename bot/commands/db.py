@@ -6,11 +6,13 @@ import click
 
 from bot.commands.audit import without_words
 from bot.commands.common import echo_json, json_option, with_database
+from bot.commands.keys import without_seals
 from bot.service.backup import backup as make_backup
 from bot.service.opening import Use
 from bot.service.restore import restore as bring_back
 from models.base.errors import DomainError
 from models.database.engine import Database
+from models.operator.sealing import count_accepted_unsealed
 from models.schema import drift, version
 from models.succession.word_keeping import count_without_words
 
@@ -28,17 +30,19 @@ def db() -> None:
 def upgrade() -> None:
     """Bring the schema to this program's, in one transaction. Safe to repeat."""
 
-    async def bring(database: Database) -> tuple[str | None, str, int]:
+    async def bring(database: Database) -> tuple[str | None, str, int, int]:
         before, after = await version.upgrade(database)
         async with database.read() as session:
-            return before, after, await count_without_words(session)
+            return before, after, await count_without_words(session), await count_accepted_unsealed(session)
 
-    before, after, older = with_database(bring, Use.UPGRADES)
+    before, after, older, unsealed = with_database(bring, Use.UPGRADES)
     click.echo(
         f"the database is at schema {after} already" if before == after else f"schema {before or 'none'} → {after}"
     )
     if older:
         click.echo(without_words(older))
+    if unsealed:
+        click.echo(without_seals(unsealed))
 
 
 @db.command(epilog="Example: laocert db check --json")
@@ -99,6 +103,8 @@ def restore(file: Path, force: bool) -> None:
         f"restored: {found.findings.events} events, {found.findings.certificates} certificates,"
         f" {found.findings.rosters} locked rosters checked"
     )
+    if found.unsealed:
+        click.echo(without_seals(found.unsealed))
     if found.differences or found.findings.breaks:
         raise DatabaseDiffers("the copy is not as it should be; try an older one, and keep this one")
     if found.findings.unknown_keys:

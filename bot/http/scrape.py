@@ -43,6 +43,10 @@ class _Numbers(Collector):
         yield _counted(
             "laocert_database_troubles", "What the database could not do, by the reason.", ["trouble"], troubles
         )
+        bad_seals = {(table,): count for table, count in TALLY.bad_seals.items()}
+        yield _counted(
+            "laocert_bad_seals", "Rows met that were changed without the secret key.", ["table"], bad_seals
+        )
         yield CounterMetricFamily("laocert_floods", "Answers 429 of the Bot API.", value=TALLY.floods)
         yield CounterMetricFamily("laocert_conflicts", "Answers 409 to a poll.", value=TALLY.conflicts.total())
         answers = {} if TALLY.bot_api_answers is None else {(): float(TALLY.bot_api_answers)}

@@ -37,6 +37,7 @@ from handlers.chat.turn import Setup
 from handlers.chat.uploads import Upload, Wanted, find_upload
 from handlers.dispatch import Reply, respond
 from models.accounts import throttle
+from models.accounts.tries import Tries
 from models.chats import inbox
 from models.chats.conversation import chat_language
 from models.database.engine import Database, Session
@@ -44,6 +45,7 @@ from models.database.sender_lock import SENDER_LOCK_TIMES, SenderLocks, SenderLo
 from models.database.trouble import name_of, trouble_of
 from models.links.senders import pending_in_turn
 from models.notices import outbox
+from models.notices.bad_seals import report_bad_seal
 from models.security.sealing import Seal
 
 log = logging.getLogger(__name__)
@@ -362,12 +364,12 @@ class Worker:
     async def _answer_secret(self, row: inbox.InboxUpdate, incoming: Incoming, proof: Job) -> None:
         """Count the try, check the password or PIN in a thread, and answer. Raises NotNow."""
         async with self._admissions:
-            blocked_until = await self._admit(proof, row.id)
+            blocked_until, spent = await self._admit(proof, row.id)
         if blocked_until is not None:
             attempt = Attempt(proof.rests_on, blocked_until=blocked_until)
         else:
             result = await asyncio.get_running_loop().run_in_executor(self._hashers, proof.check)
-            attempt = proof.ended(result)
+            attempt = proof.ended(result, spent)
         async with self._slots:
             await self._commit_and_show(row, incoming, attempt)
 
@@ -398,12 +400,18 @@ class Worker:
             await _require_turn(session, row)
             return await find_upload(session, incoming, self._clock())
 
-    async def _admit(self, job: Job, update: int) -> datetime | None:
-        """Count the try before it is checked; the end of a block when it is one too many."""
+    async def _admit(self, job: Job, update: int) -> tuple[datetime | None, dict[str, Tries]]:
+        """Count the try before it is checked; the end of a block when it is one too many, and what was spent."""
         if not job.keys:
-            return None
+            return None, {}
+        now, chat = self._clock(), self._setup.operator_chat
         async with self._database.write() as session:
-            return await throttle.admit(session, job.keys, self._clock(), update)
+
+            async def report(row: str) -> None:
+                await report_bad_seal(session, row, now, chat)
+
+            until = await throttle.admit(session, job.keys, now, update, job.witnesses, report)
+            return until, await throttle.tries_of(session, job.witnesses)
 
     async def _commit_and_show(
         self,

@@ -41,6 +41,8 @@ class Tally:
     refusals: Latest = field(default_factory=Latest)
     # What the database could not do, by what was the matter (models/database/trouble.py).
     troubles: Mapping[str, int] = field(default_factory=Counter)
+    # Rows that decide and were found changed without the secret key, each time, by table.
+    bad_seals: Mapping[str, int] = field(default_factory=Counter)
     # Answers 429 of the Bot API.
     floods: int = 0
     # Answers 409 to a poll, because another program polls, too.

@@ -26,6 +26,7 @@ from bot.service.opening import Use, opened
 from bot.telegram import api
 from bot.telegram.clocks import ask_database
 from models.audit import event_chain
+from models.audit.sealings import newest_sealing
 from models.base.clocks import LARGEST_OFFSET
 from models.base.errors import DomainError
 from models.chats import inbox
@@ -33,6 +34,7 @@ from models.database import wal
 from models.database.engine import Database
 from models.database.trouble import Trouble, trouble_of
 from models.notices import outbox
+from models.operator.seal_check import check_seals
 from models.schema import drift, version
 from models.succession.word_keeping import count_without_words
 
@@ -134,12 +136,13 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
         differences = await drift.check(database)
         record = await _record(database)
         words = await _words(database)
+        seals = await _seals(database)
         server_clock = [] if database.is_sqlite else [await _server_clock(database, clock)]
     if differences:
         tables = _ill("locks and tables", f"{len(differences)} differences; run: laocert db check")
     else:
         tables = _well("locks and tables", "as they should be")
-    return [*findings, tables, record, words, *server_clock]
+    return [*findings, tables, record, words, seals, *server_clock]
 
 
 async def _writes(database: Database, revision: str, clock: Clock) -> Finding:
@@ -223,6 +226,25 @@ async def _words(database: Database) -> Finding:
             f"{older:,} do not say what their organizations were called; run: laocert audit keep-words",
         )
     return _well("certificates", "each says what its organization was called")
+
+
+async def _seals(database: Database) -> Finding:
+    """Whether every row that decides has a good seal, since when, and under which key."""
+    name = "seals"
+    if database.keyring is None:
+        return _well(name, "not compared, for there is no secret key")
+    async with database.read() as session:
+        newest = await newest_sealing(session)
+        if newest is None:
+            return _ill(name, "the rows that decide are not sealed yet; run: laocert keys seal")
+        found = await check_seals(session)
+    if found.bad:
+        return _ill(name, f"{len(found.bad):,} rows have a seal that does not fit; run: laocert seal check")
+    when = f"{found.rows:,} rows, all sealed since {newest.at:%Y-%m-%d}"
+    if newest.key_id != database.keyring.current_id:
+        return _ill(name, f"{when} under key {ascii(newest.key_id)[1:-1]:.16}; run: laocert keys rotate")
+    until = "" if newest.pin_until is None else f", PINs under older keys until {newest.pin_until}"
+    return _well(name, f"{when} under the key in use{until}")
 
 
 async def _documents() -> list[Finding]:

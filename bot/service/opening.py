@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from bot.runtime.settings import Settings, SettingsRefused, keyring
 from models.audit import event_chain
+from models.audit.row_seal import load_seal_state
 from models.database.engine import Database
 from models.database.pooler import require_own_sessions
 from models.schema import drift, version
@@ -68,7 +69,8 @@ async def opened(settings: Settings, use: Use, name: str = "laocert") -> AsyncIt
 
 
 async def require_known_key(database: Database, where: str = event_chain.NEWEST) -> None:
-    """Refuse a key under which the record cannot go on. A database without a record yet takes any.
+    """Refuse a key under which the record cannot go on; a database without a record yet takes any. And learn
+    whether rows without a seal are still accepted.
 
     Raises KeyUnknown.
     """
@@ -76,6 +78,7 @@ async def require_known_key(database: Database, where: str = event_chain.NEWEST)
         connection = await session.connection()
         if event_chain.AuditEvent.__tablename__ in await connection.run_sync(drift.table_names):
             await event_chain.require_known_key(session, where)
+            await load_seal_state(session)
 
 
 async def _joined(threads: set[threading.Thread]) -> None:

@@ -24,6 +24,7 @@ from models.database.engine import Database
 from models.database.exclusion import alone
 from models.notices import outbox_admin
 from models.notices.outbox import OutboxMessage
+from models.operator.sealing import count_accepted_unsealed
 from models.schema import drift, postgresql_triggers, version
 from models.security.keys import Keyring
 from models.verification.findings import Findings
@@ -51,13 +52,15 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 class Restored:
     """What was found in a database that was brought back.
 
-    `schema` is the copy's when it is not this program's: then nothing else was looked at.
+    `schema` is the copy's when it is not this program's: then nothing else was looked at. `unsealed` rows are from
+    before there were seals.
     """
 
     held: int
     differences: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     schema: str | None = None
+    unsealed: int = 0
 
 
 async def restore(
@@ -89,7 +92,8 @@ async def restore(
         return Restored(held, schema=revision)
     differences = await drift.check(database)
     async with database.read() as session:
-        return Restored(held, differences, await verify(session))
+        findings = await verify(session)
+        return Restored(held, differences, findings, unsealed=await count_accepted_unsealed(session))
 
 
 def _require_kind(source: Path, *, is_sqlite: bool) -> None:

@@ -204,6 +204,7 @@ async def serve(
     watchdog = _watchdog(poller, worker, probes, tuning.watchdog)
     TALLY.leases["courier"] = courier.has_lease
     TALLY.troubles = database.troubles
+    TALLY.bad_seals = database.seal_state.found
     async with database.read() as session:
         left = (await inbox.waiting(session)).depth
         # Once more: the Bot API may have been away for long since the database was opened.

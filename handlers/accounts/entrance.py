@@ -17,6 +17,7 @@ from models.accounts.account import (
     NameRefused,
     NameRule,
     UsernameRefused,
+    name_officer,
     name_or_position,
     record_failed_login,
     username_to_keep,
@@ -77,11 +78,11 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
         screen = await start_login(turn)
         return screen.headed(keypad.blocked_sentence(turn, attempt))
     if not attempt.right or not isinstance(attempt.rests_on, LoginCandidate):
-        return await _refused(turn, username)
+        return await _refused(turn, username, attempt)
     try:
         officer = await link_officer(turn.session, turn.user_id, attempt.rests_on, turn.now)
     except LoginRefused:
-        return await _refused(turn, username)
+        return await _refused(turn, username, attempt)
     except AlreadyLinked:
         return await home.show_home(turn)
     await keypad.accept_password(turn, username)
@@ -89,8 +90,9 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
     return Relinked.of(screen.headed(_("✅ Logged in: {name}", name=officer.account.display_name)), officer)
 
 
-async def _refused(turn: Turn, username: str) -> Screen:
-    await record_failed_login(turn.session, username, turn.user_id, turn.now)
+async def _refused(turn: Turn, username: str, attempt: Attempt) -> Screen:
+    spent = next(iter(attempt.tries.values()), None)
+    await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
     screen = await start_login(turn)
     return screen.headed(turn.texts("The username or password is not correct. Please try again."))
 
@@ -121,7 +123,7 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
         sentence = turn.texts("Your message came before this question. Please answer it.")
         return refused(turn, _ask_profile_again(turn), sentence)
     try:
-        turn.officer.full_name = _name_typed(text)
+        await name_officer(turn.session, turn.officer, turn.now, full_name=_name_typed(text))
     except NameRefused as problem:
         return _name_refused(turn, problem)
     return ask_position(turn)
@@ -132,7 +134,7 @@ async def take_position(turn: Turn, text: str) -> Screen:
     if turn.is_edit:
         return await take_full_name(turn, text)
     try:
-        turn.officer.position = _name_typed(text)
+        await name_officer(turn.session, turn.officer, turn.now, position=_name_typed(text))
     except NameRefused as problem:
         return _name_refused(turn, problem)
     if not turn.officer.is_ready:
@@ -152,7 +154,7 @@ def corrects_position(turn: Turn, text: str | None) -> bool:
 
 async def correct_position(turn: Turn, text: str) -> Screen:
     """The position as it is now; the keypad stays."""
-    turn.officer.position = _name_typed(text)
+    await name_officer(turn.session, turn.officer, turn.now, position=_name_typed(text))
     sentence = turn.texts("Position: <b>{position}</b>", position=turn.officer.position)
     return (await keypad.show_again(turn)).headed(sentence)
 

@@ -15,7 +15,7 @@ from handlers.chat.taps.tap import Tap
 from handlers.chat.turn import Proved, Turn
 from handlers.chat.words import home
 from models.accounts import throttle
-from models.accounts.account import PIN_CHOICE, LoginCandidate, record_failed_login, record_pin_block
+from models.accounts.account import LoginCandidate, allow_new_pin, record_failed_login, record_wrong_pin
 from models.accounts.pin import (
     LENGTH,
     KeypadExpired,
@@ -24,8 +24,10 @@ from models.accounts.pin import (
     WeakPin,
     bar,
     close_keypad,
+    has_ended,
     keep_keypad,
     load_keypad,
+    move_pin,
     open_keypad,
     require_strong,
     set_pin,
@@ -38,6 +40,8 @@ async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str 
     until = await throttle.blocked_until(turn.session, [throttle.pin_key(turn.user_id)], turn.now)
     if until is not None and purpose is not Purpose.SET:
         return _blocked(turn, until)
+    if purpose is not Purpose.SET and await has_ended(turn.session, turn.officer, turn.now):
+        return await _ended(turn)
     pad = await open_keypad(turn.session, turn.officer, purpose, subject, heading, turn.now, turn.rng)
     return _keypad(turn, pad)
 
@@ -136,6 +140,12 @@ def ask_password_again(turn: Turn) -> Screen:
     return screen
 
 
+async def _ended(turn: Turn) -> Screen:
+    """The officer's PIN is taken no more: the way to a new one."""
+    sentence = turn.texts("Your PIN is too old and is not taken any more. Please choose a new one.")
+    return (await forgot(turn)).headed(sentence)
+
+
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     """The password of an officer who has forgotten its PIN."""
     _, officer = turn.texts, turn.officer
@@ -144,12 +154,14 @@ async def take_password(turn: Turn, attempt: Attempt) -> Screen:
     rests_on = attempt.rests_on
     stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
     if not (attempt.right and stands):
-        await record_failed_login(turn.session, officer.account.username, turn.user_id, turn.now)
+        username = officer.account.username
+        spent = attempt.tries.get(throttle.name_key(turn.session, username))
+        await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
         return _password_again(
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
     await accept_password(turn, officer.account.username)
-    officer.may_set_pin_until = turn.now + PIN_CHOICE
+    await allow_new_pin(turn.session, officer, turn.now, by="password")
     return warned_of_password(turn, await choose_pin(turn))
 
 
@@ -160,7 +172,7 @@ def _password_again(turn: Turn, sentence: Markup) -> Screen:
 async def accept_password(turn: Turn, username: str) -> None:
     """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
     name, chat = login_keys(turn.session, turn.user_id, username)
-    await throttle.clear(turn.session, [name])
+    await throttle.clear(turn.session, [name], turn.now)
     await throttle.take_back(turn.session, chat)
 
 
@@ -224,6 +236,9 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
     """The officer's PIN. Raises NeedsProof and KeypadExpired."""
     attempt = turn.attempt
     if attempt is None:
+        if await has_ended(turn.session, turn.officer, turn.now):
+            await close_keypad(turn.session, turn.officer)
+            return await _ended(turn)
         raise NeedsProof(entered_pin(turn.session, turn.officer, pad))
     if attempt.rests_on != pad:
         raise KeypadExpired
@@ -231,14 +246,17 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
         return _blocked(turn, attempt.blocked_until)
     tried = throttle.pin_key(turn.user_id)
     if attempt.right:
-        await throttle.clear(turn.session, [tried])
+        await throttle.clear(turn.session, [tried], turn.now)
         await close_keypad(turn.session, turn.officer)
+        if attempt.new_hash:
+            await move_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
         turn.officer.last_seen_at = turn.now
         return Proved(Markup(), pad=pad)
     until = await throttle.blocked_until(turn.session, [tried], turn.now)
+    spent = attempt.tries.get(tried)
+    await record_wrong_pin(turn.session, turn.officer, turn.now, spent, blocks=until is not None)
     if until is not None:
         await close_keypad(turn.session, turn.officer)
-        await record_pin_block(turn.session, turn.officer, turn.now)
         return _now_blocked(turn, until)
     left = await throttle.tries_left(turn.session, tried)
     pad = _with(pad, entered="")

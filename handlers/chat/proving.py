@@ -2,13 +2,14 @@
 off the event loop, and the turn that is begun anew looks whether it still stands.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.accounts import throttle
+from models.accounts import throttle, tries
 from models.accounts.account import LoginCandidate, Officer, login_candidate, normalize_username
-from models.accounts.pin import Pad, hash_pin, pin_matches
+from models.accounts.pin import Pad, checked_pin, hash_pin
+from models.accounts.tries import Tries, Witness
 from models.audit import event_chain
 from models.database.engine import Session
 from models.security import passwords
@@ -21,32 +22,38 @@ MAX_PASSWORD = 128
 class Attempt:
     """A checked password or PIN. `rests_on` is what it was checked against, which must still stand.
 
-    `new_hash` is that of a new PIN. `blocked_until`: too many were wrong, and this one was not looked at.
+    `new_hash` is that of a new PIN, or of a right one whose secret key was replaced. `blocked_until`: too
+    many were wrong, and this one was not looked at.
     """
 
     rests_on: LoginCandidate | Pad
     right: bool = False
     new_hash: str = ""
     blocked_until: datetime | None = None
+    # What has been spent by it, of the keys whose failures are recorded.
+    tries: Mapping[str, Tries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A check that is to be run: `check` takes about 50 ms and gives whether it is right, or a new PIN's hash.
+    """A check that is to be run: `check` takes about 50 ms and says whether it is right, or gives the hash
+    of a PIN that is to be kept.
 
-    `keys` are what wrong tries count against. `is_typed`: the message holds a password and must be deleted.
+    `keys` are what wrong tries count against, `witnesses` where the failures of some of them are recorded.
+    `is_typed`: the message holds a password and must be deleted.
     """
 
     rests_on: LoginCandidate | Pad
     keys: tuple[str, ...]
     check: Callable[[], bool | str]
     is_typed: bool
+    witnesses: Mapping[str, Witness] = field(default_factory=dict)
 
-    def ended(self, result: bool | str) -> Attempt:
-        """The attempt that came of it."""
+    def ended(self, result: bool | str, spent: Mapping[str, Tries]) -> Attempt:
+        """The attempt that came of it; there is a hash of what was right only."""
         if isinstance(result, str):
-            return Attempt(self.rests_on, new_hash=result)
-        return Attempt(self.rests_on, right=result)
+            return Attempt(self.rests_on, right=True, new_hash=result, tries=spent)
+        return Attempt(self.rests_on, right=result, tries=spent)
 
 
 class NeedsProof(Exception):
@@ -70,7 +77,13 @@ async def typed_password(session: Session, user_id: int, username: str, typed: s
         matches = passwords.password_matches(candidate.password_hash or passwords.NO_PASSWORD, typed)
         return matches and candidate.password_hash is not None
 
-    return Job(candidate, login_keys(session, user_id, username), check, is_typed=True)
+    keys = login_keys(session, user_id, username)
+    name, _chat = keys
+    return Job(candidate, keys, check, is_typed=True, witnesses=_witnesses(name, candidate, username))
+
+
+def _witnesses(key: str, candidate: LoginCandidate, username: str) -> dict[str, Witness]:
+    return {} if candidate.chain is None else {key: tries.of_login(candidate.chain, username)}
 
 
 def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]:
@@ -81,8 +94,14 @@ def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]
 def entered_pin(session: Session, officer: Officer, pad: Pad) -> Job:
     """The check of the officer's PIN, on a keypad that is full."""
     keys, user_id, pin_hash = event_chain.keyring(session), officer.user_id, officer.pin_hash or ""
-    tried = (throttle.pin_key(user_id),)
-    return Job(pad, tried, lambda: pin_matches(keys, user_id, pin_hash, pad.entered), is_typed=False)
+    tried = throttle.pin_key(user_id)
+    return Job(
+        pad,
+        (tried,),
+        lambda: checked_pin(keys, user_id, pin_hash, pad.entered),
+        is_typed=False,
+        witnesses={tried: tries.of_pin(officer.account.unit, officer.id)},
+    )
 
 
 def chosen_pin(session: Session, officer: Officer, pad: Pad) -> Job:

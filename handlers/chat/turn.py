@@ -74,6 +74,8 @@ class Turn:
     keypad: str = ""
     # What the keypad was for that stands in the chat and takes no digits any more.
     lapsed: Purpose | None = None
+    # The rows of the chat's link or its account that somebody has changed outside the program.
+    bad_seals: tuple[str, ...] = ()
 
     @property
     def is_idle(self) -> bool:

@@ -13,6 +13,7 @@ from handlers.notices.notice import Notice, Render, brief
 from models.accounts.account import Officer
 from models.accounts.throttle import TRIES
 from models.links.dispute import load_dispute, load_officer
+from models.notices.bad_seals import load_bad_seal
 from models.notices.kind import NoticeKind
 from models.notices.reachability import lost_since
 
@@ -137,6 +138,23 @@ async def disputed(notice: Notice) -> Screen:
     )
 
 
+async def bad_seal(notice: Notice) -> Screen:
+    """To the operator's chat."""
+    _, row = notice.texts, await load_bad_seal(notice.session, notice.subject_id)
+    return Screen(
+        lines(
+            _("🚨 <b>The database was changed outside this system</b>"),
+            Markup("<code>{}</code>").format(row),
+            "",
+            _(
+                "Somebody has written to it without the secret key. What was changed gives no right any more. "
+                "Find out who can reach the database, then look at what was changed:"
+            ),
+            Markup("<code>laocert seal check</code>\n<code>laocert audit verify</code>"),
+        )
+    )
+
+
 async def _officer(notice: Notice) -> Officer:
     """The officer that a notice is about."""
     officer = await load_officer(notice.session, notice.subject_id)
@@ -158,4 +176,5 @@ RENDERERS: dict[NoticeKind, Render] = {
     NoticeKind.UNREACHABLE: unreachable,
     NoticeKind.MISSED: missed,
     NoticeKind.PIN_BLOCKED: pin_blocked,
+    NoticeKind.BAD_SEAL: bad_seal,
 }

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from models.accounts.account import Account, Officer, Role
+from models.audit.row_seal import require_good_seal
 from models.base.errors import DomainError
 from models.organizations.organization import Organization
 
@@ -15,24 +16,27 @@ class NotYours(DomainError):
     """The officer's account has no right to this organization or act."""
 
 
-def require_sight(account: Account, organization: Organization) -> None:
-    """An organization is seen by its own officers and its province's. Raises NotYours."""
-    if account.role is Role.LAO and account.organization_code == organization.dla_code:
-        return
-    if account.role is Role.PROVINCE and account.province_code == organization.province_code:
-        return
-    raise NotYours
+async def require_sight(session: AsyncSession, account: Account, organization: Organization) -> None:
+    """An organization is seen by its own officers and its province's. Raises NotYours, and BadSeal where somebody
+    without the secret key has written in which province it is.
+    """
+    is_own = account.role is Role.LAO and account.organization_code == organization.dla_code
+    is_of_province = account.role is Role.PROVINCE and account.province_code == organization.province_code
+    if not (is_own or is_of_province):
+        raise NotYours
+    await require_good_seal(session, organization)
 
 
 async def find_organization(session: AsyncSession, officer: Officer, dla_code: str) -> Organization:
-    """An organization that the officer may see. Raises NotYours, also for an unknown code."""
+    """An organization that the officer may see. Raises NotYours, also for an unknown code, and BadSeal."""
     own = officer.account.organization
     if own is not None and own.dla_code == dla_code:
-        return own
-    found = await session.scalar(_organization(), {"code": dla_code})
+        found: Organization | None = own
+    else:
+        found = await session.scalar(_organization(), {"code": dla_code})
     if found is None:
         raise NotYours
-    require_sight(officer.account, found)
+    await require_sight(session, officer.account, found)
     return found
 
 

@@ -4,7 +4,7 @@ import enum
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import ClassVar
 
@@ -25,10 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models.accounts import throttle
+from models.accounts.tries import Tries
 from models.audit import event_chain
 from models.audit.repeated import is_first_refusal
+from models.audit.row_seal import has_good_seal, require_good_seal, require_newest
 from models.base.clocks import is_ahead, is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -38,6 +41,7 @@ from models.base.spelling import spelled
 from models.base.tables import Base, BigKey, text_enum
 from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
+from models.security.row_seal import LENGTH, Sealed, SealedRow, name_of
 
 # After the password or an invitation, a PIN may be chosen for so long without giving it again.
 PIN_CHOICE = timedelta(minutes=15)
@@ -56,6 +60,10 @@ MIN_LETTERS = 2
 # Categories that no name has beside those that nobody sees: unassigned characters can disguise one, and pictures
 # are none.
 _NOT_IN_NAMES = frozenset({"Cn", "So", "Sk"})
+
+
+# When a chat whose last look was made up was looked at.
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Role(enum.StrEnum):
@@ -103,7 +111,7 @@ class UnknownAccount(DomainError):
         super().__init__(f"there is no account {username}; see: laocert account list")
 
 
-class Account(Base):
+class Account(SealedRow, Base):
     """A login of one organization (role `lao`) or one province (role `province`)."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -129,6 +137,20 @@ class Account(Base):
     display_name: Mapped[str] = mapped_column(String(200))
     disabled_at: Mapped[datetime | None]
 
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "username",
+                "password_hash",
+                "role",
+                "organization_code",
+                "province_code",
+                "display_name",
+                "disabled_at",
+            )
+        ),
+    )
+
     organization: Mapped[Organization | None] = relationship(lazy="raise")
     province: Mapped[Province | None] = relationship(lazy="raise")
 
@@ -137,8 +159,16 @@ class Account(Base):
         """The code of the organization or province that it acts for."""
         return self.organization_code or self.province_code or ""
 
+    @property
+    def recorded_in(self) -> str | None:
+        """The chain of its unit."""
+        return self.unit
 
-class Officer(Base):
+
+SEEN = Sealed(("last_seen_at",), into="seen_seal")
+
+
+class Officer(SealedRow, Base):
     """One Telegram user's link to an account, with the name and position that certificates will bear.
 
     A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
@@ -176,8 +206,32 @@ class Officer(Base):
     may_set_pin_until: Mapped[datetime | None]
     # The last tap or message of an open session.
     last_seen_at: Mapped[datetime | None]
+    # Of `last_seen_at`, which changes once a minute: the other seal changes only with what the record tells of.
+    seen_seal: Mapped[str | None] = mapped_column(String(LENGTH), sort_order=101)
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "account_id",
+                "user_id",
+                "full_name",
+                "position",
+                "linked_at",
+                "unlinked_at",
+                "pin_hash",
+                "may_set_pin_until",
+            )
+        ),
+        SEEN,
+    )
 
     account: Mapped[Account] = relationship(lazy="raise")
+
+    @property
+    def recorded_in(self) -> str | None:
+        """The chain of its account's unit, where the account is loaded."""
+        account: Account | None = self.__dict__.get("account")
+        return account.unit if account is not None else None
 
     @property
     def is_ready(self) -> bool:
@@ -196,10 +250,13 @@ class Officer(Base):
 
 @dataclass(frozen=True)
 class LoginCandidate:
-    """What a password is checked against, read before the slow check and looked at again after it."""
+    """What a password is checked against, read before the slow check and looked at again after it; and the chain
+    in which wrong ones are recorded.
+    """
 
     account_id: int | None
     password_hash: str | None
+    chain: str | None = None
 
 
 def normalize_username(username: str) -> str:
@@ -242,15 +299,17 @@ async def find_account(session: AsyncSession, username: str) -> Account:
 
 
 async def login_candidate(session: AsyncSession, username: str) -> LoginCandidate:
-    """What to check a typed password against; without ids for an unknown or disabled account."""
-    row = (
-        await session.execute(
-            select(Account.id, Account.password_hash).where(
-                Account.username == normalize_username(username), Account.disabled_at.is_(None)
-            )
-        )
-    ).first()
-    return LoginCandidate(None, None) if row is None else LoginCandidate(row.id, row.password_hash)
+    """What to check a typed password against; without ids for an unknown or disabled account.
+
+    Raises BadSeal for one that somebody without the secret key has changed.
+    """
+    account = await session.scalar(
+        select(Account).where(Account.username == normalize_username(username), Account.disabled_at.is_(None))
+    )
+    if account is None:
+        return LoginCandidate(None, None)
+    await require_good_seal(session, account)
+    return LoginCandidate(account.id, account.password_hash, account.unit)
 
 
 async def username_to_keep(session: AsyncSession, typed: str) -> str:
@@ -277,9 +336,26 @@ async def names_account(session: AsyncSession, typed: str) -> bool:
 async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
     """The officer behind a Telegram user, with account, organization and province, in one query.
 
-    A disabled account has no officers while it is disabled.
+    A disabled account has no officers while it is disabled, nor has one whose seal does not fit, or its link's.
     """
-    return await session.scalar(_active(), {"user": user_id})
+    officer = await session.scalar(_active(), {"user": user_id})
+    return None if officer is None or await bad_seal(session, officer) is not None else officer
+
+
+async def bad_seal(session: AsyncSession, officer: Officer) -> str | None:
+    """The name of the officer's row or its account's, when somebody without the secret key has changed it."""
+    for row in (officer.account, officer):
+        if not await has_good_seal(session, row):
+            return name_of(row)
+    return None
+
+
+async def trust_last_seen(session: AsyncSession, officer: Officer) -> bool:
+    """Whether nobody has made a chat look as if it were in use; one that was is taken for idle, in memory."""
+    if await has_good_seal(session, officer, SEEN):
+        return True
+    set_committed_value(officer, "last_seen_at", _NEVER)
+    return False
 
 
 @cache
@@ -313,9 +389,48 @@ async def record_change(session: AsyncSession, account: Account, change: str, no
     )
 
 
-async def record_pin_block(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """Record that wrong PINs have closed an officer's keypad for a while."""
-    await event_chain.record(session, event_chain.Event.PIN_BLOCKED, officer.account.unit, now, officer=officer.id)
+async def name_officer(
+    session: AsyncSession,
+    officer: Officer,
+    now: datetime,
+    *,
+    full_name: str | None = None,
+    position: str | None = None,
+) -> None:
+    """Keep the name or the position that an officer has typed. The record tells that, and not what it typed.
+
+    Raises BadSeal, RecordBroken.
+    """
+    await require_newest(session, officer.account.unit, [officer])
+    if full_name is not None:
+        officer.full_name = full_name
+    if position is not None:
+        officer.position = position
+    what = "full_name" if full_name is not None else "position"
+    await event_chain.record(
+        session, event_chain.Event.NAMED, officer.account.unit, now, officer=officer.id, what=what
+    )
+
+
+async def allow_new_pin(session: AsyncSession, officer: Officer, now: datetime, by: str) -> None:
+    """An officer may choose a new PIN for a while: it has given the account's `password`, or an `invitation`.
+
+    Raises BadSeal, RecordBroken.
+    """
+    await require_newest(session, officer.account.unit, [officer])
+    officer.may_set_pin_until = now + PIN_CHOICE
+    await event_chain.record(
+        session, event_chain.Event.PIN_RESET, officer.account.unit, now, officer=officer.id, by=by
+    )
+
+
+async def record_wrong_pin(
+    session: AsyncSession, officer: Officer, now: datetime, tries: Tries | None, *, blocks: bool
+) -> None:
+    """Record a wrong PIN, with the state of its throttle; `blocks`: it has closed the keypad for a while."""
+    kind = event_chain.Event.PIN_BLOCKED if blocks else event_chain.Event.PIN_FAILED
+    told = {} if tries is None else {"tries": tries.as_details()}
+    await event_chain.record(session, kind, officer.account.unit, now, officer=officer.id, **told)
 
 
 async def record_refusal(
@@ -331,15 +446,20 @@ async def record_refusal(
         await event_chain.record(session, refused, chain, now, user=user_id, officer=number, what=what)
 
 
-async def record_failed_login(session: AsyncSession, username: str, user_id: int, now: datetime) -> None:
-    """Record a refused login in the account's chain; what was typed for an unknown account is not kept, for it
-    may be a password. Those for unknown accounts are counted after the first of a chat and day: what bounds the
-    others is the account's own throttle.
+async def record_failed_login(
+    session: AsyncSession, username: str, user_id: int, now: datetime, tries: Tries | None = None
+) -> None:
+    """Record a refused login in the account's chain, with the state of its throttle; what was typed for an unknown
+    account is not kept, for it may be a password. Those for unknown accounts are counted after the first of a chat
+    and day: what bounds the others is the account's own throttle.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     failed = event_chain.Event.LOGIN_FAILED
     if account is not None:
-        await event_chain.record(session, failed, account.unit, now, user=user_id, username=account.username)
+        spent = {"tries": tries.as_details()} if tries is not None else {}
+        await event_chain.record(
+            session, failed, account.unit, now, user=user_id, username=account.username, **spent
+        )
     elif await is_first_refusal(session, failed, event_chain.SYSTEM, now, user_id):
         await event_chain.record(session, failed, event_chain.SYSTEM, now, user=user_id)
 

@@ -4,23 +4,30 @@ Five failures within 15 minutes close a key for 15 minutes, the next five for 30
 (NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
 count in a row, however slowly they come. A try is counted before it is checked, so that tries at the same moment,
 or a crash, win nothing; one that succeeds takes its count back.
+
+A row is sealed, and one whose seal is bad closes its key. Where the failures of a key are recorded, a row that is
+gone, or older than the newest failure, is made anew from the event (models/accounts/tries.py).
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cache
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select
+from sqlalchemy import BigInteger, Select, String, and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.accounts.tries import Tries, Witness, newest_tries
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal, sealed_values
 from models.base.clocks import is_ahead, is_past
 from models.base.coverage import Coverage, covered
 from models.base.tables import Base, conflict_insert
+from models.security.row_seal import Sealed, SealedRow, name_of
 
 TRIES = 5
 WINDOW = timedelta(minutes=15)
@@ -29,9 +36,15 @@ LONGEST_BLOCK = timedelta(days=1)
 # Without a failure for so long, the next block is a first one again.
 FORGIVEN = timedelta(days=7)
 _PIN = "pin:"
+# So many blocks are followed by a longest one.
+_BLOCKS_TO_LONGEST = 8
 
 
-class Throttle(Base):
+# What is told of a row, by its name in the record.
+Report = Callable[[str], Awaitable[None]]
+
+
+class Throttle(SealedRow, Base):
     """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
 
     COVERAGE: ClassVar[Coverage] = covered(sealed="key failures since blocks blocked_until last_update")
@@ -46,6 +59,11 @@ class Throttle(Base):
     blocked_until: Mapped[datetime | None]
     # The update that was counted last: done once more after a crash, it is the same try.
     last_update: Mapped[int | None] = mapped_column(BigInteger)
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("failures", "since", "blocks", "blocked_until", "last_update")),
+    )
+    IS_RECORDED: ClassVar[bool] = False
 
     def block_end(self, now: datetime) -> datetime | None:
         """The end of the block that holds now. One that lies further ahead than its length was set by a clock that
@@ -97,12 +115,19 @@ async def tries_left(session: AsyncSession, key: str) -> int:
 
 
 async def admit(
-    session: AsyncSession, keys: Iterable[str], now: datetime, update: int | None = None
+    session: AsyncSession,
+    keys: Iterable[str],
+    now: datetime,
+    update: int | None = None,
+    witnesses: Mapping[str, Witness] | None = None,
+    report: Report | None = None,
 ) -> datetime | None:
     """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
 
     The try that fills a key up is still admitted: the block begins behind it. `update` is the number in the inbox
-    of the update that tries: a program that was killed does it again, and it is counted once.
+    of the update that tries: a program that was killed does it again, and it is counted once. `witnesses` says of
+    keys where their failures are recorded. `report` is called with the name of each row that somebody without the
+    secret key has written, or taken away.
     """
     wanted = sorted(set(keys))
     if update is not None and await _was_counted(session, wanted, update):
@@ -112,6 +137,9 @@ async def admit(
     if until is not None:
         return until
     rows = await _hold(session, wanted, now)
+    for row in rows:
+        if await _mend(session, row, (witnesses or {}).get(row.key), now) and report is not None:
+            await report(name_of(row))
     until = max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
     if until is not None:
         return until
@@ -124,9 +152,11 @@ async def admit(
 
 async def _was_counted(session: AsyncSession, keys: list[str], update: int) -> bool:
     counted = await session.scalars(
-        select(Throttle.key).where(Throttle.key.in_(keys), Throttle.last_update == update)
+        select(Throttle)
+        .where(Throttle.key.in_(keys), Throttle.last_update == update)
+        .execution_options(populate_existing=True)
     )
-    return set(counted) == set(keys)
+    return {row.key for row in counted if await has_good_seal(session, row)} == set(keys)
 
 
 async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[Throttle]:
@@ -139,10 +169,46 @@ async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[T
         conflict_insert(session, Throttle)
         .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
         .returning(Throttle),
-        [{"key": key, "failures": 0, "since": now, "blocks": 0} for key in keys],
+        [sealed_values(session, Throttle, {"key": key, "failures": 0, "since": now, "blocks": 0}) for key in keys],
         execution_options={"populate_existing": True},
     )
     return list(held)
+
+
+async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> bool:
+    """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of
+    the newest failure tells, or closed where nothing tells how many were spent. Whether it is to be reported.
+    """
+    is_good = await has_good_seal(session, row)
+    try:
+        tries = None if witness is None else await newest_tries(session, witness)
+    except event_chain.EventBroken:
+        last = row.last_update if is_good else None
+        await _write(session, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last), row)
+        return True
+    holds = tries is not None and not _is_forgotten(tries, now)
+    if tries is not None and holds and (not is_good or (tries.update or 0) > (row.last_update or 0)):
+        await _write(session, tries, row)
+        # The key of a username is another one under a new secret key: there its row is new.
+        return not is_good or row.key.startswith(_PIN)
+    if not is_good:
+        await _write(session, Tries(0, now, 1, now + FIRST_BLOCK, None), row)
+    return not is_good
+
+
+def _is_forgotten(tries: Tries, now: datetime) -> bool:
+    """As forget_old takes rows away."""
+    return all(is_past(moment, FORGIVEN, now) for moment in (tries.since, tries.blocked_until or tries.since))
+
+
+async def _write(session: AsyncSession, tries: Tries, row: Throttle) -> None:
+    """Replace a row that is held, whatever its seal is."""
+    columns = asdict(tries)
+    columns["last_update"] = columns.pop("update")
+    sealed = sealed_values(session, Throttle, {"key": row.key} | columns)
+    table = Throttle.core()
+    await session.execute(update(table).where(table.c.key == row.key).values(sealed))
+    await session.refresh(row)
 
 
 def _count(row: Throttle, now: datetime) -> None:
@@ -163,9 +229,20 @@ def _block(before: int) -> timedelta:
     return min(FIRST_BLOCK * float(2 ** min(before, 10)), LONGEST_BLOCK)
 
 
-async def clear(session: AsyncSession, keys: Iterable[str]) -> None:
-    """It was right: nothing is held against the keys any more."""
-    await session.execute(delete(Throttle).where(Throttle.key.in_(list(keys))))
+async def clear(session: AsyncSession, keys: Iterable[str], now: datetime) -> None:
+    """It was right: nothing is held against the keys any more. The rows stay: one that is gone was taken away."""
+    held = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
+    for row in (await session.scalars(held)).all():
+        last = row.last_update if await has_good_seal(session, row) else None
+        await _write(session, Tries(0, now, 0, None, last), row)
+
+
+async def tries_of(session: AsyncSession, keys: Iterable[str]) -> dict[str, Tries]:
+    """The state of keys that were just counted, as the event of a failure keeps it."""
+    rows = await session.scalars(select(Throttle).where(Throttle.key.in_(list(keys))))
+    return {
+        row.key: Tries(row.failures, row.since, row.blocks, row.blocked_until, row.last_update) for row in rows
+    }
 
 
 async def take_back(session: AsyncSession, key: str) -> None:

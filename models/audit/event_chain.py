@@ -12,11 +12,25 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import String, Text, UniqueConstraint, and_, exists, func, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,11 +40,14 @@ from models.base.errors import DomainError
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization, Province
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow
 
 SYSTEM = "system"
 # What migration 0002 wrote into certificates that were made before there was an audit chain.
 UNRECORDED = "unrecorded"
 PURPOSE = "audit chain"
+# Where a session notes the rows that were sealed anew and that no event has told of yet, by name.
+RESEALED = "resealed"
 # Where a key that is not known was found, as an operator is told.
 NEWEST = "the newest event of this database"
 # Of the 64 hexadecimal letters of a head's digest: 128 bits, short enough to be written into a letter.
@@ -60,6 +77,10 @@ class KeyUnknown(DomainError):
         )
 
 
+class EventBroken(DomainError):
+    """An event that something is decided by is not as it was recorded."""
+
+
 class Event(enum.StrEnum):
     """What is recorded."""
 
@@ -69,6 +90,8 @@ class Event(enum.StrEnum):
     INVITED = "invited"
     HANDED_OVER = "handed_over"
     PIN_SET = "pin_set"
+    PIN_FAILED = "pin_failed"
+    PIN_MOVED = "pin_moved"
     PIN_BLOCKED = "pin_blocked"
     FORGOTTEN = "forgotten"
     ACCOUNT_CHANGED = "account_changed"
@@ -100,6 +123,19 @@ class Event(enum.StrEnum):
     RENAMED = "renamed"
     ENDED = "ended"
     SUCCEEDED = "succeeded"
+    # An officer's name or position was typed; a PIN may be chosen anew; invitations were used or ended; a warning
+    # was shown.
+    NAMED = "named"
+    PIN_RESET = "pin_reset"
+    INVITATION_USED = "invitation_used"
+    INVITATIONS_ENDED = "invitations_ended"
+    WARNED = "warned"
+    # A row was found that somebody without the key has written; every row has a seal from here on.
+    BAD_SEAL = "bad_seal"
+    SEALED_ALL = "sealed_all"
+    # The seals of all rows of a chain; a row that was repaired by hand is taken as it stands.
+    SEALED = "sealed"
+    SEAL_ACCEPTED = "seal_accepted"
     HEAD = "head"
 
 
@@ -113,7 +149,16 @@ class AuditEvent(Base):
     )
 
     __tablename__ = "audit_event"
-    __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("chain", "number"),
+        Index(
+            "ix_audit_event_sealed_all",
+            "key_id",
+            sqlite_where=text("kind = 'sealed_all'"),
+            postgresql_where=text("kind = 'sealed_all'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     chain: Mapped[str] = mapped_column(String(20))
@@ -157,7 +202,8 @@ def canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
-def _mac(key: bytes, previous: str, event: dict[str, Any]) -> str:
+def event_mac(key: bytes, previous: str, event: Mapping[str, Any]) -> str:
+    """The hash of an event, which binds the one before it, whose hash is `previous`."""
     bound = canonical(
         [
             previous,
@@ -226,9 +272,16 @@ async def record(session: AsyncSession, kind: Event, chain: str, now: datetime, 
 
 
 async def record_all(session: AsyncSession, links: list[Link], now: datetime) -> None:
-    """Append events of several chains at once, each chain once at most. Raises KeyMissing."""
+    """Append events of several chains at once, each chain once at most.
+
+    Each carries the seals of the rows of its chain that were sealed anew since the last one, beside those that its
+    details name already (models/audit/row_seal.py). Raises KeyMissing.
+    """
     if not links:
         return
+    # What was changed is sealed when it is written.
+    await session.flush()
+    links = _with_seals(session, links)
     chains = sorted({link.chain for link in links})
     await hold(session, chains)
     ends = await _ends(session, chains)
@@ -251,10 +304,31 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
             "details": canonical(link.details),
             "key_id": keys.current_id,
         }
-        event["mac"] = _mac(key, previous, event)
+        event["mac"] = event_mac(key, previous, event)
         ends[link.chain] = _End(number + 1, event["mac"], link.kind)
         rows.append(event)
     await session.execute(insert(AuditEvent), rows)
+
+
+def _with_seals(session: AsyncSession, links: list[Link]) -> list[Link]:
+    """The events with the seals of what has changed; a row that does not know its chain goes with the first."""
+    resealed: dict[str, SealedRow] = session.info.get(RESEALED) or {}
+    if not resealed:
+        return links
+    at = {link.chain: number for number, link in reversed(list(enumerate(links)))}
+    seals: dict[int, dict[str, str | None]] = {}
+    for name, row in list(resealed.items()):
+        chain = row.recorded_in
+        number = 0 if chain is None else at.get(chain)
+        if number is not None:
+            seals.setdefault(number, {})[name] = row.seal
+            del resealed[name]
+    return [
+        replace(link, details=link.details | {"seals": seals[number] | link.details.get("seals", {})})
+        if number in seals
+        else link
+        for number, link in enumerate(links)
+    ]
 
 
 def _last(ends: dict[str, _End], chain: str) -> _End:
@@ -304,6 +378,42 @@ async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[
 async def chain_head(session: AsyncSession, chain: str) -> str:
     """The hash of a chain's last event, empty for a new chain: what a certificate builds on."""
     return _last(await _ends(session, [chain]), chain).mac
+
+
+async def newest_details(
+    session: AsyncSession, chain: str, is_meant: ColumnElement[bool], name: str, value: str | int
+) -> dict[str, Any] | None:
+    """The details of a chain's newest event that is meant and in which `name` has this value; None where there is
+    none, or only one under a key that is named as lost. Raises EventBroken for one that is not as it was recorded,
+    or whose key is not here.
+    """
+    named = canonical({name: value})[1:-1]
+    about = select(AuditEvent).where(
+        AuditEvent.chain == chain,
+        is_meant,
+        # In canonical JSON a name is followed by its value, and that by one of these.
+        or_(*(AuditEvent.details.contains(named + end, autoescape=True) for end in ",}")),
+    )
+    event = await session.scalar(
+        about.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
+    )
+    if event is None:
+        return None
+    if event.key_id in keyring(session).lost:
+        return None
+    if not await is_as_recorded(session, event):
+        raise EventBroken(f"chain {chain}, event {event.number} is not as it was recorded")
+    details: dict[str, Any] = json.loads(event.details)
+    return details
+
+
+async def is_as_recorded(session: AsyncSession, event: AuditEvent) -> bool:
+    """Whether an event stands as it was appended to the one before it, under a key that is here."""
+    before = await session.scalar(
+        select(AuditEvent.mac).where(AuditEvent.chain == event.chain, AuditEvent.number == event.number - 1)
+    )
+    key = keyring(session).key(PURPOSE, event.key_id)
+    return key is not None and _fault(event, key, event.number - 1, before or "") is None
 
 
 def _head(last_id: int, ends: dict[str, str]) -> str:
@@ -400,6 +510,6 @@ def _fault(event: AuditEvent, key: bytes | None, number: int, previous: str) -> 
     if event.number != number + 1:
         return "is missing"
     values = {name: getattr(event, name) for name in ("chain", "number", "kind", "at", "details", "key_id")}
-    if key is not None and not hmac.compare_digest(_mac(key, previous, values), event.mac):
+    if key is not None and not hmac.compare_digest(event_mac(key, previous, values), event.mac):
         return "was changed, or the one before it was"
     return None

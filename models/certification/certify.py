@@ -18,6 +18,8 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
+from models.audit.replay import seals_of
+from models.audit.row_seal import hold_sealed, require_good_seal, require_newest
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -34,6 +36,7 @@ from models.organizations.organization import Organization, lock_organization
 from models.register.certified import keep_certified
 from models.register.roster import Roster, load_records, summarize
 from models.rounds.round import Round, RoundState, require_open_round
+from models.security.row_seal import Sealed, SealedRow
 
 # A press counts while the figures are still before the officer's eyes, not on last week's card.
 CONFIRMATION_LIFETIME = timedelta(minutes=30)
@@ -77,7 +80,7 @@ class AlreadyCertified(DomainError):
         self.certification = certification
 
 
-class Confirmation(Base):
+class Confirmation(SealedRow, Base):
     """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -94,6 +97,20 @@ class Confirmation(Base):
     fingerprint: Mapped[str] = mapped_column(String(16))
     shown_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "officer_id",
+                "organization_code",
+                "round_id",
+                "level",
+                "fingerprint",
+                "shown_at",
+                "used_at",
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -123,8 +140,10 @@ def require_right_clock(
         raise ClockWrong(organization_code, confirmation)
 
 
-def _require_level(account: Account, organization: Organization, level: Level) -> None:
-    require_sight(account, organization)
+async def _require_level(
+    session: AsyncSession, account: Account, organization: Organization, level: Level
+) -> None:
+    await require_sight(session, account, organization)
     if account.role.value != level.value:
         raise NotYours
 
@@ -149,14 +168,16 @@ async def prepare_confirmation(
     `fingerprint` is that of the review, or of the spot-check's summary, that the officer pressed on.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
-    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong.
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong, BadSeal, RecordBroken.
     """
     organization = await find_organization(session, officer, dla_code)
-    _require_level(officer.account, organization, level)
+    await _require_level(session, officer.account, organization, level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, dla_code)
     _require_certifiable(shown, officer, level, fingerprint, demands)
     require_right_clock(clock_offset, dla_code)
+    # Before the event that names them: what was put back must not become the newest.
+    await require_newest(session, officer.account.unit, [officer.account, officer])
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -168,14 +189,27 @@ async def prepare_confirmation(
     )
     session.add(confirmation)
     await session.flush()
+    await event_chain.record(
+        session,
+        event_chain.Event.WARNED,
+        officer.account.unit,
+        now,
+        officer=officer.id,
+        organization=dla_code,
+        round=open_round.fiscal_year,
+        level=level.value,
+        confirmation=confirmation.nonce,
+        seals=seals_of([officer.account, officer, confirmation]),
+    )
     return confirmation, shown
 
 
 async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str) -> Confirmation:
-    """A warning that was shown to this officer. Raises ConfirmationExpired."""
+    """A warning that was shown to this officer. Raises ConfirmationExpired, BadSeal."""
     found = await session.get(Confirmation, nonce)
     if found is None or found.officer_id != officer.id:
         raise ConfirmationExpired
+    await require_good_seal(session, found)
     return found
 
 
@@ -195,19 +229,21 @@ async def certify(
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
     RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong (the
-    confirmation stays good).
+    confirmation stays good); BadSeal and RecordBroken where somebody without the secret key has changed what it
+    rests on.
     """
     confirmation = await find_confirmation(session, officer, nonce)
     # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
     # is locked before the organization's, as whoever ends a link does.
-    await session.refresh(officer, ["unlinked_at"], with_for_update={"read": True})
+    await hold_sealed(session, officer, read=True)
     if officer.unlinked_at is not None:
         raise NotYours
     # The first lock of all that certifies or changes a register; what is read below cannot change any more.
     await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
+    await require_newest(session, officer.account.unit, [officer.account, officer, confirmation])
     organization = await find_organization(session, officer, confirmation.organization_code)
-    _require_level(officer.account, organization, confirmation.level)
+    await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
@@ -230,6 +266,8 @@ async def certify(
         now,
         certificate=snapshot(certification),
         statement_sha256=statement_digest(certification.statement),
+        confirmation=confirmation.nonce,
+        seals=seals_of([officer.account, officer, confirmation]),
     )
     await _announce(session, officer, certification, organization, now)
     return certification
@@ -250,7 +288,7 @@ async def review_confirmation(
     """
     confirmation = await find_confirmation(session, officer, nonce)
     organization = await find_organization(session, officer, confirmation.organization_code)
-    _require_level(officer.account, organization, confirmation.level)
+    await _require_level(session, officer.account, organization, confirmation.level)
     await require_open_round(session)
     shown = await review(session, officer, organization.dla_code)
     _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
@@ -361,6 +399,7 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         raise ReopenRefused(
             "no round is open, so what was reopened could not be certified again; see: laocert round reopen --help"
         )
+    await require_good_seal(session, round_)
     certificates = await live_certificates(session, dla_code, round_)
     if not certificates:
         raise ReopenRefused(

@@ -133,7 +133,7 @@ async def require_certificate_sight(session: AsyncSession, account: Account, mad
     organization: Organization | None = made.organization
     while organization is not None:
         try:
-            require_sight(account, organization)
+            await require_sight(session, account, organization)
         except NotYours:
             end = await find_end(session, organization.dla_code)
             organization = end.successor if end else None

@@ -188,7 +188,7 @@ async def review(session: AsyncSession, officer: Officer, dla_code: str) -> Revi
     if not rows:
         raise NotYours
     organization, round_, roster, remarks, open_questions, said, is_over, has_come, *_ = rows[0]
-    require_sight(officer.account, organization)
+    await require_sight(session, officer.account, organization)
     if is_over:
         await require_going_on(session, dla_code)
     if roster is None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from models.database import postgresql, sqlite
 from models.database.trouble import Trouble, trouble_of
 from models.security.keys import Keyring
+from models.security.row_seal import SealState
 
 # Seconds for which a disk that was full counts as full: the next write may need no room.
 FULL_FOR = 30.0
@@ -31,7 +32,8 @@ class Database:
         self, url: str, keyring: Keyring | None = None, name: str = "laocert", *, may_be_read_only: bool = False
     ) -> None:
         self.keyring = keyring
-        self._info = {"keyring": keyring}
+        self.seal_state = SealState()
+        self._info = {"keyring": keyring, "seal_state": self.seal_state}
         self.url = make_url(url)
         self.name = name
         self.is_sqlite = self.url.get_backend_name() == "sqlite"

@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer, Role, is_username, normalize_username
 from models.audit import event_chain
+from models.audit.row_seal import insert_sealed, update_sealed
 from models.database.engine import Database
 from models.imports.common import ImportResult, Progress, chunks, no_progress, organization_names, read_rows
 from models.imports.tabular import BadCell, Column, Layout, Problems, english, open_table, shown
@@ -226,7 +227,7 @@ def _is_unchanged(entry: _Entry, account: _Before, has_password: bool) -> bool:
     return not has_password and wanted == (account.role, account.unit, account.display_name)
 
 
-async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before]) -> None:
+async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before], now: datetime) -> None:
     new, changed = [], []
     for username, entry in file.entries.items():
         before = existing.get(username)
@@ -235,10 +236,27 @@ async def _write(session: AsyncSession, file: _File, existing: dict[str, _Before
         elif not _is_unchanged(entry, before, username in file.passwords):
             password_hash = entry.password_hash or before.password_hash
             changed.append({"id": before.id, "password_hash": password_hash, **entry.values()})
+    seals: dict[str, str] = {}
     for some in chunks(new):
-        await session.execute(insert(Account), some)
+        seals |= await insert_sealed(session, Account, some)
     for some in chunks(changed):
-        await session.execute(update(Account), some)
+        seals |= await update_sealed(session, Account, some)
+    await _record(session, seals, now)
+
+
+async def _record(session: AsyncSession, seals: dict[str, str], now: datetime) -> None:
+    """One event in the chain of each organization or province whose accounts were added or changed."""
+    by_unit: dict[str, dict[str, str]] = {}
+    unit = func.coalesce(Account.organization_code, Account.province_code)
+    for some in chunks([int(name.removeprefix("account:")) for name in seals]):
+        for account_id, code in await session.execute(select(Account.id, unit).where(Account.id.in_(some))):
+            name = f"account:{account_id}"
+            by_unit.setdefault(code, {})[name] = seals[name]
+    links = [
+        event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, code, {"change": "imported", "seals": of_it})
+        for code, of_it in sorted(by_unit.items())
+    ]
+    await event_chain.record_all(session, links, now)
 
 
 async def import_accounts(
@@ -265,7 +283,7 @@ async def import_accounts(
             await _refuse_moves(session, file, existing, problems)
             problems.require_none()
             progress("writing", 0, len(file.entries))
-            await _write(session, file, existing)
+            await _write(session, file, existing, now)
             told = {"what": "accounts", "file": path.name, "rows": len(file.entries)}
             await event_chain.record(session, event_chain.Event.IMPORTED, event_chain.SYSTEM, now, **told)
         progress("writing", len(file.entries), len(file.entries))

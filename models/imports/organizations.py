@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit import event_chain
 from models.audit.reading import described_chains
+from models.audit.row_seal import sealed_values, update_sealed
 from models.database.engine import Database
 from models.imports.common import (
     ImportResult,
@@ -204,13 +205,16 @@ async def _write(
             await session.execute(insert(Province), [province])
         elif provinces[code] != province:
             await session.execute(update(Province).where(Province.code == code).values(**province))
+    seals: dict[str, str] = {}
     new = [row for code, row in file.organizations.items() if code not in existing]
     for some in chunks(new):
-        await session.execute(insert(Organization), some)
+        sealed = [sealed_values(session, Organization, row) for row in some]
+        await session.execute(insert(Organization), sealed)
+        seals |= {f"organization:{row['dla_code']}": row["seal"] for row in sealed}
     changed = [row for code, row in file.organizations.items() if code in existing and existing[code] != row]
     for some in chunks(changed):
-        await session.execute(update(Organization), some)
-    await _record_descriptions(session, file, existing, provinces, file_name, now)
+        seals |= await update_sealed(session, Organization, some)
+    await _record_descriptions(session, file, existing, provinces, seals, file_name, now)
 
 
 async def _record_descriptions(
@@ -218,6 +222,7 @@ async def _record_descriptions(
     file: _File,
     existing: dict[str, dict[str, Any]],
     provinces: dict[str, dict[str, Any]],
+    seals: dict[str, str],
     file_name: str,
     now: datetime,
 ) -> None:
@@ -231,6 +236,8 @@ async def _record_descriptions(
         before = existing.get(code)
         if (before == row and code in known) or code in ended:
             continue
+        name = f"organization:{code}"
+        carried = {"seals": {name: seals[name]}} if name in seals else {}
         words = changed_words(before, row) if before is not None else {}
         if words:
             renamed = {
@@ -238,10 +245,11 @@ async def _record_descriptions(
                 "after": words["after"],
                 "description": description(row),
                 "file": file_name,
+                **carried,
             }
             links.append(event_chain.Link(event_chain.Event.RENAMED, code, renamed))
         else:
-            added = {"description": description(row), "file": file_name}
+            added = {"description": description(row), "file": file_name, **carried}
             links.append(event_chain.Link(event_chain.Event.DESCRIBED, code, added))
     for code, row in sorted(file.provinces.items()):
         if provinces.get(code) != row or code not in known:

@@ -9,12 +9,13 @@ from sqlalchemy import Select, bindparam, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models.accounts.account import Account, Officer
+from models.accounts.account import SEEN, Account, Officer, bad_seal, trust_last_seen
 from models.accounts.pin import KEYPAD_LIFETIME, Keypad, Purpose
 from models.base.clocks import is_past
 from models.chats.conversation import Conversation, start_conversation
 from models.notices.tables import ProvinceCard
 from models.organizations.organization import Organization, Province
+from models.security.row_seal import name_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Arrival:
     keypad: str | None = None
     keypad_opened_at: datetime | None = None
     keypad_purpose: Purpose | None = None
+    # The rows that somebody without the secret key has changed; of the link or its account: `officer` is None.
+    bad_seals: tuple[str, ...] = ()
 
     def open_keypad(self, now: datetime) -> str:
         """The number of the keypad that takes digits at a moment, or ""."""
@@ -45,12 +48,20 @@ async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arr
     """A chat and a Telegram user; a conversation that is new is begun."""
     conversation, officer, card, keypad, opened_at, purpose = await _find(session, chat_id, user_id)
     begun = conversation or start_conversation(session, chat_id)
-    return Arrival(begun, officer, card, keypad, opened_at, purpose)
+    if officer is None:
+        return Arrival(begun, None, None)
+    if (bad := await bad_seal(session, officer)) is not None:
+        return Arrival(begun, None, None, bad_seals=(bad,))
+    unseen = () if await trust_last_seen(session, officer) else (f"{name_of(officer)} {SEEN.into}",)
+    return Arrival(begun, officer, card, keypad, opened_at, purpose, unseen)
 
 
 async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:
     """The conversation of a chat, if there is one, and the officer who is linked there."""
     conversation, officer, *_ = await _find(session, chat_id, chat_id)
+    if officer is None or await bad_seal(session, officer) is not None:
+        return conversation, None
+    await trust_last_seen(session, officer)
     return conversation, officer
 
 

@@ -11,12 +11,13 @@ import secrets
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, ForeignKey, String, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, String, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, contains_eager, joinedload, mapped_column, relationship
 
-from models.accounts.account import PIN_CHOICE, Account, Officer
+from models.accounts.account import Account, Officer, allow_new_pin
 from models.audit import event_chain
+from models.audit.row_seal import has_good_seal, require_newest
 from models.base.clocks import is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
@@ -25,6 +26,7 @@ from models.links.link import AlreadyLinked, add_link, unlink_officer
 from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization
+from models.security.row_seal import Sealed, SealedRow
 
 _BITS = 128
 # 128 bits in base64url: all that a deep link may carry is letters, digits, - and _ (Bot API, "Deep linking").
@@ -36,7 +38,7 @@ def is_code(word: str) -> bool:
     return _CODE.fullmatch(word) is not None
 
 
-class Invitation(Base):
+class Invitation(SealedRow, Base):
     """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -55,6 +57,26 @@ class Invitation(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     used_by_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(
+            (
+                "account_id",
+                "code_hash",
+                "from_officer_id",
+                "made_at",
+                "expires_at",
+                "used_at",
+                "used_by_id",
+            )
+        ),
+    )
+
+    @property
+    def recorded_in(self) -> str | None:
+        """The chain of its account's unit, where the account is loaded."""
+        account: Account | None = self.__dict__.get("account")
+        return account.unit if account is not None else None
 
     account: Mapped[Account] = relationship(lazy="raise")
     from_officer: Mapped[Officer | None] = relationship(lazy="raise", foreign_keys=[from_officer_id])
@@ -82,14 +104,13 @@ async def invite(
     """Make a code that links one chat to an account, once, within `lifetime`; it can be read nowhere later.
 
     Made `by` an officer, it hands that officer's own link over, and ends the codes that the officer made for it
-    before. Raises AccountDisabled.
+    before. Raises AccountDisabled, BadSeal, RecordBroken.
     """
     if account.disabled_at is not None:
         raise AccountDisabled(account.username)
     if by is not None:
-        await session.execute(
-            update(Invitation).where(Invitation.from_officer_id == by.id, *_usable(now)).values(expires_at=now)
-        )
+        await require_newest(session, account.unit, [account, by])
+        await _end(session, now, Invitation.from_officer_id == by.id)
     code = secrets.token_urlsafe(_BITS // 8)
     invitation = Invitation(
         account_id=account.id,
@@ -117,13 +138,34 @@ async def invite(
 
 async def end_invitations(session: AsyncSession, account: Account, now: datetime) -> int:
     """End the codes of an account that were not used yet; how many."""
-    ended = await session.execute(
-        update(Invitation)
-        .where(Invitation.account_id == account.id, *_usable(now))
-        .values(expires_at=now)
-        .returning(Invitation.id)
+    ended = await _end(session, now, Invitation.account_id == account.id)
+    if ended:
+        await event_chain.record(
+            session,
+            event_chain.Event.INVITATIONS_ENDED,
+            account.unit,
+            now,
+            username=account.username,
+            invitations=ended,
+        )
+    return len(ended)
+
+
+async def _end(session: AsyncSession, now: datetime, of_whom: ColumnElement[bool]) -> list[int]:
+    """The numbers of those that were ended."""
+    invitations = await session.scalars(
+        select(Invitation)
+        .where(of_whom, *_usable(now))
+        .order_by(Invitation.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
-    return len(ended.all())
+    # One whose seal does not fit opens nothing anyway, and is not made good by being ended.
+    good = [invitation for invitation in invitations.all() if await has_good_seal(session, invitation)]
+    for invitation in good:
+        invitation.expires_at = now
+    await session.flush()
+    return [invitation.id for invitation in good]
 
 
 def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -132,7 +174,8 @@ def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 async def find_invitation(session: AsyncSession, code: str, now: datetime) -> Invitation:
     """The invitation behind a code that can be used now, with its account, organization or province, and the
-    officer that hands over. Raises InvitationRefused.
+    officer that hands over. Raises InvitationRefused, and BadSeal or RecordBroken where somebody without the
+    secret key has changed what it rests on.
     """
     leaver = aliased(Officer)
     invitation: Invitation | None = await session.scalar(
@@ -153,6 +196,8 @@ async def find_invitation(session: AsyncSession, code: str, now: datetime) -> In
     )
     if invitation is None or is_past(invitation.made_at, invitation.expires_at - invitation.made_at, now):
         raise InvitationRefused
+    leaving = [] if invitation.from_officer is None else [invitation.from_officer]
+    await require_newest(session, invitation.account.unit, [invitation.account, *leaving, invitation])
     return invitation
 
 
@@ -191,9 +236,16 @@ async def accept(session: AsyncSession, user_id: int, code: str, now: datetime) 
         officer = await add_link(session, user_id, invitation.account, now, "invitation")
     else:
         officer = linked
-        officer.may_set_pin_until = now + PIN_CHOICE
+        await allow_new_pin(session, officer, now, by="invitation")
     invitation.used_at, invitation.used_by_id = now, officer.id
-    await session.flush()
+    await event_chain.record(
+        session,
+        event_chain.Event.INVITATION_USED,
+        invitation.account.unit,
+        now,
+        invitation=invitation.id,
+        officer=officer.id,
+    )
     if invitation.from_officer is not None:
         await _hand_over(session, invitation.from_officer, officer, now)
     return officer

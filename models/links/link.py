@@ -6,6 +6,7 @@ from functools import cache
 from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models.accounts.account import (
     PIN_CHOICE,
@@ -18,6 +19,8 @@ from models.accounts.account import (
 )
 from models.audit import event_chain
 from models.audit.digests import keyed_digest
+from models.audit.replay import RecordBroken
+from models.audit.row_seal import has_good_seal, hold_sealed, require_newest
 from models.base.errors import DomainError
 from models.chats.conversation import Card, Conversation
 from models.notices import outbox
@@ -25,6 +28,7 @@ from models.notices.kind import NoticeKind
 from models.notices.tables import drop_card_and_preference
 from models.organizations.organization import Organization
 from models.register.draft import drop_draft
+from models.security.row_seal import BadSeal
 
 
 class AlreadyLinked(DomainError):
@@ -37,7 +41,7 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
     `checked` is what the password was found to match; it must still stand. An officer who was linked to this
     account before keeps its name and position.
 
-    Raises LoginRefused when the account changed meanwhile, AlreadyLinked.
+    Raises LoginRefused when the account changed meanwhile, AlreadyLinked, BadSeal, RecordBroken.
     """
     account = await session.scalar(
         select(Account)
@@ -47,22 +51,26 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
     )
     if account is None or account.disabled_at or account.password_hash != checked.password_hash:
         raise LoginRefused
+    await require_newest(session, account.unit, [account])
     return await add_link(session, user_id, account, now, "password")
 
 
 async def add_link(session: AsyncSession, user_id: int, account: Account, now: datetime, how: str) -> Officer:
     """Link a Telegram user to an account that it has proved to be its own, by `password` or `invitation`.
 
-    Who was linked to this account before keeps its name, position and PIN. Raises AlreadyLinked.
+    Who was linked to this account before keeps its name, position and PIN. A link whose seal does not fit ends by
+    it. Raises AlreadyLinked.
     """
-    if await session.scalar(select(Officer.id).where(Officer.user_id == user_id, Officer.unlinked_at.is_(None))):
-        raise AlreadyLinked
-    before = await session.scalar(
+    linked = await session.scalar(
         select(Officer)
-        .where(Officer.user_id == user_id, Officer.account_id == account.id)
-        .order_by(Officer.id.desc())
-        .limit(1)
+        .where(Officer.user_id == user_id, Officer.unlinked_at.is_(None))
+        .options(joinedload(Officer.account))
     )
+    if linked is not None:
+        if await has_good_seal(session, linked):
+            raise AlreadyLinked
+        await unlink_officer(session, linked, now, by="bad seal")
+    before = await _linked_before(session, user_id, account)
     pin_hash = before.pin_hash if before else None
     officer = Officer(
         account=account,
@@ -90,6 +98,22 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
     return officer
 
 
+async def _linked_before(session: AsyncSession, user_id: int, account: Account) -> Officer | None:
+    """The link that a Telegram user had last to an account, if nobody has changed it without the secret key."""
+    before = await session.scalar(
+        select(Officer)
+        .where(Officer.user_id == user_id, Officer.account_id == account.id)
+        .order_by(Officer.id.desc())
+        .limit(1)
+    )
+    if before is not None:
+        try:
+            await require_newest(session, account.unit, [before])
+        except (BadSeal, RecordBroken):
+            return None
+    return before
+
+
 async def announce_link(session: AsyncSession, officer: Officer, now: datetime) -> None:
     """Tell every other officer of the account that this one is linked and ready: a link that is nobody's of theirs
     must be seen at once (models/links/dispute.py). Once for each link.
@@ -110,15 +134,16 @@ async def unlink_officer(
     `but`, the card under the officer's own thumb; what was not sent yet is not sent any more.
     """
     # The row is what decides between two who end a link at once.
-    ended = await session.scalar(
-        update(Officer)
-        .where(Officer.id == officer.id, Officer.unlinked_at.is_(None))
-        .values(unlinked_at=now)
-        .returning(Officer.id)
-    )
-    await session.refresh(officer, ["unlinked_at"])
-    if ended is None:
+    await hold_sealed(session, officer)
+    if officer.unlinked_at is not None:
         return False
+    try:
+        await require_newest(session, officer.account.unit, [officer])
+    except (BadSeal, RecordBroken):
+        await _end_unsealed(session, officer, now)
+    else:
+        officer.unlinked_at = now
+        await session.flush()
     await drop_draft(session, officer.id)
     await _take_away(session, officer, now, but)
     await drop_card_and_preference(session, officer.id)
@@ -133,6 +158,13 @@ async def unlink_officer(
         by=by,
     )
     return True
+
+
+async def _end_unsealed(session: AsyncSession, officer: Officer, now: datetime) -> None:
+    """End a link that somebody without the secret key has changed: its seal does not fit afterwards either."""
+    table = Officer.core()
+    await session.execute(update(table).where(table.c.id == officer.id).values(unlinked_at=now))
+    set_committed_value(officer, "unlinked_at", now)
 
 
 async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but: int | None) -> None:

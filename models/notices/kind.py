@@ -36,6 +36,8 @@ class NoticeKind(enum.StrEnum):
     # An organization has ended; the subject is its end. To those who were its officers, whether they go over to
     # its successor or not.
     ORGANIZATION_ENDED = "organization_ended"
+    # Somebody without the secret key has changed a row; the subject is the event that says so.
+    BAD_SEAL = "bad_seal"
     # The operator's word; the subject is a broadcast.
     BROADCAST = "broadcast"
     # No message of its own: the message whose id is the subject loses its text and its buttons.
@@ -126,6 +128,7 @@ RULES: dict[NoticeKind, Rules] = {
     NoticeKind.REMINDER: Rules(is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.ESCALATION: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.ORGANIZATION_ENDED: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE),
+    NoticeKind.BAD_SEAL: Rules(audience=Audience.ANY_CHAT, telling=Telling.WHOLE, stays=True),
     NoticeKind.BROADCAST: Rules(telling=Telling.WHOLE, is_bulk=True, furthest=AFTER_HOLIDAYS),
     NoticeKind.BLANK: Rules(
         audience=Audience.ANY_CHAT,

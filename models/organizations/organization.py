@@ -31,6 +31,7 @@ from models.base import thai
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, BinaryText, text_enum
+from models.security.row_seal import Sealed, SealedRow
 
 
 class UnknownOrganization(DomainError):
@@ -52,7 +53,7 @@ class Province(Base):
     name_en: Mapped[str] = mapped_column(String(100))
 
 
-class Organization(Base):
+class Organization(SealedRow, Base):
     """A local administrative organization, by its dla_code (text, never a number)."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -72,7 +73,14 @@ class Organization(Base):
     province_code: Mapped[str] = mapped_column(ForeignKey("province.code"))
     sort_key: Mapped[str] = mapped_column(BinaryText)
 
+    SEALS: ClassVar[tuple[Sealed, ...]] = (Sealed(("province_code",)),)
+
     province: Mapped[Province] = relationship(lazy="raise")
+
+    @property
+    def recorded_in(self) -> str | None:
+        """Its own chain."""
+        return self.dla_code
 
     @property
     def full_name(self) -> str:

@@ -234,7 +234,7 @@ async def find_remark(session: AsyncSession, officer: Officer, remark_id: int) -
     found = await session.scalar(_with_organization(remark_id))
     if found is None:
         raise NotYours
-    require_sight(officer.account, found.organization)
+    await require_sight(session, officer.account, found.organization)
     return found
 
 

@@ -203,7 +203,7 @@ async def require_answerable(session: AsyncSession, officer: Officer, question_i
     )
     if asked is None or officer.account.role is not Role.LAO:
         raise NotYours
-    require_sight(officer.account, asked.organization)
+    await require_sight(session, officer.account, asked.organization)
     if not await is_waiting(session, asked.id):
         raise QuestionClosed
     return asked

@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal
 from models.base.calendar import BUDDHIST_ERA, bangkok_day
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, text_enum
 from models.notices import card_marks
 from models.register.certified import forget_certified
+from models.security.row_seal import Sealed, SealedRow
 
 FISCAL_YEARS = range(2500, 2700)
 
@@ -38,7 +40,7 @@ class NoOpenRound(DomainError):
     """Nothing can be certified outside an open round."""
 
 
-class Round(Base):
+class Round(SealedRow, Base):
     """One yearly run. The newest one's certificates are the ones that lock."""
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -67,6 +69,15 @@ class Round(Base):
     closes_on: Mapped[date | None] = mapped_column(Date)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+    SEALS: ClassVar[tuple[Sealed, ...]] = (
+        Sealed(("fiscal_year", "state", "closes_on", "opened_at", "closed_at")),
+    )
+
+    @property
+    def recorded_in(self) -> str | None:
+        """What belongs to no organization and no province."""
+        return event_chain.SYSTEM
 
     def days_left(self, moment: datetime) -> int | None:
         """Days from `moment` to the last day, both as Bangkok counts them: 0 on it, less than 0 after it; None
@@ -100,10 +111,13 @@ async def hold_newest_round(session: AsyncSession) -> Round | None:
 
 
 async def require_open_round(session: AsyncSession) -> Round:
-    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound."""
+    """The open round, kept from being closed for the rest of the transaction. Raises NoOpenRound, and BadSeal for
+    one that somebody without the secret key has written.
+    """
     found = await session.scalar(_open())
     if found is None:
         raise NoOpenRound
+    await require_good_seal(session, found)
     return found
 
 

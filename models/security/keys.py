@@ -31,6 +31,11 @@ class Keyring:
         return {_derive(secret, "id").hex()[:8]: secret for secret in (*reversed(self.old), self.current)}
 
     @cached_property
+    def _derived(self) -> dict[tuple[str, str], bytes]:
+        """Keys that were derived before: a tap needs several, and deriving one costs more than what it is for."""
+        return {}
+
+    @cached_property
     def current_id(self) -> str:
         """The id of the key in use: 8 hexadecimal letters."""
         return _derive(self.current, "id").hex()[:8]
@@ -42,8 +47,10 @@ class Keyring:
 
     def key(self, purpose: str, key_id: str) -> bytes | None:
         """The 32 bytes for a purpose under the secret key with this id; None when that key is not here."""
-        secret = self._by_id.get(key_id)
-        return None if secret is None else _derive(secret, purpose)
+        derived = self._derived.get((purpose, key_id))
+        if derived is None and (secret := self._by_id.get(key_id)) is not None:
+            derived = self._derived[purpose, key_id] = _derive(secret, purpose)
+        return derived
 
     def all_keys(self, purpose: str) -> list[bytes]:
         """The 32 bytes for a purpose under every key, the current one first."""

@@ -22,16 +22,18 @@ class Seal:
     def __init__(self, keys: Keyring, purpose: str = "inbox") -> None:
         self._ciphers = [AESGCM(key) for key in keys.all_keys(purpose)]
 
-    def close(self, body: bytes) -> bytes:
-        """Seal a body."""
+    def close(self, body: bytes, about: bytes = b"") -> bytes:
+        """Seal a body. `about` is associated data: it is not in the result, and without the same bytes nothing
+        opens it.
+        """
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._ciphers[0].encrypt(nonce, body, None)
+        return nonce + self._ciphers[0].encrypt(nonce, body, about)
 
-    def open(self, sealed: bytes) -> bytes:
-        """The body that was sealed. Raises Unreadable."""
+    def open(self, sealed: bytes, about: bytes = b"") -> bytes:
+        """The body that was sealed with this associated data. Raises Unreadable."""
         for cipher in self._ciphers:
             try:
-                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about)
             except (InvalidTag, ValueError):
                 continue
         raise Unreadable

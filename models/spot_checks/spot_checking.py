@@ -19,6 +19,7 @@ from sqlalchemy.orm import joinedload
 from models.accounts.access import NotYours, require_sight
 from models.accounts.account import Officer, Role
 from models.audit import event_chain
+from models.audit.row_seal import require_good_seal, require_newest
 from models.base.errors import DomainError
 from models.base.thai import shortened
 from models.certification.certificate import Certification, Level
@@ -237,7 +238,8 @@ async def hand_in(
 
     With anything incorrect the revision cannot be certified; the province's petition for a reopening, which the
     notes are the reason of, is made in the same transaction and returned. Raises what load_checking raises,
-    SpotCheckHandedIn, SpotCheckUnfinished, SpotCheckAltered, ClockWrong.
+    SpotCheckHandedIn, SpotCheckUnfinished, SpotCheckAltered, ClockWrong, BadSeal,
+    RecordBroken.
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     if check.handed_in_at is not None:
@@ -245,6 +247,7 @@ async def hand_in(
     if check.marked < len(check.items):
         raise SpotCheckUnfinished
     require_right_clock(clock_offset, dla_code)
+    await require_newest(session, officer.account.unit, [officer.account, officer])
     await require_recorded(session, check)
     check.handed_in_at = now
     await session.flush()
@@ -314,7 +317,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
-    require_sight(officer.account, organization)
+    await require_sight(session, officer.account, organization)
     certificates, check = await certificates_and_check(session, dla_code, await _open_round(session, dla_code))
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
@@ -329,12 +332,13 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
 async def _open_round(session: AsyncSession, dla_code: str) -> Round:
     """The open round, kept from being closed, for an organization that has not ended; its row is held.
 
-    Raises NoOpenRound, OrganizationEnded.
+    Raises NoOpenRound, OrganizationEnded, BadSeal.
     """
     row = (await session.execute(_open_round_and_end(), {"code": dla_code})).first()
     if row is None:
         raise NoOpenRound
     open_round, is_over = row
+    await require_good_seal(session, open_round)
     if is_over:
         await require_going_on(session, dla_code)
     return open_round

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account
@@ -127,8 +127,7 @@ def _name(typed: str) -> str:
 
 async def rename_accounts(session: AsyncSession, before: str, organization: Organization) -> None:
     """An account that is called like its organization goes on being called like it."""
-    await session.execute(
-        update(Account)
-        .where(Account.organization_code == organization.dla_code, Account.display_name == before)
-        .values(display_name=organization.full_name)
-    )
+    same_name = Account.organization_code == organization.dla_code, Account.display_name == before
+    for account in await session.scalars(select(Account).where(*same_name).order_by(Account.id)):
+        account.display_name = organization.full_name
+    await session.flush()

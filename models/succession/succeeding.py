@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.account import Account, Officer
 from models.audit import event_chain
+from models.audit.replay import seals_of
 from models.certification.certify import reopen
 from models.links.link import announce_link
 from models.notices import card_marks, outbox
@@ -170,6 +171,7 @@ async def _succeed(
         officers=sorted(officer.id for officer in gone_over),
         records=records,
         **({"description": described(successor)} if succession.founding is not None else {}),
+        seals=seals_of([*(account for account in people.accounts if account.username in accounts), *gone_over]),
         by=decision.by,
         reason=decision.reason,
         gazette=decision.gazette,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit.event_chain import verify_chains
+from models.operator.seal_check import FAULTS, check_seals
 from models.verification import (
     certificates,
     links,
@@ -20,6 +21,15 @@ from models.verification.record import Record, load_record
 # What reading a row raises that holds what the program never writes: a word for an unknown kind, a date that is
 # none.
 _UNREADABLE_ROW = (LookupError, ValueError, TypeError, ArithmeticError)
+
+
+async def _check_seals(session: AsyncSession, _record: Record, found: Findings) -> None:
+    """Every row that decides has a good seal, and the one that its newest event carries."""
+    seals = await check_seals(session)
+    found.add(Subject.SEAL, *(f"{row.table} {row.id}: {FAULTS[row.fault]}" for row in seals.bad))
+    found.leave("rows without a seal", seals.unsealed)
+    found.leave("rows under a seal whose key is lost", seals.unchecked)
+
 
 Check = Callable[[AsyncSession, Record, Findings], Awaitable[None]]
 
@@ -42,6 +52,7 @@ CHECKS: tuple[tuple[Subject, Check], ...] = (
     (Subject.SPOT_CHECK, spot_checks.check_certified_draws),
     (Subject.OFFICER, links.check_officers),
     (Subject.INVITATION, links.check_invitations),
+    (Subject.SEAL, _check_seals),
 )
 
 

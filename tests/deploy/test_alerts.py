@@ -25,6 +25,7 @@ METRICS = {
     "laocert_refusals_total": {"method"},
     "laocert_bot_api": set(),
     "laocert_database_troubles_total": {"trouble"},
+    "laocert_bad_seals_total": {"table"},
     "laocert_lease": {"name"},
     "laocert_clock_offset_seconds": {"against"},
     "laocert_build_info": {"version"},

@@ -328,10 +328,10 @@ async def _chained(session: AsyncSession) -> list[str]:
     ]
 
 
-def _opened(purpose: str, sealed: bytes) -> str:
-    """What is in sealed bytes, or that they do not open."""
+def _opened(purpose: str, sealed: bytes, about: str = "") -> str:
+    """What is in sealed bytes with associated data, or that they do not open."""
     try:
-        inside = Seal(KEYRING, purpose).open(sealed)
+        inside = Seal(KEYRING, purpose).open(sealed, about.encode())
     except Unreadable:
         return f"does not open under {purpose}"
     return (zlib.decompress(inside) if inside[:1] == _ZLIB else inside).decode()
@@ -344,6 +344,8 @@ async def _kept(session: AsyncSession) -> list[str]:
     officer = await add_link(session, 77, account, NOW, "password")
     await pin.open_keypad(session, officer, pin.Purpose.SET, "subject", "heading", NOW, random.Random(1))
     keypad = await session.get_one(pin.Keypad, officer.user_id)
+    about = f'[77,"{keypad.nonce}","set","subject","{NOW.isoformat()}"]'
+    on_keypad = re.sub("[0-9],?", "", _opened("keypad", keypad.sealed, about))
     sent = draft.SentRoster("x.csv", ("ก",), (Record("1", "ชื่อ", Category.OFFICIAL, "p", "l", "r"),))
     stored = await draft.keep_draft(session, officer.id, CODE, sent, "", NOW)
     drafted = _opened("roster draft", stored.sealed)
@@ -352,7 +354,7 @@ async def _kept(session: AsyncSession) -> list[str]:
     session.expunge(stored)
     return [
         f"invitation: {len(code)} letters, kept as SHA-256: {hashed == hashlib.sha256(code.encode()).hexdigest()}",
-        f"keypad, sealed: {re.sub('[0-9],?', '', _opened('keypad', keypad.sealed))}; its number: {keypad.nonce}",
+        f"keypad, sealed: {on_keypad}, with {about}",
         f"register in a sent file, sealed: {drafted}; its name in buttons: {name}",
         f"throttle: {throttle.name_key(session, 'name')} {throttle.chat_key(77)} {throttle.pin_key(77)}",
     ]

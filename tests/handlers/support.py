@@ -147,6 +147,7 @@ NOTICES: dict[NoticeKind, tuple[str, ...]] = {
     NoticeKind.ANSWERED: ("💬 อปท. ตอบคำถามแล้ว",),
     NoticeKind.LINKED: ("🔔 มีแชตใหม่เชื่อมต่อกับบัญชีของท่าน",),
     NoticeKind.LINK_DISPUTED: ("⚠️ มีการยุติการเชื่อมต่อที่ไม่ใช่คนของหน่วยงาน",),
+    NoticeKind.BAD_SEAL: ("🚨 ฐานข้อมูลถูกแก้ไขจากนอกระบบ",),
     NoticeKind.HANDED_OVER: ("🤝 ส่งมอบงานของท่านแล้ว",),
     NoticeKind.UNREACHABLE: ("⚠️ ส่งข้อความถึงเจ้าหน้าที่ไม่ได้",),
     NoticeKind.MISSED: ("🔕 ระบบส่งข้อความ",),

@@ -10,12 +10,14 @@ from sqlalchemy import Column, Date, Enum, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.account import Account, Role
+from models.accounts import throttle
+from models.accounts.account import Role
 from models.audit.event_chain import SYSTEM, AuditEvent, Event, Link, record, record_all, take_head
 from models.base.tables import Base, UtcDateTime
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.invitation import invite
+from models.operator.sealing import seal_all
 from models.organizations.organization import Organization, Province, description
 from models.outreach.broadcast import Audience, announce
 from models.schema import postgresql_triggers, sqlite_triggers
@@ -29,8 +31,8 @@ from tests.support import ORGANIZATIONS, before_words, certify_as, link, put_ros
 
 ENDED = ORGANIZATIONS[3][0]
 LOCKED = (SECOND, THIRD, ENDED)
-# Rows with seals are checked once tables have them; then sealed columns are changed too.
-HAS_SEALS = hasattr(Account, "SEALS")
+# Tables whose rows have seals, which a verification checks: their sealed columns are changed too.
+SEALED = [model for model in coverage.tables() if hasattr(model, "SEALS")]
 
 
 async def describe(session: AsyncSession, now: datetime) -> None:
@@ -60,7 +62,9 @@ async def filed(country: Database, now: datetime) -> tuple[Database, str]:
         await announce(session, Audience(Role.LAO), "ประกาศให้ทราบทั่วกัน", now)
         account = (await link(session, f"lao{FIRST}", 501, now)).account
         await invite(session, account, timedelta(minutes=10), now)
+        await throttle.admit(session, [throttle.chat_key(777)], now)
         await close(session, ENDED, decided(now), now)
+        await seal_all(session, now)
         return country, await take_head(session, now)
 
 
@@ -154,7 +158,7 @@ def covered_columns() -> list[tuple[type[Base], str]]:
     by_table = []
     for model in coverage.tables():
         declared = coverage.coverage_of(model)
-        covers = declared.events | (declared.sealed if HAS_SEALS else frozenset())
+        covers = declared.events | (declared.sealed if model in SEALED else frozenset())
         by_table.append([(model, name) for name in coverage.columns(model) if name in covers])
     return [column for columns in by_table for column in columns]
 
@@ -277,7 +281,7 @@ TAMPERINGS = [
 
 
 def test_every_covered_table_is_among_those_that_are_changed() -> None:
-    assert len({model for model, _ in covered_columns()}) >= (21 if HAS_SEALS else 17)
+    assert len({model for model, _ in covered_columns()}) >= (20 if SEALED else 17)
 
 
 async def test_every_covered_column_can_be_changed_in_what_was_filed(

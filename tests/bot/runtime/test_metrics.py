@@ -16,6 +16,7 @@ from models.certification.certificate import Level
 from models.chats import inbox
 from models.database.engine import Database
 from models.notices import outbox
+from models.notices.bad_seals import report_bad_seal
 from models.notices.kind import NoticeKind
 from tests.bot.running import SEAL, front, served_at, until
 from tests.chat import TEST_TUNING, Officer, running_bot
@@ -40,10 +41,24 @@ NAMES = {
     "laocert_outbox_age_seconds",
     "laocert_certificates",
     "laocert_database_troubles",
+    "laocert_bad_seals",
     "laocert_conflicts",
     "laocert_bot_api",
 }
-LABELS = {"kind", "outcome", "status", "method", "le", "name", "version", "state", "level", "against", "trouble"}
+LABELS = {
+    "kind",
+    "outcome",
+    "status",
+    "method",
+    "le",
+    "name",
+    "version",
+    "state",
+    "level",
+    "against",
+    "trouble",
+    "table",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -117,10 +132,14 @@ async def test_depth_age_and_certificates_are_read_from_the_database(
         async with country.write():
             raise ConnectionRefusedError
     monkeypatch.setattr(TALLY, "troubles", country.troubles)
+    monkeypatch.setattr(TALLY, "bad_seals", country.seal_state.found)
+    async with country.write() as session:
+        await report_bad_seal(session, "officer:1", clock(), None)
     before = (await stored.look(country)).messages.depth[outbox.State.PENDING]  # type: ignore[union-attr]
     found = numbers(text(await stored.look(country), clock() + timedelta(seconds=90)).decode())
     assert found["laocert_database_troubles_total", "away"] == 1
     assert found["laocert_database_troubles_total", "full"] == 0
+    assert found["laocert_bad_seals_total", "officer"] == 1
     assert found["laocert_inbox_depth",] == 1
     assert found["laocert_inbox_age_seconds",] == 90
     assert found["laocert_outbox_depth", "pending"] == before

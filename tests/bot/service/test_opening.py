@@ -49,6 +49,8 @@ WRITING = [
     ("import", "organizations", "accounts.csv"),
     ("import", "personnel", "accounts.csv"),
     ("invite", f"lao{FIRST}", "--slip", "a.pdf"),
+    ("keys", "rotate"),
+    ("keys", "seal"),
     ("officer", "forget", "1", *BY),
     ("organization", "close", FIRST, *BY),
     ("organization", "rename", FIRST, "บางใหม่", *BY),
@@ -60,6 +62,7 @@ WRITING = [
     ("round", "close"),
     ("round", "open", "--fiscal-year", "2571"),
     ("round", "reopen", *BY),
+    ("seal", "accept", "officer", "1", *BY),
 ]
 # Those that only look, and work under any key.
 LOOKING = [
@@ -78,7 +81,7 @@ LOOKING = [
     ("webhook", "info"),
 ]
 # With tests of their own: here, in test_backup.py, or where no database is opened.
-OTHERS = {"audit verify", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
+OTHERS = {"audit verify", "seal check", "db restore", "doctor", "demo", "run", "webhook set", "webhook delete"}
 
 
 def leaves(command: click.Command, path: str = "") -> Iterator[str]:
@@ -229,6 +232,7 @@ async def test_after_a_lost_key_the_record_goes_on_only_when_its_id_is_named(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", f"{MISTYPED}, lost:{KEYRING.current_id}")
     await laocert("audit", "head")
     await laocert("reopen", FIRST, *BY)
+    assert "under the lost key and were not checked" in (await laocert("keys", "seal")).stdout
     # What was made under it stays unchecked, and is said to be.
     refused = await laocert("audit", "verify", code=1)
     assert "cannot be checked" in refused.stderr
@@ -244,10 +248,10 @@ async def test_verify_says_a_wrong_key_in_one_line(
     for arguments in ((), ("--head", head)):
         refused = await laocert("audit", "verify", *arguments, code=1)
         assert refused.stdout == ""
-        assert "8 of 8 events cannot be checked" in refused.stderr
-        assert f"8 with key {KEYRING.current_id}" in refused.stderr
+        assert "10 of 10 events cannot be checked" in refused.stderr
+        assert f"10 with key {KEYRING.current_id}" in refused.stderr
     facts = json.loads((await laocert("audit", "verify", "--json", code=1)).stdout)
-    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 8})
+    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 10})
     # A head needs no key: one that does not fit is found all the same.
     refused = await laocert("audit", "verify", "--head", f"{head[:-1]}x", code=1)
     assert "the record is broken in 1 places" in refused.stderr
@@ -264,7 +268,7 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     refused = await laocert("audit", "verify", code=1)
     assert refused.stdout == ""
-    assert "4 of 6 events cannot be checked" in refused.stderr
+    assert "5 of 7 events cannot be checked" in refused.stderr
     async with certified.engine.begin() as connection:
         for statement in (
             "DROP TRIGGER audit_event_no_update"
@@ -274,8 +278,8 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
         ):
             await connection.execute(text(statement))
     refused = await laocert("audit", "verify", code=1)
-    assert f"chain {FIRST}, event 4: was changed" in refused.stdout
-    assert "4 of 6 events cannot be checked" in refused.stdout
+    assert f"chain {FIRST}, event 5: was changed" in refused.stdout
+    assert "5 of 7 events cannot be checked" in refused.stdout
 
 
 async def test_the_doctor_says_it(
@@ -286,17 +290,18 @@ async def test_the_doctor_says_it(
     async with certified.write() as session:
         # Nothing has waited since the tests' day.
         await session.execute(text("UPDATE outbox SET state = 'sent'"))
+    # The rows are not sealed yet, so that it never says that all is well.
     monkeypatch.setenv("LAOCERT_SECRET_KEY", MISTYPED)
     said = (await laocert("doctor", code=1)).stdout
     assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in said
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
-    assert "record: ok, 4 events, the newest under an old key" in (await laocert("doctor")).stdout
+    assert "record: ok, 5 events, the newest under an old key" in (await laocert("doctor", code=1)).stdout
     await laocert("audit", "head")
-    assert "record: ok, 5 events, the newest under the key in use" in (await laocert("doctor")).stdout
+    assert "record: ok, 6 events, the newest under the key in use" in (await laocert("doctor", code=1)).stdout
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     said = (await laocert("doctor", code=1)).stdout
-    assert f"record: 4 events were made with a key that is not here ('{KEYRING.current_id}')" in said
+    assert f"record: 5 events were made with a key that is not here ('{KEYRING.current_id}')" in said
 
 
 @pytest.fixture

@@ -44,6 +44,6 @@ async def test_an_lao_of_the_same_province_sees_no_neighbour(country: Database, 
     async with country.write() as session:
         officer = await link(session, f"lao{FIRST}", 501, now)
         assert officer.account.role is Role.LAO
-        require_sight(officer.account, await session.get_one(Organization, FIRST))
+        await require_sight(session, officer.account, await session.get_one(Organization, FIRST))
         with pytest.raises(NotYours):
-            require_sight(officer.account, await session.get_one(Organization, SECOND))
+            await require_sight(session, officer.account, await session.get_one(Organization, SECOND))

@@ -97,7 +97,7 @@ async def test_an_unknown_and_a_disabled_account_have_nothing_to_check_a_passwor
     nothing = LoginCandidate(None, None)
     async with country.write() as session:
         known = await login_candidate(session, LAO.upper())
-        assert known == LoginCandidate((await find_account(session, LAO)).id, PASSWORD_HASH)
+        assert known == LoginCandidate((await find_account(session, LAO)).id, PASSWORD_HASH, "5110201")
         assert await login_candidate(session, "nobody") == nothing
         await disable_account(session, await find_account(session, LAO), now)
         assert await login_candidate(session, LAO) == nothing

@@ -4,11 +4,14 @@ import base64
 import itertools
 import random
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import orjson
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
+from models.accounts.account import Officer
 from models.accounts.pin import (
     KEYPAD_LIFETIME,
     Keypad,
@@ -32,6 +35,7 @@ from models.accounts.pin import (
 from models.accounts.throttle import TRIES, admit, blocked_until, pin_key
 from models.database.engine import Database
 from models.security.keys import Keyring
+from models.security.sealing import Seal
 from tests.support import KEYRING, PIN, SECRET_KEY, link
 
 USER, COLLEAGUE = 501, 502
@@ -216,7 +220,7 @@ async def test_what_is_typed_before_the_keypad_is_barred_for_half_an_hour(
 
 
 def test_the_newest_digits_are_barred_however_many(now: datetime) -> None:
-    pad = Pad("nonce", Purpose.SET, "", ())
+    pad = Pad("nonce", Purpose.SET, "", now)
     for _ in range(9):
         pad = pad.barring("271828" + "0" * 4090)
     assert "271828" in pad.barring("0" * 4096).barred
@@ -290,13 +294,59 @@ async def test_a_keypad_that_was_tampered_with_is_none(
     elsewhere = Database(database_url, Keyring(NEW_KEY))
     async with elsewhere.read() as session:
         kept = await session.get_one(Keypad, USER)
+        officer = (await session.scalars(select(Officer).where(Officer.user_id == USER))).one()
         with pytest.raises(KeypadExpired):
-            await load_keypad(session, await link(session, "lao5110201", USER, now), pad.nonce, now)
+            await load_keypad(session, officer, pad.nonce, now)
     await elsewhere.close()
     async with country.write() as session:
         (await session.get_one(Keypad, USER)).sealed = kept.sealed[:-1] + bytes([kept.sealed[-1] ^ 1])
     with pytest.raises(KeypadExpired):
         await loaded(country, pad.nonce, now)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subject": "another confirmation"},
+        {"purpose": Purpose.SET},
+        {"nonce": "0123456789abcdef"},
+        {"opened_at": datetime(2026, 11, 2, 2, 31, tzinfo=UTC)},
+        {"user_id": COLLEAGUE},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+async def test_what_a_keypad_is_for_cannot_be_changed_in_its_row(
+    country: Database, now: datetime, rng: random.Random, changed: dict[str, Any]
+) -> None:
+    """The PIN that was asked for one thing is not good for another."""
+    pad = await opened(country, now, rng)
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(**changed))
+    nonce, user_id = changed.get("nonce", pad.nonce), changed.get("user_id", USER)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, nonce, now, user_id)
+
+
+async def test_what_is_typed_beside_a_changed_keypad_ends_it(
+    country: Database, now: datetime, rng: random.Random
+) -> None:
+    """Nothing seals anew what somebody else has written into the row."""
+    pad = await opened(country, now, rng)
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(subject="another confirmation"))
+        await bar(session, await link(session, "lao5110201", USER, now), "271828", now)
+    with pytest.raises(KeypadExpired):
+        await loaded(country, pad.nonce, now)
+    later = await opened(country, now, rng, Purpose.SET)
+    assert later.barred == "271828"
+
+
+async def test_a_keypad_of_the_version_before_opens(country: Database, now: datetime, rng: random.Random) -> None:
+    pad = await opened(country, now, rng)
+    inside = {"layout": pad.layout, "entered": "80", "first": "", "heading": pad.heading, "barred": ""}
+    async with country.write() as session:
+        await session.execute(update(Keypad).values(sealed=Seal(KEYRING, "keypad").close(orjson.dumps(inside))))
+    assert await loaded(country, pad.nonce, now) == replace(pad, entered="80")
 
 
 # --- choosing one -------------------------------------------------------------------------------------------

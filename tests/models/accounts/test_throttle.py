@@ -154,8 +154,9 @@ async def test_taking_back_what_is_not_there(database: Database) -> None:
 async def test_clearing_opens_the_key_and_no_other(database: Database, now: datetime) -> None:
     await fill(database, now, CHAT, OTHER)
     async with database.write() as session:
-        await clear(session, [CHAT])
-    assert set(await rows(database)) == {OTHER}
+        await clear(session, [CHAT], now)
+    assert await closed(database, now, OTHER) == 15 * MINUTE
+    assert (await rows(database))[CHAT] == (0, now, 0, None)
     assert await attempt(database, now) is None
 
 

@@ -11,6 +11,7 @@ from alembic import command
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
+from models.accounts.account import active_officer, name_officer
 from models.audit import event_chain
 from models.audit.event_chain import UNRECORDED
 from models.base.tables import UtcDateTime
@@ -359,4 +360,37 @@ async def test_the_tables_may_lie_in_any_schema(empty_url: str) -> None:
     with pytest.raises(DBAPIError, match="a round is never renumbered or removed"):
         async with database.engine.begin() as connection:
             await connection.execute(text('DELETE FROM "ทะเบียน 70".round'))
+    await database.close()
+
+
+async def test_rows_from_before_0015_give_rights_until_all_rows_are_sealed(empty_url: str, now: datetime) -> None:
+    """The upgrade makes no seal: whoever has changed a row before would be believed for ever."""
+    database = Database(empty_url, KEYRING)
+    await _upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await _upgrade(database, "0014")
+    before = {}
+    async with database.engine.begin() as connection:
+        for table in ("officer", "account", "confirmation", "organization", "round"):
+            before[table] = (await connection.execute(text(f"SELECT * FROM {table}"))).mappings().one()
+    await version.upgrade(database)
+    assert await drift.check(database) == []
+    async with database.engine.begin() as connection:
+        for table, old in before.items():
+            row = dict((await connection.execute(text(f"SELECT * FROM {table}"))).mappings().one())
+            assert [row.pop(name) for name in ("seal", "seen_seal") if name in row] in ([None], [None, None])
+            assert row == old, table
+    async with database.write() as session:
+        officer = await active_officer(session, 501)
+        assert officer is not None
+        await name_officer(session, officer, now, position="ปลัดคนใหม่")
+        assert officer.seal is not None
+    async with database.write() as session:
+        assert await active_officer(session, 501) is not None
+        await event_chain.record(session, event_chain.Event.SEALED_ALL, event_chain.SYSTEM, now)
+    async with database.read() as session:
+        # Its account has none.
+        assert await active_officer(session, 501) is None
     await database.close()

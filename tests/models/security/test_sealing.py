@@ -31,3 +31,11 @@ def test_another_key_or_a_changed_byte_is_refused() -> None:
 def test_a_changed_key_opens_what_the_old_one_sealed() -> None:
     sealed = Seal(KEY).close(b"body")
     assert Seal(Keyring("x" * 32, (KEY.current,))).open(sealed) == b"body"
+
+
+def test_a_body_opens_with_its_associated_data_only() -> None:
+    sealed = Seal(KEY).close(b"body", b"of this row")
+    assert Seal(KEY).open(sealed, b"of this row") == b"body"
+    for about in (b"", b"of another row"):
+        with pytest.raises(Unreadable):
+            Seal(KEY).open(sealed, about)

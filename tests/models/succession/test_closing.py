@@ -351,7 +351,7 @@ async def test_verify_finds_a_chain_that_goes_on_after_the_end(country: Database
         assert key is not None
         facts = {"chain": FIRST, "number": last.number + 1, "kind": "login", "at": now, "details": "{}"}
         facts |= {"key_id": keys.current_id}
-        session.add(event_chain.AuditEvent(**facts, mac=event_chain._mac(key, last.mac, facts)))
+        session.add(event_chain.AuditEvent(**facts, mac=event_chain.event_mac(key, last.mac, facts)))
     assert await breaks(country) == [f"chain {FIRST}: goes on after the end of its organization"]
 
 
