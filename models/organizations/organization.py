@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, joinedload, mapped_column, relationship
 
 from models.base import thai
-from models.base.coverage import Coverage, covered
+from models.base.coverage import SEAL_COLUMNS, Coverage, covered
 from models.base.errors import DomainError
 from models.base.tables import Base, BigKey, BinaryText, text_enum
 from models.security.row_seal import Sealed, SealedRow
@@ -201,8 +201,8 @@ def sort_key(type_th: str, name_th: str, district_th: str, dla_code: str) -> str
 
 
 def description(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the record says of an organization or a province: every column of its row but the code."""
-    return {name: value for name, value in row.items() if name not in ("dla_code", "code")}
+    """What the record says of an organization or a province: every column of its row but the code and a seal."""
+    return {name: value for name, value in row.items() if name not in {"dla_code", "code", *SEAL_COLUMNS}}
 
 
 def described(organization: Organization) -> dict[str, Any]:

@@ -67,10 +67,11 @@ def test_what_happened_is_told_in_sentences_the_newest_first(recorded: Database,
 
 def test_it_is_narrowed_to_whom_it_concerns_what_it_is_and_when(recorded: Database, laocert: Run) -> None:
     assert {event["chain"] for event in listed(laocert, "--organization", FIRST)} == {FIRST}
-    assert {event["kind"] for event in listed(laocert, "--province", "11")} == {"login", "pin_set"}
+    assert {event["kind"] for event in listed(laocert, "--province", "11")} >= {"login", "pin_set"}
     assert {event["kind"] for event in listed(laocert, "--event", "Certified")} == {"certified"}
     of_officer = listed(laocert, "--officer", "3")
-    assert [event["kind"] for event in of_officer] == ["certified", "pin_set", "login"]
+    assert (of_officer[0]["kind"], of_officer[-1]["kind"]) == ("certified", "login")
+    assert {event["chain"] for event in of_officer} == {SECOND}
     for since in ("2026-11-05", "2569-11-05", "๒๕๖๙-๑๑-๐๕"):
         assert [event["kind"] for event in listed(laocert, "--since", since)] == ["refused"]
     assert "refused" not in {event["kind"] for event in listed(laocert, "--until", "2026-11-04")}

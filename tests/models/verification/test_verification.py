@@ -158,7 +158,7 @@ async def test_a_round_that_nobody_reopened_is_found(
     assert (await checked(lived)).breaks == []
     async with lived.write() as session:
         await session.execute(text(statement))
-    assert (await checked(lived)).breaks == [line]
+    assert line in (await checked(lived)).breaks
 
 
 def unrecorded_certificate() -> str:
