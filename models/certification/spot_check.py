@@ -290,8 +290,8 @@ class RecordedChecks:
 
     def _note_certificate(self, details: dict[str, Any]) -> None:
         certificate = details.get("certificate")
-        # Since the texts of statements are recorded, draws are too.
-        if "statement_sha256" in details and isinstance(certificate, dict):
+        # Since the texts of statements are recorded, draws are too; a draw follows its organization's certificate.
+        if "statement_sha256" in details and isinstance(certificate, dict) and certificate.get("level") == "lao":
             self._required.add((str(certificate.get("round_id")), str(certificate.get("revision"))))
 
     def of(self, check: SpotCheck) -> CheckEvents:

@@ -116,6 +116,7 @@ async def test_it_goes_to_the_ready_officers_of_its_audience(
     assert {row.subject_id for row in rows} == {made.id}
     assert json.loads(event.details) == {
         "audience": str(audience),
+        "broadcast": made.id,
         "chats": len(chats),
         "digest": hashlib.sha256(WORDS.encode()).hexdigest(),
     }

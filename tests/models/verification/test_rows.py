@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from models.accounts.account import Account, Officer, Role
+from models.accounts.account import PIN_CHOICE, Account, Officer, Role
+from models.accounts.pin import set_pin
 from models.audit import event_chain
 from models.certification.certificate import Level
 from models.certification.statement import _TEXTS
@@ -16,7 +17,7 @@ from models.operator.erasure import forget_officer
 from models.outreach.broadcast import Audience, announce
 from models.verification.findings import Subject, meaning_of
 from tests.models.audit.record import FIRST, SECOND, checked, without_triggers
-from tests.support import certify_as, link
+from tests.support import certify_as, link, pin_hash
 from tests.torture.test_tampering import describe
 
 WORDS = "ประกาศให้ทราบทั่วกัน"
@@ -97,9 +98,9 @@ async def test_a_pin_that_is_put_back_is_found(known: Database, now: datetime) -
     async with known.read() as session:
         before = await session.scalar(select(Officer.pin_hash).where(Officer.id == 1))
     async with known.write() as session:
-        await session.execute(text("UPDATE officer SET pin_hash = NULL WHERE id = 1"))
-    async with known.write() as session:
-        await link(session, f"lao{FIRST}", 501, now)
+        officer = await link(session, f"lao{FIRST}", 501, now)
+        officer.may_set_pin_until = now + PIN_CHOICE
+        await set_pin(session, officer, pin_hash(501, "938271"), now)
     assert (await checked(known)).breaks == []
     async with known.write() as session:
         await session.execute(text("UPDATE officer SET pin_hash = :hash WHERE id = 1"), {"hash": before})
