@@ -17,10 +17,11 @@ from argon2 import PasswordHasher
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.account import PIN_CHOICE, Account, Role, active_officer, login_candidate
+from models.accounts.account import Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
-from models.accounts.pin import _keyed, set_pin
+from models.accounts.pin import _keyed
 from models.audit import event_chain
+from models.audit.digests import keyed_digest
 from models.audit.row_seal import seal_rows
 from models.base import thai
 from models.certification import certify as certifying
@@ -239,11 +240,11 @@ async def link(
     """Link an officer with a name, a position and a PIN to an account, or update the user's linked officer."""
     candidate = await login_candidate(session, username)
     linked = await active_officer(session, user_id) or await link_officer(session, user_id, candidate, now)
-    linked.full_name, linked.position, linked.last_seen_at = name, "ปลัด", now
-    if linked.pin_hash is None:
-        linked.may_set_pin_until = now + PIN_CHOICE
-        await set_pin(session, linked, pin_hash(user_id), now)
-    await session.flush()
+    linked.full_name, linked.position, linked.pin_hash = name, "ปลัด", pin_hash(user_id)
+    linked.may_set_pin_until, linked.last_seen_at = None, now
+    pin = keyed_digest(event_chain.keyring(session), linked.pin_hash)
+    chosen = {"officer": linked.id, "pin": pin}
+    await event_chain.record(session, event_chain.Event.PIN_SET, linked.account.unit, now, **chosen)
     return linked
 
 

@@ -430,7 +430,14 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
 async def move_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
     """Keep the hash under the secret key in use of a PIN that was right under an older one."""
     officer.pin_hash = pin_hash
-    await event_chain.record(session, event_chain.Event.PIN_MOVED, officer.account.unit, now, officer=officer.id)
+    await event_chain.record(
+        session,
+        event_chain.Event.PIN_MOVED,
+        officer.account.unit,
+        now,
+        officer=officer.id,
+        pin=keyed_digest(event_chain.keyring(session), pin_hash),
+    )
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:

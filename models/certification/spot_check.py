@@ -363,25 +363,26 @@ def differences(check: SpotCheck, events: CheckEvents) -> list[str]:
     if events.drawn is None:
         return ["no event records its draw"] if events.is_required else []
     found = []
-    if _without_time(events.drawn) != drawn_facts(check) or events.drawn["at"] != check.drawn_at:
+    if not _says(events.drawn, drawn_facts(check)) or events.drawn["at"] != check.drawn_at:
         found.append("is not as it was drawn")
     for item in check.items:
         told = events.marks.get(item.place)
         if told is None:
             if (item.mark, item.note, item.marked_at, item.officer_id) != (None, None, None, None):
                 found.append(f"no event records the mark at place {item.place}")
-        elif _without_time(told) != marked_facts(item) or told["at"] != item.marked_at:
+        elif not _says(told, marked_facts(item)) or told["at"] != item.marked_at:
             found.append(f"the mark at place {item.place} is another one")
     told = events.handed_in
     if (None if told is None else told["at"]) != check.handed_in_at:
         found.append("was not handed in so")
-    elif told is not None and _without_time(told) != handed_in_facts(check):
+    elif told is not None and not _says(told, handed_in_facts(check)):
         found.append("is not as it was handed in")
     return found
 
 
-def _without_time(event: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in event.items() if name != "at"}
+def _says(event: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """Whether an event tells these facts, whatever else it tells."""
+    return {name: event.get(name) for name in facts} == facts
 
 
 def _digest(text: str | None) -> str | None:

@@ -77,7 +77,8 @@ async def check_words(session: AsyncSession, record: Record, found: Findings) ->
         if event.chain == SYSTEM
     }
     for moment in sorted(kept.keys() | recorded.keys()):
-        if kept.get(moment) != recorded.get(moment):
+        row, event = kept.get(moment), recorded.get(moment)
+        if row is None or event is None or any(event.get(name) != value for name, value in row.items()):
             found.add(
                 Subject.WORDS,
                 f"words of certificates, kept at {moment}: the rows and their event do not agree",

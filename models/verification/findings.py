@@ -26,6 +26,7 @@ class Subject(enum.StrEnum):
     OFFICER = "officer"
     INVITATION = "invitation"
     BROADCAST = "broadcast"
+    SEAL = "seal"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ _MEANINGS = {
         "a link or a PIN was put into the database: somebody may act in an officer's name",
         "end that link (laocert account unlink USERNAME --officer ID), and look at what it did"
         " (laocert audit list --officer ID)",
+    ),
+    Subject.SEAL: Meaning(
+        "a row that decides was written by somebody who has not the secret key; it gives no right any more",
+        "laocert seal check says of each such row what to do; accept one only if you have repaired it yourself",
     ),
     Subject.INVITATION: Meaning(
         "an invitation was put into the database: somebody may link a chat with it",

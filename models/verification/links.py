@@ -28,6 +28,8 @@ class _Expected:
     unlinked_at: datetime | None = None
     is_forgotten: bool = False
     pin: str | None = _UNTOLD
+    # Its seal was accepted by the operator, who answers for what stands there.
+    is_repaired: bool = False
 
 
 async def check_officers(session: AsyncSession, record: Record, found: Findings) -> None:
@@ -41,7 +43,9 @@ async def check_officers(session: AsyncSession, record: Record, found: Findings)
     )
     for officer in officers.all():
         told = expected.pop(officer.id, None)
-        if told is not None:
+        if told is not None and told.is_repaired:
+            found.leave("links that were repaired")
+        elif told is not None:
             _compare(session, officer, told, found)
         elif first is None or officer.id < first:
             found.leave("links")
@@ -69,12 +73,14 @@ def _compare(session: AsyncSession, officer: Officer, told: _Expected, found: Fi
 
 def _expected(record: Record) -> dict[int, _Expected]:
     """What the events say, by the officer's number."""
-    kinds = Event.LOGIN, Event.UNLINKED, Event.PIN_SET, Event.FORGOTTEN, Event.SUCCEEDED
+    kinds = Event.LOGIN, Event.UNLINKED, Event.PIN_SET, Event.PIN_MOVED, Event.FORGOTTEN, Event.SUCCEEDED
     expected: dict[int, _Expected] = {}
-    for event in record.in_order(*kinds):
+    for event in record.in_order(*kinds, Event.SEAL_ACCEPTED):
         details, number = event.details, event.details.get("officer")
         if event.kind is Event.SUCCEEDED:
             _go_over(event, expected)
+        elif event.kind is Event.SEAL_ACCEPTED:
+            _repair(event, expected)
         elif not isinstance(number, int):
             continue
         elif event.kind is Event.LOGIN:
@@ -83,6 +89,13 @@ def _expected(record: Record) -> dict[int, _Expected]:
         elif number in expected:
             _go_on(event, expected[number])
     return expected
+
+
+def _repair(event: Told, expected: dict[int, _Expected]) -> None:
+    """What the operator has accepted after a repair by hand is as it stands, under its seal."""
+    number = str(event.details.get("id"))
+    if event.details.get("table") == "officer" and number.isdecimal() and int(number) in expected:
+        expected[int(number)].is_repaired = True
 
 
 def _go_on(event: Told, told: _Expected) -> None:

@@ -14,7 +14,17 @@ from models.audit.event_chain import SYSTEM, AuditEvent, Event
 from models.verification.findings import UNREADABLE
 
 # What no row is compared with, and most of a record that has grown.
-_UNCOMPARED = frozenset({Event.REFUSED, Event.LOGIN_FAILED, Event.EXPORTED, Event.PIN_BLOCKED, Event.HEAD})
+_UNCOMPARED = frozenset(
+    {
+        Event.REFUSED,
+        Event.LOGIN_FAILED,
+        Event.EXPORTED,
+        Event.PIN_BLOCKED,
+        Event.PIN_FAILED,
+        Event.WARNED,
+        Event.HEAD,
+    }
+)
 _KINDS = frozenset(Event) - _UNCOMPARED
 
 

@@ -17,6 +17,7 @@ from models.base.tables import Base, UtcDateTime
 from models.certification.certificate import Level
 from models.database.engine import Database
 from models.links.invitation import invite
+from models.operator.sealing import seal_all
 from models.organizations.organization import Organization, Province, description
 from models.outreach.broadcast import Audience, announce
 from models.schema import postgresql_triggers, sqlite_triggers
@@ -63,6 +64,7 @@ async def filed(country: Database, now: datetime) -> tuple[Database, str]:
         await invite(session, account, timedelta(minutes=10), now)
         await throttle.admit(session, [throttle.chat_key(777)], now)
         await close(session, ENDED, decided(now), now)
+        await seal_all(session, now)
         return country, await take_head(session, now)
 
 

@@ -248,10 +248,10 @@ async def test_verify_says_a_wrong_key_in_one_line(
     for arguments in ((), ("--head", head)):
         refused = await laocert("audit", "verify", *arguments, code=1)
         assert refused.stdout == ""
-        assert "12 of 12 events cannot be checked" in refused.stderr
-        assert f"12 with key {KEYRING.current_id}" in refused.stderr
+        assert "10 of 10 events cannot be checked" in refused.stderr
+        assert f"10 with key {KEYRING.current_id}" in refused.stderr
     facts = json.loads((await laocert("audit", "verify", "--json", code=1)).stdout)
-    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 12})
+    assert (facts["ok"], facts["breaks"], facts["unknown_keys"]) == (False, [], {KEYRING.current_id: 10})
     # A head is compared without a key.
     refused = await laocert("audit", "verify", "--head", f"{head[:-1]}x", code=1)
     assert "the record is broken in 1 places" in refused.stderr
@@ -268,7 +268,7 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     refused = await laocert("audit", "verify", code=1)
     assert refused.stdout == ""
-    assert "4 of 6 events cannot be checked" in refused.stderr
+    assert "5 of 7 events cannot be checked" in refused.stderr
     async with certified.engine.begin() as connection:
         for statement in (
             "DROP TRIGGER audit_event_no_update"
@@ -278,8 +278,8 @@ async def test_a_part_under_an_unknown_key_hides_no_break(
         ):
             await connection.execute(text(statement))
     refused = await laocert("audit", "verify", code=1)
-    assert f"chain {FIRST}, event 4: was changed" in refused.stdout
-    assert "4 of 6 events cannot be checked" in refused.stdout
+    assert f"chain {FIRST}, event 5: was changed" in refused.stdout
+    assert "5 of 7 events cannot be checked" in refused.stdout
 
 
 async def test_the_doctor_says_it(
@@ -296,12 +296,12 @@ async def test_the_doctor_says_it(
     assert f"record: the newest event of this database was made with key {KEYRING.current_id}" in output
     monkeypatch.setenv("LAOCERT_SECRET_KEY", NEW)
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", SECRET_KEY)
-    assert "record: ok, 4 events, the newest under an old key" in (await laocert("doctor", code=1)).stdout
+    assert "record: ok, 5 events, the newest under an old key" in (await laocert("doctor", code=1)).stdout
     await laocert("audit", "head")
     assert "record: ok, 5 events, the newest under the key in use" in (await laocert("doctor", code=1)).stdout
     monkeypatch.setenv("LAOCERT_OLD_SECRET_KEYS", "")
     output = (await laocert("doctor", code=1)).stdout
-    assert f"record: 4 events were made with a key that is not here ('{KEYRING.current_id}')" in output
+    assert f"record: 5 events were made with a key that is not here ('{KEYRING.current_id}')" in output
 
 
 @pytest.fixture

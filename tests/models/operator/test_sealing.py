@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from models.operator.verification import verify
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +31,7 @@ from models.organizations.organization import Organization
 from models.rounds.round import Round, close_round
 from models.security.keys import Keyring
 from models.succession.closing import close
+from models.verification.verify import verify
 from tests.models.succession.decisions import decided
 from tests.support import DEMANDS, KEYRING, ORGANIZATIONS, SECRET_KEY, link, until
 
