@@ -24,7 +24,7 @@ from models.database.engine import Database
 from models.register.roster import Roster
 from models.security.passwords import password_matches
 from tests.conftest import NOW, Files
-from tests.support import ORGANIZATIONS, SECRET_KEY, certify_as
+from tests.support import KEYRING, ORGANIZATIONS, SECRET_KEY, certify_as
 
 FIRST, *_ = (code for code, *_ in ORGANIZATIONS)
 Run = Callable[..., Result]
@@ -529,7 +529,7 @@ def password_hash(url: str, username: str) -> str:
     """What the database holds, read without the program's own sessions."""
 
     async def read() -> str:
-        database = Database(url)
+        database = Database(url, KEYRING)
         async with database.read() as session:
             found = (await login_candidate(session, username)).password_hash
         await database.close()
