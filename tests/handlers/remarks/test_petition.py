@@ -151,6 +151,7 @@ async def test_refused_rights_and_logins_are_recorded(
     assert recorded == [
         ("system", "round_opened"),
         (LAO, "login"),
+        (LAO, "pin_set"),
         (LAO, "refused"),
         (LAO, "refused"),
         (LAO, "login_failed"),
