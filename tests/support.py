@@ -16,6 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_attribute
 
 from models.accounts.account import Account, Role, active_officer, login_candidate
 from models.accounts.account import Officer as AccountOfficer
@@ -165,7 +166,7 @@ async def alter(session: AsyncSession, rows: Iterable[SealedRow], now: datetime,
     chains = set()
     for row in rows:
         for name, value in values.items():
-            setattr(row, name, value)
+            set_attribute(row, name, value)
         chains.add(row.recorded_in or event_chain.SYSTEM)
     links = [event_chain.Link(event_chain.Event.ACCOUNT_CHANGED, chain, {"change": "test"}) for chain in chains]
     await event_chain.record_all(session, links, now)

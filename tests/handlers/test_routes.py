@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import joinedload
 
 from handlers import routes
 from handlers.chat.screen import Screen
@@ -22,7 +23,9 @@ from models.audit.event_chain import AuditEvent, Event
 from models.audit.repeated import RepeatedRefusal
 from models.chats.conversation import Awaiting, Conversation
 from models.database.engine import Database
+from tests.conftest import NOW
 from tests.handlers.support import Hand, MakeHand
+from tests.support import alter
 
 ROOT = Path(__file__).parents[2]
 ROLES = ("stranger", "not ready", "lao", "province")
@@ -59,7 +62,8 @@ async def officer_of(role: str, stranger: Hand, officer: MakeHand, country: Data
     hand = await officer("province11" if role == "province" else "lao5110201")
     if role == "not ready":
         async with country.write() as session:
-            await session.execute(update(Link).values(pin_hash=None))
+            links = await session.scalars(select(Link).options(joinedload(Link.account)))
+            await alter(session, links, NOW, pin_hash=None)
     return hand
 
 
