@@ -313,7 +313,7 @@ def _user(settings: Settings, role: DatabaseRole) -> str | None:
 def not_a_database(setting: str) -> SettingsRefused:
     """The refusal of a setting that is no URL of a database."""
     return SettingsRefused(
-        f"{setting} is no URL of a database;"
+        f"{setting} is not the URL of a database;"
         " write sqlite+aiosqlite:///laocert.db or postgresql+asyncpg://user@host/name"
     )
 

@@ -265,13 +265,13 @@ async def _seals(database: Database) -> Finding:
     async with database.read() as session:
         newest = await newest_sealing(session)
         if newest is None:
-            return _ill(name, "the rows that decide are not sealed yet; run: laocert keys seal")
+            return _warn(name, "the rows that decide are not sealed yet; run: laocert keys seal")
         found = await check_seals(session)
     if found.bad:
         return _ill(name, f"{len(found.bad):,} rows have a seal that does not fit; run: laocert seal check")
     when = f"{found.rows:,} rows, all sealed since {newest.at:%Y-%m-%d}"
     if newest.key_id != database.keyring.current_id:
-        return _ill(name, f"{when} under key {ascii(newest.key_id)[1:-1]:.16}; run: laocert keys rotate")
+        return _warn(name, f"{when} under key {ascii(newest.key_id)[1:-1]:.16}; run: laocert keys rotate")
     until = "" if newest.pin_until is None else f", PINs under older keys until {newest.pin_until}"
     return _well(name, f"{when} under the key in use{until}")
 

@@ -127,6 +127,8 @@ class Treasure:
         pool: dict[str, list[str] | list[int]] = {
             "organization": self.organizations,
             "fingerprint": self.fingerprints,
+            # Of a spot-check, which has another fingerprint than the figures.
+            "marks": self.fingerprints,
             "nonce": self.nonces,
             "keypad": self.keypads,
             "invitation": self.invitations,

@@ -174,7 +174,9 @@ def seals_of_doctor(laocert: Run) -> str:
 
 
 def test_doctor_says_how_the_seals_stand(older: Database, laocert: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert seals_of_doctor(laocert) == "seals: the rows that decide are not sealed yet; run: laocert keys seal"
+    assert seals_of_doctor(laocert) == (
+        "seals: warning, the rows that decide are not sealed yet; run: laocert keys seal"
+    )
     laocert("keys", "seal")
     whole = "seals: ok, 14 rows, all sealed since 2026-11-02 under the key in use"
     assert seals_of_doctor(laocert) == whole

@@ -61,7 +61,9 @@ def test_the_roles_are_the_users_of_the_urls() -> None:
         SettingsRefused, match="LAOCERT_DATABASE_OPERATOR_URL has the user of LAOCERT_DATABASE_URL"
     ):
         role_names(urls(url=chat, operator_url=chat, owner_url=owner))
-    with pytest.raises(SettingsRefused, match="LAOCERT_DATABASE_OWNER_URL is no URL of a database") as refused:
+    with pytest.raises(
+        SettingsRefused, match="LAOCERT_DATABASE_OWNER_URL is not the URL of a database"
+    ) as refused:
         role_names(urls(url=chat, owner_url="secret"))
     assert "secret" not in str(refused.value)
 
