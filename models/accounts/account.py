@@ -459,8 +459,10 @@ async def record_failed_login(
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     failed = event_chain.Event.LOGIN_FAILED
     if account is not None:
-        details = {"username": account.username} | ({} if tries is None else {"tries": tries.as_details()})
-        await event_chain.record(session, failed, account.unit, now, user=user_id, **details)
+        spent = {"tries": tries.as_details()} if tries is not None else {}
+        await event_chain.record(
+            session, failed, account.unit, now, user=user_id, username=account.username, **spent
+        )
     elif await is_first_refusal(session, failed, event_chain.SYSTEM, now, user_id):
         await event_chain.record(session, failed, event_chain.SYSTEM, now, user=user_id)
 
