@@ -1,5 +1,4 @@
-"""The append-only chains of events, each signed over the one before it.
+"""The audit chains: append-only events, each with a keyed hash over itself and the event before it; and row seals.
 
-Which acts are events is decided where the act is; what the tables say beside the events is compared in
-models/verification.
+The module of an operation records its event. models/verification compares the tables with the events.
 """

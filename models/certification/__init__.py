@@ -1,6 +1,5 @@
-"""The heart: certificates of both levels, everything else that belongs to a revision, and the rules for making and
-ending them.
+"""Certificates of both levels, the other rows of a revision, and the rules for certifying and reopening.
 
-What officers say of a certificate is in models/remarks, how spot-checks are made in models/spot_checks, lists of
-many organizations in models/province.
+models/remarks has the officers' remarks, models/spot_checks the operations on spot-checks, models/province the
+lists of many organizations.
 """

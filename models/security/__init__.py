@@ -1,4 +1,4 @@
-"""Keys derived from the secret key, what is sealed with them, and passwords.
+"""Cryptography: keys derived from the secret key, encryption, row seals, and password hashes.
 
-Who may do what is not decided here (models/accounts), and what is signed neither (models/audit).
+Access rights are in models/accounts, the audit chain in models/audit.
 """
