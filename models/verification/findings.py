@@ -157,7 +157,9 @@ class Findings:
         )
 
     @property
-    def without_events(self) -> str:
-        """One line about the rows that are older than what is recorded of their kind now; empty without any."""
+    def not_compared(self) -> str:
+        """One line that counts, by kind, the rows that were compared with nothing: from before their event was
+        recorded, without a seal, under a missing key, or repaired by the operator; empty without any.
+        """
         counted = ", ".join(f"{count:,} {what}" for what, count in sorted(self.uncompared.items()))
-        return f"recorded before this release and not compared: {counted}" if counted else ""
+        return f"not compared: {counted}" if counted else ""
