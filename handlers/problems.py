@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from handlers.accounts.home import show_home
 from handlers.certification import confirming, lao, province
-from handlers.certification.certifying import certificate_line
+from handlers.certification.certifying import certificate_lines
 from handlers.certification.ended import ended_screen
 from handlers.chat.screen import Button, Screen, lines
 from handlers.chat.taps.certification import LaoHistory, LaoReview, ProvinceReview
@@ -203,7 +203,7 @@ def _already_certified(turn: Turn, problem: AlreadyCertified) -> Screen:
             _("This has been certified already. Nothing was changed."),
             "",
             organization_line(_, problem.organization),
-            certificate_line(_, certificate),
+            certificate_lines(_, certificate),
             other_words(_, certificate, Words.of(problem.organization)),
         ),
         ((Button(_.plain("See the numbers"), look),), *following, (home(_),)),
@@ -218,7 +218,7 @@ def _locked(turn: Turn, problem: RosterLocked) -> Screen:
             _("🔒 <b>The register is certified, so no file is taken.</b> Nothing was changed."),
             "",
             organization_line(_, problem.organization),
-            certificate_line(_, problem.certification),
+            certificate_lines(_, problem.certification),
             other_words(_, problem.certification, Words.of(problem.organization)),
         ),
         (
@@ -256,6 +256,20 @@ def apology(language: Language) -> Screen:
     """The apology for an update that was set aside after three failures and changed nothing."""
     _ = texts(language)
     return Screen(_("Sorry, that did not work. Nothing was changed. Please try again from Home."), ((home(_),),))
+
+
+def not_shown(language: Language) -> Screen:
+    """What comes in place of a screen that Telegram refuses. The update is committed, and whether its handler
+    changed something is not known here: so it says neither that it counts nor that it does not.
+    """
+    _ = texts(language)
+    return Screen(
+        _(
+            "Sorry, the answer could not be shown. What you did may have taken effect. Please look from Home"
+            " before you do it again."
+        ),
+        ((home(_),),),
+    )
 
 
 def result_below(language: Language) -> Screen:

@@ -128,8 +128,8 @@ def _report(findings: Findings, *, lists_all: bool) -> list[str]:
         lines.append(f"made before there was a record, not covered: {', '.join(findings.unrecorded)}")
     if findings.without_words:
         lines.append(without_words(findings.without_words))
-    if findings.without_events:
-        lines.append(findings.without_events)
+    if findings.not_compared:
+        lines.append(findings.not_compared)
     counts = f"{findings.events} events, {findings.certificates} certificates, {findings.rosters} locked rosters"
     lines.append(f"checked {counts}")
     return lines

@@ -102,7 +102,9 @@ def backup(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a database that is not empty. The bot must be stopped.")
 def restore(file: Path, force: bool) -> None:
-    """Replace the database by a copy, verify it and the record in it, and hold its unsent messages."""
+    """Replace the database by a copy, verify it and the record in it, and hold its unsent messages. A copy of
+    another schema is put back but not verified; exit code 1 then, and when something does not fit.
+    """
     names = role_names(load_settings())
     restored = with_database(lambda database: bring_back(database, file, force=force, names=names), Use.REPAIRS)
     click.echo(f"{restored.held} unsent messages are held; send or drop them: laocert outbox release [--drop]")

@@ -27,7 +27,9 @@ def seal() -> None:
 @seal.command(epilog="Example: laocert seal check --json")
 @json_option
 def check(as_json: bool) -> None:
-    """Look at the seal of every row; exit code 1 when one is missing or does not fit."""
+    """Look at the seal of every row; exit code 1 when one does not fit, is older than its newest event, or is
+    missing since `keys seal`.
+    """
     seals = reading(seal_check.check_seals, Use.RECORDS)
     if as_json:
         echo_json({"ok": not seals.bad} | asdict(seals))

@@ -347,14 +347,14 @@ class Showings:
             await self._remove(chat_id, showing.old_card)
 
     async def _fall_back(self, showing: Showing, method: str, refusal: BadRequest) -> None:
-        """Send the text of a screen that Telegram refused as malformed without formatting; an apology when that is
-        refused too.
+        """Send the text of a screen that Telegram refused as malformed without formatting; when that is refused
+        too, that it could not be shown.
         """
         log.error("Telegram refused a screen: %s: %s", method, refusal.message)
         TALLY.refusals[method] += 1
         if "chat not found" in refusal.message.lower():
             return
-        for screen in (problems.plain(showing.screen), problems.apology(showing.language)):
+        for screen in (problems.plain(showing.screen), problems.not_shown(showing.language)):
             try:
                 await self._send(replace(showing, screen=screen))
             except BadRequest as error:

@@ -108,6 +108,8 @@ _MEANINGS = (
 
 
 def meaning(error: str) -> str:
-    """What an error that Telegram reports for the webhook means, and where to look."""
+    """The operator's advice for an error that Telegram reports for the webhook; for an unknown one, to look into
+    the logs.
+    """
     meanings = (advice for words, advice in _MEANINGS if words in error.lower())
     return next(meanings, "see what the proxy's log and that of laocert run say")

@@ -40,7 +40,7 @@ class Probes:
         self.readiness = Readiness(database, clock, tuning.readiness)
         self.work = Work(bot, self.stored, clock, tuning.readiness)
 
-    def wait_for(self, reason: str) -> None:
+    def waiting_for(self, reason: str) -> None:
         """Report that the Bot API has not been reached yet, and why."""
         self.work.waits_for = reason
         self.readiness.started = Part(False, f"waits for the Bot API: {reason}")

@@ -127,10 +127,10 @@ async def _hello(bot: Bot, hook: Hook | None, probes: Probes) -> None:
             raise SettingsRefused("LAOCERT_BOT_TOKEN is not known to Telegram; see @BotFather") from error
         except RetryAfter as error:
             pause = api.retry_seconds(error)
-            probes.wait_for(error.message)
+            probes.waiting_for(error.message)
             log.warning("the Bot API asks to wait: %s", error.message)
         except TelegramError as error:
-            probes.wait_for(error.message)
+            probes.waiting_for(error.message)
             log.warning("the Bot API does not answer yet: %s", error.message)
         await asyncio.sleep(pause)
 

@@ -1,4 +1,5 @@
-"""Client of the Telegram Bot API: transport, rate limits, retries and the comparison of clocks.
+"""Client of the Telegram Bot API: transport, rate limits of one chat (`limiter`) and of the whole bot
+(`bot_rate`), retries and the comparison of clocks.
 
 Texts and keyboards are made in handlers; updates come in through bot/inbound.
 """

@@ -133,8 +133,8 @@ def no_register(_: Texts, organization: Organization, back_to: Tap, *ways: Butto
     )
 
 
-def certificate_line(_: Texts, certificate: Certification) -> Markup:
-    """A certificate's level and signature."""
+def certificate_lines(_: Texts, certificate: Certification) -> Markup:
+    """A certificate's level, who certified it (name, position, time), and its verification code."""
     return lines(Markup("<b>{}</b>").format(level_word(_, certificate)), signature(_, certificate))
 
 

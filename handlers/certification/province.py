@@ -183,7 +183,10 @@ async def ask(turn: Turn, tap: ProvinceCertify) -> Screen:
 
 
 async def result(turn: Turn, certificate: Certification) -> Screen:
-    """The result of certifying at province level, with today's progress. The words must be loaded."""
+    """The result of certifying at province level, with today's progress.
+
+    `certificate.kept_words` must be loaded: it is `lazy="raise"`.
+    """
     day = await count_day(turn.session, turn.officer, certificate.round_id, turn.now)
     return result_screen(turn.texts, certificate, day)
 

@@ -64,8 +64,9 @@ class Incoming:
 
     @property
     def slashed(self) -> tuple[str, str, str] | None:
-        """The command's name and the bot's username, both in lower case, and the remaining text, for a text that
-        begins with a slash; None for any other.
+        """For a text that begins with a slash: the command's name (may be empty) and the bot's username (`""`
+        without one), both in lower case, and the rest as typed, with its leading blank; None for any other. A
+        caption does not count.
         """
         command = _COMMAND.match(self.text or "")
         if command is None:

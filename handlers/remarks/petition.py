@@ -36,8 +36,9 @@ KIND, REOPENING = "petition", "reopening:"
 
 
 async def ask_for_words(turn: Turn, _tap: AskForCorrection) -> Screen:
-    """ขอแก้ไขข้อมูล (Ask for a correction): ask what must be corrected, and why. Raises the domain error of
-    `require_petitionable`, except PetitionPending, which is shown.
+    """ขอแก้ไขข้อมูล (Ask for a correction): ask what must be corrected, and why.
+
+    Raises NotYours, NotLocked; PetitionPending is shown above the review.
     """
     try:
         await require_petitionable(turn.session, turn.officer)

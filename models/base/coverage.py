@@ -37,7 +37,10 @@ class Coverage:
         return column in self.sealed or column in SEAL_COLUMNS
 
     def why_not(self, column: str) -> str:
-        """Return why a column is not covered; empty if it is. Raises NotDeclared for an undeclared column."""
+        """Why a column is neither compared with events nor under a seal; empty for one that is.
+
+        Raises NotDeclared when its model gives no reason.
+        """
         if column in self.events or self.is_sealed(column):
             return ""
         reason = self.uncovered.get(column) or COMMON.get(column) or self.default

@@ -1,5 +1,6 @@
-"""The outbox: the kinds of notices and their rules, the queued messages, quiet hours, the reachability of chats,
-and the marks on live cards that have to be refreshed.
+"""The outbox: the kinds of notices and their rules, the queued messages, when a chat may ring (`timing`: the times
+of the digests, quiet hours, days off), the reachability of chats, and the marks on live cards that have to be
+refreshed.
 
 The package of each subject decides why a notice is sent. handlers/notices renders the texts.
 """

@@ -1,5 +1,7 @@
-"""What a province sees of its organizations: the list, the next waiting one, progress, visits, the live card (when
-it is edited and when it rings), and the content of exported files.
+"""What a province sees of its organizations: the list and the next waiting one (`listing`), which organizations
+wait and the counts (`progress`), visits, the live card (when it is edited or replaced), and the content of
+exported files.
 
-The review of a single organization belongs to models/certification.
+The hours at which a card may ring are in models/notices (`timing`). The review of a single organization belongs to
+models/certification.
 """

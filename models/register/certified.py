@@ -75,8 +75,8 @@ async def keep_certified(
 def open_certified(session: AsyncSession, reopening_id: int, row: CertifiedRegister) -> RegisterContent | None:
     """Decrypt the register of a reopening.
 
-    Returns None if it cannot be read: its secret key is not configured, or the row holds the register of another
-    reopening.
+    Returns None if it cannot be read: its secret key is not configured, the row holds the register of another
+    reopening, or the row is damaged or was changed.
     """
     try:
         content = orjson.loads(zlib.decompress(_seal(session).open(row.sealed)))

@@ -159,7 +159,9 @@ class Findings:
         )
 
     @property
-    def without_events(self) -> str:
-        """One line about the rows in `uncompared`; empty when there are none."""
+    def not_compared(self) -> str:
+        """One line that counts, by kind, the rows that were compared with nothing: from before their event was
+        recorded, without a seal, under a missing key, or repaired by the operator; empty without any.
+        """
         counted = ", ".join(f"{count:,} {what}" for what, count in sorted(self.uncompared.items()))
-        return f"recorded before this release and not compared: {counted}" if counted else ""
+        return f"not compared: {counted}" if counted else ""

@@ -709,7 +709,7 @@ async def _served() -> list[str]:
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     probes = Probes(SimpleNamespace(get_me=_no_answer), database, lambda: NOW)  # type: ignore[arg-type]
-    probes.wait_for("NetworkError")
+    probes.waiting_for("NetworkError")
     app = make_app(
         probes.readiness, probes.work, probes.stored, lambda: NOW, Webhook("secret"), "/(the webhook's)"
     )

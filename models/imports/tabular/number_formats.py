@@ -43,9 +43,8 @@ _LAST_DAY = 2_958_465
 _EPOCH, _EPOCH_1904 = date(1899, 12, 30), date(1904, 1, 1)
 _FIRST_CERTAIN_DAY = 61
 
-#  The codes of the built-in formats by id, which workbooks do not contain (ECMA-376 part 1, 18.8.30). Ids whose
-# code
-#: depends on the language are left out.
+# The codes of the built-in formats by id, which workbooks do not contain (ECMA-376 part 1, 18.8.30).
+# Ids whose code depends on the language are left out.
 BUILTIN_CODES = {
     0: "General",
     1: "0",

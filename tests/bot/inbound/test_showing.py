@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from bot.telegram.limiter import RATES
 from demo.botapi import DESIGN, Emulator, Message
 from demo.botapi.faults import STRANGE_BODIES
 from handlers.chat.screen import BELOW
 from models.certification.certificate import Level
+from models.certification.spot_check import SpotCheck
 from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.notices.outbox import MAX_ATTEMPTS, OutboxMessage, State
@@ -430,17 +431,23 @@ async def test_an_answer_that_is_not_the_bot_apis_raises_nothing(
         assert error not in caplog.text
 
 
-async def test_where_the_plain_text_is_refused_too_the_officer_gets_an_apology(
+async def test_where_the_plain_text_is_refused_too_the_officer_is_sent_to_look(
     bot: Emulator, country: Database, clock: Clock
 ) -> None:
-    officer = await ready(bot, country, clock, LAO)
-    card = await officer.says("/menu", "ปีงบประมาณ")
+    """The draw is made and stays, so that the bot must not say that nothing was changed."""
+    province = await two_waiting(bot, country, clock)
+    card = await province.says("บางปู", "พบ 2 แห่ง")
+    await on(province, card, "🔍 ทต.บางปู", "ตรวจสอบข้อมูลระดับจังหวัด")
     body = b'{"ok":false,"error_code":400,"description":"Bad Request: BUTTON_DATA_INVALID"}'
     for method in ("editMessageText", "sendMessage"):
         bot.faults.strange_answer(body, status=400, method=method, after_effect=False)
-    await officer.phone.tap("ระบบรับรองข้อมูล", card)
-    apology = await newest(officer, "ขออภัย", below=card)
-    assert apology.labels == ["หน้าหลัก"]
+    await province.phone.tap("สุ่มตรวจสอบ", card)
+    instead = await newest(province, "ขออภัย", below=card)
+    assert "อาจมีผลแล้ว" in instead.html
+    assert "ไม่มีการเปลี่ยนแปลง" not in instead.html
+    assert instead.labels == ["หน้าหลัก"]
+    async with country.read() as session:
+        assert await session.scalar(select(func.count()).select_from(SpotCheck)) == 1
 
 
 TOKEN_REFUSED = b'{"ok":false,"error_code":401,"description":"Unauthorized"}'
