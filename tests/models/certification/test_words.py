@@ -220,7 +220,7 @@ async def test_a_certificate_is_seen_where_it_was_made_and_where_its_organizatio
         for one in own.certificates:
             for officer in (before, after):
                 assert (await find_by_code(session, officer, one.code))[0].id == one.id
-                assert (await take_certificate(session, officer, one.id, now)).made.id == one.id
+                assert (await take_certificate(session, officer, one.id, now)).certificate.id == one.id
         with pytest.raises(UnknownCode):
             await find_by_code(session, before, later.code)
         with pytest.raises(NotYours):
