@@ -34,9 +34,9 @@ async def find_organization(session: AsyncSession, officer: Officer, dla_code: s
 
     Raises NotYours when the officer may not see it or the code is unknown, and BadSeal as require_sight does.
     """
-    own = officer.account.organization
-    if own is not None and own.dla_code == dla_code:
-        organization: Organization | None = own
+    own_organization = officer.account.organization
+    if own_organization is not None and own_organization.dla_code == dla_code:
+        organization: Organization | None = own_organization
     else:
         organization = await session.scalar(_organization(), {"code": dla_code})
     if organization is None:

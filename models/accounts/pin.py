@@ -297,16 +297,16 @@ async def _unsealed(session: AsyncSession, row: Any) -> Pad:
 
 
 async def _opened(session: AsyncSession, row: Any) -> bytes:
-    keys, about = event_chain.keyring(session), _about(row.user_id, row)
+    keys, associated_data = event_chain.keyring(session), _about(row.user_id, row)
     try:
-        return Seal(Keyring(keys.current), "keypad").open(row.sealed, about)
+        return Seal(Keyring(keys.current), "keypad").open(row.sealed, associated_data)
     except Unreadable:
         state = await load_seal_state(session)
         if keys.current_id in state.all_under:
             raise
     seal = Seal(keys, "keypad")
     try:
-        return seal.open(row.sealed, about)
+        return seal.open(row.sealed, associated_data)
     except Unreadable:
         if state.all_under or state.distrusts:
             raise
@@ -322,7 +322,7 @@ async def _readable(session: AsyncSession, row: Any) -> Pad | None:
         return None
 
 
-# --- digits in typed messages ---------------------------------------------------------------------------------
+# --- digits in typed messages -------------------------------------------------------------------------------
 
 
 def is_bare_number(typed: str) -> bool:

@@ -371,7 +371,7 @@ async def hold(session: AsyncSession, chains: list[str]) -> None:
 async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[str, _End]:
     """Return the last event of each chain, or of each of `chains`; chains without events are omitted."""
     if chains is not None and len(chains) == 1:
-        # One step in the index; the grouping below reads every event of its chains.
+        # One index lookup; the grouped query below would read every event of the chain.
         newest = select(AuditEvent.number, AuditEvent.mac, AuditEvent.kind).where(AuditEvent.chain == chains[0])
         row = (await session.execute(newest.order_by(AuditEvent.number.desc()).limit(1))).first()
         return {} if row is None else {chains[0]: _End(row.number, row.mac, row.kind)}
@@ -422,11 +422,11 @@ async def newest_details(
 
 async def is_as_recorded(session: AsyncSession, event: AuditEvent) -> bool:
     """Whether an event's hash is valid after the event before it, under an available key."""
-    before = await session.scalar(
+    previous_mac = await session.scalar(
         select(AuditEvent.mac).where(AuditEvent.chain == event.chain, AuditEvent.number == event.number - 1)
     )
     key = keyring(session).key(PURPOSE, event.key_id)
-    return key is not None and _fault(event, key, event.number - 1, before or "") is None
+    return key is not None and _fault(event, key, event.number - 1, previous_mac or "") is None
 
 
 def _head(last_id: int, ends: dict[str, str]) -> str:

@@ -402,7 +402,7 @@ async def _announce(
     await card_marks.touch(session, organization.province_code, now, arrived=arrived_id)
 
 
-# --- reopening, by the operator only ---------------------------------------------------------------------
+# --- reopening, by the operator only ------------------------------------------------------------------------
 
 
 async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now: datetime) -> Reopening:

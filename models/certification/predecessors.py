@@ -60,7 +60,7 @@ def _numbers(
     """Return an organization's numbers plus those of predecessors that ended after it certified; None if one is
     missing.
     """
-    own = max(
+    own_certificate = max(
         (certification for certification in certificates if certification.organization_code == dla_code),
         key=lambda certification: (certification.revision, certification.level is Level.PROVINCE),
         default=None,
@@ -68,11 +68,12 @@ def _numbers(
     taken_in = [
         descent
         for descent in descents
-        if descent.successor == dla_code and (own is None or descent.ended_at > own.certified_at)
+        if descent.successor == dla_code
+        and (own_certificate is None or descent.ended_at > own_certificate.certified_at)
     ]
-    if own is None and not any(descent.founds for descent in taken_in):
+    if own_certificate is None and not any(descent.founds for descent in taken_in):
         return None
-    parts = [] if own is None else [own.headcount]
+    parts = [] if own_certificate is None else [own_certificate.headcount]
     for descent in taken_in:
         part = _numbers(descent.dla_code, descents, certificates)
         if part is None:

@@ -121,7 +121,7 @@ class SpotCheck(Base):
 
 
 class SpotCheckItem(Base):
-    """One drawn record; `place` counts from 1. A mark can be changed until the check is handed in."""
+    """One drawn record; `place` counts from 1. Its mark can be changed until the spot-check is handed in."""
 
     COVERAGE: ClassVar[Coverage] = covered(
         "spot_check_id place record_no mark note marked_at officer_id",
@@ -206,7 +206,7 @@ def draw_numbers(seed: str, records: Iterable[tuple[str, Category]], basis: Basi
     return drawn
 
 
-# --- the verdict -----------------------------------------------------------------------------------------
+# --- the verdict --------------------------------------------------------------------------------------------
 
 
 def verdict(check: SpotCheck | None, *, size: int, records: int) -> Verdict:
@@ -274,7 +274,7 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat() if moment else None
 
 
-# --- the events of a spot-check ----------------------------------------------------------------------------------
+# --- the events of a spot-check -----------------------------------------------------------------------------
 
 
 @dataclass
@@ -404,7 +404,7 @@ def _digest(text: str | None) -> str | None:
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- the spot-check on a certificate --------------------------------------------------------------------------
+# --- the spot-check on a certificate ------------------------------------------------------------------------
 
 
 def is_drawn_from(certified: str, records: Iterable[tuple[str, Category]]) -> bool:
@@ -431,5 +431,5 @@ def is_drawn_from(certified: str, records: Iterable[tuple[str, Category]]) -> bo
 
 def _fits(basis: Basis, register: set[str]) -> bool:
     """Whether a basis is consistent with a register of these record numbers."""
-    named = (*basis.incorrect, *basis.changed)
-    return register.issuperset(named) and register.isdisjoint(basis.gone)
+    basis_numbers = (*basis.incorrect, *basis.changed)
+    return register.issuperset(basis_numbers) and register.isdisjoint(basis.gone)

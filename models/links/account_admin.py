@@ -32,7 +32,7 @@ class PasswordRefused(DomainError):
 
 
 class UnknownLink(DomainError):
-    """The account has no active link with this number."""
+    """The account has no active link of the officer with this id."""
 
     def __init__(self, username: str, officer_id: int) -> None:
         super().__init__(

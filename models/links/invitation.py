@@ -212,7 +212,7 @@ def require_acceptable(invitation: Invitation, linked: Officer | None) -> None:
     An officer already linked to the account may use an invitation of the operator to choose a new PIN. A handover
     does not allow a new PIN to a colleague: one officer could then sign as another.
 
-    Raises OwnHandover for the officer who made the handover, and AlreadyLinked in all other cases.
+    Raises OwnHandover for the officer who made the handover, and AlreadyLinked for every other linked user.
     """
     if linked is None:
         return

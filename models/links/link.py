@@ -148,8 +148,8 @@ async def unlink_officer(
     """End one link and record it; its account must be loaded. Returns False when it has already ended.
 
     Blanks every message that the bot sent to the chat while it was linked, except receipts and the message `but`,
-    the card that the officer has just tapped. Deletes the officer's draft, cards and unsent notices. `by` says in
-    the event who ended the link.
+    the card that the officer has just tapped. Deletes the officer's draft, live card and notice preference, and
+    stops unsent notices. `by` says in the event who ended the link.
     """
     # Locking the row serializes two concurrent calls for the same link.
     await hold_sealed(session, officer)

@@ -39,7 +39,7 @@ async def look_up(session: AsyncSession, senders: Collection[int]) -> Senders:
 async def pending_in_turn(
     session: AsyncSession, bot_id: int, taken: Collection[int], limit: int, strangers: int
 ) -> list[InboxUpdate]:
-    """Return up to `limit` of the oldest pending updates whose senders are not in `taken`.
+    """Return up to `limit` of the oldest pending updates, without those whose ids are in `taken`.
 
     Updates of officers and of users who are logging in come first, then at most `strangers` of other senders.
     """

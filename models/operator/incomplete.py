@@ -53,7 +53,8 @@ async def list_incomplete(session: AsyncSession, province_code: str | None = Non
     if province_code is not None:
         statement = statement.where(Organization.province_code == province_code)
     candidates = [
-        Incomplete(organization, _lacks(*has)) for organization, *has in await session.execute(statement)
+        Incomplete(organization, _lacks(*facts_of_row))
+        for organization, *facts_of_row in await session.execute(statement)
     ]
     return [candidate for candidate in candidates if candidate.lacks]
 
@@ -63,10 +64,10 @@ def _is_among(codes: Select[str] | Select[str | None]) -> ColumnElement[bool]:
 
 
 def _lacks(roster: bool, account: bool, enabled_account: bool, officer: bool) -> tuple[Lack, ...]:
-    has = {
+    is_present = {
         Lack.NO_ROSTER: roster,
         Lack.NO_ACCOUNT: account,
         Lack.ACCOUNT_DISABLED: enabled_account or not account,
         Lack.NO_OFFICER: officer,
     }
-    return tuple(lack for lack, is_there in has.items() if not is_there)
+    return tuple(lack for lack, is_there in is_present.items() if not is_there)

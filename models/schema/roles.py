@@ -139,7 +139,7 @@ def beyond_the_chat(connection: Connection) -> tuple[str, str | None]:
     return user, "who can open rounds as the operator does" if opens_rounds else None
 
 
-# --- the declared rights ---------------------------------------------------------------------------------------
+# --- the declared rights ------------------------------------------------------------------------------------
 
 
 def _tables() -> dict[str, dict[DatabaseRole, str]]:
@@ -181,7 +181,7 @@ def _declared(
     return rights
 
 
-# --- the actual rights ------------------------------------------------------------------------------------------
+# --- the actual rights --------------------------------------------------------------------------------------
 
 
 def _of_rights(connection: Connection, names: RoleNames, parameters: dict[str, object]) -> list[Difference]:

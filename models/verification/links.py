@@ -38,7 +38,7 @@ async def check_officers(session: AsyncSession, record: Record, findings: Findin
     Links from before the record have no event and are only counted.
     """
     expected = _expected(record)
-    first = min(expected, default=None)
+    first_recorded_id = min(expected, default=None)
     officers = await session.scalars(
         select(Officer).options(joinedload(Officer.account)).execution_options(populate_existing=True)
     )
@@ -48,7 +48,7 @@ async def check_officers(session: AsyncSession, record: Record, findings: Findin
             findings.leave("links that were repaired")
         elif recorded_link is not None:
             _compare(session, officer, recorded_link, findings)
-        elif first is None or officer.id < first:
+        elif first_recorded_id is None or officer.id < first_recorded_id:
             findings.leave("links")
         else:
             findings.add(Subject.OFFICER, f"officer {officer.id}: no event records the link")
@@ -123,7 +123,7 @@ async def check_invitations(session: AsyncSession, record: Record, findings: Fin
     `expires_at` may be earlier than recorded, because no event says for each invitation that it was ended.
     """
     recorded = record.by_number(Event.INVITED, "invitation")
-    first = min((int(number) for number in recorded if number.isdecimal()), default=None)
+    first_recorded_id = min((int(number) for number in recorded if number.isdecimal()), default=None)
     invitations = await session.scalars(
         select(Invitation).options(joinedload(Invitation.account)).execution_options(populate_existing=True)
     )
@@ -133,7 +133,7 @@ async def check_invitations(session: AsyncSession, record: Record, findings: Fin
         if event is not None:
             if not _is_as_made(invitation, event, findings):
                 findings.add(Subject.INVITATION, f"{name}: is not as it was made")
-        elif first is None or invitation.id < first:
+        elif first_recorded_id is None or invitation.id < first_recorded_id:
             findings.leave("invitations")
         else:
             findings.add(Subject.INVITATION, f"{name}: no event records it")

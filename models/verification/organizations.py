@@ -76,12 +76,14 @@ async def check_ends(session: AsyncSession, record: Record, findings: Findings) 
         for number, event in events.items()
     }
     compare(rows, events_by_end, Subject.ORGANIZATION, findings)
-    last = (
+    last_numbers = (
         select(AuditEvent.chain, func.max(AuditEvent.number).label("number")).group_by(AuditEvent.chain).subquery()
     )
     kinds = await session.execute(
         select(AuditEvent.chain, AuditEvent.kind)
-        .join(last, (last.c.chain == AuditEvent.chain) & (last.c.number == AuditEvent.number))
+        .join(
+            last_numbers, (last_numbers.c.chain == AuditEvent.chain) & (last_numbers.c.number == AuditEvent.number)
+        )
         .where(AuditEvent.chain.in_([event.chain for event in events.values()]))
     )
     continued_chains = [chain for chain, kind in kinds if kind != Event.ENDED]

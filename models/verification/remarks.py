@@ -106,9 +106,9 @@ async def check_broadcasts(session: AsyncSession, record: Record, findings: Find
         for row in await session.scalars(select(Broadcast))
     }
     events = _events(record, {Event.BROADCAST: "broadcast"})
-    first = min((int(number) for _, number in events), default=None)
+    first_recorded_id = min((int(number) for _, number in events), default=None)
     for key in list(rows):
-        if first is None or int(key[1]) < first:
+        if first_recorded_id is None or int(key[1]) < first_recorded_id:
             # Its event is from before events had the broadcast's id.
             findings.leave("broadcasts")
             del rows[key]
